@@ -1,0 +1,87 @@
+"""`twistd sse --check`: what would be done, and each mistake with its file and line, without starting anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.in_force import InForce
+from sse_twisted.names import read_system_names
+from sse_twisted.roster import Roster, RosterError, parse_roster
+from sse_twisted.settings import Settings
+
+
+def check(folder: EventFolder, settings: Settings, config: str | None, say: Callable[[str], None]) -> int:
+    """Say line by line what would be done; gives the number of mistakes."""
+    mistakes = [*_folder_mistakes(folder.root)]
+    roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
+    mistakes += roster_mistakes
+    for line in (
+        f"configuration: {config or 'none, defaults'}",
+        f"event folder:  {folder.root}",
+        f"roster:        {folder.roster}",
+        *_plan(InForce(settings, roster)),
+    ):
+        say(line)
+    for mistake in mistakes:
+        say(f"mistake: {mistake}")
+    say(f"{len(mistakes)} mistakes" if mistakes else "no mistakes")
+    return len(mistakes)
+
+
+def _folder_mistakes(root: Path) -> Iterator[str]:
+    if not root.is_dir():
+        yield f"{root}: there is no such event folder"
+        return
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        yield f"{root}: the event folder is not writable"
+    try:
+        check_free(root)
+    except FolderInUse as error:
+        yield str(error)
+
+
+def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
+    """The roster and its mistakes; having none is one only if there are no `others` to look for."""
+    try:
+        roster = parse_roster(path.read_bytes())
+    except FileNotFoundError:
+        return Roster(), [] if others else [f"{path}: there is no roster, and nobody is listed in the configuration"]
+    except OSError as error:
+        return Roster(), [f"{path}: {error.strerror}"]
+    except RosterError as error:
+        return Roster(), [f"{path}: {error}"]
+    return roster, [f"{path}: line {mistake.line}: {mistake.text}" for mistake in roster.mistakes]
+
+
+def _plan(in_force: InForce) -> Iterator[str]:
+    settings = in_force.settings
+    targets = in_force.targets()
+    claims = in_force.claims(0, None)
+    names = settings.names
+    system = read_system_names(names.resolver_file, names.hosts_file)
+    servers = ", ".join(names.servers) or ", ".join(host for host, _ in system.servers) or "none"
+    search = ", ".join(system.search if names.search is None else names.search) or "none"
+    expected = settings.expected
+    yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
+    yield f"days:          {' to '.join(map(str, claims.days)) if claims.days else 'all'}"
+    yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
+    yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
+    yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"
+    yield f"names:         servers {servers}; search domains {search}; port {settings.devices.port}"
+    yield (
+        f"rounds:        scan every {settings.scan.interval:g} s, detection {settings.detection.limit} at once, "
+        f"inspection {settings.inspection.limit}, downloads {settings.downloads.limit}; "
+        f"cleanup every {settings.cleanup.interval:g} s with {settings.cleanup.limit}"
+    )
+    yield (
+        f"expected:      battery {expected.battery}% at least, storage {expected.storage}% at most, "
+        f"{expected.gnss_rate} Hz, timezone {expected.timezone}, firmware {' or '.join(expected.firmwares) or 'any'}"
+    )
+
+
+def _shortened(words: list[str]) -> str:
+    return ", ".join(words) if len(words) <= 12 else f"{', '.join(words[:10])} … {words[-1]}"

@@ -1,0 +1,105 @@
+"""The cleanup: it alone decides that a device has gone away, and drops it, so that the scanner looks for it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.detection import INFO
+from sse_twisted.fleet import Device, Fleet, Stage
+from sse_twisted.in_force import InForce
+from sse_twisted.loop import LoopService
+from sse_twisted.motion.client import MotionClient
+from sse_twisted.motion.errors import MotionError, Unreachable
+from sse_twisted.motion.messages import info_of, parse_json
+from sse_twisted.visit import Visit
+
+
+class CleanupService(LoopService):
+    """Asks the devices that nobody talks to whether they are still there."""
+
+    def __init__(
+        self,
+        client: MotionClient,
+        visits: Mapping[int, Visit],
+        drop: Callable[[Visit], None],
+        fleet: Fleet,
+        in_force: InForce,
+        clock: IReactorTime,
+        log: Logger,
+    ) -> None:
+        super().__init__(clock, log, lambda: in_force.settings.cleanup.interval)
+        self._client = client
+        self._visits = visits
+        self._drop = drop
+        self._fleet = fleet
+        self._in_force = in_force
+        self._probes: dict[Visit, Deferred[None]] = {}
+
+    def stopService(self) -> None:
+        """Ask nobody any more."""
+        super().stopService()
+        for probe in list(self._probes.values()):
+            probe.cancel()
+
+    def round(self) -> None:
+        """Probe every device that is there, unless it is being talked to: that shows it well enough."""
+        for visit in list(self._visits.values()):
+            if visit not in self._probes and not visit.is_talking:
+                self._start_probe(visit)
+
+    def _start_probe(self, visit: Visit) -> None:
+        probe = Deferred.fromCoroutine(self._probe(visit))
+        self._probes[visit] = probe
+        probe.addErrback(self._report, visit)
+        probe.addBoth(lambda _: self._probes.pop(visit, None))
+
+    async def _probe(self, visit: Visit) -> None:
+        async with self._in_force.limits.cleanup:
+            if visit.is_talking or self._visits.get(visit.identifier) is not visit:
+                return
+            conversations = visit.conversations
+            gone = await self._why_gone(visit)
+            # A request that came in between held the one connection, and says more than a probe that waited for it.
+            if gone and visit.conversations == conversations and self._visits.get(visit.identifier) is visit:
+                self._depart(visit, gone)
+
+    async def _why_gone(self, visit: Visit) -> str:
+        timeout = self._in_force.settings.cleanup.timeout
+        try:
+            info = await self._client.answer(visit.address, INFO, timeout=timeout)
+            identifier = info_of(parse_json(info, INFO[1:])).identifier
+        except Unreachable as error:
+            return str(error)
+        except MotionError:  # somebody answers, badly: the visit's own requests will tell
+            return ""
+        return "" if identifier == visit.identifier else f"motion-{identifier} answers at its address"
+
+    def _depart(self, visit: Visit, why: str) -> None:
+        device = self._fleet[visit.identifier]
+        self._drop(visit)
+        self._log.debug("{device} has been disconnected", device=visit.name, why=why)
+        if device.stage is Stage.COLLECTED:
+            self._fleet.update(visit.identifier, stage=Stage.GONE)
+            return
+        lost = what_is_missing(device)
+        self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
+        self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
+
+    def _report(self, failure: Failure, visit: Visit) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("{device} could not be probed", failure, device=visit.name)
+
+
+def what_is_missing(device: Device) -> str:
+    """Whose tracks, and which of them, a device still has that was not collected."""
+    owner = f"{device.sailor}: " if device.sailor else ""
+    if not device.wanted:
+        return f"{owner}its tracks are not known yet"
+    if not device.missing:
+        return f"{owner}its tracks are here, but were not checked against its listing again"
+    return f"{owner}{len(device.missing)} of {device.wanted} tracks missing ({', '.join(device.missing)})"

@@ -1,0 +1,211 @@
+"""What happens in a visit: inspection, downloads, the verdict; and again, until everything is here."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sse_twisted.detection import Sighting
+from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.downloads import Downloader
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.names import Track, event_tracks
+from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.in_force import InForce
+from sse_twisted.inspection import Inspector
+from sse_twisted.motion.errors import MotionError
+from sse_twisted.motion.messages import Listing
+from sse_twisted.verification import Outcome
+from sse_twisted.visit import Visit
+
+
+@frozen
+class Standing:
+    """How the event folder compares with a listing."""
+
+    wanted: tuple[Track, ...] = ()
+    missing: tuple[Track, ...] = ()
+    unreadable: int = 0  # entries of the listing that have no meaning
+    unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
+
+
+@frozen
+class Verdict:
+    """Whether a device can be disconnected."""
+
+    collected: bool
+    reason: str  # why not; of a collected one, what should be known
+    missing: tuple[str, ...] = ()
+    retry_after: float = field(default=0.0)  # s that the device asked for
+
+
+class Collection:
+    """Collects one device per call, for as long as it stays."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        downloader: Downloader,
+        folder: EventFolder,
+        disk: Disk,
+        fleet: Fleet,
+        in_force: InForce,
+        clock: IReactorTime,
+        log: Logger,
+    ) -> None:
+        self._inspector = inspector
+        self._downloader = downloader
+        self._folder = folder
+        self._disk = disk
+        self._fleet = fleet
+        self._in_force = in_force
+        self._clock = clock
+        self._log = log
+
+    async def collect(self, visit: Visit, sighting: Sighting) -> None:
+        """Collect the device, and again whenever something has changed; ends by cancellation only."""
+        self._log.info("{device} is connected", device=visit.name)
+        self._fleet.update(
+            visit.identifier,
+            stage=Stage.CONNECTED,
+            address=visit.address,
+            findings=(),
+            wanted=0,
+            missing=(),
+            reason="",
+        )
+        greeted = False
+        failures = 0
+        while True:
+            try:
+                if not greeted:
+                    await self._inspector.greet(visit, sighting)
+                    await self._inspector.settings(visit)
+                    greeted = True
+                before = self._fleet[visit.identifier].missing
+                verdict = await self._pass(visit)
+                failures = failures if verdict.missing == before else 0
+            except MotionError as error:
+                verdict = Verdict(False, f"it can't be inspected: {error}", self._fleet[visit.identifier].missing)
+            except DiskTrouble as error:
+                verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
+            if verdict.collected:
+                failures = 0
+                self._release(visit, verdict)
+                await visit.until_woken(self._clock, None)
+            else:
+                failures += 1
+                delay = self._delay(failures, verdict.retry_after)
+                self._keep(visit, verdict, failures, delay)
+                await visit.until_woken(self._clock, delay)
+
+    async def _pass(self, visit: Visit) -> Verdict:
+        """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
+        self._fleet.update(visit.identifier, stage=Stage.INSPECTING)
+        ledger = await self._ledger(visit)
+        standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
+        failures: dict[str, str] = {}
+        visit.retry_after = 0.0
+        fetchable = [track for track in standing.missing if not track.log.path_problem]
+        if fetchable:
+            self._fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
+            for track in fetchable:
+                try:
+                    await self._downloader.download(visit, track, ledger)
+                except MotionError as error:
+                    failures[track.name] = str(error)
+            standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
+        return _judge(standing, failures, visit.retry_after)
+
+    async def _ledger(self, visit: Visit) -> Ledger:
+        if visit.ledger is None:
+            visit.ledger = await self._disk.write(self._folder.ledger, visit.identifier)
+            if visit.ledger.set_aside is not None:
+                text = "{device} ledger could not be read: it is kept as {path}, and rebuilt from the tracks"
+                self._log.error(text, device=visit.name, path=str(visit.ledger.set_aside))
+        return visit.ledger
+
+    async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
+        claims = self._in_force.claims(visit.identifier, visit.timezone)
+        tracks = event_tracks(visit.identifier, listing, claims)
+        standing = await self._disk.write(self._look, tracks, ledger, len(listing.bad))
+        for bad in listing.bad:
+            if (subject := f"entry {bad.file} {bad.why}") not in visit.remarked:
+                visit.remarked.add(subject)
+                text = "{device} lists what can't be understood: entry {index} {file}: {why}"
+                self._log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
+        self._announce(visit, tracks, standing)
+        missing = tuple(track.name for track in standing.missing)
+        self._fleet.update(visit.identifier, wanted=len(standing.wanted), missing=missing)
+        return standing
+
+    def _look(self, tracks: tuple[Track, ...], ledger: Ledger, unreadable: int) -> Standing:
+        """What of the tracks the folder holds; in a thread."""
+        missing, unsound, changed = [], [], False
+        for track in tracks:
+            fetched = self._folder.held(track, ledger)
+            if fetched is not None:
+                changed |= ledger.record(track, Status.COMPLETED, fetched)
+                if fetched.outcome is not Outcome.VERIFIED:
+                    unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
+            elif track.skipped:
+                changed |= ledger.record(track, Status.SKIPPED)
+            else:
+                missing.append(track)
+                changed |= ledger.queue(track)
+        if changed:
+            ledger.save()
+        wanted = tuple(track for track in tracks if not track.skipped)
+        return Standing(wanted, tuple(missing), unreadable, tuple(unsound))
+
+    def _announce(self, visit: Visit, tracks: tuple[Track, ...], standing: Standing) -> None:
+        """Say once in a visit what is queued, and what is skipped."""
+        missing = set(standing.missing)
+        for track in tracks:
+            if track not in missing and not track.skipped:
+                continue
+            subject = f"{track.name} {track.log.size} {track.skipped}"
+            if subject in visit.remarked:
+                continue
+            visit.remarked.add(subject)
+            emit, word = (self._log.debug, "skipped") if track.skipped else (self._log.info, "queued")
+            text = "{device} {track} {word} - {summary}"
+            emit(text, device=visit.name, track=track.name, word=word, summary=track.summary)
+            if track.owner is None and not track.skipped:
+                text = "{device} {track} belongs to nobody on the roster: it goes to {folder}"
+                self._log.warn(text, device=visit.name, track=track.name, folder=track.folder)
+
+    def _release(self, visit: Visit, verdict: Verdict) -> None:
+        suffix = f" - {verdict.reason}" if verdict.reason else ""
+        self._fleet.update(visit.identifier, stage=Stage.COLLECTED, missing=(), reason=verdict.reason, left_early="")
+        self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
+
+    def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason)
+        self._log.warn(
+            "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
+            device=visit.name,
+            reason=verdict.reason,
+            retry=retry,
+            delay=delay,
+        )
+
+    def _delay(self, failures: int, retry_after: float) -> float:
+        settings = self._in_force.settings.downloads
+        doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
+        return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _judge(standing: Standing, failures: dict[str, str], retry_after: float) -> Verdict:
+    missing = tuple(track.name for track in standing.missing)
+    if missing:
+        track = standing.missing[0]
+        why = failures.get(track.name) or track.log.path_problem or "it has changed since"
+        reason = f"{len(missing)} of {len(standing.wanted)} tracks missing ({why})"
+        return Verdict(False, reason, missing, retry_after)
+    if standing.unreadable:
+        entries = f"{standing.unreadable} {'entry' if standing.unreadable == 1 else 'entries'}"
+        return Verdict(False, f"its listing has {entries} that can't be understood")
+    return Verdict(True, "; ".join(standing.unsound))

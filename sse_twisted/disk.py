@@ -1,0 +1,135 @@
+"""Work that blocks on the disk, in threads of its own; and the pause while the disk can't be written to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, ParamSpec, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
+
+THREADS = 8
+CHECK_INTERVAL = 5.0  # s between looks whether the disk can be written to again
+
+
+class DiskTrouble(Exception):
+    """The disk is full or can't be written to: no fault of the device, and no reason to bother it."""
+
+
+class Disk(Service):
+    """Runs functions that block.
+
+    The pool is not the reactor's: names that are looked up in that one can fill all its threads for a minute.
+    """
+
+    def __init__(self, start: Starter, clock: IReactorTime, log: Logger, writable: Callable[[], None]) -> None:
+        """`writable` blocks, and raises OSError while downloads make no sense."""
+        self.trouble = ""  # why downloads pause; "" while they don't
+        self._start = start
+        self._clock = clock
+        self._log = log
+        self._writable = writable
+        self._check: IDelayedCall | None = None
+        self._checking: Deferred[None] | None = None
+        self._observers: list[Callable[[], None]] = []
+
+    def when_it_works_again(self, observer: Callable[[], None]) -> None:
+        """Call `observer` each time that a trouble is over."""
+        self._observers.append(observer)
+
+    def stopService(self) -> None:
+        """Look no more whether the trouble is over."""
+        super().stopService()
+        if self._check is not None:
+            self._check.cancel()
+            self._check = None
+        if self._checking is not None:
+            self._checking.cancel()
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The function's result. If cancelled, it is waited for all the same: nobody else may use its file before."""
+        job = self._start(function, *args, **kwargs)
+        result: Deferred[T] = Deferred()
+        over: Deferred[None] = Deferred()
+
+        def pass_on(outcome: T | Failure) -> None:
+            if result.called:
+                over.callback(None)
+            elif isinstance(outcome, Failure):
+                result.errback(outcome)
+            else:
+                result.callback(outcome)
+
+        job.addBoth(pass_on)
+        try:
+            return await result
+        except CancelledError:
+            if not job.called:
+                await over
+            raise
+
+    async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like `run`, for functions that write: an OSError becomes DiskTrouble, and downloads pause."""
+        try:
+            return await self.run(function, *args, **kwargs)
+        except OSError as error:
+            where = f" ({error.filename})" if error.filename else ""
+            self.pause(f"{error.strerror or error}{where}")
+            raise DiskTrouble(self.trouble) from error
+
+    def pause(self, reason: str) -> None:
+        """Say once and loudly that nothing can be kept, and look from time to time whether it can."""
+        if not self.trouble:
+            self._log.critical("Downloads pause: {reason}", reason=reason)
+            self._look_later()
+        self.trouble = reason
+
+    def _look_later(self) -> None:
+        self._check = self._clock.callLater(CHECK_INTERVAL, self._look)
+
+    def _look(self) -> None:
+        self._check = None
+        self._checking = Deferred.fromCoroutine(self._look_now())
+        self._checking.addErrback(lambda failure: failure.trap(CancelledError) and None)
+
+    async def _look_now(self) -> None:
+        try:
+            await self.run(self._writable)
+        except OSError as error:
+            self.trouble = str(error.strerror or error)
+            self._look_later()
+            return
+        self.trouble = ""
+        self._log.warn("Downloads go on: the disk can be written to again")
+        for observer in self._observers:
+            observer()
+
+
+class _Daemon(Thread):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, daemon=True)
+
+
+class DiskThreads:
+    """The threads for a Disk. They do not keep the process alive: a disk that hangs can't hold up its end."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(minthreads=0, maxthreads=THREADS, name="disk")
+        self._pool.threadFactory = _Daemon
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Run the function in the next free thread."""
+        if not self._pool.started:
+            self._pool.start()
+        return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)

@@ -1,0 +1,80 @@
+"""Writing files so that a crash at any moment leaves the old one or the new one, and never half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names that were given or taken in `folder` survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace the file at `path`: a hidden file beside it, fsync, rename, fsync of the folder. Raises OSError."""
+    make_folder(path.parent)
+    hidden = path.parent / f".{path.name}.tmp"
+    try:
+        with hidden.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.rename(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, tree: Any) -> None:
+    """Replace the file at `path` by indented JSON, as the original writes it. Raises OSError."""
+    write_whole(path, json.dumps(tree, indent=2, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n")
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, each on disk before anything is put into it."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file that can't be used, so that nothing is lost and a new one can be written; gives its new path."""
+    aside = free_name(path.parent / f"{path.name}.unusable")
+    path.rename(aside)
+    return aside
+
+
+def keep_copy(path: Path, folder: Path) -> Path:
+    """A second name in `folder` for the file at `path`, before it is replaced; a copy where links are not known."""
+    make_folder(folder)
+    copy = free_name(folder / path.name)
+    try:
+        os.link(path, copy)
+    except OSError:
+        with path.open("rb") as source, copy.open("xb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+    sync_folder(folder)
+    return copy
+
+
+def free_name(path: Path) -> Path:
+    """`path` with the first number behind it that no file has."""
+    number = 1
+    while (numbered := path.with_name(f"{path.name}.{number}")).exists():
+        number += 1
+    return numbered

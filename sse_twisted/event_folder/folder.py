@@ -1,0 +1,89 @@
+"""The event folder as a whole: where things are, the devices' last answers, and which tracks it holds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from sse_twisted.event_folder.files import make_folder, write_json, write_whole
+from sse_twisted.event_folder.ledger import Fetched, Ledger
+from sse_twisted.event_folder.names import Track
+from sse_twisted.event_folder.partial import PartialTrack, examine
+from sse_twisted.verification import Outcome, judge
+
+
+@frozen
+class EventFolder:
+    """All methods block and may raise OSError; each device's files are used by one visit at a time."""
+
+    root: Path
+
+    @property
+    def roster(self) -> Path:
+        """Who carries which device on which day."""
+        return self.root / "config" / "motions.csv"
+
+    @property
+    def logs(self) -> Path:
+        """The collector's own logs."""
+        return self.root / "logs"
+
+    def motion(self, identifier: int) -> Path:
+        """The last answers and the ledger of a device."""
+        return self.root / "motions" / f"motion-{identifier}"
+
+    def prepare(self) -> None:
+        """Make the folders, and find out before the day whether they can be written to."""
+        for folder in (self.root / "config", self.root / "gpslogs", self.root / "motions", self.logs):
+            make_folder(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(13, "Permission denied", str(folder))
+
+    def check_writable(self) -> None:
+        """Write and remove a small file where the tracks go; raises OSError if that can't be done."""
+        path = self.root / "gpslogs" / ".sse_twisted.check"
+        try:
+            write_whole(path, b"\0" * 65536)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def store_answer(self, identifier: int, name: str, tree: Any) -> None:
+        """Keep the device's last info.json, settings.json or logs.json."""
+        write_json(self.motion(identifier) / name, tree)
+
+    def ledger(self, identifier: int) -> Ledger:
+        """What became of the device's tracks."""
+        return Ledger.load(self.motion(identifier) / "downloads.json")
+
+    def held(self, track: Track, ledger: Ledger) -> Fetched | None:
+        """The completed download of a track if it is in the ledger and of its length on disk, else None.
+
+        A file that the ledger knows nothing of, or only in the original's words, is examined, and counts if it is
+        whole; the caller records it.
+        """
+        path = self.root / track.local_file
+        if not path.is_file():
+            return None
+        fetched = ledger.fetched(track)
+        if fetched is not None:
+            return fetched if path.stat().st_size == fetched.length else None
+        received = examine(path)
+        if judge(received.integrity, track.log, track.identifier).outcome is not Outcome.VERIFIED:
+            return None
+        return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
+
+    def partial(self, track: Track) -> PartialTrack:
+        """Where the bytes of a track gather until it is whole."""
+        return PartialTrack(self.root, track)
+
+    def leftovers(self) -> list[Path]:
+        """Tracks of which an earlier run got a part."""
+        return sorted(self.root.glob("gpslogs/**/.*.part"))
+
+    def free(self) -> int:
+        """Bytes of room on the disk of the tracks."""
+        return shutil.disk_usage(self.root / "gpslogs").free

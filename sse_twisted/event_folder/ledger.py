@@ -1,0 +1,111 @@
+"""The ledger of a device, `downloads.json`: what became of each of its tracks.
+
+The original's keys stand as they are; ours beside them say what the original never knew: `outcome` (verified,
+unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from sse_twisted.event_folder.files import set_aside, write_json
+from sse_twisted.event_folder.names import Track
+from sse_twisted.verification import Outcome
+
+
+class Status(StrEnum):
+    """The original's words."""
+
+    QUEUED = "queued"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+
+@frozen
+class Fetched:
+    """What a completed download is."""
+
+    outcome: Outcome
+    length: int  # bytes
+    sha256: str
+    remark: str = ""  # of an unverified or damaged one: why, with the offset in bytes
+
+
+@define
+class Ledger:
+    """The entries of one device by local file name. `load` and `save` block."""
+
+    path: Path
+    entries: dict[str, dict[str, Any]] = field(factory=dict)
+    set_aside: Path | None = None  # where a ledger that could not be read went
+
+    @classmethod
+    def load(cls, path: Path) -> Ledger:
+        """The ledger at `path`; a torn or foreign one is set aside and begun anew. Raises OSError."""
+        try:
+            tree = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return cls(path)
+        except (ValueError, RecursionError):
+            return cls(path, set_aside=set_aside(path))
+        if not isinstance(tree, dict) or not all(isinstance(entry, dict) for entry in tree.values()):
+            return cls(path, set_aside=set_aside(path))
+        return cls(path, tree)
+
+    def save(self) -> None:
+        """Write the ledger to disk; raises OSError."""
+        write_json(self.path, self.entries)
+
+    def record(self, track: Track, status: Status, fetched: Fetched | None = None) -> bool:
+        """Note what became of a track; tells whether that is new. `fetched` belongs to a completed one."""
+        log = track.log
+        entry: dict[str, Any] = {
+            "motion_file": log.file,
+            "local_file": track.local_file,
+            "size": log.size,
+            "start_date": log.start_date,
+            "end_date": log.end_date,
+            "duration": log.duration,
+            "distance": log.distance,
+            "2s_best": log.best_2s or 0,
+            "10s_best": log.best_10s or 0,
+            "500m_best": log.best_500m or 0,
+            "status": str(status),
+        }
+        if fetched is not None:
+            entry |= {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
+            entry |= {"damage": fetched.remark} if fetched.remark else {}
+        if self.entries.get(track.name) == entry:
+            return False
+        self.entries[track.name] = entry
+        return True
+
+    def queue(self, track: Track) -> bool:
+        """Note that a track is to be fetched, unless it failed and waits for its retry; tells whether that is new."""
+        entry = self.entries.get(track.name)
+        if entry is not None and entry.get("status") == Status.FAILED and _same_log(entry, track):
+            return False
+        return self.record(track, Status.QUEUED)
+
+    def fetched(self, track: Track) -> Fetched | None:
+        """The completed download of exactly this track, at this size; None if there is none or the original made it."""
+        entry = self.entries.get(track.name)
+        if entry is None or entry.get("status") != Status.COMPLETED or not _same_log(entry, track):
+            return None
+        length, outcome = entry.get("length"), entry.get("outcome")
+        if type(length) is not int or outcome not in tuple(Outcome):
+            return None
+        return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
+
+
+def _same_log(entry: Mapping[str, Any], track: Track) -> bool:
+    log = track.log
+    mine = (log.file, log.size, log.start_date, log.end_date)
+    return mine == tuple(entry.get(key) for key in ("motion_file", "size", "start_date", "end_date"))

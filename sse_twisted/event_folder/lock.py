@@ -1,0 +1,59 @@
+"""One collector per event folder."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+LOCK = ".sse_twisted.lock"
+
+
+class FolderInUse(Exception):
+    """Another collector works in this event folder; the message says which."""
+
+
+class FolderLock:
+    """A lock that the kernel drops when its holder dies in any way.
+
+    `flock`, not a file with a process number in it: after a power cut that number may be somebody else's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock and write into it who has it; raises FolderInUse, or OSError if it can't be made."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise _in_use(self._path, holder) from None
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let the next one in."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def check_free(folder: Path) -> None:
+    """Raise FolderInUse if a collector works in the folder; touches nothing, so that any user may ask."""
+    path = folder / LOCK
+    with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _in_use(path, file.read(200).decode(errors="replace").strip()) from None
+
+
+def _in_use(path: Path, holder: str) -> FolderInUse:
+    return FolderInUse(f"{path.parent} is in use by another collector ({holder or 'which did not say who it is'})")

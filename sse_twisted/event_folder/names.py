@@ -1,0 +1,113 @@
+"""Which of a device's logs belong to the event, to whom, and under which name they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+
+from attrs import evolve, frozen
+
+from sse_twisted.motion.messages import Listing, LogEntry
+from sse_twisted.roster import Assignment
+
+MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
+# A log from outside of these years has lost its clock: it may well be of today.
+PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
+
+
+@frozen
+class Track:
+    """A log of the event: what the device lists, and where it is kept below the event folder."""
+
+    identifier: int
+    log: LogEntry
+    folder: str  # "gpslogs/20221018" or "gpslogs/unassigned/20221018"
+    name: str  # "DCS122YRD_653_20221018_113632.oao"
+    owner: Assignment | None
+    skipped: bool  # slower than the filter
+
+    @property
+    def local_file(self) -> str:
+        """Its path below the event folder."""
+        return f"{self.folder}/{self.name}"
+
+    @property
+    def summary(self) -> str:
+        """Size, duration, distance and speed, in the words of the original's log."""
+        log = self.log
+        knots = (log.best_500m or 0) / MM_PER_S
+        return (
+            f"{log.size / 2**20:.1f} MiB, {log.duration / 3_600_000:.1f} hours, "
+            f"{log.distance / 1_000_000:.1f} km, {knots:.1f} knots (500m)"
+        )
+
+
+@frozen
+class Claims:
+    """What decides over a device's logs: who had it when, on which days the event is, and how fast counts."""
+
+    assignments: tuple[Assignment, ...]  # of this device, the first that covers a day counts
+    days: tuple[dt.date, dt.date] | None  # of the event; None = every day
+    slowest: float  # knots over 500 m
+    timezone: int | None  # minutes east of UTC, as the device's settings say; None = as each log says
+
+
+def event_tracks(identifier: int, listing: Listing, claims: Claims) -> tuple[Track, ...]:
+    """The logs of the event's days, each under a name of its own.
+
+    The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
+    """
+    return tuple(_with_names_of_their_own(_tracks(identifier, listing, claims)))
+
+
+def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track]:
+    for log in listing.entries:
+        minutes = log.timezone or 0 if claims.timezone is None else claims.timezone
+        start = _local_time(log.start_date, minutes)
+        day = start.date() if start else None
+        owner = next((a for a in claims.assignments if day and a.covers(day)), None)
+        if owner is None and day and _is_of_another_time(day, claims.days):
+            continue
+        stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
+        prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
+        date = stamp.partition("_")[0]
+        folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
+        name = f"{prefix}_{stamp}{_extension(log.file)}"
+        yield Track(identifier, log, folder, name, owner, _is_slow(log, claims.slowest))
+
+
+def _is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
+    plausible = PLAUSIBLE[0] <= day < PLAUSIBLE[1]
+    return plausible and days is not None and not days[0] <= day <= days[1]
+
+
+def _is_slow(log: LogEntry, slowest: float) -> bool:
+    """Whether the filter leaves the log out. One that was never finalised lists no bests, whatever is in it."""
+    if log.end_date == 0 or log.best_500m is None:
+        return False
+    return log.best_500m < slowest * MM_PER_S
+
+
+def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromtimestamp(start_date // 1000 + minutes * 60, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _extension(file: str) -> str:
+    match = re.search(r"\.[A-Za-z0-9]{1,8}$", file, re.ASCII)
+    return match[0] if match else ".oao"
+
+
+def _with_names_of_their_own(tracks: Iterator[Track]) -> Iterator[Track]:
+    """Number those that began in the same second as another: no log may take the place of another one."""
+    taken: set[str] = set()
+    for track in tracks:
+        name, number = track.name, 2
+        while name in taken:
+            stem, dot, extension = track.name.rpartition(".")
+            name, number = f"{stem}-{number}{dot}{extension}", number + 1
+        taken.add(name)
+        yield evolve(track, name=name)

@@ -1,0 +1,106 @@
+"""What is known of every device: frozen snapshots, published to whoever looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.logger import Logger
+
+from sse_twisted.motion.connections import Address
+
+
+class Stage(StrEnum):
+    """Where a device is on its way."""
+
+    ABSENT = "absent"  # not seen yet
+    CONNECTED = "connected"  # answers, and is who we think
+    INSPECTING = "inspecting"
+    DOWNLOADING = "downloading"
+    COLLECTED = "collected"  # can be disconnected
+    ATTENTION = "attention"  # must stay connected
+    GONE = "gone"  # seen, and not there any more
+
+
+PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
+
+
+@frozen
+class Device:
+    """A snapshot of one device."""
+
+    identifier: int
+    sailor: str = ""
+    stage: Stage = Stage.ABSENT
+    since: float = 0.0  # s of the clock, when the stage began
+    address: Address | None = None  # the last at which it was met
+    battery: int | None = None  # percent
+    findings: tuple[str, ...] = ()  # warnings of this visit
+    wanted: int = 0  # tracks
+    missing: tuple[str, ...] = ()  # of the wanted ones, by name
+    downloading: str = ""  # the name of the track under way
+    received: int = 0  # bytes of it
+    reason: str = ""  # why it must stay connected
+    left_early: str = ""  # what was missing when it left; "" once it came back and was collected
+
+    @property
+    def name(self) -> str:
+        """Its host name."""
+        return f"motion-{self.identifier}"
+
+    @property
+    def present(self) -> bool:
+        """Whether it is on the network, as far as we know."""
+        return self.stage in PRESENT
+
+
+Observer = Callable[[Device, Device], None]
+
+
+class Fleet:
+    """All devices by number; each change goes to the observers as (before, after)."""
+
+    def __init__(self, seconds: Callable[[], float], log: Logger) -> None:
+        self._seconds = seconds
+        self._log = log
+        self._devices: dict[int, Device] = {}
+        self._observers: list[Observer] = []
+
+    def __iter__(self) -> Iterator[Device]:
+        return iter(self._devices.values())
+
+    def __getitem__(self, identifier: int) -> Device:
+        return self._devices.get(identifier) or Device(identifier)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell `observer` of every change; the returned function ends that."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    def update(self, identifier: int, **changes: Any) -> Device:
+        """Change what is known of a device and publish it."""
+        before = self[identifier]
+        after = evolve(before, **changes)
+        if after.stage is not before.stage:
+            after = evolve(after, since=self._seconds())
+        self._devices[identifier] = after
+        if after != before:
+            self._publish(before, after)
+        return after
+
+    def expect(self, sailors: dict[int, str]) -> None:
+        """Know of these devices, by number, before they are seen; forget absent ones that nobody expects any more."""
+        for identifier, sailor in sailors.items():
+            self.update(identifier, sailor=sailor)
+        for device in list(self):
+            if device.stage is Stage.ABSENT and device.identifier not in sailors:
+                del self._devices[device.identifier]
+
+    def _publish(self, before: Device, after: Device) -> None:
+        for observer in list(self._observers):
+            try:
+                observer(before, after)
+            except Exception:  # noqa: BLE001 - one who looks on must not stop the work
+                self._log.failure("An observer of {device} failed", device=after.name)

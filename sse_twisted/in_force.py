@@ -1,0 +1,82 @@
+"""The settings and the roster that are in force; both may change while the collector runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.internet.defer import DeferredSemaphore
+
+from sse_twisted.event_folder.names import Claims
+from sse_twisted.roster import Roster
+from sse_twisted.settings import Settings, identifier_of, split_address
+
+
+@frozen
+class Target:
+    """Somebody to look for: a device by its number, or whoever answers at an address."""
+
+    identifier: int | None
+    fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
+
+    def __str__(self) -> str:
+        return f"motion-{self.identifier}" if self.identifier else f"device at {self.fixed[0] if self.fixed else '?'}"
+
+
+class Limits:
+    """How many devices may be in each step at once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.detection = DeferredSemaphore(settings.detection.limit)
+        self.inspection = DeferredSemaphore(settings.inspection.limit)
+        self.downloads = DeferredSemaphore(settings.downloads.limit)
+        self.cleanup = DeferredSemaphore(settings.cleanup.limit)
+
+    def apply(self, settings: Settings) -> None:
+        """Take new limits for whoever comes next; those in a step finish under the limit they began with."""
+        fresh = Limits(settings)
+        for step, semaphore in vars(fresh).items():
+            if semaphore.limit != getattr(self, step).limit:
+                setattr(self, step, semaphore)
+
+
+class InForce:
+    """Read by all services at each use, so that a change needs no restart."""
+
+    def __init__(self, settings: Settings, roster: Roster | None = None) -> None:
+        self.settings = settings
+        self.roster = roster or Roster()
+        self.limits = Limits(settings)
+        self._observers: list[Callable[[], None]] = []
+
+    def observe(self, observer: Callable[[], None]) -> None:
+        """Call `observer` after each change."""
+        self._observers.append(observer)
+
+    def change(self, *, settings: Settings | None = None, roster: Roster | None = None) -> None:
+        """Put new ones in force."""
+        if settings is not None:
+            self.settings = settings
+            self.limits.apply(settings)
+        if roster is not None:
+            self.roster = roster
+        for observer in self._observers:
+            observer()
+
+    def targets(self) -> tuple[Target, ...]:
+        """Everybody to look for, each once."""
+        devices = self.settings.devices
+        fixed = {identifier_of(name): split_address(value, devices.port) for name, value in devices.addresses.items()}
+        listed = {identifier_of(name) for name in devices.listed}
+        numbers = sorted({*self.roster.identifiers, *filter(None, listed), *filter(None, fixed)})
+        unnamed = (name for name in devices.listed if identifier_of(name) is None)
+        return (
+            *(Target(number, fixed.get(number)) for number in numbers),
+            *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
+        )
+
+    def claims(self, identifier: int, timezone: int | None) -> Claims:
+        """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
+        event = self.settings.event
+        days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+        return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone)

@@ -1,0 +1,97 @@
+"""Asking a device what it is, how it is set and what it holds; the answers are kept in the event folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.logger import Logger
+
+from sse_twisted.detection import INFO, Sighting
+from sse_twisted.disk import Disk
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.findings import Remark, remarks_on_info, remarks_on_settings
+from sse_twisted.fleet import Fleet
+from sse_twisted.in_force import InForce
+from sse_twisted.motion.client import LARGEST_LISTING, SMALL_ANSWER, MotionClient
+from sse_twisted.motion.errors import BadAnswer, Refused, WrongDevice
+from sse_twisted.motion.messages import DeviceSettings, Listing, Motion, info_of, listing_of, parse_json, settings_of
+from sse_twisted.visit import Visit
+
+SETTINGS = "/settings.json"
+LISTING = "/logs.json"
+PARSED_AT_ONCE = 16 * 1024  # bytes; more are parsed in a thread
+
+
+class Inspector:
+    """Inspects one device at a time per call, under the limit for inspections."""
+
+    def __init__(
+        self, client: MotionClient, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._disk = disk
+        self._fleet = fleet
+        self._in_force = in_force
+        self._log = log
+
+    async def greet(self, visit: Visit, sighting: Sighting) -> None:
+        """Keep the info.json of the detection and say what is remarkable in it."""
+        self._take_info(visit, sighting.motion)
+        await self._disk.write(self._folder.store_answer, visit.identifier, INFO[1:], sighting.info)
+
+    async def settings(self, visit: Visit) -> None:
+        """Take the device's settings, above all its time zone; without them, each log's own counts. MotionError."""
+        async with self._in_force.limits.inspection:
+            with visit.talking():
+                try:
+                    tree = await self._ask(visit, SETTINGS, SMALL_ANSWER)
+                    settings = settings_of(tree)
+                except (Refused, BadAnswer) as error:
+                    self._log.warn("{device} settings are unknown ({error})", device=visit.name, error=str(error))
+                    settings, tree = DeviceSettings(), None
+        visit.timezone = settings.timezone
+        self._say(visit, remarks_on_settings(settings, self._in_force.settings.expected))
+        if tree is not None:
+            await self._disk.write(self._folder.store_answer, visit.identifier, SETTINGS[1:], tree)
+
+    async def listing(self, visit: Visit) -> Listing:
+        """A fresh listing, certainly of this device; raises MotionError.
+
+        logs.json does not say whose it is, and addresses change hands; so info.json is asked for after it.
+        """
+        async with self._in_force.limits.inspection:
+            with visit.talking():
+                tree = await self._ask(visit, LISTING, LARGEST_LISTING)
+                info = await self._ask(visit, INFO, SMALL_ANSWER)
+        motion = info_of(info)
+        if motion.identifier != visit.identifier:
+            raise WrongDevice(f"motion-{motion.identifier} answers at its address", motion.identifier)
+        listing = listing_of(tree)
+        self._take_info(visit, motion)
+        await self._disk.write(self._folder.store_answer, visit.identifier, LISTING[1:], tree)
+        return listing
+
+    async def _ask(self, visit: Visit, path: str, limit: int) -> Any:
+        timeout = self._in_force.settings.inspection.timeout
+        data = await self._client.answer(visit.address, path, timeout=timeout, limit=limit)
+        if len(data) <= PARSED_AT_ONCE:
+            return parse_json(data, path[1:])
+        return await self._disk.run(parse_json, data, path[1:])
+
+    def _take_info(self, visit: Visit, motion: Motion) -> None:
+        if motion.battery is not None:
+            self._fleet.update(visit.identifier, battery=motion.battery.level)
+        self._say(visit, remarks_on_info(motion, self._in_force.settings.expected))
+
+    def _say(self, visit: Visit, remarks: Iterable[Remark]) -> None:
+        """Log each subject once in a visit, and keep the warnings as findings."""
+        for remark in remarks:
+            if remark.subject in visit.remarked:
+                continue
+            visit.remarked.add(remark.subject)
+            self._log.emit(remark.level, "{device} {remark}", device=visit.name, remark=remark.text)
+            if remark.is_finding:
+                findings = self._fleet[visit.identifier].findings
+                self._fleet.update(visit.identifier, findings=(*findings, remark.text))

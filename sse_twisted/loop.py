@@ -1,0 +1,65 @@
+"""A service that does something again and again, and can't be stopped by its mishaps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+
+class LoopService(Service, ABC):
+    """Calls `round` at the interval in force, at once to begin with.
+
+    A LoopingCall ends for good at the first exception; here it is logged and the loop lives. `round` must not wait for
+    what it starts.
+    """
+
+    def __init__(self, clock: IReactorTime, log: Logger, interval: Callable[[], float]) -> None:
+        """`interval` gives s; it is asked again by `reconfigure`."""
+        self.rounds = 0
+        self._clock = clock
+        self._log = log
+        self._interval = interval
+        self._loop: LoopingCall | None = None
+
+    @abstractmethod
+    def round(self) -> None:
+        """One pass of the loop."""
+
+    def startService(self) -> None:
+        """Begin."""
+        super().startService()
+        self._start_loop()
+
+    def stopService(self) -> object:
+        """Begin no further round."""
+        super().stopService()
+        self._stop_loop()
+        return None
+
+    def reconfigure(self) -> None:
+        """Go on at the interval that is in force now."""
+        if self._loop is not None and self._loop.interval != self._interval():
+            self._stop_loop()
+            self._start_loop()
+
+    def _start_loop(self) -> None:
+        self._loop = LoopingCall(self._guarded_round)
+        self._loop.clock = self._clock
+        self._loop.start(self._interval())
+
+    def _stop_loop(self) -> None:
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
+
+    def _guarded_round(self) -> None:
+        self.rounds += 1
+        try:
+            self.round()
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must come
+            self._log.failure("A round of {service} failed", service=type(self).__name__)

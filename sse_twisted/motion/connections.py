@@ -1,0 +1,121 @@
+"""The agent that talks to devices: one connection at a time to each, none kept idle.
+
+The devices are small microcontrollers; how many connections they bear is documented nowhere, and comparable ones freeze
+at two. Therefore the limit is part of the endpoint, where no caller can forget it: a further request to an address
+waits until the connection before it is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.client import URI, Agent
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from zope.interface import implementer
+
+
+Locks = dict[tuple[bytes, int], DeferredLock]
+
+
+@frozen
+class Address:
+    """Where a device answers HTTP."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return self.host if self.port == 80 else f"{self.host}:{self.port}"
+
+
+class _Watched(ProtocolWrapper):
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        super().connectionLost(reason)
+        cast(_WatchingFactory, self.factory).closed()
+
+
+class _WatchingFactory(WrappingFactory):
+    protocol = _Watched
+    noisy = False
+
+    def __init__(self, wrapped: IProtocolFactory, closed: Callable[[], None]) -> None:
+        super().__init__(wrapped)
+        self.closed = closed
+
+
+@implementer(IStreamClientEndpoint)
+@frozen
+class _OneAtATime:
+    """An endpoint that connects only after its last connection is closed."""
+
+    inner: IStreamClientEndpoint
+    lock: DeferredLock
+
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        return Deferred.fromCoroutine(self._connect(factory))
+
+    async def _connect(self, factory: IProtocolFactory) -> IProtocol:
+        await self.lock.acquire()
+        try:
+            wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
+        except BaseException:
+            self.lock.release()
+            raise
+        return cast(_Watched, wrapper).wrappedProtocol
+
+
+@implementer(IAgentEndpointFactory)
+class _Endpoints:
+    """Endpoints that need no name resolution and no thread."""
+
+    def __init__(self, reactor: Any, connect_timeout: Callable[[], float], locks: Locks) -> None:
+        self._reactor = reactor
+        self._connect_timeout = connect_timeout
+        self._locks = locks
+
+    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
+        lock = self._locks.setdefault((uri.host, uri.port), DeferredLock())
+        host = uri.host.decode("ascii")
+        return _OneAtATime(TCP4ClientEndpoint(self._reactor, host, uri.port, timeout=self._connect_timeout()), lock)
+
+
+@implementer(IAgent)
+@frozen
+class _PlainAgent:
+    """Asks for no content coding, and takes none: a length that lies or a bomb would hide in it."""
+
+    inner: IAgent
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        headers = headers.copy() if headers is not None else Headers()
+        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        headers.setRawHeaders(b"Connection", [b"close"])
+        return self.inner.request(method, uri, headers, bodyProducer).addCallback(_as_sent)
+
+
+def _as_sent(response: IResponse) -> IResponse:
+    response.headers.removeHeader(b"Content-Encoding")
+    return response
+
+
+def device_agent(reactor: Any, connect_timeout: Callable[[], float], locks: Locks) -> IAgent:
+    """An agent for requests to devices; it needs no thread and keeps no connection.
+
+    `connect_timeout` gives s, asked at each request; agents that share `locks` share the one connection to a device.
+    """
+    return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, locks)))

@@ -1,0 +1,91 @@
+"""Reading the roster again when the organisers have changed it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sse_twisted.disk import Disk
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.in_force import InForce
+from sse_twisted.loop import LoopService
+from sse_twisted.roster import Assignment, Roster, RosterError, parse_roster
+
+INTERVAL = 2.0  # s between looks at the file
+
+
+class RosterService(LoopService):
+    """Puts each new version of `config/motions.csv` in force; a broken one leaves the old one in force, loudly."""
+
+    def __init__(self, folder: EventFolder, disk: Disk, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
+        super().__init__(clock, log, lambda: INTERVAL)
+        self._folder = folder
+        self._disk = disk
+        self._in_force = in_force
+        self._seen: object = ()
+        self._looking: Deferred[None] | None = None
+
+    def stopService(self) -> None:
+        """Look no more."""
+        super().stopService()
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def round(self) -> None:
+        """Look whether the file is another one than before."""
+        if self._looking is None:
+            self._looking = Deferred.fromCoroutine(self.look())
+            self._looking.addErrback(lambda failure: failure.trap(CancelledError))
+            self._looking.addBoth(self._looked)
+
+    async def look(self) -> None:
+        """Read the file if it has changed, and put it in force."""
+        seen, roster = await self._disk.run(self._read)
+        if seen == self._seen:
+            return
+        first, self._seen = self._seen == (), seen
+        if isinstance(roster, str):
+            in_force = "nobody is expected" if first else "the one before stays in force"
+            self._log.error("The roster can't be read ({why}): {in_force}", why=roster, in_force=in_force)
+            return
+        for mistake in roster.mistakes:
+            self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
+        for change in changes(self._in_force.roster, roster):
+            self._log.info("Roster: {change}", change=change)
+        self._in_force.change(roster=roster)
+
+    def _read(self) -> tuple[object, Roster | str]:
+        """What the file is, to be compared, and its roster, or why there is none; in a thread."""
+        path = self._folder.roster
+        try:
+            status = path.stat()
+            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if seen == self._seen:
+                return seen, ""
+            return seen, parse_roster(path.read_bytes())
+        except FileNotFoundError:
+            return None, f"there is no {path}"
+        except (OSError, RosterError) as error:
+            return str(error), str(error)
+
+    def _looked(self, _: object) -> None:
+        self._looking = None
+
+
+def changes(old: Roster, new: Roster) -> Iterator[str]:
+    """What is different, one line each; of a first roster just how much there is."""
+    if not old.assignments:
+        days = f", {new.days[0]} to {new.days[1]}" if new.days else ""
+        yield f"{len(new.assignments)} assignments of {len(new.identifiers)} devices{days}"
+        return
+    before, after = ({_text(assignment): None for assignment in roster.assignments} for roster in (old, new))
+    yield from (f"no more {text}" for text in before if text not in after)
+    yield from (f"now {text}" for text in after if text not in before)
+
+
+def _text(assignment: Assignment) -> str:
+    days = f"{assignment.first_day} to {assignment.last_day}"
+    return f"motion-{assignment.identifier} {assignment.file_id} {assignment.sailor}, {days}"

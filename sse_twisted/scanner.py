@@ -1,0 +1,100 @@
+"""The scanner: in each round it hands out, for each device that is not there, a Deferred that looks for it.
+
+The Deferred goes on, if the device is found, through its whole visit: inspection, downloads and verdict are chained to
+its detection. It ends when nobody was found, or when the cleanup cancels it because the device has gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.collection import Collection
+from sse_twisted.detection import Detector, Sighting
+from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.in_force import InForce, Target
+from sse_twisted.loop import LoopService
+from sse_twisted.visit import Visit
+
+
+class ScannerService(LoopService):
+    """Starts visits. `refresh` is called before each round."""
+
+    def __init__(
+        self,
+        detector: Detector,
+        collection: Collection,
+        fleet: Fleet,
+        in_force: InForce,
+        clock: IReactorTime,
+        log: Logger,
+        refresh: Callable[[], None],
+    ) -> None:
+        super().__init__(clock, log, lambda: in_force.settings.scan.interval)
+        self.visits: dict[int, Visit] = {}
+        self._detector = detector
+        self._collection = collection
+        self._fleet = fleet
+        self._in_force = in_force
+        self._refresh = refresh
+        self._searches: dict[Target, Deferred[Any]] = {}
+        self._collecting: dict[int, Deferred[None]] = {}
+
+    def stopService(self) -> Deferred[None]:
+        """End all searches and visits; fires when the last one has let go of its files and sockets."""
+        super().stopService()
+        searches = list(self._searches.values())
+        ended = DeferredList([search.addBoth(lambda _: None) for search in searches])
+        for search in searches:
+            search.cancel()
+        return ended.addCallback(lambda _: None)
+
+    def round(self) -> None:
+        """Look for everybody who is not there; without waiting for anybody."""
+        self._refresh()
+        for target in self._in_force.targets():
+            if target not in self._searches and target.identifier not in self.visits:
+                self._search(target)
+
+    def wake_all(self) -> None:
+        """Have every device that is there looked at again."""
+        for visit in self.visits.values():
+            visit.wake()
+
+    def drop(self, visit: Visit) -> None:
+        """End a visit: its device has gone."""
+        if (collecting := self._collecting.get(visit.identifier)) is not None:
+            collecting.cancel()
+
+    def _search(self, target: Target) -> None:
+        search = Deferred.fromCoroutine(self._detector.detect(target))
+        self._searches[target] = search
+        search.addCallback(self._begin_visit)
+        search.addErrback(self._report, target)
+        search.addBoth(lambda _: self._searches.pop(target, None))
+
+    def _begin_visit(self, sighting: Sighting | None) -> Deferred[None] | None:
+        if sighting is None or sighting.identifier in self.visits or not self.running:
+            return None
+        visit = Visit(sighting.identifier, sighting.address)
+        self.visits[visit.identifier] = visit
+        collecting = Deferred.fromCoroutine(self._collection.collect(visit, sighting))
+        self._collecting[visit.identifier] = collecting
+        return collecting.addBoth(self._end_visit, visit)
+
+    def _end_visit(self, result: Failure | None, visit: Visit) -> Failure | None:
+        del self.visits[visit.identifier]
+        self._collecting.pop(visit.identifier, None)
+        return result
+
+    def _report(self, failure: Failure, target: Target) -> None:
+        if failure.check(CancelledError):
+            return
+        self._log.failure("{target} could not be handled", failure, target=str(target))
+        if target.identifier is not None:
+            self._fleet.update(target.identifier, stage=Stage.GONE)

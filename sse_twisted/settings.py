@@ -1,0 +1,209 @@
+"""What can be set: every setting with its default, its unit and its limits.
+
+Read from `sse.toml`, or from the original server's `server.json` (see `original_settings`). The same typed
+classes check both, so a mistake is one line that names the file and the key.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Limit = Annotated[int, Meta(ge=1, le=10_000)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
+DEFAULT_PORT = 80
+
+
+class SettingsError(ValueError):
+    """One line for the user: which file, which key, and what is wrong with it."""
+
+
+class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[event]`"""
+
+    folder: str = ""  # the event folder, relative to this file
+    first_day: datetime.date | None = None  # of the event; default: the roster's first
+    last_day: datetime.date | None = None  # inclusive; default: the roster's last
+
+
+class Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[devices]`"""
+
+    listed: tuple[str, ...] = ()  # to be collected though no roster names them: "motion-470" or "host[:port]"
+    addresses: dict[str, str] = {}  # "motion-601" = "host[:port]": fixed, instead of looking up the name
+    port: Port = DEFAULT_PORT  # of HTTP, where an address names none
+
+
+class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[names]`: how host names of devices become addresses."""
+
+    servers: tuple[str, ...] = ()  # "address[:port]" of name servers; default: the system's
+    search: tuple[str, ...] | None = None  # domains tried below the bare name; default: the system's
+    timeout: Seconds = 1.0  # s without an answer until a name counts as unknown
+    catch_all: tuple[str, ...] = ("10.10.10.10",)  # addresses that mean "absent", as on a Sky SR101
+    hosts_file: str = "/etc/hosts"  # "" for none
+    resolver_file: str = "/etc/resolv.conf"
+
+
+class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[scan]`"""
+
+    interval: Seconds = 2.0  # s between rounds
+
+
+class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[detection]`"""
+
+    limit: Limit = 64  # at once
+    timeout: Seconds = 1.0  # s until a device that does not accept a connection counts as absent
+
+
+class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[inspection]`"""
+
+    limit: Limit = 16  # at once
+    timeout: Seconds = 10.0  # s for one whole answer
+
+
+class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[downloads]`"""
+
+    limit: Limit = 16  # at once
+    timeout: Seconds = 10.0  # s without a byte
+    minimum_rate: Annotated[float, Meta(ge=0, le=1e6)] = 1.0  # KB/s on average, from 30 s on; 0 = any
+    largest_track: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024  # MB; a longer body is cut off
+    first_retry: Seconds = 2.0  # s, doubled at each further one ...
+    last_retry: Seconds = 60.0  # ... up to this
+    disk_reserve: Annotated[int, Meta(ge=0, le=1_000_000)] = 50  # MB to leave free: below it downloads pause
+
+
+class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[cleanup]`"""
+
+    interval: Seconds = 10.0  # s between rounds
+    limit: Limit = 16  # at once
+    timeout: Seconds = 5.0  # s until a device that does not answer has gone
+
+
+class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[expected]`: what a device should be like; a deviation is a finding, no reason not to collect."""
+
+    firmwares: tuple[str, ...] = ()  # approved names; none = any
+    storage: Percent = 95  # % full, at most
+    battery: Percent = 60  # %, at least
+    gnss_rate: Annotated[int, Meta(ge=1, le=100)] = 5  # Hz
+    one_log_per_day: Annotated[int, Meta(ge=0, le=1)] = 0
+    timezone: Annotated[int, Meta(ge=-840, le=840)] = 60  # minutes east of UTC
+    flash: Annotated[int, Meta(ge=0, le=255)] = 1  # LED
+
+
+class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[filters]`"""
+
+    best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`"""
+
+    console: Level = "info"  # twistd's own log
+    file: Level = "info"  # logs/server.log and logs/server.json
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `sse.toml`."""
+
+    event: Event = Event()
+    devices: Devices = Devices()
+    names: Names = Names()
+    scan: Scan = Scan()
+    detection: Detection = Detection()
+    inspection: Inspection = Inspection()
+    downloads: Downloads = Downloads()
+    cleanup: Cleanup = Cleanup()
+    expected: Expected = Expected()
+    filters: Filters = Filters()
+    log: Log = Log()
+
+    def __post_init__(self) -> None:
+        """Check what no single key shows; msgspec turns the ValueError into its own."""
+        if (self.event.first_day is None) != (self.event.last_day is None):
+            raise ValueError("event.first_day and event.last_day belong together")
+        if self.event.first_day and self.event.last_day and self.event.last_day < self.event.first_day:
+            raise ValueError("event.last_day is before event.first_day")
+        if self.downloads.last_retry < self.downloads.first_retry:
+            raise ValueError("downloads.last_retry is shorter than downloads.first_retry")
+        for name, address in self.devices.addresses.items():
+            if identifier_of(name) is None:
+                raise ValueError(f"devices.addresses: {name!r} is no device (motion-<number>)")
+            _checked(f"devices.addresses.{name}", address)
+        for name in self.devices.listed:
+            _checked("devices.listed", name)
+        for server in self.names.servers:
+            _checked("names.servers", server)
+
+
+def _checked(key: str, address: str) -> None:
+    try:
+        split_address(address, DEFAULT_PORT)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def identifier_of(name: str) -> int | None:
+    """The number on the sticker of `motion-<number>`; None for any other name."""
+    match = re.fullmatch(r"motion-([1-9][0-9]{0,5})", name, re.IGNORECASE | re.ASCII)
+    return int(match[1]) if match else None
+
+
+def split_address(address: str, default_port: int) -> tuple[str, int]:
+    """Host and port of `host[:port]`, or ValueError."""
+    match = re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?", address)
+    port = int(match[3] or default_port) if match else 0
+    if match is None or not 1 <= port <= 65_535:
+        raise ValueError(f"{address!r} is no address of the form host[:port]")
+    return match[1], port
+
+
+def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
+    """Settings of the tables as they were read from `file`; raises SettingsError."""
+    try:
+        return msgspec.convert(tree, Settings)
+    except msgspec.ValidationError as error:
+        text, _, path = str(error).partition(" - at `$")
+        key = path.rstrip("`").lstrip(".")
+        raise SettingsError(f"{file}: {key}: {text}" if key else f"{file}: {text}") from None
+
+
+def read_settings(file: Path) -> Settings:
+    """Settings of an `sse.toml`, with its event folder made absolute; raises SettingsError."""
+    try:
+        tree = msgspec.toml.decode(file.read_bytes())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from None
+    settings = convert_settings(tree, file)
+    if not settings.event.folder:
+        return settings
+    folder = str((file.parent / settings.event.folder).resolve())
+    return msgspec.structs.replace(settings, event=msgspec.structs.replace(settings.event, folder=folder))
+
+
+def differences(old: Settings, new: Settings) -> Iterator[str]:
+    """What changed, one `table.key: old -> new` each."""
+    before, after = msgspec.to_builtins(old), msgspec.to_builtins(new)
+    for table, values in after.items():
+        for key, value in values.items():
+            if before[table][key] != value:
+                yield f"{table}.{key}: {before[table][key]} -> {value}"

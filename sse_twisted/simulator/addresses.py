@@ -1,0 +1,59 @@
+"""Addresses on loopback for simulated devices."""
+
+from __future__ import annotations
+
+import os
+import socket
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final
+
+LOOPBACK: Final = IPv4Network("127.0.0.0/8")
+
+_FIRST_PORT: Final = 18_000
+_LAST_PORT: Final = 32_000
+"""Below the ports that systems hand out to outgoing connections, which could take an absent device's port."""
+
+
+def own_addresses(base: str, count: int) -> list[str]:
+    """Return `count` loopback addresses after `base`, e.g. 127.1.0.1 ... for 127.1.0.0, for a device each.
+
+    Linux listens on all of 127.0.0.0/8 as it is; other systems need aliases for all but 127.0.0.1.
+    Raises ValueError for a base that is no loopback address, or too near to the end of the loopback network.
+    """
+    first = loopback_address(base)
+    if first + count >= LOOPBACK.broadcast_address:
+        raise ValueError(f"no {count} loopback addresses after {base}")
+    return [str(first + number) for number in range(1, count + 1)]
+
+
+def loopback_address(text: str) -> IPv4Address:
+    """Read an IPv4 address. Raises ValueError unless it is one of loopback: a simulator is nobody else's business."""
+    address = IPv4Address(text)
+    if address not in LOOPBACK:
+        raise ValueError(f"{text} is not a loopback address (127.x.y.z)")
+    return address
+
+
+def free_ports(interface: str, count: int) -> list[int]:
+    """Return `count` ports on which nobody listens now. Raises ValueError if there are not so many."""
+    span = _LAST_PORT - _FIRST_PORT
+    start = os.getpid() * 131 % span
+    found: list[int] = []
+    for step in range(span):
+        if len(found) == count:
+            return found
+        port = _FIRST_PORT + (start + step) % span
+        if _is_free(interface, port):
+            found.append(port)
+    raise ValueError(f"no {count} free ports on {interface}")
+
+
+def _is_free(interface: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((interface, port))
+            tried.listen(0)
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,71 @@
+"""What listens at a device's address: an open port, or a backlog that is full."""
+
+from __future__ import annotations
+
+import socket
+from typing import Protocol, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort
+
+
+class Listener(Protocol):
+    """Something that occupies a port until it is closed."""
+
+    @property
+    def port(self) -> int:
+        """The number of the port."""
+
+    def close(self) -> Deferred[None]:
+        """Set the port free; fires when it is."""
+
+
+class OpenPort:
+    """A port of the reactor."""
+
+    def __init__(self, listening: IListeningPort) -> None:
+        self._listening = listening
+        self.port = cast(IPv4Address, listening.getHost()).port
+
+    def close(self) -> Deferred[None]:
+        """Stop listening."""
+        return maybeDeferred(self._listening.stopListening).addCallback(lambda _: None)
+
+
+class FullBacklog:
+    """A socket that listens and never accepts; its backlog of one is filled by a connection of its own.
+
+    Further connections get no answer to their first packet, as from a device that hangs (so on Linux).
+    Raises OSError where the address is taken.
+    """
+
+    def __init__(self, interface: str, port: int) -> None:
+        self._listening = _nonblocking_socket()
+        self._fillers: list[socket.socket] = []
+        try:
+            self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listening.bind((interface, port))
+            self._listening.listen(0)
+        except OSError:
+            self._listening.close()
+            raise
+        address = self._listening.getsockname()
+        self.port: int = address[1]
+        for _ in range(2):
+            filler = _nonblocking_socket()
+            filler.connect_ex(address)
+            self._fillers.append(filler)
+
+    def close(self) -> Deferred[None]:
+        """Close the sockets; who waited for an answer is refused."""
+        for each in (self._listening, *self._fillers):
+            each.close()
+        self._fillers.clear()
+        return succeed(None)
+
+
+def _nonblocking_socket() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setblocking(False)
+    return made

@@ -1,0 +1,121 @@
+"""The command line of `twistd sse`, and the assembly of what it starts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from twisted.application.service import IService, MultiService
+from twisted.python import usage
+
+from sse_twisted import __version__
+from sse_twisted.check import check
+from sse_twisted.collector import Collector
+from sse_twisted.demo import Demo
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.original_settings import read_original_settings
+from sse_twisted.settings import Settings, SettingsError, read_settings
+from sse_twisted.signals import SignalService
+from sse_twisted.world import real_world
+
+MOST_DEMO_DEVICES = 200
+
+
+class Options(usage.Options):
+    """Options of `twistd sse`."""
+
+    synopsis = "[--config FILE] [--event DIR] | --demo"
+    longdesc = (
+        "Notices each Motion GPS logger as it joins the WiFi, inspects it, downloads its new tracks, verifies them "
+        "byte by byte, and says when it can be disconnected. Who carries which device stands in config/motions.csv "
+        "of the event folder. Run it in front with 'twistd -n sse ...', or as a daemon with twistd's own options "
+        "--pidfile, --logfile, --umask, --uid. SIGHUP reads the configuration again; SIGTERM and SIGINT end it."
+    )
+    optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
+        ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
+        ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
+        ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", int],
+    ]
+    optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
+        ["demo", None, "Collect from simulated devices in this process, into a new temporary event folder."],
+        ["check", None, "Say what would be done and each mistake of configuration and roster; start nothing."],
+    ]
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"sse_twisted {__version__}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        """Refuse what can't be started, before anything is."""
+        if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
+            raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
+        if self["demo"]:
+            if self["config"] or self["check"]:
+                raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+            self.settings = Settings()
+            return
+        self.settings = _settings(self)
+        if self["check"]:
+            mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
+            sys.exit(1 if mistakes else 0)
+        check_event_folder(Path(self.settings.event.folder))
+
+
+def _settings(options: Options) -> Settings:
+    try:
+        return load_settings(options["config"], options["event"])
+    except SettingsError as error:
+        raise usage.UsageError(str(error)) from None
+
+
+def load_settings(config: str | None, event: str | None) -> Settings:
+    """The settings of a file, or the defaults without one; raises SettingsError."""
+    settings = Settings()
+    if config is not None:
+        file = Path(config).absolute()
+        settings = read_original_settings(file) if file.suffix.lower() == ".json" else read_settings(file)
+    if event is not None:
+        settings = replace(settings, event=replace(settings.event, folder=str(Path(event).absolute())))
+    if not settings.event.folder:
+        where = f"{config}: event.folder is not set, and there" if config else "there"
+        raise SettingsError(f"{where} is no --event DIR: where is the event folder? (--demo needs none)")
+    return settings
+
+
+def check_event_folder(folder: Path) -> None:
+    """Raise UsageError if a collector could not work in the folder."""
+    if not folder.is_dir():
+        raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        raise usage.UsageError(f"{folder}: the event folder is not writable")
+    try:
+        check_free(folder)
+    except FolderInUse as error:
+        raise usage.UsageError(str(error)) from None
+
+
+def makeService(options: Options) -> IService:
+    """The tree of services for `twistd sse`."""
+    from twisted.internet import reactor
+
+    if options["demo"]:
+        demo = Demo(reactor, options["demo-devices"], options["event"])
+        return with_signals(reactor, demo, demo.reload)
+    config, event = options["config"], options["event"]
+    folder = EventFolder(Path(options.settings.event.folder))
+    collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
+    return with_signals(reactor, collector, collector.reload)
+
+
+def with_signals(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
+    """The service, and beside it the handling of signals for as long as it runs."""
+    both = MultiService()
+    SignalService(reactor, reload).setServiceParent(both)
+    service.setServiceParent(both)
+    return both

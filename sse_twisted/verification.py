@@ -1,0 +1,66 @@
+"""Whether the bytes of a track are what the device lists: a pure judgement on what was received."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from attrs import frozen
+
+from sse_twisted.motion.messages import LISTING_EXTRA, LogEntry
+from sse_twisted.tracks.integrity import Integrity
+
+HEADER_IDENTIFIER = 4  # offset in bytes; see tracks.oao
+HEADER_START = 16
+OAO = ".oao"
+
+
+class Outcome(StrEnum):
+    """What is known of the bytes of a track."""
+
+    VERIFIED = "verified"  # of the listed length, every frame and the header sound, the header equal to the listing
+    UNVERIFIED = "unverified"  # of the listed length, in a format or with frames that we don't know
+    DAMAGED = "damaged"  # anything else; kept only if the device sends the same bytes twice
+
+
+@frozen
+class Judgement:
+    """An outcome, and for the two lesser ones why, with the offset in bytes."""
+
+    outcome: Outcome
+    remark: str = ""
+
+
+def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
+    """Compare what came with what the listing announced for this device's log."""
+    if integrity.kind != "oao":
+        return _judge_foreign(integrity, log)
+    tail = integrity.length == log.size and bool(integrity.damages) and integrity.damages[0].offset >= log.length
+    if integrity.header is None or (integrity.damages and not tail):
+        damage = integrity.damages[0]
+        return Judgement(Outcome.DAMAGED, f"{damage.what} at byte {damage.offset:,}")
+    if integrity.header.identifier != identifier:
+        remark = f"a track of motion-{integrity.header.identifier} at byte {HEADER_IDENTIFIER}"
+        return Judgement(Outcome.DAMAGED, remark)
+    if integrity.header.start_date != log.start_date:
+        remark = f"began at {integrity.header.start_date} ms, listed {log.start_date} ms, at byte {HEADER_START}"
+        return Judgement(Outcome.DAMAGED, remark)
+    if tail:
+        # No firmware was seen to send what it keeps behind a log; one that does is taken at its word.
+        return Judgement(Outcome.UNVERIFIED, f"{LISTING_EXTRA:,} unknown bytes at byte {log.length:,}")
+    if integrity.length - len(integrity.trailer) != log.length:
+        return _wrong_length(integrity, log)
+    if integrity.unknown:
+        return Judgement(Outcome.UNVERIFIED, f"{integrity.unknown:,} frames of an unknown kind")
+    return Judgement(Outcome.VERIFIED)
+
+
+def _judge_foreign(integrity: Integrity, log: LogEntry) -> Judgement:
+    if log.file.lower().endswith(OAO) or "." not in log.file.rpartition("/")[2]:
+        return Judgement(Outcome.DAMAGED, f"no OAO track ({integrity.kind}) at byte 0")
+    if integrity.length not in (log.length, log.size):
+        return _wrong_length(integrity, log)
+    return Judgement(Outcome.UNVERIFIED, f"of another format ({integrity.kind}) from byte 0")
+
+
+def _wrong_length(integrity: Integrity, log: LogEntry) -> Judgement:
+    return Judgement(Outcome.DAMAGED, f"ends at byte {integrity.length:,}, listed {log.length:,}")

@@ -1,0 +1,66 @@
+"""One visit: one stay of a device on the network, from detection to departure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from sse_twisted.event_folder.ledger import Ledger
+from sse_twisted.motion.connections import Address
+
+
+@define(eq=False)
+class Visit:
+    """Shared by the steps of one visit; forgotten when the device goes."""
+
+    identifier: int
+    address: Address
+    timezone: int | None = None  # minutes east of UTC, as its settings say
+    ledger: Ledger | None = None
+    remarked: set[str] = field(factory=set)  # subjects that were said once
+    resumes: bool = True  # until it shows that it can't
+    retry_after: float = 0.0  # s that it asked us to wait
+    conversations: int = 0  # begun so far
+    _talking: int = 0
+    _woken: bool = False
+    _bell: Deferred[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """The device's host name."""
+        return f"motion-{self.identifier}"
+
+    @property
+    def is_talking(self) -> bool:
+        """Whether a request is under way: no time for a probe."""
+        return self._talking > 0
+
+    @contextmanager
+    def talking(self) -> Iterator[None]:
+        """Around requests to the device."""
+        self.conversations += 1
+        self._talking += 1
+        try:
+            yield
+        finally:
+            self._talking -= 1
+
+    def wake(self) -> None:
+        """Something has changed: look at everything again, now."""
+        self._woken = True
+        if self._bell is not None and not self._bell.called:
+            self._bell.callback(None)
+
+    async def until_woken(self, clock: IReactorTime, seconds: float | None) -> None:
+        """Wait for `wake`, for that many seconds at most."""
+        if not self._woken:
+            self._bell = Deferred()
+            if seconds is not None:
+                self._bell.addTimeout(seconds, clock, onTimeoutCancel=lambda *_: None)
+            await self._bell
+        self._bell = None
+        self._woken = False

@@ -1,0 +1,38 @@
+"""The world outside of the collector: clock, network, names and threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.iweb import IAgent
+
+from sse_twisted.detection import NameLookup
+from sse_twisted.disk import DiskThreads, Starter
+from sse_twisted.motion.connections import Locks, device_agent
+from sse_twisted.names import NameService
+from sse_twisted.settings import Names
+
+
+@frozen
+class World:
+    """What the collector needs of the world outside; tests give it another one."""
+
+    clock: IReactorTime
+    agent: Callable[[Callable[[], float]], IAgent]  # of a connection's time-out in s, asked at each request
+    names: Callable[[Callable[[], Names], Logger], NameLookup]
+    start_in_thread: Starter
+
+
+def real_world(reactor: Any) -> World:
+    """Sockets, threads, and the time that passes."""
+    locks: Locks = {}  # shared by all agents: one connection to a device, whoever asks
+    return World(
+        clock=reactor,
+        agent=lambda connect_timeout: device_agent(reactor, connect_timeout, locks),
+        names=lambda settings, log: NameService(reactor, log, settings),
+        start_in_thread=DiskThreads(reactor).start,
+    )

@@ -1,0 +1,215 @@
+"""A world in which time passes only when a test says so: clock, TCP and names without a socket.
+
+Everything above the sockets is the real thing: twisted.web's agent, our endpoints, and the simulator's own servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet import error
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import connectionDone
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+LAG = 0.001  # s from one end of a connection to the other
+Place = tuple[str, int]
+
+
+@implementer(ITCPTransport)
+class Pipe:
+    """One end of a TCP connection in memory."""
+
+    disconnecting = False
+
+    def __init__(self, reactor: VirtualReactor, here: Place, there: Place) -> None:
+        self._reactor = reactor
+        self._here, self._there = here, there
+        self.protocol: Any = None
+        self.peer: Pipe = self
+        self._open = True
+        self._paused = False
+        self._waiting: list[Callable[[], None]] = []
+        self._producer: Any = None
+
+    def write(self, data: bytes) -> None:
+        if self._open and data:
+            data = bytes(data)
+            self._reactor.callLater(LAG, self.peer._arrived, lambda: self.peer.protocol.dataReceived(data))
+            self._ask_for_more()
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        self._producer = (producer, streaming)
+        if not streaming:
+            producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+
+    def loseConnection(self) -> None:
+        self._close(connectionDone, connectionDone)
+
+    def abortConnection(self) -> None:
+        self._close(Failure(error.ConnectionAborted()), Failure(error.ConnectionLost()))
+
+    def stopProducing(self) -> None:
+        self.loseConnection()
+
+    def pauseProducing(self) -> None:
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        self._paused = False
+        while self._waiting and not self._paused:
+            self._waiting.pop(0)()
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", *self._here)
+
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", *self._there)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - of ITCPTransport
+        """Nothing is delayed here."""
+
+    def _close(self, mine: Failure, theirs: Failure) -> None:
+        if self._open:
+            self._open = False
+            self._reactor.callLater(0, self._lost, mine)
+            self._reactor.callLater(LAG, self.peer._arrived, lambda: self.peer._end(theirs))
+
+    def _end(self, reason: Failure) -> None:
+        if self._open:
+            self._open = False
+            self._lost(reason)
+
+    def _lost(self, reason: Failure) -> None:
+        if self._producer is not None:
+            self._producer[0].stopProducing()
+        self.protocol.connectionLost(reason)
+
+    def _arrived(self, happen: Callable[[], None]) -> None:
+        if self._paused:
+            self._waiting.append(happen)
+        elif self._open:
+            happen()
+
+    def _ask_for_more(self) -> None:
+        if self._producer is not None and not self._producer[1]:
+            self._reactor.callLater(0, self._resume_producer)
+
+    def _resume_producer(self) -> None:
+        if self._producer is not None:
+            self._producer[0].resumeProducing()
+
+
+@define
+class _Port:
+    reactor: VirtualReactor
+    place: Place
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", *self.place)
+
+    def stopListening(self) -> Deferred[None]:
+        self.reactor.listeners.pop(self.place, None)
+        return succeed(None)
+
+
+class _Connector:
+    def __init__(self, factory: Any) -> None:
+        self.factory = factory
+        self.over = False
+
+    def stopConnecting(self) -> None:  # noqa: N802 - of IConnector
+        self.fail(error.UserError())
+
+    def fail(self, reason: Exception) -> None:
+        if not self.over:
+            self.over = True
+            self.factory.clientConnectionFailed(self, Failure(reason))
+
+
+class VirtualReactor(Clock):
+    """A clock with TCP. An address where nobody listens refuses; one in `dark` never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: dict[Place, Any] = {}
+        self.dark: set[str] = set()
+        self.attempts: list[Place] = []
+        self._next_port = 40_000
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> _Port:
+        place = (interface, port or self._free_port())
+        if place in self.listeners:
+            raise error.CannotListenError(interface, port, OSError("taken"))
+        self.listeners[place] = factory
+        return _Port(self, place)
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:  # noqa: N803 - of IReactorTCP
+        self.attempts.append((host, port))
+        connector = _Connector(factory)
+        factory.doStart()
+        if host in self.dark:
+            self.callLater(timeout, connector.fail, error.TimeoutError())
+        else:
+            self.callLater(LAG, self._connect, connector, (host, port))
+        return connector
+
+    def _connect(self, connector: _Connector, place: Place) -> None:
+        if connector.over:
+            return
+        listening = self.listeners.get(place)
+        if listening is None:
+            connector.fail(error.ConnectionRefusedError())
+            return
+        connector.over = True
+        here = ("127.0.0.1", self._free_port())
+        client, server = Pipe(self, here, place), Pipe(self, place, here)
+        client.peer, server.peer = server, client
+        server.protocol = listening.buildProtocol(client.getHost())
+        client.protocol = connector.factory.buildProtocol(server.getHost())
+        server.protocol.makeConnection(server)
+        client.protocol.makeConnection(client)
+
+    def _free_port(self) -> int:
+        self._next_port += 1
+        return self._next_port
+
+
+@define
+class VirtualNames(Service):
+    """Names that a test gives and takes; one in `silent` is answered by nobody, for a second."""
+
+    clock: Clock
+    known: dict[str, str] = field(factory=dict)
+    silent: set[str] = field(factory=set)
+    asked: list[str] = field(factory=list)
+    parent: Any = None
+
+    def refresh(self) -> None:
+        """Nothing to read again."""
+
+    def lookup(self, name: str) -> Deferred[str | None]:
+        self.asked.append(name)
+        if name in self.silent:
+            nobody: Deferred[str | None] = Deferred()
+            nobody.addTimeout(1.0, self.clock, onTimeoutCancel=lambda *_: None)
+            return nobody
+        return succeed(name if name[:1].isdigit() else self.known.get(name))
+
+
+def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+    """Instead of a thread."""
+    return maybeDeferred(function, *args, **kwargs)
