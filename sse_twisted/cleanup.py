@@ -56,7 +56,7 @@ class CleanupService(LoopService):
         probe = Deferred.fromCoroutine(self._probe(visit))
         self._probes[visit] = probe
         probe.addErrback(self._report, visit)
-        probe.addBoth(lambda _: self._probes.pop(visit, None))
+        probe.addBoth(self._forget, visit)
 
     async def _probe(self, visit: Visit) -> None:
         async with self._in_force.limits.cleanup:
@@ -89,6 +89,9 @@ class CleanupService(LoopService):
         lost = what_is_missing(device)
         self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
         self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
+
+    def _forget(self, _: object, visit: Visit) -> None:
+        del self._probes[visit]
 
     def _report(self, failure: Failure, visit: Visit) -> None:
         if not failure.check(CancelledError):

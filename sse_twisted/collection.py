@@ -67,15 +67,8 @@ class Collection:
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again whenever something has changed; ends by cancellation only."""
         self._log.info("{device} is connected", device=visit.name)
-        self._fleet.update(
-            visit.identifier,
-            stage=Stage.CONNECTED,
-            address=visit.address,
-            findings=(),
-            wanted=0,
-            missing=(),
-            reason="",
-        )
+        identifier, address = visit.identifier, visit.address
+        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="")
         greeted = False
         failures = 0
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import random
+import secrets
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,7 +27,7 @@ class Demo(MultiService):
     def __init__(self, reactor: Any, count: int, event: str | None) -> None:
         """`event` is the folder to use; a new temporary one without it."""
         super().__init__()
-        self._simulated = demo_fleet(reactor, count, seed=random.randrange(1 << 16))
+        self._simulated = demo_fleet(reactor, count, seed=secrets.randbelow(1 << 16))
         root = Path(event).absolute() if event else Path(tempfile.mkdtemp(prefix="sse-demo-"))
         folder = EventFolder(root)
         _write_roster(folder.roster, self._simulated.roster_rows())

@@ -96,7 +96,8 @@ class Downloader:
             judgement = judge(transferred.received.integrity, track.log, track.identifier)
             remark = self._doubt(track, transferred, judgement)
             if remark:
-                await self._disk.write(partial.discard)
+                if transferred.received.integrity.damages:
+                    await self._disk.write(partial.discard)
                 raise BadAnswer(remark)
             kept = await self._disk.write(partial.commit)
         except OtherBytes as error:
@@ -149,10 +150,10 @@ class Downloader:
     def _doubt(self, track: Track, transferred: _Transferred, judgement: Judgement) -> str:
         """Why the bytes can't be kept as the device's own; "" if they can.
 
-        Damaged ones are kept when they come a second time, and are certainly this log: of its length, or with its
-        header. A page that says "not found" is neither.
+        Damaged ones are kept when they come a second time and are certainly all of this log: a page that says "not
+        found" is not, and less than a plausible listing announces is not.
         """
-        integrity = transferred.received.integrity
+        integrity, log = transferred.received.integrity, track.log
         if judgement.outcome is Outcome.VERIFIED:
             return ""
         if not transferred.transfer.promised:
@@ -160,12 +161,15 @@ class Downloader:
         if judgement.outcome is Outcome.UNVERIFIED and integrity.header is not None:
             return ""
         header = integrity.header
-        is_this_log = integrity.length == track.log.length or (
-            header is not None and (header.identifier, header.start_date) == (track.identifier, track.log.start_date)
+        is_this_log = (
+            integrity.length == log.length
+            if header is None
+            else (header.identifier, header.start_date) == (track.identifier, log.start_date)
         )
-        key = (track.local_file, track.log.size)
+        is_all = integrity.length >= log.length or not log.is_plausible
+        key = (track.local_file, log.size)
         came_before = self._digests.get(key) == transferred.received.sha256
-        if is_this_log and came_before:
+        if is_this_log and is_all and came_before:
             return ""
         if not transferred.resumed:
             self._digests[key] = transferred.received.sha256

@@ -53,9 +53,9 @@ class Journal(Service):
         """The logger for all parts of the collector."""
         return Logger(namespace=NAMESPACE, observer=self._publisher)
 
-    def observe(self, observer: ILogObserver) -> None:
+    def observe(self, observer: Callable[[LogEvent], None]) -> None:
         """Pass every event on to `observer` as well, at any level."""
-        self._publisher.addObserver(observer)
+        self._publisher.addObserver(cast(ILogObserver, observer))
 
     def startService(self) -> None:
         """Open the files; raises OSError."""

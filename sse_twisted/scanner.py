@@ -76,7 +76,7 @@ class ScannerService(LoopService):
         self._searches[target] = search
         search.addCallback(self._begin_visit)
         search.addErrback(self._report, target)
-        search.addBoth(lambda _: self._searches.pop(target, None))
+        search.addBoth(self._forget, target)
 
     def _begin_visit(self, sighting: Sighting | None) -> Deferred[None] | None:
         if sighting is None or sighting.identifier in self.visits or not self.running:
@@ -91,6 +91,9 @@ class ScannerService(LoopService):
         del self.visits[visit.identifier]
         self._collecting.pop(visit.identifier, None)
         return result
+
+    def _forget(self, _: object, target: Target) -> None:
+        del self._searches[target]
 
     def _report(self, failure: Failure, target: Target) -> None:
         if failure.check(CancelledError):

@@ -55,6 +55,8 @@ def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
 
 
 def _judge_foreign(integrity: Integrity, log: LogEntry) -> Judgement:
+    if not integrity.length:
+        return Judgement(Outcome.DAMAGED, "no bytes at all")
     if log.file.lower().endswith(OAO) or "." not in log.file.rpartition("/")[2]:
         return Judgement(Outcome.DAMAGED, f"no OAO track ({integrity.kind}) at byte 0")
     if integrity.length not in (log.length, log.size):

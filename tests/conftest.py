@@ -5,10 +5,10 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -30,10 +30,11 @@ def no_failure_is_left_unhandled() -> Iterator[None]:
         if event.get("log_failure") is not None:
             failures.append(event)
 
-    globalLogPublisher.addObserver(observe)
+    observer = cast(ILogObserver, observe)
+    globalLogPublisher.addObserver(observer)
     yield
     gc.collect()
-    globalLogPublisher.removeObserver(observe)
+    globalLogPublisher.removeObserver(observer)
     assert not failures, "\n".join(str(event["log_failure"]) for event in failures)
 
 

@@ -5,7 +5,7 @@ Everything above the sockets is the real thing: twisted.web's agent, our endpoin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from attrs import define, field
@@ -13,7 +13,7 @@ from twisted.application.service import Service
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITransport
 from twisted.internet.protocol import connectionDone
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -23,7 +23,7 @@ LAG = 0.001  # s from one end of a connection to the other
 Place = tuple[str, int]
 
 
-@implementer(ITCPTransport)
+@implementer(ITransport, IConsumer, IPushProducer)
 class Pipe:
     """One end of a TCP connection in memory."""
 
@@ -45,13 +45,14 @@ class Pipe:
             self._reactor.callLater(LAG, self.peer._arrived, lambda: self.peer.protocol.dataReceived(data))
             self._ask_for_more()
 
-    def writeSequence(self, data: list[bytes]) -> None:
+    def writeSequence(self, data: Iterable[bytes]) -> None:
         self.write(b"".join(data))
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         self._producer = (producer, streaming)
         if not streaming:
             producer.resumeProducing()
+            self._ask_for_more()
 
     def unregisterProducer(self) -> None:
         self._producer = None
@@ -78,9 +79,6 @@ class Pipe:
 
     def getPeer(self) -> IPv4Address:
         return IPv4Address("TCP", *self._there)
-
-    def setTcpNoDelay(self, enabled: bool) -> None:  # noqa: N802 - of ITCPTransport
-        """Nothing is delayed here."""
 
     def _close(self, mine: Failure, theirs: Failure) -> None:
         if self._open:
@@ -130,6 +128,11 @@ class _Connector:
     def __init__(self, factory: Any) -> None:
         self.factory = factory
         self.over = False
+        factory.doStart()
+        factory.startedConnecting(self)
+
+    def getDestination(self) -> str:  # noqa: N802 - of IConnector
+        return "virtual"
 
     def stopConnecting(self) -> None:  # noqa: N802 - of IConnector
         self.fail(error.UserError())
@@ -160,7 +163,6 @@ class VirtualReactor(Clock):
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:  # noqa: N803 - of IReactorTCP
         self.attempts.append((host, port))
         connector = _Connector(factory)
-        factory.doStart()
         if host in self.dark:
             self.callLater(timeout, connector.fail, error.TimeoutError())
         else:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -21,7 +22,6 @@ from twisted.web.client import URI, Agent
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
-
 
 Locks = dict[tuple[bytes, int], DeferredLock]
 
@@ -67,6 +67,9 @@ class _OneAtATime:
         await self.lock.acquire()
         try:
             wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
+        except ConnectingCancelledError:  # Twisted's own word; time-outs and callers know the general one
+            self.lock.release()
+            raise CancelledError from None
         except BaseException:
             self.lock.release()
             raise

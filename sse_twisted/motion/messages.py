@@ -17,6 +17,9 @@ from sse_twisted.motion.errors import BadAnswer, one_line
 MOST_ENTRIES = 20_000
 LONGEST_PATH = 255
 LISTING_EXTRA = 1024  # bytes that a log takes on the device but does not send: 72 of 72 real downloads
+EMPTY_LOG = 1536  # bytes listed for a log without frames: 1,405 of 7,536 entries
+FRAME = 52  # bytes
+MOST_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
 
 Text = Annotated[str, Meta(max_length=200)]
 Count = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -99,6 +102,13 @@ class LogEntry(Struct, frozen=True):
     def length(self) -> int:
         """How many bytes the device should send."""
         return self.size - LISTING_EXTRA
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether the size can be that of a log that was finalised; 7,532 of 7,536 real entries are."""
+        frames, rest = divmod(self.size - EMPTY_LOG, FRAME)
+        seconds = (self.end_date - self.start_date) / 1000
+        return rest == 0 and seconds >= 0 and 0 <= frames <= MOST_FRAMES_PER_SECOND * (seconds + 1)
 
     @property
     def path_problem(self) -> str:

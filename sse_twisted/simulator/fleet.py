@@ -2,87 +2,35 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Final
 
-from attrs import Factory, define, frozen
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
+from sse_twisted.simulator.addresses import free_ports
+from sse_twisted.simulator.berths import Berth, Plan, Station
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.dns import NameServer
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.simulator.http import DeviceServer
+from sse_twisted.simulator.inventions import TIMEZONE, invent_afternoon, invent_device, invent_roster
 
-LOOK_EVERY = 1.0
+__all__ = ["Berth", "Plan", "SimulatedFleet", "Station", "demo_fleet", "sow_faults"]
+
+LOOK_EVERY: Final = 1.0
 """Seconds between two looks at a plan's condition."""
 
-
-@frozen
-class Plan:
-    """When a device is on the network, in seconds.
-
-    It arrives `arrival` after the start of the fleet. It leaves after `stay`, or `linger` after it was released or
-    `leaves_when` came true; with none of these it stays. It comes back after `away`, up to `visits` visits in all.
-    """
-
-    arrival: float = 0.0
-    stay: float | None = None
-    linger: float = 3.0
-    leaves_when: Callable[[], bool] | None = None
-    away: float | None = None
-    visits: int | None = None
-
-
-class Station(Protocol):
-    """What the fleet asks of the place where a device is on the network; a `DeviceServer` is one."""
-
-    device: SimulatedDevice
-    interface: str
-    port: int
-    present: bool
-
-    def arrive(self) -> Deferred[None]:
-        """Be on the network; fires when it can be reached."""
-
-    def leave(self) -> Deferred[None]:
-        """Be off the network; fires when nothing of it is left."""
-
-
-@define(eq=False)
-class Berth:
-    """A device's place in the fleet. `prepare` runs in a thread before the first arrival, e.g. to make tracks."""
-
-    station: Station
-    plan: Plan = Plan()
-    prepare: Callable[[], object] | None = None
-    visits: int = 0
-    timers: list[IDelayedCall] = Factory(list)
-
-    @property
-    def identifier(self) -> int:
-        """The number of the device."""
-        return self.station.device.identifier
-
-    @property
-    def name(self) -> str:
-        """The host name under which the device is known, without a domain."""
-        return f"motion-{self.identifier}"
-
-    @property
-    def comes_back(self) -> bool:
-        """Whether there is another visit after this one."""
-        return self.plan.away is not None and (self.plan.visits is None or self.visits < self.plan.visits)
-
-    def forget_timers(self) -> None:
-        """Cancel whatever was to happen next."""
-        for timer in self.timers:
-            if timer.active():
-                timer.cancel()
-        self.timers.clear()
+_DEMO_FAULTS: Final = (
+    (Fault("low-battery"), "", None),
+    (Fault("cut", at=200_000), "/logs/", 1),
+    (Fault("wrong-firmware"), "", None),
+    (Fault("flipped-bit"), "/logs/", 1),
+)
 
 
 class SimulatedFleet(MultiService):
@@ -165,6 +113,7 @@ class SimulatedFleet(MultiService):
             self._name_server.names.pop(berth.name, None)
         if berth.comes_back and berth.plan.away is not None:
             self._later(berth, berth.plan.away, self._begin_visit)
+        self.log.info("{name} has gone", name=berth.name)
         return berth.station.leave()
 
     def release(self, identifier: int) -> None:
@@ -183,6 +132,8 @@ class SimulatedFleet(MultiService):
             return
         await berth.station.arrive()
         self._name(berth)
+        address, port = self.addresses[berth.identifier]
+        self.log.info("{name} is at {address}:{port}", name=berth.name, address=address, port=port)
         if berth.plan.stay is not None:
             self._later(berth, berth.plan.stay, self._end_visit)
         if berth.plan.leaves_when is not None:
@@ -218,3 +169,44 @@ def sow_faults(devices: Iterable[SimulatedDevice], faults: Sequence[tuple[Fault,
         for fault, probability in faults:
             if chance.random() < probability:
                 device.add_fault(fault)
+
+
+def demo_fleet(
+    reactor: Any,
+    count: int = 10,
+    seed: int = 1,
+    *,
+    first_id: int = 601,
+    arrivals: float = 60.0,
+    rate: float = 500_000.0,
+) -> SimulatedFleet:
+    """Return a fleet to show the collector with: no name server, all on 127.0.0.1 with a port of its own for each.
+
+    The devices arrive over `arrivals` seconds, send `rate` bytes per second, and leave 4 to 12 seconds after
+    `release`; two of them come back a minute later. Of eight or more, one has a low battery, one cuts its first
+    transfer, one has a firmware of its own, and one flips a bit in its first transfer. Their tracks end shortly
+    before now and are made in threads as they arrive. Raises ValueError if there are no ports.
+    """
+    chance = Random(seed)
+    now = reactor.seconds()
+    ports = free_ports("127.0.0.1", count)
+    moments = sorted(chance.uniform(0, arrivals) for _ in ports)
+    returning = set(chance.sample(range(count), min(2, count)))
+    berths = []
+    for number, (port, arrival) in enumerate(zip(ports, moments, strict=True)):
+        device = invent_device(first_id + number, seed)
+        device.bytes_per_second, device.latency = rate, 0.03
+        plan = Plan(arrival, linger=chance.uniform(4, 12), away=60.0 if number in returning else None, visits=2)
+        station = DeviceServer(reactor, device, port=port)
+        berths.append(Berth(station, plan, prepare=_afternoon_for(device, seed, int(now * 1000))))
+    faulty = chance.sample([berth.station.device for berth in berths], min(len(_DEMO_FAULTS), count // 2))
+    for device, (fault, path, times) in zip(faulty, _DEMO_FAULTS, strict=False):
+        device.add_fault(fault, path=path, times=times)
+    today = datetime.datetime.fromtimestamp(now + TIMEZONE * 60, datetime.UTC).date()
+    days = today - datetime.timedelta(days=1), today + datetime.timedelta(days=1)
+    roster = invent_roster((berth.identifier for berth in berths), *days, seed)
+    return SimulatedFleet(reactor, berths, roster=roster)
+
+
+def _afternoon_for(device: SimulatedDevice, seed: int, now_ms: int) -> Callable[[], object]:
+    return lambda: device.logs.extend(invent_afternoon(device.identifier, seed, now_ms))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from random import Random
 from typing import Final
 
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.documents import motion_info
-from sse_twisted.simulator.listings import KEPT_ON_DEVICE, make_entry
+from sse_twisted.simulator.listings import make_entry
 from sse_twisted.simulator.tracks import log_path, make_track, track_for_entry, track_of_size
 
 TIMEZONE: Final = 60
@@ -50,19 +50,20 @@ def invent_afternoon(identifier: int, seed: int, now_ms: int) -> list[SimulatedL
     logs.append(SimulatedLog(path, track_for_entry(empty, identifier), empty))
     for number, (start, length) in enumerate(zip((first_start, last_start), hours, strict=True)):
         if number or chance.random() < 0.4:
-            content = make_track(identifier, start, length * 3600, _chance(identifier, seed).randrange(1 << 30) + number)
+            content = make_track(
+                identifier, start, length * 3600, _chance(identifier, seed).randrange(1 << 30) + number
+            )
             logs.append(SimulatedLog(log_path(identifier, start, TIMEZONE), content))
     return logs
 
 
-def invent_load(identifier: int, sizes: Iterable[int], start_ms: int) -> list[SimulatedLog]:
-    """Return logs of about these sizes in bytes, one an hour, made when they are asked for; for load."""
-    logs = []
-    for number, size in enumerate(sizes):
-        start = start_ms + number * 60 * _MINUTE
-        make = partial(track_of_size, identifier, size, start, timezone=TIMEZONE)
-        logs.append(SimulatedLog(log_path(identifier, start, TIMEZONE), make()))
-    return logs
+def invent_load(identifier: int, sizes: Sequence[int], start_ms: int) -> list[SimulatedLog]:
+    """Return logs of about these sizes in bytes, one an hour, at one speed all the time; for load."""
+    starts = [start_ms + number * 60 * _MINUTE for number, _ in enumerate(sizes)]
+    return [
+        SimulatedLog(log_path(identifier, start, TIMEZONE), track_of_size(identifier, size, start, timezone=TIMEZONE))
+        for size, start in zip(sizes, starts, strict=True)
+    ]
 
 
 def invent_roster(
@@ -108,7 +109,6 @@ def _log_of_weeks_ago(identifier: int, start_ms: int, chance: Random) -> Simulat
         timezone=TIMEZONE,
         **{"2s_best": best + 900, "10s_best": best + 600, "500m_best": best},
     )
-    assert entry["size"] > KEPT_ON_DEVICE
     return SimulatedLog(path, partial(track_for_entry, entry, identifier), entry)
 
 

@@ -9,19 +9,9 @@ from numpy.typing import NDArray
 
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
 from sse_twisted.simulator.sailing import KNOT, Session, sail
-from sse_twisted.tracks.oao import (
-    BETWEEN_MODE,
-    FRAME,
-    FRAME_SIZE,
-    HEADER_SIZE,
-    SECOND_MODE,
-    Best,
-    Header,
-    Position,
-    checksums,
-    encode_header,
-    write_track,
-)
+from sse_twisted.tracks.header import Best, Header, Position, encode_header
+from sse_twisted.tracks.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE, checksums
+from sse_twisted.tracks.writer import write_track
 
 __all__ = ["listing_entry", "log_path", "make_track", "track_for_entry", "track_of_size"]
 
@@ -29,6 +19,7 @@ FIRMWARE: Final = 9004
 PERIOD: Final = 200
 """Milliseconds between two fixes at 5 Hz, the rate of the event."""
 
+_AT_ONCE: Final = 16_384  # frames sealed as one matrix product
 _WINDOWS: Final = {"2s_best": 2.0, "10s_best": 10.0, "500m_best": 500.0, "1852m_best": 1852.0, "1h_best": 3600.0}
 _NAMES: Final = {
     "2s_best": "2s",
@@ -83,7 +74,7 @@ def track_of_size(identifier: int, size: int, start_ms: int, *, knots: float = 2
     fixes["heading"] = np.degrees(turned) % 360.0 * 1e5
     fixes["latitude"] += (np.sin(turned) * _RADIUS * 90).astype(np.int32)
     fixes["longitude"] += (np.cos(turned) * -_RADIUS * 141).astype(np.int32)
-    bests = {}
+    bests: dict[str, tuple[Best, ...]] = {}
     for name, window in _WINDOWS.items():
         needed = _frames_in(name, window, speed)
         if needed <= frames:
@@ -101,11 +92,11 @@ def track_for_entry(entry: Entry, identifier: int) -> bytes:
     length = max(0, entry["size"] - KEPT_ON_DEVICE)
     frames = -(-max(0, length - HEADER_SIZE) // FRAME_SIZE)
     start, end = entry["start_date"], entry["end_date"]
-    utc = _moments(start, end if end > start else start + PERIOD * frames, frames)
+    utc = _moments(start, end if end - start >= frames else start + PERIOD * frames, frames)
     fixes = _empty_fixes(utc)
     middle = frames // 4
     fixes["speed"] = _speeds_with_bests(entry, frames, middle)
-    bests = {}
+    bests: dict[str, tuple[Best, ...]] = {}
     for name, short in _NAMES.items():
         if entry[name] and frames:
             half = _frames_in(name, _WINDOWS.get(name, 500.0), entry[name]) // 2
@@ -157,7 +148,9 @@ def _written(
     timezone: int,
 ) -> bytes:
     rows = fixes.view(np.uint8).reshape(-1, FRAME_SIZE)
-    rows[:, 2:4] = checksums(rows)
+    for first in range(0, len(rows), _AT_ONCE):
+        block = rows[first : first + _AT_ONCE]
+        block[:, 2:4] = checksums(block)
     places = (
         [Position(int(fix["latitude"]), int(fix["longitude"]), int(fix["altitude"])) for fix in fixes[[0, -1]]]
         if fixes.size
@@ -182,12 +175,16 @@ def _written(
 
 
 def _moments(start: int, end: int, frames: int) -> NDArray[np.int64]:
-    """Times on the grid of the period where they fit: half of them after the start, half before the end."""
+    """Times on the grid of the period: half of them after the start, half before the end.
+
+    Closer than that if the listing leaves no room for as many frames.
+    """
     slots = (end - start) // PERIOD
     number = np.arange(1, frames + 1, dtype=np.int64)
-    if frames > slots:
-        return start + number * (end - start) // max(1, frames)
-    number[frames // 2 :] += slots - frames
+    if slots < frames <= end - start:
+        return start + number * (end - start) // frames
+    if slots > frames:
+        number[frames // 2 :] += slots - frames
     return start + PERIOD * number
 
 

@@ -43,7 +43,7 @@ class Switchboard:
         """Be the port as well."""
         return self
 
-    def getHost(self) -> IPv4Address:  # noqa: N802 - a port's name
+    def getHost(self) -> IPv4Address:
         """Where a real one would listen."""
         return IPv4Address("UDP", "127.0.0.1", 53)
 
