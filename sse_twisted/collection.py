@@ -66,6 +66,7 @@ class Collection:
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again whenever something has changed; ends by cancellation only."""
+        self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
         self._log.info("{device} is connected", device=visit.name)
         identifier, address = visit.identifier, visit.address
         self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="")
@@ -121,7 +122,7 @@ class Collection:
         return visit.ledger
 
     async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
-        claims = self._in_force.claims(visit.identifier, visit.timezone)
+        visit.claims = claims = self._in_force.claims(visit.identifier, visit.timezone)
         tracks = event_tracks(visit.identifier, listing, claims)
         standing = await self._disk.write(self._look, tracks, ledger, len(listing.bad))
         for bad in listing.bad:

@@ -23,6 +23,7 @@ from sse_twisted.visit import Visit
 
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
 TRAILER = 2  # bytes of the one harmless trailer, "]}"
+RANGE_NOT_SATISFIABLE = 416
 KB, MB = 1000, 1_000_000
 
 
@@ -70,6 +71,7 @@ class Downloader:
                 ledger.record(track, Status.FAILED)
                 await self._disk.write(ledger.save)
                 if isinstance(error, Refused):
+                    visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:

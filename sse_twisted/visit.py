@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.event_folder.ledger import Ledger
+from sse_twisted.event_folder.names import Claims
 from sse_twisted.motion.connections import Address
 
 
@@ -20,6 +21,7 @@ class Visit:
     identifier: int
     address: Address
     timezone: int | None = None  # minutes east of UTC, as its settings say
+    claims: Claims | None = None  # by which its listing was last read
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were said once
     resumes: bool = True  # until it shows that it can't

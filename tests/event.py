@@ -65,6 +65,10 @@ class VirtualEvent:
         file_id = file_id or f"ABC{identifier}XYZ"
         row = (str(identifier), first, last, file_id, "Sailor", str(identifier))
         self.people.append(dict(zip(COLUMNS, row, strict=True)))
+        self.write_roster()
+
+    def write_roster(self) -> None:
+        """Save `people` as motions.csv."""
         self.folder.roster.parent.mkdir(parents=True, exist_ok=True)
         with self.folder.roster.open("w", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
@@ -120,10 +124,9 @@ class VirtualEvent:
             server.leave()
             self.reactor.dark.add(server.interface)
 
-    def advance(self, seconds: float, step: float = 0.05) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass."""
-        for _ in range(round(seconds / step)):
-            self.reactor.advance(step)
+        self.reactor.pass_time(seconds)
 
     def until(self, text: str, seconds: float = 120.0) -> str:
         """Let time pass until a line of the log contains the text, and give that line."""
@@ -131,7 +134,7 @@ class VirtualEvent:
             for line in self.lines:
                 if text in line:
                     return line
-            self.reactor.advance(0.05)
+            self.reactor.pass_time(0.05)
         raise AssertionError(f"no {text!r} within {seconds:g} s in\n" + "\n".join(self.lines))
 
     def said(self, text: str) -> list[str]:

@@ -153,6 +153,13 @@ class VirtualReactor(Clock):
         self.attempts: list[Place] = []
         self._next_port = 40_000
 
+    def pass_time(self, seconds: float) -> None:
+        """Advance from one call to the next: `advance` would let all of them happen at the end."""
+        end = self.seconds() + seconds
+        while (due := min((call.getTime() for call in self.getDelayedCalls()), default=end + 1)) <= end:
+            self.advance(max(due - self.seconds(), 1e-9))
+        self.advance(max(end - self.seconds(), 0))
+
     def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> _Port:
         place = (interface, port or self._free_port())
         if place in self.listeners:

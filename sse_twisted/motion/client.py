@@ -78,7 +78,7 @@ class MotionClient:
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
         response = await self._request(address, path, Headers(), timeout)
-        await self._check_status(response, path)
+        await self._check_status(response, (200,))
         receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout)
         response.deliverBody(receiver)
         await receiver.done
@@ -101,9 +101,9 @@ class MotionClient:
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
         response = await self._request(address, path, headers, timeout)
-        await self._check_status(response, path)
+        await self._check_status(response, (200, 206) if start else (200,))
         try:
-            sink = accept(_head(response, start))
+            sink = accept(_head(response))
         except BaseException:
             await self._hang_up(response)
             raise
@@ -125,8 +125,8 @@ class MotionClient:
         except Exception as error:
             raise connection_error(error) from error
 
-    async def _check_status(self, response: _Response, path: str) -> None:
-        if response.code in (200, 206):
+    async def _check_status(self, response: _Response, good: tuple[int, ...]) -> None:
+        if response.code in good:
             return
         after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
         retry_after = min(float(after), LONGEST_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
@@ -143,14 +143,14 @@ class MotionClient:
         receiver.done.cancel()
 
 
-def _head(response: IResponse, asked: int) -> Head:
+def _head(response: IResponse) -> Head:
     length = None if response.length is UNKNOWN_LENGTH else cast(int, response.length)
     if response.code == 200:
         return Head(0, length, length)
     values = response.headers.getRawHeaders("Content-Range") or [""]
     match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", values[0])
-    if not asked or match is None:
-        raise BadAnswer(f"a part that was not asked for (HTTP {response.code})")
+    if match is None:
+        raise BadAnswer(f"a part without a proper Content-Range (HTTP {response.code})")
     first, last, total = (int(number) for number in match.groups())
     if last + 1 != total or first > last or (length is not None and length != last + 1 - first):
         raise BadAnswer(f"a part that contradicts itself (bytes {first}-{last}/{total})")

@@ -23,6 +23,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+LARGEST_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 Locks = dict[tuple[bytes, int], DeferredLock]
 
 
@@ -38,6 +39,22 @@ class Address:
 
 
 class _Watched(ProtocolWrapper):
+    """Says when it is closed, and hangs up on headers without end: Twisted limits a line of them, not their number."""
+
+    def __init__(self, factory: WrappingFactory, wrapped: IProtocol) -> None:
+        super().__init__(factory, wrapped)
+        self._head: bytes | None = b""  # what came of the headers; None once they are complete
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += data
+            if b"\r\n\r\n" in self._head:
+                self._head = None
+            elif len(self._head) > LARGEST_HEAD:
+                cast(Any, self.transport).abortConnection()
+                return
+        super().dataReceived(data)
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         cast(_WatchingFactory, self.factory).closed()

@@ -42,8 +42,9 @@ def _captured_device(folder: Path, tracks: Path | None) -> SimulatedDevice:
 
 
 def _content(entry: Entry, identifier: int, tracks: Path | None) -> Callable[[], bytes]:
+    length = entry["size"] - KEPT_ON_DEVICE
     for path in _real_tracks(entry, identifier, tracks):
-        if path.is_file() and path.stat().st_size == entry["size"] - KEPT_ON_DEVICE:
+        if path.is_file() and path.stat().st_size == length:
             return path.read_bytes
     return partial(track_for_entry, entry, identifier)
 

@@ -41,7 +41,7 @@ def invent_afternoon(identifier: int, seed: int, now_ms: int) -> list[SimulatedL
     chance = _chance(identifier, seed)
     logs = [_log_of_weeks_ago(identifier, now_ms - weeks * 7 * _DAY, chance) for weeks in (3, 2)]
     hours = [chance.uniform(0.8, 1.5), chance.uniform(1.2, 3.0)]
-    end = now_ms - chance.randint(2, 30) * _MINUTE
+    end = now_ms - chance.randint(2, 28) * _MINUTE
     last_start = int(end - hours[1] * 60 * _MINUTE)
     first_start = int(last_start - (20 + hours[0] * 60) * _MINUTE)
     morning = first_start - 45 * _MINUTE

@@ -74,7 +74,7 @@ def _plan_runs(
     """Moments at which speed and heading are given, with straight lines between them."""
     curve = _Curve(heading)
     curve.drift(float(chance.uniform(60, 300)))
-    fastest = int(chance.integers(2, 6))
+    fastest = 2 * int(chance.integers(1, 4))
     run = 0
     while curve.time < seconds:
         share = 1.0 if run == fastest else float(chance.uniform(0.7, 0.97))

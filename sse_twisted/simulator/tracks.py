@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
 from sse_twisted.simulator.sailing import KNOT, Session, sail
-from sse_twisted.tracks.header import Best, Header, Position, encode_header
-from sse_twisted.tracks.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE, checksums
-from sse_twisted.tracks.writer import write_track
+from sse_twisted.tracks.header import Best, Header, Position
+from sse_twisted.tracks.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
+from sse_twisted.tracks.writer import encode_header, seal, write_track
 
 __all__ = ["listing_entry", "log_path", "make_track", "track_for_entry", "track_of_size"]
 
@@ -19,7 +19,6 @@ FIRMWARE: Final = 9004
 PERIOD: Final = 200
 """Milliseconds between two fixes at 5 Hz, the rate of the event."""
 
-_AT_ONCE: Final = 16_384  # frames sealed as one matrix product
 _WINDOWS: Final = {"2s_best": 2.0, "10s_best": 10.0, "500m_best": 500.0, "1852m_best": 1852.0, "1h_best": 3600.0}
 _NAMES: Final = {
     "2s_best": "2s",
@@ -147,10 +146,6 @@ def _written(
     bests: dict[str, tuple[Best, ...]],
     timezone: int,
 ) -> bytes:
-    rows = fixes.view(np.uint8).reshape(-1, FRAME_SIZE)
-    for first in range(0, len(rows), _AT_ONCE):
-        block = rows[first : first + _AT_ONCE]
-        block[:, 2:4] = checksums(block)
     places = (
         [Position(int(fix["latitude"]), int(fix["longitude"]), int(fix["altitude"])) for fix in fixes[[0, -1]]]
         if fixes.size
@@ -171,7 +166,7 @@ def _written(
         start=places[0],
         end=places[1],
     )
-    return encode_header(header) + fixes.tobytes()
+    return encode_header(header) + seal(fixes)
 
 
 def _moments(start: int, end: int, frames: int) -> NDArray[np.int64]:

@@ -59,10 +59,11 @@ def on_grid(frames: Frames, frequency: int) -> Grid:
     frames = frames[usable(frames)]
     utc = frames["utc"].astype(np.int64)
     start = int(utc[0]) if len(utc) else 0
-    places = ((utc - start) * frequency + 500) // 1000
-    count = int(places.max(initial=-1)) + 1
-    if places.min(initial=0) < 0 or count > LONGEST * frequency:
+    elapsed = utc - start
+    if elapsed.min(initial=0) < 0 or elapsed.max(initial=0) > LONGEST * 1000:
         raise ValueError(f"fixes from before the first or more than {LONGEST:,} s after it")
+    places = (elapsed * frequency + 500) // 1000
+    count = int(places.max(initial=-1)) + 1
 
     def column(values: NDArray[Any]) -> NDArray[Any]:
         spread = np.zeros(count, values.dtype)

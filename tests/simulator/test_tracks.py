@@ -126,7 +126,6 @@ def test_a_log_that_was_never_finalised_ends_inside_a_frame() -> None:
     assert [damage.offset for damage in integrity.damages] == [512 + 52 * (len(track[512:]) // 52)]
 
 
-@pytest.mark.slow
 def test_a_track_fits_every_entry_of_real_listings(captures: Path) -> None:
     checked = 0
     for listing in sorted(captures.glob("event-2022/motions/*/logs.json")):

@@ -1,0 +1,68 @@
+"""Invented devices, their logs and the people who carry them."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from itertools import pairwise
+
+from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load, invent_roster
+from sse_twisted.tracks.integrity import verify
+
+NOW = 1_760_284_800_000
+DAYS = datetime.date(2025, 10, 11), datetime.date(2025, 10, 18)
+
+
+def test_an_invented_device_is_charged_and_has_room() -> None:
+    for identifier in range(601, 700):
+        motion = invent_device(identifier, 1).info["motion"]
+        assert motion["identifier"] == identifier
+        assert motion["battery"]["level"] >= 60
+        assert motion["filesystem"]["level"] <= 95
+
+
+def test_an_afternoon_ends_before_now_and_its_logs_are_in_order() -> None:
+    for seed in range(10):
+        logs = invent_afternoon(601, seed, NOW)
+        starts = [log.entry["start_date"] for log in logs]
+        assert all(earlier < later for earlier, later in pairwise(starts))
+        assert NOW - 30 * 60_000 <= logs[-1].entry["end_date"] < NOW
+        assert sum(log.entry["size"] == 1536 for log in logs) == 1
+        assert len({log.path for log in logs}) == len(logs)
+
+
+def test_every_log_of_an_afternoon_is_whole_and_of_its_listed_length() -> None:
+    for log in invent_afternoon(601, 1, NOW):
+        assert verify(log.content).whole
+        assert len(log.content) == log.entry["size"] - 1024
+
+
+def test_todays_sessions_are_fast_and_those_of_weeks_ago_are_made_later() -> None:
+    *_, today = logs = invent_afternoon(601, 1, NOW)
+    assert today.entry["500m_best"] > 12_000
+    assert [log.ready for log in logs[:2]] == [False, False]
+    assert all(log.ready for log in logs[2:])
+
+
+def test_load_is_as_large_as_asked_for() -> None:
+    logs = invent_load(601, [100_000, 2_000_000], NOW)
+    assert [round(len(log.content), -3) for log in logs] == [100_000, 2_000_000]
+    assert logs[1].entry["start_date"] - logs[0].entry["start_date"] == 3_600_000
+
+
+def test_a_roster_has_a_person_for_each_device_with_the_columns_of_the_original() -> None:
+    rows = invent_roster(range(601, 650), *DAYS, seed=1)
+    assert [row["Motion ID"] for row in rows] == [str(number) for number in range(601, 650)]
+    assert len({row["File ID"] for row in rows}) == 49
+    assert len({(row["First Name"], row["Family Name"]) for row in rows}) == 49
+    columns = "Entrant ID,Tally,Motion ID,Start Date,End Date,File ID,First Name,Family Name,Craft Type,Status"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns.split(","))
+    writer.writeheader()
+    writer.writerows(rows)
+    assert text.getvalue().splitlines()[1].split(",")[:5] == ["1", "100", "601", "2025-10-11", "2025-10-18"]
+
+
+def test_a_seed_gives_the_same_roster() -> None:
+    assert invent_roster([601, 602], *DAYS, seed=3) == invent_roster([601, 602], *DAYS, seed=3)

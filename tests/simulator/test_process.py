@@ -1,0 +1,75 @@
+"""`twistd sse-simulator` as a process of its own, from another folder: the package has to be installed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+PATIENCE = 30.0
+"""Seconds after which a process that hangs is given up; no test waits so long when all is well."""
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [str(Path(sys.executable).with_name("twistd")), "-n", "--pidfile=", "sse-simulator", *arguments]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen[str], pattern: str) -> re.Match[str]:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        found = re.search(pattern, line)
+        if found:
+            return found
+    raise AssertionError("".join(lines))
+
+
+def get_json(address: str, path: str) -> Any:
+    with urlopen(f"http://{address}{path}", timeout=PATIENCE) as answer:
+        return json.load(answer)
+
+
+def test_twistd_starts_a_simulator_that_answers_and_ends_when_asked_to(tmp_path: Path) -> None:
+    with running(tmp_path, "--interface", "127.0.0.1", "--port", "0", "--devices", "1", "--size", "100") as process:
+        address = read_until(process, r"motion-601 is at (127\.0\.0\.1:\d+)")[1]
+        assert get_json(address, "/info.json")["motion"]["identifier"] == 601
+        (entry,) = get_json(address, "/logs.json")["logs"]
+        with urlopen(f"http://{address}{entry['file']}", timeout=PATIENCE) as answer:
+            assert len(answer.read()) == entry["size"] - 1024
+        process.send_signal(signal.SIGTERM)
+        read_until(process, r"Server Shut Down")
+        assert process.wait(PATIENCE) == -signal.SIGTERM
+
+
+def test_a_bad_value_is_one_line_and_ends_it(tmp_path: Path) -> None:
+    with running(tmp_path, "--fault", "cutt@5") as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 1
+    assert "unknown fault 'cutt' (do you mean 'cut'?)" in output.splitlines()[-1]
+    assert "Traceback" not in output
+
+
+def test_help_helps(tmp_path: Path) -> None:
+    with running(tmp_path, "--help") as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+    assert "--fault" in output
+    assert "closes after byte BYTE of the body" in output
