@@ -111,12 +111,12 @@ class Collector(MultiService):
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
-        if not self.running:
+        if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():
             if visit.claims != self.in_force.claims(visit.identifier, visit.timezone):
                 visit.wake()
-        self.scanner.round()
+        self.scanner.round_now()
 
     def _left_behind(self, failure: Failure) -> None:
         failure.trap(defer.TimeoutError)

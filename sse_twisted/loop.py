@@ -47,8 +47,16 @@ class LoopService(Service, ABC):
             self._stop_loop()
             self._start_loop()
 
+    def round_now(self) -> None:
+        """One pass, outside of the interval; whatever happens in it, the loop lives."""
+        self.rounds += 1
+        try:
+            self.round()
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must come
+            self._log.failure("A round of {service} failed", service=type(self).__name__)
+
     def _start_loop(self) -> None:
-        self._loop = LoopingCall(self._guarded_round)
+        self._loop = LoopingCall(self.round_now)
         self._loop.clock = self._clock
         self._loop.start(self._interval())
 
@@ -56,10 +64,3 @@ class LoopService(Service, ABC):
         if self._loop is not None:
             self._loop.stop()
             self._loop = None
-
-    def _guarded_round(self) -> None:
-        self.rounds += 1
-        try:
-            self.round()
-        except Exception:  # noqa: BLE001 - whatever it is, the next round must come
-            self._log.failure("A round of {service} failed", service=type(self).__name__)

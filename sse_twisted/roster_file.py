@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
@@ -38,7 +39,7 @@ class RosterService(LoopService):
         """Look whether the file is another one than before."""
         if self._looking is None:
             self._looking = Deferred.fromCoroutine(self.look())
-            self._looking.addErrback(lambda failure: failure.trap(CancelledError))
+            self._looking.addErrback(self._report)
             self._looking.addBoth(self._looked)
 
     async def look(self) -> None:
@@ -70,6 +71,10 @@ class RosterService(LoopService):
             return None, f"there is no {path}"
         except (OSError, RosterError) as error:
             return str(error), str(error)
+
+    def _report(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("The roster could not be taken", failure)
 
     def _looked(self, _: object) -> None:
         self._looking = None

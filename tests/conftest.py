@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
+from tests.event import VirtualEvent
+
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -21,9 +23,18 @@ def captures() -> Path:
     return CAPTURES
 
 
+@pytest.fixture
+def event(tmp_path: Path) -> Iterator[VirtualEvent]:
+    """An event in virtual time, in a folder of its own."""
+    event = VirtualEvent(tmp_path)
+    yield event
+    if event.collector is not None:
+        event.stop()
+
+
 @pytest.fixture(autouse=True)
-def no_failure_is_left_unhandled() -> Iterator[None]:
-    """Fail a test that leaves a Deferred's failure to the garbage collector, or logs one to Twisted's own log."""
+def logged_failures() -> Iterator[list[LogEvent]]:
+    """Fail a test that leaves or logs a failure, unless the test takes it from this list."""
     failures: list[LogEvent] = []
 
     def observe(event: LogEvent) -> None:
@@ -32,7 +43,7 @@ def no_failure_is_left_unhandled() -> Iterator[None]:
 
     observer = cast(ILogObserver, observe)
     globalLogPublisher.addObserver(observer)
-    yield
+    yield failures
     gc.collect()
     globalLogPublisher.removeObserver(observer)
     assert not failures, "\n".join(str(event["log_failure"]) for event in failures)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sse_twisted.tracks.writer import write_track
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent
 
@@ -21,6 +20,7 @@ from sse_twisted.settings import Settings
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.tracks.layout import FRAME
+from sse_twisted.tracks.writer import write_track
 from sse_twisted.world import World
 from tests.virtual import VirtualNames, VirtualReactor, at_once
 

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
@@ -74,7 +75,7 @@ class CollectorMachine(RuleBasedStateMachine):
                 raise OSError(errno.ENOSPC, "No space left on device")
             write(partial, data)
 
-        self.patches = [patch.object(PartialTrack, "write", write_if_there_is_room), patch("os.fsync")]
+        self.patches: list[Any] = [patch.object(PartialTrack, "write", write_if_there_is_room), patch("os.fsync")]
         for each in self.patches:
             each.start()
         self._start()

@@ -87,7 +87,9 @@ class CollectorMachine(RuleBasedStateMachine):
     def leave(self, identifier: int) -> None:
         self.event.leave(identifier)
 
-    @rule(identifier=devices, fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, None]), everywhere=st.booleans())
+    @rule(
+        identifier=devices, fault=st.sampled_from(FAULTS), times=st.sampled_from([1, 2, None]), everywhere=st.booleans()
+    )
     def misbehave(self, identifier: int, fault: str, times: int | None, everywhere: bool) -> None:
         path = "" if everywhere or "json" in fault or fault == "wrong-identifier" else "/logs/"
         self.devices[identifier].add_fault(parse_fault(fault)[0], path=path, times=times)

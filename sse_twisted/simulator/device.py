@@ -132,7 +132,8 @@ class SimulatedDevice:
         """Misbehave from now on, for targets (or listed files) that contain `path`, `times` times.
 
         Without `times`: "flipped-bit", "grown" and "reboot" once, all others always. What makes no difference,
-        like a cut at a byte that an answer does not reach, does not count as a time.
+        like a cut at a byte that an answer does not reach, does not count as a time. Nor, on a real socket, do
+        connections that are refused or never accepted: nobody sees them.
         """
         self.faults.append(ActiveFault(fault, path, fault.default_times if times is None else times))
         self._tell_watchers()

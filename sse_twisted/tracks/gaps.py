@@ -19,6 +19,7 @@ from sse_twisted.tracks.layout import (
 
 SHORTEST: Final = 5  # bytes of a frame of an unknown mode
 LONGEST: Final = 1024
+FIX_STARTS: Final = [mode.to_bytes(2, "little") for mode in (SECOND_MODE, BETWEEN_MODE)]
 
 
 class Gap:
@@ -58,7 +59,7 @@ class Gap:
         whole, rest = divmod(self.length, FRAME_SIZE)
         if self.offset == 0:
             return "cut inside the header" if at_end and self.length < HEADER_SIZE else "damaged header"
-        if at_end and not whole and self._mode() in (SECOND_MODE, BETWEEN_MODE, None):
+        if at_end and not whole and any(start.startswith(self._start) for start in FIX_STARTS):
             return "cut inside a frame"
         if rest:
             return "bytes that are no frames"

@@ -11,15 +11,13 @@ from attrs import frozen
 from sse_twisted.tracks.gaps import Gap
 from sse_twisted.tracks.header import Header, TrackError, decode_header
 from sse_twisted.tracks.kinds import kind_of
-from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Buffer, Octets, fixes_hold
+from sse_twisted.tracks.layout import FRAME_SIZE, HEADER_SIZE, UTC, Buffer, Octets, fixes_hold
 from sse_twisted.tracks.search import sound_runs
 
 AT_ONCE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
 WINDOW: Final = 64 * 1024  # bytes searched at once for frames that are not where the last one ended
 DAMAGES_KEPT: Final = 1000
 STRAY_TRAILER: Final = b"]}"  # the end of the device's JSON, once behind the last frame of firmware 3109: harmless
-
-_UTC: Final = FRAME.fields["utc"][1] if FRAME.fields else 0
 
 
 @frozen
@@ -223,4 +221,4 @@ def verify(data: Buffer) -> Integrity:
 
 
 def _utc(frame: Octets) -> int:
-    return int.from_bytes(frame[_UTC : _UTC + 8].tobytes(), "little")
+    return int.from_bytes(frame[UTC].tobytes(), "little")

@@ -95,6 +95,7 @@ FRAME: Final = np.dtype(
         ("hdop", "<u2"),  # 0.01; 9999 = none
     ]
 )
+UTC: Final = slice(24, 32)  # its bytes of the time
 
 
 def fletcher(data: Buffer) -> tuple[int, int]:

@@ -195,3 +195,15 @@ async def test_a_device_that_left_for_good_does_not_come_back_from_a_reboot(reac
     async with serving(reactor, device) as server:
         await fetch(reactor, server, LOG)
     assert not reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize(("latency", "rate"), [(1000.0, 0.0), (0.0, 100.0)])
+@on_the_reactor
+async def test_a_device_may_leave_in_the_middle_of_an_answer(reactor: Any, latency: float, rate: float) -> None:
+    device = device_with_logs("a")
+    device.latency, device.bytes_per_second = latency, rate
+    async with serving(reactor, device) as server:
+        client = await ask(reactor, server, LOG)
+        await becomes(reactor, lambda: len(device.requests) == 1)
+    assert (await client.over).end == "reset"
+    assert not reactor.getDelayedCalls()

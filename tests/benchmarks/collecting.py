@@ -1,0 +1,102 @@
+"""The collector of a benchmark in a process of its own: the real one, with sockets, threads and a disk."""
+
+from __future__ import annotations
+
+import cProfile
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from sse_twisted.collector import Collector
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.fleet import Device
+from sse_twisted.tap import load_settings
+from sse_twisted.world import real_world
+from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
+from tests.benchmarks.partner import Commands, Message, usage
+
+
+class Observed:
+    """A collector that tells each change of a device's stage, and on request how late its reactor was."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._collector: Collector | None = None
+        self._watch = ReactorWatch(reactor)
+        self._beside = ThreadWatch()
+        self._blame: Blame | None = None
+        self._profile: cProfile.Profile | None = None
+        handlers = {
+            "prepare": self._prepare,
+            "start": self._start,
+            "watch": self._start_watch,
+            "delays": self._stop_watch,
+            "blame": self._report,
+            "usage": usage,
+            "profile": self._start_profile,
+            "stats": self._stop_profile,
+        }
+        self._commands = Commands(reactor, handlers, self._end)
+
+    def _prepare(self, config: str, blame: bool) -> Message:
+        settings = load_settings(config, None)
+        folder = EventFolder(Path(settings.event.folder))
+        self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
+        self._collector.fleet.observe(self._tell)
+        if blame:
+            self._blame = Blame(self._watch)
+        return {}
+
+    def _start(self) -> Message:
+        assert self._collector is not None
+        at = time.monotonic()
+        self._collector.startService()
+        return {"at": at}
+
+    def _start_watch(self) -> Message:
+        self._watch.start()
+        self._beside.start()
+        return {}
+
+    def _stop_watch(self) -> Message:
+        return {"reactor": self._watch.stop(), "thread": self._beside.stop()}
+
+    def _report(self) -> Message:
+        return {"text": self._blame.report() if self._blame is not None else ""}
+
+    def _start_profile(self) -> Message:
+        self._profile = cProfile.Profile()
+        self._profile.enable()
+        return {}
+
+    def _stop_profile(self, file: str) -> Message:
+        assert self._profile is not None
+        self._profile.disable()
+        self._profile.dump_stats(file)
+        return {}
+
+    def _tell(self, before: Device, after: Device) -> None:
+        if after.stage is not before.stage:
+            self._commands.say(after.stage, device=after.identifier, at=time.monotonic(), reason=after.reason)
+
+    def _end(self) -> None:
+        self._watch.stop()
+        stopping = maybeDeferred(self._collector.stopService) if self._collector is not None else maybeDeferred(int)
+        stopping.addBoth(lambda _: self._reactor.callWhenRunning(self._reactor.stop))
+
+
+def main() -> None:
+    """Collect until the input ends."""
+    from twisted.internet import reactor
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    Observed(reactor)
+    reactor.run()  # type: ignore[attr-defined] # the module stands for the reactor
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""An event in real time on loopback: a collector with the real reactor, sockets, names, threads and disk.
+
+`tests.event` is the same in virtual time. After each test the event checks what must hold whatever the devices did.
+"""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from attrs import Factory, define, evolve, frozen
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, formatEvent
+
+from sse_twisted.collector import Collector
+from sse_twisted.disk import DiskThreads
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Status
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.settings import Cleanup, Detection, Devices, Downloads, Inspection, Log, Names, Scan, Settings
+from sse_twisted.simulator.addresses import free_ports
+from sse_twisted.simulator.answers import Answer, Body
+from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
+from sse_twisted.simulator.dns import NameServer
+from sse_twisted.simulator.http import DeviceServer
+from sse_twisted.world import real_world
+from tests.event import COLUMNS
+
+PATIENCE = 30.0  # s until a test gives up; nothing takes as long but on a machine that hangs
+STOP_WITHIN = 5.0  # s, of the promises
+LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,(DEBUG|INFO|WARNING|ERROR|CRITICAL),.+")
+# Of a process its own network and port, so that test runs at the same time do not meet.
+NETWORK = f"127.{64 + os.getpid() % 128}.{os.getpid() // 128 % 256}"
+PORT = free_ports(f"{NETWORK}.1", 1)[0]
+
+
+@frozen
+class _CountedBody(Body):
+    """Counts the bytes that are handed to the socket."""
+
+    tally: Counter[str] = Factory(Counter)
+    path: str = ""
+
+    def chunks(self, size: int = 65536) -> Iterator[bytes]:
+        for chunk in super().chunks(size):
+            self.tally[self.path] += len(chunk)
+            yield chunk
+
+
+@define
+class WatchedDevice(SimulatedDevice):
+    """A simulated device that remembers more of what it was asked, and lets a test act at the right moment."""
+
+    asked: list[str] = Factory(list)  # paths, as they were asked for
+    ranges: list[bytes] = Factory(list)  # of the requests for a part
+    sent: Counter[str] = Factory(Counter)  # bytes of bodies by path
+    moments: dict[str, Callable[[], object]] = Factory(dict)  # what to do when a path is asked for, once
+
+    def answer(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer:
+        path = target.decode()
+        self.asked.append(path)
+        if b"range" in headers:
+            self.ranges.append(headers[b"range"])
+        if path in self.moments:
+            self.moments.pop(path)()
+        answer = super().answer(method, target, headers)
+        body = answer.body
+        return evolve(answer, body=_CountedBody(body.start, body.piece, body.times, body.end, self.sent, path))
+
+
+def short_settings() -> Settings:
+    """Everything as by default, in a hurry."""
+    return Settings(
+        devices=Devices(port=PORT),
+        names=Names(hosts_file="", resolver_file="", search=(), timeout=0.5),
+        scan=Scan(interval=0.2),
+        detection=Detection(timeout=0.5),
+        inspection=Inspection(timeout=1.0),
+        downloads=Downloads(timeout=1.0, first_retry=0.1, last_retry=0.5),
+        cleanup=Cleanup(interval=0.5, timeout=1.0),
+        log=Log(file="debug"),
+    )
+
+
+@functools.cache
+def _threads(reactor: Any) -> DiskThreads:
+    """One pool for all tests: a process has one collector, which never ends its threads."""
+    return DiskThreads(reactor)
+
+
+class RealEvent:
+    """Everything that a test of the whole collector needs; after `stop`, `start` makes a new one on the same folder."""
+
+    def __init__(self, reactor: Any, root: Path, settings: Settings | None = None) -> None:
+        self.reactor = reactor
+        self.root = root
+        self.folder = EventFolder(root)
+        self.settings = settings or short_settings()
+        self.names = NameServer(reactor)
+        self.servers: dict[int, DeviceServer] = {}
+        self.lines: list[str] = []
+        self.people: list[dict[str, str]] = []
+        self.collector: Collector | None = None
+        # What a device has of a log, where that is not what was put on it: damaged bytes, or None for no track at all.
+        self.truth: dict[str, bytes | None] = {}
+        self._false: list[str] = []
+
+    def change(self, **tables: dict[str, Any]) -> None:
+        """Change settings before the start: `event.change(downloads={"limit": 1})`."""
+        for table, values in tables.items():
+            changed = msgspec.structs.replace(getattr(self.settings, table), **values)
+            self.settings = msgspec.structs.replace(self.settings, **{table: changed})
+
+    def person(self, identifier: int, first: str = "2022-10-15", last: str = "2022-10-21", file_id: str = "") -> None:
+        """Put somebody on the roster."""
+        row = (str(identifier), first, last, file_id or f"ABC{identifier}XYZ", "Sailor", str(identifier))
+        self.people.append(dict(zip(COLUMNS, row, strict=True)))
+        self.folder.roster.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.roster.open("w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(self.people)
+
+    def device(self, identifier: int, *logs: SimulatedLog, person: bool = True, fixed: bool = False) -> WatchedDevice:
+        """A device of somebody, away at first; known by its name, or by a fixed address in the settings."""
+        if person:
+            self.person(identifier)
+        device = WatchedDevice(identifier, list(logs))
+        server = self.serve(device)
+        if fixed:
+            addresses = self.settings.devices.addresses | {f"motion-{identifier}": f"{server.interface}:{PORT}"}
+            self.change(devices={"addresses": addresses})
+        return device
+
+    def serve(self, device: SimulatedDevice) -> DeviceServer:
+        """Give a device an address of its own."""
+        server = DeviceServer(self.reactor, device, f"{NETWORK}.{len(self.servers) + 1}", PORT)
+        self.servers[device.identifier] = server
+        return server
+
+    async def start(self) -> Collector:
+        """Start a collector on the folder."""
+        if not self.names.running:
+            self.names.startService()
+            self.change(names={"servers": (f"{self.names.interface}:{self.names.port}",)})
+        world = evolve(real_world(self.reactor), start_in_thread=_threads(self.reactor).start)
+        collector = Collector(self.folder, self.settings, lambda: self.settings, world)
+        collector.journal.observe(self._note)
+        collector.startService()
+        self.collector = collector
+        return collector
+
+    async def stop(self) -> None:
+        """Stop the collector in the time that it may take."""
+        assert self.collector is not None
+        collector, self.collector = self.collector, None
+        await maybeDeferred(collector.stopService).addTimeout(STOP_WITHIN, self.reactor)
+
+    async def arrive(self, *identifiers: int) -> None:
+        """Let devices join the network, known by name; all of them if none is named."""
+        for identifier in identifiers or self.servers:
+            server = self.servers[identifier]
+            self.names.names[f"motion-{identifier}"] = server.interface
+            await server.arrive()
+
+    async def leave(self, *identifiers: int) -> None:
+        """Let devices go; their names stay."""
+        for identifier in identifiers or self.servers:
+            await self.servers[identifier].leave()
+
+    async def collect(self) -> None:
+        """Start a collector, let all devices arrive, and wait until all can be disconnected."""
+        await self.start()
+        await self.arrive()
+        for identifier in self.servers:
+            await self.until(f"motion-{identifier} can be disconnected")
+
+    async def becomes(self, holds: Callable[[], object], what: str) -> None:
+        """Wait until a condition holds."""
+        deadline = self.reactor.seconds() + PATIENCE
+        while not holds():
+            if self.reactor.seconds() > deadline:
+                raise AssertionError(f"not {what} within {PATIENCE:g} s in\n" + "\n".join(self.lines))
+            await deferLater(self.reactor, 0.002)
+
+    async def until(self, text: str, *, since: int = 0, times: int = 1) -> str:
+        """Wait until lines of the log, from number `since` on, contain the text so many times; gives the last one."""
+        await self.becomes(lambda: len(self.said(text, since)) >= times, repr(text))
+        return self.said(text, since)[times - 1]
+
+    def said(self, text: str, since: int = 0) -> list[str]:
+        """The lines of the log, from number `since` on, that contain the text."""
+        return [line for line in self.lines[since:] if text in line]
+
+    @property
+    def now(self) -> int:
+        """The number of the next line of the log."""
+        return len(self.lines)
+
+    def known(self, identifier: int) -> Device:
+        """What the collector knows of a device."""
+        assert self.collector is not None
+        return self.collector.fleet[identifier]
+
+    def is_collected(self, identifier: int) -> bool:
+        """Whether the collector says now that the device can be disconnected."""
+        return self.known(identifier).stage is Stage.COLLECTED
+
+    def ledger(self, identifier: int) -> dict[str, Any]:
+        """The device's downloads.json, {} before there is one."""
+        path = self.folder.motion(identifier) / "downloads.json"
+        tree: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        return tree
+
+    def tracks(self) -> dict[str, bytes]:
+        """All files with final names, by their path below the event folder."""
+        paths = [path for path in self.root.glob("gpslogs/**/*") if path.is_file() and not path.name.startswith(".")]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in sorted(paths)}
+
+    def partials(self) -> dict[str, bytes]:
+        """What there is of tracks that are not whole, by the name of the hidden file."""
+        return {path.name: path.read_bytes() for path in self.folder.leftovers()}
+
+    def contents(self) -> list[bytes]:
+        """The bytes of all files with final names, shortest first."""
+        return sorted(self.tracks().values(), key=lambda content: (len(content), content))
+
+    async def close(self) -> None:
+        """End everything, and check what must hold after whatever has happened."""
+        if self.collector is not None:
+            await self.stop()
+        leaving: list[Deferred[None]] = [server.leave() for server in self.servers.values()]
+        await gatherResults(leaving)
+        await self.names.stopService()
+        log = "\n".join(self.lines)
+        assert not self._false, f"{self._false} in\n{log}"
+        crowded = [server.device.identifier for server in self.servers.values() if server.device.most_connections > 1]
+        assert not crowded, f"{crowded} had more than one connection at once in\n{log}"
+        path = self.folder.logs / "server.log"
+        strange = [line for line in _lines(path) if not LINE.fullmatch(line) or not line.isprintable()]
+        assert not strange, f"in server.log: {strange}"
+        half_written = [str(path) for path in self.root.rglob(".*.tmp")]
+        assert not half_written, half_written
+
+    def _note(self, event: LogEvent) -> None:
+        line = f"{event['log_level'].name.upper()} {formatEvent(event)}"
+        if "log_failure" in event:
+            line += f": {event['log_failure']}"
+        self.lines.append(line)
+        if "can be disconnected" in line and (server := self.servers.get(_number_in(line))) is not None:
+            self._false += [f"{line!r}, but {what}" for what in self._missing(server.device)]
+
+    def _missing(self, device: SimulatedDevice) -> Iterator[str]:
+        """What of a device is not at its final name and in the ledger."""
+        ledger = self.ledger(device.identifier)
+        for log in device.logs:
+            if log.path in self.truth and self.truth[log.path] is None:
+                continue
+            entry = next((entry for entry in ledger.values() if entry["motion_file"] == log.path), None)
+            if entry is None or entry["status"] not in (Status.COMPLETED, Status.SKIPPED):
+                yield f"{log.path} is in the ledger as {entry}"
+            elif entry["status"] == Status.COMPLETED:
+                path = self.root / entry["local_file"]
+                if not path.is_file() or path.read_bytes() != (self.truth.get(log.path) or log.content):
+                    yield f"{path} is not the track {log.path}"
+
+
+def _number_in(line: str) -> int:
+    match = re.search(r"motion-(\d+)", line)
+    return int(match[1]) if match else 0
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines as scripts read them: ended by a line feed and by nothing else."""
+    if not path.exists():
+        return []
+    return path.read_bytes().decode().removesuffix("\n").split("\n")

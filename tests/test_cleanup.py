@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from sse_twisted.fleet import Stage
+from sse_twisted.settings import Cleanup, Settings
+from sse_twisted.simulator.faults import parse_fault
+from tests.event import VirtualEvent, log_of
+
+
+def test_a_device_that_has_gone_is_dropped_and_looked_for_again(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    event.leave(601)
+    event.until("DEBUG motion-601 has been disconnected", 16)
+    assert event.known(601).stage is Stage.GONE
+    event.arrive(601)
+    event.lines.clear()
+    event.until("motion-601 is connected", 3)
+
+
+def test_a_device_that_stays_is_probed_now_and_then_and_not_dropped(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.settings = Settings(cleanup=Cleanup(interval=4.0))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    device.requests.clear()
+    event.advance(40)
+    assert [target for _, target in device.requests] == [b"/info.json"] * 10
+    assert event.is_collected(601)
+
+
+def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    device.add_fault(parse_fault("500")[0])
+    event.advance(60)
+    assert event.is_collected(601)
+
+
+def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    device.add_fault(parse_fault("wrong-identifier")[0])
+    event.until("motion-601 has been disconnected", 16)
+
+
+def test_a_device_waiting_for_its_retry_is_noticed_when_it_goes(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    device.add_fault(parse_fault("404")[0], path="/logs/")
+    event.arrive(601)
+    event.start()
+    event.until("retry 5 in 32 s")
+    event.leave(601)
+    event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing", 16)
+
+
+def test_one_that_left_early_is_forgiven_once_it_is_collected(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    device.add_fault(parse_fault("404")[0], path="/logs/")
+    event.arrive(601)
+    event.start()
+    event.until("must stay connected")
+    event.leave(601)
+    event.until("left too early")
+    assert "1 of 1 tracks missing" in event.known(601).left_early
+    device.clear_faults()
+    event.arrive(601)
+    event.until("can be disconnected")
+    assert event.known(601).left_early == ""
+    event.lines.clear()
+    event.stop()
+    assert event.said("The collector stops")
+    assert not event.said("left too early")
+
+
+def test_one_that_leaves_before_its_listing_was_read_is_not_forgotten(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    device.add_fault(parse_fault("half-json")[0], path="/logs.json")
+    event.arrive(601)
+    event.start()
+    event.until("must stay connected - it can't be inspected: logs.json is no JSON")
+    event.leave(601)
+    event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")

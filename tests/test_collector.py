@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import errno
+
+import pytest
+from msgspec.structs import replace
+
+from sse_twisted.event_folder.partial import PartialTrack
+from sse_twisted.settings import Event, Filters, Settings, SettingsError
+from sse_twisted.simulator.faults import parse_fault
+from tests.event import MORNING, VirtualEvent, log_of, track
+
+
+def test_a_lower_filter_is_applied_to_what_was_skipped(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.settings = Settings(filters=Filters(best_500m=99.0))
+    event.arrive(601)
+    collector = event.start()
+    event.until("DEBUG motion-601 ABC601XYZ_601_20221017_090000.oao skipped")
+    event.until("can be disconnected")
+    assert event.tracks() == {}
+    event.settings = Settings(filters=Filters(best_500m=1.0))
+    collector.reload()
+    event.until("downloaded")
+    assert event.ledger(601)["ABC601XYZ_601_20221017_090000.oao"]["status"] == "completed"
+    event.stop()
+
+
+def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: VirtualEvent) -> None:
+    def read() -> Settings:
+        raise SettingsError("sse.toml: scan.interval: Expected `float`, got `str`")
+
+    collector = event.start()
+    collector._read_settings = read
+    collector.reload()
+    assert event.said("ERROR The configuration before stays in force: sse.toml: scan.interval: Expected")
+    assert collector.in_force.settings == Settings()
+    event.stop()
+
+
+def test_a_new_event_folder_waits_for_the_next_start(event: VirtualEvent) -> None:
+    collector = event.start()
+    event.settings = replace(event.settings, event=Event(folder="/elsewhere"))
+    collector.reload()
+    assert event.said("(from the next start on)")
+    event.stop()
+
+
+def test_a_full_disk_pauses_downloads_once_and_loudly_until_there_is_room(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(partial: PartialTrack, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    devices = [event.device(identifier, log_of(identifier)) for identifier in (601, 602, 603)]
+    monkeypatch.setattr(PartialTrack, "write", write)
+    monkeypatch.setattr(event.folder.__class__, "check_writable", lambda self: write)
+    monkeypatch.setattr(event.folder.__class__, "free", lambda self: 10**12 if room else 0)
+    room = True
+    event.arrive(601, 602, 603)
+    event.start()
+    event.until("CRITICAL Downloads pause: No space left on device")
+    room = False
+    event.advance(60)
+    assert len(event.said("Downloads pause")) == 1
+    assert not event.said("can be disconnected")
+    asked = sum(target.startswith(b"/logs/") for device in devices for _, target in device.requests)
+    assert asked <= 3, "a device was asked for tracks that can't be kept"
+    monkeypatch.undo()
+    event.until("Downloads go on")
+    event.until("motion-603 can be disconnected")
+    event.advance(5)
+    assert len(event.tracks()) == 3
+    event.stop()
+
+
+def test_the_end_says_what_is_not_collected(event: VirtualEvent) -> None:
+    event.device(601, log_of(601)).add_fault(parse_fault("404")[0], path="/logs/")
+    event.device(602, log_of(602))
+    event.arrive(601, 602)
+    event.start()
+    event.until("motion-601 must stay connected")
+    event.until("motion-602 can be disconnected")
+    event.stop()
+    missing = "1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
+    assert event.said(f"ERROR motion-601 is not collected - Sailor 601: {missing}")
+    assert event.lines[-1] == "INFO The collector stops: 1 devices collected since its start"
+
+
+def test_a_track_of_the_original_is_taken_over_if_it_is_whole(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601), log_of(601, MORNING + 3_600_000))
+    day = event.root / "gpslogs" / "20221017"
+    day.mkdir(parents=True)
+    whole, half = track(601), device.logs[1].content[:5000]
+    (day / "ABC601XYZ_601_20221017_090000.oao").write_bytes(whole)
+    (day / "ABC601XYZ_601_20221017_100000.oao").write_bytes(half)
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    asked = [target.decode() for _, target in device.requests if target.startswith(b"/logs/")]
+    assert asked == [device.logs[1].path]
+    assert event.tracks() == {
+        "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao": whole,
+        "gpslogs/20221017/ABC601XYZ_601_20221017_100000.oao": device.logs[1].content,
+        "gpslogs/superseded/20221017/ABC601XYZ_601_20221017_100000.oao.1": half,
+    }
+    event.stop()

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from sse_twisted.settings import Detection, Devices, Scan, Settings
+from tests.event import VirtualEvent, log_of
+
+
+def test_a_device_is_looked_for_in_every_round_until_it_is_there(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.start()
+    event.advance(9)
+    assert event.names.asked == ["motion-601"] * 5
+    event.arrive(601)
+    event.advance(2.5)
+    asked = len(event.names.asked)
+    assert event.said("motion-601 is connected")
+    event.advance(20)
+    assert len(event.names.asked) == asked
+
+
+def test_a_round_does_not_wait_for_the_look_ups_and_visits_of_the_one_before(event: VirtualEvent) -> None:
+    event.device(601, log_of(601, fixes=4000)).bytes_per_second = 4000
+    event.device(602, log_of(602))
+    event.device(603)
+    event.names.silent.add("motion-603")
+    event.settings = Settings(scan=Scan(interval=0.5))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 ABC601XYZ_601_20221017_090000.oao queued")
+    event.arrive(602)
+    event.advance(1)
+    assert event.said("motion-602 is connected")
+
+
+def test_a_look_up_that_takes_longer_than_a_round_is_not_begun_twice(event: VirtualEvent) -> None:
+    event.device(601)
+    event.names.silent.add("motion-601")
+    event.settings = Settings(scan=Scan(interval=0.2))
+    event.start()
+    event.advance(0.9)
+    assert event.names.asked == ["motion-601"]
+
+
+def test_no_more_connections_are_tried_at_once_than_the_limit_allows(event: VirtualEvent) -> None:
+    event.settings = Settings(detection=Detection(limit=3, timeout=1.5))
+    for identifier in range(601, 611):
+        event.device(identifier)
+        event.arrive(identifier)
+        event.leave(identifier)
+    event.start()
+    event.advance(1)
+    assert len(event.reactor.attempts) == 3
+    event.advance(1)
+    assert len(event.reactor.attempts) == 6
+
+
+def test_a_new_interval_is_taken_without_a_restart(event: VirtualEvent) -> None:
+    event.device(601)
+    collector = event.start()
+    event.advance(1)
+    event.settings = replace(event.settings, scan=Scan(interval=10.0))
+    collector.reload()
+    assert event.said("Configuration: scan.interval: 2.0 -> 10.0")
+    event.names.asked.clear()
+    event.advance(25)
+    assert len(event.names.asked) == 2
+
+
+def test_a_device_that_answers_at_a_listed_address_is_collected_under_its_own_number(event: VirtualEvent) -> None:
+    device = event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
+    event.arrive(470)
+    event.start()
+    event.until("motion-470 can be disconnected")
+    assert list(event.tracks().values()) == [device.logs[0].content]
+
+
+def test_a_listed_device_of_nobody_is_looked_for_by_name(event: VirtualEvent) -> None:
+    event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=("motion-470",)))
+    event.arrive(470)
+    event.start()
+    event.until("motion-470 can be disconnected")
+    assert list(event.tracks()) == ["gpslogs/unassigned/20221017/motion-470_20221017_090000.oao"]
