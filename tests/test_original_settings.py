@@ -123,9 +123,9 @@ def test_another_level_is_refused(tmp_path: Path, level: object) -> None:
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not key.startswith("Logging")])
-@pytest.mark.parametrize("value", ["5", None, [5], True, -1000, 1e9])
-def test_a_wrong_value_is_refused_in_the_original_words(tmp_path: Path, key: str, value: object) -> None:
-    assert complaint(written(tmp_path, tree_of(key, value))).startswith(f"{key}: Expected ")
+def test_a_wrong_value_is_refused_in_the_original_words(tmp_path: Path, key: str) -> None:
+    for value in ("5", None, [5], True, -1000, 1e9):
+        assert complaint(written(tmp_path, tree_of(key, value))).startswith(f"{key}: Expected ")
 
 
 @pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity", b"1e400"])
@@ -166,9 +166,9 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, torn: bytes) -> None:
     assert complaint(written(tmp_path, torn)).startswith("no JSON")
 
 
-@pytest.mark.parametrize("depth", [900, 950, 970, 980, 985, 990])
-def test_an_object_as_deep_as_can_be_read_is_refused(tmp_path: Path, depth: int) -> None:
-    assert complaint(written(tmp_path, b'{"a":' * depth + b"1" + b"}" * depth))
+def test_an_object_of_any_depth_is_refused(tmp_path: Path) -> None:
+    for depth in range(700, 1000, 5):
+        assert complaint(written(tmp_path, b'{"a":' * depth + b"1" + b"}" * depth))
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent
+from twisted.web.client import URI, Agent, ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
@@ -125,7 +125,14 @@ class _PlainAgent:
         headers = headers.copy() if headers is not None else Headers()
         headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
         headers.setRawHeaders(b"Connection", [b"close"])
-        return self.inner.request(method, uri, headers, bodyProducer).addCallback(_as_sent)
+        return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
+
+
+def _as_cancelled(failure: Failure) -> Failure:
+    """A request that was cancelled while it waited for headers fails with a wrapper, which no time-out recognises."""
+    if failure.check(ResponseFailed) and any(reason.check(CancelledError) for reason in failure.value.reasons):
+        raise CancelledError
+    return failure
 
 
 def _as_sent(response: IResponse) -> IResponse:

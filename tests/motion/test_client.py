@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from sse_twisted.motion.client import Head, MotionClient, Transfer
@@ -240,6 +240,9 @@ class Endless(Protocol):
     def connectionMade(self) -> None:
         self.transport.write(b"HTTP/1.1 200 OK\r\n")  # type: ignore[union-attr] # it is connected
         self.more()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connected = 0
 
     def more(self) -> None:
         if self.connected:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 import tracemalloc
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -309,15 +309,14 @@ def test_a_known_frame_that_is_not_decoded_is_checked_all_the_same(mode: int, le
 
 
 @pytest.mark.parametrize("length", [5, 20, 52, 60, 104, 1024])
-@pytest.mark.parametrize("count", [1, 2, 7])
-@pytest.mark.parametrize("frame", [0, 5, FRAMES])
-def test_intact_frames_of_an_unknown_mode_are_no_damage(length: int, count: int, frame: int) -> None:
-    data = inserted(frame, b"".join(sealed(0x0ADF, length, payload) for payload in range(count)))
-    integrity = verify(data)
-    assert integrity.whole
-    assert (integrity.unknown, integrity.frames) == (count, FRAMES)
-    assert in_chunks(data, list(range(0, len(data), 37))) == integrity
-    assert verify(data + b"]}").whole
+def test_intact_frames_of_an_unknown_mode_are_no_damage(length: int) -> None:
+    for count, frame in product((1, 2, 7), (0, 5, FRAMES)):
+        data = inserted(frame, b"".join(sealed(0x0ADF, length, payload) for payload in range(count)))
+        integrity = verify(data)
+        assert integrity.whole
+        assert (integrity.unknown, integrity.frames) == (count, FRAMES)
+        assert in_chunks(data, list(range(0, len(data), 37))) == integrity
+        assert verify(data + b"]}").whole
 
 
 def test_a_track_of_unknown_frames_only_is_no_damage() -> None:

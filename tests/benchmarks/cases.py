@@ -1,0 +1,254 @@
+"""What is measured: three situations of an event, each with the collector and its devices in processes of their own."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import Factory, define, frozen
+
+from sse_twisted.simulator.inventions import invent_roster
+from tests.benchmarks.blocking import ThreadWatch
+from tests.benchmarks.partner import Message, Partner, PartnerError, partner
+from tests.benchmarks.report import Figure, delay_figures
+
+Tables = Mapping[str, Mapping[str, Any]]  # of sse.toml
+
+SCAN_INTERVAL: Final = 2.0  # s, the default
+DAYS: Final = datetime.date(2025, 10, 11), datetime.date(2025, 10, 17)
+OLD_LOGS: Final = 40  # in each listing, of before the event
+_FIRST: Final = 1001  # number of the first device
+
+
+class CollectingError(RuntimeError):
+    """The collector did not collect what it should have."""
+
+
+def afternoon_sizes(devices: int, tracks: int) -> dict[int, list[int]]:
+    """Bytes of the tracks that each device brings: half up to 0.7 MB, the largest 5 MB; 125 MB for 70 tracks."""
+    half = tracks // 2
+    small = [250_000 + 450_000 * number // max(1, half) for number in range(half)]
+    large = [700_000 + int(4_300_000 * (number / (tracks - half)) ** 0.8) for number in range(1, tracks - half + 1)]
+    sizes = dict.fromkeys(range(_FIRST, _FIRST + devices), None)
+    return {number: [size] if size else [] for number, size in zip(sizes, [*small, *large, *[0] * devices])}
+
+
+@define
+class Delays:
+    """How late, in s: the collector's reactor, a thread beside it, and a thread in a process that does nothing."""
+
+    reactor: list[float] = Factory(list)
+    thread: list[float] = Factory(list)
+    elsewhere: list[float] = Factory(list)
+
+    @contextmanager
+    def measured(self, collector: Partner) -> Iterator[None]:
+        """Measure for as long as the block takes."""
+        elsewhere = ThreadWatch()
+        collector.ask("watch")
+        elsewhere.start()
+        yield
+        self.elsewhere += elsewhere.stop()
+        answer = collector.ask("delays")
+        self.reactor += answer["reactor"]
+        self.thread += answer["thread"]
+
+    def figures(self, case: str) -> Iterator[Figure]:
+        """All three, to be compared."""
+        yield from delay_figures(case, "reactor", self.reactor, has_goal=True)
+        yield from delay_figures(case, "a thread beside it", self.thread, has_goal=False)
+        yield from delay_figures(case, "a process beside it", self.elsewhere, has_goal=False)
+
+
+@frozen
+class Bench:
+    """Where and how to measure; `blamed` takes reports on what held the reactor up, `profile` is a folder."""
+
+    folder: Path | None = None
+    blame: bool = False
+    profile: Path | None = None
+    blamed: list[str] = Factory(list)
+
+    @contextmanager
+    def collector(self, case: str, numbers: Iterable[int], tables: Tables) -> Iterator[tuple[Partner, Path]]:
+        """A collector that is about to start, and its event folder, which goes with it."""
+        with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=self.folder) as folder:
+            root = Path(folder)
+            config = _write_event(root, numbers, tables)
+            log = root / "twistd.log"
+            with partner("tests.benchmarks.collecting", log, config=str(config), blame=self.blame) as collector:
+                if self.profile is not None:
+                    collector.ask("profile")
+                yield collector, root
+                if self.profile is not None:
+                    self.profile.mkdir(parents=True, exist_ok=True)
+                    collector.ask("stats", file=str(self.profile.absolute() / f"{case.replace(' ', '-')}.prof"))
+                if self.blame:
+                    self.blamed.append(f"{case}: {collector.ask('blame')['text']}")
+
+    @contextmanager
+    def devices(self, sizes: Mapping[int, list[int]], **manners: Any) -> Iterator[tuple[Partner, Tables]]:
+        """Simulated devices, all absent, and the settings with which they are found."""
+        manners = {"latency": 0.2, "rate": 1e6, "mode": "nxdomain", "domain": "", "old_logs": OLD_LOGS} | manners
+        with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=self.folder) as folder:
+            log = Path(folder) / "devices.log"
+            with partner("tests.benchmarks.devices", log, sizes=sizes, **manners) as devices:
+                (place,) = devices.said("prepare")
+                search = [manners["domain"]] if manners["domain"] else []
+                names = {"servers": [place["name_server"]], "search": search, "hosts_file": ""}
+                yield devices, {"devices": {"port": place["port"]}, "names": names}
+
+
+@frozen
+class Collected:
+    """One run: s from the start of the collector to the last verdict; the processor time of both processes in s."""
+
+    seconds: float
+    collector_cpu: float
+    devices_cpu: float
+    peak: float  # MB
+
+
+def afternoon(bench: Bench, devices: int = 100, tracks: int = 70) -> Iterator[Figure]:
+    """Everybody at once: how much longer it takes than the slowest device alone takes."""
+    sizes = afternoon_sizes(devices, tracks)
+    slowest = max(sizes, key=lambda number: sum(sizes[number]))
+    raised = {step: {"limit": 100} for step in ("detection", "inspection", "downloads")}
+    for name, limits, goal in (("limits raised to 100", raised, 1.25), ("default limits", {}, None)):
+        case = f"afternoon, {name}"
+        delays = Delays()
+        with bench.devices(sizes) as (simulated, tables):
+
+            def run(*numbers: int, case: str = case, delays: Delays) -> Collected:
+                return _collect(bench, case, simulated, sizes, numbers, tables | limits, delays)
+
+            before = run(slowest, case=f"{case}, alone", delays=Delays())
+            together = run(*sizes, delays=delays)
+            after = run(slowest, case=f"{case}, alone", delays=Delays())
+        alone = statistics.mean((before.seconds, after.seconds))
+        megabytes = sum(map(sum, sizes.values())) / 1e6
+        yield Figure(case, f"{megabytes:.0f} MB of {devices} devices : slowest alone", together.seconds / alone, "", goal)
+        yield Figure(case, "slowest alone, before", before.seconds, "s")
+        yield Figure(case, "slowest alone, after", after.seconds, "s")
+        yield Figure(case, "processor time of the collector", together.collector_cpu, "s")
+        yield Figure(case, "processor time of the devices", together.devices_cpu, "s")
+        yield Figure(case, "memory at most", together.peak, "MB")
+        yield from delays.figures(case)
+
+
+def _collect(
+    bench: Bench,
+    case: str,
+    devices: Partner,
+    sizes: Mapping[int, list[int]],
+    numbers: tuple[int, ...],
+    tables: Tables,
+    delays: Delays,
+) -> Collected:
+    """Collect these devices, all present from the start, into a new folder."""
+    devices.ask("arrive", devices=numbers)
+    with bench.collector(case, sizes, tables) as (collector, root):
+        before = collector.ask("usage"), devices.ask("usage")
+        with delays.measured(collector):
+            start = collector.ask("start")["at"]
+            verdicts = _verdicts(collector, len(numbers), 60 + sum(sum(sizes[number]) for number in numbers) / 1e6)
+        after = collector.ask("usage"), devices.ask("usage")
+        _check(root, sizes, numbers)
+    devices.ask("leave", devices=numbers)
+    seconds = max(verdict["at"] for verdict in verdicts) - start
+    cpu = [late["cpu"] - early["cpu"] for early, late in zip(before, after, strict=True)]
+    return Collected(seconds, cpu[0], cpu[1], after[0]["peak"])
+
+
+def silent(bench: Bench, present: int = 20, absent: int = 100, apart: float = 0.73) -> Iterator[Figure]:
+    """Arrivals while the name server does not answer for those who are absent: how soon each is noticed."""
+    case = "silent name server"
+    sizes = {number: [100_000] for number in range(_FIRST, _FIRST + present)}
+    everybody = range(_FIRST, _FIRST + present + absent)
+    delays = Delays()
+    with (
+        bench.devices(sizes, mode="silence") as (devices, tables),
+        bench.collector(case, everybody, tables) as (collector, root),
+        delays.measured(collector),
+    ):
+        collector.ask("start")
+        arrivals = {}
+        for number in sizes:
+            time.sleep(apart)
+            arrivals[number] = devices.ask("arrive", devices=[number])["at"]
+        noticed = collector.until("connected", lambda messages: len(messages) >= present)
+        _verdicts(collector, present)
+        _check(root, sizes, sizes)
+    waits = sorted(message["at"] - arrivals[message["device"]] for message in noticed)
+    yield Figure(case, f"from arrival to 'is connected', {present} of {present + absent}: p50", statistics.median(waits), "s")
+    yield Figure(case, "from arrival to 'is connected': longest", waits[-1], "s", SCAN_INTERVAL + 1.0)
+    yield from delays.figures(case)
+
+
+def idle(bench: Bench, present: int = 100, absent: int = 900, seconds: float = 60.0) -> Iterator[Figure]:
+    """Everybody who is there is collected, nobody else comes: what looking for them costs."""
+    for case, domain in (("idle", ""), ("idle, one search domain", "lan")):
+        sizes = {number: [20_000] for number in range(_FIRST, _FIRST + present)}
+        everybody = range(_FIRST, _FIRST + present + absent)
+        delays = Delays()
+        with (
+            bench.devices(sizes, latency=0.02, domain=domain) as (devices, tables),
+            bench.collector(case, everybody, tables) as (collector, root),
+        ):
+            devices.ask("arrive", devices=list(sizes))
+            collector.ask("start")
+            _verdicts(collector, present)
+            _check(root, sizes, sizes)
+            time.sleep(min(3.0, seconds))
+            before = collector.ask("usage")
+            time.sleep(seconds)
+            after = collector.ask("usage")
+            with delays.measured(collector):  # afterwards, as measuring needs the processor too
+                time.sleep(seconds / 3)
+            if collector.said("gone"):
+                raise CollectingError(f"{case}: devices were taken for gone")
+        spent, elapsed = after["cpu"] - before["cpu"], after["at"] - before["at"]
+        yield Figure(case, f"processor, {present} of {present + absent} present", 100 * spent / elapsed, "%", 10)
+        yield Figure(case, "memory", after["rss"], "MB", 150)
+        yield Figure(case, "memory at most", after["peak"], "MB", 150)
+        yield from delays.figures(case)
+
+
+def _verdicts(collector: Partner, count: int, patience: float = 60.0) -> list[Message]:
+    try:
+        return collector.until("collected", lambda messages: len(messages) >= count, patience)
+    except PartnerError as error:
+        raise CollectingError(f"not all devices were collected: {error}") from error
+
+
+def _check(root: Path, sizes: Mapping[int, list[int]], numbers: Iterable[int]) -> None:
+    """Compare what is at final names with what the devices had: frames fill all but the last 51 bytes."""
+    wanted = sorted(512 + (size - 512) // 52 * 52 for number in numbers for size in sizes[number])
+    found = sorted(path.stat().st_size for path in root.glob("gpslogs/*/[!.]*.oao"))
+    if found != wanted:
+        raise CollectingError(f"{len(found)} tracks of {sum(found):,} bytes, not {len(wanted)} of {sum(wanted):,}")
+
+
+def _write_event(root: Path, numbers: Iterable[int], tables: Tables) -> Path:
+    """The configuration of an event whose roster has these devices."""
+    rows = invent_roster(numbers, *DAYS, seed=1)
+    roster = root / "config" / "motions.csv"
+    roster.parent.mkdir()
+    with roster.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    lines = []
+    for table, values in ({"event": {"folder": "."}} | dict(tables)).items():
+        lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    config = root / "sse.toml"
+    config.write_text("\n".join(lines) + "\n")
+    return config

@@ -1,0 +1,63 @@
+"""Measures the collector against simulated devices: how fast it is, what it costs, and whether its reactor is blocked.
+
+    python -m tests.benchmarks.collector [--case afternoon|silent|idle|all] [--repeat N]
+
+afternoon  100 devices at once with 70 tracks of 125 MB in all, 0.2 s latency, 1,000 KB/s each: the time from the start
+           of the collector, with everybody present, to the last of 100 verdicts, divided by the time that the slowest
+           device needs alone, measured just before and just after. With the limits raised to 100, and with the default.
+silent     20 of 120 devices arrive one after the other; the name server is silent about the others: the time from each
+           arrival to "is connected".
+idle       1,000 devices on the roster of which 100 are present and collected: processor time and memory of the
+           collector while nothing happens for 60 s; with bare names, and with one search domain, which doubles them.
+
+In each case: how late calls of the collector's reactor come (one every 5 ms), beside them those of a thread in the same
+process, which waits for Python's lock only, and those of a process that does nothing, which shows the machine's own
+stalls. `--blame` says where the reactor's thread was when it was late, `--profile FOLDER` keeps a profile of each run
+(both cost time themselves). Collector, devices and this program are processes of their own, so two free cores are
+needed; with less, the figures say more about the machine. A goal that is missed is no error: the exit status is 1 only
+if the collector did not collect what it should have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.cases import Bench, CollectingError, afternoon, idle, silent
+from tests.benchmarks.report import Figure, table
+
+CASES: Final = {"afternoon": afternoon, "silent": silent, "idle": idle}
+
+
+def main() -> int:
+    """Measure and print."""
+    summary, _, rest = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(
+        description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--case", choices=[*CASES, "all"], default="all")
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="measure N times")
+    parser.add_argument("--folder", type=Path, help="for the temporary event folders: on the disk to be measured")
+    parser.add_argument("--blame", action="store_true", help="say what the reactor was doing when it was late")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="keep a cProfile of the collector's reactor")
+    options = parser.parse_args()
+    bench = Bench(options.folder, options.blame, options.profile)
+    cases = [CASES[options.case]] if options.case != "all" else CASES.values()
+    figures: list[Figure] = []
+    status = 0
+    for case in cases:
+        for _ in range(options.repeat):
+            try:
+                figures += case(bench)
+            except CollectingError as error:
+                print(f"{case.__name__}: {error}", file=sys.stderr)
+                status = 1
+    print(table(figures))
+    print("\n\n".join(bench.blamed))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sse_twisted.tracks.alpha import over_alpha
+from sse_twisted.tracks.grid import Grid, on_grid
+from sse_twisted.tracks.layout import Frames
+from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.windows import NONE
+from tests.tracks.voyages import sail
+
+
+def gybes(seed: int) -> Frames:
+    """To and fro with a pause, with some fixes that don't count."""
+    fixes = sail(150, 2, leg=17, pause=3, seed=seed)
+    fixes["satellites"][np.random.default_rng(seed).choice(len(fixes), 15, replace=False)] = 3
+    return fixes
+
+
+def literal_alpha(grid: Grid, since: int = 0) -> list[int]:
+    """The rule, one path after the other."""
+    best = []
+    for end in range(len(grid)):
+        best.append(NONE)
+        travelled = int(grid.speed[end])
+        for start in range(end - 1, since - 1, -1) if grid.present[end] and grid.speed[end] >= 1000 else ():
+            if not grid.present[start]:
+                continue
+            if grid.speed[start] < 1000 or travelled > 500_000 * grid.frequency:
+                break
+            east = (grid.longitude[start] - grid.longitude[end]) * math.cos(grid.latitude[end])
+            apart = 6_371_009 * math.hypot(east, grid.latitude[start] - grid.latitude[end])
+            turn = abs((grid.heading[start] - grid.heading[end]) * 1e-5 + 180) % 360 - 180
+            if travelled >= 100_000 * grid.frequency and apart <= 50 and abs(turn) >= 90:
+                best[-1] = max(best[-1], travelled // (end - start))
+            travelled += int(grid.speed[start])
+    return best
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_alpha_is_that_of_a_search_through_all_paths(seed: int) -> None:
+    grid = on_grid(gybes(seed), 2)
+    expected = literal_alpha(grid)
+    assert sum(speed != NONE for speed in expected) > 10
+    assert over_alpha(grid)(0, 0, len(grid)).tolist() == expected
+
+
+def test_a_path_never_reaches_back_before_memory_begins() -> None:
+    grid = on_grid(gybes(1), 2)
+    for since in (30, 77, 200):
+        expected = literal_alpha(grid, since)[since:]
+        assert over_alpha(grid)(since, since, len(grid)).tolist() == expected
+
+
+def test_a_part_of_the_ends_is_a_part_of_the_result() -> None:
+    grid = on_grid(gybes(2), 2)
+    metric = over_alpha(grid)
+    whole = metric(20, 20, len(grid)).tolist()
+    assert [
+        speed for first in range(20, len(grid), 7) for speed in metric(20, first, min(first + 7, len(grid)))
+    ] == whole
+
+
+def test_who_never_turns_has_no_alpha() -> None:
+    grid = on_grid(sail(120, leg=1000), 5)
+    assert set(over_alpha(grid)(0, 0, len(grid)).tolist()) == {NONE}
+
+
+def test_an_empty_track_has_no_alpha() -> None:
+    empty = on_grid(sail(1)[:0], 5)
+    assert over_alpha(empty)(0, 0, 0).tolist() == []
+
+
+@pytest.mark.parametrize("name", ["869_2023-10-13-0923", "635_2022-10-16-1452"])
+def test_alpha_of_real_tracks_is_the_device_s(captures: Path, name: str) -> None:
+    track = decode((captures / f"tracks/{name}.oao").read_bytes())
+    assert track.header is not None
+    grid = on_grid(track.frames, track.header.frequency)
+    speeds = over_alpha(grid)(0, 0, len(grid))
+    claims = track.header.bests["alpha500"]
+    assert claims
+    for claim in claims:
+        place = (claim.second * 1000 - grid.start + 999) * grid.frequency // 1000
+        assert claim.value in speeds[place - 1 : place + grid.frequency].tolist()

