@@ -17,7 +17,8 @@ from sse_twisted.collector import Collector
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.settings import Cleanup, Devices, Downloads, Expected, Scan, Settings
-from sse_twisted.simulator.demo import FIRMWARE, demo_fleet
+from sse_twisted.simulator.documents import EVENT_FIRMWARE
+from sse_twisted.simulator.fleet import demo_fleet
 from sse_twisted.world import real_world
 
 
@@ -37,7 +38,7 @@ class Demo(MultiService):
             scan=Scan(interval=1.0),
             cleanup=Cleanup(interval=2.0, timeout=2.0),
             downloads=Downloads(timeout=5.0),
-            expected=Expected(firmwares=(FIRMWARE,)),
+            expected=Expected(firmwares=(EVENT_FIRMWARE,)),
         )
         settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(root)))
         self.collector = Collector(folder, settings, lambda: settings, real_world(reactor))

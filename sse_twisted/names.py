@@ -53,6 +53,8 @@ class _Question:
 class NameClient(DatagramProtocol):
     """Asks name servers for the IPv4 addresses of names, over one UDP socket."""
 
+    noisy = False
+
     def __init__(self, clock: Any) -> None:
         self.answered_at = float("-inf")  # s of the clock, when any server last answered
         self._clock = clock

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import Factory, define
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferTimeout
 from twisted.internet.protocol import ProcessProtocol
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
@@ -101,7 +102,7 @@ class Program(ProcessProtocol):
         self._watches.append((lambda: bool(holds()), watch))
         try:
             await watch.addTimeout(seconds, self._reactor)
-        except TimeoutError:
+        except DeferTimeout:
             raise AssertionError(f"waited in vain until it {what}:\n{self.output}") from None
 
     def _look(self) -> None:
@@ -266,8 +267,8 @@ class Watchman:
 
     reactor: Any
     event: LiveEvent
-    torn: list[str]
     looks: int = 0
+    torn: list[str] = Factory(list)
 
     def start(self) -> Callable[[], object]:
         """Begin; the function ends it."""

@@ -164,6 +164,7 @@ class RealEvent:
         assert self.collector is not None
         collector, self.collector = self.collector, None
         await maybeDeferred(collector.stopService).addTimeout(STOP_WITHIN, self.reactor)
+        assert not self.said("Not everything ended"), "\n".join(self.lines)
 
     async def arrive(self, *identifiers: int) -> None:
         """Let devices join the network, known by name; all of them if none is named."""

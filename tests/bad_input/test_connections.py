@@ -196,7 +196,7 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
     await event.start()
     await event.arrive()
-    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s), retry 1 in 0.1 s")
+    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.1 s")
     await is_collected_when_cleared(event, device)
 
 

@@ -143,7 +143,7 @@ class Blame:
 
 def _places(frame: FrameType | None) -> list[str]:
     """Function, file and line of each frame, the innermost first."""
-    places = []
+    places: list[str] = []
     while frame is not None and len(places) < _DEEPEST:
         file = Path(frame.f_code.co_filename)
         folder = f"{_PACKAGE}/" if _PACKAGE in file.parts else ""

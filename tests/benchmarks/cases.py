@@ -8,7 +8,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from tests.benchmarks.partner import Message, Partner, PartnerError, partner
 from tests.benchmarks.report import Figure, delay_figures
 
 Tables = Mapping[str, Mapping[str, Any]]  # of sse.toml
+Sizes = Mapping[int, Sequence[int]]  # bytes of the tracks of each device
 
 SCAN_INTERVAL: Final = 2.0  # s, the default
 DAYS: Final = datetime.date(2025, 10, 11), datetime.date(2025, 10, 17)
@@ -32,13 +33,13 @@ class CollectingError(RuntimeError):
     """The collector did not collect what it should have."""
 
 
-def afternoon_sizes(devices: int, tracks: int) -> dict[int, list[int]]:
-    """Bytes of the tracks that each device brings: half up to 0.7 MB, the largest 5 MB; 125 MB for 70 tracks."""
+def afternoon_sizes(devices: int = 100, tracks: int = 70) -> Sizes:
+    """Bytes of the tracks that each device brings: half of them up to 0.7 MB, the largest 5 MB, 125 MB in all."""
     half = tracks // 2
-    small = [250_000 + 450_000 * number // max(1, half) for number in range(half)]
+    small = [250_000 + 450_000 * number // half for number in range(half)]
     large = [700_000 + int(4_300_000 * (number / (tracks - half)) ** 0.8) for number in range(1, tracks - half + 1)]
-    sizes = dict.fromkeys(range(_FIRST, _FIRST + devices), None)
-    return {number: [size] if size else [] for number, size in zip(sizes, [*small, *large, *[0] * devices])}
+    numbers = range(_FIRST, _FIRST + devices)
+    return dict(zip(numbers, [*([size] for size in small + large), *([] for _ in numbers)], strict=False))
 
 
 @define
@@ -95,7 +96,7 @@ class Bench:
                     self.blamed.append(f"{case}: {collector.ask('blame')['text']}")
 
     @contextmanager
-    def devices(self, sizes: Mapping[int, list[int]], **manners: Any) -> Iterator[tuple[Partner, Tables]]:
+    def devices(self, sizes: Sizes, **manners: Any) -> Iterator[tuple[Partner, Tables]]:
         """Simulated devices, all absent, and the settings with which they are found."""
         manners = {"latency": 0.2, "rate": 1e6, "mode": "nxdomain", "domain": "", "old_logs": OLD_LOGS} | manners
         with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=self.folder) as folder:
@@ -117,38 +118,40 @@ class Collected:
     peak: float  # MB
 
 
-def afternoon(bench: Bench, devices: int = 100, tracks: int = 70) -> Iterator[Figure]:
-    """Everybody at once: how much longer it takes than the slowest device alone takes."""
-    sizes = afternoon_sizes(devices, tracks)
-    slowest = max(sizes, key=lambda number: sum(sizes[number]))
+def afternoon(bench: Bench) -> Iterator[Figure]:
+    """A whole afternoon's devices at once."""
     raised = {step: {"limit": 100} for step in ("detection", "inspection", "downloads")}
-    for name, limits, goal in (("limits raised to 100", raised, 1.25), ("default limits", {}, None)):
-        case = f"afternoon, {name}"
-        delays = Delays()
-        with bench.devices(sizes) as (simulated, tables):
+    yield from at_once(bench, "afternoon, limits raised to 100", afternoon_sizes(), raised, goal=1.25)
+    yield from at_once(bench, "afternoon, default limits", afternoon_sizes(), {})
 
-            def run(*numbers: int, case: str = case, delays: Delays) -> Collected:
-                return _collect(bench, case, simulated, sizes, numbers, tables | limits, delays)
 
-            before = run(slowest, case=f"{case}, alone", delays=Delays())
-            together = run(*sizes, delays=delays)
-            after = run(slowest, case=f"{case}, alone", delays=Delays())
-        alone = statistics.mean((before.seconds, after.seconds))
-        megabytes = sum(map(sum, sizes.values())) / 1e6
-        yield Figure(case, f"{megabytes:.0f} MB of {devices} devices : slowest alone", together.seconds / alone, "", goal)
-        yield Figure(case, "slowest alone, before", before.seconds, "s")
-        yield Figure(case, "slowest alone, after", after.seconds, "s")
-        yield Figure(case, "processor time of the collector", together.collector_cpu, "s")
-        yield Figure(case, "processor time of the devices", together.devices_cpu, "s")
-        yield Figure(case, "memory at most", together.peak, "MB")
-        yield from delays.figures(case)
+def at_once(
+    bench: Bench, case: str, sizes: Sizes, limits: Tables, *, goal: float | None = None, latency: float = 0.2
+) -> Iterator[Figure]:
+    """Everybody at once: how much longer it takes than the slowest device alone takes."""
+    slowest = max(sizes, key=lambda number: sum(sizes[number]))
+    delays = Delays()
+    with bench.devices(sizes, latency=latency) as (devices, tables):
+        tables = {**tables, **limits}
+        before = _collect(bench, f"{case}, alone", devices, sizes, (slowest,), tables, Delays())
+        together = _collect(bench, case, devices, sizes, tuple(sizes), tables, delays)
+        after = _collect(bench, f"{case}, alone", devices, sizes, (slowest,), tables, Delays())
+    megabytes = sum(map(sum, sizes.values())) / 1e6
+    ratio = together.seconds / statistics.mean((before.seconds, after.seconds))
+    yield Figure(case, f"{megabytes:.0f} MB of {len(sizes)} devices : the slowest alone", ratio, "", goal)
+    yield Figure(case, "the slowest alone, before", before.seconds, "s")
+    yield Figure(case, "the slowest alone, after", after.seconds, "s")
+    yield Figure(case, "processor time of the collector", together.collector_cpu, "s")
+    yield Figure(case, "processor time of the devices", together.devices_cpu, "s")
+    yield Figure(case, "memory at most", together.peak, "MB")
+    yield from delays.figures(case)
 
 
 def _collect(
     bench: Bench,
     case: str,
     devices: Partner,
-    sizes: Mapping[int, list[int]],
+    sizes: Sizes,
     numbers: tuple[int, ...],
     tables: Tables,
     delays: Delays,
@@ -188,8 +191,9 @@ def silent(bench: Bench, present: int = 20, absent: int = 100, apart: float = 0.
         _verdicts(collector, present)
         _check(root, sizes, sizes)
     waits = sorted(message["at"] - arrivals[message["device"]] for message in noticed)
-    yield Figure(case, f"from arrival to 'is connected', {present} of {present + absent}: p50", statistics.median(waits), "s")
-    yield Figure(case, "from arrival to 'is connected': longest", waits[-1], "s", SCAN_INTERVAL + 1.0)
+    what = f"from arrival to 'is connected', {present} of {present + absent}"
+    yield Figure(case, f"{what}: p50", statistics.median(waits), "s")
+    yield Figure(case, f"{what}: longest", waits[-1], "s", SCAN_INTERVAL + 1.0)
     yield from delays.figures(case)
 
 
@@ -229,7 +233,7 @@ def _verdicts(collector: Partner, count: int, patience: float = 60.0) -> list[Me
         raise CollectingError(f"not all devices were collected: {error}") from error
 
 
-def _check(root: Path, sizes: Mapping[int, list[int]], numbers: Iterable[int]) -> None:
+def _check(root: Path, sizes: Sizes, numbers: Iterable[int]) -> None:
     """Compare what is at final names with what the devices had: frames fill all but the last 51 bytes."""
     wanted = sorted(512 + (size - 512) // 52 * 52 for number in numbers for size in sizes[number])
     found = sorted(path.stat().st_size for path in root.glob("gpslogs/*/[!.]*.oao"))

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import cProfile
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
-from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from sse_twisted.collector import Collector
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device
-from sse_twisted.tap import load_settings
+from sse_twisted.settings import read_settings
 from sse_twisted.world import real_world
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
-from tests.benchmarks.partner import Commands, Message, usage
+from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
 
 class Observed:
@@ -30,7 +28,7 @@ class Observed:
         self._beside = ThreadWatch()
         self._blame: Blame | None = None
         self._profile: cProfile.Profile | None = None
-        handlers = {
+        handlers: Handlers = {
             "prepare": self._prepare,
             "start": self._start,
             "watch": self._start_watch,
@@ -43,7 +41,7 @@ class Observed:
         self._commands = Commands(reactor, handlers, self._end)
 
     def _prepare(self, config: str, blame: bool) -> Message:
-        settings = load_settings(config, None)
+        settings = read_settings(Path(config))
         folder = EventFolder(Path(settings.event.folder))
         self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
         self._collector.fleet.observe(self._tell)
@@ -91,11 +89,7 @@ class Observed:
 
 def main() -> None:
     """Collect until the input ends."""
-    from twisted.internet import reactor
-
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    Observed(reactor)
-    reactor.run()  # type: ignore[attr-defined] # the module stands for the reactor
+    run(Observed)
 
 
 if __name__ == "__main__":

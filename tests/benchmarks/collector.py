@@ -22,13 +22,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.cases import Bench, CollectingError, afternoon, idle, silent
 from tests.benchmarks.report import Figure, table
 
-CASES: Final = {"afternoon": afternoon, "silent": silent, "idle": idle}
+CASES: Final[dict[str, Callable[[Bench], Iterable[Figure]]]] = {"afternoon": afternoon, "silent": silent, "idle": idle}
 
 
 def main() -> int:
@@ -44,15 +45,14 @@ def main() -> int:
     parser.add_argument("--profile", type=Path, metavar="FOLDER", help="keep a cProfile of the collector's reactor")
     options = parser.parse_args()
     bench = Bench(options.folder, options.blame, options.profile)
-    cases = [CASES[options.case]] if options.case != "all" else CASES.values()
     figures: list[Figure] = []
     status = 0
-    for case in cases:
+    for name in CASES if options.case == "all" else (options.case,):
         for _ in range(options.repeat):
             try:
-                figures += case(bench)
+                figures += CASES[name](bench)
             except CollectingError as error:
-                print(f"{case.__name__}: {error}", file=sys.stderr)
+                print(f"{name}: {error}", file=sys.stderr)
                 status = 1
     print(table(figures))
     print("\n\n".join(bench.blamed))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import DeferredList
-from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from sse_twisted.simulator.addresses import free_ports, own_addresses
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
@@ -19,7 +17,7 @@ from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.inventions import invent_load
 from sse_twisted.simulator.listings import make_entry
 from sse_twisted.simulator.tracks import log_path, track_for_entry
-from tests.benchmarks.partner import Commands, Message, usage
+from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
 START: Final = 1_760_257_800_000  # ms: 2025-10-12, 08:30 UTC
 _DAY: Final = 86_400_000  # ms
@@ -32,7 +30,12 @@ class Fleet:
         self._reactor = reactor
         self._servers: dict[int, DeviceServer] = {}
         self._names: NameServer | None = None
-        handlers = {"prepare": self._prepare, "arrive": self._arrive, "leave": self._leave, "usage": usage}
+        handlers: Handlers = {
+            "prepare": self._prepare,
+            "arrive": self._arrive,
+            "leave": self._leave,
+            "usage": usage,
+        }
         self._commands = Commands(reactor, handlers, self._end)
 
     def _prepare(
@@ -84,11 +87,7 @@ def _old_log(identifier: int, age: int) -> SimulatedLog:
 
 def main() -> None:
     """Serve until the input ends."""
-    from twisted.internet import reactor
-
-    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    Fleet(reactor)
-    reactor.run()  # type: ignore[attr-defined] # the module stands for the reactor
+    run(Fleet)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.stdio import StandardIO
+from twisted.logger import globalLogBeginner, textFileLogObserver
 from twisted.protocols.basic import LineReceiver
 
 Message = dict[str, Any]
+Handlers = dict[str, Callable[..., object]]
 
 PATIENCE: Final = 60.0  # s for what takes a few at most
 _PROJECT: Final = Path(__file__).resolve().parents[2]
@@ -65,9 +67,7 @@ class Partner:
         with self._news:
             return [message for message in self._messages if message["kind"] == kind]
 
-    def until(
-        self, kind: str, enough: Callable[[list[Message]], bool], patience: float = PATIENCE
-    ) -> list[Message]:
+    def until(self, kind: str, enough: Callable[[list[Message]], bool], patience: float = PATIENCE) -> list[Message]:
         """Wait until the messages of a kind are enough; raises PartnerError after `patience` s or if it ends."""
         deadline = time.monotonic() + patience
         with self._news:
@@ -121,7 +121,7 @@ class Commands(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = 1 << 20
 
-    def __init__(self, reactor: Any, handlers: dict[str, Callable[..., object]], end: Callable[[], object]) -> None:
+    def __init__(self, reactor: Any, handlers: Handlers, end: Callable[[], object]) -> None:
         """A handler gets the command's arguments by name; what it gives, if it is a dict, is the answer."""
         self._handlers = handlers
         self._end = end
@@ -142,6 +142,16 @@ class Commands(LineReceiver):
     def connectionLost(self, reason: object = None) -> None:
         """End."""
         self._end()
+
+
+def run(make: Callable[[Any], object]) -> None:
+    """Run a reactor with what `make` does in it, until that stops it."""
+    from twisted.internet import reactor as installed
+
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    reactor: Any = installed
+    make(reactor)
+    reactor.run()
 
 
 def usage() -> Message:

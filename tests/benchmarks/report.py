@@ -63,8 +63,9 @@ def _row(same: list[Figure]) -> tuple[str, ...]:
     numbers[0] += f" {first.unit}" if first.unit else ""
     if first.goal is None:
         return (f"  {first.what}", *numbers, "", "")
-    met = sum(value <= first.goal for value in values)
-    return (f"  {first.what}", *numbers, f"{first.goal:g}", "met" if met == len(values) else f"missed in {len(values) - met}")
+    missed = sum(value > first.goal for value in values)
+    verdict = f"missed {missed} of {len(values)} times" if missed else "met"
+    return (f"  {first.what}", *numbers, f"{first.goal:g}", verdict)
 
 
 def _digits(value: float) -> int:

@@ -6,11 +6,52 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.blocking import ThreadWatch
-from tests.benchmarks.cases import Bench, CollectingError, afternoon, afternoon_sizes, silent
-from tests.benchmarks.report import Figure, table
+from tests.benchmarks.cases import Bench, CollectingError, afternoon_sizes, at_once, silent
+from tests.benchmarks.report import Figure, delay_figures, table
 
 
-def test_three_devices_are_collected_and_every_figure_is_there(tmp_path: Path) -> None:
+def test_three_devices_are_collected_and_measured(tmp_path: Path) -> None:
     bench = Bench(tmp_path, blame=True, profile=tmp_path / "profiles")
-    figures = [*afternoon(bench, devices=3, tracks=2, largest=200_000, latency=0.02)]
+    sizes = {1001: [200_000], 1002: [], 1003: [100_000, 100_000]}
+    lines = table(at_once(bench, "small", sizes, {"downloads": {"limit": 2}}, goal=0.0, latency=0.01)).splitlines()
+    assert lines[1].split() == ["small", "median", "lowest", "highest", "goal"]
+    assert "0 MB of 3 devices : the slowest alone" in lines[2]
+    assert lines[2].endswith("missed 1 of 1 times")
+    assert sum("later than 50 ms" in line for line in lines) == 3
+    assert len(bench.blamed) == 3
+    assert {file.name for file in bench.profile.iterdir()} == {"small.prof", "small,-alone.prof"}
+    assert {file.name for file in tmp_path.iterdir()} == {"profiles"}
+
+
+def test_a_collector_that_does_not_collect_is_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(CollectingError, match="0 tracks of 0 bytes, not 1 of 9,976"):
+        list(at_once(Bench(tmp_path), "none", {1001: [10_000]}, {"filters": {"best_500m": 99.0}}, latency=0.01))
+
+
+def test_an_afternoon_has_70_tracks_of_125_mb() -> None:
+    sizes = [size for tracks in afternoon_sizes().values() for size in tracks]
+    assert (len(afternoon_sizes()), len(sizes), max(sizes)) == (100, 70, 5_000_000)
+    assert 124_000_000 < sum(sizes) < 126_000_000
+    assert 600_000 < sorted(sizes)[35] < 800_000
+
+
+def test_repetitions_share_a_line_with_their_range() -> None:
+    figures = [Figure("case", "time", value, "s", 3.0) for value in (1.0, 5.0, 2.0)]
+    assert table(figures).splitlines()[-1].split() == [
+        "time",
+        "2",
+        "s",
+        "1",
+        "5",
+        "3",
+        "missed",
+        "1",
+        "of",
+        "3",
+        "times",
+    ]
+
+
+def test_delays_are_given_in_milliseconds() -> None:
+    latest, common, many = delay_figures("case", "reactor", [0.001] * 2000 + [0.06], has_goal=True)
+    assert (latest.value, latest.goal, common.value, many.value) == (60.0, 50.0, 1.0, 1)

@@ -84,5 +84,5 @@ def test_alpha_of_real_tracks_is_the_device_s(captures: Path, name: str) -> None
     claims = track.header.bests["alpha500"]
     assert claims
     for claim in claims:
-        place = (claim.second * 1000 - grid.start + 999) * grid.frequency // 1000
-        assert claim.value in speeds[place - 1 : place + grid.frequency].tolist()
+        place = ((claim.second * 1000 - grid.start) * grid.frequency + 999) // 1000
+        assert claim.value in speeds[place : place + grid.frequency].tolist()

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sse_twisted.tracks.header import decode_header
@@ -104,6 +104,7 @@ def test_a_real_file_in_chunks_of_any_size_is_whole(captures: Path, size: int) -
     assert in_chunks(data, list(range(size, len(data), size))) == verify(data)
 
 
+@settings(deadline=None)
 @given(offsets, st.integers(0, 7))
 def test_a_flipped_bit_is_located(offset: int, bit: int) -> None:
     data = bytearray(TRACK)
@@ -118,6 +119,7 @@ def test_a_flipped_bit_is_located(offset: int, bit: int) -> None:
         assert integrity.header == WHOLE.header
 
 
+@settings(deadline=None)
 @given(offsets, st.integers(1, 600))
 def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int) -> None:
     data = TRACK[:offset] + TRACK[offset + count :]
@@ -127,6 +129,7 @@ def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int
     assert assert_located(data).frames >= untouched
 
 
+@settings(deadline=None)
 @given(offsets, st.binary(min_size=1, max_size=600))
 def test_added_bytes_cost_at_most_one_frame(offset: int, added: bytes) -> None:
     data = TRACK[:offset] + added + TRACK[offset:]
@@ -134,6 +137,7 @@ def test_added_bytes_cost_at_most_one_frame(offset: int, added: bytes) -> None:
     assert assert_located(data).frames >= FRAMES - 1
 
 
+@settings(deadline=None)
 @given(offsets, st.binary(min_size=1, max_size=600))
 def test_overwritten_bytes_cost_no_frame_but_those_they_are_in(offset: int, other: bytes) -> None:
     data = (TRACK[:offset] + other + TRACK[offset + len(other) :])[: len(TRACK)]
@@ -151,6 +155,7 @@ def _extent(damage: Damage) -> tuple[int, int]:
     return damage.offset, damage.length
 
 
+@settings(deadline=None)
 @given(st.integers(1, len(TRACK) - 1))
 def test_a_cut_end_is_located_unless_it_is_between_two_frames(length: int) -> None:
     integrity = verify(TRACK[:length])
@@ -182,22 +187,25 @@ def damaged_tracks(draw: st.DrawFn) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.one_of(offsets, st.integers(0, FRAMES).map(at)))
         count = draw(st.sampled_from([0, 1, 52, 100]))
-        data = data[:start] + draw(pieces) * draw(st.sampled_from([1, 2, 40])) + data[start + count :]
+        data = data[:start] + draw(pieces) * draw(st.sampled_from([1, 2, 20])) + data[start + count :]
     return data
 
 
+@settings(deadline=None)
 @given(damaged_tracks(), st.data())
 def test_the_chunks_make_no_difference(data: bytes, choice: st.DataObject) -> None:
     cuts = choice.draw(st.lists(st.integers(0, len(data)), max_size=12))
     assert in_chunks(data, cuts) == verify(data)
 
 
+@settings(deadline=None)
 @given(damaged_tracks())
 def test_byte_by_byte_makes_no_difference(data: bytes) -> None:
-    assume(len(data) < 3000)
+    assume(len(data) < 4000)
     assert in_chunks(data, list(range(1, len(data)))) == verify(data)
 
 
+@settings(deadline=None)
 @given(damaged_tracks())
 def test_every_byte_of_a_damaged_track_is_accounted_for(data: bytes) -> None:
     integrity = verify(data)
@@ -209,15 +217,17 @@ def test_every_byte_of_a_damaged_track_is_accounted_for(data: bytes) -> None:
         assert HEADER_SIZE + integrity.frames * FRAME_SIZE + damaged + len(integrity.trailer) == len(data)
 
 
+@settings(deadline=None)
 @given(damaged_tracks(), st.integers(1, 400))
 def test_everything_before_the_verified_offset_is_whole(data: bytes, size: int) -> None:
+    assume(len(data) < 8000)
     verifier = Verifier()
     before = 0
     for start in range(0, len(data), size):
         verifier.feed(data[start : start + size])
         to = verifier.verified_to
         assert before <= to <= start + size
-        assert to == 0 or verify(data[:to]).whole
+        assert to == before or verify(data[:to]).whole
         before = to
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, UTC, checksums, fletcher, sums_hold
@@ -77,6 +77,7 @@ def test_the_checksum_of_the_header_of_an_esp_logger() -> None:
     assert sums_hold(np.frombuffer(header, np.uint8).reshape(1, -1)).tolist() == [True]
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=5, max_size=1100))
 def test_the_checksum_is_that_of_a_loop_over_the_bytes(frame: bytes) -> None:
     assert fletcher(frame) == literal_fletcher(frame)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_twisted.tracks import oao
@@ -43,6 +43,7 @@ def test_a_stray_trailer_is_left_out() -> None:
     assert (oao.decode(TRACK + b"]}").frames == oao.decode(TRACK).frames).all()
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 19)))
 def test_the_sound_frames_of_a_damaged_file_are_there_in_order(damaged: set[int]) -> None:
     data = bytearray(TRACK)

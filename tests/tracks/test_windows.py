@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_twisted.tracks.grid import Grid
@@ -12,14 +14,14 @@ FREQUENCY = 5
 speeds = st.lists(st.one_of(st.none(), st.integers(0, 20_000)), min_size=1, max_size=60)
 
 
-def grid_of(speeds: list[int | None], frequency: int = FREQUENCY) -> Grid:
+def grid_of(speeds: Sequence[int | None], frequency: int = FREQUENCY) -> Grid:
     """A grid of speeds in mm/s; None where a fix is missing."""
     speed = np.array([value or 0 for value in speeds], np.int64)
     still = np.zeros(len(speeds))
     return Grid(
         start=0,
         frequency=frequency,
-        present=np.array([value is not None for value in speeds]),
+        present=np.array([value is not None for value in speeds], np.bool_),
         speed=speed,
         moving=np.where(speed > 500, speed, 0),
         heading=still.astype(np.int64),
@@ -28,6 +30,7 @@ def grid_of(speeds: list[int | None], frequency: int = FREQUENCY) -> Grid:
     )
 
 
+@settings(deadline=None)
 @given(speeds, st.sampled_from([1, 2, 3]))
 def test_a_window_of_time_is_the_mean_of_consecutive_fixes(speeds: list[int | None], seconds: int) -> None:
     count = seconds * FREQUENCY
@@ -38,6 +41,7 @@ def test_a_window_of_time_is_the_mean_of_consecutive_fixes(speeds: list[int | No
     assert over_seconds(grid_of(speeds), seconds)(0, 0, len(speeds)).tolist() == expected
 
 
+@settings(deadline=None)
 @given(speeds, st.sampled_from([1, 5, 20]))
 def test_a_window_of_distance_is_the_shortest_that_is_long_enough(speeds: list[int | None], metres: int) -> None:
     expected = []
@@ -49,6 +53,7 @@ def test_a_window_of_distance_is_the_shortest_that_is_long_enough(speeds: list[i
     assert over_distance(grid_of(speeds), metres)(0, 0, len(speeds)).tolist() == expected
 
 
+@settings(deadline=None)
 @given(speeds, st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
 def test_a_window_never_reaches_back_before_memory_begins(
     speeds: list[int | None], since: int, first: int, stop: int

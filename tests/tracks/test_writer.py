@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -85,6 +85,7 @@ def test_a_clock_that_goes_back_is_refused() -> None:
         write_track(LIVE[::-1], identifier=601)
 
 
+@settings(deadline=None)
 @given(arrays.arrays(FRAME, st.integers(0, 5)))
 def test_sealed_frames_are_sound_whatever_they_hold(frames: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
     frames["mode"] = 0x0AD5
