@@ -41,6 +41,7 @@ def read_original_settings(file: Path) -> Settings:
     """Settings of a `server.json`, whose event folder is `../events/<Event>`; raises SettingsError."""
     tree = _read_object(file)
     ours: dict[str, dict[str, Any]] = {}
+    origins = {"expected.firmwares": FIRMWARES}
     for key, value in _leaves(tree):
         if key == EVENT:
             ours.setdefault("event", {})["folder"] = _event_folder(file, value)
@@ -48,13 +49,14 @@ def read_original_settings(file: Path) -> Settings:
             ours.setdefault("expected", {})["firmwares"] = _firmwares(file, value)
         elif key in KEYS:
             table, _, name = KEYS[key].partition(".")
+            origins[KEYS[key]] = key
             ours.setdefault(table, {})[name] = _level(file, key, value) if table == "log" else value
         else:
             raise SettingsError(f"{file}: {key}: unknown key")
     try:
         return convert_settings(ours, file)
     except SettingsError as error:
-        raise SettingsError(_in_the_original_words(str(error))) from None
+        raise SettingsError(_in_the_original_words(str(error), origins)) from None
 
 
 def _read_object(file: Path) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def _level(file: Path, key: str, value: Any) -> str:
     return levels[value]
 
 
-def _in_the_original_words(message: str) -> str:
-    for theirs, ours in KEYS.items():
+def _in_the_original_words(message: str, origins: dict[str, str]) -> str:
+    for ours, theirs in origins.items():
         message = message.replace(f" {ours}:", f" {theirs}:")
     return message

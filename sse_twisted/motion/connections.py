@@ -131,7 +131,8 @@ class _PlainAgent:
 
 def _as_cancelled(failure: Failure) -> Failure:
     """A request that was cancelled while it waited for headers fails with a wrapper, which no time-out recognises."""
-    if failure.check(ResponseFailed) and any(reason.check(CancelledError) for reason in failure.value.reasons):
+    error = failure.value
+    if isinstance(error, ResponseFailed) and any(reason.check(CancelledError) for reason in error.reasons):
         raise CancelledError
     return failure
 

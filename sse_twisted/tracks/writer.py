@@ -22,6 +22,20 @@ from sse_twisted.tracks.layout import (
 
 LOGGING_THRESHOLD: Final = 2572  # mm/s, 5 knots: firmware 9002 to 9004 stores nothing slower
 
+_NUMBERS: Final = (
+    "identifier",
+    "start_date",
+    "end_date",
+    "distance",
+    "above_12kn",
+    "above_12kn_seconds",
+    "elevation_gain",
+    "firmware",
+    "timezone",
+    "frequency",
+    "one_log_per_day",
+)
+
 
 def seal(frames: Frames) -> bytes:
     """The bytes of frames of dtype FRAME, with right checksums."""
@@ -37,9 +51,7 @@ def encode_header(header: Header) -> bytes:
     """
     fields: Any = np.zeros(1, HEADER)
     fields["mode"] = HEADER_MODE
-    for name in ("identifier", "start_date", "end_date", "distance", "above_12kn", "above_12kn_seconds"):
-        fields[name] = getattr(header, name)
-    for name in ("elevation_gain", "firmware", "timezone", "frequency", "one_log_per_day"):
+    for name in _NUMBERS:
         fields[name] = getattr(header, name)
     fields["nickname"] = header.nickname.encode()[:10]
     for name in ("start", "end"):

@@ -1,0 +1,58 @@
+"""What the README says is what there is."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import sse_twisted
+from sse_twisted.settings import Event, Settings, differences, read_settings
+from sse_twisted.tap import Options
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_reference_names_every_setting_with_its_default(tmp_path: Path) -> None:
+    file = tmp_path / "sse.toml"
+    text = re.sub(r"^# (motion-601|first_day|last_day|search) ", r"\1 ", blocks("toml")[0], flags=re.MULTILINE)
+    file.write_text(text.replace('search = ["lan"]', "").replace("first_day", "# ").replace("last_day = 2026", "# "))
+    changed = dict(change.split(": ", 1) for change in differences(Settings(), read_settings(file)))
+    assert set(changed) == {"event.folder", "devices.addresses"}
+    named = set(re.findall(r"^(?:# )?([a-z_0-9]+) =", blocks("toml")[0], re.MULTILINE))
+    tables = (getattr(Settings(), table) for table in Settings.__struct_fields__)
+    keys = {key for table in tables for key in table.__struct_fields__}
+    assert keys - {"addresses"} <= named
+
+
+def test_the_example_of_the_package_is_the_reference() -> None:
+    example = (Path(sse_twisted.__file__).parent / "sse.example.toml").read_text()
+    assert example.endswith(blocks("toml")[0])
+    assert Event().folder == ""
+
+
+def test_every_option_stands_in_the_table() -> None:
+    options = {f"--{name.rstrip('=')}" for name in Options().longOpt}
+    assert options <= set(re.findall(r"`(--[a-z-]+)", README)) | {"--help", "--version"}
+
+
+def test_ci_runs_the_test_line() -> None:
+    line = next(block for block in blocks("sh") if "pytest" in block).strip().partition("activate && ")[2]
+    assert line.replace("pip install", "pip install --quiet") in (ROOT / ".ci" / "run").read_text()
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    unit = tmp_path / "sse.service"
+    unit.write_text(blocks("ini")[0].replace("/opt/sse/bin/twistd", "/bin/true").replace("User=sse\n", ""))
+    try:
+        verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no systemd-analyze here")
+    assert verified.returncode == 0, verified.stderr
