@@ -11,7 +11,7 @@ from sse_twisted.disk import Disk, DiskTrouble
 from sse_twisted.downloads import Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status
-from sse_twisted.event_folder.names import Track, event_tracks
+from sse_twisted.event_folder.names import Claims, Track, event_tracks
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
@@ -20,13 +20,16 @@ from sse_twisted.motion.messages import Listing
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
+MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
+
 
 @frozen
 class Standing:
     """How the event folder compares with a listing."""
 
-    wanted: tuple[Track, ...] = ()
-    missing: tuple[Track, ...] = ()
+    wanted: int = 0  # tracks
+    missing: tuple[Track, ...] = ()  # of the wanted ones
+    skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
 
@@ -123,20 +126,20 @@ class Collection:
 
     async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
         visit.claims = claims = self._in_force.claims(visit.identifier, visit.timezone)
-        tracks = event_tracks(visit.identifier, listing, claims)
-        standing = await self._disk.write(self._look, tracks, ledger, len(listing.bad))
-        for bad in listing.bad:
+        standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger)
+        for bad in listing.bad[:MOST_LINES]:
             if (subject := f"entry {bad.file} {bad.why}") not in visit.remarked:
                 visit.remarked.add(subject)
                 text = "{device} lists what can't be understood: entry {index} {file}: {why}"
                 self._log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
-        self._announce(visit, tracks, standing)
+        self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
-        self._fleet.update(visit.identifier, wanted=len(standing.wanted), missing=missing)
+        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
         return standing
 
-    def _look(self, tracks: tuple[Track, ...], ledger: Ledger, unreadable: int) -> Standing:
-        """What of the tracks the folder holds; in a thread."""
+    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
+        """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
+        tracks = event_tracks(identifier, listing, claims)
         missing, unsound, changed = [], [], False
         for track in tracks:
             fetched = self._folder.held(track, ledger)
@@ -151,25 +154,27 @@ class Collection:
                 changed |= ledger.queue(track)
         if changed:
             ledger.save()
-        wanted = tuple(track for track in tracks if not track.skipped)
-        return Standing(wanted, tuple(missing), unreadable, tuple(unsound))
+        skipped = tuple(track for track in tracks if track.skipped)
+        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound))
 
-    def _announce(self, visit: Visit, tracks: tuple[Track, ...], standing: Standing) -> None:
+    def _announce(self, visit: Visit, standing: Standing) -> None:
         """Say once in a visit what is queued, and what is skipped."""
-        missing = set(standing.missing)
-        for track in tracks:
-            if track not in missing and not track.skipped:
-                continue
-            subject = f"{track.name} {track.log.size} {track.skipped}"
-            if subject in visit.remarked:
-                continue
-            visit.remarked.add(subject)
-            emit, word = (self._log.debug, "skipped") if track.skipped else (self._log.info, "queued")
-            text = "{device} {track} {word} - {summary}"
-            emit(text, device=visit.name, track=track.name, word=word, summary=track.summary)
-            if track.owner is None and not track.skipped:
-                text = "{device} {track} belongs to nobody on the roster: it goes to {folder}"
-                self._log.warn(text, device=visit.name, track=track.name, folder=track.folder)
+        for word, tracks, emit in (
+            ("queued", standing.missing, self._log.info),
+            ("skipped", standing.skipped, self._log.debug),
+        ):
+            for track in tracks[:MOST_LINES]:
+                if (subject := f"{word} {track.name} {track.log.size}") in visit.remarked:
+                    continue
+                visit.remarked.add(subject)
+                text = "{device} {track} {word} - {summary}"
+                emit(text, device=visit.name, track=track.name, word=word, summary=track.summary)
+                if track.owner is None and word == "queued":
+                    text = "{device} {track} belongs to nobody on the roster: it goes to {folder}"
+                    self._log.warn(text, device=visit.name, track=track.name, folder=track.folder)
+            if len(tracks) > MOST_LINES and word not in visit.remarked:
+                visit.remarked.add(word)
+                emit("{device} … and {count} more {word}", device=visit.name, count=len(tracks) - MOST_LINES, word=word)
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
@@ -197,7 +202,7 @@ def _judge(standing: Standing, failures: dict[str, str], retry_after: float) -> 
     if missing:
         track = standing.missing[0]
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
-        reason = f"{len(missing)} of {len(standing.wanted)} tracks missing ({why})"
+        reason = f"{len(missing)} of {standing.wanted} tracks missing ({why})"
         return Verdict(False, reason, missing, retry_after)
     if standing.unreadable:
         entries = f"{standing.unreadable} {'entry' if standing.unreadable == 1 else 'entries'}"

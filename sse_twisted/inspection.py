@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from twisted.logger import Logger
 
@@ -17,6 +17,8 @@ from sse_twisted.motion.client import LARGEST_LISTING, SMALL_ANSWER, MotionClien
 from sse_twisted.motion.errors import BadAnswer, Refused, WrongDevice
 from sse_twisted.motion.messages import DeviceSettings, Listing, Motion, info_of, listing_of, parse_json, settings_of
 from sse_twisted.visit import Visit
+
+T = TypeVar("T")
 
 SETTINGS = "/settings.json"
 LISTING = "/logs.json"
@@ -46,8 +48,7 @@ class Inspector:
         async with self._in_force.limits.inspection:
             with visit.talking():
                 try:
-                    tree = await self._ask(visit, SETTINGS, SMALL_ANSWER)
-                    settings = settings_of(tree)
+                    tree, settings = await self._ask(visit, SETTINGS, settings_of)
                 except (Refused, BadAnswer) as error:
                     self._log.warn("{device} settings are unknown ({error})", device=visit.name, error=str(error))
                     settings, tree = DeviceSettings(), None
@@ -63,22 +64,24 @@ class Inspector:
         """
         async with self._in_force.limits.inspection:
             with visit.talking():
-                tree = await self._ask(visit, LISTING, LARGEST_LISTING)
-                info = await self._ask(visit, INFO, SMALL_ANSWER)
-        motion = info_of(info)
+                tree, listing = await self._ask(visit, LISTING, listing_of, LARGEST_LISTING)
+                _, motion = await self._ask(visit, INFO, info_of)
         if motion.identifier != visit.identifier:
             raise WrongDevice(f"motion-{motion.identifier} answers at its address", motion.identifier)
-        listing = listing_of(tree)
         self._take_info(visit, motion)
         await self._disk.write(self._folder.store_answer, visit.identifier, LISTING[1:], tree)
         return listing
 
-    async def _ask(self, visit: Visit, path: str, limit: int) -> Any:
+    async def _ask(self, visit: Visit, path: str, read: Callable[[Any], T], limit: int = SMALL_ANSWER) -> tuple[Any, T]:
+        """An answer as it was parsed, and as it was read."""
         timeout = self._in_force.settings.inspection.timeout
         data = await self._client.answer(visit.address, path, timeout=timeout, limit=limit)
-        if len(data) <= PARSED_AT_ONCE:
-            return parse_json(data, path[1:])
-        return await self._disk.run(parse_json, data, path[1:])
+
+        def parse() -> tuple[Any, T]:
+            tree = parse_json(data, path[1:])
+            return tree, read(tree)
+
+        return parse() if len(data) <= PARSED_AT_ONCE else await self._disk.run(parse)
 
     def _take_info(self, visit: Visit, motion: Motion) -> None:
         if motion.battery is not None:

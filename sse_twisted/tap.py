@@ -56,8 +56,7 @@ class Options(usage.Options):
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
         if self["demo"]:
-            if self["config"] or self["check"]:
-                raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+            _check_demo(self)
             self.settings = Settings()
             return
         self.settings = _settings(self)
@@ -65,6 +64,14 @@ class Options(usage.Options):
             mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
             sys.exit(1 if mistakes else 0)
         check_event_folder(Path(self.settings.event.folder))
+
+
+def _check_demo(options: Options) -> None:
+    if options["config"] or options["check"]:
+        raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+    folder = Path(options["event"] or "")
+    if options["event"] and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
 
 
 def _settings(options: Options) -> Settings:

@@ -41,7 +41,7 @@ class Address:
 class _Watched(ProtocolWrapper):
     """Says when it is closed, and hangs up on headers without end: Twisted limits a line of them, not their number."""
 
-    def __init__(self, factory: WrappingFactory, wrapped: IProtocol) -> None:
+    def __init__(self, factory: Any, wrapped: IProtocol) -> None:
         super().__init__(factory, wrapped)
         self._head: bytes | None = b""  # what came of the headers; None once they are complete
 
