@@ -80,7 +80,7 @@ class NameClient(DatagramProtocol):
         """Take an answer if it belongs to a question of ours."""
         number = int.from_bytes(datagram[:2])
         question, encoded, server = self._asked.get(number, (None, b"", None))
-        if question is None or addr[:2] != server or datagram[12 : 10 + len(encoded)] != encoded[10:]:
+        if question is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
             return
         self.answered_at = self._clock.seconds()
         del self._asked[number]

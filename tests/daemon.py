@@ -21,6 +21,7 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.python.failure import Failure
 
 from sse_twisted.event_folder.lock import LOCK
+from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.tracks import log_path, track_of_size
@@ -177,25 +178,28 @@ class LiveEvent:
         self.config = root / "sse.toml"
         self.devices: dict[int, SimulatedDevice] = {}
         self.name_servers: list[str] = []
-        self.hosts_file = ""
+        self.hosts = root / "hosts"
+        (self.port,) = free_ports("127.77.0.1", 1)
         self._reactor = reactor
         self._servers: list[DeviceServer] = []
         self._people: list[int] = []
         (self.folder / "config").mkdir(parents=True)
+        self.hosts.touch()
 
-    async def device(self, identifier: int, *sizes: int, person: bool = True) -> SimulatedDevice:
-        """A device that is there, with a track of each size in bytes, an hour apart."""
-        moments = [MORNING + HOUR * number for number in range(len(sizes))]
+    async def device(self, identifier: int, *sizes: int, start: int = MORNING) -> SimulatedDevice:
+        """A device of somebody that is there, with a track of each size in bytes, an hour apart."""
+        moments = [start + HOUR * number for number in range(len(sizes))]
         logs = [
             SimulatedLog(log_path(identifier, start, 60), track_of_size(identifier, size, start))
             for size, start in zip(sizes, moments, strict=True)
         ]
         device = self.devices[identifier] = SimulatedDevice(identifier, logs)
-        server = DeviceServer(self._reactor, device)
+        server = DeviceServer(self._reactor, device, f"127.77.{identifier // 256}.{identifier % 256}", self.port)
         self._servers.append(server)
         await server.arrive()
-        if person:
-            self.write_roster([*self._people, identifier])
+        with self.hosts.open("a") as hosts:
+            hosts.write(f"{server.interface} motion-{identifier}\n")
+        self.write_roster([*self._people, identifier])
         return device
 
     def write_roster(self, identifiers: Iterable[int]) -> None:
@@ -211,15 +215,13 @@ class LiveEvent:
 
     def configure(self, *lines: str, table: str = "log") -> Path:
         """Write the sse.toml, with hasty loops and these lines in one table more."""
-        places = (f'motion-{server.device.identifier} = "127.0.0.1:{server.port}"' for server in self._servers)
         self.config.write_text(
             "\n".join(
                 (
                     '[event]\nfolder = "event"',
-                    f'[names]\nservers = {self.name_servers}\nhosts_file = "{self.hosts_file}"\nresolver_file = ""',
+                    f'[names]\nservers = {self.name_servers}\nhosts_file = "{self.hosts}"\nresolver_file = ""',
+                    f"[devices]\nport = {self.port}",
                     "[scan]\ninterval = 0.2",
-                    "[devices.addresses]",
-                    *places,
                     f"[{table}]",
                     *lines,
                     "",

@@ -52,11 +52,11 @@ def test_a_full_disk_pauses_downloads_once_and_loudly_until_there_is_room(
     def write(partial: PartialTrack, data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    room = True
     devices = [event.device(identifier, log_of(identifier)) for identifier in (601, 602, 603)]
     monkeypatch.setattr(PartialTrack, "write", write)
     monkeypatch.setattr(event.folder.__class__, "check_writable", lambda self: write)
     monkeypatch.setattr(event.folder.__class__, "free", lambda self: 10**12 if room else 0)
-    room = True
     event.arrive(601, 602, 603)
     event.start()
     event.until("CRITICAL Downloads pause: No space left on device")

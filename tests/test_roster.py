@@ -80,11 +80,9 @@ def test_the_code_page_of_windows_is_read_and_said() -> None:
 
 
 def test_a_quoted_name_may_have_commas_and_line_breaks_but_a_message_has_none() -> None:
-    roster = roster_of(
-        ROW.replace("Ann", '"Ann,\nthe ""fast"""').replace("100", '"1\n00"', 1), ROW.replace("601", "602")
-    )
+    roster = roster_of(ROW.replace("Ann", '"Ann,\nthe ""fast"""'), ROW.replace("601", "602"))
     assert roster.assignments[0].sailor == 'Ann, the "fast" Other'
-    assert roster.assignments[1].line == 4
+    assert [assignment.line for assignment in roster.assignments] == [3, 4]
 
 
 @pytest.mark.parametrize("character", ["\0", "\x1b", "\x07", "\u202e", "\u2028", "\t"])

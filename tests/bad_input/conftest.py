@@ -15,6 +15,6 @@ async def event(tmp_path: Path) -> AsyncIterator[RealEvent]:
     """An event without devices; at the end of the test it is closed and checked."""
     from twisted.internet import reactor
 
-    real = RealEvent(reactor, tmp_path)
+    real = RealEvent(reactor, tmp_path / "event")
     yield real
     await real.close()

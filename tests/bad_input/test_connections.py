@@ -7,7 +7,9 @@ import pytest
 from sse_twisted.fleet import Stage
 from sse_twisted.motion import body
 from sse_twisted.simulator.faults import Fault
-from tests.event import log_of, track
+from sse_twisted.simulator.damage import sealed
+from sse_twisted.simulator.device import SimulatedLog
+from tests.event import log_of
 from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
 
@@ -20,22 +22,12 @@ SOUND_PREFIXES = {0: 0, 1: 0, HEADER: HEADER, EDGE: EDGE, EDGE + 17: EDGE, LENGT
 
 async def fails_until_cleared(event: RealEvent, device: WatchedDevice, reason: str) -> None:
     """The device's track fails for that reason and its retry too; nothing seems whole; later it is collected."""
-    await event.start()
-    await event.arrive()
+    await event.begin()
     await event.until(f"failed - 0.0 MiB, 0.0 hours, 1.6 km, 39.0 knots (500m) ({reason})", times=2)
     await event.until(f"motion-601 must stay connected - 1 of 1 tracks missing ({reason}), retry 2 in ")
     assert not event.tracks()
     assert event.ledger(601)["ABC601XYZ_601_20221017_090000.oao"]["status"] == "failed"
-    await is_collected_when_cleared(event, device)
-
-
-async def is_collected_when_cleared(event: RealEvent, device: WatchedDevice) -> None:
-    """Nothing was said that is not so; without the fault, the right bytes are at their final name."""
-    assert not event.said("can be disconnected")
-    device.clear_faults()
-    await event.until("motion-601 can be disconnected")
-    assert event.tracks() == {"gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao": LOG.content}
-    assert not event.partials()
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -50,67 +42,63 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
 async def test_a_device_that_refuses_connections_is_collected_as_soon_as_it_takes_them(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("refused"))
-    await event.start()
-    await event.arrive()
+    await event.begin()
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(connection refused)" in event.said("not accepting")[0]
     assert event.known(601).stage is Stage.ABSENT
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
 async def test_a_device_that_never_accepts_a_connection_counts_as_absent(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("never-accepted"))
-    await event.start()
-    await event.arrive()
+    await event.begin()
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(does not accept the connection)" in event.said("not accepting")[0]
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
 async def test_a_device_that_resets_connections_is_collected_as_soon_as_it_does_not(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("reset"))
-    await event.start()
-    await event.arrive()
+    await event.begin()
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(connection closed before an answer)" in event.said("not accepting")[0]
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
 async def test_a_device_that_closes_its_door_during_a_visit_has_left_too_early(event: RealEvent) -> None:
     device = event.device(601, LOG)
-    device.moments[LOG.path] = lambda: device.add_fault(Fault("refused"))
-    await event.start()
-    await event.arrive()
+    device.when_asked(LOG.path, lambda: device.add_fault(Fault("refused")))
+    await event.begin()
     await event.until(
         "ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
     )
     assert not event.tracks()
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
 async def test_a_device_that_stops_accepting_during_a_visit_has_left_too_early(event: RealEvent) -> None:
+    event.change(inspection={"timeout": 0.2}, downloads={"timeout": 0.2}, cleanup={"interval": 0.1, "timeout": 0.2})
     device = event.device(601, LOG)
-    device.moments[LOG.path] = lambda: device.add_fault(Fault("never-accepted"))
-    await event.start()
-    await event.arrive()
+    device.when_asked(LOG.path, lambda: device.add_fault(Fault("never-accepted")))
+    await event.begin()
     await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing")
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
         (Fault("reset"), "connection closed before an answer"),
-        (Fault("no-headers"), "no answer within 0.3 s"),
-        (Fault("slow-headers", seconds=5.0), "no answer within 0.3 s"),
-        (Fault("stall", EDGE), "timed out after 0.3 s without a byte"),
-        (Fault("stall", 0), "timed out after 0.3 s without a byte"),
+        (Fault("no-headers"), "no answer within 0.15 s"),
+        (Fault("slow-headers", seconds=5.0), "no answer within 0.15 s"),
+        (Fault("stall", EDGE), "timed out after 0.15 s without a byte"),
+        (Fault("stall", 0), "timed out after 0.15 s without a byte"),
         (Fault("abort", EDGE), f"connection lost after {EDGE:,} bytes"),
         (Fault("cut", EDGE), f"connection lost after {EDGE:,} bytes"),
     ],
@@ -118,7 +106,7 @@ async def test_a_device_that_stops_accepting_during_a_visit_has_left_too_early(e
 )
 @on_the_reactor
 async def test_a_track_that_fails_is_retried_until_it_is_whole(event: RealEvent, fault: Fault, reason: str) -> None:
-    event.change(downloads={"timeout": 0.3})
+    event.change(downloads={"timeout": 0.15})
     device = event.device(601, LOG)
     device.add_fault(fault, path=LOG.path)
     await fails_until_cleared(event, device, reason)
@@ -129,14 +117,15 @@ async def test_a_track_that_fails_is_retried_until_it_is_whole(event: RealEvent,
 async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at: int) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("cut", at), path=LOG.path)
-    await event.start()
-    await event.arrive()
+    await event.begin()
     await event.until(f"(connection lost after {at:,} bytes), retry 1 in ")
-    (hidden,) = event.partials().items()
-    assert hidden[0] == f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"
-    assert LOG.content.startswith(hidden[1])
-    assert len(hidden[1]) >= SOUND_PREFIXES[at]
-    await is_collected_when_cleared(event, device)
+    hidden = event.partials()
+    assert set(hidden) <= {f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"}
+    kept = b"".join(hidden.values())
+    assert LOG.content.startswith(kept)
+    assert len(kept) >= SOUND_PREFIXES[at]
+    assert not event.tracks()
+    await event.is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("at", [EDGE, EDGE + 17, LENGTH - 1])
@@ -161,18 +150,17 @@ async def test_a_cut_track_begins_anew_on_a_device_that_ignores_ranges(event: Re
 
 
 @on_the_reactor
-async def test_of_a_device_that_resumes_with_other_bytes_the_track_begins_anew(event: RealEvent) -> None:
+async def test_a_device_that_resumes_with_other_bytes_is_asked_for_all_of_them(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.supports_range = True
     device.add_fault(Fault("cut", EDGE), path=LOG.path, times=1)
-    await event.start()
-    (before,) = device.logs
-    before_it = track(601, fixes=401)[:-52]  # another header, and the same frames
-    device.moments[LOG.path] = lambda: device.moments.update({LOG.path: lambda: None})
-    await event.arrive()
-    await event.until("can be disconnected")
-    assert before_it != before.content
-    assert event.contents() == [LOG.content]
+    frame = EDGE - FRAME
+    other = LOG.content[:frame] + sealed(LOG.content[frame : frame + 50] + b"\1\1") + LOG.content[EDGE:]
+    device.when_asked(LOG.path, lambda: device.logs.__setitem__(0, SimulatedLog(LOG.path, other, LOG.entry)), nth=2)
+    await event.collect()
+    assert "(other bytes than before where it was resumed)" in event.said("failed - ")[1]
+    assert event.contents() == [other]
+    assert device.ranges == [b"bytes=%d-" % (EDGE - 4096)]
 
 
 @on_the_reactor
@@ -181,12 +169,11 @@ async def test_a_byte_now_and_then_is_too_slow(event: RealEvent, monkeypatch: py
     event.change(downloads={"minimum_rate": 1.0})
     device = event.device(601, LOG)
     device.add_fault(Fault("drip", seconds=0.2), path=LOG.path)
-    await event.start()
-    await event.arrive()
+    await event.begin()
     line = await event.until("retry 1 in ")
     assert "1 of 1 tracks missing (too slow: " in line
     assert not event.tracks()
-    await is_collected_when_cleared(event, device)
+    await event.is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -194,10 +181,9 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     event.change(inspection={"timeout": 0.1})
     device = event.device(601, LOG)
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
-    await event.start()
-    await event.arrive()
-    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.1 s")
-    await is_collected_when_cleared(event, device)
+    await event.begin()
+    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.05 s")
+    await event.is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("path", ["settings.json", "logs.json", "info.json"])
@@ -205,11 +191,11 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     ("fault", "reason"),
     [
         (Fault("reset"), "connection closed before an answer"),
-        (Fault("no-headers"), "no answer within 0.2 s"),
+        (Fault("no-headers"), "no answer within 0.15 s"),
         (Fault("cut", 0), "connection lost after 0 bytes"),
         (Fault("cut", 40), "connection lost after 40 bytes"),
         (Fault("abort", 40), "connection lost after 40 bytes"),
-        (Fault("stall", 40), "timed out after 0.2 s without a byte"),
+        (Fault("stall", 40), "timed out after 0.15 s without a byte"),
     ],
     ids=str,
 )
@@ -217,11 +203,23 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
 async def test_an_answer_that_fails_is_asked_for_again(
     event: RealEvent, path: str, fault: Fault, reason: str
 ) -> None:
-    event.change(inspection={"timeout": 0.2})
+    event.change(inspection={"timeout": 0.15})
     device = event.device(601, LOG)
     # The fault comes after the detection, so that info.json fails behind the first listing.
-    device.moments["/settings.json"] = lambda: device.add_fault(fault, path=path)
-    await event.start()
-    await event.arrive()
-    await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.1 s")
-    await is_collected_when_cleared(event, device)
+    device.when_asked("/settings.json", lambda: device.add_fault(fault, path=path))
+    await event.begin()
+    await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.05 s")
+    await event.is_collected_when_cleared()
+
+
+@pytest.mark.parametrize("path", ["/settings.json", "/logs.json", LOG.path])
+@on_the_reactor
+async def test_the_end_of_the_collector_waits_for_no_answer(event: RealEvent, path: str) -> None:
+    event.change(inspection={"timeout": 20.0}, downloads={"timeout": 20.0})
+    device = event.device(601, LOG)
+    device.when_asked(path, lambda: device.add_fault(Fault("no-headers"), path=path))
+    await event.begin()
+    await event.becomes(lambda: path in device.asked, f"asked for {path}")
+    await event.stop()
+    assert event.said("ERROR motion-601 is not collected - Sailor 601: ")
+    assert not event.said("must stay connected")

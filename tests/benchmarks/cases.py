@@ -36,8 +36,8 @@ class CollectingError(RuntimeError):
 def afternoon_sizes(devices: int = 100, tracks: int = 70) -> Sizes:
     """Bytes of the tracks that each device brings: half of them up to 0.7 MB, the largest 5 MB, 125 MB in all."""
     half = tracks // 2
-    small = [250_000 + 450_000 * number // half for number in range(half)]
-    large = [700_000 + int(4_300_000 * (number / (tracks - half)) ** 0.8) for number in range(1, tracks - half + 1)]
+    small = [250_000 + 400_000 * number // half for number in range(half)]
+    large = [600_000 + int(4_400_000 * (number / (tracks - half)) ** 0.8) for number in range(1, tracks - half + 1)]
     numbers = range(_FIRST, _FIRST + devices)
     return dict(zip(numbers, [*([size] for size in small + large), *([] for _ in numbers)], strict=False))
 
@@ -208,8 +208,9 @@ def idle(bench: Bench, present: int = 100, absent: int = 900, seconds: float = 6
             bench.collector(case, everybody, tables) as (collector, root),
         ):
             devices.ask("arrive", devices=list(sizes))
-            collector.ask("start")
-            _verdicts(collector, present)
+            with delays.measured(collector):
+                collector.ask("start")
+                _verdicts(collector, present)
             _check(root, sizes, sizes)
             time.sleep(min(3.0, seconds))
             before = collector.ask("usage")

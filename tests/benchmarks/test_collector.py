@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.cases import Bench, CollectingError, afternoon_sizes, at_once, silent
+from tests.benchmarks.cases import Bench, CollectingError, afternoon_sizes, at_once
 from tests.benchmarks.report import Figure, delay_figures, table
 
 
 def test_three_devices_are_collected_and_measured(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, blame=True, profile=tmp_path / "profiles")
+    profiles = tmp_path / "profiles"
+    bench = Bench(tmp_path, blame=True, profile=profiles)
     sizes = {1001: [200_000], 1002: [], 1003: [100_000, 100_000]}
     lines = table(at_once(bench, "small", sizes, {"downloads": {"limit": 2}}, goal=0.0, latency=0.01)).splitlines()
     assert lines[1].split() == ["small", "median", "lowest", "highest", "goal"]
@@ -19,7 +20,7 @@ def test_three_devices_are_collected_and_measured(tmp_path: Path) -> None:
     assert lines[2].endswith("missed 1 of 1 times")
     assert sum("later than 50 ms" in line for line in lines) == 3
     assert len(bench.blamed) == 3
-    assert {file.name for file in bench.profile.iterdir()} == {"small.prof", "small,-alone.prof"}
+    assert {file.name for file in profiles.iterdir()} == {"small.prof", "small,-alone.prof"}
     assert {file.name for file in tmp_path.iterdir()} == {"profiles"}
 
 

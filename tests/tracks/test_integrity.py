@@ -252,6 +252,18 @@ def test_nothing_can_be_resumed_without_a_header() -> None:
     assert (integrity.header, integrity.frames, integrity.kind) == (None, FRAMES, "oao")
 
 
+def test_a_sealed_header_of_another_mode_is_damaged() -> None:
+    integrity = verify(sealed(0x0AD8, HEADER_SIZE) + TRACK[HEADER_SIZE:])
+    assert integrity.damages == (Damage(0, HEADER_SIZE, "damaged header"),)
+    assert (integrity.kind, integrity.unknown) == ("oao", 0)
+
+
+@pytest.mark.parametrize("mode", [0x0BD4, 0x0BD5, 0x00D5, 0xD50A])
+def test_a_sealed_frame_of_another_family_is_damaged(mode: int) -> None:
+    data = TRACK[: at(5)] + sealed(mode, FRAME_SIZE) + TRACK[at(6) :]
+    assert verify(data).damages == (Damage(at(5), FRAME_SIZE, "damaged frame"),)
+
+
 def test_a_lost_start_is_a_damaged_header() -> None:
     integrity = verify(TRACK[at(1) + 20 :])
     assert integrity.damages == (Damage(0, FRAME_SIZE - 20, "damaged header"),)
