@@ -39,6 +39,7 @@ class Disk(Service):
         self._clock = clock
         self._log = log
         self._writable = writable
+        self._stopped = False
         self._check: IDelayedCall | None = None
         self._checking: Deferred[None] | None = None
         self._observers: list[Callable[[], None]] = []
@@ -50,6 +51,7 @@ class Disk(Service):
     def stopService(self) -> None:
         """Look no more whether the trouble is over."""
         super().stopService()
+        self._stopped = True
         if self._check is not None:
             self._check.cancel()
             self._check = None
@@ -58,33 +60,33 @@ class Disk(Service):
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result. If cancelled, it is waited for all the same: nobody else may use its file before."""
-        job = self._start(function, *args, **kwargs)
-        result: Deferred[T] = Deferred()
-        over: Deferred[None] = Deferred()
+        outcome: list[T | Failure] = []
+        waiting: Deferred[None] = Deferred()
 
-        def pass_on(outcome: T | Failure) -> None:
-            if result.called:
-                over.callback(None)
-            elif isinstance(outcome, Failure):
-                result.errback(outcome)
-            else:
-                result.callback(outcome)
+        def end(result: T | Failure) -> None:
+            outcome.append(result)
+            waiting.callback(None)
 
-        job.addBoth(pass_on)
-        try:
-            return await result
-        except CancelledError:
-            if not job.called:
-                await over
-            raise
+        self._start(function, *args, **kwargs).addBoth(end)
+        cancelled = False
+        while not outcome:
+            try:
+                await waiting
+            except CancelledError:
+                cancelled = True
+                waiting = Deferred()
+        if cancelled:
+            raise CancelledError
+        if isinstance(outcome[0], Failure):
+            outcome[0].raiseException()
+        return outcome[0]
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `run`, for functions that write: an OSError becomes DiskTrouble, and downloads pause."""
         try:
             return await self.run(function, *args, **kwargs)
         except OSError as error:
-            where = f" ({error.filename})" if error.filename else ""
-            self.pause(f"{error.strerror or error}{where}")
+            self.pause(_words(error))
             raise DiskTrouble(self.trouble) from error
 
     def pause(self, reason: str) -> None:
@@ -95,24 +97,38 @@ class Disk(Service):
         self.trouble = reason
 
     def _look_later(self) -> None:
-        self._check = self._clock.callLater(CHECK_INTERVAL, self._look)
+        if not self._stopped:
+            self._check = self._clock.callLater(CHECK_INTERVAL, self._look)
 
     def _look(self) -> None:
         self._check = None
         self._checking = Deferred.fromCoroutine(self._look_now())
-        self._checking.addErrback(lambda failure: failure.trap(CancelledError) and None)
+        self._checking.addErrback(self._report)
 
     async def _look_now(self) -> None:
         try:
             await self.run(self._writable)
         except OSError as error:
-            self.trouble = str(error.strerror or error)
+            self.trouble = _words(error)
             self._look_later()
             return
         self.trouble = ""
         self._log.warn("Downloads go on: the disk can be written to again")
         for observer in self._observers:
-            observer()
+            try:
+                observer()
+            except Exception:  # noqa: BLE001 - one that fails must not keep the end from the others
+                self._log.failure("One who waited for the disk failed")
+
+    def _report(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("The disk could not be looked at", failure)
+            self._look_later()
+
+
+def _words(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or str(error) or type(error).__name__}{where}"
 
 
 class _Daemon(Thread):

@@ -17,12 +17,11 @@ from sse_twisted.fleet import Fleet
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.client import Head, MotionClient, Transfer
 from sse_twisted.motion.errors import BadAnswer, Interrupted, MotionError, Refused
-from sse_twisted.motion.messages import LISTING_EXTRA
+from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER
 from sse_twisted.verification import Judgement, Outcome, judge
 from sse_twisted.visit import Visit
 
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
-TRAILER = 2  # bytes of the one harmless trailer, "]}"
 RANGE_NOT_SATISFIABLE = 416
 KB, MB = 1000, 1_000_000
 

@@ -29,28 +29,25 @@ class Remark:
 def remarks_on_info(motion: Motion, expected: Expected) -> Iterator[Remark]:
     """Firmware, storage and battery."""
     name = motion.firmware_name
-    if expected.firmwares:
+    if expected.firmwares and name is not None:
         approved = name in expected.firmwares
         word = "approved" if approved else "not approved"
         yield Remark(LogLevel.debug if approved else LogLevel.warn, "firmware", f"firmware is {word} ({name})")
-    if motion.filesystem is not None:
-        level = motion.filesystem.level
+    if (level := motion.storage) is not None:
         full = LogLevel.warn if level > expected.storage else LogLevel.debug
         yield Remark(full, "storage", f"storage is {level}% full")
-    if motion.battery is not None:
-        level = motion.battery.level
+    if (level := motion.battery) is not None:
         low = LogLevel.warn if level < expected.battery else LogLevel.info
         yield Remark(low, "battery", f"battery level is {level}%")
 
 
 def remarks_on_settings(settings: DeviceSettings, expected: Expected) -> Iterator[Remark]:
     """GNSS rate, one log per day, time zone and LED, where the device has them."""
-    flash = settings.custom_led.flash if settings.custom_led else None
     for subject, actual, wanted in (
         ("GNSS rate", settings.gnss_rate, expected.gnss_rate),
         ("one log per day", settings.one_log_per_day, expected.one_log_per_day),
         ("timezone", settings.timezone, expected.timezone),
-        ("LED flash", flash, expected.flash),
+        ("LED flash", settings.flash, expected.flash),
     ):
         if actual is None:
             continue

@@ -85,7 +85,7 @@ class Inspector:
 
     def _take_info(self, visit: Visit, motion: Motion) -> None:
         if motion.battery is not None:
-            self._fleet.update(visit.identifier, battery=motion.battery.level)
+            self._fleet.update(visit.identifier, battery=motion.battery)
         self._say(visit, remarks_on_info(motion, self._in_force.settings.expected))
 
     def _say(self, visit: Visit, remarks: Iterable[Remark]) -> None:

@@ -43,7 +43,7 @@ class Journal(Service):
         self._file = LogLevelFilterPredicate()
         self._files = (
             FilteringLogObserver(_OriginalFormat(self._text), [self._file]),
-            FilteringLogObserver(jsonFileLogObserver(cast(IO[Any], self._json), recordSeparator=""), [self._file]),
+            FilteringLogObserver(_JsonFormat(self._json), [self._file]),
         )
         self._publisher.addObserver(FilteringLogObserver(globalLogPublisher, [self._console]))
         self.reconfigure()
@@ -80,8 +80,11 @@ class Journal(Service):
             predicate.clearLogLevels()
             predicate.setLogLevelForNamespace("", _level(level))
         if self.running:
-            self._text.open()
-            self._json.open()
+            for file in (self._text, self._json):
+                try:
+                    file.open()
+                except OSError as error:
+                    self.log.error("The log goes on without its file: {error}", error=str(error))
 
 
 def _level(name: str) -> Any:
@@ -134,8 +137,21 @@ class _OriginalFormat:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["log_time"]))
         name = event["log_level"].name
         level = "WARNING" if name == "warn" else name.upper()
-        message = formatEvent(event).replace("\n", " ")
+        message = formatEvent(event)
         if (failure := event.get("log_failure")) is not None:
             message += f": {failure.getErrorMessage()}"
-        self._file.write(f"{stamp},{level},{message}\n")
+        self._file.write(f"{stamp},{level},{' '.join(message.splitlines())}\n")
         self._file.flush()
+
+
+@implementer(ILogObserver)
+class _JsonFormat:
+    """Twisted's own JSON, one object a line; of a failure it keeps the place, and we the message."""
+
+    def __init__(self, file: _File) -> None:
+        self._observer = jsonFileLogObserver(cast(IO[Any], file), recordSeparator="")
+
+    def __call__(self, event: LogEvent) -> None:
+        if (failure := event.get("log_failure")) is not None:
+            event = event | {"error": failure.getErrorMessage()}
+        self._observer(event)

@@ -7,7 +7,6 @@ socket for each query and knows no search domain; its messages are used here, it
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import secrets
@@ -24,7 +23,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 from twisted.names import dns
 
-from sse_twisted.settings import Names, split_address
+from sse_twisted.settings import Names, is_ipv4, split_address
 
 LARGEST_ANSWER = 4096  # bytes
 DNS_PORT = 53
@@ -67,7 +66,10 @@ class NameClient(DatagramProtocol):
         """The first usable address that any server knows for any of the names; None after `timeout` s at most."""
         question = _Question(Deferred(lambda _: self._drop(question)), usable, set())
         for name in names:
-            encoded = self._encode(name)
+            try:
+                encoded = self._encode(name)
+            except UnicodeError:  # no name that can be asked for
+                continue
             for server in servers:
                 self._send(question, encoded, server)
         if question.open:
@@ -174,7 +176,7 @@ class NameService(Service):
     def lookup(self, name: str) -> Deferred[str | None]:
         """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""
         settings = self._settings()
-        if _is_address(name):
+        if is_ipv4(name):
             return succeed(name)
         names = [name, *(f"{name}.{domain}" for domain in self._system.search)]
         for candidate in names:
@@ -190,13 +192,13 @@ def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
     servers: list[Server] = []
     search: tuple[str, ...] = ()
     for keyword, *values in _words(resolver_file, "#;"):
-        if keyword == "nameserver" and values and _is_address(values[0]):
+        if keyword == "nameserver" and values and is_ipv4(values[0]):
             servers.append((values[0], DNS_PORT))
         elif keyword in ("search", "domain") and values:
             search = tuple(value.strip(".") for value in values if re.fullmatch(r"[A-Za-z0-9._-]+", value.strip(".")))
     hosts: dict[str, str] = {}
     for address, *names in _words(hosts_file, "#"):
-        if _is_address(address):
+        if is_ipv4(address):
             for name in names:
                 hosts.setdefault(name.lower(), address)
     return SystemNames(tuple(servers), search, hosts)
@@ -219,14 +221,6 @@ def _stamp(file: str) -> object:
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.IPv4Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _addresses(datagram: bytes) -> list[str]:

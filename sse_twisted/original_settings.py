@@ -83,7 +83,7 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 
 
 def _event_folder(file: Path, event: Any) -> str:
-    if not isinstance(event, str) or not event or Path(event).name != event:
+    if not isinstance(event, str) or not event or not event.isprintable() or Path(event).name != event or event == "..":
         raise SettingsError(f"{file}: {EVENT}: expected the name of a folder, got {event!r}")
     return str((file.parent / ".." / "events" / event).resolve())
 

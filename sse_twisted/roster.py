@@ -7,6 +7,7 @@ import datetime
 import io
 import re
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from attrs import field, frozen
 
@@ -90,16 +91,33 @@ def parse_roster(data: bytes) -> Roster:
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
         mistakes.append(Mistake(1, "not UTF-8: read as Windows-1252"))
-    heading = text.lstrip().partition("\n")[0]
-    delimiter = ";" if heading.count(";") > heading.count(",") else ","
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restkey="")
     try:
-        _check_columns(rows)
-        assignments = [*_assignments(rows, mistakes)]
+        assignments = _read(text, mistakes, csv.QUOTE_MINIMAL)
     except csv.Error as error:
-        raise RosterError(f"line {rows.line_num}: {error}") from None
+        mistakes.append(Mistake(1, f"quotes don't match ({error}): read without regard to quotes"))
+        try:
+            assignments = _read(text, mistakes, csv.QUOTE_NONE)
+        except csv.Error as other:
+            raise RosterError(str(other)) from None
     mistakes += _overlaps(assignments)
     return Roster(tuple(assignments), tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
+
+
+def _read(text: str, mistakes: list[Mistake], quoting: Literal[0, 3]) -> list[Assignment]:
+    lines = text.splitlines(keepends=True)
+    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
+    heading = lines[blank] if lines else ""
+    delimiter = ";" if heading.count(";") > heading.count(",") else ","
+    table = io.StringIO("".join(lines[blank:]), newline="")
+    rows = csv.DictReader(table, delimiter=delimiter, restkey="", quoting=quoting, strict=True)
+    _check_columns(rows)
+    found: list[Mistake] = []
+    try:
+        assignments = [*_assignments(rows, blank, found)]
+    except csv.Error as error:
+        raise csv.Error(f"line {blank + rows.line_num}: {error}") from None
+    mistakes += found
+    return assignments
 
 
 def _check_columns(rows: csv.DictReader[str]) -> None:
@@ -114,15 +132,16 @@ def _check_columns(rows: csv.DictReader[str]) -> None:
         raise RosterError(f"line {rows.line_num}: two columns {twice[0]!r}")
 
 
-def _assignments(rows: csv.DictReader[str], mistakes: list[Mistake]) -> Iterator[Assignment]:
+def _assignments(rows: csv.DictReader[str], above: int, mistakes: list[Mistake]) -> Iterator[Assignment]:
+    """`above` is the number of blank lines before the heading."""
     for row in rows:
         values = {name: (value or "").strip() for name, value in row.items() if name}
         if not any(values.values()):
             continue
         try:
-            assignment = _assignment(values, rows.line_num)
+            assignment = _assignment(values, above + rows.line_num)
         except ValueError as error:
-            mistakes.append(Mistake(rows.line_num, str(error)))
+            mistakes.append(Mistake(above + rows.line_num, str(error)))
             continue
         if assignment is not None:
             yield assignment
@@ -140,8 +159,12 @@ def _assignment(values: Mapping[str, str], line: int) -> Assignment | None:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", values[FILE_ID]):
         raise ValueError(f"{FILE_ID} {values[FILE_ID]!r} is no part of a file name: letters, digits and - only")
     sailor = " ".join(filter(None, (values.get("First Name"), values.get("Family Name"))))
-    sailor = "".join(c if c.isprintable() else " " for c in sailor)
-    return Assignment(identifier, first_day, last_day, values[FILE_ID], sailor, values.get("Tally", ""), line)
+    tally = values.get("Tally", "")
+    return Assignment(identifier, first_day, last_day, values[FILE_ID], _one_line(sailor), _one_line(tally), line)
+
+
+def _one_line(value: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in value).strip()
 
 
 def _day(name: str, value: str) -> datetime.date:

@@ -7,6 +7,7 @@ classes check both, so a mistake is one line that names the file and the key.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,12 +151,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in self.devices.listed:
             _checked("devices.listed", name)
         for server in self.names.servers:
-            _checked("names.servers", server)
+            host, _ = _checked("names.servers", server)
+            if not is_ipv4(host):
+                raise ValueError(f"names.servers: {host!r} is no IPv4 address")
+        if "\0" in self.event.folder:
+            raise ValueError(f"event.folder: {self.event.folder!r} is no path")
 
 
-def _checked(key: str, address: str) -> None:
+def _checked(key: str, address: str) -> tuple[str, int]:
     try:
-        split_address(address, DEFAULT_PORT)
+        return split_address(address, DEFAULT_PORT)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
 
@@ -166,11 +171,20 @@ def identifier_of(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def is_ipv4(text: str) -> bool:
+    """Whether it is an address, and no name."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def split_address(address: str, default_port: int) -> tuple[str, int]:
     """Host and port of `host[:port]`, or ValueError."""
     match = re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?", address)
     port = int(match[3] or default_port) if match else 0
-    if match is None or not 1 <= port <= 65_535:
+    if match is None or not 1 <= port <= 65_535 or not all(0 < len(label) < 64 for label in match[1].split(".")):
         raise ValueError(f"{address!r} is no address of the form host[:port]")
     return match[1], port
 
@@ -182,6 +196,7 @@ def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
     except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$")
         key = path.rstrip("`").lstrip(".")
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
         raise SettingsError(f"{file}: {key}: {text}" if key else f"{file}: {text}") from None
 
 
@@ -191,6 +206,8 @@ def read_settings(file: Path) -> Settings:
         tree = msgspec.toml.decode(file.read_bytes())
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: nested too deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from None
     settings = convert_settings(tree, file)

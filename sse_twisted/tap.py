@@ -26,6 +26,13 @@ from sse_twisted.world import real_world
 MOST_DEMO_DEVICES = 200
 
 
+def _count(text: str | int) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"--demo-devices {text!r} is no number") from None
+
+
 class Options(usage.Options):
     """Options of `twistd sse`."""
 
@@ -39,7 +46,7 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
         ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
-        ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", int],
+        ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["demo", None, "Collect from simulated devices in this process, into a new temporary event folder."],
@@ -87,6 +94,8 @@ def load_settings(config: str | None, event: str | None) -> Settings:
     if config is not None:
         file = Path(config).absolute()
         settings = read_original_settings(file) if file.suffix.lower() == ".json" else read_settings(file)
+    if event == "":
+        raise SettingsError("--event is empty: where is the event folder?")
     if event is not None:
         settings = replace(settings, event=replace(settings.event, folder=str(Path(event).absolute())))
     if not settings.event.folder:

@@ -9,7 +9,9 @@ import csv
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ class Program(ProcessProtocol):
     def __init__(self, reactor: Any) -> None:
         self.output = ""
         self.status: int | None = None
+        self.began = time.time()  # s since 1970, to be compared with those of files
         self._reactor = reactor
         self._read_to = 0
         self._watches: list[tuple[Callable[[], bool], Deferred[None]]] = []
@@ -272,12 +275,16 @@ class Watchman:
     looks: int = 0
     torn: list[str] = Factory(list)
 
-    def start(self) -> Callable[[], object]:
-        """Begin; the function ends it."""
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look for as long as the block runs."""
         loop = LoopingCall(self._look)
         loop.clock = self.reactor
         loop.start(0.01)
-        return loop.stop
+        try:
+            yield
+        finally:
+            loop.stop()
 
     def _look(self) -> None:
         self.looks += 1

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+BLOCK = 1 << 20  # bytes read at once
+
 
 def sync_folder(folder: Path) -> None:
     """Make names that were given or taken in `folder` survive a loss of power."""
@@ -60,16 +62,41 @@ def set_aside(path: Path) -> Path:
 def keep_copy(path: Path, folder: Path) -> Path:
     """A second name in `folder` for the file at `path`, before it is replaced; a copy where links are not known."""
     make_folder(folder)
+    for kept in folder.glob(f"{path.name}.*"):
+        if same_content(path, kept):
+            return kept
     copy = free_name(folder / path.name)
     try:
         os.link(path, copy)
     except OSError:
-        with path.open("rb") as source, copy.open("xb") as target:
+        _copy(path, copy)
+    sync_folder(folder)
+    return copy
+
+
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two files hold the same bytes; unlike `filecmp`, which remembers its answers by date."""
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        while block := first.read(BLOCK):
+            if block != second.read(BLOCK):
+                return False
+    return True
+
+
+def _copy(path: Path, copy: Path) -> None:
+    hidden = copy.with_name(f".{copy.name}.tmp")
+    try:
+        with path.open("rb") as source, hidden.open("wb") as target:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())
-    sync_folder(folder)
-    return copy
+        hidden.rename(copy)
+    except OSError:
+        with contextlib.suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        raise
 
 
 def free_name(path: Path) -> Path:

@@ -16,6 +16,7 @@ from attrs import define, field, frozen
 
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.names import Track
+from sse_twisted.motion.messages import TRAILER
 from sse_twisted.verification import Outcome
 
 
@@ -53,9 +54,9 @@ class Ledger:
             tree = json.loads(path.read_bytes())
         except FileNotFoundError:
             return cls(path)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, IsADirectoryError):
             return cls(path, set_aside=set_aside(path))
-        if not isinstance(tree, dict) or not all(isinstance(entry, dict) for entry in tree.values()):
+        if not isinstance(tree, dict) or not all(map(_is_entry, tree.values())):
             return cls(path, set_aside=set_aside(path))
         return cls(path, tree)
 
@@ -102,7 +103,13 @@ class Ledger:
         length, outcome = entry.get("length"), entry.get("outcome")
         if type(length) is not int or outcome not in tuple(Outcome):
             return None
+        if outcome == Outcome.VERIFIED and length - track.log.length not in (0, TRAILER):
+            return None
         return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
+
+
+def _is_entry(value: object) -> bool:
+    return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
 
 
 def _same_log(entry: Mapping[str, Any], track: Track) -> bool:

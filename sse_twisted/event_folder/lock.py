@@ -31,11 +31,12 @@ class FolderLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 200).decode(errors="replace").strip()
+            holder = os.read(descriptor, 200)
             os.close(descriptor)
             raise _in_use(self._path, holder) from None
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        with contextlib.suppress(OSError):  # who has it is good to know, but the lock holds on a full disk as well
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         self._descriptor = descriptor
 
     def release(self) -> None:
@@ -52,8 +53,9 @@ def check_free(folder: Path) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _in_use(path, file.read(200).decode(errors="replace").strip()) from None
+            raise _in_use(path, file.read(200)) from None
 
 
-def _in_use(path: Path, holder: str) -> FolderInUse:
-    return FolderInUse(f"{path.parent} is in use by another collector ({holder or 'which did not say who it is'})")
+def _in_use(path: Path, holder: bytes) -> FolderInUse:
+    who = "".join(filter(str.isprintable, holder.decode(errors="replace"))).strip()
+    return FolderInUse(f"{path.parent} is in use by another collector ({who or 'which did not say who it is'})")

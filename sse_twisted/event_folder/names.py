@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
+from collections import Counter
 from collections.abc import Iterator
 
 from attrs import evolve, frozen
@@ -73,7 +73,7 @@ def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track
         prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
         date = stamp.partition("_")[0]
         folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
-        name = f"{prefix}_{stamp}{_extension(log.file)}"
+        name = f"{prefix}_{stamp}{log.extension}"
         yield Track(identifier, log, folder, name, owner, _is_slow(log, claims.slowest))
 
 
@@ -96,18 +96,12 @@ def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
         return None
 
 
-def _extension(file: str) -> str:
-    match = re.search(r"\.[A-Za-z0-9]{1,8}$", file, re.ASCII)
-    return match[0] if match else ".oao"
-
-
 def _with_names_of_their_own(tracks: Iterator[Track]) -> Iterator[Track]:
     """Number those that began in the same second as another: no log may take the place of another one."""
-    taken: set[str] = set()
+    count: Counter[str] = Counter()
     for track in tracks:
-        name, number = track.name, 2
-        while name in taken:
+        count[track.name] += 1
+        if (number := count[track.name]) > 1:
             stem, dot, extension = track.name.rpartition(".")
-            name, number = f"{stem}-{number}{dot}{extension}", number + 1
-        taken.add(name)
-        yield evolve(track, name=name)
+            track = evolve(track, name=f"{stem}-{number}{dot}{extension}")
+        yield track

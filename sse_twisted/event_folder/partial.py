@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import filecmp
 import hashlib
 import os
 from pathlib import Path
@@ -11,12 +10,11 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import keep_copy, make_folder, sync_folder
+from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.names import Track
 from sse_twisted.tracks.integrity import Integrity, Verifier
 
 OVERLAP = 4096  # bytes that a resumed transfer repeats, to be compared with those we have
-BLOCK = 1 << 20  # bytes read at once
 SUPERSEDED = "gpslogs/superseded"
 
 
@@ -102,7 +100,7 @@ class PartialTrack:
         """Give the bytes their final name; a different file that had it is kept, and its new path given."""
         self.close()
         kept = None
-        if self._final.exists() and not filecmp.cmp(self._final, self.path, shallow=False):
+        if self._final.exists() and not same_content(self._final, self.path):
             kept = keep_copy(self._final, self._superseded)
         self.path.rename(self._final)
         for other in self.path.parent.glob(f".{self._final.name}.*.part"):

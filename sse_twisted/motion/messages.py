@@ -6,7 +6,9 @@ Nothing is believed before it has a type and a limit. What one entry of a listin
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, NoReturn, TypeVar
+import math
+import re
+from typing import Annotated, Any, NoReturn, cast
 
 import msgspec
 from attrs import frozen
@@ -21,67 +23,34 @@ EMPTY_LOG = 1536  # bytes listed for a log without frames: 1,405 of 7,536 entrie
 FRAME = 52  # bytes
 MOST_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
 
-Text = Annotated[str, Meta(max_length=200)]
+TRAILER = 2  # bytes of the one harmless trailer, "]}", seen once behind a log
+OAO = ".oao"
+DEEPEST = 16  # levels of JSON; the devices use 5
+
 Count = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Identifier = Annotated[int, Meta(ge=1, le=999_999)]
-
-T = TypeVar("T")
-
-
-class Coded(Struct, frozen=True):
-    """Hardware or firmware since firmware 3144."""
-
-    code: Count
-    name: Text
+Minutes = Annotated[int, Meta(ge=-840, le=840)]
+Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
-class Level(Struct, frozen=True):
-    """Storage or battery."""
+@frozen
+class Motion:
+    """`motion` of info.json. Only the identifier must be right; of the rest, None = not said, or not sensibly."""
 
-    level: Annotated[int, Meta(ge=0, le=1000)]  # percent
-
-
-class Motion(Struct, frozen=True):
-    """`motion` of info.json."""
-
-    identifier: Identifier
-    hardware: Coded | Text | None = None  # plain text before firmware 3144
-    firmware: Coded | Count | None = None  # plain number before firmware 3144
-    filesystem: Level | None = None
-    battery: Level | None = None
-
-    @property
-    def firmware_name(self) -> str:
-        """As it stands in the list of approved firmwares."""
-        name = self.firmware.name if isinstance(self.firmware, Coded) else str(self.firmware)
-        return one_line(name)
+    identifier: int
+    firmware_name: str | None = None  # as it stands in the list of approved firmwares
+    storage: int | None = None  # percent
+    battery: int | None = None  # percent
 
 
-class InfoAnswer(Struct, frozen=True):
-    """info.json."""
+@frozen
+class DeviceSettings:
+    """`settings` of settings.json, where all numbers are strings; None = not said, or not sensibly."""
 
-    motion: Motion
-
-
-class CustomLed(Struct, frozen=True):
-    """Missing on the model with a display."""
-
-    flash: Count | None = None
-
-
-class DeviceSettings(Struct, frozen=True):
-    """`settings` of settings.json, where all numbers are strings; None = the device does not say."""
-
-    gnss_rate: Count | None = None  # Hz
-    one_log_per_day: Count | None = None
-    timezone: Annotated[int, Meta(ge=-840, le=840)] | None = None  # minutes east of UTC
-    custom_led: CustomLed | None = None
-
-
-class SettingsAnswer(Struct, frozen=True):
-    """settings.json."""
-
-    settings: DeviceSettings
+    gnss_rate: int | None = None  # Hz
+    one_log_per_day: int | None = None
+    timezone: int | None = None  # minutes east of UTC
+    flash: int | None = None  # missing on the model with a display
 
 
 class LogEntry(Struct, frozen=True):
@@ -102,6 +71,12 @@ class LogEntry(Struct, frozen=True):
     def length(self) -> int:
         """How many bytes the device should send."""
         return self.size - LISTING_EXTRA
+
+    @property
+    def extension(self) -> str:
+        """That of the file; of one that has none that is fit for a file name, that of a track."""
+        match = re.search(r"\.[A-Za-z0-9]{1,8}$", self.file, re.ASCII)
+        return match[0] if match else OAO
 
     @property
     def is_plausible(self) -> bool:
@@ -147,46 +122,96 @@ def parse_json(data: bytes, what: str) -> Any:
     day's tracks. Text that is no UTF-8 (names that users type) must not hide them either.
     """
     try:
-        return json.loads(
+        tree = json.loads(
             data.decode("utf-8", errors="replace"),
             strict=False,
             object_pairs_hook=_without_duplicates,
             parse_constant=_no_constant,
+            parse_float=_finite,
         )
     except RecursionError:
         raise BadAnswer(f"{what} is nested too deep") from None
     except ValueError as error:
         raise BadAnswer(f"{what} is no JSON: {one_line(str(error))}") from None
+    _check_depth(tree, what)
+    return tree
+
+
+def _check_depth(tree: Any, what: str) -> None:
+    level = [tree]
+    for _ in range(DEEPEST):
+        inner = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
+        level = [node for nodes in inner for node in nodes]
+        if not level:
+            return
+    raise BadAnswer(f"{what} is nested too deep")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {one_line(twice, 40)!r} twice")
+    result: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ValueError(f"key {one_line(name, 40)!r} twice")
+        result[name] = value
     return result
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{one_line(text, 40)} is out of range")
+    return number
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _typed(tree: Any, type_: type[T], what: str, *, strict: bool = True) -> T:
-    try:
-        return msgspec.convert(tree, type_, strict=strict)
-    except msgspec.ValidationError as error:
-        raise BadAnswer(f"{what}: {one_line(str(error))}") from None
-
-
 def info_of(tree: Any) -> Motion:
-    """Of the parsed info.json; raises BadAnswer."""
-    return _typed(tree, InfoAnswer, "info.json").motion
+    """Of the parsed info.json, in the shape before firmware 3144 or since; raises BadAnswer without an identifier."""
+    motion = _object(tree, "motion", "info.json")
+    try:
+        identifier = msgspec.convert(motion.get("identifier"), Identifier)
+    except msgspec.ValidationError as error:
+        raise BadAnswer(f"info.json: identifier: {one_line(str(error))}") from None
+    firmware = motion.get("firmware")
+    name = firmware.get("name") if isinstance(firmware, dict) else firmware
+    return Motion(
+        identifier,
+        firmware_name=None if name is None else one_line(str(name)),
+        storage=_sensible(_inner(motion, "filesystem", "level"), Percent),
+        battery=_sensible(_inner(motion, "battery", "level"), Percent),
+    )
 
 
 def settings_of(tree: Any) -> DeviceSettings:
-    """Of the parsed settings.json; raises BadAnswer."""
-    return _typed(tree, SettingsAnswer, "settings.json", strict=False).settings
+    """Of the parsed settings.json; raises BadAnswer if there are none."""
+    settings = _object(tree, "settings", "settings.json")
+    return DeviceSettings(
+        gnss_rate=_sensible(settings.get("gnss_rate"), Count),
+        one_log_per_day=_sensible(settings.get("one_log_per_day"), Count),
+        timezone=_sensible(settings.get("timezone"), Minutes),
+        flash=_sensible(_inner(settings, "custom_led", "flash"), Count),
+    )
+
+
+def _object(tree: Any, key: str, what: str) -> dict[str, Any]:
+    inner = tree.get(key) if isinstance(tree, dict) else None
+    if not isinstance(inner, dict):
+        raise BadAnswer(f"{what} has no {key!r}")
+    return inner
+
+
+def _inner(tree: dict[str, Any], key: str, inner: str) -> Any:
+    value = tree.get(key)
+    return value.get(inner) if isinstance(value, dict) else None
+
+
+def _sensible(value: Any, type_: Any) -> int | None:
+    try:
+        return cast(int, msgspec.convert(value, type_, strict=False))
+    except msgspec.ValidationError:
+        return None
 
 
 def listing_of(tree: Any) -> Listing:

@@ -75,7 +75,7 @@ def _fixes(grid: Grid) -> _Fixes:
         longitude=longitude,
         unbroken=np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0)),
         middle=middle,
-        radius=np.maximum.reduceat(from_middle, order[::BLOCK]) if len(place) else from_middle,
+        radius=np.maximum.reduceat(from_middle, order[::BLOCK]),
     )
 
 

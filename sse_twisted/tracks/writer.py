@@ -53,7 +53,7 @@ def encode_header(header: Header) -> bytes:
     fields["mode"] = HEADER_MODE
     for name in _NUMBERS:
         fields[name] = getattr(header, name)
-    fields["nickname"] = header.nickname.encode()[:10]
+    fields["nickname"] = header.nickname.encode()
     for name in ("start", "end"):
         position: Position = getattr(header, name)
         fields[name] = (position.latitude, position.longitude, position.altitude)

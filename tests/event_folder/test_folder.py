@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.verification import Outcome
+from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
+
+CONTENT, TRACK = sailed()
+GROWN, GROWN_TRACK = sailed(900)
+WHOLE = Fetched(Outcome.VERIFIED, len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> EventFolder:
+    folder = EventFolder(tmp_path / "event")
+    folder.prepare()
+    return folder
+
+
+def at_its_final_name(folder: EventFolder, content: bytes) -> Path:
+    path = folder.root / FINAL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def noted(folder: EventFolder, status: Status = Status.COMPLETED, fetched: Fetched | None = WHOLE) -> Ledger:
+    ledger = folder.ledger(601)
+    ledger.record(TRACK, status, fetched)
+    return ledger
+
+
+def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None:
+    root = folder.root
+    assert folder.roster == root / "config" / "motions.csv"
+    assert folder.logs == root / "logs"
+    assert folder.motion(601) == root / "motions" / "motion-601"
+    assert sorted(path.name for path in root.iterdir()) == ["config", "gpslogs", "logs", "motions"]
+    folder.prepare()
+
+
+def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
+    for name in ("info.json", "settings.json", "logs.json"):
+        folder.store_answer(601, name, {"of": name})
+        assert json.loads((folder.motion(601) / name).read_bytes()) == {"of": name}
+    assert folder.ledger(601).path == folder.motion(601) / "downloads.json"
+    assert folder.ledger(601).entries == {}
+
+
+def test_a_folder_that_is_no_folder_is_found_before_the_day(tmp_path: Path) -> None:
+    (tmp_path / "gpslogs").touch()
+    with pytest.raises(OSError, match="exists"):
+        EventFolder(tmp_path).prepare()
+
+
+def test_a_folder_that_can_not_be_written_to_is_found_before_the_day(
+    folder: EventFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "gpslogs")
+    with pytest.raises(PermissionError, match="gpslogs"):
+        folder.prepare()
+
+
+def test_whether_it_can_be_written_to_is_tried(folder: EventFolder) -> None:
+    folder.check_writable()
+    for step in range(3):
+        with watched(Steps(FULL, step)), pytest.raises(OSError, match="No space"):
+            folder.check_writable()
+    assert list((folder.root / "gpslogs").iterdir()) == []
+
+
+def test_room_is_counted_in_bytes(folder: EventFolder) -> None:
+    assert folder.free() > 0
+
+
+def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
+    assert folder.leftovers() == []
+    for track in (TRACK, kept(listed(CONTENT, start_date=0))):
+        partial = folder.partial(track)
+        partial.open()
+        partial.close()
+    assert len(folder.leftovers()) == 2
+    assert [path.name for path in folder.leftovers()] == hidden(folder.root)
+
+
+class TestHeld:
+    def test_is_what_is_in_the_ledger_and_on_the_disk(self, folder: EventFolder) -> None:
+        at_its_final_name(folder, CONTENT)
+        assert folder.held(TRACK, noted(folder)) == WHOLE
+
+    def test_is_nothing_that_is_in_the_ledger_only(self, folder: EventFolder) -> None:
+        assert folder.held(TRACK, noted(folder)) is None
+        at_its_final_name(folder, CONTENT).unlink()
+        assert folder.held(TRACK, noted(folder)) is None
+
+    @pytest.mark.parametrize("content", [b"", CONTENT[:-52], CONTENT + b"\0", CONTENT[:512]])
+    def test_is_nothing_of_another_length(self, folder: EventFolder, content: bytes) -> None:
+        at_its_final_name(folder, content)
+        assert folder.held(TRACK, noted(folder)) is None
+
+    def test_is_nothing_under_a_hidden_name(self, folder: EventFolder) -> None:
+        partial = folder.partial(TRACK)
+        partial.open()
+        partial.write(CONTENT)
+        partial.close()
+        assert folder.held(TRACK, noted(folder)) is None
+
+    def test_is_no_folder_and_no_dead_link(self, folder: EventFolder) -> None:
+        path = at_its_final_name(folder, CONTENT)
+        path.unlink()
+        path.symlink_to(folder.root / "none")
+        assert folder.held(TRACK, noted(folder)) is None
+        path.unlink()
+        path.mkdir()
+        assert folder.held(TRACK, noted(folder)) is None
+
+    @pytest.mark.parametrize(
+        ("status", "fetched"),
+        [(Status.COMPLETED, None), (Status.FAILED, None), (Status.QUEUED, None), (Status.SKIPPED, None)],
+    )
+    def test_is_a_whole_file_that_the_ledger_does_not_know_as_ours(
+        self, folder: EventFolder, status: Status, fetched: Fetched | None
+    ) -> None:
+        at_its_final_name(folder, CONTENT)
+        assert folder.held(TRACK, noted(folder, status, fetched)) == WHOLE
+        assert folder.held(TRACK, folder.ledger(601)) == WHOLE
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", CONTENT[:-1], CONTENT[:-52], CONTENT[:512], CONTENT[52:], GROWN, b"<html>".ljust(len(CONTENT)), bytes(9)],
+    )
+    def test_is_no_half_file_that_the_original_took_for_complete(self, folder: EventFolder, content: bytes) -> None:
+        at_its_final_name(folder, content)
+        assert folder.held(TRACK, noted(folder, Status.COMPLETED, None)) is None
+        assert folder.held(TRACK, folder.ledger(601)) is None
+
+    def test_is_no_file_with_a_flipped_bit_that_the_ledger_does_not_know(self, folder: EventFolder) -> None:
+        flipped = bytearray(CONTENT)
+        flipped[9000] ^= 1
+        at_its_final_name(folder, bytes(flipped))
+        assert folder.held(TRACK, folder.ledger(601)) is None
+
+    def test_is_no_track_that_has_grown_since(self, folder: EventFolder) -> None:
+        at_its_final_name(folder, CONTENT)
+        ledger = noted(folder)
+        assert GROWN_TRACK.local_file == TRACK.local_file
+        assert folder.held(GROWN_TRACK, ledger) is None
+        assert folder.held(TRACK, ledger) == WHOLE
+
+    def test_is_what_the_device_itself_holds_damaged(self, folder: EventFolder) -> None:
+        at_its_final_name(folder, CONTENT[:-7])
+        damaged = Fetched(Outcome.DAMAGED, len(CONTENT) - 7, "ab" * 32, "cut inside a frame at byte 21,208")
+        assert folder.held(TRACK, noted(folder, Status.COMPLETED, damaged)) == damaged
+
+    def test_is_no_short_file_that_a_ledger_calls_verified(self, folder: EventFolder) -> None:
+        """A verified track has the length that is listed, whatever the ledger says."""
+        at_its_final_name(folder, CONTENT[:-52])
+        wrong = Fetched(Outcome.VERIFIED, len(CONTENT) - 52, "ab" * 32)
+        assert folder.held(TRACK, noted(folder, Status.COMPLETED, wrong)) is None
+
+    @pytest.mark.parametrize("place", ["/home/pi/events/WSW/" + FINAL, "C:\\events\\gpslogs\\20221017\\" + NAME])
+    def test_is_a_track_that_another_machine_wrote_down(self, folder: EventFolder, place: str) -> None:
+        at_its_final_name(folder, CONTENT)
+        for fetched in (None, WHOLE):
+            ledger = noted(folder, Status.COMPLETED, fetched)
+            ledger.entries[NAME]["local_file"] = place
+            assert folder.held(TRACK, ledger) == WHOLE
+
+
+def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: Path, folder: EventFolder) -> None:
+    event = captures / "event-2022" / "motions" / "motion-641"
+    original = json.loads((event / "downloads.json").read_bytes())
+    name, entry = next((name, e) for name, e in original.items() if e["motion_file"].endswith("_2022-10-18-1309.oao"))
+    logs: list[dict[str, Any]] = json.loads((event / "logs.json").read_bytes())["logs"]
+    figures = next(log for log in logs if log["file"] == entry["motion_file"])
+    content = (captures / "tracks" / "641_2022-10-18-1309.oao").read_bytes()
+    track = kept(listed(content, **figures))
+    assert name.endswith(track.name[track.name.index("_601") + 4 :])
+    path = folder.root / track.local_file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    held = folder.held(evolve(track, identifier=641), folder.ledger(641))
+    assert held == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())

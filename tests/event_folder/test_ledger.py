@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.names import Claims, event_tracks
+from sse_twisted.motion.messages import listing_of, parse_json, settings_of
+from sse_twisted.roster import parse_roster
+from sse_twisted.verification import Outcome
+from tests.event_folder.samples import FINAL, NAME, kept, listed, sailed
+
+CONTENT, TRACK = sailed()
+FETCHED = Fetched(Outcome.VERIFIED, len(CONTENT), "ab" * 32)
+ORIGINAL_KEYS = {"motion_file", "local_file", "size", "start_date", "end_date", "duration", "distance"} | {
+    "2s_best",
+    "10s_best",
+    "500m_best",
+    "status",
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "motions" / "motion-601" / "downloads.json"
+
+
+def written(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def entry_of(ledger: Ledger) -> dict[str, Any]:
+    assert set(ledger.entries) == {NAME}
+    return ledger.entries[NAME]
+
+
+def test_a_device_without_a_ledger_has_an_empty_one(path: Path) -> None:
+    assert Ledger.load(path) == Ledger(path)
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_track_is_noted_in_the_original_words(path: Path, status: Status) -> None:
+    ledger = Ledger(path)
+    assert ledger.record(TRACK, status)
+    assert set(entry_of(ledger)) == ORIGINAL_KEYS
+    assert entry_of(ledger)["status"] == status.value
+    assert entry_of(ledger)["local_file"] == FINAL
+    assert entry_of(ledger)["motion_file"] == TRACK.log.file
+    assert {str(known) for known in Status} == {"queued", "skipped", "failed", "completed"}
+
+
+def test_what_is_saved_is_loaded_again(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    ledger.save()
+    assert Ledger.load(path) == ledger
+    assert Ledger.load(path).fetched(TRACK) == FETCHED
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_completed_track_says_what_it_is(path: Path) -> None:
+    ledger = Ledger(path)
+    damaged = Fetched(Outcome.DAMAGED, 500, "cd" * 32, "cut inside the header at byte 0")
+    ledger.record(TRACK, Status.COMPLETED, damaged)
+    assert set(entry_of(ledger)) == ORIGINAL_KEYS | {"outcome", "length", "sha256", "damage"}
+    assert ledger.fetched(TRACK) == damaged
+
+
+def test_only_news_are_news(path: Path) -> None:
+    ledger = Ledger(path)
+    assert ledger.queue(TRACK)
+    assert not ledger.queue(TRACK)
+    assert ledger.record(TRACK, Status.FAILED)
+    assert not ledger.queue(TRACK)
+    assert entry_of(ledger)["status"] == "failed"
+    assert ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    assert not ledger.record(TRACK, Status.COMPLETED, FETCHED)
+
+
+def test_a_track_that_failed_and_has_grown_is_queued_again(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.FAILED)
+    _, grown = sailed(500)
+    assert grown.name == TRACK.name
+    assert ledger.queue(grown)
+    assert entry_of(ledger)["status"] == "queued"
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.SKIPPED, Status.FAILED])
+def test_only_a_completed_track_is_fetched(path: Path, status: Status) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, status, FETCHED)
+    assert ledger.fetched(TRACK) is None
+
+
+@pytest.mark.parametrize("changes", [{"size": 5}, {"end_date": 5}, {"file": "/logs/other.oao"}])
+def test_another_log_of_the_same_name_is_not_fetched(path: Path, changes: dict[str, Any]) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    assert ledger.fetched(kept(msgspec.structs.replace(TRACK.log, **changes))) is None
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"length": "22284"},
+        {"length": True},
+        {"length": None},
+        {"length": 1.5},
+        {"outcome": "perfect"},
+        {"outcome": None},
+        {"outcome": ["verified"]},
+        {"outcome": {}},
+        {"status": "Completed"},
+        {"status": None},
+        {"size": None},
+    ],
+)
+def test_an_entry_with_odd_words_is_not_fetched(path: Path, odd: dict[str, Any]) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    ledger.entries[NAME] |= odd
+    ledger.save()
+    assert Ledger.load(path).fetched(TRACK) is None
+
+
+@pytest.mark.parametrize(
+    "local_file", ["/home/pi/events/WSW/" + FINAL, "C:\\events\\WSW\\gpslogs\\20221017\\" + NAME, NAME, "", 5, None]
+)
+def test_where_another_machine_kept_it_does_not_matter(path: Path, local_file: object) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    ledger.entries[NAME]["local_file"] = local_file
+    ledger.save()
+    assert Ledger.load(path).fetched(TRACK) == FETCHED
+
+
+def test_an_entry_of_the_original_leaves_it_to_the_file(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED)
+    assert ledger.fetched(TRACK) is None
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"",
+        b"{",
+        b'{"a": {"status": "comp',
+        b"\0" * 4096,
+        b"\xff\xfe\xfd",
+        b"[]",
+        b"null",
+        b'"x"',
+        b"5",
+        b'{"a": 5}',
+        b'{"a": null}',
+        b'{"a": {}, "b": []}',
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"a": {"size": ' + b"9" * 5000 + b"}}",
+        b"<html></html>",
+    ],
+)
+def test_a_ledger_that_can_not_be_used_is_set_aside_and_begun_anew(path: Path, torn: bytes) -> None:
+    ledger = Ledger.load(written(path, torn))
+    assert ledger.entries == {}
+    assert ledger.set_aside == path.with_name("downloads.json.unusable.1")
+    assert ledger.set_aside.read_bytes() == torn
+    ledger.record(TRACK, Status.QUEUED)
+    ledger.save()
+    again = Ledger.load(path)
+    assert set(again.entries) == {NAME}
+    assert again.set_aside is None
+    assert Ledger.load(written(path, b"{")).set_aside == path.with_name("downloads.json.unusable.2")
+
+
+def test_something_in_the_place_of_a_ledger_that_is_no_file_is_set_aside(path: Path) -> None:
+    (path / "below").mkdir(parents=True)
+    ledger = Ledger.load(path)
+    assert ledger.set_aside == path.with_name("downloads.json.unusable.1")
+    ledger.save()
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("depth", [50, 500, 900])
+def test_a_ledger_that_can_be_read_can_be_saved(path: Path, depth: int) -> None:
+    """An entry has no lists and no objects in it: what has is not ours, and may be deeper than can be written."""
+    ledger = Ledger.load(written(path, b'{"a": {"b": ' + b"[" * depth + b"]" * depth + b"}}"))
+    ledger.save()
+    assert ledger.set_aside is not None
+
+
+def test_entries_of_other_times_stay(path: Path) -> None:
+    other = {"DCS122YRD_653_20221018_113632.oao": {"status": "completed", "note": "by hand", "x": 1.5}}
+    ledger = Ledger.load(written(path, json.dumps(other).encode()))
+    ledger.record(TRACK, Status.QUEUED)
+    ledger.save()
+    assert {name: entry for name, entry in Ledger.load(path).entries.items() if name != NAME} == other
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_a_ledger_or_set_aside(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+    path = written(tmp_path_factory.mktemp("ledger") / "downloads.json", data)
+    ledger = Ledger.load(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    ledger.save()
+    assert Ledger.load(path).fetched(TRACK) == FETCHED
+    assert ledger.set_aside is None or ledger.set_aside.read_bytes() == data
+
+
+def test_the_ledgers_of_a_real_event_are_written_as_the_original_wrote_them(captures: Path, tmp_path: Path) -> None:
+    event = captures / "event-2022"
+    roster = parse_roster((event / "config" / "motions.csv").read_bytes())
+    count = 0
+    for folder in sorted((event / "motions").iterdir()):
+        identifier = int(folder.name.removeprefix("motion-"))
+        original = Ledger.load(folder / "downloads.json")
+        assert original.set_aside is None
+        settings = settings_of(parse_json((folder / "settings.json").read_bytes(), "settings.json"))
+        listing = listing_of(parse_json((folder / "logs.json").read_bytes(), "logs.json"))
+        ours = Ledger(tmp_path / f"{identifier}.json")
+        for track in event_tracks(
+            identifier, listing, Claims(roster.of(identifier), roster.days, 1.0, settings.timezone)
+        ):
+            status = Status(original.entries[track.name]["status"])
+            fetched = Fetched(Outcome.VERIFIED, track.log.length, "") if status is Status.COMPLETED else None
+            ours.record(track, status, fetched)
+            assert original.fetched(track) is None
+        ours.save()
+        saved = json.loads(ours.path.read_bytes())
+        assert {name: {key: entry[key] for key in ORIGINAL_KEYS} for name, entry in saved.items()} == original.entries
+        count += len(saved)
+    assert count == 92
+
+
+def test_a_track_with_a_name_of_half_a_character_can_be_noted(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(kept(listed(CONTENT, "/logs/\ud800.oao")), Status.FAILED)
+    ledger.save()
+    assert entry_of(Ledger.load(path))["motion_file"] == "/logs/?.oao"

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sse_twisted.check import check
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.settings import Settings, convert_settings
+
+HEADING = "Motion ID,Start Date,End Date,File ID,First Name,Family Name\n"
+
+
+def settings_with(**tables: dict[str, Any]) -> Settings:
+    no_network = {"names": {"resolver_file": "", "hosts_file": ""}}
+    return convert_settings(no_network | tables, Path("sse.toml"))
+
+
+def roster(root: Path, *rows: str) -> Path:
+    path = root / "config" / "motions.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(HEADING + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def checked(root: Path, settings: Settings | None = None) -> tuple[int, list[str]]:
+    lines: list[str] = []
+    count = check(EventFolder(root), settings or settings_with(), "sse.toml", lines.append)
+    mistakes = [line.removeprefix("mistake: ") for line in lines if line.startswith("mistake: ")]
+    assert len(mistakes) == count
+    assert lines[-1] == (f"{count} mistakes" if count else "no mistakes")
+    assert all(line.isprintable() for line in lines)
+    return count, mistakes
+
+
+def plan(root: Path, settings: Settings | None = None) -> dict[str, str]:
+    lines: list[str] = []
+    check(EventFolder(root), settings or settings_with(), None, lines.append)
+    return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
+def test_a_sound_event_has_no_mistakes(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other", "0,2022-10-15,2022-10-21,X,No,Device")
+    assert checked(tmp_path) == (0, [])
+
+
+def test_it_says_what_would_be_done(tmp_path: Path) -> None:
+    roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in (601, 603, 602)))
+    names = {"servers": ("10.0.0.1:5353",), "search": ("lan", "home"), "resolver_file": "", "hosts_file": ""}
+    said = plan(tmp_path, settings_with(names=names, filters={"best_500m": 8}, scan={"interval": 3}))
+    assert said["configuration"] == "none, defaults"
+    assert said["event folder"] == str(tmp_path)
+    assert said["devices"] == "3: motion-601, motion-602, motion-603"
+    assert said["days"] == "2022-10-15 to 2022-10-21"
+    assert said["filter"] == "tracks under 8 knots over 500 m are skipped"
+    assert said["names"] == "servers 10.0.0.1:5353; search domains lan, home; port 80"
+    assert said["rounds"].startswith("scan every 3 s, detection 64 at once, inspection 16, downloads 16;")
+    assert said["expected"].endswith("timezone 60, firmware any")
+
+
+def test_many_devices_fit_on_one_line(tmp_path: Path) -> None:
+    roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A,Ann,Other" for number in range(601, 701)))
+    assert plan(tmp_path)["devices"].startswith("100: motion-601, motion-602, ")
+    assert plan(tmp_path)["devices"].endswith(", motion-610 … motion-700")
+
+
+def test_the_name_servers_of_the_system_are_said(tmp_path: Path) -> None:
+    roster(tmp_path)
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("search lan\nnameserver 192.168.0.1\n")
+    names = {"resolver_file": str(resolver), "hosts_file": ""}
+    assert plan(tmp_path, settings_with(names=names))["names"] == "servers 192.168.0.1; search domains lan; port 80"
+    resolver.unlink()
+    assert plan(tmp_path, settings_with(names=names))["names"] == "servers none; search domains none; port 80"
+
+
+def test_days_of_the_configuration_win(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    event = {"first_day": "2022-10-16", "last_day": "2022-10-17"}
+    assert plan(tmp_path, settings_with(event=event))["days"] == "2022-10-16 to 2022-10-17"
+
+
+def test_each_mistake_of_the_roster_has_its_file_and_line(tmp_path: Path) -> None:
+    path = roster(
+        tmp_path,
+        "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other",
+        "602,2022-10-15,2022-10-21,../../etc,Ann,Other",
+        "60x,2022-10-15,2022-10-21,A,Ann,Other",
+        "601,2022-10-21,2022-10-22,ABC,Bob,Other",
+    )
+    count, mistakes = checked(tmp_path)
+    assert count == 3
+    for line, mistake in zip((3, 4, 5), mistakes, strict=True):
+        assert mistake.startswith(f"{path}: line {line}: ")
+
+
+@pytest.mark.parametrize(("data", "why"), [(b"", "the file is empty"), (b"\0\1\2", "line 1: no column")])
+def test_a_file_that_is_no_roster_is_one_mistake(tmp_path: Path, data: bytes, why: str) -> None:
+    path = roster(tmp_path)
+    path.write_bytes(data)
+    count, mistakes = checked(tmp_path)
+    assert count == 1
+    assert mistakes[0].startswith(f"{path}: {why}")
+
+
+def test_a_folder_in_place_of_the_roster_is_one_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "motions.csv"
+    path.mkdir(parents=True)
+    assert checked(tmp_path) == (1, [f"{path}: Is a directory"])
+
+
+def test_no_roster_is_a_mistake_only_if_nobody_is_listed(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "motions.csv"
+    assert checked(tmp_path) == (1, [f"{path}: there is no roster, and nobody is listed in the configuration"])
+    for devices in ({"listed": ("motion-470",)}, {"addresses": {"motion-470": "10.0.0.1"}}):
+        assert checked(tmp_path, settings_with(devices=devices)) == (0, [])
+
+
+def test_a_missing_event_folder_is_a_mistake(tmp_path: Path) -> None:
+    root = tmp_path / "none"
+    assert checked(root)[1][0] == f"{root}: there is no such event folder"
+    assert not root.exists()
+
+
+def test_a_folder_that_is_in_use_is_a_mistake(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    lock = FolderLock(tmp_path)
+    lock.acquire()
+    count, mistakes = checked(tmp_path)
+    lock.release()
+    assert count == 1
+    assert f"is in use by another collector (process {os.getpid()} on " in mistakes[0]
+    assert checked(tmp_path) == (0, [])
+
+
+def test_it_touches_nothing(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    before = sorted(tmp_path.rglob("*"))
+    checked(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_default_can_be_said(tmp_path: Path) -> None:
+    assert plan(tmp_path, msgspec.structs.replace(settings_with()))["days"] == "all"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.logger import LogLevel
+
+from sse_twisted.findings import Remark, remarks_on_info, remarks_on_settings
+from sse_twisted.motion.messages import DeviceSettings, Motion
+from sse_twisted.settings import Expected
+
+EXPECTED = Expected(firmwares=("9002 Weymouth Speed Week", "3129"))
+SOUND = Motion(601, firmware_name="9002 Weymouth Speed Week", storage=0, battery=83)
+AS_EXPECTED = DeviceSettings(gnss_rate=5, one_log_per_day=0, timezone=60, flash=1)
+
+
+def on_info(expected: Expected = EXPECTED, **changes: Any) -> list[tuple[Any, str]]:
+    return [(remark.level, remark.text) for remark in remarks_on_info(evolve(SOUND, **changes), expected)]
+
+
+def warnings_on(settings: DeviceSettings, expected: Expected = EXPECTED) -> list[str]:
+    return [remark.text for remark in remarks_on_settings(settings, expected) if remark.is_finding]
+
+
+def test_a_device_as_expected_is_told_its_battery_and_nothing_else() -> None:
+    assert on_info() == [
+        (LogLevel.debug, "firmware is approved (9002 Weymouth Speed Week)"),
+        (LogLevel.debug, "storage is 0% full"),
+        (LogLevel.info, "battery level is 83%"),
+    ]
+
+
+@pytest.mark.parametrize(("level", "says"), [(60, LogLevel.info), (59, LogLevel.warn), (0, LogLevel.warn)])
+def test_a_battery_below_the_threshold_is_a_finding(level: int, says: Any) -> None:
+    assert (says, f"battery level is {level}%") in on_info(battery=level)
+
+
+@pytest.mark.parametrize(("level", "says"), [(95, LogLevel.debug), (96, LogLevel.warn), (100, LogLevel.warn)])
+def test_a_storage_above_the_threshold_is_a_finding(level: int, says: Any) -> None:
+    assert (says, f"storage is {level}% full") in on_info(storage=level)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "says", "text"),
+    [
+        ("3232 Release", LogLevel.warn, "firmware is not approved (3232 Release)"),
+        ("9002 weymouth speed week", LogLevel.warn, "firmware is not approved (9002 weymouth speed week)"),
+        ("3129", LogLevel.debug, "firmware is approved (3129)"),
+        ("3118", LogLevel.warn, "firmware is not approved (3118)"),
+    ],
+)
+def test_firmware_that_is_not_on_the_list_is_a_finding(firmware: str, says: Any, text: str) -> None:
+    (remark,) = (remark for remark in on_info(firmware_name=firmware) if remark[1].startswith("firmware"))
+    assert remark[0] is says
+    assert remark[1].startswith(text)
+    assert remark[1].isprintable()
+
+
+def test_without_a_list_any_firmware_will_do() -> None:
+    assert not [text for _, text in on_info(Expected(), firmware_name="x") if "firmware" in text]
+
+
+def test_what_a_device_does_not_say_is_no_finding() -> None:
+    assert on_info(Expected(), firmware_name=None, storage=None, battery=None) == []
+    assert list(remarks_on_settings(DeviceSettings(), EXPECTED)) == []
+    assert warnings_on(DeviceSettings(flash=None)) == []
+
+
+def test_settings_as_expected_are_said_to_who_wants_to_know() -> None:
+    assert [(remark.level, remark.text) for remark in remarks_on_settings(AS_EXPECTED, EXPECTED)] == [
+        (LogLevel.debug, "GNSS rate is 5"),
+        (LogLevel.debug, "one log per day is 0"),
+        (LogLevel.debug, "timezone is 60"),
+        (LogLevel.debug, "LED flash is 1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        (DeviceSettings(gnss_rate=1), "GNSS rate is incorrect (1)"),
+        (DeviceSettings(one_log_per_day=1), "one log per day is incorrect (1)"),
+        (DeviceSettings(timezone=0), "timezone is incorrect (0)"),
+        (DeviceSettings(timezone=-60), "timezone is incorrect (-60)"),
+        (DeviceSettings(flash=0), "LED flash is incorrect (0)"),
+    ],
+)
+def test_another_setting_is_a_finding(settings: DeviceSettings, text: str) -> None:
+    assert warnings_on(settings) == [text]
+
+
+def test_what_is_expected_can_be_set() -> None:
+    expected = Expected(gnss_rate=10, one_log_per_day=1, timezone=0, flash=2, battery=90, storage=10)
+    other = DeviceSettings(gnss_rate=10, one_log_per_day=1, timezone=0, flash=2)
+    assert warnings_on(other, expected) == []
+    assert len(warnings_on(AS_EXPECTED, expected)) == 4
+    assert [level for level, _ in on_info(expected, storage=11)] == [LogLevel.warn] * 2
+
+
+def test_every_subject_is_another() -> None:
+    remarks: list[Remark] = [*remarks_on_info(SOUND, EXPECTED), *remarks_on_settings(AS_EXPECTED, EXPECTED)]
+    assert len({remark.subject for remark in remarks}) == len(remarks) == 7

@@ -1,0 +1,510 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from attrs import define, field
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+from twisted.names import dns
+
+from sse_twisted.names import NameClient, NameService, SystemNames, read_system_names
+from sse_twisted.settings import Names
+from sse_twisted.simulator.dns import DnsMode, NameServer
+from tests.simulator.wire import on_the_reactor
+
+ROUTER, OTHER = ("192.168.0.1", 53), ("192.168.0.2", 53)
+NOBODY = Names(resolver_file="", hosts_file="")
+
+
+@define
+class Wire:
+    """A UDP port that keeps what is sent."""
+
+    sent: list[tuple[bytes, tuple[str, int]]] = field(factory=list)
+    error: OSError | None = None
+
+    def write(self, datagram: bytes, address: tuple[str, int]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.sent.append((datagram, address))
+
+
+@define
+class Asking:
+    """A client whose questions a test answers."""
+
+    clock: Clock = field(factory=Clock)
+    wire: Wire = field(factory=Wire)
+    results: list[Any] = field(factory=list)
+    client: NameClient = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.client = NameClient(self.clock)
+        self.client.transport = cast(Any, self.wire)
+
+    def ask(self, *names: str, servers: tuple[tuple[str, int], ...] = (ROUTER,)) -> Deferred[str | None]:
+        found = self.client.ask(names or ("motion-601",), servers, 1.0, lambda address: address != "10.10.10.10")
+        found.addBoth(self.results.append)
+        return found
+
+    def answer(self, *addresses: str, to: int = 0, sender: tuple[str, int] | None = None, **changes: Any) -> None:
+        question, server = self.wire.sent[to]
+        self.client.datagramReceived(reply(question, *addresses, **changes), sender or server)
+
+
+def reply(question: bytes, *addresses: str, code: int = dns.OK, asked: str = "", truncated: bool = False) -> bytes:
+    message = dns.Message()
+    message.fromStr(question)
+    message.answer, message.rCode, message.trunc = 1, code, int(truncated)
+    if asked:
+        message.queries = [dns.Query(asked.encode(), dns.A)]
+    name = message.queries[0].name.name
+    message.answers = [dns.RRHeader(name, dns.A, dns.IN, 60, dns.Record_A(address)) for address in addresses]
+    return message.toStr()
+
+
+@pytest.fixture
+def asking() -> Asking:
+    return Asking()
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor as installed
+
+    return installed
+
+
+def no_log() -> Logger:
+    return Logger(namespace="test", observer=cast(ILogObserver, lambda event: None))
+
+
+class TestTheFiles:
+    def read(self, folder: Path, resolver: str | bytes = "", hosts: str | bytes = "") -> SystemNames:
+        paths = folder / "resolv.conf", folder / "hosts"
+        for path, text in zip(paths, (resolver, hosts), strict=True):
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_system_names(*map(str, paths))
+
+    def test_servers_and_domains(self, tmp_path: Path) -> None:
+        text = "# of a router\nnameserver 192.168.0.1 # it\n\n nameserver\t192.168.0.2\noptions x\nsearch lan home."
+        assert self.read(tmp_path, text) == SystemNames((ROUTER, OTHER), ("lan", "home"))
+
+    @pytest.mark.parametrize("line", ["nameserver", "nameserver fe80::1%wlan0", "nameserver ::1", "nameserver router"])
+    def test_what_is_no_ipv4_address_is_no_server(self, tmp_path: Path, line: str) -> None:
+        assert self.read(tmp_path, f"{line}\nnameserver 192.168.0.1\n").servers == (ROUTER,)
+
+    @pytest.mark.parametrize(
+        ("text", "search"),
+        [
+            ("search a\nsearch b", ("b",)),
+            ("search a\ndomain b", ("b",)),
+            ("domain a", ("a",)),
+            ("search .lan. .", ("lan",)),
+            ("search ~. a/b lan", ("lan",)),
+            ("search", ()),
+            ("; search lan", ()),
+            ("SEARCH lan", ()),
+        ],
+    )
+    def test_the_last_line_with_domains_counts(self, tmp_path: Path, text: str, search: tuple[str, ...]) -> None:
+        assert self.read(tmp_path, text).search == search
+
+    def test_hosts(self, tmp_path: Path) -> None:
+        hosts = "127.0.0.1 localhost\n::1 motion-601\n10.0.0.1\tMotion-601 motion-601.lan # x\n10.0.0.2 motion-601\nx y"
+        assert self.read(tmp_path, hosts=hosts).hosts == {
+            "localhost": "127.0.0.1",
+            "motion-601": "10.0.0.1",
+            "motion-601.lan": "10.0.0.1",
+        }
+
+    def test_what_is_missing_or_no_file_says_nothing(self, tmp_path: Path) -> None:
+        for path in ("", str(tmp_path / "none"), str(tmp_path), str(tmp_path / "none" / "none")):
+            assert read_system_names(path, path) == SystemNames()
+
+    @given(st.binary(max_size=200))
+    def test_any_bytes_can_be_read(self, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+        system = self.read(tmp_path_factory.getbasetemp(), b"nameserver 1.2.3.4\n" + data, data + b"\n1.2.3.4 a")
+        assert ("1.2.3.4", 53) in system.servers
+        assert system.hosts["a"]
+
+
+class TestAnAnswer:
+    def test_gives_the_address(self, asking: Asking) -> None:
+        asking.ask()
+        asking.clock.advance(0.5)
+        asking.answer("10.0.0.1", "10.0.0.2")
+        assert asking.results == ["10.0.0.1"]
+        assert asking.client.answered_at == 0.5
+        assert asking.clock.getDelayedCalls() == []
+
+    def test_that_there_is_no_such_name_is_enough_of_one_server(self, asking: Asking) -> None:
+        asking.ask()
+        asking.answer(code=dns.ENAME)
+        assert asking.results == [None]
+        assert asking.clock.getDelayedCalls() == []
+
+    @pytest.mark.parametrize("code", [dns.ENAME, dns.ESERVER, dns.EREFUSED, dns.EFORMAT])
+    def test_without_an_address_leaves_it_to_the_other_servers_and_domains(self, asking: Asking, code: int) -> None:
+        asking.ask("motion-601", "motion-601.lan", servers=(ROUTER, OTHER))
+        assert [server for _, server in asking.wire.sent] == [ROUTER, OTHER, ROUTER, OTHER]
+        for number in range(3):
+            asking.answer(code=code, to=number)
+            assert asking.results == []
+        asking.answer("10.0.0.1", to=3)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_with_an_address_is_enough(self, asking: Asking) -> None:
+        asking.ask("motion-601", "motion-601.lan", servers=(ROUTER, OTHER))
+        asking.answer("10.0.0.1", to=2)
+        asking.answer("10.0.0.2", to=1)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_of_a_router_that_knows_everything_means_absent(self, asking: Asking) -> None:
+        asking.ask()
+        asking.answer("10.10.10.10")
+        asking.ask()
+        asking.answer("10.10.10.10", "10.0.0.1", to=1)
+        assert asking.results == [None, "10.0.0.1"]
+
+    def test_may_stay_away_for_as_long_as_the_time_out(self, asking: Asking) -> None:
+        asking.ask(servers=(ROUTER, OTHER))
+        asking.answer(code=dns.ENAME)
+        asking.clock.advance(0.999)
+        assert asking.results == []
+        asking.clock.advance(0.001)
+        assert asking.results == [None]
+        asking.answer("10.0.0.1", to=1)
+        assert asking.results == [None]
+
+    @pytest.mark.parametrize("stranger", [("192.168.0.9", 53), ("192.168.0.1", 54), ("192.168.0.1", 5353)])
+    def test_of_a_stranger_is_none(self, asking: Asking, stranger: tuple[str, int]) -> None:
+        asking.ask()
+        asking.answer("6.6.6.6", sender=stranger)
+        assert asking.client.answered_at == float("-inf")
+        asking.answer("10.0.0.1")
+        assert asking.results == ["10.0.0.1"]
+
+    @pytest.mark.parametrize("asked", ["motion-602", "motion-601.lan", "otion-601", "motion-6011"])
+    def test_to_another_question_is_none(self, asking: Asking, asked: str) -> None:
+        asking.ask()
+        asking.answer("6.6.6.6", asked=asked)
+        asking.answer("10.0.0.1")
+        assert asking.results == ["10.0.0.1"]
+
+    def test_with_another_number_is_none(self, asking: Asking) -> None:
+        asking.ask()
+        question, server = asking.wire.sent[0]
+        answer = reply(question, "6.6.6.6")
+        asking.client.datagramReceived(bytes((answer[0] ^ 1, answer[1])) + answer[2:], server)
+        assert asking.results == []
+        asking.client.datagramReceived(reply(question, "10.0.0.1"), server)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_that_comes_twice_counts_once(self, asking: Asking) -> None:
+        asking.ask(servers=(ROUTER, OTHER))
+        for _ in range(3):
+            asking.answer(code=dns.ENAME)
+        assert asking.results == []
+        asking.answer("10.0.0.1", to=1)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_that_is_cut_gives_what_is_there(self, asking: Asking) -> None:
+        asking.ask()
+        question, server = asking.wire.sent[0]
+        whole = reply(question, "10.0.0.1", "10.0.0.2", truncated=True)
+        asking.client.datagramReceived(whole[:-3], server)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_that_is_cut_before_its_first_address_gives_none(self, asking: Asking) -> None:
+        for length in range(28, 44):
+            asking.ask()
+            question, server = asking.wire.sent[-1]
+            asking.client.datagramReceived(reply(question, "10.0.0.1")[:length], server)
+        assert asking.results == [None] * 16
+
+    def test_may_lead_over_other_names(self, asking: Asking) -> None:
+        asking.ask()
+        message = dns.Message()
+        message.fromStr(asking.wire.sent[0][0])
+        message.answer = 1
+        message.answers = [
+            dns.RRHeader(b"motion-601", dns.CNAME, dns.IN, 60, dns.Record_CNAME(b"espressif.lan")),
+            dns.RRHeader(b"espressif.lan", dns.AAAA, dns.IN, 60, dns.Record_AAAA("::1")),
+            dns.RRHeader(b"espressif.lan", dns.A, dns.IN, 60, dns.Record_A("10.0.0.1")),
+        ]
+        asking.client.datagramReceived(message.toStr(), ROUTER)
+        assert asking.results == ["10.0.0.1"]
+
+    @given(st.binary(max_size=100), st.booleans())
+    def test_of_any_bytes_is_survived(self, rubbish: bytes, answers: bool) -> None:
+        asking = Asking()
+        asking.ask()
+        asking.client.datagramReceived(rubbish, ROUTER)
+        assert asking.results == []
+        question = asking.wire.sent[0][0]
+        counts = b"\0\1\0\5\0\0\0\0" if answers else rubbish[:8].ljust(8, b"\0")
+        asking.client.datagramReceived(question[:2] + b"\x81\x80" + counts + question[12:] + rubbish, ROUTER)
+        assert len(asking.results) == 1
+
+
+class TestAQuestion:
+    def test_is_one_for_an_ipv4_address(self, asking: Asking) -> None:
+        asking.ask("motion-601.lan")
+        message = dns.Message()
+        message.fromStr(asking.wire.sent[0][0])
+        assert (message.answer, message.recDes) == (0, 1)
+        assert message.queries == [dns.Query(b"motion-601.lan", dns.A, dns.IN)]
+
+    def test_has_a_number_that_nobody_can_guess(self, asking: Asking) -> None:
+        for _ in range(300):
+            asking.ask()
+        numbers = [int.from_bytes(datagram[:2]) for datagram, _ in asking.wire.sent]
+        assert len(set(numbers)) == 300
+        assert max(numbers) - min(numbers) > 30_000
+        asking.clock.advance(1)
+
+    def test_that_nobody_can_be_asked_has_no_answer(self, asking: Asking) -> None:
+        asking.ask(servers=())
+        asking.wire.error = OSError(101, "Network is unreachable")
+        asking.ask()
+        assert asking.results == [None, None]
+        assert asking.clock.getDelayedCalls() == []
+
+    def test_can_be_taken_back(self, asking: Asking) -> None:
+        asking.ask().cancel()
+        assert asking.results[0].type is CancelledError
+        assert asking.clock.getDelayedCalls() == []
+        asking.answer("10.0.0.1")
+        assert len(asking.results) == 1
+
+    def test_that_is_open_at_the_end_has_no_answer(self, asking: Asking) -> None:
+        asking.ask("motion-601", "motion-601.lan", servers=(ROUTER, OTHER))
+        asking.ask("motion-602")
+        asking.client.stopProtocol()
+        assert asking.results == [None, None]
+        assert asking.clock.getDelayedCalls() == []
+
+    @pytest.mark.parametrize("name", ["a..b", "x" * 64, ".", "motion-601." + "x" * 64])
+    def test_that_can_not_be_asked_has_no_answer(self, asking: Asking, name: str) -> None:
+        """A search domain with a slip of the pen must not stop the search for all devices."""
+        asking.ask(name, "motion-601")
+        asking.answer("10.0.0.1", to=-1)
+        assert asking.results == ["10.0.0.1"]
+
+
+@define
+class Scene:
+    """A service that asks servers on loopback."""
+
+    service: NameService
+    settings: Names
+    lines: list[str]
+
+    async def look_up(self, *names: str) -> list[str | None]:
+        self.service.refresh()
+        found = await DeferredList([self.service.lookup(name) for name in names], fireOnOneErrback=True)
+        return [address for _, address in found]
+
+
+@asynccontextmanager
+async def looking_up(reactor: Any, **settings: Any) -> AsyncIterator[Scene]:
+    lines: list[str] = []
+
+    def note(event: LogEvent) -> None:
+        lines.append(formatEvent(event))
+
+    def in_force() -> Names:
+        return scene.settings
+
+    names = Names(**{"resolver_file": "", "hosts_file": "", "search": ()} | settings)
+    log = Logger(namespace="test", observer=cast(ILogObserver, note))
+    scene = Scene(NameService(reactor, log, in_force), names, lines)
+    scene.service.startService()
+    try:
+        yield scene
+    finally:
+        await cast(Deferred[None], scene.service.stopService())
+
+
+@asynccontextmanager
+async def router(reactor: Any, **options: Any) -> AsyncIterator[NameServer]:
+    server = NameServer(reactor, **options)
+    server.names |= {"motion-601": "127.1.0.1", "motion-602": "127.1.0.2"}
+    server.startService()
+    try:
+        yield server
+    finally:
+        await server.stopService()
+
+
+def place(server: NameServer) -> str:
+    return f"127.0.0.1:{server.port}"
+
+
+@on_the_reactor
+async def test_names_are_looked_up_all_at_once(reactor: Any) -> None:
+    async with router(reactor) as server, looking_up(reactor, servers=(place(server),)) as scene:
+        names = [f"motion-{number}" for number in range(600, 700)]
+        assert await scene.look_up(*names) == [None, "127.1.0.1", "127.1.0.2"] + [None] * 97
+        assert set(server.queries.values()) == {1}
+
+
+@on_the_reactor
+async def test_a_name_is_known_below_a_search_domain(reactor: Any) -> None:
+    async with router(reactor, domain="lan") as server:
+        async with looking_up(reactor, servers=(place(server),), search=("home", "lan")) as scene:
+            assert await scene.look_up("motion-601", "motion-603", "motion-601.lan") == ["127.1.0.1", None, "127.1.0.1"]
+        async with looking_up(reactor, servers=(place(server),), search=()) as scene:
+            assert await scene.look_up("motion-601") == [None]
+
+
+@on_the_reactor
+async def test_any_of_several_servers_may_know_it(reactor: Any) -> None:
+    silent, knowing = router(reactor, mode=DnsMode.SILENCE), router(reactor)
+    async with silent as one, knowing as other, looking_up(reactor, servers=(place(one), place(other))) as scene:
+        del one.names["motion-601"], other.names["motion-602"]
+        assert await scene.look_up("motion-601", "motion-602") == ["127.1.0.1", "127.1.0.2"]
+
+
+@on_the_reactor
+async def test_silence_means_absent_after_the_time_out(reactor: Any) -> None:
+    knowing = router(reactor, mode=DnsMode.SILENCE)
+    async with knowing as server, looking_up(reactor, servers=(place(server),), timeout=0.05) as scene:
+        assert await scene.look_up("motion-603", "motion-601") == [None, "127.1.0.1"]
+
+
+@on_the_reactor
+async def test_a_catch_all_address_means_absent(reactor: Any) -> None:
+    sky = router(reactor, mode=DnsMode.CATCH_ALL)
+    async with sky as server, looking_up(reactor, servers=(place(server),)) as scene:
+        assert await scene.look_up("motion-601", "motion-603") == ["127.1.0.1", None]
+        scene.settings = Names(servers=scene.settings.servers, catch_all=(), resolver_file="", hosts_file="")
+        assert await scene.look_up("motion-603") == ["10.10.10.10"]
+
+
+@on_the_reactor
+async def test_a_server_that_is_not_there_costs_the_time_out_only(reactor: Any) -> None:
+    free = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
+    port = free.getHost().port
+    await free.stopListening()
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port}",), timeout=0.05) as scene:
+        assert await scene.look_up("motion-601", "motion-602") == [None, None]
+
+
+@on_the_reactor
+async def test_without_a_network_nobody_is_found(reactor: Any) -> None:
+    async with looking_up(reactor) as scene:
+        assert await scene.look_up("motion-601") == [None]
+    assert await scene.look_up("motion-601") == [None]
+
+
+@on_the_reactor
+async def test_an_address_is_its_own_name(reactor: Any) -> None:
+    async with looking_up(reactor) as scene:
+        assert await scene.look_up("127.0.0.1", "10.0.0.256") == ["127.0.0.1", None]
+
+
+@on_the_reactor
+async def test_the_hosts_file_wins(reactor: Any, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.9 MOTION-601\n10.0.0.8 motion-602.lan\n")
+    settings = {"search": ("lan",), "hosts_file": str(hosts)}
+    async with router(reactor) as server, looking_up(reactor, servers=(place(server),), **settings) as scene:
+        assert await scene.look_up("motion-601", "Motion-602", "motion-603") == ["10.0.0.9", "10.0.0.8", None]
+        assert set(server.queries) == {"motion-603", "motion-603.lan"}
+
+
+@on_the_reactor
+async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path: Path) -> None:
+    resolver, hosts = tmp_path / "resolv.conf", tmp_path / "hosts"
+    files = {"resolver_file": str(resolver), "hosts_file": str(hosts), "search": None, "timeout": 0.05}
+    async with looking_up(reactor, **files) as scene:
+        assert await scene.look_up("motion-601") == [None]
+        hosts.write_text("10.0.0.1 motion-601\n")
+        assert await scene.look_up("motion-601") == ["10.0.0.1"]
+        other = tmp_path / "other"
+        other.write_text("10.0.0.2 motion-601\n")
+        os.utime(other, ns=(hosts.stat().st_atime_ns, hosts.stat().st_mtime_ns))
+        other.rename(hosts)
+        assert await scene.look_up("motion-601") == ["10.0.0.2"]
+        assert scene.lines == []
+        resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
+        scene.service.refresh()
+        scene.service.refresh()
+        resolver.unlink()
+        hosts.unlink()
+        assert await scene.look_up("motion-601") == [None]
+    assert scene.lines == [
+        "Names are looked up at 127.0.0.3:53, search domains: lan",
+        "Names are looked up at no name server, search domains: none",
+    ]
+
+
+def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
+    said: list[str] = []
+    log = Logger(namespace="test", observer=cast(ILogObserver, lambda event: said.append(formatEvent(event))))
+    settings = [Names(servers=("10.0.0.1:5353",), resolver_file=str(resolver), hosts_file="")]
+    service = NameService(Clock(), log, lambda: settings[0])
+    service.refresh()
+    settings[0] = Names(search=("home",), resolver_file=str(resolver), hosts_file="")
+    service.refresh()
+    assert said == [
+        "Names are looked up at 10.0.0.1:5353, search domains: lan",
+        "Names are looked up at 127.0.0.3:53, search domains: home",
+    ]
+
+
+def test_a_service_that_never_started_can_be_stopped() -> None:
+    service = NameService(Clock(), no_log(), lambda: NOBODY)
+    assert service.stopService() is None
+
+
+class Rude(DatagramProtocol):
+    """A server that answers with what a test makes of the question."""
+
+    def __init__(self, answer: Callable[[bytes], list[bytes]]) -> None:
+        self.answer = answer
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        for answer in self.answer(datagram):
+            cast(Any, self.transport).write(answer, addr)
+
+
+@on_the_reactor
+async def test_rubbish_before_the_answer_does_not_hide_it(reactor: Any) -> None:
+    def answer(question: bytes) -> list[bytes]:
+        other = reply(question, "6.6.6.6", asked="motion-666")
+        return [b"", b"\0", os.urandom(4000), question[:2], other, reply(question, "127.1.0.1")]
+
+    port = reactor.listenUDP(0, Rude(answer), interface="127.0.0.1")
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        assert await scene.look_up("motion-601") == ["127.1.0.1"]
+    await port.stopListening()
+
+
+@on_the_reactor
+async def test_a_stranger_who_knows_the_number_is_not_believed(reactor: Any) -> None:
+    stranger = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
+
+    class Overheard(DatagramProtocol):
+        def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            stranger.write(reply(datagram, "6.6.6.6"), addr)
+            reactor.callLater(0.02, cast(Any, self.transport).write, reply(datagram, "127.1.0.1"), addr)
+
+    port = reactor.listenUDP(0, Overheard(), interface="127.0.0.1")
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        assert await scene.look_up("motion-601") == ["127.1.0.1"]
+    await port.stopListening()
+    await stranger.stopListening()
