@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,15 +32,17 @@ def check(folder: EventFolder, settings: Settings, config: str | None, say: Call
 
 
 def _folder_mistakes(root: Path) -> Iterator[str]:
-    if not root.is_dir():
-        yield f"{root}: there is no such event folder"
-        return
-    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        yield f"{root}: the event folder is not writable"
     try:
+        if not root.is_dir():
+            yield f"{root}: there is no such event folder"
+            return
+        if closed := EventFolder(root).closed():
+            yield f"{closed}: the event folder is not writable"
         check_free(root)
     except FolderInUse as error:
         yield str(error)
+    except OSError as error:
+        yield f"{root}: {error.strerror}"
 
 
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:

@@ -15,7 +15,7 @@ from sse_twisted.event_folder.names import Claims, Track, event_tracks
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
-from sse_twisted.motion.errors import MotionError
+from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
@@ -32,6 +32,7 @@ class Standing:
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
+    doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
 
 
 @frozen
@@ -85,7 +86,9 @@ class Collection:
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
             except MotionError as error:
-                verdict = Verdict(False, f"it can't be inspected: {error}", self._fleet[visit.identifier].missing)
+                retry_after = error.retry_after if isinstance(error, Refused) else 0.0
+                reason, missing = f"it can't be inspected: {error}", self._fleet[visit.identifier].missing
+                verdict = Verdict(False, reason, missing, retry_after)
             except DiskTrouble as error:
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
             if verdict.collected:
@@ -113,8 +116,11 @@ class Collection:
                     await self._downloader.download(visit, track, ledger)
                 except MotionError as error:
                     failures[track.name] = str(error)
+                    if isinstance(error, Unreachable):  # the others would fail as well, and keep the cleanup waiting
+                        break
             standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
-        return _judge(standing, failures, visit.retry_after)
+        new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
+        return _judge(standing, failures, new_doubts, visit.retry_after)
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -140,22 +146,23 @@ class Collection:
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
         tracks = event_tracks(identifier, listing, claims)
-        missing, unsound, changed = [], [], False
+        missing, unsound = [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
             if fetched is not None:
-                changed |= ledger.record(track, Status.COMPLETED, fetched)
+                ledger.record(track, Status.COMPLETED, fetched)
                 if fetched.outcome is not Outcome.VERIFIED:
                     unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
             elif track.skipped:
-                changed |= ledger.record(track, Status.SKIPPED)
+                ledger.record(track, Status.SKIPPED)
             else:
                 missing.append(track)
-                changed |= ledger.queue(track)
-        if changed:
+                ledger.queue(track)
+        if ledger.changed:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
-        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound))
+        doubts = _doubts(listing, ledger)
+        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound), doubts)
 
     def _announce(self, visit: Visit, standing: Standing) -> None:
         """Say once in a visit what is queued, and what is skipped."""
@@ -197,7 +204,20 @@ class Collection:
         return max(min(doubled, settings.last_retry), retry_after)
 
 
-def _judge(standing: Standing, failures: dict[str, str], retry_after: float) -> Verdict:
+def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
+    """What makes a listing hard to believe, the first time: an empty one, or one without a log that was to be fetched.
+
+    A device whose storage is busy may say so; one whose logs were deleted says the same again.
+    """
+    if not listing.entries and not listing.bad:
+        return frozenset({"its listing is empty"})
+    listed = {log.file for log in listing.entries}
+    waiting = (entry for entry in ledger.entries.values() if entry.get("status") in (Status.QUEUED, Status.FAILED))
+    files = {str(entry.get("motion_file")) for entry in waiting} - listed
+    return frozenset(f"it does not list {one_line(file)} any more" for file in files)
+
+
+def _judge(standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float) -> Verdict:
     missing = tuple(track.name for track in standing.missing)
     if missing:
         track = standing.missing[0]
@@ -207,4 +227,6 @@ def _judge(standing: Standing, failures: dict[str, str], retry_after: float) -> 
     if standing.unreadable:
         entries = f"{standing.unreadable} {'entry' if standing.unreadable == 1 else 'entries'}"
         return Verdict(False, f"its listing has {entries} that can't be understood")
+    if new_doubts:
+        return Verdict(False, min(new_doubts))
     return Verdict(True, "; ".join(standing.unsound))

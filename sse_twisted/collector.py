@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.application.service import MultiService
-from twisted.internet import defer
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.python.failure import Failure
 
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
@@ -71,15 +69,23 @@ class Collector(MultiService):
         if leftovers := self._folder.leftovers():
             text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
             self.log.info(text, count=len(leftovers))
+        self.roster.read_first()
         self._take_changes()
         super().startService()
 
     def stopService(self) -> Deferred[None]:
         """Let go of everything within a few seconds, and say what was not collected."""
-        stopping = maybeDeferred(super().stopService)
-        stopping.addTimeout(STOP_WITHIN, self._clock)
-        stopping.addErrback(self._left_behind)
-        return stopping.addCallback(self._close)
+        ended: Deferred[None] = Deferred()
+        # Not addTimeout: what hangs in a thread of the disk does not end by being cancelled.
+        late = self._clock.callLater(STOP_WITHIN, self._leave_behind, ended)
+
+        def end(_: object) -> None:
+            if not ended.called:
+                late.cancel()
+                ended.callback(None)
+
+        maybeDeferred(super().stopService).addBoth(end)
+        return ended.addCallback(self._close)
 
     def reload(self) -> None:
         """Read the configuration again and put it in force; a broken one leaves the old one in force, loudly."""
@@ -118,9 +124,9 @@ class Collector(MultiService):
                 visit.wake()
         self.scanner.round_now()
 
-    def _left_behind(self, failure: Failure) -> None:
-        failure.trap(defer.TimeoutError)
+    def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)
+        ended.callback(None)
 
     def _close(self, _: object) -> None:
         self._summarise()

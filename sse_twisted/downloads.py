@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from attrs import frozen
@@ -18,7 +19,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.motion.client import Head, MotionClient, Transfer
 from sse_twisted.motion.errors import BadAnswer, Interrupted, MotionError, Refused
 from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER
-from sse_twisted.verification import Judgement, Outcome, judge
+from sse_twisted.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
 from sse_twisted.visit import Visit
 
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
@@ -67,8 +68,7 @@ class Downloader:
                     summary=track.summary,
                     reason=str(error),
                 )
-                ledger.record(track, Status.FAILED)
-                await self._disk.write(ledger.save)
+                ledger.record(track, Status.FAILED)  # saved with the next look at all tracks
                 if isinstance(error, Refused):
                     visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE
                     visit.retry_after = max(visit.retry_after, error.retry_after)
@@ -97,7 +97,7 @@ class Downloader:
             judgement = judge(transferred.received.integrity, track.log, track.identifier)
             remark = self._doubt(track, transferred, judgement)
             if remark:
-                if transferred.received.integrity.damages:
+                if not is_beginning_of(track.log, track.identifier, transferred.received.integrity):
                     await self._disk.write(partial.discard)
                 raise BadAnswer(remark)
             kept = await self._disk.write(partial.commit)
@@ -162,11 +162,7 @@ class Downloader:
         if judgement.outcome is Outcome.UNVERIFIED and integrity.header is not None:
             return ""
         header = integrity.header
-        is_this_log = (
-            integrity.length == log.length
-            if header is None
-            else (header.identifier, header.start_date) == (track.identifier, log.start_date)
-        )
+        is_this_log = integrity.length == log.length if header is None else is_header_of(log, track.identifier, header)
         is_all = integrity.length >= log.length or not log.is_plausible
         key = (track.local_file, log.size)
         came_before = self._digests.get(key) == transferred.received.sha256
@@ -224,9 +220,15 @@ class _Writer:
             return await self._disk.write(self._partial.finish)
 
     async def close(self) -> None:
-        """Leave the file, when nobody writes to it any more."""
+        """Leave the file, when nobody writes to it any more; of a transfer that was cut, with all that came."""
         async with self._turn:
-            await self._disk.run(self._partial.close)
+            await self._disk.run(self._leave)
+
+    def _leave(self) -> None:
+        if self._buffer and self._error is None:
+            with contextlib.suppress(OSError, OtherBytes):  # it is cut off anyhow, and the rest will be sent again
+                self._write(bytes(self._buffer))
+        self._partial.close()
 
     async def _hand_on(self) -> None:
         async with self._turn:

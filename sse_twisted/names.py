@@ -27,6 +27,9 @@ from sse_twisted.settings import Names, is_ipv4, split_address
 
 LARGEST_ANSWER = 4096  # bytes
 DNS_PORT = 53
+# systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
+STUB = "127.0.0.53"
+BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
 Server = tuple[str, int]
 
 
@@ -189,19 +192,26 @@ class NameService(Service):
 
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
     """What the two files say; a missing one says nothing. Name servers with IPv4 addresses only."""
-    servers: list[Server] = []
-    search: tuple[str, ...] = ()
-    for keyword, *values in _words(resolver_file, "#;"):
-        if keyword == "nameserver" and values and is_ipv4(values[0]):
-            servers.append((values[0], DNS_PORT))
-        elif keyword in ("search", "domain") and values:
-            search = tuple(value.strip(".") for value in values if re.fullmatch(r"[A-Za-z0-9._-]+", value.strip(".")))
+    servers, search = _resolver(resolver_file)
+    if servers == [(STUB, DNS_PORT)]:
+        servers = _resolver(BEHIND_THE_STUB)[0] or servers
     hosts: dict[str, str] = {}
     for address, *names in _words(hosts_file, "#"):
         if is_ipv4(address):
             for name in names:
                 hosts.setdefault(name.lower(), address)
     return SystemNames(tuple(servers), search, hosts)
+
+
+def _resolver(file: str) -> tuple[list[Server], tuple[str, ...]]:
+    servers: list[Server] = []
+    search: tuple[str, ...] = ()
+    for keyword, *values in _words(file, "#;"):
+        if keyword == "nameserver" and values and is_ipv4(values[0]):
+            servers.append((values[0], DNS_PORT))
+        elif keyword in ("search", "domain") and values:
+            search = tuple(value.strip(".") for value in values if re.fullmatch(r"[A-Za-z0-9._-]+", value.strip(".")))
+    return servers, search
 
 
 def _words(file: str, comment: str) -> Iterable[list[str]]:

@@ -7,7 +7,6 @@ import datetime
 import io
 import re
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from attrs import field, frozen
 
@@ -92,24 +91,24 @@ def parse_roster(data: bytes) -> Roster:
         text = data.decode("cp1252", errors="replace")
         mistakes.append(Mistake(1, "not UTF-8: read as Windows-1252"))
     try:
-        assignments = _read(text, mistakes, csv.QUOTE_MINIMAL)
+        assignments = _read(text, mistakes)
     except csv.Error as error:
         mistakes.append(Mistake(1, f"quotes don't match ({error}): read without regard to quotes"))
         try:
-            assignments = _read(text, mistakes, csv.QUOTE_NONE)
+            assignments = _read(text.replace('"', ""), mistakes)
         except csv.Error as other:
             raise RosterError(str(other)) from None
     mistakes += _overlaps(assignments)
     return Roster(tuple(assignments), tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
 
 
-def _read(text: str, mistakes: list[Mistake], quoting: Literal[0, 3]) -> list[Assignment]:
+def _read(text: str, mistakes: list[Mistake]) -> list[Assignment]:
     lines = text.splitlines(keepends=True)
     blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
     heading = lines[blank] if lines else ""
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
     table = io.StringIO("".join(lines[blank:]), newline="")
-    rows = csv.DictReader(table, delimiter=delimiter, restkey="", quoting=quoting, strict=True)
+    rows = csv.DictReader(table, delimiter=delimiter, restkey="", strict=True)
     _check_columns(rows)
     found: list[Mistake] = []
     try:

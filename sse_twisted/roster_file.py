@@ -42,9 +42,15 @@ class RosterService(LoopService):
             self._looking.addErrback(self._report)
             self._looking.addBoth(self._looked)
 
+    def read_first(self) -> None:
+        """Read the file before anybody is looked for: without it every log would seem to be wanted, and nobody's."""
+        self._take(*self._read())
+
     async def look(self) -> None:
         """Read the file if it has changed, and put it in force."""
-        seen, roster = await self._disk.run(self._read)
+        self._take(*await self._disk.run(self._read))
+
+    def _take(self, seen: object, roster: Roster | str) -> None:
         if seen == self._seen:
             return
         first, self._seen = self._seen == (), seen

@@ -6,6 +6,7 @@ classes check both, so a mistake is one line that names the file and the key.
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import ipaddress
 import re
@@ -203,7 +204,7 @@ def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
 def read_settings(file: Path) -> Settings:
     """Settings of an `sse.toml`, with its event folder made absolute; raises SettingsError."""
     try:
-        tree = msgspec.toml.decode(file.read_bytes())
+        tree = msgspec.toml.decode(file.read_bytes().removeprefix(codecs.BOM_UTF8))
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except RecursionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +59,9 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
+        for name in ("config", "event"):
+            if self[name]:  # twistd may change to another folder before they are read again
+                self[name] = str(Path(self[name]).absolute())
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
         if self["demo"]:
@@ -106,12 +108,14 @@ def load_settings(config: str | None, event: str | None) -> Settings:
 
 def check_event_folder(folder: Path) -> None:
     """Raise UsageError if a collector could not work in the folder."""
-    if not folder.is_dir():
-        raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
-    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise usage.UsageError(f"{folder}: the event folder is not writable")
     try:
+        if not folder.is_dir():
+            raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
+        if closed := EventFolder(folder).closed():
+            raise usage.UsageError(f"{closed}: the event folder is not writable")
         check_free(folder)
+    except OSError as error:
+        raise usage.UsageError(f"{folder}: {error.strerror}") from None
     except FolderInUse as error:
         raise usage.UsageError(str(error)) from None
 

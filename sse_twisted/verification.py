@@ -30,6 +30,17 @@ class Judgement:
     remark: str = ""
 
 
+def is_header_of(log: LogEntry, identifier: int, header: Header | None) -> bool:
+    """Whether a header is that of this device's log."""
+    return header is not None and (header.identifier, header.start_date) == (identifier, log.start_date)
+
+
+def is_beginning_of(log: LogEntry, identifier: int, integrity: Integrity) -> bool:
+    """Whether these bytes can be gone on with: sound, of this log, and not more than it has."""
+    known = is_header_of(log, identifier, integrity.header)
+    return known and not integrity.damages and integrity.length <= log.length
+
+
 def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
     """Compare what came with what the listing announced for this device's log."""
     if integrity.kind != "oao":

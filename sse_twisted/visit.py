@@ -24,6 +24,7 @@ class Visit:
     claims: Claims | None = None  # by which its listing was last read
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were said once
+    doubts: frozenset[str] = frozenset()  # of its last listing: they count only once
     resumes: bool = True  # until it shows that it can't
     retry_after: float = 0.0  # s that it asked us to wait
     conversations: int = 0  # begun so far

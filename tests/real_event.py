@@ -28,9 +28,9 @@ from sse_twisted.disk import DiskThreads
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.settings import Cleanup, Detection, Devices, Downloads, Inspection, Log, Names, Scan, Settings
+from sse_twisted.settings import Cleanup, Detection, Devices, Downloads, Log, Names, Scan, Settings
 from sse_twisted.simulator.addresses import free_ports
-from sse_twisted.simulator.answers import Answer, Body
+from sse_twisted.simulator.answers import Answer, Body, Ending
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.dns import NameServer
 from sse_twisted.simulator.http import DeviceServer
@@ -79,6 +79,7 @@ class WatchedDevice(SimulatedDevice):
     sent: Counter[str] = Factory(Counter)  # bytes of bodies by path
     pages: dict[str, Body] = Factory(dict)  # bodies in place of those that the device would send
     raw: dict[str, bytes] = Factory(dict)  # whole answers in place of those that the device would give
+    hangs_on: bool = False  # whether it keeps the connection after a raw answer
     moments: dict[tuple[str, int], Callable[[], object]] = Factory(dict)
 
     def when_asked(self, path: str, act: Callable[[], object], nth: int = 1) -> None:
@@ -94,7 +95,8 @@ class WatchedDevice(SimulatedDevice):
         if act is not None:
             act()
         if path in self.raw:
-            return _RawAnswer(200, b"OK", (), Body(), raw=self.raw[path])
+            ending = Ending.STALL if self.hangs_on else Ending.CLOSE
+            return _RawAnswer(200, b"OK", (), Body(), ending=ending, raw=self.raw[path])
         answer = super().answer(method, target, headers)
         body = self.pages.get(path, answer.body)
         answer = answer.with_header(b"Content-Length", b"%d" % len(body)) if path in self.pages else answer
@@ -110,15 +112,14 @@ def folder_in_memory() -> Iterator[Path]:
 
 
 def short_settings() -> Settings:
-    """Everything as by default, in a hurry."""
+    """Everything as by default, in a hurry; but what an idle loopback answers, a busy one may answer later."""
     return Settings(
         devices=Devices(port=PORT),
         names=Names(hosts_file="", resolver_file="", search=(), timeout=0.5),
         scan=Scan(interval=0.1),
         detection=Detection(timeout=0.5),
-        inspection=Inspection(timeout=1.0),
-        downloads=Downloads(timeout=1.0, first_retry=0.05, last_retry=0.2),
-        cleanup=Cleanup(interval=0.2, timeout=1.0),
+        downloads=Downloads(first_retry=0.02, last_retry=0.1),
+        cleanup=Cleanup(interval=0.2),
         log=Log(file="debug"),
     )
 
@@ -291,8 +292,9 @@ class RealEvent:
         assert not self._false, f"{self._false} in\n{log}"
         crowded = [server.device.identifier for server in self.servers.values() if server.device.most_connections > 1]
         assert not crowded, f"{crowded} had more than one connection at once in\n{log}"
-        path = self.folder.logs / "server.log"
-        strange = [line for line in _lines(path) if not LINE.fullmatch(line) or not line.isprintable()]
+        kept = _lines(self.folder.logs / "server.log")
+        assert len(kept) == len(self.lines), f"{len(kept)} of {len(self.lines)} lines are in server.log"
+        strange = [line for line in kept if not LINE.fullmatch(line) or not line.isprintable()]
         assert not strange, f"in server.log: {strange}"
         half_written = [str(path) for path in self.root.rglob(".*.tmp")]
         assert not half_written, half_written
@@ -318,7 +320,7 @@ class RealEvent:
                 yield f"{log.path} is in the ledger as {mine}"
 
     def _is_kept(self, entry: dict[str, Any], truth: bytes) -> bool:
-        status, path = Status(entry["status"]), self.root / entry["local_file"]
+        status, path = Status(entry["status"]), self.root.joinpath(entry["local_file"])
         if status is Status.COMPLETED:
             return path.is_file() and path.read_bytes() == truth
         return status is Status.SKIPPED

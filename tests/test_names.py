@@ -508,3 +508,13 @@ async def test_a_stranger_who_knows_the_number_is_not_believed(reactor: Any) -> 
         assert await scene.look_up("motion-601") == ["127.1.0.1"]
     await port.stopListening()
     await stranger.stopListening()
+
+
+def test_a_stub_that_passes_on_no_bare_names_is_gone_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
+    monkeypatch.setattr("sse_twisted.names.BEHIND_THE_STUB", str(behind))
+    assert read_system_names(str(stub), "").servers == (("127.0.0.53", 53),)
+    behind.write_text("nameserver 192.168.0.1\nsearch other\n")
+    names = read_system_names(str(stub), "")
+    assert (names.servers, names.search) == ((("192.168.0.1", 53),), ("lan",))

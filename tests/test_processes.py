@@ -18,10 +18,14 @@ import pytest
 import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 from attrs import frozen
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 import sse_twisted
+from sse_twisted.roster_file import RosterService
+from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.faults import Fault
 from tests.daemon import END_WITHIN, HOUR, MORNING, SCRIPTS, Elsewhere, LiveEvent, Program, Watchman, until
+from tests.event import VirtualEvent, log_of
 
 P = ParamSpec("P")
 
@@ -348,20 +352,21 @@ async def test_an_edited_roster_counts_without_a_restart_and_a_broken_one_does_n
     assert stage.event.tracks() == stage.event.expected(601) | stage.event.expected(602)
 
 
-@on_the_reactor
-async def test_whoever_is_there_at_the_start_is_not_collected_before_the_roster_is_read(stage: Stage) -> None:
-    await stage.event.device(601, 50_000)
-    old = await stage.event.device(602, 50_000, start=MORNING - 40 * 24 * HOUR)
-    place = f"127.77.2.{602 % 256}:{stage.event.port}"
-    stage.event.configure(f'motion-602 = "{place}"', table="devices.addresses")
-    stage.event.write_roster([601, *[0] * 50_000])  # entrants without a device, to be read for a while
-    program = stage.collector()
-    await stage.collects(program, 601)
-    await stage.collects(program, 602)
-    program.kill(signal.SIGTERM)
-    assert await program.ends(END_WITHIN) == 0
-    assert not [target for _, target in old.requests if target.startswith(b"/logs/")]
-    assert "belongs to nobody" not in program.output
+def test_whoever_is_there_at_the_start_is_not_collected_before_the_roster_is_read(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        is_roster = isinstance(getattr(function, "__self__", None), RosterService)
+        return deferLater(event.reactor, 5.0 if is_roster else 0.0, function, *args, **kwargs)
+
+    monkeypatch.setattr("tests.event.at_once", slowly)
+    last_month = MORNING - 40 * 24 * HOUR
+    event.device(601, log_of(601, last_month), log_of(601))
+    event.settings = Settings(devices=Devices(addresses={"motion-601": "10.0.2.89"}))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    assert list(event.tracks()) == ["gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao"]
 
 
 @on_the_reactor

@@ -187,6 +187,14 @@ def test_a_quote_that_is_never_closed_does_not_hide_the_lines_behind_it_in_silen
     assert len(roster.identifiers) == 29 or mistakes(roster)
 
 
+def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence() -> None:
+    rows = [HEADING, *(ROW.replace("601", str(number)) for number in range(601, 630))]
+    text = "".join(f'"{row}"\n'.replace(",", '","') for row in rows).replace('"Ann"', '"Ann "the fast""', 1)
+    roster = parse_roster(text.encode())
+    assert roster.identifiers == set(range(601, 630))
+    assert len(mistakes(roster)) == 1
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [

@@ -11,6 +11,7 @@ from attrs import frozen
 
 from sse_twisted.event_folder.files import make_folder, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger
+from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.verification import Outcome, judge
@@ -36,12 +37,26 @@ class EventFolder:
         """The last answers and the ledger of a device."""
         return self.root / "motions" / f"motion-{identifier}"
 
+    @property
+    def _folders(self) -> tuple[Path, ...]:
+        return self.root / "config", self.root / "gpslogs", self.root / "motions", self.logs
+
     def prepare(self) -> None:
         """Make the folders, and find out before the day whether they can be written to."""
-        for folder in (self.root / "config", self.root / "gpslogs", self.root / "motions", self.logs):
+        for folder in self._folders:
             make_folder(folder)
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, "Permission denied", str(folder))
+        if closed := self.closed():
+            raise PermissionError(13, "Permission denied", str(closed))
+
+    def closed(self) -> Path | None:
+        """What of the folder is there and can't be written to; makes nothing."""
+        for folder in (self.root, *self._folders):
+            if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                return folder
+        for file in (self.root / LOCK, self.logs / "server.log", self.logs / "server.json"):
+            if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+                return file
+        return None
 
     def check_writable(self) -> None:
         """Write and remove a small file where the tracks go; raises OSError if that can't be done."""

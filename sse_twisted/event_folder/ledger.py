@@ -46,6 +46,7 @@ class Ledger:
     path: Path
     entries: dict[str, dict[str, Any]] = field(factory=dict)
     set_aside: Path | None = None  # where a ledger that could not be read went
+    changed: bool = False  # since it was last on disk
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
@@ -63,9 +64,10 @@ class Ledger:
     def save(self) -> None:
         """Write the ledger to disk; raises OSError."""
         write_json(self.path, self.entries)
+        self.changed = False
 
-    def record(self, track: Track, status: Status, fetched: Fetched | None = None) -> bool:
-        """Note what became of a track; tells whether that is new. `fetched` belongs to a completed one."""
+    def record(self, track: Track, status: Status, fetched: Fetched | None = None) -> None:
+        """Note what became of a track, to be saved. `fetched` belongs to a completed one."""
         log = track.log
         entry: dict[str, Any] = {
             "motion_file": log.file,
@@ -83,17 +85,15 @@ class Ledger:
         if fetched is not None:
             entry |= {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
             entry |= {"damage": fetched.remark} if fetched.remark else {}
-        if self.entries.get(track.name) == entry:
-            return False
-        self.entries[track.name] = entry
-        return True
+        if self.entries.get(track.name) != entry:
+            self.entries[track.name] = entry
+            self.changed = True
 
-    def queue(self, track: Track) -> bool:
-        """Note that a track is to be fetched, unless it failed and waits for its retry; tells whether that is new."""
+    def queue(self, track: Track) -> None:
+        """Note that a track is to be fetched, unless it failed and waits for its retry."""
         entry = self.entries.get(track.name)
-        if entry is not None and entry.get("status") == Status.FAILED and _same_log(entry, track):
-            return False
-        return self.record(track, Status.QUEUED)
+        if entry is None or entry.get("status") != Status.FAILED or not _same_log(entry, track):
+            self.record(track, Status.QUEUED)
 
     def fetched(self, track: Track) -> Fetched | None:
         """The completed download of exactly this track, at this size; None if there is none or the original made it."""

@@ -34,6 +34,9 @@ class FolderLock:
             holder = os.read(descriptor, 200)
             os.close(descriptor)
             raise _in_use(self._path, holder) from None
+        except OSError:
+            os.close(descriptor)
+            raise
         with contextlib.suppress(OSError):  # who has it is good to know, but the lock holds on a full disk as well
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())

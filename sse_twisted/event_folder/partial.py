@@ -13,6 +13,8 @@ from attrs import frozen
 from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.names import Track
 from sse_twisted.tracks.integrity import Integrity, Verifier
+from sse_twisted.tracks.oao import HEADER_SIZE, decode_header
+from sse_twisted.verification import is_header_of
 
 OVERLAP = 4096  # bytes that a resumed transfer repeats, to be compared with those we have
 SUPERSEDED = "gpslogs/superseded"
@@ -49,6 +51,7 @@ class PartialTrack:
     """The hidden file of one track at one size. Every method blocks and may raise OSError."""
 
     def __init__(self, root: Path, track: Track) -> None:
+        self._track = track
         self._final = root / track.local_file
         self._superseded = root / SUPERSEDED / Path(track.folder).name
         self.path = partial_path(self._final, track.log.size)
@@ -61,7 +64,7 @@ class PartialTrack:
         make_folder(self.path.parent)
         self._file = self.path.open("ab+")
         whole_to = _verified_to(self._file)
-        if whole_to <= OVERLAP:
+        if whole_to <= OVERLAP or not self._is_of_this_log():
             return 0
         self._file.truncate(whole_to)
         self._file.seek(0)
@@ -70,6 +73,12 @@ class PartialTrack:
         self._file.seek(whole_to - OVERLAP)
         self._overlap = self._file.read()
         return whole_to - OVERLAP
+
+    def _is_of_this_log(self) -> bool:
+        """Whether the header is the one that the listing announces: a name and a size say it only roughly."""
+        self._open_file.seek(0)
+        header = decode_header(self._open_file.read(HEADER_SIZE))
+        return is_header_of(self._track.log, self._track.identifier, header)
 
     def start_over(self) -> None:
         """Forget what was there: the device sends from the first byte."""
@@ -114,11 +123,14 @@ class PartialTrack:
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave the bytes for a later transfer to resume."""
+        """Leave the bytes for a later transfer to resume; no bytes leave no file."""
         if self._file is not None:
             with contextlib.suppress(OSError):  # what can't be flushed to a full disk will be sent again
                 self._file.close()
             self._file = None
+            with contextlib.suppress(OSError):
+                if not self.path.stat().st_size:
+                    self.path.unlink()
 
     @property
     def _open_file(self) -> BinaryIO:

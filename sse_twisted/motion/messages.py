@@ -25,6 +25,7 @@ MOST_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
 
 TRAILER = 2  # bytes of the one harmless trailer, "]}", seen once behind a log
 OAO = ".oao"
+FIGURES = frozenset({"end_date", "duration", "distance", "timezone", "2s_best", "10s_best", "500m_best"})
 DEEPEST = 16  # levels of JSON; the devices use 5
 
 Count = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -93,7 +94,7 @@ class LogEntry(Struct, frozen=True):
             return "its path is not one of the device"
         if ".." in path.split("/") or "\\" in path:
             return "its path leads elsewhere"
-        if not path.isprintable() or len(path) > LONGEST_PATH or path.endswith("/"):
+        if not path.isprintable() or "\ufffd" in path or len(path) > LONGEST_PATH or path.endswith("/"):
             return "its path is unusable"
         return ""
 
@@ -149,11 +150,19 @@ def _check_depth(tree: Any, what: str) -> None:
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for name, value in pairs:
+    for key, value in pairs:
+        name = _encodable(key)
         if name in result:
             raise ValueError(f"key {one_line(name, 40)!r} twice")
-        result[name] = value
+        result[name] = _encodable(value) if isinstance(value, str) else value
     return result
+
+
+def _encodable(text: str) -> str:
+    """Without halves of surrogate pairs, which no file and no log takes."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
 
 
 def _finite(text: str) -> float:
@@ -214,6 +223,11 @@ def _sensible(value: Any, type_: Any) -> int | None:
         return None
 
 
+def _without_odd_figures(log: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what decides nothing and makes no sense: no track is given up for its distance."""
+    return {key: value for key, value in log.items() if key not in FIGURES or type(value) is int}
+
+
 def listing_of(tree: Any) -> Listing:
     """Of the parsed logs.json; raises BadAnswer if there is no list of logs."""
     logs = tree.get("logs") if isinstance(tree, dict) else None
@@ -224,9 +238,11 @@ def listing_of(tree: Any) -> Listing:
     entries: dict[LogEntry, None] = {}
     bad: list[BadEntry] = []
     for index, log in enumerate(logs):
+        if not isinstance(log, dict):
+            bad.append(BadEntry(index, "", f"no object but {type(log).__name__}"))
+            continue
         try:
-            entries[msgspec.convert(log, LogEntry)] = None
+            entries[msgspec.convert(_without_odd_figures(log), LogEntry)] = None
         except msgspec.ValidationError as error:
-            file = str(log.get("file", "")) if isinstance(log, dict) else ""
-            bad.append(BadEntry(index, one_line(file), one_line(str(error))))
+            bad.append(BadEntry(index, one_line(str(log.get("file", ""))), one_line(str(error))))
     return Listing(tuple(entries), tuple(bad))

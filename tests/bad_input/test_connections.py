@@ -6,10 +6,10 @@ import pytest
 
 from sse_twisted.fleet import Stage
 from sse_twisted.motion import body
-from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.device import SimulatedLog
-from tests.event import log_of
+from sse_twisted.simulator.faults import Fault
+from tests.event import MORNING, log_of
 from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
 
@@ -83,11 +83,38 @@ async def test_a_device_that_closes_its_door_during_a_visit_has_left_too_early(e
 
 @on_the_reactor
 async def test_a_device_that_stops_accepting_during_a_visit_has_left_too_early(event: RealEvent) -> None:
-    event.change(inspection={"timeout": 0.2}, downloads={"timeout": 0.2}, cleanup={"interval": 0.1, "timeout": 0.2})
+    """A probe needs a pause between two retries that is longer than its own time-out."""
+    event.change(cleanup={"interval": 0.1, "timeout": 0.2}, inspection={"timeout": 0.2})
+    event.change(downloads={"timeout": 0.2, "first_retry": 0.5, "last_retry": 0.5})
     device = event.device(601, LOG)
     device.when_asked(LOG.path, lambda: device.add_fault(Fault("never-accepted")))
     await event.begin()
     await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing")
+    await event.is_collected_when_cleared()
+
+
+@on_the_reactor
+async def test_a_device_that_has_gone_is_not_asked_for_each_of_its_tracks(event: RealEvent) -> None:
+    """Ten of them, a time-out each, are minutes in which nobody says that it left too early."""
+    event.change(inspection={"timeout": 0.2}, downloads={"timeout": 0.2})
+    logs = [log_of(601, MORNING + hour * 3_600_000) for hour in range(6)]
+    device = event.device(601, *logs)
+    device.when_asked(logs[1].path, lambda: device.add_fault(Fault("never-accepted")))
+    await event.begin()
+    await event.until("motion-601 must stay connected - ")
+    assert len(event.said(" failed - ")) == 1
+    await event.is_collected_when_cleared()
+
+
+@on_the_reactor
+async def test_a_track_that_is_never_answered_does_not_hold_up_the_others(event: RealEvent) -> None:
+    event.change(downloads={"timeout": 0.15})
+    logs = [log_of(601, MORNING + hour * 3_600_000) for hour in range(3)]
+    device = event.device(601, *logs)
+    device.add_fault(Fault("no-headers"), path=logs[0].path)
+    await event.begin()
+    await event.until("must stay connected - 1 of 3 tracks missing (no answer within 0.15 s)")
+    assert event.contents() == sorted(log.content for log in logs[1:])
     await event.is_collected_when_cleared()
 
 
@@ -182,7 +209,7 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
     await event.begin()
-    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.05 s")
+    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.02 s")
     await event.is_collected_when_cleared()
 
 
@@ -200,15 +227,13 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     ids=str,
 )
 @on_the_reactor
-async def test_an_answer_that_fails_is_asked_for_again(
-    event: RealEvent, path: str, fault: Fault, reason: str
-) -> None:
+async def test_an_answer_that_fails_is_asked_for_again(event: RealEvent, path: str, fault: Fault, reason: str) -> None:
     event.change(inspection={"timeout": 0.15})
     device = event.device(601, LOG)
     # The fault comes after the detection, so that info.json fails behind the first listing.
     device.when_asked("/settings.json", lambda: device.add_fault(fault, path=path))
     await event.begin()
-    await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.05 s")
+    await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.02 s")
     await event.is_collected_when_cleared()
 
 

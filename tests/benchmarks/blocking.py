@@ -6,6 +6,7 @@ shows what the machine itself holds up.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -24,36 +25,54 @@ _DEEPEST: Final = 40  # frames of a stack
 _PACKAGE: Final = "sse_twisted"
 
 
+class Queue:
+    """How long the calling thread waited in all, ready to run, until it got a processor; only Linux tells."""
+
+    def __init__(self) -> None:
+        try:
+            self._file: int | None = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._file = None
+
+    def seconds(self) -> float:
+        """So far; 0 where it is not known."""
+        return int(os.pread(self._file, 100, 0).split()[1]) / 1e9 if self._file is not None else 0.0
+
+
 class ReactorWatch:
     """Calls itself in the reactor again and again; knows how many seconds late each call was."""
 
     def __init__(self, reactor: Any) -> None:
         self.due = float("inf")  # s of time.monotonic
         self.busy = 0.0  # s of processor time of the reactor's thread, at the last call
-        self.late: list[float] = []
+        self._late: list[float] = []
+        self._own: list[float] = []
         self._reactor = reactor
         self._next: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin, in the reactor's thread."""
-        self.late = []
+        self._late, self._own = [], []
+        self._queue = Queue()
         self._plan()
 
-    def stop(self) -> list[float]:
-        """End; gives the delays."""
+    def stop(self) -> tuple[list[float], list[float]]:
+        """End; gives the delays, and the same without the time for which the machine gave no processor."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
         self.due = float("inf")
-        return self.late
+        return self._late, self._own
 
     def _plan(self) -> None:
-        self.busy = time.thread_time()
+        self.busy, self._queued = time.thread_time(), self._queue.seconds()
         self.due = time.monotonic() + INTERVAL
         self._next = self._reactor.callLater(INTERVAL, self._called)
 
     def _called(self) -> None:
-        self.late.append(time.monotonic() - self.due)
+        late = time.monotonic() - self.due
+        self._late.append(late)
+        self._own.append(max(0.0, late - (self._queue.seconds() - self._queued)))
         self._plan()
 
 
@@ -136,17 +155,18 @@ class Blame:
         main = _places(frames.pop(self._reactor_thread))
         others = [_places(frame)[0] for thread, frame in frames.items() if thread != threading.get_ident()]
         idle = ("wait ", "_watch ", "_look ")
-        working = sorted(place for place in others if not place.startswith(idle))
+        working = Counter(place.partition(" ")[0] for place in others if not place.startswith(idle))
         ours = [place for place in main[1:] if _PACKAGE in place][:3]
-        return " < ".join([main[0], *ours]) + (f" | meanwhile {', '.join(working)}" if working else "")
+        meanwhile = ", ".join(f"{count} {function}" for function, count in sorted(working.items()))
+        return " < ".join([main[0], *ours]) + (f" | meanwhile {meanwhile}" if meanwhile else "")
 
 
 def _places(frame: FrameType | None) -> list[str]:
     """Function, file and line of each frame, the innermost first."""
     places: list[str] = []
     while frame is not None and len(places) < _DEEPEST:
-        file = Path(frame.f_code.co_filename)
-        folder = f"{_PACKAGE}/" if _PACKAGE in file.parts else ""
-        places.append(f"{frame.f_code.co_name} {folder}{file.parent.name}/{file.name}:{frame.f_lineno}")
+        file = Path(frame.f_code.co_filename).parts
+        start = file.index(_PACKAGE) if _PACKAGE in file else -2
+        places.append(f"{frame.f_code.co_name} {'/'.join(file[start:])}:{frame.f_lineno}")
         frame = frame.f_back
     return places

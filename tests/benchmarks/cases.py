@@ -44,9 +44,13 @@ def afternoon_sizes(devices: int = 100, tracks: int = 70) -> Sizes:
 
 @define
 class Delays:
-    """How late, in s: the collector's reactor, a thread beside it, and a thread in a process that does nothing."""
+    """How late, in s: the collector's reactor, a thread beside it, and a thread in a process that does nothing.
+
+    `own` are the reactor's delays without the time for which the machine gave it no processor.
+    """
 
     reactor: list[float] = Factory(list)
+    own: list[float] = Factory(list)
     thread: list[float] = Factory(list)
     elsewhere: list[float] = Factory(list)
 
@@ -60,11 +64,13 @@ class Delays:
         self.elsewhere += elsewhere.stop()
         answer = collector.ask("delays")
         self.reactor += answer["reactor"]
+        self.own += answer["own"]
         self.thread += answer["thread"]
 
     def figures(self, case: str) -> Iterator[Figure]:
-        """All three, to be compared."""
+        """All of them, to be compared."""
         yield from delay_figures(case, "reactor", self.reactor, has_goal=True)
+        yield from delay_figures(case, "reactor, had it had a processor", self.own, has_goal=True)
         yield from delay_figures(case, "a thread beside it", self.thread, has_goal=False)
         yield from delay_figures(case, "a process beside it", self.elsewhere, has_goal=False)
 

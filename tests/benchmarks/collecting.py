@@ -61,7 +61,8 @@ class Observed:
         return {}
 
     def _stop_watch(self) -> Message:
-        return {"reactor": self._watch.stop(), "thread": self._beside.stop()}
+        late, own = self._watch.stop()
+        return {"reactor": late, "own": own, "thread": self._beside.stop()}
 
     def _report(self) -> Message:
         return {"text": self._blame.report() if self._blame is not None else ""}

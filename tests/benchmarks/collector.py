@@ -10,12 +10,14 @@ silent     20 of 120 devices arrive one after the other; the name server is sile
 idle       1,000 devices on the roster of which 100 are present and collected: processor time and memory of the
            collector while nothing happens for 60 s; with bare names, and with one search domain, which doubles them.
 
-In each case: how late calls of the collector's reactor come (one every 5 ms), beside them those of a thread in the same
-process, which waits for Python's lock only, and those of a process that does nothing, which shows the machine's own
-stalls. `--blame` says where the reactor's thread was when it was late, `--profile FOLDER` keeps a profile of each run
-(both cost time themselves). Collector, devices and this program are processes of their own, so two free cores are
-needed; with less, the figures say more about the machine. A goal that is missed is no error: the exit status is 1 only
-if the collector did not collect what it should have.
+In each case: how late calls of the collector's reactor come (one every 5 ms), and how late without the time that its
+thread, ready to run, waited for a processor. Beside them how late a thread in the same process is, which waits for
+Python's lock only, and one in a process that does nothing, which shows the machine's own stalls.
+
+`--blame` says where the reactor's thread was when it was late; `--profile FOLDER` keeps a profile of each run. Both
+cost time themselves. Collector, devices and this program are processes of their own, so two free cores are needed; with
+less the figures say more about the machine. A goal that is missed is no error: the exit status is 1 only if the
+collector did not collect what it should have.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from sse_twisted.event_folder.names import Claims, event_tracks
 from sse_twisted.motion.messages import listing_of, parse_json, settings_of
 from sse_twisted.roster import parse_roster
 from sse_twisted.verification import Outcome
-from tests.event_folder.samples import FINAL, NAME, kept, listed, sailed
+from tests.event_folder.samples import FINAL, FULL, NAME, Steps, kept, listed, sailed, watched
 
 CONTENT, TRACK = sailed()
 FETCHED = Fetched(Outcome.VERIFIED, len(CONTENT), "ab" * 32)
@@ -50,7 +50,8 @@ def test_a_device_without_a_ledger_has_an_empty_one(path: Path) -> None:
 @pytest.mark.parametrize("status", list(Status))
 def test_a_track_is_noted_in_the_original_words(path: Path, status: Status) -> None:
     ledger = Ledger(path)
-    assert ledger.record(TRACK, status)
+    ledger.record(TRACK, status)
+    assert ledger.changed
     assert set(entry_of(ledger)) == ORIGINAL_KEYS
     assert entry_of(ledger)["status"] == status.value
     assert entry_of(ledger)["local_file"] == FINAL
@@ -75,15 +76,39 @@ def test_a_completed_track_says_what_it_is(path: Path) -> None:
     assert ledger.fetched(TRACK) == damaged
 
 
-def test_only_news_are_news(path: Path) -> None:
+def test_only_news_are_to_be_saved(path: Path) -> None:
     ledger = Ledger(path)
-    assert ledger.queue(TRACK)
-    assert not ledger.queue(TRACK)
-    assert ledger.record(TRACK, Status.FAILED)
-    assert not ledger.queue(TRACK)
+    for is_new, note in (
+        (True, lambda: ledger.queue(TRACK)),
+        (False, lambda: ledger.queue(TRACK)),
+        (True, lambda: ledger.record(TRACK, Status.FAILED)),
+        (False, lambda: ledger.queue(TRACK)),
+        (True, lambda: ledger.record(TRACK, Status.COMPLETED, FETCHED)),
+        (False, lambda: ledger.record(TRACK, Status.COMPLETED, FETCHED)),
+    ):
+        note()
+        assert ledger.changed is is_new
+        ledger.save()
+    assert Ledger.load(path) == ledger
+
+
+def test_what_could_not_be_saved_is_still_to_be_saved(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    for step in range(4):
+        with watched(Steps(FULL, step)), pytest.raises(OSError, match="No space"):
+            ledger.save()
+        ledger.record(TRACK, Status.COMPLETED, FETCHED)
+        assert ledger.changed
+    ledger.save()
+    assert not ledger.changed
+
+
+def test_a_failed_track_waits_for_its_retry(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.FAILED)
+    ledger.queue(TRACK)
     assert entry_of(ledger)["status"] == "failed"
-    assert ledger.record(TRACK, Status.COMPLETED, FETCHED)
-    assert not ledger.record(TRACK, Status.COMPLETED, FETCHED)
 
 
 def test_a_track_that_failed_and_has_grown_is_queued_again(path: Path) -> None:
@@ -91,7 +116,7 @@ def test_a_track_that_failed_and_has_grown_is_queued_again(path: Path) -> None:
     ledger.record(TRACK, Status.FAILED)
     _, grown = sailed(500)
     assert grown.name == TRACK.name
-    assert ledger.queue(grown)
+    ledger.queue(grown)
     assert entry_of(ledger)["status"] == "queued"
 
 

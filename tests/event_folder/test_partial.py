@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
+from tests.event import MORNING, track
 from tests.event_folder.samples import FINAL, FOLDER, FULL, NAME, Steps, failing_at_each_step, hidden, sailed, watched
 
 CONTENT, TRACK = sailed()
@@ -149,6 +150,12 @@ class TestAResumedTransfer:
         left(tmp_path, rubbish)
         assert resumed(tmp_path)[0] == 0
         assert final(tmp_path) == CONTENT
+
+    def test_that_has_a_sound_part_of_another_log_begins_at_the_first_byte(self, tmp_path: Path) -> None:
+        for other in (track(602), track(601, MORNING + 1000)):
+            left(tmp_path, other)
+            assert resumed(tmp_path)[0] == 0
+            assert final(tmp_path) == CONTENT
 
     def test_of_a_whole_track_repeats_its_end(self, tmp_path: Path) -> None:
         left(tmp_path, CONTENT)

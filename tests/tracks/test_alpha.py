@@ -11,13 +11,17 @@ from sse_twisted.tracks.grid import Grid, on_grid
 from sse_twisted.tracks.layout import Frames
 from sse_twisted.tracks.oao import decode
 from sse_twisted.tracks.windows import NONE
+from tests.tracks.test_windows import grid_of
 from tests.tracks.voyages import sail
 
 
 def gybes(seed: int) -> Frames:
-    """To and fro with a pause, with some fixes that don't count."""
+    """To and fro with a pause, with some fixes that don't count, some that are slow, and paths of round lengths."""
     fixes = sail(150, 2, leg=17, pause=3, seed=seed)
-    fixes["satellites"][np.random.default_rng(seed).choice(len(fixes), 15, replace=False)] = 3
+    some = np.random.default_rng(seed).choice(len(fixes), 20, replace=False)
+    fixes["speed"] = fixes["speed"] // 500 * 500
+    fixes["satellites"][some[:15]] = 3
+    fixes["speed"][some[15:]] = (999, 999, 1000, 1000, 1000)
     return fixes
 
 
@@ -63,6 +67,23 @@ def test_a_part_of_the_ends_is_a_part_of_the_result() -> None:
     assert [
         speed for first in range(20, len(grid), 7) for speed in metric(20, first, min(first + 7, len(grid)))
     ] == whole
+
+
+def there_and_back(speeds: list[int]) -> int:
+    """Alpha at the last of these fixes, one a second, all at one place, with the course turned half way."""
+    grid = grid_of(speeds, frequency=1)
+    grid.heading[len(speeds) // 2 :] = 18_000_000
+    return int(over_alpha(grid)(0, 0, len(speeds))[-1])
+
+
+def test_a_path_has_at_most_500_m() -> None:
+    assert there_and_back([10_000, 20_000] + [10_000] * 48) == 500_000 // 49
+    assert there_and_back([10_000, 20_001] + [10_000] * 48) == 10_000
+
+
+def test_a_path_has_at_least_100_m() -> None:
+    assert there_and_back([10_000] * 11) == 10_000
+    assert there_and_back([10_000, 9_999] + [10_000] * 9) == NONE
 
 
 def test_who_never_turns_has_no_alpha() -> None:

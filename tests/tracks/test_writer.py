@@ -40,12 +40,14 @@ def test_modes_tell_whole_seconds() -> None:
 
 
 def test_event_firmware_stores_only_what_is_fast_and_counts_everything() -> None:
-    event = decode(write_track(LIVE, identifier=601))
-    plain = decode(write_track(LIVE, identifier=601, logging_threshold=0))
+    live = LIVE.copy()
+    live["speed"][100:103] = LOGGING_THRESHOLD - 1, LOGGING_THRESHOLD, LOGGING_THRESHOLD + 1
+    event = decode(write_track(live, identifier=601))
+    plain = decode(write_track(live, identifier=601, logging_threshold=0))
     assert event.header == plain.header
-    fast = LIVE[1:][LIVE[1:]["speed"] >= LOGGING_THRESHOLD]
-    assert event.frames["utc"].tolist() == fast["utc"].tolist()
-    assert 0 < len(event.frames) < len(plain.frames) == len(LIVE) - 1
+    fast = [fix["utc"] for fix in live[1:] if fix["speed"] > 2571]
+    assert event.frames["utc"].tolist() == fast
+    assert 0 < len(event.frames) < len(plain.frames) == len(live) - 1
 
 
 @pytest.mark.parametrize("frequency", [1, 5, 10])

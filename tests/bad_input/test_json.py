@@ -1,0 +1,160 @@
+"""JSON that is none, or not what it should be: in info.json, settings.json and logs.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from sse_twisted.simulator.answers import Body
+from sse_twisted.simulator.faults import Fault
+from tests.event import log_of
+from tests.real_event import RealEvent, WatchedDevice
+from tests.simulator.wire import on_the_reactor
+
+LOG = log_of(601)
+PAGES = ["info.json", "settings.json", "logs.json"]
+FAULTS = {
+    "html": "is no JSON: Expecting value: line 1 column 1 (char 0)",
+    "half-json": "is no JSON: ",
+    "wrong-types": "",
+    "1e400": "",
+    "duplicate-keys": "is no JSON: key ",
+    "nan": "is no JSON: NaN is no JSON number",
+    "deep-json": "is nested too deep",
+}
+# The numbers of settings.json are texts, and texts of digits are as good as numbers.
+HARMLESS = {("settings.json", "1e400"), ("settings.json", "wrong-types")}
+CASES = [(page, name) for page in PAGES for name in FAULTS if (page, name) not in HARMLESS]
+MUCH = 200_000_000  # bytes
+FEW = 25_000_000  # bytes: the largest listing that is read, and what the system keeps between the two ends
+
+
+def place(page: str) -> str:
+    """What the log says first of a page that makes no sense."""
+    return {
+        "info.json": "WARN motion-601 does not answer as it should at ",
+        "settings.json": "WARN motion-601 settings are unknown (",
+        "logs.json": "WARN motion-601 must stay connected - it",
+    }[page]
+
+
+@pytest.mark.parametrize(("page", "name"), CASES)
+@on_the_reactor
+async def test_an_answer_that_makes_no_sense_is_not_used(event: RealEvent, page: str, name: str) -> None:
+    device = event.device(601, LOG)
+    device.add_fault(Fault(name, at=20_000 if name == "deep-json" else 0), path=page)
+    await event.begin()
+    line = await event.until(place(page))
+    assert FAULTS[name] in line
+    if page == "settings.json":  # each log has a time zone as well
+        await event.until("motion-601 can be disconnected")
+        assert event.contents() == [LOG.content]
+    else:
+        if page == "info.json":
+            await event.until(page, since=event.lines.index(line))
+        await event.is_collected_when_cleared()
+
+
+@pytest.mark.parametrize("page", PAGES)
+@on_the_reactor
+async def test_of_an_answer_that_does_not_end_only_so_much_is_read(event: RealEvent, page: str) -> None:
+    device = event.device(601, LOG)
+    device.add_fault(Fault("huge-json", MUCH), path=page, times=1)
+    await event.begin()
+    await event.until(place(page))
+    (line,) = event.said(place(page))
+    assert "more than 8,388,608 bytes" in line if page == "logs.json" else "more than 65,536 bytes" in line
+    assert device.sent["/" + page] < FEW
+    await event.until("motion-601 can be disconnected")
+    assert event.contents() == [LOG.content]
+
+
+@on_the_reactor
+async def test_a_listing_of_a_hundred_thousand_lists_in_each_other_is_refused(event: RealEvent) -> None:
+    device = event.device(601, LOG)
+    device.add_fault(Fault("deep-json", 100_000), path="logs.json")
+    await event.begin()
+    await event.until("must stay connected - it can't be inspected: logs.json is nested too deep, retry 2 in ")
+    await event.is_collected_when_cleared()
+
+
+@pytest.mark.parametrize("depth", [300, 900])
+@pytest.mark.parametrize("page", PAGES)
+@on_the_reactor
+async def test_something_unknown_that_is_deep_does_no_harm(event: RealEvent, page: str, depth: int) -> None:
+    device = event.device(601, LOG)
+    sound = bytes(device.answer(b"GET", b"/" + page.encode(), {}).body)
+    assert sound.startswith(b"{")
+    device.pages["/" + page] = Body(b'{"new": ' + b"[" * depth + b"]" * depth + b", " + sound[1:])
+    await event.begin()
+    await event.becomes(lambda: event.said("can be disconnected") or event.said("nested too deep"), "judged")
+    if not event.said("can be disconnected"):
+        device.pages.clear()
+        await event.is_collected_when_cleared()
+    assert event.contents() == [LOG.content]
+
+
+@on_the_reactor
+async def test_what_is_unknown_is_kept_as_it_came(event: RealEvent) -> None:
+    device = event.device(601, LOG)
+    device.info["motion"]["new"] = {"key": [1, 2.5, None, "text"]}
+    await event.collect()
+    kept = json.loads((event.folder.motion(601) / "info.json").read_bytes())
+    assert kept == device.info
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"battery": {"level": -1}, "filesystem": {"level": 1e9}},
+        {"battery": None, "filesystem": None, "hardware": None, "firmware": None},
+        {"battery": 83.5, "filesystem": [], "hardware": 7, "firmware": "9100 beta"},
+        {"battery": {"level": "83"}, "firmware": {"name": 9100}, "hardware": {}},
+    ],
+    ids=str,
+)
+@on_the_reactor
+async def test_odd_figures_of_a_device_are_no_reason_not_to_collect(event: RealEvent, odd: dict[str, object]) -> None:
+    event.change(expected={"firmwares": ("9008",)})
+    device = event.device(601, LOG)
+    device.info["motion"].update(odd)
+    await event.collect()
+    assert event.contents() == [LOG.content]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda device: device.info["motion"].update(identifier="601"),
+        lambda device: device.info["motion"].update(identifier=True),
+        lambda device: device.info["motion"].update(identifier=-601),
+        lambda device: device.info["motion"].update(identifier=10**30),
+        lambda device: device.info["motion"].update(identifier=None),
+        lambda device: device.info.update(motion=[601]),
+        lambda device: device.info.clear(),
+    ],
+)
+@on_the_reactor
+async def test_who_does_not_say_who_it_is_is_nobody(event: RealEvent, spoil: Callable[[WatchedDevice], None]) -> None:
+    device = event.device(601, LOG)
+    sound = json.dumps(device.info)
+    spoil(device)
+    await event.begin()
+    await event.until("WARN motion-601 does not answer as it should at ")
+    assert not event.said("is connected")
+    device.info.clear()
+    device.info.update(json.loads(sound))
+    await event.is_collected_when_cleared()
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"logs": null}', b'{"logs": {}}', b"\xff\xfe", b"5"])
+@on_the_reactor
+async def test_a_listing_without_a_list_is_no_empty_list(event: RealEvent, body: bytes) -> None:
+    device = event.device(601, LOG)
+    device.pages["/logs.json"] = Body(body)
+    await event.begin()
+    await event.until("must stay connected - it can't be inspected: logs.json ")
+    device.pages.clear()
+    await event.is_collected_when_cleared()
