@@ -20,6 +20,7 @@ from sse_twisted.motion.messages import Listing
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
+SILENCES = 2
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
 
 
@@ -108,19 +109,33 @@ class Collection:
         standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
-        fetchable = [track for track in standing.missing if not track.log.path_problem]
-        if fetchable:
-            self._fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
-            for track in fetchable:
-                try:
-                    await self._downloader.download(visit, track, ledger)
-                except MotionError as error:
-                    failures[track.name] = str(error)
-                    if isinstance(error, Unreachable):  # the others would fail as well, and keep the cleanup waiting
-                        break
+        if any(not track.log.path_problem for track in standing.missing):
+            failures = await self._download(visit, standing.missing, ledger)
             standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
         return _judge(standing, failures, new_doubts, visit.retry_after)
+
+    async def _download(self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger) -> dict[str, str]:
+        """Fetch what is missing, and say by name why what failed did; those that failed before come last.
+
+        A device that does not answer twice in a row is given up for now: it may have gone, and only the cleanup, which
+        does not disturb a conversation, can tell.
+        """
+        self._fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
+        failures: dict[str, str] = {}
+        silent = 0
+        fetchable = (track for track in missing if not track.log.path_problem)
+        for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
+            try:
+                await self._downloader.download(visit, track, ledger)
+                silent = 0
+            except MotionError as error:
+                failures[track.name] = str(error)
+                visit.failures[track.name] += 1
+                silent = silent + 1 if isinstance(error, Unreachable) else 0
+                if silent == SILENCES:
+                    break
+        return failures
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -220,7 +235,7 @@ def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
 def _judge(standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float) -> Verdict:
     missing = tuple(track.name for track in standing.missing)
     if missing:
-        track = standing.missing[0]
+        track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
         reason = f"{len(missing)} of {standing.wanted} tracks missing ({why})"
         return Verdict(False, reason, missing, retry_after)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,7 @@ class Visit:
     claims: Claims | None = None  # by which its listing was last read
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were said once
+    failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # of its last listing: they count only once
     resumes: bool = True  # until it shows that it can't
     retry_after: float = 0.0  # s that it asked us to wait

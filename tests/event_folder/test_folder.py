@@ -87,6 +87,7 @@ def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
     for track in (TRACK, kept(listed(CONTENT, start_date=0))):
         partial = folder.partial(track)
         partial.open()
+        partial.write(CONTENT)
         partial.close()
     assert len(folder.leftovers()) == 2
     assert [path.name for path in folder.leftovers()] == hidden(folder.root)
