@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,6 +20,9 @@ from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.in_force import InForce, Target
 from sse_twisted.loop import LoopService
 from sse_twisted.visit import Visit
+
+AT_ONCE = 16  # searches begun in one go
+PAUSE = 0.01  # s between; a thousand take less than a second
 
 
 class ScannerService(LoopService):
@@ -42,12 +45,18 @@ class ScannerService(LoopService):
         self._fleet = fleet
         self._in_force = in_force
         self._refresh = refresh
+        self._queue: dict[Target, None] = {}  # of this round, in order
+        self._timer: IDelayedCall | None = None
         self._searches: dict[Target, Deferred[Any]] = {}
         self._collecting: dict[int, Deferred[None]] = {}
 
     def stopService(self) -> Deferred[None]:
         """End all searches and visits; fires when the last one has let go of its files and sockets."""
         super().stopService()
+        self._queue.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         searches = list(self._searches.values())
         ended = DeferredList([search.addBoth(lambda _: None) for search in searches])
         for search in searches:
@@ -57,9 +66,10 @@ class ScannerService(LoopService):
     def round(self) -> None:
         """Look for everybody who is not there; without waiting for anybody."""
         self._refresh()
-        for target in self._in_force.targets():
-            if target not in self._searches and target.identifier not in self.visits:
-                self._search(target)
+        idle = not self._queue
+        self._queue.update(dict.fromkeys(self._in_force.targets()))
+        if idle:
+            self._start_some()
 
     def wake_all(self) -> None:
         """Have every device that is there looked at again."""
@@ -70,6 +80,16 @@ class ScannerService(LoopService):
         """End a visit: its device has gone."""
         if (collecting := self._collecting.get(visit.identifier)) is not None:
             collecting.cancel()
+
+    def _start_some(self) -> None:
+        """Begin some searches, and the others a moment later: a thousand in one go would block the reactor."""
+        self._timer = None
+        for target in list(self._queue)[:AT_ONCE]:
+            del self._queue[target]
+            if target not in self._searches and target.identifier not in self.visits:
+                self._search(target)
+        if self._queue:
+            self._timer = self._clock.callLater(PAUSE, self._start_some)
 
     def _search(self, target: Target) -> None:
         search = Deferred.fromCoroutine(self._detector.detect(target))

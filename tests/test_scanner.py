@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from msgspec.structs import replace
 
 from sse_twisted.settings import Detection, Devices, Scan, Settings
@@ -83,3 +85,17 @@ def test_a_listed_device_of_nobody_is_looked_for_by_name(event: VirtualEvent) ->
     event.start()
     event.until("motion-470 can be disconnected")
     assert list(event.tracks()) == ["gpslogs/unassigned/20221017/motion-470_20221017_090000.oao"]
+
+
+def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) -> None:
+    for identifier in range(601, 701):
+        event.person(identifier)
+    event.start()
+    begun = [len(event.names.asked)]
+    while begun[-1] < 100:
+        event.advance(0.01)
+        begun.append(len(event.names.asked))
+    steps = [after - before for before, after in itertools.pairwise(begun)]
+    assert max(begun[0], *steps) <= 16
+    assert event.reactor.seconds() < 0.2
+    assert len(set(event.names.asked)) == 100

@@ -167,9 +167,9 @@ async def test_a_device_that_nobody_carries_is_collected_under_its_own_name(even
 
 @on_the_reactor
 async def test_no_probe_arrives_during_a_transfer(event: RealEvent) -> None:
-    event.change(cleanup={"interval": 0.02})
+    event.change(cleanup={"interval": 0.02, "timeout": 0.4})
     device = event.device(601, LONG)
-    device.bytes_per_second = 500_000.0
+    device.bytes_per_second = 400_000.0
     sent: list[int] = []
 
     def note() -> None:
@@ -178,6 +178,7 @@ async def test_no_probe_arrives_during_a_transfer(event: RealEvent) -> None:
     device.when_asked(LONG.path, lambda: device.when_asked("/info.json", note))
     await event.collect()
     assert sent == [len(LONG.content)]
+    assert not event.said("left too early"), "a probe that waited for its turn took the device for gone"
     probes = len(device.asked)
     await event.becomes(lambda: len(device.asked) >= probes + 3, "probed when it is left alone")
     assert set(device.asked[probes:]) == {"/info.json"}
