@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
@@ -19,6 +20,8 @@ T = TypeVar("T")
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
 THREADS = 8
+# s; Python's 5 ms is how long each system call of the reactor may wait for one of these threads to let go of the lock.
+SWITCH_INTERVAL = 0.0005
 CHECK_INTERVAL = 5.0  # s between looks whether the disk can be written to again
 
 
@@ -147,5 +150,6 @@ class DiskThreads:
     def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Run the function in the next free thread."""
         if not self._pool.started:
+            sys.setswitchinterval(SWITCH_INTERVAL)
             self._pool.start()
         return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)

@@ -12,7 +12,7 @@ from twisted.web.iweb import IAgent
 
 from sse_twisted.detection import NameLookup
 from sse_twisted.disk import DiskThreads, Starter
-from sse_twisted.motion.connections import Locks, device_agent
+from sse_twisted.motion.connections import Traffic, device_agent
 from sse_twisted.names import NameService
 from sse_twisted.settings import Names
 
@@ -29,10 +29,10 @@ class World:
 
 def real_world(reactor: Any) -> World:
     """Sockets, threads, and the time that passes."""
-    locks: Locks = {}  # shared by all agents: one connection to a device, whoever asks
+    traffic = Traffic(reactor)
     return World(
         clock=reactor,
-        agent=lambda connect_timeout: device_agent(reactor, connect_timeout, locks),
+        agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
         names=lambda settings, log: NameService(reactor, log, settings),
         start_in_thread=DiskThreads(reactor).start,
     )

@@ -15,7 +15,7 @@ from twisted.logger import LogEvent, formatEvent
 from sse_twisted.collector import Collector
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.motion.connections import Locks, device_agent
+from sse_twisted.motion.connections import Traffic, device_agent
 from sse_twisted.settings import Settings
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.http import DeviceServer
@@ -86,10 +86,10 @@ class VirtualEvent:
 
     def start(self) -> Collector:
         """Start a collector on the folder."""
-        locks: Locks = {}
+        traffic = Traffic(self.reactor)
         world = World(
             clock=self.reactor,
-            agent=lambda timeout: device_agent(self.reactor, timeout, locks),
+            agent=lambda timeout: device_agent(self.reactor, timeout, traffic),
             names=lambda settings, log: self.names,
             start_in_thread=at_once,
         )

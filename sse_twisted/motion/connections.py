@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
+from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseFailed
@@ -24,7 +25,7 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResp
 from zope.interface import implementer
 
 LARGEST_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
-Locks = dict[tuple[bytes, int], DeferredLock]
+BETWEEN_CONNECTIONS = 0.003  # s; a request takes up to 3 ms of the reactor's time, from connection to answer
 
 
 @frozen
@@ -36,6 +37,30 @@ class Address:
 
     def __str__(self) -> str:
         return self.host if self.port == 80 else f"{self.host}:{self.port}"
+
+
+class Traffic:
+    """What all agents share: the one connection to each device, and the pace at which connections are begun.
+
+    A hundred devices that are asked at once answer at once, and their answers would keep the reactor for a tenth of a
+    second; asked one after the other, they answer one after the other.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._locks: dict[tuple[bytes, int], DeferredLock] = {}
+        self._next = 0.0  # s of the clock, when the next connection may be begun
+
+    def lock(self, host: bytes, port: int) -> DeferredLock:
+        """Held from the beginning of a connection to its end."""
+        return self._locks.setdefault((host, port), DeferredLock())
+
+    def turn(self) -> Deferred[None]:
+        """Fires when it is one's turn to begin a connection."""
+        now = self._clock.seconds()
+        due = max(now, self._next)
+        self._next = due + BETWEEN_CONNECTIONS
+        return deferLater(self._clock, due - now) if due > now else succeed(None)
 
 
 class _Watched(ProtocolWrapper):
@@ -76,6 +101,7 @@ class _OneAtATime:
 
     inner: IStreamClientEndpoint
     lock: DeferredLock
+    turn: Callable[[], Deferred[None]]
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         return Deferred.fromCoroutine(self._connect(factory))
@@ -84,6 +110,7 @@ class _OneAtATime:
         await self.lock.acquire()
         cast(Any, factory).noisy = False  # else two lines for each request in twistd's log
         try:
+            await self.turn()
             wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
         except ConnectingCancelledError:  # Twisted's own word; time-outs and callers know the general one
             self.lock.release()
@@ -98,15 +125,15 @@ class _OneAtATime:
 class _Endpoints:
     """Endpoints that need no name resolution and no thread."""
 
-    def __init__(self, reactor: Any, connect_timeout: Callable[[], float], locks: Locks) -> None:
+    def __init__(self, reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> None:
         self._reactor = reactor
         self._connect_timeout = connect_timeout
-        self._locks = locks
+        self._traffic = traffic
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        lock = self._locks.setdefault((uri.host, uri.port), DeferredLock())
         host = uri.host.decode("ascii")
-        return _OneAtATime(TCP4ClientEndpoint(self._reactor, host, uri.port, timeout=self._connect_timeout()), lock)
+        endpoint = TCP4ClientEndpoint(self._reactor, host, uri.port, timeout=self._connect_timeout())
+        return _OneAtATime(endpoint, self._traffic.lock(uri.host, uri.port), self._traffic.turn)
 
 
 @implementer(IAgent)
@@ -142,9 +169,9 @@ def _as_sent(response: IResponse) -> IResponse:
     return response
 
 
-def device_agent(reactor: Any, connect_timeout: Callable[[], float], locks: Locks) -> IAgent:
+def device_agent(reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> IAgent:
     """An agent for requests to devices; it needs no thread and keeps no connection.
 
-    `connect_timeout` gives s, asked at each request; agents that share `locks` share the one connection to a device.
+    `connect_timeout` gives s, asked at each request.
     """
-    return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, locks)))
+    return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, traffic)))

@@ -170,7 +170,7 @@ async def test_paths_that_lead_elsewhere_are_not_asked_for(event: RealEvent) -> 
     device.add_fault(Fault("evil-paths"))
     await event.begin()
     line = await event.until("motion-601 must stay connected - ")
-    assert f"{len(EVIL_PATHS)} of {len(EVIL_PATHS) + 1} tracks missing (its path leads elsewhere), retry 1 in " in line
+    assert f"{len(EVIL_PATHS)} of {len(EVIL_PATHS) + 1} tracks missing (" in line
     odd = {path for path in device.asked if not path.endswith(".json")} - {LOG.path}
     assert odd == {
         "/logs/2025/10/%252e%252e%252f%252e%252e%252fetc%252fpasswd.oao",

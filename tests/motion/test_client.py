@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from sse_twisted.motion.client import Head, MotionClient, Transfer
-from sse_twisted.motion.connections import Address, device_agent
+from sse_twisted.motion.connections import Address, Traffic, device_agent
 from sse_twisted.motion.errors import BadAnswer, Interrupted, MotionError, Refused, Unreachable
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
@@ -37,7 +37,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.reactor = VirtualReactor()
-        self.client = MotionClient(device_agent(self.reactor, lambda: 1.0, {}), self.reactor)
+        self.client = MotionClient(device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor)), self.reactor)
         self.device = SimulatedDevice(601, [log_of(601)], latency=0.1)
         self.server = DeviceServer(self.reactor, self.device, HERE.host, HERE.port)
         self.server.arrive()
