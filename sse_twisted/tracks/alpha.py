@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.grid import Grid, Speeds
-from sse_twisted.tracks.windows import NONE, Metric
+from sse_twisted.tracks.windows import NONE
 
 LONGEST_PATH: Final = 500_000  # mm
 SHORTEST_PATH: Final = 100_000  # mm; 164.8 m is the shortest that a device was seen to count
@@ -24,7 +24,7 @@ BLOCK: Final = 16  # fixes whose positions are first compared as one
 BLOCKS_AT_ONCE: Final = 4096  # pairs of blocks, 256 pairs of fixes each: bounds the memory
 
 Places = NDArray[np.int64]
-Radians = NDArray[np.float64]
+Metres = NDArray[np.float64]
 
 
 @frozen(eq=False)
@@ -34,58 +34,98 @@ class _Fixes:
     place: Places
     travelled: Places  # up to and with this fix, in mm/s summed over places
     heading: Places
-    latitude: Radians
-    longitude: Radians
-    unbroken: Places  # the first fix from which on none is too slow
+    north: Metres  # of the equator
+    east: Metres  # of Greenwich, along the equator
+    shrinking: NDArray[np.float64]  # of a metre to the east, from the equator to here
+    earliest: Places  # the first fix at which a path to this one can begin
+    latest: Places  # the last one; before the earliest if there is none
     middle: Places  # of each block
-    radius: NDArray[np.float64]  # metres from the middle of each block to its farthest fix
+    radius: Metres  # from the middle of each block to its farthest fix
+
+    def apart(self, at: Places, other: Places) -> Metres:
+        """Square metres between fixes on an earth that is flat around `at`."""
+        east = (self.east[other] - self.east[at]) * self.shrinking[at]
+        north = self.north[other] - self.north[at]
+        squares: Metres = east * east + north * north
+        return squares
 
 
-def over_alpha(grid: Grid) -> Metric:
+@frozen(eq=False)
+class AlphaWindows:
+    """The fastest path to each place; searched for when it is asked for."""
+
+    fixes: _Fixes
+    includes_start: bool = False
+
+    def __call__(self, since: int, first: int, stop: int) -> Speeds:
+        """Those of the paths that begin at `since` or later and end at first, first + 1, … stop - 1."""
+        place = self.fixes.place
+        speeds = np.full(stop - first, NONE)
+        for starts, ends in self._paths(since, first, stop):
+            np.maximum.at(speeds, place[ends] - first, self._means(starts, ends))
+        return speeds
+
+    def start(self, since: int, place: int) -> int:
+        """Where the fastest path to `place` begins, the last if there are several; `place` without one."""
+        fastest, start = NONE, place
+        for starts, ends in self._paths(since, place, place + 1):
+            for mean, begin in zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True):
+                if (mean, begin) >= (fastest, start if fastest != NONE else NONE):
+                    fastest, start = mean, begin
+        return int(self.fixes.place[start]) if fastest != NONE else place
+
+    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
+        bounds = np.searchsorted(self.fixes.place, [since, first, stop])
+        return _paths(self.fixes, *bounds.tolist())
+
+    def _means(self, starts: Places, ends: Places) -> Places:
+        place, travelled = self.fixes.place, self.fixes.travelled
+        means: Places = (travelled[ends] - travelled[starts]) // (place[ends] - place[starts])
+        return means
+
+
+def over_alpha(grid: Grid) -> AlphaWindows:
     """The fastest path of 100 to 500 m to each place from within 50 m of it, with the courses at least 90° apart.
 
     The path excludes the fix at its start, and its time is that between both fixes. So the device has it since firmware
     3118, at the full rate.
     """
-    fixes = _fixes(grid)
-    place, travelled = fixes.place, fixes.travelled
-
-    def metric(since: int, first: int, stop: int) -> Speeds:
-        speeds = np.full(stop - first, NONE)
-        bounds = np.searchsorted(place, [since, first, stop])
-        for starts, ends in _paths(fixes, grid.frequency, *bounds.tolist()):
-            mean = (travelled[ends] - travelled[starts]) // (place[ends] - place[starts])
-            np.maximum.at(speeds, place[ends] - first, mean)
-        return speeds
-
-    return metric
+    return AlphaWindows(_fixes(grid))
 
 
 def _fixes(grid: Grid) -> _Fixes:
     place = np.flatnonzero(grid.present)
-    speed, latitude, longitude = grid.speed[place], grid.latitude[place], grid.longitude[place]
+    speed, latitude = grid.speed[place], grid.latitude[place]
     order = np.arange(len(place))
     middle = np.minimum(order[::BLOCK] + BLOCK // 2, len(place) - 1)
-    from_middle = _apart(latitude, longitude, order, middle[order // BLOCK])
-    return _Fixes(
+    travelled = np.cumsum(speed)
+    unbroken = np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0))
+    longest = np.searchsorted(travelled, travelled - LONGEST_PATH * grid.frequency, side="left")
+    shortest = np.searchsorted(travelled, travelled - SHORTEST_PATH * grid.frequency, side="right")
+    fixes = _Fixes(
         place=place,
-        travelled=np.cumsum(speed),
+        travelled=travelled,
         heading=grid.heading[place],
-        latitude=latitude,
-        longitude=longitude,
-        unbroken=np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0)),
+        north=latitude * EARTH_RADIUS,
+        east=grid.longitude[place] * EARTH_RADIUS,
+        shrinking=np.cos(latitude),
+        earliest=np.maximum(longest, unbroken),
+        latest=shortest - 1,
         middle=middle,
-        radius=np.maximum.reduceat(from_middle, order[::BLOCK]),
+        radius=np.zeros(len(middle)),
     )
+    from_middle = fixes.apart(order, middle[order // BLOCK])
+    return evolve(fixes, radius=np.sqrt(np.maximum.reduceat(from_middle, order[::BLOCK])))
 
 
-def _paths(fixes: _Fixes, frequency: int, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
+def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
     """The fixes at the start and at the end of every path that counts and ends at fix first … stop - 1."""
-    travelled = fixes.travelled[first:stop]
-    earliest = np.searchsorted(fixes.travelled, travelled - LONGEST_PATH * frequency, side="left")
-    earliest = np.maximum(np.maximum(earliest, since), fixes.unbroken[first:stop])
-    latest = np.searchsorted(fixes.travelled, travelled - SHORTEST_PATH * frequency, side="right") - 1
-    for start_blocks, end_blocks in _near_blocks(fixes, first, earliest, latest):
+    latest = fixes.latest[first:stop]
+    earliest = np.maximum(fixes.earliest[first:stop], since)
+    possible = np.flatnonzero(latest >= earliest)
+    if not len(possible):
+        return
+    for start_blocks, end_blocks in _near_blocks(fixes, first + possible, earliest[possible], latest[possible]):
         starts, ends = _members(start_blocks, end_blocks)
         in_time = np.flatnonzero((ends >= first) & (ends < stop))
         starts, ends = starts[in_time], ends[in_time]
@@ -93,23 +133,23 @@ def _paths(fixes: _Fixes, frequency: int, since: int, first: int, stop: int) -> 
         starts, ends = starts[in_range], ends[in_range]
         turned = _angle(fixes.heading[starts] - fixes.heading[ends]) >= LEAST_TURN
         starts, ends = starts[turned], ends[turned]
-        back = _apart(fixes.latitude, fixes.longitude, ends, starts) <= GATE
+        back = fixes.apart(ends, starts) <= GATE * GATE
         yield starts[back], ends[back]
 
 
-def _near_blocks(fixes: _Fixes, first: int, earliest: Places, latest: Places) -> Iterator[tuple[Places, Places]]:
-    """Pairs of blocks of which some fixes can be the start and the end of a path."""
-    possible = np.flatnonzero(latest >= earliest)
-    if not len(possible):
-        return
-    end_blocks, begins = np.unique((first + possible) // BLOCK, return_index=True)
-    lowest = np.minimum.reduceat(earliest[possible], begins) // BLOCK
-    counts = np.maximum.reduceat(latest[possible], begins) // BLOCK - lowest + 1
+def _near_blocks(fixes: _Fixes, ends: Places, earliest: Places, latest: Places) -> Iterator[tuple[Places, Places]]:
+    """Pairs of blocks of which some fixes can be the start and the end of a path to one of the `ends`."""
+    end_blocks = ends // BLOCK
+    begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
+    end_blocks = end_blocks[begins]
+    lowest = np.minimum.reduceat(earliest, begins) // BLOCK
+    counts = np.maximum.reduceat(latest, begins) // BLOCK - lowest + 1
     start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
     end_blocks = np.repeat(end_blocks, counts)
-    apart = _apart(fixes.latitude, fixes.longitude, fixes.middle[end_blocks], fixes.middle[start_blocks])
+    apart = fixes.apart(fixes.middle[end_blocks], fixes.middle[start_blocks])
     # One metre for the cosine, which is not the same all over a block.
-    near = np.flatnonzero(apart <= GATE + 1 + fixes.radius[start_blocks] + fixes.radius[end_blocks])
+    reach = GATE + 1 + fixes.radius[start_blocks] + fixes.radius[end_blocks]
+    near = np.flatnonzero(apart <= reach * reach)
     for some in range(0, len(near), BLOCKS_AT_ONCE):
         pairs = near[some : some + BLOCKS_AT_ONCE]
         yield start_blocks[pairs], end_blocks[pairs]
@@ -121,13 +161,6 @@ def _members(start_blocks: Places, end_blocks: Places) -> tuple[Places, Places]:
     starts = np.repeat(start_blocks[:, None] * BLOCK + within, BLOCK)
     ends = np.tile(end_blocks[:, None] * BLOCK + within, BLOCK).ravel()
     return starts, ends
-
-
-def _apart(latitude: Radians, longitude: Radians, at: Places, other: Places) -> NDArray[np.float64]:
-    """Metres between fixes on an earth that is flat around `at`."""
-    east = (longitude[other] - longitude[at]) * np.cos(latitude[at])
-    apart: NDArray[np.float64] = np.hypot(east, latitude[other] - latitude[at]) * EARTH_RADIUS
-    return apart
 
 
 def _angle(difference: Places) -> Places:
