@@ -36,7 +36,7 @@ def write_csv(track: Track) -> Iterator[str]:
     """Give the text of a CSV file in pieces: a row of names with units, then a row for every fix.
 
     `usable` is 1 where the device counts the fix for its bests; `hdop` is empty where there is none. Left out are fixes
-    with no place on Earth or a date beyond the year 9999.
+    with no place on Earth or a date as far off as the year 9999.
     """
     yield ",".join(["utc", *(name for name, _, _, _ in _COLUMNS), "hdop", "usable"]) + "\n"
     frames = track.frames[writable(track.frames)]

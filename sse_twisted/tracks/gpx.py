@@ -54,9 +54,10 @@ def write_gpx(track: Track, version: Literal["1.1", "1.0"] = "1.1") -> Iterator[
 
     Speeds (m/s) and courses are those that the device measured. For programs that look for them where GPX 1.0 had them
     take that version: up to 1.8 at least GPSBabel hands on those of 1.1 in GPX, but has no speeds for other formats.
-    Left out are fixes with no place on Earth or a date beyond the year 9999, which no valid file can hold.
+    Left out are fixes with no place on Earth or a date as far off as the year 9999, which no valid file can hold.
     """
-    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{_ROOTS[version]}\n<trk><name>{xml_text(_name(track))}</name>\n<trkseg>\n'
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n{_ROOTS[version]}\n'
+    yield f"<trk><name>{xml_text(_name(track))}</name>\n<trkseg>\n"
     frames = track.frames[writable(track.frames)]
     starts = breaks(frames)
     starts[:1] = False

@@ -11,5 +11,5 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U001
 
 
 def xml_text(text: str) -> str:
-    """Escape text for the content of an element, or an attribute in double quotes; what XML can't hold becomes U+FFFD."""
+    """Escape text for an element, or an attribute in double quotes; what XML can't hold becomes U+FFFD."""
     return escape(_FORBIDDEN.sub("\ufffd", text), {'"': "&quot;"})

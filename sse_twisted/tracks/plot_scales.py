@@ -9,7 +9,16 @@ from typing import Final
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86400
-_TIME_STEPS: Final = (1, 2, 5, 10, 15, 30, *(m * MINUTE for m in (1, 2, 5, 10, 15, 30)), *(h * HOUR for h in (1, 2, 3, 6, 12)))
+_TIME_STEPS: Final = (
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    *(m * MINUTE for m in (1, 2, 5, 10, 15, 30)),
+    *(h * HOUR for h in (1, 2, 3, 6, 12)),
+)
 
 # Viridis, from dark violet to yellow: as bright as it is fast, for people with any colour vision.
 _VIRIDIS: Final = (
@@ -64,4 +73,4 @@ def offset_name(minutes: int) -> str:
     hours, rest = divmod(abs(minutes), 60)
     if not minutes:
         return "UTC"
-    return f"UTC{'+' if minutes > 0 else '−'}{hours}" + (f":{rest:02}" if rest else "")
+    return f"UTC{'+' if minutes > 0 else '-'}{hours}" + (f":{rest:02}" if rest else "")

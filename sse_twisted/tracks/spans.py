@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from sse_twisted.tracks.layout import Frames
 
-END_OF_YEARS: Final = 253_402_300_800_000  # ms UTC, the first of the year 10000
+LAST_YEAR: Final = 253_370_764_800_000  # ms UTC, the first of 9999: whatever the time zone, years have four digits
+
 
 def breaks(frames: Frames) -> NDArray[np.bool_]:
     """Say for each frame whether it does not follow the one before: a fix is missing between them, or time goes back.
@@ -21,14 +22,14 @@ def breaks(frames: Frames) -> NDArray[np.bool_]:
     steps = np.diff(frames["utc"].astype(np.int64))
     forward = steps[steps > 0]
     if len(forward):
-        broken[1:] = (steps <= 0) | (steps > 1.5 * float(np.median(forward)))
+        broken[1:] = (steps <= 0) | (2 * steps > 3 * int(np.median(forward)))
     return broken
 
 
 def writable(frames: Frames) -> NDArray[np.bool_]:
-    """Say which frames have a place on Earth, and a year of four digits: the others can't be put down as text."""
+    """Say which frames have a place on Earth, and a date before the year 9999: the others can't be put down as text."""
     mask: NDArray[np.bool_] = np.abs(frames["latitude"].astype(np.int64)) <= 90 * 10**7
     longitude = frames["longitude"]
     mask &= (longitude >= -180 * 10**7) & (longitude < 180 * 10**7)
-    mask &= frames["utc"] < END_OF_YEARS
+    mask &= frames["utc"] < LAST_YEAR
     return mask
