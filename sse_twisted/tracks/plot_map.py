@@ -21,9 +21,12 @@ MOST_STEPS: Final = 8_000  # of the path, which bounds the size of the file
 MOST_OF_HALO: Final = 50
 STEP: Final = 1.2  # px
 MOST_COLOURS: Final = 20
+FINEST: Final = 0.5  # knots of one colour
 DARKEST: Final = 0.16  # of the ramp: what is before can't be seen on the map's ground
 BLOCK: Final = 24  # width of a colour in the legend
 CLOSE: Final = 24  # px between two places that share a name
+DIGIT: Final = 8  # width of one in a tick, amply
+HALO: Final = 7  # width of what is around a best run
 BAR: Final = 200  # longest scale bar
 
 
@@ -73,7 +76,7 @@ def fit_map(course: Course, left: float, top: float, width: float) -> Map:
 
 def colours_of(speeds: Floats) -> Colours:
     """Round bins for these speeds, at most MOST_COLOURS."""
-    step = round_step(float(np.ptp(speeds)), MOST_COLOURS - 1)
+    step = max(round_step(float(np.ptp(speeds)), MOST_COLOURS - 1), FINEST)
     lowest = math.floor(float(speeds.min()) / step) * step
     count = max(math.ceil((float(speeds.max()) - lowest) / step - 1e-9), 1)
     parts = (DARKEST + (1 - DARKEST) * index / max(count - 1, 1) for index in range(count))
@@ -100,9 +103,11 @@ def draw_legend(colours: Colours, left: float, top: float) -> Iterator[str]:
     """Draw the colours with the speeds between them."""
     for index, colour in enumerate(colours.colours):
         yield f'<rect x="{left + index * BLOCK:.1f}" y="{top:.1f}" width="{BLOCK}" height="12" fill="{colour}"/>'
-    for index in range(len(colours.colours) + 1):
-        x, speed = left + index * BLOCK, colours.lowest + index * colours.step
-        yield f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{top + 27:.1f}">{speed:g}</text>'
+    names = [f"{colours.lowest + index * colours.step:g}" for index in range(len(colours.colours) + 1)]
+    every = -(-(max(map(len, names)) * DIGIT + 4) // BLOCK)
+    for index in range(0, len(names), every):
+        x = left + index * BLOCK
+        yield f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{top + 27:.1f}">{names[index]}</text>'
 
 
 def _paths(area: Map, course: Course, colours: Colours) -> Iterator[str]:
@@ -141,8 +146,17 @@ def _halos(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
     for mark in marks:
         fixes = course.within(mark)
         if len(fixes) and mark.in_one_place:
-            fixes = fixes[:: -(-len(fixes) // MOST_OF_HALO)]
-            yield f'<path class="halo" d="M{"L".join(f"{area.x[i]:.1f} {area.y[i]:.1f}" for i in fixes)}h0"/>'
+            moved = np.hypot(np.diff(area.x[fixes], prepend=np.nan), np.diff(area.y[fixes], prepend=np.nan))
+            torn = np.flatnonzero(course.broken[fixes] & (moved > HALO))
+            pieces = np.split(fixes, torn) if len(torn) < MOST_OF_HALO else [fixes[:1]]
+            every = -(-len(fixes) // MOST_OF_HALO)
+            path = "".join(_halo(area, np.append(piece[:-1:every], piece[-1:])) for piece in pieces)
+            yield f'<path class="halo" d="{path}"/>'
+
+
+def _halo(area: Map, fixes: Indices) -> str:
+    points = [f"{x:.1f} {y:.1f}" for x, y in zip(area.x[fixes].tolist(), area.y[fixes].tolist(), strict=True)]
+    return "M" + "L".join(points) + "h0"
 
 
 def _numbers(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
