@@ -21,7 +21,7 @@ HEAD: Final = 86  # title and the line below
 GRAPH: Final = 290
 BETWEEN: Final = 104  # the axis of time, and the legend of the map
 FOOT: Final = 24
-TABLE: Final = 280  # width of the list of marks beside the map
+TABLE: Final = 300  # width of the list of marks beside the map
 ROW: Final = 30  # height of a line of it
 
 # The map's ground is dark on paper as well: the fastest stretches are the brightest.
@@ -37,7 +37,7 @@ text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-se
 .halo{fill:none;stroke:#ff8a4c;stroke-width:7;stroke-opacity:.75;stroke-linecap:round;stroke-linejoin:round}
 .badge{fill:#ff8a4c}.on-badge{font-size:11px;font-weight:700;fill:#10161d}.pointer{stroke:#ff8a4c;stroke-width:1.2}
 .end{fill:#10161d;stroke:#fff;stroke-width:2.2}.bar{stroke:#dfe6ec;stroke-width:1.6;fill:none}.arrow{fill:#dfe6ec}
-.on-ground{font-size:12px;fill:#dfe6ec}.best-speed{font-size:18px;font-weight:700}.best-of{font-size:15px}
+.on-ground{font-size:12px;fill:#dfe6ec}.best-speed{font-size:18px;font-weight:700}.best-of{font-size:14px}
 .place{font-size:13px;font-weight:600;fill:#fff;stroke:#10161d;stroke-width:3.5;paint-order:stroke}
 @media (prefers-color-scheme:dark){
 text{fill:#e8ecf0}.page{fill:#171c22}.facts,.tick{fill:#9aa5b1}.grid{stroke:#2b333c}.pill{fill:#171c22}
@@ -51,7 +51,7 @@ def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
 
     Only usable fixes are drawn; lines break where one is missing. However much the track is thinned, no peak of speed
     is lost. Times are local by the header's time zone. The title is the device's number and nickname if none is given;
-    it and the labels of the marks can be any text.
+    it and the labels of the marks can be any text. A long track takes up to 0.1 s.
     """
     course = course_of(track.frames)
     timezone = track.header.timezone if track.header else 0

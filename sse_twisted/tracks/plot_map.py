@@ -27,7 +27,7 @@ BLOCK: Final = 24  # width of a colour in the legend
 CLOSE: Final = 24  # px between two places that share a name
 DIGIT: Final = 8  # width of one in a tick, amply
 HALO: Final = 7  # width of what is around a best run
-BAR: Final = 200  # longest scale bar
+SHORTEST_BAR: Final = 80
 
 
 @frozen(eq=False)
@@ -194,9 +194,7 @@ def _place(area: Map, x: float, y: float, name: str) -> str:
 
 
 def _scale_bar(area: Map) -> Iterator[str]:
-    metres = round_step(BAR / 2 / area.scale, 1)
-    while metres * area.scale > BAR:
-        metres /= 2
+    metres = round_step(SHORTEST_BAR / area.scale, 1)
     length, right, y = metres * area.scale, area.left + area.width - 20, area.top + area.height - 18
     name = f"{metres:g} m" if metres < 10_000 else f"{metres / 1000:g} km"
     yield f'<path class="bar" d="M{right - length:.1f} {y - 5:.1f}v5h{length:.1f}v-5"/>'

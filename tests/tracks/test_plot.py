@@ -185,6 +185,7 @@ def test_scales_are_equal_and_the_bar_is_as_long_as_it_says() -> None:
     assert xs[ys.index(min(ys))] == pytest.approx(max(xs), abs=0.2)  # north is up, east to the right
     bar = of_class(svg, "bar")[0].attrib["d"]
     (length,) = re.findall(r"v5h([\d.]+)v-5", bar)
+    assert 80 <= float(length) <= 200
     (metres,) = [word for word in words(svg) if re.fullmatch(r"\d+ m", word)]
     assert float(length) / int(metres.split()[0]) == pytest.approx((max(xs) - min(xs)) / 998, rel=0.01)
 
