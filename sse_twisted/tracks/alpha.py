@@ -94,11 +94,11 @@ def over_alpha(grid: Grid) -> AlphaWindows:
 
 
 def _fixes(grid: Grid) -> _Fixes:
-    place = np.flatnonzero(grid.present)
+    place = grid.fixes
     speed, latitude = grid.speed[place], grid.latitude[place]
     order = np.arange(len(place))
     middle = np.minimum(order[::BLOCK] + BLOCK // 2, len(place) - 1)
-    travelled = np.cumsum(speed)
+    travelled = grid.sailed[1:]
     unbroken = np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0))
     longest = np.searchsorted(travelled, travelled - LONGEST_PATH * grid.frequency, side="left")
     shortest = np.searchsorted(travelled, travelled - SHORTEST_PATH * grid.frequency, side="right")

@@ -48,7 +48,8 @@ class Loss:
 class Analysis:
     """What a file says. Without a sound header there are no claims, without fixes nothing was sailed.
 
-    `frequency` is in Hz, 0 if unknown. `remarks` are one line each, for somebody who should look at the track.
+    `frequency` is in Hz, 0 if unknown; `unusable` the number of fixes that count for nothing. `remarks` are one line
+    each, for somebody who should look at the track.
     """
 
     track: Track
@@ -57,6 +58,7 @@ class Analysis:
     session: Session | None
     claims: tuple[Claim, ...]
     losses: tuple[Loss, ...]
+    unusable: int
     remarks: tuple[str, ...]
 
 
@@ -77,7 +79,8 @@ def analyse(data: Buffer) -> Analysis:
         *_remarks_on_accuracy(track, session),
         *_remarks_on_time(track, frequency, rules),
     )
-    return Analysis(track, rules, frequency, session, claims, _losses(track), remarks)
+    unusable = int(np.count_nonzero(~usable(track.frames, rules)))
+    return Analysis(track, rules, frequency, session, claims, _losses(track), unusable, remarks)
 
 
 def utc(milliseconds: int) -> str:

@@ -36,6 +36,16 @@ class Grid:
         return len(self.speed)
 
     @cached_property
+    def fixes(self) -> NDArray[np.intp]:
+        """The places that have a fix."""
+        return np.flatnonzero(self.present)
+
+    @cached_property
+    def sailed(self) -> Speeds:
+        """Before the first fix, the second, … and behind the last, in mm/s summed over fixes."""
+        return np.concatenate([[0], np.cumsum(self.speed[self.fixes])])
+
+    @cached_property
     def travelled(self) -> Speeds:
         """Up to place 0, 1, … n, in mm/s summed over places: one more than there are places."""
         return np.concatenate([[0], np.cumsum(self.speed)])

@@ -54,12 +54,10 @@ def over_seconds(grid: Grid, seconds: int) -> Windows:
     Not one more, and no trapezoids: so 1 s, 2 s and 10 s of 79 real files come out.
     """
     count = seconds * grid.frequency
-    return _of_count(grid.travelled, grid.present, count)
-
-
-def over_hour(grid: Grid) -> Windows:
-    """The mean over 3600 s of time in which missing frames, and those that may stand still, count as standing."""
-    return _of_count(_sums(grid.moving), np.ones_like(grid.present), 3600 * grid.frequency)
+    last = grid.fixes[count - 1 :]
+    first = grid.fixes[: len(last)]
+    sums = grid.sailed[count:] - grid.sailed[: len(last)]
+    return _spread(grid, last, np.where(last - first == count - 1, sums // count, NONE), first)
 
 
 def over_distance(grid: Grid, metres: int) -> Windows:
@@ -67,22 +65,25 @@ def over_distance(grid: Grid, metres: int) -> Windows:
 
     Missing frames take their time but add no distance.
     """
-    travelled = grid.travelled
     needed = metres * 1000 * grid.frequency  # in mm/s summed over places
-    starts = np.searchsorted(travelled, travelled[1:] - needed, side="right") - 1
-    sums = travelled[1:] - travelled[starts]
-    speeds = sums // (np.arange(1, len(grid) + 1) - starts)
-    return Windows(np.where((starts >= 0) & grid.present, speeds, NONE), starts)
+    sailed, place = grid.sailed, grid.fixes
+    last = int(np.searchsorted(sailed[1:], needed))  # no fix before that one has come so far
+    starts = np.searchsorted(sailed, sailed[last + 1 :] - needed, side="right") - 1
+    sums = sailed[last + 1 :] - sailed[starts]
+    return _spread(grid, place[last:], sums // (place[last:] + 1 - place[starts]), place[starts])
 
 
-def _of_count(sums: Speeds, present: NDArray[np.bool_], count: int) -> Windows:
-    starts = np.arange(1, len(sums)) - count
-    first = np.maximum(starts, 0)
-    counts = _sums(present)
-    complete = counts[1:] - counts[first] == count
-    return Windows(np.where(complete, (sums[1:] - sums[first]) // count, NONE), starts)
+def over_hour(grid: Grid) -> Windows:
+    """The mean over 3600 s of time in which missing frames, and those that may stand still, count as standing."""
+    count = 3600 * grid.frequency
+    sums = np.concatenate([[0], np.cumsum(grid.moving)])
+    last = np.arange(count - 1, len(grid))
+    return _spread(grid, last, (sums[count:] - sums[: len(last)]) // count, last + 1 - count)
 
 
-def _sums(values: NDArray[np.int64] | NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Sums of the first 0, 1, … n values."""
-    return np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+def _spread(grid: Grid, last: Speeds, speeds: Speeds, starts: Speeds) -> Windows:
+    """Windows for all places, of which these end at `last`."""
+    windows = Windows(np.full(len(grid), NONE), np.full(len(grid), NONE))
+    windows.speeds[last] = speeds
+    windows.starts[last] = starts
+    return windows
