@@ -61,14 +61,14 @@ def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
 def _plan(in_force: InForce) -> Iterator[str]:
     settings = in_force.settings
     targets = in_force.targets()
-    claims = in_force.claims(0, None)
+    days = in_force.days
     names = settings.names
     system = read_system_names(names.resolver_file, names.hosts_file)
     servers = ", ".join(names.servers) or ", ".join(host for host, _ in system.servers) or "none"
     search = ", ".join(system.search if names.search is None else names.search) or "none"
     expected = settings.expected
     yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
-    yield f"days:          {' to '.join(map(str, claims.days)) if claims.days else 'all'}"
+    yield f"days:          {' to '.join(map(str, days)) if days else 'all'}"
     yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
     yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
     yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"

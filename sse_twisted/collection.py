@@ -9,11 +9,11 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.detection import Sighting
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.names import Claims, Track, event_tracks
+from sse_twisted.event_folder.names import Claims, Track, all_tracks
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
@@ -36,6 +36,7 @@ class Standing:
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
     doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
+    elsewhen: int = 0  # logs of other days that the filter would not leave out
 
 
 @frozen
@@ -146,7 +147,7 @@ class Collection:
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
                 silent = 0
-            except MotionError as error:
+            except (MotionError, PathTrouble) as error:
                 self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
@@ -177,7 +178,8 @@ class Collection:
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
-        tracks = event_tracks(identifier, listing, claims)
+        everything = all_tracks(identifier, listing, claims)
+        tracks = [track for track in everything if track.of_event]
         missing, unsound = [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
@@ -193,8 +195,15 @@ class Collection:
         if ledger.changed:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
-        doubts = _doubts(listing, ledger)
-        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound), doubts)
+        return Standing(
+            wanted=len(tracks) - len(skipped),
+            missing=tuple(missing),
+            skipped=skipped,
+            unreadable=len(listing.bad),
+            unsound=tuple(unsound),
+            doubts=_doubts(listing, ledger),
+            elsewhen=sum(not track.of_event and not track.skipped for track in everything),
+        )
 
     def _announce(self, visit: Visit, standing: Standing) -> None:
         """Say once in a visit what is queued, and what is skipped."""
@@ -279,4 +288,7 @@ def _judge(
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    return Verdict(True, "; ".join(standing.unsound))
+    remarks = standing.unsound
+    if standing.elsewhen and not standing.wanted and not standing.skipped:
+        remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
+    return Verdict(True, "; ".join(remarks))

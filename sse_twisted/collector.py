@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import LogLevel
 
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
@@ -51,6 +52,8 @@ class Collector(MultiService):
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
+        self._utc = world.utc
+        self._remarked: object = None
         names = world.names(lambda: in_force.settings.names, log)
         client = CountingClient(world.agent(lambda: in_force.settings.inspection.timeout), clock, statistics)
         hasty_client = CountingClient(world.agent(lambda: in_force.settings.detection.timeout), clock, statistics)
@@ -66,7 +69,7 @@ class Collector(MultiService):
         meter = DelayMeter(clock, statistics.delayed)
         for service in (disk, names, self.roster, self.scanner, self.cleanup, meter):
             service.setServiceParent(self)
-        disk.when_it_works_again(self.scanner.wake_all)
+        disk.when_it_works_again(self.scanner.wake_waiting)
         in_force.observe(self._take_changes)
         self.commands = Commands(
             fleet=fleet,
@@ -143,6 +146,7 @@ class Collector(MultiService):
         """The roster or the settings are others now."""
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
+        self._remark_on_days()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
         if not self.scanner.running:
             return
@@ -150,6 +154,16 @@ class Collector(MultiService):
             if visit.claims != self.in_force.claims(visit.identifier, visit.timezone):
                 visit.wake()
         self.scanner.round_now()
+
+    def _remark_on_days(self) -> None:
+        """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
+        today, days = self.in_force.today(self._utc()), self.in_force.days
+        if days is None or days[0] <= today <= days[1]:
+            return
+        text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"
+        if (remark := (today, days)) != self._remarked:
+            self._remarked = remark
+            self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
 
     def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)

@@ -79,6 +79,12 @@ class InForce:
         zone = datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
         return datetime.datetime.fromtimestamp(seconds, zone).date()
 
+    @property
+    def days(self) -> tuple[datetime.date, datetime.date] | None:
+        """The first and the last day of the event, by the configuration or else the roster; None if neither says."""
+        event = self.settings.event
+        return (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""
         devices = self.settings.devices
@@ -94,7 +100,10 @@ class InForce:
     def claims(self, identifier: int, timezone: int | None) -> Claims:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
-        days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+        days = self.days
+        if days is not None and event.last_day is None:
+            # A roster of another year, or one that is not complete yet, must cost nobody a day: what is newer counts.
+            days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
         return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone, asked_for)
 

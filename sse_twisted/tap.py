@@ -20,6 +20,7 @@ from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.original_settings import read_original_settings
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
 from sse_twisted.world import real_world
 
 MOST_DEMO_DEVICES = 200
@@ -126,16 +127,16 @@ def makeService(options: Options) -> IService:
 
     if options["demo"]:
         demo = Demo(reactor, options["demo-devices"], options["event"])
-        return with_signals(reactor, demo, demo.reload)
+        return as_a_process(reactor, demo, demo.reload)
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    return with_signals(reactor, collector, collector.reload)
+    return as_a_process(reactor, collector, collector.reload)
 
 
-def with_signals(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
-    """The service, and beside it the handling of signals for as long as it runs."""
-    both = MultiService()
-    SignalService(reactor, reload).setServiceParent(both)
-    service.setServiceParent(both)
-    return both
+def as_a_process(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
+    """The service, and before it what makes a process of its own of it: a steady clock, and signals."""
+    process = MultiService()
+    for part in (SteadyTime(reactor), SignalService(reactor, reload), service):
+        part.setServiceParent(process)
+    return process

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 
-from tests.event import VirtualEvent, log_of
+from tests.event import MORNING, VirtualEvent, log_of
+
+DAY = 86_400_000  # ms
 
 
 def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: VirtualEvent) -> None:
@@ -11,7 +13,7 @@ def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: Virtua
     event.advance(5)
     event.device(602, log_of(602))
     event.arrive(602)
-    event.until("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 3)
+    event.until("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 5)
     event.until("motion-602 is connected", 1)
 
 
@@ -39,7 +41,7 @@ def test_an_edit_wakes_only_the_devices_that_it_concerns(event: VirtualEvent) ->
     other.requests.clear()
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
-    event.advance(3)
+    event.advance(5)
     assert (b"GET", b"/logs.json") in one.requests
     assert (b"GET", b"/logs.json") not in other.requests
 
@@ -85,3 +87,25 @@ def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent
     assert event.said("nobody is expected")
     event.advance(10)
     assert len(event.said("The roster can't be read")) == 1
+
+
+def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent) -> None:
+    """What it does not hold yet would count as nobody's, or as none of the event's."""
+    event.device(601, log_of(601), log_of(601, MORNING + 3 * DAY))
+    event.person(601, "2022-10-19", "2022-10-21", file_id="THEN")
+    event.people[0] |= {"End Date": "2022-10-18"}
+    event.write_roster()
+    whole = event.folder.roster.read_bytes()
+    event.start()
+    event.advance(3)
+    for length in range(len(whole) // 2, len(whole), 7):  # saved slowly, with a look at each step
+        event.folder.roster.write_bytes(whole[:length])
+        event.advance(2)
+    event.arrive(601)
+    event.folder.roster.write_bytes(whole)
+    event.advance(30)
+    assert not event.said("Roster: no more")
+    assert sorted(event.tracks()) == [
+        "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao",
+        "gpslogs/20221020/THEN_601_20221020_090000.oao",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,7 @@ def _captured(options: Options) -> list[Preparation]:
 
 
 def _invented(reactor: Any, options: Options) -> list[Preparation]:
-    seed, size, now_ms = options["seed"], options["size"] * 1000, int(reactor.seconds() * 1000)
+    seed, size, now_ms = options["seed"], options["size"] * 1000, int(time.time() * 1000)
 
     def logs_for(device: SimulatedDevice) -> Callable[[], object]:
         if size:
