@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
@@ -19,6 +19,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
+from sse_twisted.results import Held
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
@@ -31,6 +32,7 @@ class Standing:
     """How the event folder compares with a listing."""
 
     wanted: int = 0  # tracks
+    held: tuple[Held, ...] = ()  # whether wanted or not
     missing: tuple[Track, ...] = ()  # of the wanted ones
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
@@ -64,9 +66,14 @@ class Collection:
         clock: IReactorTime,
         log: Logger,
         report: Callable[[Fetched | Exception], object] = lambda _: None,
+        examine: Callable[[int, Sequence[Held]], object] = lambda *_: None,
     ) -> None:
-        """`report` is told of each track that was fetched, and of everything that failed."""
+        """`report` is told of each track that was fetched, and of everything that failed.
+
+        `examine` gets all tracks of a device that are here, whenever they were looked at.
+        """
         self._report = report
+        self._examine = examine
         self._inspector = inspector
         self._downloader = downloader
         self._folder = folder
@@ -174,17 +181,19 @@ class Collection:
         self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
         self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
+        self._examine(visit.identifier, standing.held)
         return standing
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
         everything = all_tracks(identifier, listing, claims)
         tracks = [track for track in everything if track.of_event]
-        missing, unsound = [], []
+        held, missing, unsound = [], [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
             if fetched is not None:
                 ledger.record(track, Status.COMPLETED, fetched)
+                held.append(Held(identifier, track.name, track.local_file, fetched.sha256))
                 if fetched.outcome is not Outcome.VERIFIED:
                     unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
             elif track.skipped:
@@ -197,6 +206,7 @@ class Collection:
         skipped = tuple(track for track in tracks if track.skipped)
         return Standing(
             wanted=len(tracks) - len(skipped),
+            held=tuple(held),
             missing=tuple(missing),
             skipped=skipped,
             unreadable=len(listing.bad),

@@ -22,6 +22,7 @@ from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
+from sse_twisted.results import ResultsService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
@@ -60,14 +61,17 @@ class Collector(MultiService):
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
-        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report)
+        self.results = ResultsService(folder, disk, fleet, in_force, log)
+        collection = Collection(
+            inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report, self.results.take
+        )
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
         self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup, meter):
+        for service in (disk, names, self.roster, self.results, self.scanner, self.cleanup, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_waiting)
         in_force.observe(self._take_changes)

@@ -28,6 +28,15 @@ PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 
 @frozen
+class Measured:
+    """What the bytes of a track say: the best in mm/s for each kind of window, and whether its claims hold."""
+
+    track: str
+    bests: tuple[tuple[str, int], ...]
+    sound: bool  # whole, and nothing that its header claims is contradicted
+
+
+@frozen
 class Device:
     """A snapshot of one device."""
 
@@ -40,6 +49,7 @@ class Device:
     findings: tuple[str, ...] = ()  # warnings of this visit
     wanted: int = 0  # tracks
     missing: tuple[str, ...] = ()  # of the wanted ones, by name
+    measured: tuple[Measured, ...] = ()  # of the tracks that are here
     downloading: str = ""  # the name of the track under way
     received: int = 0  # bytes of it
     reason: str = ""  # why it must stay connected

@@ -55,7 +55,7 @@ class AlphaWindows:
     """The fastest path to each place; searched for when it is asked for."""
 
     fixes: _Fixes
-    includes_start: bool = False
+    parts: int
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
         """Those of the paths that begin at `since` or later and end at first, first + 1, … stop - 1."""
@@ -80,7 +80,7 @@ class AlphaWindows:
 
     def _means(self, starts: Places, ends: Places) -> Places:
         place, travelled = self.fixes.place, self.fixes.travelled
-        means: Places = (travelled[ends] - travelled[starts]) // (place[ends] - place[starts])
+        means: Places = (travelled[ends] - travelled[starts]) * self.parts // (place[ends] - place[starts])
         return means
 
 
@@ -90,7 +90,7 @@ def over_alpha(grid: Grid) -> AlphaWindows:
     The path excludes the fix at its start, and its time is that between both fixes. So the device has it since firmware
     3118, at the full rate.
     """
-    return AlphaWindows(_fixes(grid))
+    return AlphaWindows(_fixes(grid), grid.parts)
 
 
 def _fixes(grid: Grid) -> _Fixes:

@@ -48,12 +48,11 @@ class Measures:
 
 @frozen
 class Window:
-    """A window of a grid: its mean speed in mm/s, its first place, its last, and the number that the mean is of."""
+    """A window of a grid: its mean speed in parts of a mm/s, its first place and its last."""
 
     value: int
     first: int
     last: int
-    count: int
 
 
 def session_bests(grid: Grid, *, missing_is_slow: bool = False) -> dict[str, tuple[Best, ...]]:
@@ -85,11 +84,11 @@ def five_best(grid: Grid, metric: Metric, ends: NDArray[np.intp]) -> tuple[Best,
     return tuple(Best(grid.second(window.last), window.value) for window in five_windows(metric, ends, len(grid)))
 
 
-def five_windows(metric: Metric, ends: NDArray[np.intp], places: int) -> tuple[Window, ...]:
+def five_windows(metric: Metric, ends: NDArray[np.intp], places: int, *, forgets: bool = True) -> tuple[Window, ...]:
     """The fastest five of the best windows of all runs of a grid; of two that are equal, the later is first.
 
-    Where no window is complete as a run ends, memory goes on into the next run; else it begins anew: a window never
-    reaches back over the end of a run that had a best.
+    Where no window is complete as a run ends, memory goes on into the next run; else, if the device `forgets`, it
+    begins anew: a window never reaches back over the end of a run that had a best.
     """
     found: list[tuple[int, int, int]] = []  # speed, last place, where memory began
     since = first = 0
@@ -98,12 +97,10 @@ def five_windows(metric: Metric, ends: NDArray[np.intp], places: int) -> tuple[W
         place = int(speeds.argmax()) if len(speeds) else 0
         if len(speeds) and speeds[place] != NONE:
             found.append((int(speeds[place]), first + place, since))
-            since = stop
+            since = stop if forgets else 0
         first = stop
     best = sorted(found, reverse=True)[:KEPT]
-    windows = ((value, metric.start(since, last), last) for value, last, since in best)
-    # The path of an alpha begins behind the fix at its start.
-    return tuple(Window(value, first, last, last - first + metric.includes_start) for value, first, last in windows)
+    return tuple(Window(value, metric.start(since, last), last) for value, last, since in best)
 
 
 def distance(grid: Grid) -> int:

@@ -176,7 +176,9 @@ def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator
         found = None if bearing is not Bearing.CONTRADICTED else fastest
         yield Claim("maximum", 0, header.max_speed, bearing, found)
     shortest = distance(evidence.wide)
-    longest = shortest + evidence.fastest * int(evidence.missing.sum()) // evidence.wide.frequency
+    # The first fix that is received is never stored, however fast it is.
+    missing = fastest + evidence.fastest * int(evidence.missing.sum())
+    longest = shortest + missing // evidence.wide.frequency
     shortest -= int(DISTANCE_OFF * shortest) + DISTANCE_AT_REST
     longest += int(DISTANCE_OFF * longest) + DISTANCE_AT_REST
     if shortest <= header.distance <= longest:

@@ -39,10 +39,11 @@ class Rules:
     unusable_stands: bool = False  # whether a fix that is not usable counts as standing still, or is missing
     stored_from: int = 0  # slower fixes are received and counted, but not stored
     alpha: Alpha = Alpha.FULL_RATE
-    rounds_down: bool = True  # speeds to whole mm/s
+    parts: int = 1  # of a mm/s, to which means are rounded down
+    forgets: bool = True  # no window reaches back over the end of a run that had a best
 
 
-ESP: Final = Rules(least_fix=0, least_satellites=5, unusable_stands=True, rounds_down=False)
+ESP: Final = Rules(least_fix=0, least_satellites=5, unusable_stands=True, parts=1000, forgets=False)
 
 
 def rules_of(identifier: int, firmware: int) -> Rules:

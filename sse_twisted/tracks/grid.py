@@ -31,6 +31,7 @@ class Grid:
     heading: NDArray[np.int64]  # 1e-5 degrees
     latitude: NDArray[np.float64]  # radians
     longitude: NDArray[np.float64]
+    parts: int = 1  # of a mm/s, in which means are given, rounded down
 
     def __len__(self) -> int:
         return len(self.speed)
@@ -59,10 +60,10 @@ class Grid:
         return self.time(place) // 1000
 
     def places(self, second: int) -> tuple[int, int]:
-        """The first place of a UTC second, and the place behind its last; none of them need exist."""
+        """The first place of a UTC second, and the place behind its last; the same where the grid has none of it."""
         since = second * 1000 - self.start
         first, stop = (-(-milliseconds * self.frequency // 1000) for milliseconds in (since, since + 1000))
-        return max(0, first), max(0, min(stop, len(self)))
+        return min(max(0, first), len(self)), min(max(0, stop), len(self))
 
 
 def usable(frames: Frames, rules: Rules = MOTION) -> NDArray[np.bool_]:
@@ -108,6 +109,7 @@ def on_grid(frames: Frames, frequency: int, rules: Rules = MOTION) -> Grid:
         heading=column(frames["heading"].astype(np.int64)),
         latitude=column(np.radians(frames["latitude"] * 1e-7)),
         longitude=column(np.radians(frames["longitude"] * 1e-7)),
+        parts=rules.parts,
     )
 
 

@@ -109,8 +109,8 @@ def session_of(measures: Measures, rules: Rules) -> Session:
     grid = measures.grid
     ends = run_ends(grid, missing_is_slow=rules.stored_from > 0)
     names = [name for name in SPEEDS if name != "alpha500" or rules.alpha is not Alpha.NONE]
-    found = {name: five_windows(measures[name], ends, len(grid)) for name in names}
-    bests = {name: tuple(_speed(grid, window, rules) for window in windows) for name, windows in found.items()}
+    found = {name: five_windows(measures[name], ends, len(grid), forgets=rules.forgets) for name in names}
+    bests = {name: tuple(_speed(grid, window) for window in windows) for name, windows in found.items()}
     present: Any = np.flatnonzero(grid.present)
     return Session(
         bests=bests,
@@ -122,9 +122,6 @@ def session_of(measures: Measures, rules: Rules) -> Session:
     )
 
 
-def _speed(grid: Grid, window: Window, rules: Rules) -> Speed:
-    value: float = window.value
-    if not rules.rounds_down:
-        places = slice(window.last + 1 - window.count, window.last + 1)
-        value = int(grid.speed[places].sum()) / window.count
+def _speed(grid: Grid, window: Window) -> Speed:
+    value = window.value if grid.parts == 1 else window.value / grid.parts
     return Speed(value, grid.time(window.first), grid.time(window.last))

@@ -18,11 +18,7 @@ NONE: Final = -1
 
 
 class Metric(Protocol):
-    """Mean speeds over one kind of window; the mean is of all its places, or of all but the first."""
-
-    @property
-    def includes_start(self) -> bool:
-        """Whether the first place of a window counts."""
+    """Mean speeds over one kind of window, in the parts of a mm/s that the grid has."""
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
         """Those of the windows that begin at `since` or later and end at first, first + 1, … stop - 1."""
@@ -37,7 +33,6 @@ class Windows:
 
     speeds: Speeds
     starts: NDArray[np.int64]
-    includes_start: bool = True
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
         """Those that begin at `since` or later."""
@@ -57,7 +52,7 @@ def over_seconds(grid: Grid, seconds: int) -> Windows:
     last = grid.fixes[count - 1 :]
     first = grid.fixes[: len(last)]
     sums = grid.sailed[count:] - grid.sailed[: len(last)]
-    return _spread(grid, last, np.where(last - first == count - 1, sums // count, NONE), first)
+    return _spread(grid, last, np.where(last - first == count - 1, sums * grid.parts // count, NONE), first)
 
 
 def over_distance(grid: Grid, metres: int) -> Windows:
@@ -70,7 +65,7 @@ def over_distance(grid: Grid, metres: int) -> Windows:
     last = int(np.searchsorted(sailed[1:], needed))  # no fix before that one has come so far
     starts = np.searchsorted(sailed, sailed[last + 1 :] - needed, side="right") - 1
     sums = sailed[last + 1 :] - sailed[starts]
-    return _spread(grid, place[last:], sums // (place[last:] + 1 - place[starts]), place[starts])
+    return _spread(grid, place[last:], sums * grid.parts // (place[last:] + 1 - place[starts]), place[starts])
 
 
 def over_hour(grid: Grid) -> Windows:
@@ -78,7 +73,7 @@ def over_hour(grid: Grid) -> Windows:
     count = 3600 * grid.frequency
     sums = np.concatenate([[0], np.cumsum(grid.moving)])
     last = np.arange(count - 1, len(grid))
-    return _spread(grid, last, (sums[count:] - sums[: len(last)]) // count, last + 1 - count)
+    return _spread(grid, last, (sums[count:] - sums[: len(last)]) * grid.parts // count, last + 1 - count)
 
 
 def _spread(grid: Grid, last: Speeds, speeds: Speeds, starts: Speeds) -> Windows:
