@@ -9,7 +9,7 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.grid import Grid, Speeds
+from sse_twisted.tracks.grid import Grid, Places, Speeds
 from sse_twisted.tracks.windows import NONE
 
 LONGEST_PATH: Final = 500_000  # mm
@@ -23,26 +23,26 @@ EARTH_RADIUS: Final = 6_371_009.0  # m
 BLOCK: Final = 16  # fixes whose positions are first compared as one
 BLOCKS_AT_ONCE: Final = 4096  # pairs of blocks, 256 pairs of fixes each: bounds the memory
 
-Places = NDArray[np.int64]
+Fixes = NDArray[np.int64]  # by their numbers
 Metres = NDArray[np.float64]
 
 
 @frozen(eq=False)
 class _Fixes:
-    """The places of a grid that have a fix, and blocks of them in a row."""
+    """The fixes of a grid, and blocks of them in a row."""
 
     place: Places
-    travelled: Places  # up to and with this fix, in mm/s summed over places
-    heading: Places
+    travelled: Fixes  # up to and with this fix, in mm/s summed over places
+    heading: Fixes
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
     shrinking: NDArray[np.float64]  # of a metre to the east, from the equator to here
-    earliest: Places  # the first fix at which a path to this one can begin
-    latest: Places  # the last one; before the earliest if there is none
-    middle: Places  # of each block
+    earliest: Fixes  # the first fix at which a path to this one can begin
+    latest: Fixes  # the last one; before the earliest if there is none
+    middle: Fixes  # of each block
     radius: Metres  # from the middle of each block to its farthest fix
 
-    def apart(self, at: Places, other: Places) -> Metres:
+    def apart(self, at: Fixes, other: Fixes) -> Metres:
         """Square metres between fixes on an earth that is flat around `at`."""
         east = (self.east[other] - self.east[at]) * self.shrinking[at]
         north = self.north[other] - self.north[at]
@@ -58,29 +58,25 @@ class AlphaWindows:
     parts: int
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        """Those of the paths that begin at `since` or later and end at first, first + 1, … stop - 1."""
-        place = self.fixes.place
+        """Those of the paths that begin at place `since` or later and end at fix first, first + 1, … stop - 1."""
         speeds = np.full(stop - first, NONE)
         for starts, ends in self._paths(since, first, stop):
-            np.maximum.at(speeds, place[ends] - first, self._means(starts, ends))
+            np.maximum.at(speeds, ends - first, self._means(starts, ends))
         return speeds
 
-    def start(self, since: int, place: int) -> int:
-        """Where the fastest path to `place` begins, the last if there are several; `place` without one."""
-        fastest, start = NONE, place
-        for starts, ends in self._paths(since, place, place + 1):
-            for mean, begin in zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True):
-                if (mean, begin) >= (fastest, start if fastest != NONE else NONE):
-                    fastest, start = mean, begin
-        return int(self.fixes.place[start]) if fastest != NONE else place
+    def start(self, since: int, fix: int) -> int:
+        """The place where the fastest path to a fix begins, the last if there are several; its own without one."""
+        fastest = (NONE, fix)
+        for starts, ends in self._paths(since, fix, fix + 1):
+            fastest = max([fastest, *zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True)])
+        return int(self.fixes.place[fastest[1]])
 
-    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
-        bounds = np.searchsorted(self.fixes.place, [since, first, stop])
-        return _paths(self.fixes, *bounds.tolist())
+    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Fixes, Fixes]]:
+        return _paths(self.fixes, int(np.searchsorted(self.fixes.place, since)) if since else 0, first, stop)
 
-    def _means(self, starts: Places, ends: Places) -> Places:
+    def _means(self, starts: Fixes, ends: Fixes) -> Fixes:
         place, travelled = self.fixes.place, self.fixes.travelled
-        means: Places = (travelled[ends] - travelled[starts]) * self.parts // (place[ends] - place[starts])
+        means: Fixes = (travelled[ends] - travelled[starts]) * self.parts // (place[ends] - place[starts])
         return means
 
 
@@ -94,8 +90,7 @@ def over_alpha(grid: Grid) -> AlphaWindows:
 
 
 def _fixes(grid: Grid) -> _Fixes:
-    place = grid.fixes
-    speed, latitude = grid.speed[place], grid.latitude[place]
+    place, speed, latitude = grid.place, grid.speed, grid.latitude
     order = np.arange(len(place))
     middle = np.minimum(order[::BLOCK] + BLOCK // 2, len(place) - 1)
     travelled = grid.sailed[1:]
@@ -105,9 +100,9 @@ def _fixes(grid: Grid) -> _Fixes:
     fixes = _Fixes(
         place=place,
         travelled=travelled,
-        heading=grid.heading[place],
+        heading=grid.heading,
         north=latitude * EARTH_RADIUS,
-        east=grid.longitude[place] * EARTH_RADIUS,
+        east=grid.longitude * EARTH_RADIUS,
         shrinking=np.cos(latitude),
         earliest=np.maximum(longest, unbroken),
         latest=shortest - 1,
@@ -118,7 +113,7 @@ def _fixes(grid: Grid) -> _Fixes:
     return evolve(fixes, radius=np.sqrt(np.maximum.reduceat(from_middle, order[::BLOCK])))
 
 
-def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
+def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[Fixes, Fixes]]:
     """The fixes at the start and at the end of every path that counts and ends at fix first … stop - 1."""
     latest = fixes.latest[first:stop]
     earliest = np.maximum(fixes.earliest[first:stop], since)
@@ -137,7 +132,7 @@ def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[P
         yield starts[back], ends[back]
 
 
-def _near_blocks(fixes: _Fixes, ends: Places, earliest: Places, latest: Places) -> Iterator[tuple[Places, Places]]:
+def _near_blocks(fixes: _Fixes, ends: Fixes, earliest: Fixes, latest: Fixes) -> Iterator[tuple[Fixes, Fixes]]:
     """Pairs of blocks of which some fixes can be the start and the end of a path to one of the `ends`."""
     end_blocks = ends // BLOCK
     begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
@@ -155,7 +150,7 @@ def _near_blocks(fixes: _Fixes, ends: Places, earliest: Places, latest: Places) 
         yield start_blocks[pairs], end_blocks[pairs]
 
 
-def _members(start_blocks: Places, end_blocks: Places) -> tuple[Places, Places]:
+def _members(start_blocks: Fixes, end_blocks: Fixes) -> tuple[Fixes, Fixes]:
     """Every fix of each start block with every fix of the end block beside it."""
     within = np.arange(BLOCK)
     starts = np.repeat(start_blocks[:, None] * BLOCK + within, BLOCK)
@@ -163,7 +158,7 @@ def _members(start_blocks: Places, end_blocks: Places) -> tuple[Places, Places]:
     return starts, ends
 
 
-def _angle(difference: Places) -> Places:
+def _angle(difference: Fixes) -> Fixes:
     """Between 0 and 180 degrees, of a difference of courses."""
-    angle: Places = np.abs((difference + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN)
+    angle: Fixes = np.abs((difference + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN)
     return angle

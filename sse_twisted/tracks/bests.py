@@ -9,11 +9,10 @@ from typing import Final
 
 import numpy as np
 from attrs import field, frozen
-from numpy.typing import NDArray
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.firmware import BESTS
-from sse_twisted.tracks.grid import Grid
+from sse_twisted.tracks.grid import Grid, Places
 from sse_twisted.tracks.header import Best
 from sse_twisted.tracks.windows import NONE, Metric, over_distance, over_hour, over_seconds
 
@@ -66,41 +65,44 @@ def session_bests(grid: Grid, *, missing_is_slow: bool = False) -> dict[str, tup
     return {name: five_best(grid, METRICS[name](grid), ends) for name in BESTS}
 
 
-def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bool = False) -> NDArray[np.intp]:
+def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bool = False) -> Places:
     """The places before which a run ends: the last so many fixes before it were slower than `slowest` (mm/s).
 
     A turn does not end a run as long as it is faster than that.
     """
     slow = grid.speed < slowest
-    if not missing_is_slow:
-        slow &= grid.present
-    counts = np.concatenate([[0], np.cumsum(slow)])
-    ended = counts[SLOW_FIXES:] - counts[:-SLOW_FIXES] == SLOW_FIXES
-    return np.flatnonzero(ended & ~np.concatenate([[False], ended[:-1]])) + SLOW_FIXES
+    if missing_is_slow:
+        fast = np.concatenate([[-1], grid.place[~slow], [grid.length]])
+        return fast[:-1][np.diff(fast) > SLOW_FIXES] + 1 + SLOW_FIXES
+    slowly = grid.place[slow]
+    begins = np.flatnonzero(np.diff(slowly, prepend=-2) != 1)
+    counts = np.diff(begins, append=len(slowly))
+    return slowly[begins[counts >= SLOW_FIXES]] + SLOW_FIXES
 
 
-def five_best(grid: Grid, metric: Metric, ends: NDArray[np.intp]) -> tuple[Best, ...]:
+def five_best(grid: Grid, metric: Metric, ends: Places) -> tuple[Best, ...]:
     """The five best windows of all runs, each stamped with the second in which it was first reached."""
-    return tuple(Best(grid.second(window.last), window.value) for window in five_windows(metric, ends, len(grid)))
+    return tuple(Best(grid.second(window.last), window.value) for window in five_windows(grid, metric, ends))
 
 
-def five_windows(metric: Metric, ends: NDArray[np.intp], places: int, *, forgets: bool = True) -> tuple[Window, ...]:
+def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = True) -> tuple[Window, ...]:
     """The fastest five of the best windows of all runs of a grid; of two that are equal, the later is first.
 
     Where no window is complete as a run ends, memory goes on into the next run; else, if the device `forgets`, it
     begins anew: a window never reaches back over the end of a run that had a best.
     """
-    found: list[tuple[int, int, int]] = []  # speed, last place, where memory began
+    found: list[tuple[int, int, int]] = []  # speed, last fix, where memory began
     since = first = 0
-    for stop in (*ends.tolist(), places):
+    stops = np.searchsorted(grid.place, ends)
+    for place, stop in zip([*ends.tolist(), grid.length], [*stops.tolist(), len(grid.place)], strict=True):
         speeds = metric(since, first, stop)
-        place = int(speeds.argmax()) if len(speeds) else 0
-        if len(speeds) and speeds[place] != NONE:
-            found.append((int(speeds[place]), first + place, since))
-            since = stop if forgets else 0
+        fix = int(speeds.argmax()) if len(speeds) else 0
+        if len(speeds) and speeds[fix] != NONE:
+            found.append((int(speeds[fix]), first + fix, since))
+            since = place if forgets else 0
         first = stop
     best = sorted(found, reverse=True)[:KEPT]
-    return tuple(Window(value, metric.start(since, last), last) for value, last, since in best)
+    return tuple(Window(value, metric.start(since, fix), int(grid.place[fix])) for value, fix, since in best)
 
 
 def distance(grid: Grid) -> int:

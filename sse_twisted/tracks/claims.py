@@ -13,11 +13,10 @@ from typing import Final
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
 from sse_twisted.tracks.firmware import Alpha, Rules
-from sse_twisted.tracks.grid import Grid, filled, on_grid, part, usable, widened
+from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
 from sse_twisted.tracks.header import Best, Header
 from sse_twisted.tracks.layout import Frames
 from sse_twisted.tracks.session import in_time
@@ -25,6 +24,7 @@ from sse_twisted.tracks.windows import NONE
 
 LATE: Final = 10  # s after its end that firmware 3109 to 3111 stamped an alpha
 LONGEST_ALPHA: Final = 500_000  # mm
+LONGEST_WINDOW: Final = 2 * 3600  # s; nobody claims a best of 1852 m at half a knot
 # Of the distance: from five complete real tracks it comes out within 0.05 % of what the device says.
 DISTANCE_OFF: Final = 0.001
 DISTANCE_AT_REST: Final = 1000  # mm; logs at rest claim up to a few hundred
@@ -64,24 +64,34 @@ class _Evidence:
 
     actual: Measures
     wide: Grid
-    missing: NDArray[np.bool_]  # of the wide grid, where a fix may have been received
+    known: Places  # of the wide grid, at which there was certainly no fix that counts
     fastest: int  # mm/s, that a missing one can be
 
-    def limits(self, name: str, first: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def missing(self, first: int, stop: int) -> int:
+        """At how many of these places of the wide grid a fix may have been received that is not in the file."""
+        begin, end = self.wide.fixes(first, stop)
+        known = np.searchsorted(self.known, [first, stop])
+        return stop - first - (end - begin) - int(known[1] - known[0])
+
+    def limits(self, name: str, first: int, stop: int) -> tuple[Speeds, Speeds]:
         """The windows to these places of the wide grid, with the missing fixes at their slowest and fastest."""
-        begin = self._begin(name, first)
-        missing = self.missing[begin:stop]
-        grids = (filled(part(self.wide, begin, stop), speed, missing) for speed in (0, self.fastest))
-        lower, upper = (METRICS[name](grid)(0, first - begin, stop - begin) for grid in grids)
+        begin = max(self._begin(name, first), first - LONGEST_WINDOW * self.wide.frequency)
+        grids = (filled(self.wide, begin, stop, speed, self.known) for speed in (0, self.fastest))
+        lower, upper = (METRICS[name](grid)(0, *grid.fixes(first - begin, stop - begin)) for grid in grids)
         return lower, upper
 
     def _begin(self, name: str, place: int) -> int:
         """A place before the first of every window that ends at `place` or later."""
-        frequency = self.wide.frequency
-        if name in METRES:
-            needed = METRES[name] * 1000 * frequency
-            return max(0, int(np.searchsorted(self.wide.travelled, self.wide.travelled[place] - needed)) - 1)
-        return max(0, place - SECONDS[name] * frequency)
+        if name not in METRES:
+            return max(0, place - SECONDS[name] * self.wide.frequency)
+        return self.back(place, METRES[name] * 1000)
+
+    def back(self, place: int, distance: int) -> int:
+        """The last place before which so many mm were sailed until `place`; 0 if it was never so far."""
+        sailed = self.wide.sailed
+        fix = int(np.searchsorted(self.wide.place, place))
+        begin = int(np.searchsorted(sailed, sailed[fix] - distance * self.wide.frequency))
+        return int(self.wide.place[begin - 1]) + 1 if begin else 0
 
 
 def check_claims(header: Header, frames: Frames, measures: Measures, rules: Rules) -> tuple[Claim, ...]:
@@ -104,18 +114,18 @@ def check_claims(header: Header, frames: Frames, measures: Measures, rules: Rule
 
 def _evidence(header: Header, frames: Frames, measures: Measures, rules: Rules) -> _Evidence:
     grid = measures.grid
-    if len(grid):
+    if grid.length:
         grid = widened(grid, header.start_date, header.end_date)
-    missing = ~grid.present
     frames = frames[in_time(frames) & ~usable(frames, rules)]
-    known = (frames["utc"].astype(np.int64) - grid.start) * grid.frequency // 1000
-    missing[known[(known >= 0) & (known < len(grid))]] = False
+    known = np.unique((frames["utc"].astype(np.int64) - grid.start) * grid.frequency // 1000)
+    known = np.setdiff1d(known[(known >= 0) & (known < grid.length)], grid.place, assume_unique=True)
     fastest = rules.stored_from or int(grid.speed.max(initial=0))  # of a lost one: as fast as ever
-    return _Evidence(measures, grid, missing, fastest)
+    return _Evidence(measures, grid, known, fastest)
 
 
 def _check(name: str, best: Best, evidence: _Evidence) -> Claim:
-    exact = evidence.actual[name](0, *evidence.actual.grid.places(best.second))
+    grid = evidence.actual.grid
+    exact = evidence.actual[name](0, *grid.fixes(*grid.places(best.second)))
     if (exact == best.value).any():
         return Claim(name, best.second, best.value, Bearing.EXACT)
     first, stop = evidence.wide.places(best.second)
@@ -124,7 +134,7 @@ def _check(name: str, best: Best, evidence: _Evidence) -> Claim:
     return _weighed(name, best, *evidence.limits(name, first, stop))
 
 
-def _weighed(name: str, best: Best, lower: NDArray[np.int64], upper: NDArray[np.int64]) -> Claim:
+def _weighed(name: str, best: Best, lower: Speeds, upper: Speeds) -> Claim:
     complete = upper != NONE
     if not complete.any():
         return Claim(name, best.second, best.value, Bearing.UNSEEN)
@@ -144,22 +154,22 @@ def _check_alpha(best: Best, frames: Frames, evidence: _Evidence, rules: Rules) 
     if rules.alpha is Alpha.EVERY_SECOND:
         grid = on_grid(frames[frames["utc"] % 1000 == 0], 1, rules)
         metric, second = METRICS["alpha500"](grid), second - LATE
-    values = metric(0, *grid.places(second))
+    values = metric(0, *grid.fixes(*grid.places(second)))
     if (values == best.value).any():
         return Claim("alpha500", best.second, best.value, Bearing.EXACT)
     grid = evidence.wide
     first, stop = grid.places(second)
     if first >= stop:
         return Claim("alpha500", best.second, best.value, Bearing.UNSEEN)
-    begin = int(np.searchsorted(grid.travelled, grid.travelled[stop] - LONGEST_ALPHA * grid.frequency))
+    begin = evidence.back(stop, LONGEST_ALPHA)
     # What else firmware 3109 to 3111 does is not known: of ten alphas of two real files two come out.
-    if evidence.missing[begin:stop].any() or rules.alpha is Alpha.EVERY_SECOND:
-        fastest = max(evidence.fastest, int(grid.speed[begin:stop].max()))
+    if evidence.missing(begin, stop) or rules.alpha is Alpha.EVERY_SECOND:
+        fastest = max(evidence.fastest, int(grid.speed[slice(*grid.fixes(begin, stop))].max(initial=0)))
         return _weighed("alpha500", best, np.zeros(1, np.int64), np.array([fastest]))
     return Claim("alpha500", best.second, best.value, Bearing.CONTRADICTED, _nearest(values, best.value))
 
 
-def _nearest(values: NDArray[np.int64], claimed: int) -> int | None:
+def _nearest(values: Speeds, claimed: int) -> int | None:
     values = values[values != NONE]
     return int(values[np.abs(values - claimed).argmin()]) if len(values) else None
 
@@ -170,14 +180,14 @@ def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator
     bearing = Bearing.CONTRADICTED
     if header.max_speed == fastest:
         bearing = Bearing.EXACT
-    elif evidence.missing.any() and fastest < header.max_speed <= rules.stored_from:
+    elif evidence.missing(0, evidence.wide.length) and fastest < header.max_speed <= rules.stored_from:
         bearing = Bearing.WITHIN
     if header.max_speed or fastest:
         found = None if bearing is not Bearing.CONTRADICTED else fastest
         yield Claim("maximum", 0, header.max_speed, bearing, found)
     shortest = distance(evidence.wide)
     # The first fix that is received is never stored, however fast it is.
-    missing = fastest + evidence.fastest * int(evidence.missing.sum())
+    missing = fastest + evidence.fastest * evidence.missing(0, evidence.wide.length)
     longest = shortest + missing // evidence.wide.frequency
     shortest -= int(DISTANCE_OFF * shortest) + DISTANCE_AT_REST
     longest += int(DISTANCE_OFF * longest) + DISTANCE_AT_REST

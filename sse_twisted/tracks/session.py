@@ -7,7 +7,7 @@ does not show, are alike. Speeds are whole mm/s, as the device has them; `knots`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from attrs import frozen
@@ -20,6 +20,7 @@ from sse_twisted.tracks.header import Header
 from sse_twisted.tracks.layout import KNOT, Frames
 
 SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most looked-at first
+NEVER: Final = 1 << 53  # ms; sums with later moments would not fit
 MOST_FREQUENT: Final = 25  # Hz, of any GNSS chip in a logger
 
 
@@ -91,10 +92,10 @@ def in_time(frames: Frames) -> NDArray[np.bool_]:
 
     A clock that jumped costs the frames of the wrong time, not the track.
     """
-    utc = frames["utc"].astype(np.int64)
-    if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= LONGEST * 500):
+    utc = np.minimum(frames["utc"], NEVER).astype(np.int64)
+    if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= LONGEST * 500 and utc[-1] < NEVER):
         return np.ones(len(utc), np.bool_)
-    near = np.abs(utc - int(np.median(utc))) <= LONGEST * 500
+    near = (np.abs(utc - int(np.median(utc))) <= LONGEST * 500) & (utc < NEVER)
     near &= utc >= int(utc[near][0]) if near.any() else near
     return near
 
@@ -109,15 +110,14 @@ def session_of(measures: Measures, rules: Rules) -> Session:
     grid = measures.grid
     ends = run_ends(grid, missing_is_slow=rules.stored_from > 0)
     names = [name for name in SPEEDS if name != "alpha500" or rules.alpha is not Alpha.NONE]
-    found = {name: five_windows(measures[name], ends, len(grid), forgets=rules.forgets) for name in names}
+    found = {name: five_windows(grid, measures[name], ends, forgets=rules.forgets) for name in names}
     bests = {name: tuple(_speed(grid, window) for window in windows) for name, windows in found.items()}
-    present: Any = np.flatnonzero(grid.present)
     return Session(
         bests=bests,
         maximum=int(grid.speed.max(initial=0)),
         distance=distance(grid),
-        start=grid.time(int(present[0])) if len(present) else 0,
-        end=grid.time(int(present[-1])) if len(present) else 0,
+        start=grid.time(int(grid.place[0])) if grid.length else 0,
+        end=grid.time(int(grid.place[-1])) if grid.length else 0,
         moving=int(np.count_nonzero(grid.moving)) * 1000 // grid.frequency,
     )
 
