@@ -212,7 +212,7 @@ def measured_of(name: str, report: Report) -> Measured:
     """What a snapshot has of a report."""
     session = report["session"]
     bests = {column: round(best["m/s"] * 1000) for column in COLUMNS if session and (best := _best(session, column))}
-    sound = bool(report["whole"]) and not report["contradicted"]
+    sound = bool(report["whole"]) and not report["doubtful"]
     return Measured(name, tuple(bests.items()), sound)
 
 
@@ -231,5 +231,5 @@ def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:
 
 
 def _is_report(value: Any) -> bool:
-    keys = ("session", "header", "remarks", "contradicted", "whole", "sha256")
+    keys = ("session", "header", "remarks", "doubtful", "whole", "sha256")
     return isinstance(value, dict) and all(key in value for key in keys)

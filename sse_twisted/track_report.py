@@ -47,6 +47,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
             for claim in analysis.claims
             if claim.bearing is Bearing.CONTRADICTED
         ],
+        "doubtful": any(claim.is_doubtful for claim in analysis.claims),
         "remarks": list(analysis.remarks),
     }
 

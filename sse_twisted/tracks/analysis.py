@@ -10,7 +10,7 @@ import numpy as np
 from attrs import frozen
 
 from sse_twisted.tracks.bests import Measures
-from sse_twisted.tracks.claims import Bearing, Claim, check_claims
+from sse_twisted.tracks.claims import Claim, check_claims
 from sse_twisted.tracks.firmware import Rules, rules_of
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.integrity import Damage
@@ -111,7 +111,7 @@ def _remarks_on_claims(claims: tuple[Claim, ...]) -> Iterator[str]:
     """One line for each name: the boldest."""
     worst: dict[str, Claim] = {}
     for claim in claims:
-        if claim.bearing is Bearing.CONTRADICTED:
+        if claim.is_doubtful:
             rival = worst.get(claim.name)
             if rival is None or _boldness(claim) > _boldness(rival):
                 worst[claim.name] = claim

@@ -27,6 +27,7 @@ LONGEST_ALPHA: Final = 500_000  # mm
 LONGEST_WINDOW: Final = 2 * 3600  # s; nobody claims a best of 1852 m at half a knot
 # Of the distance: from five complete real tracks it comes out within 0.05 % of what the device says.
 DISTANCE_OFF: Final = 0.001
+OTHER_ROUNDING: Final = 10  # mm/s, 0.02 knots; no event file is off at all
 DISTANCE_AT_REST: Final = 1000  # mm; logs at rest claim up to a few hundred
 
 
@@ -51,6 +52,13 @@ class Claim:
     value: int
     bearing: Bearing
     found: int | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is contradicted by more than firmware of other rules may round."""
+        return self.bearing is Bearing.CONTRADICTED and (
+            self.found is None or abs(self.value - self.found) > OTHER_ROUNDING
+        )
 
     @property
     def is_above(self) -> bool:

@@ -95,7 +95,8 @@ def in_time(frames: Frames) -> NDArray[np.bool_]:
     utc = np.minimum(frames["utc"], NEVER).astype(np.int64)
     if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= LONGEST * 500 and utc[-1] < NEVER):
         return np.ones(len(utc), np.bool_)
-    near = (np.abs(utc - int(np.median(utc))) <= LONGEST * 500) & (utc < NEVER)
+    near: NDArray[np.bool_] = np.abs(utc - int(np.median(utc))) <= LONGEST * 500
+    near &= utc < NEVER
     near &= utc >= int(utc[near][0]) if near.any() else near
     return near
 

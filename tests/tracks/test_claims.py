@@ -125,3 +125,11 @@ def test_a_log_that_was_never_finalised_claims_nothing() -> None:
 def test_a_header_alone_is_taken_at_its_word() -> None:
     """Without a fix there is nothing to hold against it."""
     assert analyse(COMPLETE[:HEADER_SIZE]).claims == ()
+
+
+def test_a_claim_that_is_off_by_rounding_is_no_doubt() -> None:
+    best = header_of(COMPLETE).bests["2s"][0]
+    for more, doubtful in ((10, False), (11, True)):
+        data = claiming(COMPLETE, "2s", Best(best.second, best.value + more))
+        assert claim(data, "2s").is_doubtful is doubtful
+        assert any("claims" in remark for remark in analyse(data).remarks) is doubtful
