@@ -80,6 +80,11 @@ class Commands:
         return self._in_force.today(self.now)
 
     @property
+    def zone(self) -> datetime.tzinfo:
+        """The time zone of the event, for times that are shown."""
+        return self._in_force.zone
+
+    @property
     def settings(self) -> Settings:
         """Those in force."""
         return self._in_force.settings

@@ -17,7 +17,8 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT:
-            last = f"; last heard: {happenings[-1].text}" if happenings else ""
+            heard = [happening.text for happening in happenings if happening.level != "debug"]
+            last = f"; last heard: {heard[-1]}" if heard else ""
             return f"not seen yet, looked for every {in_force.settings.scan.interval:g} s{last}"
         case Stage.CONNECTED:
             return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"

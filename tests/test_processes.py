@@ -28,6 +28,7 @@ from tests.daemon import END_WITHIN, HOUR, MORNING, SCRIPTS, Elsewhere, LiveEven
 from tests.event import VirtualEvent, log_of
 
 P = ParamSpec("P")
+QUIET = ("--manhole", "off")  # its place may be taken by a collector that is at work on this machine
 
 
 def on_the_reactor(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, Deferred[None]]:
@@ -135,7 +136,7 @@ async def test_it_collects_in_front_and_ends_at_sigterm(stage: Stage) -> None:
 async def test_it_runs_below_twist_too(stage: Stage) -> None:
     await stage.event.device(601, 50_000)
     stage.event.configure()
-    options = ("--log-format", "text", "sse", "--config", str(stage.event.config))
+    options = ("--log-format", "text", "sse", *QUIET, "--config", str(stage.event.config))
     program = stage.elsewhere.start(*options, program="twist")
     await program.says("motion-601 can be disconnected")
     program.kill(signal.SIGINT)
@@ -147,7 +148,7 @@ async def test_it_runs_below_twist_too(stage: Stage) -> None:
 async def test_as_a_daemon_it_has_a_pid_file_a_log_and_the_umask_that_it_is_given(stage: Stage) -> None:
     await stage.event.device(601, 50_000)
     stage.event.configure()
-    log = await stage.elsewhere.daemonise("--umask", "027", "sse", "--config", str(stage.event.config))
+    log = await stage.elsewhere.daemonise("--umask", "027", "sse", *QUIET, "--config", str(stage.event.config))
     await until(stage.reactor, lambda: "can be disconnected" in log.read_text(), "motion-601 is collected")
     await stage.elsewhere.stop_daemon()
     assert "Server Shut Down" in log.read_text()
@@ -161,7 +162,7 @@ async def test_as_a_daemon_it_has_a_pid_file_a_log_and_the_umask_that_it_is_give
 async def test_relative_paths_stay_those_of_the_folder_where_it_was_started(stage: Stage) -> None:
     await stage.event.device(601)
     stage.event.configure()
-    options = ("--rundir", "/", "sse", "--config", "sse.toml", "--event", "event")
+    options = ("--rundir", "/", "sse", *QUIET, "--config", "sse.toml", "--event", "event")
     program = stage.elsewhere.start("-n", "--pidfile=", *options)
     await program.says(f"Collecting into {stage.event.folder}")
     await program.says("motion-601 can be disconnected")
@@ -177,7 +178,7 @@ async def test_root_can_hand_it_to_another_user(public_stage: Stage, nobody: pwd
     for path in (stage.event.root, *stage.event.root.rglob("*")):
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
     who = ("--uid", str(nobody.pw_uid), "--gid", str(nobody.pw_gid))
-    log = await stage.elsewhere.daemonise(*who, "sse", "--config", str(stage.event.config))
+    log = await stage.elsewhere.daemonise(*who, "sse", *QUIET, "--config", str(stage.event.config))
     await until(stage.reactor, lambda: "can be disconnected" in log.read_text(), "motion-601 is collected")
     await stage.elsewhere.stop_daemon()
     assert stage.event.tracks() == stage.event.expected(601)
@@ -495,7 +496,7 @@ async def test_it_collects_from_the_simulator_in_another_process(stage: Stage) -
 @on_the_reactor
 async def test_the_demo_tells_its_story_and_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(stage.event.root))
-    program = stage.elsewhere.start("-n", "--pidfile=", "sse", "--demo", "--demo-devices", "120")
+    program = stage.elsewhere.start("-n", "--pidfile=", "sse", *QUIET, "--demo", "--demo-devices", "120")
     line = await program.says("Demo: 120 simulated devices join")
     folder = Path(line.rpartition("Event folder: ")[2])
     assert folder.parent == stage.event.root
@@ -516,7 +517,7 @@ async def test_the_demo_leaves_an_event_alone(stage: Stage) -> None:
     roster = stage.event.folder / "config" / "motions.csv"
     before = roster.read_bytes()
     program = stage.elsewhere.start(
-        "-n", "--pidfile=", "sse", "--demo", "--demo-devices", "2", "--event", str(stage.event.folder)
+        "-n", "--pidfile=", "sse", *QUIET, "--demo", "--demo-devices", "2", "--event", str(stage.event.folder)
     )
     await until(stage.reactor, lambda: program.status is not None or stage.event.in_use(), "it starts or ends")
     assert roster.read_bytes() == before
