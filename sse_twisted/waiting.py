@@ -28,11 +28,11 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
             return _download(device, since, in_force)
         case Stage.COLLECTED:
             known = f" ({device.reason})" if device.reason else ""
-            return f"nothing: it can be disconnected since {since}{known}"
+            return f"nothing: it can be disconnected, for {since} now{known}"
         case Stage.ATTENTION:
             return f"must stay connected - {device.reason}; {_retry(device, now, in_force, disk_trouble)}"
         case Stage.GONE:
-            return f"gone since {since}, {_left(device)}"
+            return f"gone for {since}, {_left(device)}"
 
 
 def _download(device: Device, since: str, in_force: InForce) -> str:

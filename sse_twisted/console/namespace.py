@@ -45,6 +45,20 @@ class View:
         return self
 
 
+class Leave:
+    """Ends the session, and not the collector."""
+
+    def __init__(self, leave: Callable[[], object]) -> None:
+        self._leave = leave
+
+    def __repr__(self) -> str:
+        return "exit() or ^D ends the session, and not the collector"
+
+    def __call__(self, *_: object) -> None:
+        """Leave."""
+        self._leave()
+
+
 class Namespace:
     """The names of one session; `live` are objects to be looked into, by name."""
 
@@ -82,7 +96,7 @@ class Namespace:
         if thing is None:
             print(self.greeting)
         elif inspect.ismethod(thing) and thing.__self__ is self:
-            print(f"{thing.__name__}{inspect.signature(thing)}\n{inspect.getdoc(thing)}")
+            print(f"{thing.__name__}({', '.join(inspect.signature(thing).parameters)})\n\n{inspect.getdoc(thing)}")
         elif isinstance(thing, View):
             print(thing.__doc__)
         else:

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sse_twisted.commands import CommandError
-from sse_twisted.console.namespace import Namespace
+from sse_twisted.console.namespace import Leave, Namespace
 
 COLOURED = 400  # bytes of input; each key colours all of it again
 LONGEST_LINE = 4000  # bytes
@@ -74,7 +74,7 @@ class Session(ColoredManhole):
     def connectionMade(self) -> None:
         """Begin."""
         super().connectionMade()
-        self._names["exit"] = self._names["quit"] = self.handle_QUIT
+        self._names["exit"] = self._names["quit"] = Leave(self.handle_QUIT)
         self.interpreter = Interpreter(self, self._names)
 
     def initializeScreen(self) -> None:

@@ -6,6 +6,7 @@ Import this inside of functions only: Conch installs the reactor as it is import
 from __future__ import annotations
 
 import stat
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,8 @@ class SessionOfUser:
         self._process = process
         self._terminal = ServerProtocol(self._user.session)
         TerminalSessionTransport(process, self._terminal, self._user, *self._size)
+        transport: Any = self._terminal.transport
+        transport.loseConnection = self._leave
 
     def execCommand(self, process: Any, command: bytes) -> None:
         """There are none."""
@@ -142,6 +145,12 @@ class SessionOfUser:
         """Nothing more will be typed."""
         if self._process is not None:
             self._process.loseConnection()
+
+    def _leave(self) -> None:
+        """End without a complaint of the client."""
+        channel = self._process.session
+        self._user.conn.sendRequest(channel, b"exit-status", struct.pack(">L", 0))
+        self._process.loseConnection()
 
     def closed(self) -> None:
         """End the session."""

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.telnet import (
     ECHO,
+    IAC,
     LINEMODE,
     NAWS,
     SGA,
@@ -51,6 +52,11 @@ class Terminal(TelnetBootstrapProtocol):
             transport.will(option).addErrback(_whatever)
         self.protocol = self.protocolFactory(*self.protocolArgs, **self.protocolKwArgs)
         self.protocol.makeConnection(self)
+
+    def write(self, data: bytes) -> None:
+        """As it is: the terminal has made its line ends already, and Twisted would make them twice more."""
+        transport: Any = self.transport
+        transport.write(data)
 
     def telnet_NAWS(self, data: list[bytes]) -> None:
         """The size of the window."""
@@ -142,6 +148,11 @@ class Connection(TelnetTransport):
             transport.setTcpKeepAlive(1)
         self._timer = self._clock.callLater(LOGIN_WITHIN, self._give_up)
         super().connectionMade()
+
+    def write(self, data: bytes) -> None:
+        """Line ends are those of the caller."""
+        transport: Any = self.transport
+        transport.write(data.replace(IAC, IAC * 2))
 
     def logged_in(self, user: bytes) -> None:
         """They may stay."""
