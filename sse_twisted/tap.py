@@ -16,7 +16,7 @@ from sse_twisted.check import check
 from sse_twisted.collector import Collector
 from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
-from sse_twisted.console.service import Access, ConsoleService
+from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
 from sse_twisted.demo import Demo
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
@@ -83,6 +83,8 @@ class Options(usage.Options):
             mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
             sys.exit(1 if mistakes else 0)
         check_event_folder(Path(self.settings.event.folder))
+        if self.access.ssh:
+            _check_host_key(EventFolder(Path(self.settings.event.folder)))
 
 
 def access(options: Options) -> Access:
@@ -108,6 +110,14 @@ def access(options: Options) -> Access:
         ssh=ssh,
         keys=Path(keys) if keys else None,
     )
+
+
+def _check_host_key(folder: EventFolder) -> None:
+    try:
+        if (folder.state / HOST_KEY).exists():
+            check_private(folder.state / HOST_KEY)
+    except (AccountsError, OSError) as error:
+        raise usage.UsageError(f"the console: {error}") from None
 
 
 def _place(endpoint: str, check: Callable[[str], str]) -> str:

@@ -135,6 +135,11 @@ def test_telnet_sees_the_fleet_and_steers_it(daemon: Daemon, telnet: Client) -> 
     asks(telnet, f"forget({number})")
     present = int(daemon.says(rf"(?s)motion-{number} is forgotten.*motion-(\d+) is connected"))
     assert "called back: motion-" in asks(telnet, f"retry({present})", "called back: [^>]*>>> ")
+    telnet.send("a half line\x03")
+    telnet.expect("KeyboardInterrupt")
+    telnet.expect(">>> ")
+    telnet.send("\x1b[A\r")  # the line before, again
+    telnet.expect("called back: motion-")
     telnet.send("\x04")
     telnet.expect(pexpect.EOF)
 

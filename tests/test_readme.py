@@ -67,7 +67,7 @@ def test_logrotate_takes_the_note(tmp_path: Path) -> None:
     note.write_text(text.replace("/events/2026/logs", str(tmp_path)).replace("    su sse sse\n", ""))
     note.chmod(0o644)
     try:
-        dry = ["logrotate", "--debug", "--force", "--state", tmp_path / "state", note]
+        dry = ["logrotate", "--debug", "--force", "--state", str(tmp_path / "state"), str(note)]
         said = subprocess.run(dry, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         pytest.skip("no logrotate here")

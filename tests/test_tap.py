@@ -278,6 +278,13 @@ class TestConsole:
         file.chmod(0o644)
         assert parsed("--event", event, "--manhole-keys", file).access.keys == file
 
+    def test_a_host_key_that_others_can_read_is_refused(self, event: Path) -> None:
+        key = event / ".sse_twisted" / "ssh_host_ed25519_key"
+        key.parent.mkdir()
+        key.touch(0o644)
+        assert f"{key}: its mode is 0644" in refused("--event", event, "--manhole-ssh", "tcp:0")
+        parsed("--event", event)
+
     def test_the_demo_has_one_as_well(self) -> None:
         assert "can be reached from elsewhere" in refused("--demo", "--manhole", "tcp:6023")
         assert parsed("--demo", "--manhole", "off").access.telnet == ""

@@ -9,7 +9,6 @@ from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.telnet import (
     ECHO,
     IAC,
-    LINEMODE,
     NAWS,
     SGA,
     ITelnetProtocol,
@@ -42,16 +41,21 @@ class Terminal(TelnetBootstrapProtocol):
     """Asks the client for a terminal where each key counts."""
 
     def connectionMade(self) -> None:
-        """Negotiate; the client may refuse everything."""
+        """Negotiate; the client may refuse everything.
+
+        Not LINEMODE, as Twisted's own would: a client in it keeps ^C to itself, and sends a signal that nobody takes.
+        """
         transport: Any = self.transport
         transport.negotiationMap[NAWS] = self.telnet_NAWS
-        transport.negotiationMap[LINEMODE] = self.telnet_LINEMODE
-        for option in (LINEMODE, NAWS, SGA):
-            transport.do(option).addErrback(_whatever)
+        transport.do(NAWS).addErrback(_whatever)
         for option in (ECHO, SGA):
             transport.will(option).addErrback(_whatever)
         self.protocol = self.protocolFactory(*self.protocolArgs, **self.protocolKwArgs)
         self.protocol.makeConnection(self)
+
+    def enableRemote(self, opt: bytes) -> bool:
+        """Whether the client may do something."""
+        return bool(opt == NAWS)
 
     def write(self, data: bytes) -> None:
         """As it is: the terminal has made its line ends already, and Twisted would make them twice more."""
