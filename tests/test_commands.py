@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.fleet import Stage
@@ -222,6 +224,27 @@ class TestFetch:
         event.until("motion-601 left too early - Sailor 601: 1 of 2 tracks missing")
         with pytest.raises(CommandError, match="has gone"):
             result(fetching)
+
+    def test_a_track_that_is_asked_for_in_the_last_moment_before_a_verdict_is_waited_for(
+        self, event: VirtualEvent, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = []
+
+        def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+            if function.__name__ == "_look":
+                looks.append(function)
+                return deferLater(event.reactor, 1.0, function, *args, **kwargs)
+            return maybeDeferred(function, *args, **kwargs)
+
+        assert event.collector is not None
+        monkeypatch.setattr(event.collector.disk, "_start", slowly)
+        event.lines.clear()
+        commands.retry(601)
+        while not looks:
+            event.advance(0.05)
+        commands.fetch(601, OLD)
+        event.until("can be disconnected")
+        assert event.tracks()[f"gpslogs/unassigned/20220917/{OLD}"]
 
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):

@@ -9,6 +9,7 @@ from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.telnet import (
     ECHO,
     IAC,
+    IP,
     NAWS,
     SGA,
     ITelnetProtocol,
@@ -28,6 +29,7 @@ from zope.interface import implementer
 
 from sse_twisted.motion.errors import one_line
 
+CTRL_C = b"\x03"
 LOGIN_WITHIN = 60.0  # s until somebody who has not logged in is hung up on
 MOST_SESSIONS = 20  # at once, logged in or not
 MOST_BEFORE_LOGIN = 4096  # bytes that one who has not logged in may send
@@ -47,6 +49,7 @@ class Terminal(TelnetBootstrapProtocol):
         """
         transport: Any = self.transport
         transport.negotiationMap[NAWS] = self.telnet_NAWS
+        transport.commandMap[IP] = lambda _: self.dataReceived(CTRL_C)  # of a client that keeps ^C to itself
         transport.do(NAWS).addErrback(_whatever)
         for option in (ECHO, SGA):
             transport.will(option).addErrback(_whatever)
