@@ -105,6 +105,15 @@ class TestReading:
         (missing,) = commands.missing()
         assert (missing.identifier, missing.sailor, missing.stage) == (602, "Sailor 602", "absent")
 
+    def test_of_two_who_have_the_device_today_the_first_on_the_roster_is_missing(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        event.person(602)
+        event.people[-1]["First Name"] = "Second"
+        event.write_roster()
+        event.advance(5)
+        assert [missing.sailor for missing in commands.missing()] == ["Sailor 602"]
+
     def test_figures_semaphores_and_settings_are_those_of_now(self, commands: Commands) -> None:
         assert commands.stats().tracks["verified"] == 1
         downloads = next(semaphore for semaphore in commands.semaphores() if semaphore.step == "downloads")

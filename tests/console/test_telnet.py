@@ -102,6 +102,7 @@ def test_one_who_says_too_much_before_the_login_is_hung_up_on(house: House) -> N
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"\xff\xfa" + b"\x00" * 3000,
         b"\xff\xfa\x1f\x00\xff\xf0",
+        b"\xff\xfa" + b"\x00" * 70_000,
         b"\xff\xfd" * 50,
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"\x00" * 1000,
