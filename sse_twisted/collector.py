@@ -49,7 +49,7 @@ class Collector(MultiService):
         self.fleet = fleet = Fleet(clock.seconds, log)
         self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
-        self._folder = folder
+        self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
@@ -85,16 +85,20 @@ class Collector(MultiService):
             scanner=self.scanner,
             journal=self.journal,
             clock=clock,
+            utc=world.utc,
             read_again=self.read_again,
         )
 
+    def __repr__(self) -> str:
+        return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"
+
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
-        self._folder.prepare()
+        self.folder.prepare()
         self._lock.acquire()
         self.journal.startService()
-        self.log.info("Collecting into {folder}", folder=str(self._folder.root))
-        if leftovers := self._folder.leftovers():
+        self.log.info("Collecting into {folder}", folder=str(self.folder.root))
+        if leftovers := self.folder.leftovers():
             text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
             self.log.info(text, count=len(leftovers))
         self.roster.read_first()
@@ -141,8 +145,8 @@ class Collector(MultiService):
 
     def _check_disk(self) -> None:
         reserve = self.in_force.settings.downloads.disk_reserve * MB
-        self._folder.check_writable()
-        free = self._folder.free()
+        self.folder.check_writable()
+        free = self.folder.free()
         if free < reserve:
             raise OSError(f"only {free / MB:,.0f} MB free")
 

@@ -38,7 +38,7 @@ class CommandError(Exception):
 
 
 class Commands:
-    """Reading and acting. A device is named by its number, or as "motion-<number>"."""
+    """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
 
     def __init__(
         self,
@@ -52,9 +52,10 @@ class Commands:
         scanner: ScannerService,
         journal: Journal,
         clock: IReactorTime,
+        utc: Callable[[], float],
         read_again: Callable[[], tuple[str, ...]],
     ) -> None:
-        """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
+        """`utc` gives s since 1970; `read_again` reads the configuration and gives what changed, or SettingsError."""
         self._fleet = fleet
         self._in_force = in_force
         self._history = history
@@ -65,19 +66,25 @@ class Commands:
         self._journal = journal
         self._log = journal.log
         self._clock = clock
+        self._utc = utc
         self._read_again = read_again
 
     # Reading
 
     @property
     def now(self) -> float:
-        """In s UTC; the `since` of a device is of the same clock."""
+        """In s of the clock of which the `since` of a device is."""
         return self._clock.seconds()
 
     @property
     def today(self) -> datetime.date:
         """The day of the event."""
-        return self._in_force.today(self.now)
+        return self._in_force.today(self._utc())
+
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """The time zone of the event, for times that are shown."""
+        return self._in_force.zone
 
     @property
     def settings(self) -> Settings:
@@ -103,7 +110,10 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Who is expected today, and has not been collected since the collector's start."""
-        expected = {a.identifier: a.sailor for a in self._in_force.roster.assignments if a.covers(self.today)}
+        expected: dict[int, str] = {}
+        for assignment in self._in_force.roster.assignments:
+            if assignment.covers(self.today):  # of two on one day the first counts
+                expected.setdefault(assignment.identifier, assignment.sailor)
         devices = (self._fleet[identifier] for identifier in sorted(expected))
         return tuple(
             Missing(device.identifier, expected[device.identifier], str(device.stage), self.why(device.identifier))
@@ -202,7 +212,7 @@ class Commands:
     # Inside
 
     def _known(self, identifier: int | str) -> Device:
-        number = identifier_of(identifier) if isinstance(identifier, str) else identifier
+        number = _number(identifier)
         device = next((device for device in self._fleet if device.identifier == number), None)
         if device is None:
             raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
@@ -298,6 +308,11 @@ class Commands:
     def _is_completed(self, visit: Visit, track: Track) -> bool:
         entry = self._entry(visit, track)
         return entry.get("status") == Status.COMPLETED and entry.get("size") == track.log.size
+
+
+def _number(identifier: object) -> object:
+    text = str(identifier)
+    return identifier_of(text if text.startswith("motion-") else f"motion-{text}")
 
 
 def _name(identifier: object) -> str:

@@ -14,10 +14,15 @@ from twisted.python import usage
 from sse_twisted import __version__
 from sse_twisted.check import check
 from sse_twisted.collector import Collector
+from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
+from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
+from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
 from sse_twisted.demo import Demo
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.event_folder.lock import FolderInUse
+from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.original_settings import read_original_settings
+from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
 from sse_twisted.steady_time import SteadyTime
@@ -46,6 +51,10 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
         ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
+        ["manhole", None, None, f"Where the console is to be had by telnet, or '{OFF}' [default: {DEFAULT}]."],
+        ["manhole-passwd", None, None, "Its passwords, lines of user:password; default: a random one for each run."],
+        ["manhole-ssh", None, None, "Where the console is to be had by SSH [default: nowhere]."],
+        ["manhole-keys", None, None, "Its public keys; default: .sse_twisted/authorized_keys in the event folder."],
         ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
@@ -60,11 +69,12 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
-        for name in ("config", "event"):
+        for name in ("config", "event", "manhole-passwd", "manhole-keys"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
+        self.access = access(self)
         if self["demo"]:
             _check_demo(self)
             self.settings = Settings()
@@ -74,6 +84,45 @@ class Options(usage.Options):
             mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
             sys.exit(1 if mistakes else 0)
         check_event_folder(Path(self.settings.event.folder))
+        if self.access.ssh:
+            _check_host_key(EventFolder(Path(self.settings.event.folder)))
+
+
+def access(options: Options) -> Access:
+    """Who may use the console, and where; raises UsageError."""
+    telnet, ssh = options["manhole"] or DEFAULT, options["manhole-ssh"] or OFF
+    passwords, keys = options["manhole-passwd"], options["manhole-keys"]
+    try:
+        telnet, ssh = (_place(telnet, check_local), _place(ssh, check_endpoint))
+        if options["manhole"] and telnet:
+            check_free(telnet)
+        if ssh:
+            check_free(ssh)
+        if passwords:
+            read_accounts(Path(passwords))
+        if keys:
+            check_private(Path(keys), forbidden=0o022)  # whoever can add a key can log in
+    except (AccountsError, EndpointError) as error:
+        raise usage.UsageError(f"the console: {error}") from None
+    return Access(
+        telnet,
+        must_listen=bool(options["manhole"]),
+        passwords=Path(passwords) if passwords else None,
+        ssh=ssh,
+        keys=Path(keys) if keys else None,
+    )
+
+
+def _check_host_key(folder: EventFolder) -> None:
+    try:
+        if (folder.state / HOST_KEY).exists():
+            check_private(folder.state / HOST_KEY)
+    except (AccountsError, OSError) as error:
+        raise usage.UsageError(f"the console: {error}") from None
+
+
+def _place(endpoint: str, check: Callable[[str], str]) -> str:
+    return "" if endpoint == OFF else check(endpoint)
 
 
 def _check_demo(options: Options) -> None:
@@ -114,7 +163,7 @@ def check_event_folder(folder: Path) -> None:
             raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
         if closed := EventFolder(folder).closed():
             raise usage.UsageError(f"{closed}: the event folder is not writable")
-        check_free(folder)
+        check_not_in_use(folder)
     except OSError as error:
         raise usage.UsageError(f"{folder}: {error.strerror}") from None
     except FolderInUse as error:
@@ -127,16 +176,27 @@ def makeService(options: Options) -> IService:
 
     if options["demo"]:
         demo = Demo(reactor, options["demo-devices"], options["event"])
-        return as_a_process(reactor, demo, demo.reload)
+        console = console_of(reactor, options.access, demo.collector)
+        return together(
+            SteadyTime(reactor), SignalService(reactor, demo.reload), demo, console, ReadinessService(reactor)
+        )
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    return as_a_process(reactor, collector, collector.reload)
+    console = console_of(reactor, options.access, collector)
+    signals = SignalService(reactor, collector.reload)
+    return together(SteadyTime(reactor), signals, collector, console, ReadinessService(reactor))
 
 
-def as_a_process(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
-    """The service, and before it what makes a process of its own of it: a steady clock, and signals."""
-    process = MultiService()
-    for part in (SteadyTime(reactor), SignalService(reactor, reload), service):
-        part.setServiceParent(process)
-    return process
+def console_of(reactor: Any, access: Access, collector: Collector) -> ConsoleService:
+    """The console of a collector; to be started after it, when the event folder is its own."""
+    state = collector.folder.state
+    return ConsoleService(reactor, access, state, collector.commands, {"collector": collector}, collector.log)
+
+
+def together(*services: IService) -> IService:
+    """All of them, to be started in this order."""
+    parent = MultiService()
+    for service in services:
+        service.setServiceParent(parent)
+    return parent

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.fleet import Stage
@@ -36,7 +38,6 @@ def result(deferred: Deferred[T]) -> T:
 @pytest.fixture
 def commands(event: VirtualEvent) -> Commands:
     """Of a collector at 601 and 602 of the roster, on the morning of 17 October 2022; 601 is collected."""
-    event.reactor.advance(MORNING / 1000)
     event.device(601, log_of(601), log_of(601, MORNING - MONTH))
     event.device(602, log_of(602))
     event.arrive(601)
@@ -65,7 +66,8 @@ class TestReading:
         assert (old.name, old.status) == (OLD, "of another time")
 
     def test_a_device_may_be_named_as_it_names_itself(self, commands: Commands) -> None:
-        assert result(commands.device("motion-601")).device.identifier == 601
+        for name in ("motion-601", "601", 601):
+            assert result(commands.device(name)).device.identifier == 601
 
     @pytest.mark.parametrize("nobody", [999, 0, -1, "motion-999", "601; rm", None, 601.5, [601]])
     def test_a_device_that_nobody_knows_is_an_error_of_one_line(self, commands: Commands, nobody: Any) -> None:
@@ -102,6 +104,15 @@ class TestReading:
         (missing,) = commands.missing()
         assert (missing.identifier, missing.sailor, missing.stage) == (602, "Sailor 602", "absent")
 
+    def test_of_two_who_have_the_device_today_the_first_on_the_roster_is_missing(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        event.person(602)
+        event.people[-1]["First Name"] = "Second"
+        event.write_roster()
+        event.advance(5)
+        assert [missing.sailor for missing in commands.missing()] == ["Sailor 602"]
+
     def test_figures_semaphores_and_settings_are_those_of_now(self, commands: Commands) -> None:
         assert commands.stats().tracks["verified"] == 1
         downloads = next(semaphore for semaphore in commands.semaphores() if semaphore.step == "downloads")
@@ -111,7 +122,7 @@ class TestReading:
 
 class TestWhy:
     def test_it_says_what_a_device_waits_for_at_each_stage(self, event: VirtualEvent, commands: Commands) -> None:
-        assert commands.why(601) == "nothing: it can be disconnected since 0 s"
+        assert commands.why(601) == "nothing: it can be disconnected, for 0 s now"
         assert commands.why(602).startswith("not seen yet, looked for every 2 s")
         device = event.servers[602].device
         device.bytes_per_second = 4000
@@ -221,6 +232,27 @@ class TestFetch:
         event.until("motion-601 left too early - Sailor 601: 1 of 2 tracks missing")
         with pytest.raises(CommandError, match="has gone"):
             result(fetching)
+
+    def test_a_track_that_is_asked_for_in_the_last_moment_before_a_verdict_is_waited_for(
+        self, event: VirtualEvent, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = []
+
+        def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+            if function.__name__ == "_look":
+                looks.append(function)
+                return deferLater(event.reactor, 1.0, function, *args, **kwargs)
+            return maybeDeferred(function, *args, **kwargs)
+
+        assert event.collector is not None
+        monkeypatch.setattr(event.collector.disk, "_start", slowly)
+        event.lines.clear()
+        commands.retry(601)
+        while not looks:
+            event.advance(0.05)
+        commands.fetch(601, OLD)
+        event.until("can be disconnected")
+        assert event.tracks()[f"gpslogs/unassigned/20220917/{OLD}"]
 
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):
