@@ -158,7 +158,7 @@ class NameService(Service):
         """Read the system's files again if they have changed: a laptop changes networks."""
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
-        seen = (settings, *(_stamp(file) for file in files))
+        seen = (settings, *(_stamp(file) for file in (*files, BEHIND_THE_STUB)))
         if seen == self._seen:
             return
         self._seen = seen

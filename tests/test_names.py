@@ -518,3 +518,21 @@ def test_a_stub_that_passes_on_no_bare_names_is_gone_around(tmp_path: Path, monk
     behind.write_text("nameserver 192.168.0.1\nsearch other\n")
     names = read_system_names(str(stub), "")
     assert (names.servers, names.search) == ((("192.168.0.1", 53),), ("lan",))
+
+
+def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
+    monkeypatch.setattr("sse_twisted.names.BEHIND_THE_STUB", str(behind))
+    said: list[str] = []
+    log = Logger(namespace="test", observer=cast(ILogObserver, lambda event: said.append(formatEvent(event))))
+    service = NameService(Clock(), log, lambda: Names(resolver_file=str(stub), hosts_file=""))
+    service.refresh()
+    behind.write_text("nameserver 192.168.0.1\n")
+    service.refresh()
+    assert said == [
+        "Names are looked up at 127.0.0.53:53, search domains: lan",
+        "Names are looked up at 192.168.0.1:53, search domains: lan",
+    ]
