@@ -51,7 +51,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     servers: tuple[str, ...] = ()  # "address[:port]" of name servers; default: the system's
     search: tuple[str, ...] | None = None  # domains tried below the bare name; default: the system's
-    timeout: Seconds = 1.0  # s without an answer until a name counts as unknown
+    timeout: Seconds = 1.0  # s until a name counts as unknown; a later answer serves the next round
     catch_all: tuple[str, ...] = ("10.10.10.10",)  # addresses that mean "absent", as on a Sky SR101
     hosts_file: str = "/etc/hosts"  # "" for none
     resolver_file: str = "/etc/resolv.conf"

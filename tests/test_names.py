@@ -257,6 +257,133 @@ class TestAnAnswer:
         assert len(asking.results) == 1
 
 
+class TestALateAnswer:
+    """One that comes when whoever asked has been told that there is none."""
+
+    def come_late(self, asking: Asking, *addresses: str, after: float = 1.2) -> None:
+        asking.ask()
+        asking.clock.advance(after)
+        asking.answer(*addresses, to=-1)
+        assert asking.results.pop() is None
+
+    def test_is_given_at_once_to_who_asks_next(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask("motion-602")
+        assert asking.results == []
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+        assert len(asking.wire.sent) == 3
+
+    @pytest.mark.parametrize("interval", [1.5, 2.0, 5.0])
+    @pytest.mark.parametrize("latency", [1.2, 3.0, 9.0])
+    def test_serves_for_as_long_as_the_server_is_slow(self, asking: Asking, interval: float, latency: float) -> None:
+        for _ in range(40):
+            asking.ask()
+            asking.clock.callLater(latency, asking.answer, "10.0.0.1", to=len(asking.wire.sent) - 1)
+            asking.clock.pump([interval / 10] * 10)
+        asking.clock.advance(1)
+        assert len(asking.results) == 40
+        first = asking.results.index("10.0.0.1")
+        assert first <= (latency + 1) / interval + 1
+        assert set(asking.results[first:]) == {"10.0.0.1"}
+
+    def test_is_replaced_by_the_next_one(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.2", to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1", "10.0.0.2"]
+
+    @pytest.mark.parametrize("address", [("10.0.0.2",), (), ("10.10.10.10",)])
+    def test_serves_no_more_once_the_server_is_quick(self, asking: Asking, address: tuple[str, ...]) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.answer(*address, to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+        asking.answer("10.0.0.3", to=-1)
+        assert asking.results == ["10.0.0.1", "10.0.0.3"]
+
+    def test_that_there_is_no_such_name_ends_it(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.answer(code=dns.ENAME, to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+
+    def test_of_a_router_that_knows_everything_is_none(self, asking: Asking) -> None:
+        self.come_late(asking, "10.10.10.10")
+        asking.ask()
+        assert asking.results == []
+
+    def test_serves_for_a_minute_at_most(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.clock.advance(60.0)
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_awaited_for_ten_seconds_at_most(self, asking: Asking) -> None:
+        self.come_late(asking, after=10.0)
+        asking.ask()
+        asking.clock.advance(10.0)
+        asking.ask("motion-602")
+        asking.answer("10.0.0.1", to=1)
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_of_two_servers_is_waited_for_though_the_other_knows_nothing(self, asking: Asking) -> None:
+        asking.ask(servers=(ROUTER, OTHER))
+        asking.answer(code=dns.ENAME)
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.1", to=1)
+        asking.ask()
+        assert asking.results == [None, "10.0.0.1"]
+
+    def test_is_not_awaited_once_the_question_is_taken_back(self, asking: Asking) -> None:
+        asking.ask().cancel()
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.1")
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_not_awaited_after_the_end(self, asking: Asking) -> None:
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.client.stopProtocol()
+        asking.answer("10.0.0.1")
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_awaited_for_so_many_names_only(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sse_twisted.names.MOST_ASKED", 100)
+        for number in range(150):
+            asking.ask(f"motion-{number}", "motion-lan")
+            asking.clock.advance(0.03)
+        asking.clock.advance(1.0)
+        assert asking.results == [None] * 150
+        for number in range(150):
+            asking.answer(f"10.0.0.{number}", to=2 * number)
+        asking.results.clear()
+        for number in range(90, 150):
+            asking.ask(f"motion-{number}", "motion-lan")
+        assert asking.results == [f"10.0.0.{number}" for number in range(100, 150)]
+
+    def test_of_one_too_many_is_not_even_asked_for(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sse_twisted.names.MOST_ASKED", 3)
+        for number in range(5):
+            asking.ask(f"motion-{number}")
+        assert asking.results == [None, None]
+        asking.answer("10.0.0.1")
+        asking.ask("motion-7")
+        asking.answer("10.0.0.7", to=-1)
+        assert asking.results == [None, None, "10.0.0.1", "10.0.0.7"]
+
+
 class TestAQuestion:
     def test_is_one_for_an_ipv4_address(self, asking: Asking) -> None:
         asking.ask("motion-601.lan")

@@ -233,7 +233,7 @@ def test_a_waiting_request_that_is_cancelled_does_not_keep_its_place(bench: Benc
 
 
 class Raw(Factory):
-    """A server that answers with the given bytes, in pieces of a size, and goes on with the last ones for ever or not."""
+    """A server that answers with the given pieces, and then with the same bytes again and again, or hangs up."""
 
     def __init__(self, bench: Bench, *pieces: bytes, again: bytes = b"") -> None:
         self.bench = bench
