@@ -20,7 +20,11 @@ from sse_twisted.visit import Visit
 
 
 class CleanupService(LoopService):
-    """Asks the devices that nobody talks to whether they are still there."""
+    """Asks the devices that nobody talks to whether they are still there.
+
+    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to answer
+    as in an inspection.
+    """
 
     def __init__(
         self,
@@ -69,7 +73,8 @@ class CleanupService(LoopService):
                 self._depart(visit, gone)
 
     async def _why_gone(self, visit: Visit) -> str:
-        timeout = self._in_force.settings.cleanup.timeout
+        settings = self._in_force.settings
+        timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
         try:
             info = await self._client.answer(visit.address, INFO, timeout=timeout)
             identifier = info_of(parse_json(info, INFO[1:])).identifier

@@ -48,12 +48,14 @@ class Collector(MultiService):
         names = world.names(lambda: in_force.settings.names, log)
         client = MotionClient(world.agent(lambda: in_force.settings.inspection.timeout), clock)
         hasty_client = MotionClient(world.agent(lambda: in_force.settings.detection.timeout), clock)
+        probing_client = MotionClient(world.agent(lambda: in_force.settings.cleanup.timeout), clock)
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
         collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log)
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
-        self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
+        visits, drop = self.scanner.visits, self.scanner.drop
+        self.cleanup = CleanupService(probing_client, visits, drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
         for service in (disk, names, self.roster, self.scanner, self.cleanup):
             service.setServiceParent(self)

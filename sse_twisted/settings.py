@@ -74,7 +74,7 @@ class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[inspection]`"""
 
     limit: Limit = 16  # at once
-    timeout: Seconds = 10.0  # s for one whole answer
+    timeout: Seconds = 10.0  # s without a word of an answer; the cleanup waits as long for one
 
 
 class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,7 +94,7 @@ class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     interval: Seconds = 10.0  # s between rounds
     limit: Limit = 16  # at once
-    timeout: Seconds = 5.0  # s until a device that does not answer has gone
+    timeout: Seconds = 5.0  # s until a device that does not accept a connection has gone
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
