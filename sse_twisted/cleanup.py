@@ -22,8 +22,8 @@ from sse_twisted.visit import Visit
 class CleanupService(LoopService):
     """Asks the devices that nobody talks to whether they are still there.
 
-    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to answer
-    as in an inspection.
+    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
+    answer as in an inspection.
     """
 
     def __init__(

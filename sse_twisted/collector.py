@@ -45,6 +45,7 @@ class Collector(MultiService):
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
+        self._remark = ""
         names = world.names(lambda: in_force.settings.names, log)
         client = MotionClient(world.agent(lambda: in_force.settings.inspection.timeout), clock)
         hasty_client = MotionClient(world.agent(lambda: in_force.settings.detection.timeout), clock)
@@ -119,6 +120,9 @@ class Collector(MultiService):
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
+        remark, self._remark = self._remark, self.in_force.remark_on_rounds()
+        if self._remark and not remark:
+            self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():

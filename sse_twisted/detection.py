@@ -62,7 +62,7 @@ class Detector:
         return await first_found(self._at(target, known), self._by_name(target, known))
 
     async def _by_name(self, target: Target, known: Address | None) -> Sighting | None:
-        host, port = target.fixed or (f"motion-{target.identifier}", self._in_force.settings.devices.port)
+        host, port = target.place(self._in_force.settings.devices.port)
         found = await self._names.lookup(host)
         if found is None or Address(found, port) == known:
             return None

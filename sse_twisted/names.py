@@ -16,7 +16,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -44,6 +44,16 @@ class SystemNames:
     servers: tuple[Server, ...] = ()
     search: tuple[str, ...] = ()
     hosts: dict[str, str] = field(factory=dict)
+
+    def candidates(self, name: str) -> list[str]:
+        """The names to ask for: the bare one, and it below each search domain."""
+        return [name, *(f"{name}.{domain}" for domain in self.search)]
+
+    def fixed(self, name: str) -> str | None:
+        """The address of a name that needs no server: it is one, or stands in the hosts file."""
+        if is_ipv4(name):
+            return name
+        return next(filter(None, (self.hosts.get(candidate.lower()) for candidate in self.candidates(name))), None)
 
 
 @define(eq=False)
@@ -182,6 +192,7 @@ class NameService(Service):
         self._settings = settings
         self._system = SystemNames()
         self._seen: object = None
+        self._warned = False
         self._socket: Any = None
 
     def startService(self) -> None:
@@ -205,32 +216,44 @@ class NameService(Service):
         if seen == self._seen:
             return
         self._seen = seen
-        system = read_system_names(*files)
-        if settings.servers:
-            servers = tuple(split_address(server, DNS_PORT) for server in settings.servers)
-            system = SystemNames(servers, system.search, system.hosts)
-        if settings.search is not None:
-            system = SystemNames(system.servers, settings.search, system.hosts)
+        system = names_in_force(settings)
         if (system.servers, system.search) != (self._system.servers, self._system.search):
             self._log.info(
                 "Names are looked up at {servers}, search domains: {search}",
                 servers=", ".join(f"{host}:{port}" for host, port in system.servers) or "no name server",
                 search=", ".join(system.search) or "none",
             )
+            self._warned = False
         self._system = system
 
     def lookup(self, name: str) -> Deferred[str | None]:
         """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""
-        settings = self._settings()
-        if is_ipv4(name):
-            return succeed(name)
-        names = [name, *(f"{name}.{domain}" for domain in self._system.search)]
-        for candidate in names:
-            if (address := self._system.hosts.get(candidate.lower())) is not None:
-                return succeed(address)
+        settings, system = self._settings(), self._system
+        if (address := system.fixed(name)) is not None:
+            return succeed(address)
         if self._socket is None:
             return succeed(None)
-        return self.client.ask(names, self._system.servers, settings.timeout, lambda a: a not in settings.catch_all)
+        if not system.servers:
+            self._warn(name)
+        return self.client.ask(
+            system.candidates(name), system.servers, settings.timeout, lambda a: a not in settings.catch_all
+        )
+
+    def _warn(self, name: str) -> None:
+        """Say once that a device is waited for in vain."""
+        if not self._warned:
+            self._warned = True
+            self._log.warn("There is no name server: {name} can't be found, nor any other name", name=name)
+
+
+def names_in_force(settings: Names) -> SystemNames:
+    """What the settings say, and the system's files where they leave it to them."""
+    system = read_system_names(settings.resolver_file, settings.hosts_file)
+    if settings.servers:
+        system = evolve(system, servers=tuple(split_address(server, DNS_PORT) for server in settings.servers))
+    if settings.search is not None:
+        system = evolve(system, search=settings.search)
+    return system
 
 
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:

@@ -564,7 +564,7 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
         os.utime(other, ns=(hosts.stat().st_atime_ns, hosts.stat().st_mtime_ns))
         other.rename(hosts)
         assert await scene.look_up("motion-601") == ["10.0.0.2"]
-        assert scene.lines == []
+        scene.lines.clear()
         resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
         scene.service.refresh()
         scene.service.refresh()
@@ -574,7 +574,20 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
     assert scene.lines == [
         "Names are looked up at 127.0.0.3:53, search domains: lan",
         "Names are looked up at no name server, search domains: none",
+        "There is no name server: motion-601 can't be found, nor any other name",
     ]
+
+
+@on_the_reactor
+async def test_that_there_is_no_server_is_said_once_and_only_if_one_is_missed(reactor: Any, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.9 motion-601\n")
+    async with looking_up(reactor, hosts_file=str(hosts)) as scene:
+        await scene.look_up("motion-601", "127.0.0.1")
+        assert scene.lines == []
+        await scene.look_up("motion-602", "motion-603")
+        await scene.look_up("motion-602")
+        assert scene.lines == ["There is no name server: motion-602 can't be found, nor any other name"]
 
 
 def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
