@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sse_twisted.command_line import acting_user
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.in_force import InForce
@@ -44,7 +45,7 @@ def _folder_mistakes(root: Path) -> Iterator[str]:
             yield f"{root}: there is no such event folder"
             return
         if closed := EventFolder(root).closed():
-            yield f"{closed}: the event folder is not writable"
+            yield f"{closed}: the event folder is not writable for {acting_user()}"
     except OSError as error:
         yield f"{root}: {error.strerror}"
 
