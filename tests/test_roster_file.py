@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 
+from sse_twisted.settings import Devices, Settings
 from tests.event import VirtualEvent, log_of
 
 
@@ -85,3 +86,26 @@ def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent
     assert event.said("nobody is expected")
     event.advance(10)
     assert len(event.said("The roster can't be read")) == 1
+
+
+def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), person=False)
+    event.settings = Settings(devices=Devices(listed=("motion-601", "10.0.9.9")))
+    event.arrive(601)
+    event.start()
+    event.until("INFO There is no roster: tracks of the 2 devices of the configuration go to gpslogs/unassigned")
+    event.until("motion-601 can be disconnected")
+    event.advance(10)
+    assert not event.said("roster can't be read")
+    assert len(event.said("There is no roster")) == 1
+    event.person(601)
+    event.until("Roster: 1 assignments of 1 devices")
+
+
+def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualEvent) -> None:
+    event.folder.roster.parent.mkdir(parents=True)
+    event.folder.roster.write_bytes(b"nonsense")
+    event.settings = Settings(devices=Devices(listed=("motion-601",)))
+    event.start()
+    event.until("ERROR The roster can't be read (line 1: no column")
+    assert event.said("only the 1 devices of the configuration are expected")
