@@ -152,7 +152,7 @@ class TestUsageErrors:
             ("[scan]\nintervall = 3\n", "scan: Object contains unknown field `intervall`"),
             ("[scna]\ninterval = 3\n", "Object contains unknown field `scna`"),
             ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
-            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` > 0.0"),
+            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` >= 0.1"),
             ("[scan]\ninterval = nan\n", "scan.interval"),
             ("[scan]\ninterval = inf\n", "scan.interval"),
             ("scan = 3\n", "scan: Expected `object`, got `int`"),
