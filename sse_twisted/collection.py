@@ -92,7 +92,9 @@ class Collection:
                 verdict = Verdict(False, reason, missing, retry_after)
             except DiskTrouble as error:
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
-            if verdict.collected:
+            if verdict.collected and self._is_out_of_date(visit):
+                await visit.until_woken(self._clock, 0.0)
+            elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
                 await visit.until_woken(self._clock, None)
@@ -101,6 +103,10 @@ class Collection:
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
                 await visit.until_woken(self._clock, delay)
+
+    def _is_out_of_date(self, visit: Visit) -> bool:
+        """Whether roster or settings have changed while the device was judged by the ones before."""
+        return visit.claims != self._in_force.claims(visit.identifier, visit.timezone)
 
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""

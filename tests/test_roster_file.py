@@ -1,9 +1,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.settings import Devices, Settings
 from tests.event import VirtualEvent, log_of
+from tests.virtual import at_once
 
 
 def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: VirtualEvent) -> None:
@@ -28,6 +34,28 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
     event.advance(2)
     assert event.is_collected(601)
     assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+
+
+def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:
+    def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        result = at_once(function, *args, **kwargs)
+        if function.__name__ != "_look":
+            return result
+        return result.addCallback(lambda standing: deferLater(event.reactor, 3.0, lambda: standing))
+
+    event.start_in_thread = compare_slowly
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("downloaded")
+    event.advance(0.5)
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.until("can be disconnected")
+    assert event.said("Roster: now motion-601 NEW")
+    assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+    event.advance(30)
+    assert len(event.said("can be disconnected")) == 1
 
 
 def test_an_edit_wakes_only_the_devices_that_it_concerns(event: VirtualEvent) -> None:
