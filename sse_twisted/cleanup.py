@@ -25,6 +25,9 @@ class CleanupService(LoopService):
     """Asks the devices that nobody talks to whether they are still there.
 
     Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
+
+    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
+    answer as in an inspection.
     """
 
     def __init__(
@@ -84,7 +87,8 @@ class CleanupService(LoopService):
                 visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
-        timeout = self._in_force.settings.cleanup.timeout
+        settings = self._in_force.settings
+        timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
         try:
             info = await self._client.answer(visit.address, INFO, timeout=timeout)
             identifier = info_of(parse_json(info, INFO[1:])).identifier

@@ -108,9 +108,9 @@ class Collection:
             except DiskTrouble as error:
                 self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
-            if verdict.collected and visit.claims != self._in_force.claims(identifier, visit.timezone):
-                continue  # roster, filter or wishes have changed since the last look
-            if verdict.collected:
+            if verdict.collected and self._is_out_of_date(visit):
+                await visit.until_woken(self._clock, 0.0)
+            elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
                 await visit.until_woken(self._clock, None)
@@ -123,6 +123,10 @@ class Collection:
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
                 await visit.until_woken(self._clock, delay)
+
+    def _is_out_of_date(self, visit: Visit) -> bool:
+        """Whether roster or settings have changed while the device was judged by the ones before."""
+        return visit.claims != self._in_force.claims(visit.identifier, visit.timezone)
 
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""

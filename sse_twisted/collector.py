@@ -55,9 +55,16 @@ class Collector(MultiService):
         self._clock = clock
         self._utc = world.utc
         self._remarked: object = None
+        self._remark = ""
         names = world.names(lambda: in_force.settings.names, log)
-        client = CountingClient(world.agent(lambda: in_force.settings.inspection.timeout), clock, statistics)
-        hasty_client = CountingClient(world.agent(lambda: in_force.settings.detection.timeout), clock, statistics)
+        client, hasty_client, probing_client = (
+            CountingClient(world.agent(timeout), clock, statistics)
+            for timeout in (
+                lambda: in_force.settings.inspection.timeout,
+                lambda: in_force.settings.detection.timeout,
+                lambda: in_force.settings.cleanup.timeout,
+            )
+        )
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
@@ -66,7 +73,8 @@ class Collector(MultiService):
             inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report, self.results.take
         )
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
-        self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
+        visits, drop = self.scanner.visits, self.scanner.drop
+        self.cleanup = CleanupService(probing_client, visits, drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             statistics.rounds_of(name, loop)
@@ -156,6 +164,9 @@ class Collector(MultiService):
         numbers = (target.identifier for target in self.in_force.targets())
         self._remark_on_days()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
+        remark, self._remark = self._remark, self.in_force.remark_on_rounds()
+        if self._remark and not remark:
+            self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 
 from attrs import frozen
@@ -19,6 +20,10 @@ class Target:
 
     identifier: int | None
     fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
+
+    def place(self, port: int) -> tuple[str, int]:
+        """Host and port to look at; `port` where a name stands for the address."""
+        return self.fixed or (f"motion-{self.identifier}", port)
 
     def __str__(self) -> str:
         return f"motion-{self.identifier}" if self.identifier else f"device at {self.fixed[0] if self.fixed else '?'}"
@@ -99,6 +104,17 @@ class InForce:
         return (
             *(Target(number, fixed.get(number)) for number in numbers),
             *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
+        )
+
+    def remark_on_rounds(self) -> str:
+        """Why a device may be noticed late; "" if a round is over when the next one is due."""
+        settings, count = self.settings, len(self.targets())
+        seconds = math.ceil(count / settings.detection.limit) * settings.detection.timeout
+        if seconds <= max(settings.scan.interval, settings.detection.timeout):
+            return ""
+        return (
+            f"to look for {count} devices, {settings.detection.limit} at once, takes {seconds:g} s if none of them is "
+            "there: with a higher detection.limit they are noticed sooner"
         )
 
     def claims(self, identifier: int, timezone: int | None) -> Claims:

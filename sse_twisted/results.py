@@ -72,13 +72,17 @@ class ResultsService(Service):
         super().startService()
         self._work()
 
-    def stopService(self) -> None:
-        """Examine nothing more."""
+    def stopService(self) -> Deferred[None] | None:
+        """Examine nothing more; fires when the last thread has let go of its file."""
         super().stopService()
         self._waiting.clear()
         self._earlier.clear()
-        if self._working is not None:
-            self._working.cancel()
+        if self._working is None:
+            return None
+        ended: Deferred[None] = Deferred()
+        self._working.addBoth(lambda _: ended.callback(None))
+        self._working.cancel()
+        return ended
 
     def take(self, identifier: int, tracks: Sequence[Held]) -> None:
         """All tracks of a device that is here; those that are examined already cost nothing."""

@@ -62,14 +62,27 @@ class RosterService(LoopService):
             return
         first, self._seen = self._seen == (), seen
         if isinstance(roster, str):
-            in_force = "nobody is expected" if first else "the one before stays in force"
-            self._log.error("The roster can't be read ({why}): {in_force}", why=roster, in_force=in_force)
+            self._refuse(seen, roster, first)
             return
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
         for change in changes(self._in_force.roster, roster):
             self._log.info("Roster: {change}", change=change)
         self._in_force.change(roster=roster)
+
+    def _refuse(self, seen: object, why: str, first: bool) -> None:
+        """There is no new roster; at home there is none at all, and the devices of the configuration are expected."""
+        listed = len(self._in_force.targets())
+        if first and seen is None and listed:
+            text = "There is no roster: tracks of the {count} devices of the configuration go to gpslogs/unassigned"
+            self._log.info(text, count=listed)
+            return
+        in_force = "the one before stays in force"
+        if first:
+            in_force = (
+                f"only the {listed} devices of the configuration are expected" if listed else "nobody is expected"
+            )
+        self._log.error("The roster can't be read ({why}): {in_force}", why=why, in_force=in_force)
 
     def _read(self) -> tuple[object, Roster | str]:
         """What the file is, to be compared, and its roster, or why there is none; in a thread."""

@@ -60,7 +60,7 @@ class ScannerService(LoopService):
             self._timer = None
         searches = list(self._searches.values())
         ended = DeferredList([search.addBoth(lambda _: None) for search in searches])
-        for search in searches:
+        for search in reversed(searches):  # else each would hand its place to the next, which is cancelled as well
             search.cancel()
         return ended.addCallback(lambda _: None)
 

@@ -45,6 +45,27 @@ def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None
     assert event.is_collected(601)
 
 
+def test_a_device_that_takes_its_time_is_still_there(event: VirtualEvent) -> None:
+    event.device(601, log_of(601)).latency = 6.0
+    event.arrive(601)
+    event.start()
+    event.advance(200)
+    assert event.is_collected(601)
+    assert len(event.said("motion-601 can be disconnected")) == 1
+    assert not event.said("has been disconnected")
+    event.leave(601)
+    event.until("has been disconnected", 16)
+
+
+def test_a_device_that_accepts_connections_and_never_answers_has_gone(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    device.add_fault(parse_fault("no-headers")[0])
+    event.until("motion-601 has been disconnected", 21)
+
+
 def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601))
     event.arrive(601)

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from sse_twisted.event_folder.partial import PartialTrack
-from sse_twisted.settings import Event, Filters, Settings, SettingsError
+from sse_twisted.settings import Detection, Event, Filters, Scan, Settings, SettingsError
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
 
@@ -36,6 +36,23 @@ def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: Virtua
     collector.reload()
     assert event.said("ERROR The configuration before stays in force: sse.toml: scan.interval: Expected")
     assert collector.in_force.settings == Settings()
+    event.stop()
+
+
+def test_rounds_that_may_take_longer_than_their_interval_are_remarked_once(event: VirtualEvent) -> None:
+    for identifier in range(601, 641):
+        event.person(identifier)
+    event.settings = Settings(scan=Scan(interval=5.0), detection=Detection(limit=8))
+    collector = event.start()
+    assert not event.said("Rounds")
+    event.person(641)
+    event.until("INFO Rounds: to look for 41 devices, 8 at once, takes 6 s if none of them is there: with a higher")
+    event.person(642)
+    event.advance(5)
+    event.settings = Settings()
+    collector.reload()
+    event.advance(5)
+    assert len(event.said("Rounds")) == 1
     event.stop()
 
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
 from sse_twisted import results
-from sse_twisted.fleet import Measured
+from sse_twisted.disk import Disk
+from sse_twisted.fleet import Fleet, Measured
+from sse_twisted.in_force import InForce
+from sse_twisted.results import ResultsService
 from sse_twisted.settings import Expected, Settings
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.tracks.firmware import BESTS
@@ -159,3 +165,26 @@ def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatc
     event.until("Downloads pause: No space left on device")
     event.until("Downloads go on")
     assert event.is_collected(601)
+
+
+def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent) -> None:
+    """Its thread may be about to write, and the event folder may be somebody else's then."""
+    at_work: list[Deferred[None]] = []
+
+    def start(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        at_work.append(Deferred())
+        return at_work[-1].addCallback(lambda _: function(*args))
+
+    settings = Settings()
+    fleet = Fleet(event.reactor.seconds, Logger())
+    disk = Disk(start, event.reactor, Logger(), lambda: None)
+    service = ResultsService(event.folder, disk, fleet, InForce(settings), Logger())
+    service.startService()
+    ended: list[None] = []
+    stopping = service.stopService()
+    assert stopping is not None
+    stopping.addCallback(ended.append)
+    assert ended == []
+    at_work[0].callback(None)
+    assert ended == [None]
+    assert service.stopService() is None

@@ -1,8 +1,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from sse_twisted.settings import Devices, Settings
 from tests.event import MORNING, VirtualEvent, log_of
+from tests.virtual import at_once
 
 DAY = 86_400_000  # ms
 
@@ -29,6 +36,28 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
     event.advance(2)
     assert event.is_collected(601)
     assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+
+
+def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:
+    def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        result = at_once(function, *args, **kwargs)
+        if function.__name__ != "_look":
+            return result
+        return result.addCallback(lambda standing: deferLater(event.reactor, 3.0, lambda: standing))
+
+    event.start_in_thread = compare_slowly
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("downloaded")
+    event.advance(0.5)
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.until("can be disconnected")
+    assert event.said("Roster: now motion-601 NEW")
+    assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+    event.advance(30)
+    assert len(event.said("can be disconnected")) == 1
 
 
 def test_an_edit_wakes_only_the_devices_that_it_concerns(event: VirtualEvent) -> None:
@@ -109,3 +138,26 @@ def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent
         "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao",
         "gpslogs/20221020/THEN_601_20221020_090000.oao",
     ]
+
+
+def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), person=False)
+    event.settings = Settings(devices=Devices(listed=("motion-601", "10.0.9.9")))
+    event.arrive(601)
+    event.start()
+    event.until("INFO There is no roster: tracks of the 2 devices of the configuration go to gpslogs/unassigned")
+    event.until("motion-601 can be disconnected")
+    event.advance(10)
+    assert not event.said("roster can't be read")
+    assert len(event.said("There is no roster")) == 1
+    event.person(601)
+    event.until("Roster: 1 assignments of 1 devices")
+
+
+def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualEvent) -> None:
+    event.folder.roster.parent.mkdir(parents=True)
+    event.folder.roster.write_bytes(b"nonsense")
+    event.settings = Settings(devices=Devices(listed=("motion-601",)))
+    event.start()
+    event.until("ERROR The roster can't be read (line 1: no column")
+    assert event.said("only the 1 devices of the configuration are expected")

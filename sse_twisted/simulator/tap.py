@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from twisted.application.service import IService
 from twisted.python import usage
 
+from sse_twisted import command_line
 from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
 from sse_twisted.simulator.captures import CaptureError, captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
@@ -46,7 +47,7 @@ def amount(text: str) -> float:
     return number
 
 
-class Options(usage.Options):
+class Options(command_line.Options):
     """What the fleet is made of."""
 
     synopsis = "[--devices N | --captures DIR] [options]"
@@ -133,7 +134,8 @@ def makeService(options: Options) -> IService:
     """Return the fleet that the options ask for. Raises UsageError where captures or ports are missing."""
     from twisted.internet import reactor
 
-    return _or_usage_error(lambda: assemble_fleet(reactor, options), "sse-simulator")
+    with options.mistakes_in_one_line():
+        return _or_usage_error(lambda: assemble_fleet(reactor, options), "no fleet")
 
 
 def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
