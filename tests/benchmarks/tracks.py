@@ -103,22 +103,23 @@ def speed_figures(tracks: Sequence[bytes], repeat: int) -> Iterator[Figure]:
     yield Figure(case, "claims", claims, "ms")
 
 
-def season_figures(tracks: Sequence[bytes], repeat: int) -> Iterator[Figure]:
-    """How long the command takes for a season: the tracks again and again, cut so that they have the season's size."""
+def season_figures(
+    kinds: Sequence[bytes], repeat: int, tracks: int = SEASON_TRACKS, size: int = SEASON_BYTES
+) -> Iterator[Figure]:
+    """How long the command takes for a season: the same tracks again and again, as long as the season's are."""
     with tempfile.TemporaryDirectory(prefix="sse-benchmark-") as folder:
-        names, size = [], 0
-        for number in range(SEASON_TRACKS):
-            wanted = (SEASON_BYTES - size) // (SEASON_TRACKS - number)
-            data = _stretched(tracks[number % len(tracks)], wanted)
+        names, written = [], 0
+        for number in range(tracks):
+            data = stretched(kinds[number % len(kinds)], (size - written) // (tracks - number))
             names.append(str(Path(folder) / f"{number}.oao"))
             Path(names[-1]).write_bytes(data)
-            size += len(data)
+            written += len(data)
         command = [sys.executable, "-m", "sse_twisted.track_command", "--json", *names]
         seconds = best_of(repeat, lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=False))
-    yield Figure("season", f"sse-track --json of {len(names)} tracks, {size / 1e6:.0f} MB", seconds, "s", 10)
+    yield Figure("season", f"sse-track --json of {tracks} tracks, {written / 1e6:.0f} MB", seconds, "s", 10)
 
 
-def _stretched(track: bytes, size: int) -> bytes:
+def stretched(track: bytes, size: int) -> bytes:
     """The track with its fixes once more, a day later each time, until it has the size."""
     frames = decode(track).frames.copy()
     parts = [track[:HEADER_SIZE]]
