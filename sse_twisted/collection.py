@@ -12,7 +12,7 @@ from sse_twisted.downloads import Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status
 from sse_twisted.event_folder.names import Claims, Track, event_tracks
-from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
@@ -21,6 +21,7 @@ from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
 SILENCES = 2
+MOST_GLANCES = 100  # tracks of one device that are shown
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
 
 
@@ -29,6 +30,7 @@ class Standing:
     """How the event folder compares with a listing."""
 
     wanted: int = 0  # tracks
+    glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
     missing: tuple[Track, ...] = ()  # of the wanted ones
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
@@ -128,6 +130,8 @@ class Collection:
         for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
             try:
                 await self._downloader.download(visit, track, ledger)
+                left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
+                self._fleet.update(visit.identifier, missing=left)
                 silent = 0
             except MotionError as error:
                 failures[track.name] = str(error)
@@ -155,7 +159,7 @@ class Collection:
                 self._log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
-        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
+        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing, tracks=standing.glances)
         return standing
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
@@ -176,8 +180,16 @@ class Collection:
         if ledger.changed:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
-        doubts = _doubts(listing, ledger)
-        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound), doubts)
+        wanted = [track for track in tracks if not track.skipped]
+        return Standing(
+            wanted=len(wanted),
+            glances=tuple(map(_glance, wanted[-MOST_GLANCES:])),
+            missing=tuple(missing),
+            skipped=skipped,
+            unreadable=len(listing.bad),
+            unsound=tuple(unsound),
+            doubts=_doubts(listing, ledger),
+        )
 
     def _announce(self, visit: Visit, standing: Standing) -> None:
         """Say once in a visit what is queued, and what is skipped."""
@@ -204,7 +216,8 @@ class Collection:
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
-        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason)
+        retry_at = self._clock.seconds() + delay
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=retry_at)
         self._log.warn(
             "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
             device=visit.name,
@@ -217,6 +230,11 @@ class Collection:
         settings = self._in_force.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _glance(track: Track) -> TrackGlance:
+    log = track.log
+    return TrackGlance(track.name, track.day, log.length, log.duration, log.distance, log.best_500m or 0)
 
 
 def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:

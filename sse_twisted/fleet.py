@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
@@ -28,6 +29,18 @@ PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 
 @frozen
+class TrackGlance:
+    """A wanted track as its device lists it."""
+
+    name: str
+    day: datetime.date | None  # of its start in the device's time zone; None if the device had no clock
+    length: int  # bytes
+    duration: int  # ms
+    distance: int  # mm
+    best_500m: int  # mm/s, 0 = none
+
+
+@frozen
 class Device:
     """A snapshot of one device."""
 
@@ -40,9 +53,12 @@ class Device:
     findings: tuple[str, ...] = ()  # warnings of this visit
     wanted: int = 0  # tracks
     missing: tuple[str, ...] = ()  # of the wanted ones, by name
+    tracks: tuple[TrackGlance, ...] = ()  # the youngest of the wanted ones, oldest first
     downloading: str = ""  # the name of the track under way
-    received: int = 0  # bytes of it
+    size: int = 0  # bytes that it should have
+    received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
+    retry_at: float = 0.0  # s of the clock, when it is tried again; meant only while it must stay connected
     left_early: str = ""  # what was missing when it left; "" once it came back and was collected
 
     @property
