@@ -76,7 +76,7 @@ class Collection:
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
         self._log.info("{device} is connected", device=visit.name)
         identifier, address = visit.identifier, visit.address
-        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="")
+        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="", retry_at=None)
         greeted = False
         failures = 0
         while True:
@@ -212,7 +212,14 @@ class Collection:
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
-        self._fleet.update(visit.identifier, stage=Stage.COLLECTED, missing=(), reason=verdict.reason, left_early="")
+        self._fleet.update(
+            visit.identifier,
+            stage=Stage.COLLECTED,
+            missing=(),
+            reason=verdict.reason,
+            retry_at=None,
+            left_early="",
+        )
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
@@ -234,7 +241,7 @@ class Collection:
 
 def _glance(track: Track) -> TrackGlance:
     log = track.log
-    return TrackGlance(track.name, track.day, log.length, log.duration, log.distance, log.best_500m or 0)
+    return TrackGlance(track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0)
 
 
 def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:

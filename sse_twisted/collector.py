@@ -7,8 +7,10 @@ from collections.abc import Callable
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from sse_twisted import conditions
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
+from sse_twisted.conditions import Condition
 from sse_twisted.detection import Detector
 from sse_twisted.disk import Disk
 from sse_twisted.downloads import MB, Downloader
@@ -41,11 +43,11 @@ class Collector(MultiService):
         clock = world.clock
         self.fleet = fleet = Fleet(clock.seconds, log)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
-        self._folder = folder
+        self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
-        self._clock = clock
-        names = world.names(lambda: in_force.settings.names, log)
+        self.clock = clock
+        self._names = names = world.names(lambda: in_force.settings.names, log)
         client = MotionClient(world.agent(lambda: in_force.settings.inspection.timeout), clock)
         hasty_client = MotionClient(world.agent(lambda: in_force.settings.detection.timeout), clock)
         detector = Detector(hasty_client, names, fleet, in_force, log)
@@ -62,11 +64,11 @@ class Collector(MultiService):
 
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
-        self._folder.prepare()
+        self.folder.prepare()
         self._lock.acquire()
         self.journal.startService()
-        self.log.info("Collecting into {folder}", folder=str(self._folder.root))
-        if leftovers := self._folder.leftovers():
+        self.log.info("Collecting into {folder}", folder=str(self.folder.root))
+        if leftovers := self.folder.leftovers():
             text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
             self.log.info(text, count=len(leftovers))
         self.roster.read_first()
@@ -77,7 +79,7 @@ class Collector(MultiService):
         """Let go of everything within a few seconds, and say what was not collected."""
         ended: Deferred[None] = Deferred()
         # Not addTimeout: what hangs in a thread of the disk does not end by being cancelled.
-        late = self._clock.callLater(STOP_WITHIN, self._leave_behind, ended)
+        late = self.clock.callLater(STOP_WITHIN, self._leave_behind, ended)
 
         def end(_: object) -> None:
             if not ended.called:
@@ -105,10 +107,23 @@ class Collector(MultiService):
         self.cleanup.reconfigure()
         self.journal.reconfigure()
 
+    def conditions(self) -> tuple[Condition, ...]:
+        """Whether the collector has what it needs: scanning, names, downloads and clock."""
+        now = self.clock.seconds()
+        today = self.in_force.today(now)
+        interval = self.in_force.settings.scan.interval
+        expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
+        return (
+            conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
+            conditions.names(self._names.trouble),
+            conditions.downloads(self.disk.trouble, ""),
+            conditions.clock(now, today, expected, self.fleet),
+        )
+
     def _check_disk(self) -> None:
         reserve = self.in_force.settings.downloads.disk_reserve * MB
-        self._folder.check_writable()
-        free = self._folder.free()
+        self.folder.check_writable()
+        free = self.folder.free()
         if free < reserve:
             raise OSError(f"only {free / MB:,.0f} MB free")
 

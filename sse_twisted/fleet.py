@@ -35,6 +35,7 @@ class TrackGlance:
     name: str
     day: datetime.date | None  # of its start in the device's time zone; None if the device had no clock
     length: int  # bytes
+    end_date: int  # ms since 1970, 0 = never finalised
     duration: int  # ms
     distance: int  # mm
     best_500m: int  # mm/s, 0 = none
@@ -58,7 +59,7 @@ class Device:
     size: int = 0  # bytes that it should have
     received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
-    retry_at: float = 0.0  # s of the clock, when it is tried again; meant only while it must stay connected
+    retry_at: float | None = None  # s of the clock, when it is tried again
     left_early: str = ""  # what was missing when it left; "" once it came back and was collected
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 
 from attrs import frozen
@@ -62,6 +63,11 @@ class InForce:
             self.roster = roster
         for observer in self._observers:
             observer()
+
+    def today(self, seconds: float) -> datetime.date:
+        """The day of a moment in s since 1970, in the time zone that the devices should have."""
+        local = seconds + 60 * self.settings.expected.timezone
+        return datetime.datetime.fromtimestamp(local, datetime.UTC).date()
 
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""

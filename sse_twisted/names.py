@@ -27,6 +27,7 @@ from sse_twisted.settings import Names, is_ipv4, split_address
 
 LARGEST_ANSWER = 4096  # bytes
 DNS_PORT = 53
+SILENCE = 10.0  # s without any answer until the network counts as lost
 # systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
 STUB = "127.0.0.53"
 BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
@@ -59,6 +60,7 @@ class NameClient(DatagramProtocol):
 
     def __init__(self, clock: Any) -> None:
         self.answered_at = float("-inf")  # s of the clock, when any server last answered
+        self.silent_since: float | None = None  # s of the clock, of the first question since the last answer
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
         self._asked: dict[int, tuple[_Question, bytes, Server]] = {}
@@ -88,6 +90,7 @@ class NameClient(DatagramProtocol):
         if question is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
             return
         self.answered_at = self._clock.seconds()
+        self.silent_since = None
         del self._asked[number]
         question.open.discard(number)
         address = next(filter(question.usable, _addresses(datagram)), None)
@@ -111,6 +114,8 @@ class NameClient(DatagramProtocol):
         number = secrets.randbelow(1 << 16)
         while number in self._asked:
             number = secrets.randbelow(1 << 16)
+        if self.silent_since is None:
+            self.silent_since = self._clock.seconds()
         try:
             self.transport.write(number.to_bytes(2) + encoded, server)  # type: ignore[union-attr] # it is a UDP port
         except OSError:  # no network now: as good as no answer
@@ -140,6 +145,7 @@ class NameService(Service):
         self._system = SystemNames()
         self._seen: object = None
         self._socket: Any = None
+        self._has_asked = False  # anything that no file answered
 
     def startService(self) -> None:
         """Open the socket."""
@@ -153,6 +159,16 @@ class NameService(Service):
             return None
         socket, self._socket = self._socket, None
         return socket.stopListening()  # type: ignore[no-any-return] # of an IListeningPort
+
+    @property
+    def trouble(self) -> str:
+        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+        if self._has_asked and not self._system.servers:
+            return "no name server is known"
+        since = self.client.silent_since
+        if since is None or (silent := self._reactor.seconds() - since) < SILENCE:
+            return ""
+        return f"no name server has answered for {silent:.0f} s"
 
     def refresh(self) -> None:
         """Read the system's files again if they have changed: a laptop changes networks."""
@@ -187,6 +203,7 @@ class NameService(Service):
                 return succeed(address)
         if self._socket is None:
             return succeed(None)
+        self._has_asked = True
         return self.client.ask(names, self._system.servers, settings.timeout, lambda a: a not in settings.catch_all)
 
 

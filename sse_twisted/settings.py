@@ -115,6 +115,13 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
 
 
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[web]`"""
+
+    hosts: tuple[str, ...] = ()  # names under which browsers reach this machine, beside its own name and addresses
+    streams: Limit = 100  # pages and programs that follow the board at once
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`"""
 
@@ -135,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cleanup: Cleanup = Cleanup()
     expected: Expected = Expected()
     filters: Filters = Filters()
+    web: Web = Web()
     log: Log = Log()
 
     def __post_init__(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
 
 from sse_twisted import __version__
@@ -20,9 +21,12 @@ from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.original_settings import read_original_settings
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
+from sse_twisted.web.security import TokenError, read_token
+from sse_twisted.web.service import DEFAULT_ENDPOINT, WebService
 from sse_twisted.world import real_world
 
 MOST_DEMO_DEVICES = 200
+OFF = "off"
 
 
 def _count(text: str | int) -> int:
@@ -45,6 +49,8 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
         ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
+        ["web", "w", None, f"Where the board is served: a server endpoint, or off. Default: {DEFAULT_ENDPOINT}"],
+        ["web-token-file", None, None, "A file of mode 0600 with the token for commands. Default: made at each start."],
         ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
@@ -59,11 +65,12 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
-        for name in ("config", "event"):
+        for name in ("config", "event", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
+        _check_web(self)
         if self["demo"]:
             _check_demo(self)
             self.settings = Settings()
@@ -81,6 +88,23 @@ def _check_demo(options: Options) -> None:
     folder = Path(options["event"] or "")
     if options["event"] and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
+
+
+def _check_web(options: Options) -> None:
+    if (endpoint := options["web"]) not in (None, OFF):
+        try:
+            serverFromString(_NoReactor(), endpoint)
+        except Exception as error:  # noqa: BLE001 - whatever the plugin for this kind of endpoint raises
+            raise usage.UsageError(f"--web {endpoint!r} is no endpoint that can be had: {error}") from None
+    if options["web-token-file"]:
+        try:
+            read_token(Path(options["web-token-file"]))
+        except TokenError as error:
+            raise usage.UsageError(f"--web-token-file {error}") from None
+
+
+class _NoReactor:
+    """Enough to find out whether an endpoint is one: nothing listens yet."""
 
 
 def _settings(options: Options) -> Settings:
@@ -126,16 +150,22 @@ def makeService(options: Options) -> IService:
 
     if options["demo"]:
         demo = Demo(reactor, options["demo-devices"], options["event"])
-        return with_signals(reactor, demo, demo.reload)
+        return with_signals(reactor, [demo, *_web(reactor, options, demo.collector)], demo.reload)
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    return with_signals(reactor, collector, collector.reload)
+    return with_signals(reactor, [collector, *_web(reactor, options, collector)], collector.reload)
 
 
-def with_signals(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
-    """The service, and beside it the handling of signals for as long as it runs."""
-    both = MultiService()
-    SignalService(reactor, reload).setServiceParent(both)
-    service.setServiceParent(both)
-    return both
+def _web(reactor: Any, options: Options, collector: Collector) -> list[IService]:
+    if options["web"] == OFF:
+        return []
+    return [WebService(reactor, collector, options["web"], options["web-token-file"])]
+
+
+def with_signals(reactor: Any, services: Iterable[IService], reload: Callable[[], None]) -> IService:
+    """The services, and beside them the handling of signals for as long as they run."""
+    together = MultiService()
+    for service in (SignalService(reactor, reload), *services):
+        service.setServiceParent(together)
+    return together

@@ -33,6 +33,11 @@ class EventFolder:
         """The collector's own logs."""
         return self.root / "logs"
 
+    @property
+    def state(self) -> Path:
+        """What the collector keeps for itself, hidden from the results software."""
+        return self.root / ".sse_twisted"
+
     def motion(self, identifier: int) -> Path:
         """The last answers and the ledger of a device."""
         return self.root / "motions" / f"motion-{identifier}"
