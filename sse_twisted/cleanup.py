@@ -87,7 +87,7 @@ class CleanupService(LoopService):
             self._fleet.update(visit.identifier, stage=Stage.GONE)
             return
         lost = what_is_missing(device)
-        self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
+        self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
         self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
 
     def _forget(self, _: object, visit: Visit) -> None:

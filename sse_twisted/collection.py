@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.detection import Sighting
 from sse_twisted.disk import Disk, DiskTrouble
-from sse_twisted.downloads import Downloader
+from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Claims, Track, event_tracks
 from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
@@ -46,6 +48,7 @@ class Verdict:
     reason: str  # why not; of a collected one, what should be known
     missing: tuple[str, ...] = ()
     retry_after: float = field(default=0.0)  # s that the device asked for
+    paused: bool = False  # whether nothing is tried before somebody says so
 
 
 class Collection:
@@ -61,7 +64,10 @@ class Collection:
         in_force: InForce,
         clock: IReactorTime,
         log: Logger,
+        report: Callable[[Fetched | Exception], object] = lambda _: None,
     ) -> None:
+        """`report` is told of each track that was fetched, and of everything that failed."""
+        self._report = report
         self._inspector = inspector
         self._downloader = downloader
         self._folder = folder
@@ -89,14 +95,20 @@ class Collection:
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
             except MotionError as error:
+                self._report(error)
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
                 reason, missing = f"it can't be inspected: {error}", self._fleet[visit.identifier].missing
                 verdict = Verdict(False, reason, missing, retry_after)
             except DiskTrouble as error:
+                self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
             if verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
+                await visit.until_woken(self._clock, None)
+            elif verdict.paused:
+                failures = 0
+                self._pause(visit, verdict)
                 await visit.until_woken(self._clock, None)
             else:
                 failures += 1
@@ -106,40 +118,45 @@ class Collection:
 
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
-        self._fleet.update(visit.identifier, stage=Stage.INSPECTING)
+        self._fleet.update(visit.identifier, stage=Stage.INSPECTING, retry_at=None)
         ledger = await self._ledger(visit)
         standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
+        paused = ""
         if any(not track.log.path_problem for track in standing.missing):
-            failures = await self._download(visit, standing.missing, ledger)
+            try:
+                await self._download(visit, standing.missing, ledger, failures)
+            except DownloadsPaused as pause:
+                paused = str(pause)
             standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
-        return _judge(standing, failures, new_doubts, visit.retry_after)
+        return _judge(standing, failures, new_doubts, visit.retry_after, paused)
 
-    async def _download(self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger) -> dict[str, str]:
-        """Fetch what is missing, and say by name why what failed did; those that failed before come last.
+    async def _download(
+        self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger, failures: dict[str, str]
+    ) -> None:
+        """Fetch what is missing, and note by name why what failed did; those that failed before come last.
 
         A device that does not answer twice in a row is given up for now: it may have gone, and only the cleanup, which
         does not disturb a conversation, can tell.
         """
         self._fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
-        failures: dict[str, str] = {}
         silent = 0
         fetchable = (track for track in missing if not track.log.path_problem)
         for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
             try:
-                await self._downloader.download(visit, track, ledger)
+                self._report(await self._downloader.download(visit, track, ledger))
                 left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
                 self._fleet.update(visit.identifier, missing=left)
                 silent = 0
             except MotionError as error:
+                self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
                 silent = silent + 1 if isinstance(error, Unreachable) else 0
                 if silent == SILENCES:
                     break
-        return failures
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -219,6 +236,7 @@ class Collection:
             reason=verdict.reason,
             retry_at=None,
             left_early="",
+            waived="",
         )
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
@@ -232,6 +250,10 @@ class Collection:
             retry=retry,
             delay=delay,
         )
+
+    def _pause(self, visit: Visit, verdict: Verdict) -> None:
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=None)
+        self._log.warn("{device} must stay connected - {reason}", device=visit.name, reason=verdict.reason)
 
     def _delay(self, failures: int, retry_after: float) -> float:
         settings = self._in_force.settings.downloads
@@ -257,8 +279,13 @@ def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
     return frozenset(f"it does not list {one_line(file)} any more" for file in files)
 
 
-def _judge(standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float) -> Verdict:
+def _judge(
+    standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
+) -> Verdict:
     missing = tuple(track.name for track in standing.missing)
+    if missing and paused:
+        reason = f"{len(missing)} of {standing.wanted} tracks missing, {paused}"
+        return Verdict(False, reason, missing, paused=True)
     if missing:
         track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from twisted.application.service import MultiService
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from sse_twisted import conditions
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
+from sse_twisted.commands import Commands
 from sse_twisted.conditions import Condition
 from sse_twisted.detection import Detector
 from sse_twisted.disk import Disk
@@ -17,13 +19,14 @@ from sse_twisted.downloads import MB, Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
-from sse_twisted.motion.client import MotionClient
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
+from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
 from sse_twisted.world import World
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -41,26 +44,44 @@ class Collector(MultiService):
         self.journal = Journal(folder.logs, lambda: in_force.settings.log)
         self.log = log = self.journal.log
         clock = world.clock
+        self.history = History()
+        self.journal.observe(self.history.note)
         self.fleet = fleet = Fleet(clock.seconds, log)
+        self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
-        self.clock = clock
+        self._clock = clock
         self._names = names = world.names(lambda: in_force.settings.names, log)
-        client = MotionClient(world.agent(lambda: in_force.settings.inspection.timeout), clock)
-        hasty_client = MotionClient(world.agent(lambda: in_force.settings.detection.timeout), clock)
+        client = CountingClient(world.agent(lambda: in_force.settings.inspection.timeout), clock, statistics)
+        hasty_client = CountingClient(world.agent(lambda: in_force.settings.detection.timeout), clock, statistics)
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
-        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log)
+        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report)
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
         self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup):
+        for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
+            statistics.rounds_of(name, loop)
+        meter = DelayMeter(clock, statistics.delayed)
+        for service in (disk, names, self.roster, self.scanner, self.cleanup, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_all)
         in_force.observe(self._take_changes)
+        self.commands = Commands(
+            fleet=fleet,
+            in_force=in_force,
+            history=self.history,
+            statistics=statistics,
+            folder=folder,
+            disk=disk,
+            scanner=self.scanner,
+            journal=self.journal,
+            clock=clock,
+            read_again=self.read_again,
+        )
 
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
@@ -79,7 +100,7 @@ class Collector(MultiService):
         """Let go of everything within a few seconds, and say what was not collected."""
         ended: Deferred[None] = Deferred()
         # Not addTimeout: what hangs in a thread of the disk does not end by being cancelled.
-        late = self.clock.callLater(STOP_WITHIN, self._leave_behind, ended)
+        late = self._clock.callLater(STOP_WITHIN, self._leave_behind, ended)
 
         def end(_: object) -> None:
             if not ended.called:
@@ -91,11 +112,16 @@ class Collector(MultiService):
 
     def reload(self) -> None:
         """Read the configuration again and put it in force; a broken one leaves the old one in force, loudly."""
+        with contextlib.suppress(SettingsError):  # it is in the log
+            self.read_again()
+
+    def read_again(self) -> tuple[str, ...]:
+        """As `reload`, for somebody who wants to know: gives what changed, or raises SettingsError."""
         try:
             settings = self._read_settings()
         except SettingsError as error:
             self.log.error("The configuration before stays in force: {error}", error=str(error))
-            return
+            raise
         changed = list(differences(self.in_force.settings, settings))
         for change in changed:
             later = " (from the next start on)" if change.startswith("event.folder") else ""
@@ -106,17 +132,18 @@ class Collector(MultiService):
         self.scanner.reconfigure()
         self.cleanup.reconfigure()
         self.journal.reconfigure()
+        return tuple(changed)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Whether the collector has what it needs: scanning, names, downloads and clock."""
-        now = self.clock.seconds()
+        now = self._clock.seconds()
         today = self.in_force.today(now)
         interval = self.in_force.settings.scan.interval
         expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
         return (
             conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             conditions.names(self._names.trouble),
-            conditions.downloads(self.disk.trouble, ""),
+            conditions.downloads(self.disk.trouble, "somebody asked for it" if self.in_force.paused else ""),
             conditions.clock(now, today, expected, self.fleet),
         )
 
@@ -152,10 +179,10 @@ class Collector(MultiService):
         for device in self.fleet:
             if device.left_early:
                 self.log.error("{device} left too early - {lost}", device=device.name, lost=device.left_early)
+            elif device.waived:
+                self.log.info("{device} is waived - {waived}", device=device.name, waived=device.waived)
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
-        collected = sum(
-            device.stage in (Stage.COLLECTED, Stage.GONE) and not device.left_early for device in self.fleet
-        )
+        collected = sum(device.is_collected for device in self.fleet)
         text = "The collector stops: {collected} devices collected since its start"
         self.log.info(text, collected=collected)

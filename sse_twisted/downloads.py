@@ -27,6 +27,10 @@ RANGE_NOT_SATISFIABLE = 416
 KB, MB = 1000, 1_000_000
 
 
+class DownloadsPaused(Exception):
+    """Somebody asked for a pause: nothing is wrong, and nothing is begun."""
+
+
 @frozen
 class _Transferred:
     """What one transfer brought, and how."""
@@ -53,8 +57,10 @@ class Downloader:
         self._digests: dict[tuple[str, int], str] = {}
 
     async def download(self, visit: Visit, track: Track, ledger: Ledger) -> Fetched:
-        """The track, at its final name and in the ledger; raises MotionError or DiskTrouble."""
+        """The track, at its final name and in the ledger; raises MotionError, DiskTrouble or DownloadsPaused."""
         async with self._in_force.limits.downloads:
+            if self._in_force.paused:
+                raise DownloadsPaused("downloads are paused")
             try:
                 await self._check_room(track)
                 fetched = await self._download(visit, track)

@@ -59,13 +59,19 @@ class Device:
     size: int = 0  # bytes that it should have
     received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
-    retry_at: float | None = None  # s of the clock, when it is tried again
+    retry_at: float | None = None  # s of the clock, when it is looked at again; None = when something changes
     left_early: str = ""  # what was missing when it left; "" once it came back and was collected
+    waived: str = ""  # why nobody waits for what was missing when it left
 
     @property
     def name(self) -> str:
         """Its host name."""
         return f"motion-{self.identifier}"
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether all its tracks are here, whether it is still there or not."""
+        return self.stage in (Stage.COLLECTED, Stage.GONE) and not self.left_early and not self.waived
 
     @property
     def present(self) -> bool:
@@ -106,6 +112,15 @@ class Fleet:
         if after != before:
             self._publish(before, after)
         return after
+
+    def forget(self, identifier: int) -> None:
+        """Know no more of a device than before it was seen; what is still missing of one that left is not forgotten."""
+        before = self[identifier]
+        after = Device(
+            identifier, before.sailor, since=self._seconds(), left_early=before.left_early, waived=before.waived
+        )
+        self._devices[identifier] = after
+        self._publish(before, after)
 
     def expect(self, sailors: dict[int, str]) -> None:
         """Know of these devices, by number, before they are seen; forget absent ones that nobody expects any more."""

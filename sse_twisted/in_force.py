@@ -48,26 +48,36 @@ class InForce:
         self.settings = settings
         self.roster = roster or Roster()
         self.limits = Limits(settings)
+        self.paused = False  # whether somebody asked that no further download begins
+        self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
     def observe(self, observer: Callable[[], None]) -> None:
         """Call `observer` after each change."""
         self._observers.append(observer)
 
-    def change(self, *, settings: Settings | None = None, roster: Roster | None = None) -> None:
+    def change(
+        self, *, settings: Settings | None = None, roster: Roster | None = None, paused: bool | None = None
+    ) -> None:
         """Put new ones in force."""
         if settings is not None:
             self.settings = settings
             self.limits.apply(settings)
         if roster is not None:
             self.roster = roster
-        for observer in self._observers:
-            observer()
+        if paused is not None:
+            self.paused = paused
+        self._publish()
+
+    def ask_for(self, identifier: int, file: str) -> None:
+        """Want a log of a device, by its path there, whatever its day and its speed; until the collector ends."""
+        self._asked_for[identifier] = self._asked_for.get(identifier, frozenset()) | {file}
+        self._publish()
 
     def today(self, seconds: float) -> datetime.date:
-        """The day of a moment in s since 1970, in the time zone that the devices should have."""
-        local = seconds + 60 * self.settings.expected.timezone
-        return datetime.datetime.fromtimestamp(local, datetime.UTC).date()
+        """The day of the event at `seconds` UTC: that of the time zone in which the devices should be."""
+        zone = datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
+        return datetime.datetime.fromtimestamp(seconds, zone).date()
 
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""
@@ -85,4 +95,9 @@ class InForce:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
         days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
-        return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone)
+        asked_for = self._asked_for.get(identifier, frozenset())
+        return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone, asked_for)
+
+    def _publish(self) -> None:
+        for observer in self._observers:
+            observer()

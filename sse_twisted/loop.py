@@ -26,10 +26,15 @@ class LoopService(Service, ABC):
         self._log = log
         self._interval = interval
         self._loop: LoopingCall | None = None
+        self._observers: list[Callable[[float], None]] = []
 
     @abstractmethod
     def round(self) -> None:
         """One pass of the loop."""
+
+    def observe(self, observer: Callable[[float], None]) -> None:
+        """Tell `observer` after each round how many s it kept the reactor."""
+        self._observers.append(observer)
 
     def startService(self) -> None:
         """Begin."""
@@ -51,11 +56,14 @@ class LoopService(Service, ABC):
     def round_now(self) -> None:
         """One pass, outside of the interval; whatever happens in it, the loop lives."""
         self.rounds += 1
-        self.last_round = self._clock.seconds()
+        began = self._clock.seconds()
+        self.last_round = began
         try:
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come
             self._log.failure("A round of {service} failed", service=type(self).__name__)
+        for observer in self._observers:
+            observer(self._clock.seconds() - began)
 
     def _start_loop(self) -> None:
         self._loop = LoopingCall(self.round_now)

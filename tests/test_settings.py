@@ -57,6 +57,8 @@ DEFAULTS: dict[str, object] = {
     "expected.timezone": 60,
     "expected.flash": 1,
     "filters.best_500m": 1.0,
+    "web.hosts": (),
+    "web.streams": 100,
     "log.console": "info",
     "log.file": "info",
 }

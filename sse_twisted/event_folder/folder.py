@@ -10,10 +10,12 @@ from typing import Any
 from attrs import frozen
 
 from sse_twisted.event_folder.files import make_folder, write_json, write_whole
-from sse_twisted.event_folder.ledger import Fetched, Ledger
+from sse_twisted.event_folder.ledger import Fetched, Ledger, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
+from sse_twisted.motion.messages import Listing, listing_of, parse_json
+from sse_twisted.settings import identifier_of
 from sse_twisted.verification import Outcome, judge
 
 
@@ -33,14 +35,14 @@ class EventFolder:
         """The collector's own logs."""
         return self.root / "logs"
 
-    @property
-    def state(self) -> Path:
-        """What the collector keeps for itself, hidden from the results software."""
-        return self.root / ".sse_twisted"
-
     def motion(self, identifier: int) -> Path:
         """The last answers and the ledger of a device."""
         return self.root / "motions" / f"motion-{identifier}"
+
+    @property
+    def state(self) -> Path:
+        """What the collector keeps for itself: keys and passwords, for nobody else to read."""
+        return self.root / ".sse_twisted"
 
     @property
     def _folders(self) -> tuple[Path, ...]:
@@ -78,6 +80,19 @@ class EventFolder:
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
         return Ledger.load(self.motion(identifier) / "downloads.json")
+
+    def entries(self, identifier: int) -> dict[str, dict[str, Any]]:
+        """The entries of a device's ledger by track, to be looked at only."""
+        return read_entries(self.motion(identifier) / "downloads.json")
+
+    def all_entries(self) -> dict[int, dict[str, dict[str, Any]]]:
+        """The entries of all devices that were ever here, by number."""
+        found = (identifier_of(path.name) for path in (self.root / "motions").glob("motion-*"))
+        return {identifier: self.entries(identifier) for identifier in sorted(filter(None, found))}
+
+    def listing(self, identifier: int) -> Listing:
+        """The last listing of a device; raises OSError or BadAnswer if there is none."""
+        return listing_of(parse_json((self.motion(identifier) / "logs.json").read_bytes(), "logs.json"))
 
     def held(self, track: Track, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.

@@ -108,6 +108,15 @@ class Ledger:
         return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
 
 
+def read_entries(path: Path) -> dict[str, dict[str, Any]]:
+    """What a ledger holds, for somebody who only looks: {} if it can't be read, and nothing is set aside."""
+    try:
+        tree = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return {name: entry for name, entry in tree.items() if _is_entry(entry)} if isinstance(tree, dict) else {}
+
+
 def _is_entry(value: object) -> bool:
     return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
 

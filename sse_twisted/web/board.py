@@ -98,7 +98,7 @@ class Board:
     @property
     def is_paused(self) -> bool:
         """Whether somebody asked for a pause of the downloads."""
-        return False
+        return self._in_force.paused
 
     @property
     def today(self) -> datetime.date:
@@ -216,7 +216,7 @@ class Board:
     def _summarise(self) -> Summary:
         today = self.today
         tiles = self._tiles.values()
-        done = [tile for tile in tiles if tile.column in (Column.SWITCH_OFF, Column.GONE)]
+        done = [tile for tile in tiles if tile.column in (Column.SWITCH_OFF, Column.GONE) and not tile.waived]
         columns = Counter(tile.column for tile in tiles)
         return Summary(
             today=today,

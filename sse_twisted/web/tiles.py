@@ -62,6 +62,7 @@ class Tile(Struct, frozen=True):
     reason: Annotated[str, Meta(description="why it must stay connected; of a collected one, what should be known")]
     retry_at: Annotated[float | None, Meta(description="s since 1970")]
     left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
+    waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
 
 
 def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:
@@ -114,8 +115,9 @@ def tile_of(
         knots=max((track.best_500m for track in tracks), default=0) / MM_PER_S,
         download=_download(device, rate),
         reason=device.reason,
-        retry_at=device.retry_at if device.stage is Stage.ATTENTION else None,
+        retry_at=device.retry_at,
         left_early=device.left_early,
+        waived=device.waived,
     )
 
 
