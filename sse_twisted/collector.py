@@ -26,6 +26,7 @@ from sse_twisted.journal import Journal
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
+from sse_twisted.short_tracks import ShortTracks
 from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
 from sse_twisted.world import World
 
@@ -66,7 +67,8 @@ class Collector(MultiService):
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup, meter):
+        short_tracks = ShortTracks(fleet, in_force, clock, log)
+        for service in (disk, names, self.roster, self.scanner, self.cleanup, short_tracks, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_all)
         in_force.observe(self._take_changes)
