@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
+
 import msgspec
 
+from sse_twisted.days import State, day_as_csv
+from sse_twisted.settings import Expected
+from sse_twisted.web.about import compared
+from sse_twisted.web.api import Api, Number
 from sse_twisted.web.board import Board, Changes
+from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import COLUMNS, Renderer, StaticFile
-from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route
+from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
 
@@ -73,6 +81,58 @@ class BoardPage:
         if known is None or known[0] is not tile:
             known = self._html[tile.id] = (tile, self._renderer.tile(tile))
         return known[1]
+
+
+class RecordPages:
+    """Device, day and ranking: what is known beyond the board."""
+
+    def __init__(self, api: Api, board: Board, records: Records, renderer: Renderer, settings: Callable[[], Expected]):
+        self._api = api
+        self._board = board
+        self._records = records
+        self._renderer = renderer
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """Where they are."""
+        return (
+            Route("GET", "/devices/{identifier}", self.device, parameters={"identifier": Number}),
+            Route("GET", "/days/{day}.json", self.day_as_json, parameters={"day": datetime.date}),
+            Route("GET", "/days/{day}.csv", self.day_as_csv, parameters={"day": datetime.date}),
+            Route("GET", "/days/{day}", self.day, parameters={"day": datetime.date}),
+            Route("GET", "/ranking", self.ranking, query={"day": (datetime.date, "today without one")}),
+        )
+
+    async def device(self, asked: Asked) -> Answer:
+        """Everything of one device."""
+        identifier = asked.parameters["identifier"]
+        detail = await self._api.detail(identifier)
+        answers = await self._records.answers(identifier)
+        about = tuple(compared(answers.info, answers.settings, self._settings()))
+        return self._page("device.html", detail=detail, about=about, now=self._board.now)
+
+    async def day(self, asked: Asked) -> Answer:
+        """The reconciliation of a day, to be printed."""
+        day = await self._records.day(asked.parameters["day"], self._board.today)
+        return self._page("day.html", day=day, states=tuple(State))
+
+    async def day_as_json(self, asked: Asked) -> Answer:
+        """The same for programs."""
+        return json_answer(await self._records.day(asked.parameters["day"], self._board.today))
+
+    async def day_as_csv(self, asked: Asked) -> Answer:
+        """The same for spreadsheets."""
+        day = await self._records.day(asked.parameters["day"], self._board.today)
+        disposition = f'attachment; filename="{day.day}.csv"'
+        return Answer(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+
+    async def ranking(self, asked: Asked) -> Answer:
+        """The bests of a day, as the devices report them."""
+        day: datetime.date = asked.query.get("day", self._board.today)
+        return self._page("ranking.html", day=day, disciplines=await self._records.ranking(day))
+
+    def _page(self, template: str, **values: object) -> Answer:
+        return Answer(self._renderer.page(template, today=self._board.today, **values), HTML)
 
 
 class StaticFiles:

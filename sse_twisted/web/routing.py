@@ -42,7 +42,7 @@ class Asked:
 
     request: Request
     parameters: dict[str, Any] = field(factory=dict)  # of the path, converted
-    query: dict[str, str] = field(factory=dict)
+    query: dict[str, Any] = field(factory=dict)  # likewise, what is there
     body: Any = None  # of the route's `takes`
 
     def header(self, name: str) -> str:

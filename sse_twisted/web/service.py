@@ -14,8 +14,12 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request, Site
 
 from sse_twisted.collector import Collector
+from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
-from sse_twisted.web.pages import BoardPage, StaticFiles
+from sse_twisted.web.health import Health
+from sse_twisted.web.openapi import described
+from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
+from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
 from sse_twisted.web.routing import HTML, Answer, Refusal, Router, json_answer
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
@@ -61,8 +65,15 @@ class WebService(Service):
         self.board = Board(collector.fleet, in_force, reactor, collector.conditions, collector.log)
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
-        pages = BoardPage(self.board, self.streams, renderer, str(self.token_file))
-        routes = (*pages.routes(), *StaticFiles(files, renderer.files).routes())
+        records = Records(collector.folder, collector.disk, collector.fleet, in_force)
+        api = Api(collector.commands, self.board, self.streams, records, reactor)
+        routes = (
+            *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
+            *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
+            *StaticFiles(files, renderer.files).routes(),
+            *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
+            *described(api.routes()),
+        )
         guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
         site = Site(cast(Any, self.router), timeout=IDLE)
