@@ -23,6 +23,7 @@ from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
+from sse_twisted.recollection import Recollection
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
@@ -68,7 +69,8 @@ class Collector(MultiService):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup, short_tracks, meter):
+        recollection = Recollection(folder, disk, fleet, in_force, clock, log)
+        for service in (disk, names, self.roster, self.scanner, self.cleanup, recollection, short_tracks, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_all)
         in_force.observe(self._take_changes)

@@ -103,10 +103,10 @@ class Fleet:
         return lambda: self._observers.remove(observer)
 
     def update(self, identifier: int, **changes: Any) -> Device:
-        """Change what is known of a device and publish it."""
+        """Change what is known of a device and publish it. A stage begins now, unless `since` says when it did."""
         before = self[identifier]
         after = evolve(before, **changes)
-        if after.stage is not before.stage:
+        if after.stage is not before.stage and "since" not in changes:
             after = evolve(after, since=self._seconds())
         self._devices[identifier] = after
         if after != before:

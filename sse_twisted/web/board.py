@@ -135,8 +135,6 @@ class Board:
 
     def look(self) -> None:
         """Take note of what changes without a device."""
-        if self.today != self.summary.today:
-            self._note_all()
         self._flush_later()
 
     def close(self) -> None:
@@ -172,6 +170,8 @@ class Board:
         if self._flush_call is not None and self._flush_call.active():
             self._flush_call.cancel()
         self._flush_call = None
+        if self.today != self.summary.today:  # another bucket for everybody
+            self._dirty.update(dict.fromkeys(self._tiles))
         dirty, self._dirty = self._dirty, {}
         known = {device.identifier for device in self._fleet} if dirty else set()
         changed = [identifier for identifier in dirty if self._take(identifier, identifier in known)]
@@ -193,7 +193,7 @@ class Board:
                 self._log.failure("The board could not be shown")
 
     def _take(self, identifier: int, known: bool) -> bool:
-        """Make the device's tile anew; gives whether it is another one."""
+        """Make the device's tile anew; gives whether that changes the board."""
         before = self._tiles.get(identifier)
         if not known:
             self._tiles.pop(identifier, None)
@@ -205,7 +205,8 @@ class Board:
         assignments = in_force.roster.of(identifier)
         tile = tile_of(device, assignments, self.today, since, in_force.settings.expected, rate)
         self._tiles[identifier] = tile
-        return tile != before
+        was_shown = before is not None and before.column is not Column.ELSEWHERE
+        return tile != before and (was_shown or tile.column is not Column.ELSEWHERE)
 
     def _rate(self, device: Device) -> float:
         """Bytes a second of the transfer under way, since its first bytes were seen."""

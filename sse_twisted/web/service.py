@@ -76,7 +76,7 @@ class WebService(Service):
         )
         guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
-        site = Site(cast(Any, self.router), timeout=IDLE)
+        site = Site(cast(Any, self.router), timeout=IDLE, reactor=reactor)
         site.noisy = False
         site.displayTracebacks = False
         self._doors = _Doors(site)
@@ -112,6 +112,8 @@ class WebService(Service):
 
     def stopService(self) -> Deferred[Any] | None:
         """Hang up, and listen no more."""
+        if not self.running:
+            return None
         super().stopService()
         self.streams.close()
         self.board.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import msgspec
@@ -45,6 +45,9 @@ class Streams:
 
     def __len__(self) -> int:
         return len(self._readers)
+
+    def __iter__(self) -> Iterator[Reader]:
+        return iter(self._readers)
 
     def open(self, request: Request, encode: Encoder, last: str) -> None:
         """Let a request read from now on; `last` is the id of the last event that it knows, or "". Raises Refusal."""
@@ -117,23 +120,28 @@ class Reader:
         self._request = request
         self._streams = streams
         self._encode = encode
-        self._known = known  # the last state that was written
+        self.known = known  # the last state that was written
         self._told = False  # whether anything was: who knows the newest state is told so all the same
         self._full: IDelayedCall | None = None
         self._open = True
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what was written is still on its way, so that nothing more is."""
+        return self._full is not None
+
     def tell(self) -> None:
         """Write what has changed, if it can be taken."""
-        if not self._open or self._full is not None:
+        if not self._open or self.is_full:
             return
-        number, data = self._streams.encoded(self._encode, self._known)
-        if number != self._known or not self._told:
-            self._known, self._told = number, True
+        number, data = self._streams.encoded(self._encode, self.known)
+        if number != self.known or not self._told:
+            self.known, self._told = number, True
             self._request.write(data)
 
     def beat(self, data: bytes) -> None:
         """Show that we live, to a page that can't see a lost connection."""
-        if self._open and self._full is None:
+        if self._open and not self.is_full:
             self._request.write(data)
 
     def pauseProducing(self) -> None:
