@@ -15,7 +15,9 @@ import sse_twisted
 from sse_twisted.collector import Collector
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.settings import SettingsError
+from sse_twisted.signals import SignalService
 from sse_twisted.tap import Options, load_settings, makeService
+from sse_twisted.web.service import WebService
 
 ROSTER = """\
 Entrant ID,Tally,Motion ID,Start Date,End Date,File ID,First Name,Family Name
@@ -108,7 +110,17 @@ class TestOptions:
 
     def test_the_help_tells_every_option_and_what_signals_do(self) -> None:
         text = Options().getUsage(width=100)
-        for option in ("--config", "--event", "--demo", "--demo-devices", "--check", "--version", "--help"):
+        options = (
+            "--config",
+            "--event",
+            "--web",
+            "--web-token-file",
+            "--demo",
+            "--demo-devices",
+            "--check",
+            "--version",
+        )
+        for option in (*options, "--help"):
             assert option in text
         assert "SIGHUP reads the configuration again" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= 100
@@ -128,6 +140,10 @@ class TestUsageErrors:
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
             (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
             (["--event", ""], "--event"),
+            (["--demo", "--web", "nonsense:8080"], "--web 'nonsense:8080' is no endpoint that can be had"),
+            (["--demo", "--web", "tcp:many"], "--web 'tcp:many' is no endpoint that can be had"),
+            (["--demo", "--web", ""], "--web '' is no endpoint that can be had"),
+            (["--demo", "--web-token-file", "/nowhere/token"], "--web-token-file /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
             (["--config", "/nowhere/server.json"], "/nowhere/server.json: No such file or directory"),
         ],
@@ -300,6 +316,12 @@ class TestMakeService:
         service = makeService(parsed("--config", config))
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
+        assert [type(child) for child in service] == [SignalService, Collector, WebService]
         assert collector.in_force.settings.event.folder == str(event)
         assert not collector.running
         assert everything(event.parent) == before
+
+    def test_without_the_web_there_is_none(self, config: Path) -> None:
+        service = makeService(parsed("--config", config, "--web", "off"))
+        assert isinstance(service, MultiService)
+        assert [type(child) for child in service] == [SignalService, Collector]
