@@ -38,7 +38,7 @@ class CommandError(Exception):
 
 
 class Commands:
-    """Reading and acting. A device is named by its number, or as "motion-<number>"."""
+    """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
 
     def __init__(
         self,
@@ -78,6 +78,11 @@ class Commands:
     def today(self) -> datetime.date:
         """The day of the event."""
         return self._in_force.today(self.now)
+
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """The time zone of the event, for times that are shown."""
+        return self._in_force.zone
 
     @property
     def settings(self) -> Settings:
@@ -202,7 +207,7 @@ class Commands:
     # Inside
 
     def _known(self, identifier: int | str) -> Device:
-        number = identifier_of(identifier) if isinstance(identifier, str) else identifier
+        number = _number(identifier)
         device = next((device for device in self._fleet if device.identifier == number), None)
         if device is None:
             raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
@@ -298,6 +303,11 @@ class Commands:
     def _is_completed(self, visit: Visit, track: Track) -> bool:
         entry = self._entry(visit, track)
         return entry.get("status") == Status.COMPLETED and entry.get("size") == track.log.size
+
+
+def _number(identifier: object) -> object:
+    text = str(identifier)
+    return identifier_of(text if text.startswith("motion-") else f"motion-{text}")
 
 
 def _name(identifier: object) -> str:

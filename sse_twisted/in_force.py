@@ -74,10 +74,14 @@ class InForce:
         self._asked_for[identifier] = self._asked_for.get(identifier, frozenset()) | {file}
         self._publish()
 
+    @property
+    def zone(self) -> datetime.timezone:
+        """The time zone in which the devices should be: that of the event, whatever the laptop's is."""
+        return datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
+
     def today(self, seconds: float) -> datetime.date:
-        """The day of the event at `seconds` UTC: that of the time zone in which the devices should be."""
-        zone = datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
-        return datetime.datetime.fromtimestamp(seconds, zone).date()
+        """The day of the event at `seconds` UTC."""
+        return datetime.datetime.fromtimestamp(seconds, self.zone).date()
 
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""

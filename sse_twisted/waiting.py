@@ -17,7 +17,8 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT:
-            last = f"; last heard: {happenings[-1].text}" if happenings else ""
+            heard = [happening.text for happening in happenings if happening.level != "debug"]
+            last = f"; last heard: {heard[-1]}" if heard else ""
             return f"not seen yet, looked for every {in_force.settings.scan.interval:g} s{last}"
         case Stage.CONNECTED:
             return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"
@@ -27,11 +28,11 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
             return _download(device, since, in_force)
         case Stage.COLLECTED:
             known = f" ({device.reason})" if device.reason else ""
-            return f"nothing: it can be disconnected since {since}{known}"
+            return f"nothing: it can be disconnected, for {since} now{known}"
         case Stage.ATTENTION:
             return f"must stay connected - {device.reason}; {_retry(device, now, in_force, disk_trouble)}"
         case Stage.GONE:
-            return f"gone since {since}, {_left(device)}"
+            return f"gone for {since}, {_left(device)}"
 
 
 def _download(device: Device, since: str, in_force: InForce) -> str:

@@ -145,7 +145,7 @@ class Elsewhere:
 
     def collector(self, *arguments: str) -> Program:
         """Start `twistd -n sse` without a pid file, so that several can run in one folder."""
-        return self.start("-n", "--pidfile=", "sse", *arguments)
+        return self.start("-n", "--pidfile=", "sse", "--manhole", "off", *arguments)
 
     async def run(self, *arguments: str, program: str = "twistd") -> tuple[int, str]:
         """Exit status and output of a program that ends by itself."""

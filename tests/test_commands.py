@@ -65,7 +65,8 @@ class TestReading:
         assert (old.name, old.status) == (OLD, "of another time")
 
     def test_a_device_may_be_named_as_it_names_itself(self, commands: Commands) -> None:
-        assert result(commands.device("motion-601")).device.identifier == 601
+        for name in ("motion-601", "601", 601):
+            assert result(commands.device(name)).device.identifier == 601
 
     @pytest.mark.parametrize("nobody", [999, 0, -1, "motion-999", "601; rm", None, 601.5, [601]])
     def test_a_device_that_nobody_knows_is_an_error_of_one_line(self, commands: Commands, nobody: Any) -> None:
@@ -111,7 +112,7 @@ class TestReading:
 
 class TestWhy:
     def test_it_says_what_a_device_waits_for_at_each_stage(self, event: VirtualEvent, commands: Commands) -> None:
-        assert commands.why(601) == "nothing: it can be disconnected since 0 s"
+        assert commands.why(601) == "nothing: it can be disconnected, for 0 s now"
         assert commands.why(602).startswith("not seen yet, looked for every 2 s")
         device = event.servers[602].device
         device.bytes_per_second = 4000

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import sse_twisted
+from sse_twisted.console.namespace import ACTING, READING
 from sse_twisted.settings import Event, Settings, differences, read_settings
 from sse_twisted.tap import Options
 
@@ -56,3 +57,25 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     except FileNotFoundError:
         pytest.skip("no systemd-analyze here")
     assert verified.returncode == 0, verified.stderr
+
+
+def test_logrotate_takes_the_note(tmp_path: Path) -> None:
+    note = tmp_path / "sse"
+    (text,) = blocks("logrotate")
+    for name in ("server.log", "server.json"):
+        (tmp_path / name).write_text("a line\n")
+    note.write_text(text.replace("/events/2026/logs", str(tmp_path)).replace("    su sse sse\n", ""))
+    note.chmod(0o644)
+    try:
+        dry = ["logrotate", "--debug", "--force", "--state", str(tmp_path / "state"), str(note)]
+        said = subprocess.run(dry, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no logrotate here")
+    assert said.returncode == 0, said.stderr
+    assert "error" not in said.stderr
+    assert "kill -HUP" in said.stderr
+
+
+def test_every_command_of_the_console_stands_in_its_table() -> None:
+    table = README.partition("| command | what it does |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z]+)[(`]", table)) == {*READING, *ACTING}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from twisted.python.usage import UsageError
 
 import sse_twisted
 from sse_twisted.collector import Collector
+from sse_twisted.console.service import ConsoleService
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import SettingsError
 from sse_twisted.signals import SignalService
 from sse_twisted.tap import Options, load_settings, makeService
@@ -140,10 +143,10 @@ class TestUsageErrors:
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
             (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
             (["--event", ""], "--event"),
-            (["--demo", "--web", "nonsense:8080"], "--web 'nonsense:8080' is no endpoint that can be had"),
-            (["--demo", "--web", "tcp:many"], "--web 'tcp:many' is no endpoint that can be had"),
-            (["--demo", "--web", ""], "--web '' is no endpoint that can be had"),
-            (["--demo", "--web-token-file", "/nowhere/token"], "--web-token-file /nowhere/token: No such file"),
+            (["--demo", "--web", "nonsense:8080"], "the board: 'nonsense:8080' is no endpoint"),
+            (["--demo", "--web", "tcp:many"], "the board: 'tcp:many' is no endpoint"),
+            (["--demo", "--web", ""], "the board: '' is no endpoint"),
+            (["--demo", "--web-token-file", "/nowhere/token"], "the board: /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
             (["--config", "/nowhere/server.json"], "/nowhere/server.json: No such file or directory"),
         ],
@@ -250,6 +253,61 @@ class TestUsageErrors:
             load_settings(str(config), None)
 
 
+class TestConsole:
+    def test_it_is_on_loopback_unless_somebody_says_otherwise(self, event: Path) -> None:
+        access = parsed("--event", event).access
+        assert (access.telnet, access.must_listen, access.ssh) == ("tcp:6023:interface=127.0.0.1", False, "")
+
+    def test_it_can_be_turned_off(self, event: Path) -> None:
+        assert parsed("--event", event, "--manhole", "off").access.telnet == ""
+
+    def test_telnet_from_elsewhere_is_refused_and_the_reason_given(self, event: Path) -> None:
+        answer = refused("--event", event, "--manhole", "tcp:6023")
+        assert "can be reached from elsewhere" in answer
+        assert "--manhole-ssh" in answer
+
+    def test_ssh_from_elsewhere_is_what_it_is_for(self, event: Path) -> None:
+        assert parsed("--event", event, "--manhole-ssh", "tcp:0").access.ssh == "tcp:0"
+
+    def test_a_place_that_is_taken_is_refused_if_it_was_asked_for(self, event: Path) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            place = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            for option in ("--manhole", "--manhole-ssh"):
+                assert "Address already in use" in refused("--event", event, option, place)
+
+    def test_passwords_that_others_can_read_are_refused(self, tmp_path: Path, event: Path) -> None:
+        file = tmp_path / "passwd"
+        file.write_text("sse:secret\n")
+        file.chmod(0o640)
+        answer = refused("--event", event, "--manhole-passwd", file)
+        assert f"{file}: its mode is 0640" in answer
+        assert "secret" not in answer
+        file.chmod(0o600)
+        assert parsed("--event", event, "--manhole-passwd", file).access.passwords == file
+
+    def test_keys_that_others_can_add_or_that_are_not_there_are_refused(self, tmp_path: Path, event: Path) -> None:
+        file = tmp_path / "authorized_keys"
+        assert "No such file" in refused("--event", event, "--manhole-keys", file)
+        file.touch()
+        file.chmod(0o666)
+        assert "its mode is 0666" in refused("--event", event, "--manhole-keys", file)
+        file.chmod(0o644)
+        assert parsed("--event", event, "--manhole-keys", file).access.keys == file
+
+    def test_a_host_key_that_others_can_read_is_refused(self, event: Path) -> None:
+        key = event / ".sse_twisted" / "ssh_host_ed25519_key"
+        key.parent.mkdir()
+        key.touch(0o644)
+        assert f"{key}: its mode is 0644" in refused("--event", event, "--manhole-ssh", "tcp:0")
+        parsed("--event", event)
+
+    def test_the_demo_has_one_as_well(self) -> None:
+        assert "can be reached from elsewhere" in refused("--demo", "--manhole", "tcp:6023")
+        assert parsed("--demo", "--manhole", "off").access.telnet == ""
+
+
 class TestCheck:
     def test_what_would_be_done_is_said(self, capsys: pytest.CaptureFixture[str], event: Path, config: Path) -> None:
         before = everything(event)
@@ -316,7 +374,13 @@ class TestMakeService:
         service = makeService(parsed("--config", config))
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
-        assert [type(child) for child in service] == [SignalService, Collector, WebService]
+        assert [type(child) for child in service] == [
+            SignalService,
+            Collector,
+            ConsoleService,
+            WebService,
+            ReadinessService,
+        ]
         assert collector.in_force.settings.event.folder == str(event)
         assert not collector.running
         assert everything(event.parent) == before
@@ -324,4 +388,9 @@ class TestMakeService:
     def test_without_the_web_there_is_none(self, config: Path) -> None:
         service = makeService(parsed("--config", config, "--web", "off"))
         assert isinstance(service, MultiService)
-        assert [type(child) for child in service] == [SignalService, Collector]
+        assert [type(child) for child in service] == [
+            SignalService,
+            Collector,
+            ConsoleService,
+            ReadinessService,
+        ]

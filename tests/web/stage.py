@@ -23,6 +23,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from sse_twisted.collector import Collector
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
+from sse_twisted.signals import SignalService
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.berths import Berth, Plan
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
@@ -30,7 +31,7 @@ from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.fleet import SimulatedFleet
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.inventions import TIMEZONE, invent_device, invent_load, invent_roster
-from sse_twisted.tap import with_signals
+from sse_twisted.tap import together
 from sse_twisted.web.service import WebService
 from sse_twisted.world import real_world
 
@@ -123,13 +124,13 @@ def main() -> None:
 
     folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     stage = Stage(reactor, folder, port)
-    together = with_signals(reactor, [stage], lambda: None)
+    whole = together(SignalService(reactor, lambda: None), stage)
     StandardIO(_Lines(stage))
-    whole: Any = reactor
-    together.privilegedStartService()
-    together.startService()
-    whole.addSystemEventTrigger("before", "shutdown", together.stopService)
-    whole.run()
+    running: Any = reactor
+    whole.privilegedStartService()
+    whole.startService()
+    running.addSystemEventTrigger("before", "shutdown", whole.stopService)
+    running.run()
 
 
 if __name__ == "__main__":
