@@ -102,6 +102,8 @@ class Collection:
             except DiskTrouble as error:
                 self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
+            if verdict.collected and visit.claims != self._in_force.claims(identifier, visit.timezone):
+                continue  # roster, filter or wishes have changed since the last look
             if verdict.collected:
                 failures = 0
                 self._release(visit, verdict)

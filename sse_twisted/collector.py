@@ -87,6 +87,9 @@ class Collector(MultiService):
             read_again=self.read_again,
         )
 
+    def __repr__(self) -> str:
+        return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"
+
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
         self.folder.prepare()

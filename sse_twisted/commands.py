@@ -108,7 +108,10 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Who is expected today, and has not been collected since the collector's start."""
-        expected = {a.identifier: a.sailor for a in self._in_force.roster.assignments if a.covers(self.today)}
+        expected: dict[int, str] = {}
+        for assignment in self._in_force.roster.assignments:
+            if assignment.covers(self.today):  # of two on one day the first counts
+                expected.setdefault(assignment.identifier, assignment.sailor)
         devices = (self._fleet[identifier] for identifier in sorted(expected))
         return tuple(
             Missing(device.identifier, expected[device.identifier], str(device.stage), self.why(device.identifier))

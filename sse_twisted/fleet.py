@@ -91,6 +91,9 @@ class Fleet:
         self._devices: dict[int, Device] = {}
         self._observers: list[Observer] = []
 
+    def __repr__(self) -> str:
+        return f"<Fleet of {len(self._devices)} devices>"
+
     def __iter__(self) -> Iterator[Device]:
         return iter(self._devices.values())
 

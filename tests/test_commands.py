@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import pytest
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.fleet import Stage
@@ -102,6 +104,15 @@ class TestReading:
         event.advance(5)
         (missing,) = commands.missing()
         assert (missing.identifier, missing.sailor, missing.stage) == (602, "Sailor 602", "absent")
+
+    def test_of_two_who_have_the_device_today_the_first_on_the_roster_is_missing(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        event.person(602)
+        event.people[-1]["First Name"] = "Second"
+        event.write_roster()
+        event.advance(5)
+        assert [missing.sailor for missing in commands.missing()] == ["Sailor 602"]
 
     def test_figures_semaphores_and_settings_are_those_of_now(self, commands: Commands) -> None:
         assert commands.stats().tracks["verified"] == 1
@@ -222,6 +233,27 @@ class TestFetch:
         event.until("motion-601 left too early - Sailor 601: 1 of 2 tracks missing")
         with pytest.raises(CommandError, match="has gone"):
             result(fetching)
+
+    def test_a_track_that_is_asked_for_in_the_last_moment_before_a_verdict_is_waited_for(
+        self, event: VirtualEvent, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = []
+
+        def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+            if function.__name__ == "_look":
+                looks.append(function)
+                return deferLater(event.reactor, 1.0, function, *args, **kwargs)
+            return maybeDeferred(function, *args, **kwargs)
+
+        assert event.collector is not None
+        monkeypatch.setattr(event.collector.disk, "_start", slowly)
+        event.lines.clear()
+        commands.retry(601)
+        while not looks:
+            event.advance(0.05)
+        commands.fetch(601, OLD)
+        event.until("can be disconnected")
+        assert event.tracks()[f"gpslogs/unassigned/20220917/{OLD}"]
 
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):

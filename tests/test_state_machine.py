@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import tempfile
@@ -13,7 +14,9 @@ from unittest.mock import patch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from twisted.internet.defer import Deferred
 
+from sse_twisted.commands import CommandError, Commands
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.simulator.device import SimulatedDevice
@@ -137,6 +140,22 @@ class CollectorMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.event.advance(seconds)
 
+    @rule(paused=st.booleans())
+    def pause_or_resume(self, paused: bool) -> None:
+        if paused:
+            self._commands.pause()
+        else:
+            self._commands.resume()
+
+    @rule(identifier=devices, command=st.sampled_from(["retry", "forget", "waive", "fetch"]))
+    def command(self, identifier: int, command: str) -> None:
+        path = self.devices[identifier].logs[0].path
+        arguments = {"waive": ("because",), "fetch": (path,)}.get(command, ())
+        with contextlib.suppress(CommandError):
+            answer = getattr(self._commands, command)(identifier, *arguments)
+            if isinstance(answer, Deferred):
+                answer.addErrback(lambda failure: failure.trap(CommandError))
+
     @rule()
     def restart(self) -> None:
         self.event.stop()
@@ -161,6 +180,7 @@ class CollectorMachine(RuleBasedStateMachine):
     @rule()
     def all_ends_well_once_all_is_well(self) -> None:
         self.disk_is_full = False
+        self._commands.resume()
         for device in self.devices.values():
             device.clear_faults()
         self.event.arrive(*DEVICES)
@@ -181,6 +201,11 @@ class CollectorMachine(RuleBasedStateMachine):
 
     def _start(self) -> None:
         self.event.start().fleet.observe(self._check_verdict)
+
+    @property
+    def _commands(self) -> Commands:
+        assert self.event.collector is not None
+        return self.event.collector.commands
 
     def _check_verdict(self, before: Device, after: Device) -> None:
         """At the moment of a verdict, every track of the device is on disk under its owner's name."""

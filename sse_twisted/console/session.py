@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
+from traceback import format_exception_only
 from types import TracebackType
 from typing import Any
 
@@ -51,7 +52,9 @@ class Interpreter(ManholeInterpreter):
         """Of a command that can't be done, its line; of anything else the traceback."""
         if isinstance(error, CommandError):
             self.write(f"error: {error}\n")
-        elif traceback is not None:
+        elif traceback is None:
+            self.write("".join(format_exception_only(kind, error)))
+        else:
             super().excepthook(kind, error, traceback)
 
     def _ebDisplayDeferred(self, failure: Failure, number: int, deferred: Any) -> None:

@@ -70,19 +70,19 @@ def _finding(device: Device) -> str:
 
 def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> str:
     """Everything about one device, its name first."""
-    return "\n".join(_fit(line) for line in _device_lines(report, why, zone, now))
+    return "\n".join(_fit(one_line(line)) for line in _device_lines(report, why, zone, now))
 
 
 def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> Iterator[str]:
     device = report.device
-    yield f"{device.name}: {one_line(device.sailor) or 'nobody'}, {device.stage} for {duration(now - device.since)}"
+    yield f"{device.name}: {device.sailor or 'nobody'}, {device.stage} for {duration(now - device.since)}"
     yield f"waits for  {why}"
     battery = "unknown" if device.battery is None else f"{device.battery}%"
     yield f"address    {device.address or 'unknown'}, battery {battery}"
     for assignment in report.assignments:
         days = f"{assignment.first_day} to {assignment.last_day}"
         yield f"roster     {assignment.file_id} {assignment.sailor}, {days} (line {assignment.line})"
-    yield from (f"finding    {one_line(finding)}" for finding in device.findings)
+    yield from (f"finding    {finding}" for finding in device.findings)
     if device.left_early or device.waived:
         yield f"alarm      {_finding(device)}"
     yield from tracks_table(report.tracks).splitlines()

@@ -9,6 +9,7 @@ from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.telnet import (
     ECHO,
     IAC,
+    IP,
     NAWS,
     SGA,
     ITelnetProtocol,
@@ -28,6 +29,7 @@ from zope.interface import implementer
 
 from sse_twisted.motion.errors import one_line
 
+CTRL_C = b"\x03"
 LOGIN_WITHIN = 60.0  # s until somebody who has not logged in is hung up on
 MOST_SESSIONS = 20  # at once, logged in or not
 MOST_BEFORE_LOGIN = 4096  # bytes that one who has not logged in may send
@@ -47,6 +49,7 @@ class Terminal(TelnetBootstrapProtocol):
         """
         transport: Any = self.transport
         transport.negotiationMap[NAWS] = self.telnet_NAWS
+        transport.commandMap[IP] = lambda _: self.dataReceived(CTRL_C)  # of a client that keeps ^C to itself
         transport.do(NAWS).addErrback(_whatever)
         for option in (ECHO, SGA):
             transport.will(option).addErrback(_whatever)
@@ -136,11 +139,13 @@ class Login(StatefulTelnetProtocol):
 class Connection(TelnetTransport):
     """A connection that ends by itself if nobody logs in, or if what comes is no telnet."""
 
+    _log = Logger(observer=lambda _: None)  # type: ignore[arg-type]  # what Twisted warns of is in our own words
+
     def __init__(self, login: Callable[[], Login], clock: IReactorTime, log: Logger) -> None:
         super().__init__(login)
         self.gone = False
         self._clock = clock
-        self._log_ = log
+        self._loud = log
         self._timer: IDelayedCall | None = None
         self._before_login = 0  # bytes
         self._user = ""
@@ -162,7 +167,7 @@ class Connection(TelnetTransport):
         """They may stay."""
         self._stop_timer()
         self._user = user.decode(errors="replace")
-        self._log_.info("{user} is at the console", user=self._user)
+        self._loud.info("{user} is at the console", user=self._user)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes; whatever Twisted can't make sense of ends the connection, and not with a traceback."""
@@ -175,7 +180,7 @@ class Connection(TelnetTransport):
                 raise ValueError("too much before the login")
             super().dataReceived(data)
         except Exception as error:  # noqa: BLE001 - garbage finds many ways
-            self._log_.info("The console hangs up on what makes no sense ({error})", error=one_line(repr(error)))
+            self._loud.info("The console hangs up on what makes no sense ({error})", error=one_line(repr(error)))
             self.hang_up()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -184,12 +189,12 @@ class Connection(TelnetTransport):
         self._stop_timer()
         super().connectionLost(reason)
         if self._user:
-            self._log_.info("{user} has left the console", user=self._user)
+            self._loud.info("{user} has left the console", user=self._user)
         self.factory.connections.discard(self)
 
     def failed(self, failure: Failure) -> None:
         """No session could be begun."""
-        self._log_.failure("The console failed", failure)
+        self._loud.failure("The console failed", failure)
         self.hang_up()
 
     def hang_up(self) -> None:
@@ -199,7 +204,7 @@ class Connection(TelnetTransport):
 
     def _give_up(self) -> None:
         self._timer = None
-        self._log_.debug("The console hangs up on one who did not log in within {seconds:g} s", seconds=LOGIN_WITHIN)
+        self._loud.debug("The console hangs up on one who did not log in within {seconds:g} s", seconds=LOGIN_WITHIN)
         self.hang_up()
 
     def _stop_timer(self) -> None:

@@ -163,6 +163,9 @@ def test_control_d_leaves_and_control_c_forgets_the_line(house: House) -> None:
     guest.sends(b"abc\x03")
     assert guest.screen.endswith("KeyboardInterrupt\r\n>>> ")
     assert guest.sees("6*7") == "42"
+    guest.types("def f():")
+    guest.sends(b"\xff\xf4")  # as some clients say it
+    assert guest.sees("6*7") == "42"
     guest.sends(b"\x04")
     assert guest.has_gone
 

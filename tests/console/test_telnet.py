@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 
 import pytest
 from twisted.logger import LogEvent
@@ -102,6 +104,7 @@ def test_one_who_says_too_much_before_the_login_is_hung_up_on(house: House) -> N
         b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"\xff\xfa" + b"\x00" * 3000,
         b"\xff\xfa\x1f\x00\xff\xf0",
+        b"\xff\xfa" + b"\x00" * 70_000,
         b"\xff\xfd" * 50,
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"\x00" * 1000,
@@ -149,6 +152,17 @@ def test_ten_sessions_at_once_do_not_see_each_other(house: House) -> None:
     for number, guest in enumerate(guests):
         guest.types(f"mine = {number}")
     assert [guest.sees("mine") for guest in guests] == [str(number) for number in range(10)]
+
+
+def test_a_session_that_has_ended_is_not_kept(house: House) -> None:
+    guest = house.guest()
+    guest.types("fleet", "device(601)", "answer")
+    session = weakref.ref(guest.connection.protocol.protocol.terminalProtocol)
+    assert session() is not None
+    guest.hangs_up()
+    del guest
+    gc.collect()
+    assert session() is None
 
 
 def test_sessions_are_bounded_in_number(house: House) -> None:
