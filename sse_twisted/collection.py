@@ -14,7 +14,7 @@ from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Claims, Track, all_tracks
-from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
@@ -24,6 +24,7 @@ from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
 SILENCES = 2
+MOST_GLANCES = 100  # tracks of one device that are shown
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
 
 
@@ -33,6 +34,7 @@ class Standing:
 
     wanted: int = 0  # tracks
     held: tuple[Held, ...] = ()  # whether wanted or not
+    glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
     missing: tuple[Track, ...] = ()  # of the wanted ones
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
@@ -159,6 +161,8 @@ class Collection:
         for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
+                left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
+                self._fleet.update(visit.identifier, missing=left)
                 silent = 0
             except (MotionError, PathTrouble) as error:
                 self._report(error)
@@ -186,7 +190,7 @@ class Collection:
                 self._log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
-        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
+        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing, tracks=standing.glances)
         self._examine(visit.identifier, standing.held)
         return standing
 
@@ -210,8 +214,10 @@ class Collection:
         if ledger.changed:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
+        wanted = [track for track in tracks if not track.skipped]
         return Standing(
-            wanted=len(tracks) - len(skipped),
+            wanted=len(wanted),
+            glances=tuple(map(_glance, wanted[-MOST_GLANCES:])),
             held=tuple(held),
             missing=tuple(missing),
             skipped=skipped,
@@ -254,7 +260,7 @@ class Collection:
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
-        retry_at = self._clock.seconds() + delay
+        retry_at = self._fleet.now + delay
         self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=retry_at)
         self._log.warn(
             "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
@@ -272,6 +278,11 @@ class Collection:
         settings = self._in_force.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _glance(track: Track) -> TrackGlance:
+    log = track.log
+    return TrackGlance(track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0)
 
 
 def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:

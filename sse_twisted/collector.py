@@ -9,9 +9,11 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import LogLevel
 
+from sse_twisted import conditions
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
 from sse_twisted.commands import Commands
+from sse_twisted.conditions import Condition
 from sse_twisted.detection import Detector
 from sse_twisted.disk import Disk
 from sse_twisted.downloads import MB, Downloader
@@ -22,10 +24,12 @@ from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
+from sse_twisted.recollection import Recollection
 from sse_twisted.results import ResultsService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
+from sse_twisted.short_tracks import ShortTracks
 from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
 from sse_twisted.world import World
 
@@ -46,17 +50,16 @@ class Collector(MultiService):
         clock = world.clock
         self.history = History()
         self.journal.observe(self.history.note)
-        self.fleet = fleet = Fleet(clock.seconds, log)
+        self.fleet = fleet = Fleet(world.utc, log)
         self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
-        self._utc = world.utc
         self._remarked: object = None
         self._remark = ""
-        names = world.names(lambda: in_force.settings.names, log)
+        self._names = names = world.names(lambda: in_force.settings.names, log)
         client, hasty_client, probing_client = (
             CountingClient(world.agent(timeout), clock, statistics)
             for timeout in (
@@ -79,7 +82,10 @@ class Collector(MultiService):
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
-        for service in (disk, names, self.roster, self.results, self.scanner, self.cleanup, meter):
+        short_tracks = ShortTracks(fleet, in_force, clock, log)
+        recollection = Recollection(folder, disk, fleet, in_force, clock, log)
+        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
+        for service in (disk, names, *loops, self.results, recollection, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_waiting)
         in_force.observe(self._take_changes)
@@ -92,8 +98,6 @@ class Collector(MultiService):
             disk=disk,
             scanner=self.scanner,
             journal=self.journal,
-            clock=clock,
-            utc=world.utc,
             read_again=self.read_again,
         )
 
@@ -151,6 +155,19 @@ class Collector(MultiService):
         self.journal.reconfigure()
         return tuple(changed)
 
+    def conditions(self) -> tuple[Condition, ...]:
+        """Whether the collector has what it needs: scanning, names, downloads and clock."""
+        now = self._clock.seconds()
+        today = self.in_force.today(self.fleet.now)
+        interval = self.in_force.settings.scan.interval
+        expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
+        return (
+            conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
+            conditions.names(self._names.trouble),
+            conditions.downloads(self.disk.trouble, "somebody asked for it" if self.in_force.paused else ""),
+            conditions.clock(self.fleet.now, today, expected, self.fleet),
+        )
+
     def _check_disk(self) -> None:
         reserve = self.in_force.settings.downloads.disk_reserve * MB
         self.folder.check_writable()
@@ -176,7 +193,7 @@ class Collector(MultiService):
 
     def _remark_on_days(self) -> None:
         """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
-        today, days = self.in_force.today(self._utc()), self.in_force.days
+        today, days = self.in_force.today(self.fleet.now), self.in_force.days
         if days is None or days[0] <= today <= days[1]:
             return
         text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from attrs import evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
@@ -51,11 +50,9 @@ class Commands:
         disk: Disk,
         scanner: ScannerService,
         journal: Journal,
-        clock: IReactorTime,
-        utc: Callable[[], float],
         read_again: Callable[[], tuple[str, ...]],
     ) -> None:
-        """`utc` gives s since 1970; `read_again` reads the configuration and gives what changed, or SettingsError."""
+        """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
         self._fleet = fleet
         self._in_force = in_force
         self._history = history
@@ -65,21 +62,19 @@ class Commands:
         self._scanner = scanner
         self._journal = journal
         self._log = journal.log
-        self._clock = clock
-        self._utc = utc
         self._read_again = read_again
 
     # Reading
 
     @property
     def now(self) -> float:
-        """In s of the clock of which the `since` of a device is."""
-        return self._clock.seconds()
+        """In s since 1970, as the times of snapshots."""
+        return self._fleet.now
 
     @property
     def today(self) -> datetime.date:
         """The day of the event."""
-        return self._in_force.today(self._utc())
+        return self._in_force.today(self.now)
 
     @property
     def zone(self) -> datetime.tzinfo:

@@ -22,6 +22,10 @@ INFO = "/info.json"
 class NameLookup(Protocol):
     """The service that knows the addresses of names."""
 
+    @property
+    def trouble(self) -> str:
+        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+
     def refresh(self) -> None:
         """Take note of changes of the network, before a round."""
 

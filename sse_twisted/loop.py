@@ -21,6 +21,7 @@ class LoopService(Service, ABC):
     def __init__(self, clock: IReactorTime, log: Logger, interval: Callable[[], float]) -> None:
         """`interval` gives s; it is asked again by `reconfigure`."""
         self.rounds = 0
+        self.last_round: float | None = None  # s of the clock, when it began
         self._clock = clock
         self._log = log
         self._interval = interval
@@ -56,6 +57,7 @@ class LoopService(Service, ABC):
         """One pass, outside of the interval; whatever happens in it, the loop lives."""
         self.rounds += 1
         began = self._clock.seconds()
+        self.last_round = began
         try:
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come

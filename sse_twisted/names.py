@@ -31,6 +31,7 @@ LISTENED_FOR = 10.0  # s that an answer is awaited; whoever asked has long been 
 HINT_LASTS = 60.0  # s that a late answer is given to those who ask next
 MOST_ASKED = 20_000  # questions awaiting an answer; 65,536 have numbers, and each takes some 300 bytes
 DNS_PORT = 53
+SILENCE = 10.0  # s without any answer until the network counts as lost
 # systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
 STUB = "127.0.0.53"
 BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
@@ -80,6 +81,7 @@ class NameClient(DatagramProtocol):
 
     def __init__(self, clock: Any) -> None:
         self.answered_at = float("-inf")  # s of the clock, when any server last answered
+        self.silent_since: float | None = None  # s of the clock, of the first question since the last answer
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
         self._asked: dict[int, tuple[_Question, bytes, Server]] = {}
@@ -116,6 +118,7 @@ class NameClient(DatagramProtocol):
         if question is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
             return
         self.answered_at = self._clock.seconds()
+        self.silent_since = None
         del self._asked[number]
         question.open.discard(number)
         address = next(filter(question.usable, _addresses(datagram)), None)
@@ -145,6 +148,8 @@ class NameClient(DatagramProtocol):
         number = secrets.randbelow(1 << 16)
         while number in self._asked:
             number = secrets.randbelow(1 << 16)
+        if self.silent_since is None:
+            self.silent_since = self._clock.seconds()
         try:
             self.transport.write(number.to_bytes(2) + encoded, server)  # type: ignore[union-attr] # it is a UDP port
         except OSError:  # no network now: as good as no answer
@@ -194,6 +199,7 @@ class NameService(Service):
         self._seen: object = None
         self._warned = False
         self._socket: Any = None
+        self._has_asked = False  # anything that no file answered
 
     def startService(self) -> None:
         """Open the socket."""
@@ -207,6 +213,16 @@ class NameService(Service):
             return None
         socket, self._socket = self._socket, None
         return socket.stopListening()  # type: ignore[no-any-return] # of an IListeningPort
+
+    @property
+    def trouble(self) -> str:
+        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+        if self._has_asked and not self._system.servers:
+            return "no name server is known"
+        since = self.client.silent_since
+        if since is None or (silent := self._reactor.seconds() - since) < SILENCE:
+            return ""
+        return f"no name server has answered for {silent:.0f} s"
 
     def refresh(self) -> None:
         """Read the system's files again if they have changed: a laptop changes networks."""
@@ -233,6 +249,7 @@ class NameService(Service):
             return succeed(address)
         if self._socket is None:
             return succeed(None)
+        self._has_asked = True
         if not system.servers:
             self._warn(name)
         return self.client.ask(

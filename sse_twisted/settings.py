@@ -109,12 +109,21 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_log_per_day: Annotated[int, Meta(ge=0, le=1)] = 0
     timezone: Annotated[int, Meta(ge=-840, le=840)] = 60  # minutes east of UTC
     flash: Annotated[int, Meta(ge=0, le=255)] = 1  # LED
+    short_hours: Percent = 40  # % of the day's median: who recorded less has a short track; 0 = never
+    short_distance: Percent = 40  # % of the day's median, likewise
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[filters]`"""
 
     best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
+
+
+class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[web]`"""
+
+    hosts: tuple[str, ...] = ()  # names under which browsers reach this machine, beside its own name and addresses
+    streams: Limit = 100  # pages and programs that follow the board at once
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +146,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cleanup: Cleanup = Cleanup()
     expected: Expected = Expected()
     filters: Filters = Filters()
+    web: Web = Web()
     log: Log = Log()
 
     def __post_init__(self) -> None:

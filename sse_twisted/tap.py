@@ -27,6 +27,8 @@ from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
 from sse_twisted.steady_time import SteadyTime
+from sse_twisted.web.security import TokenError, read_token
+from sse_twisted.web.service import DEFAULT_ENDPOINT, WebService
 from sse_twisted.world import real_world
 
 MOST_DEMO_DEVICES = 200
@@ -52,6 +54,8 @@ class Options(command_line.Options):
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
         ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
+        ["web", "w", None, f"Where the board is served: a server endpoint, or off. Default: {DEFAULT_ENDPOINT}"],
+        ["web-token-file", None, None, "A file of mode 0600 with the token for commands. Default: made at each start."],
         ["manhole", None, None, f"Where the console is to be had by telnet, or '{OFF}' [default: {DEFAULT}]."],
         ["manhole-passwd", None, None, "Its passwords, lines of user:password; default: a random one for each run."],
         ["manhole-ssh", None, None, "Where the console is to be had by SSH [default: nowhere]."],
@@ -65,12 +69,13 @@ class Options(command_line.Options):
 
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
-        for name in ("config", "event", "manhole-passwd", "manhole-keys"):
+        for name in ("config", "event", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
         self.access = access(self)
+        _check_web(self)
         if self["demo"]:
             _check_demo(self)
             self.settings = Settings()
@@ -132,6 +137,17 @@ def _check_demo(options: Options) -> None:
         raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
 
 
+def _check_web(options: Options) -> None:
+    try:
+        if (endpoint := options["web"]) not in (None, OFF):
+            check_endpoint(endpoint)
+            check_free(endpoint)
+        if options["web-token-file"]:
+            read_token(Path(options["web-token-file"]))
+    except (EndpointError, TokenError) as error:
+        raise usage.UsageError(f"the board: {error}") from None
+
+
 def _settings(options: Options) -> Settings:
     try:
         return load_settings(options["config"], options["event"])
@@ -176,15 +192,15 @@ def makeService(options: Options) -> IService:
     if options["demo"]:
         with options.mistakes_in_one_line():
             demo = _demo(reactor, options)
-        console = console_of(reactor, options.access, demo.collector)
+        beside = _beside(reactor, options, demo.collector)
         signals = SignalService(reactor, demo.reload)
-        return together(SteadyTime(reactor), signals, demo, console, ReadinessService(reactor))
+        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor))
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    console = console_of(reactor, options.access, collector)
+    beside = _beside(reactor, options, collector)
     signals = SignalService(reactor, collector.reload)
-    return together(SteadyTime(reactor), signals, collector, console, ReadinessService(reactor))
+    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor))
 
 
 def _demo(reactor: Any, options: Options) -> Demo:
@@ -194,8 +210,16 @@ def _demo(reactor: Any, options: Options) -> Demo:
         raise usage.UsageError(f"{error.filename or '--demo'}: {error.strerror}") from None
 
 
+def _beside(reactor: Any, options: Options, collector: Collector) -> list[IService]:
+    """What looks into a collector; to be started after it, when the event folder is its own."""
+    beside: list[IService] = [console_of(reactor, options.access, collector)]
+    if options["web"] != OFF:
+        beside.append(WebService(reactor, collector, options["web"], options["web-token-file"]))
+    return beside
+
+
 def console_of(reactor: Any, access: Access, collector: Collector) -> ConsoleService:
-    """The console of a collector; to be started after it, when the event folder is its own."""
+    """The console of a collector."""
     state = collector.folder.state
     return ConsoleService(reactor, access, state, collector.commands, {"collector": collector}, collector.log)
 

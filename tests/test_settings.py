@@ -56,7 +56,11 @@ DEFAULTS: dict[str, object] = {
     "expected.one_log_per_day": 0,
     "expected.timezone": 60,
     "expected.flash": 1,
+    "expected.short_hours": 40,
+    "expected.short_distance": 40,
     "filters.best_500m": 1.0,
+    "web.hosts": (),
+    "web.streams": 100,
     "log.console": "info",
     "log.file": "info",
 }
@@ -90,7 +94,10 @@ LIMITS = {
     "expected.one_log_per_day": (0, 1, -1, 2),
     "expected.timezone": (-840, 840, -841, 841),
     "expected.flash": (0, 255, -1, 256),
+    "expected.short_hours": PERCENT,
+    "expected.short_distance": PERCENT,
     "filters.best_500m": (0, 100, -0.1, 100.1),
+    "web.streams": LIMIT,
 }
 FLOATS = [key for key, value in DEFAULTS.items() if type(value) is float]
 

@@ -15,9 +15,14 @@ from twisted.python.usage import UsageError
 
 import sse_twisted
 from sse_twisted.collector import Collector
+from sse_twisted.console.service import ConsoleService
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import SettingsError
+from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
 from sse_twisted.tap import Options, load_settings, makeService
+from sse_twisted.web.service import WebService
 
 ROSTER = """\
 Entrant ID,Tally,Motion ID,Start Date,End Date,File ID,First Name,Family Name
@@ -119,7 +124,17 @@ class TestOptions:
 
     def test_the_help_tells_every_option_and_what_signals_do(self) -> None:
         text = Options().getUsage(width=100)
-        for option in ("--config", "--event", "--demo", "--demo-devices", "--check", "--version", "--help"):
+        options = (
+            "--config",
+            "--event",
+            "--web",
+            "--web-token-file",
+            "--demo",
+            "--demo-devices",
+            "--check",
+            "--version",
+        )
+        for option in (*options, "--help"):
             assert option in text
         assert "SIGHUP reads the configuration again" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= 100
@@ -139,6 +154,10 @@ class TestUsageErrors:
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
             (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
             (["--event", ""], "--event"),
+            (["--demo", "--web", "nonsense:8080"], "the board: 'nonsense:8080' is no endpoint"),
+            (["--demo", "--web", "tcp:many"], "the board: 'tcp:many' is no endpoint"),
+            (["--demo", "--web", ""], "the board: '' is no endpoint"),
+            (["--demo", "--web-token-file", "/nowhere/token"], "the board: /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
             (["--config", "/nowhere/server.json"], "/nowhere/server.json: No such file or directory"),
         ],
@@ -404,6 +423,25 @@ class TestMakeService:
         service = makeService(parsed("--config", config))
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
+        assert [type(child) for child in service] == [
+            SteadyTime,
+            SignalService,
+            Collector,
+            ConsoleService,
+            WebService,
+            ReadinessService,
+        ]
         assert collector.in_force.settings.event.folder == str(event)
         assert not collector.running
         assert everything(event.parent) == before
+
+    def test_without_the_web_there_is_none(self, config: Path) -> None:
+        service = makeService(parsed("--config", config, "--web", "off"))
+        assert isinstance(service, MultiService)
+        assert [type(child) for child in service] == [
+            SteadyTime,
+            SignalService,
+            Collector,
+            ConsoleService,
+            ReadinessService,
+        ]

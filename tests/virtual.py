@@ -210,6 +210,7 @@ class VirtualNames(Service):
     silent: set[str] = field(factory=set)
     asked: list[str] = field(factory=list)
     parent: Any = None
+    trouble: str = ""
 
     def refresh(self) -> None:
         """Nothing to read again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -78,6 +79,20 @@ class EventFolder:
     def store_answer(self, identifier: int, name: str, tree: Any) -> None:
         """Keep the device's last info.json, settings.json or logs.json."""
         write_json(self.motion(identifier) / name, tree)
+
+    def answer(self, identifier: int, name: str) -> Any:
+        """The last answer of that name that was kept; None if there is none that can be read."""
+        try:
+            return json.loads((self.motion(identifier) / name).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def met_at(self, identifier: int) -> float:
+        """When a device last said who it is, in s since 1970; 0 if never. Raises no OSError."""
+        try:
+            return (self.motion(identifier) / "info.json").stat().st_mtime
+        except OSError:
+            return 0.0
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""

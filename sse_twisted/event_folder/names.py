@@ -34,6 +34,14 @@ class Track:
         return f"{self.folder}/{self.name}"
 
     @property
+    def day(self) -> dt.date | None:
+        """That of its start, in the device's time zone; None without a date."""
+        try:
+            return dt.date.fromisoformat(self.folder.rpartition("/")[2])
+        except ValueError:  # "undated", or from the first thousand years
+            return None
+
+    @property
     def summary(self) -> str:
         """Size, duration, distance and speed, in the words of the original's log."""
         log = self.log

@@ -28,9 +28,10 @@ LOOK_EVERY: Final = 1.0
 
 _DEMO_FAULTS: Final = (
     (Fault("low-battery"), "", None),
-    (Fault("cut", at=200_000), "/logs/", 1),
+    (Fault("cut", at=200_000), "/logs/", 4),
     (Fault("wrong-firmware"), "", None),
     (Fault("flipped-bit"), "/logs/", 1),
+    (Fault("reboot", at=150_000, seconds=40.0), "/logs/", 1),
 )
 
 
@@ -184,9 +185,10 @@ def demo_fleet(
     """Return a fleet to show the collector with: no name server, all on 127.0.0.1 with a port of its own for each.
 
     The devices arrive over `arrivals` seconds, send `rate` bytes per second, and leave 4 to 12 seconds after
-    `release`; two of them come back a minute later. Of eight or more, one has a low battery, one cuts its first
-    transfer, one has a firmware of its own, and one flips a bit in its first transfer. Their tracks end shortly
-    before now and are made in threads as they arrive. Raises ValueError if there are no ports.
+    `release`; two of them come back a minute later. Of ten or more, one has a low battery, one cuts its first four
+    transfers, one has a firmware of its own, one flips a bit in its first transfer, and one leaves in the middle of
+    its first for 40 seconds. Their tracks end shortly before now and are made in threads as they arrive. Raises
+    ValueError if there are no ports.
     """
     chance = Random(seed)
     now = time.time()
