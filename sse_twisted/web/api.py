@@ -183,6 +183,7 @@ class Api:
     async def fleet(self, asked: Asked) -> Answer:
         """The whole board."""
         board = self._board
+        board.refresh()
         return json_answer(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
 
     async def events(self, asked: Asked) -> None:
@@ -201,6 +202,7 @@ class Api:
             report = await self._commands.device(identifier)
         except CommandError as error:
             raise Refusal(404, str(error)) from None
+        self._board.refresh()
         tile = self._board.tile(identifier)
         if tile is None:
             raise Refusal(404, f"motion-{identifier} is on no roster, and was not seen")

@@ -133,6 +133,11 @@ class Board:
                 tiles.append(tile)
         return Changes(since, self.number, tuple(tiles), tuple(removed), self.summary)
 
+    def refresh(self) -> None:
+        """Take what has changed now, for somebody who asks once."""
+        if self._dirty:
+            self._flush()
+
     def look(self) -> None:
         """Take note of what changes without a device."""
         self._flush_later()
