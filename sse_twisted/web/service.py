@@ -66,7 +66,7 @@ class WebService(Service):
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
         records = Records(collector.folder, collector.disk, collector.fleet, in_force)
-        api = Api(collector.commands, self.board, self.streams, records, reactor)
+        api = Api(collector.commands, collector.history, self.board, self.streams, records, reactor)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
             *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
