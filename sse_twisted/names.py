@@ -32,6 +32,8 @@ HINT_LASTS = 60.0  # s that a late answer is given to those who ask next
 MOST_ASKED = 20_000  # questions awaiting an answer; 65,536 have numbers, and each takes some 300 bytes
 DNS_PORT = 53
 SILENCE = 10.0  # s without any answer until the network counts as lost
+DOUBT = 3.0  # s without any answer until a name is asked for that every server knows
+KNOWN_NAME = "localhost"  # some routers are silent about names that they don't know; RFC 6761 says what this one is
 # systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
 STUB = "127.0.0.53"
 BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
@@ -226,6 +228,7 @@ class NameService(Service):
 
     def refresh(self) -> None:
         """Read the system's files again if they have changed: a laptop changes networks."""
+        self._doubt()
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
         seen = (settings, *(_stamp(file) for file in (*files, BEHIND_THE_STUB)))
@@ -241,6 +244,12 @@ class NameService(Service):
             )
             self._warned = False
         self._system = system
+
+    def _doubt(self) -> None:
+        """Where nobody answers, find out whether only the absent are not answered for."""
+        since = self.client.silent_since
+        if self._socket is not None and since is not None and self._reactor.seconds() - since > DOUBT:
+            self.client.ask([KNOWN_NAME], self._system.servers, self._settings().timeout, lambda _: True)
 
     def lookup(self, name: str) -> Deferred[str | None]:
         """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""

@@ -24,7 +24,6 @@ PICTURES: Final = {
     "board-light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "board-dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
     "board-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
-    "board-projector": {"viewport": {"width": 1920, "height": 1080}, "color_scheme": "light"},
 }
 WANTED: Final = {"keep-on": 1, "switch-off": 4, "working": 1}  # devices in these columns
 PATIENCE: Final = 100.0  # s

@@ -384,6 +384,70 @@ class TestALateAnswer:
         assert asking.results == [None, None, "10.0.0.1", "10.0.0.7"]
 
 
+def trouble_of(service: NameService) -> str:
+    return service.trouble
+
+
+class TestSilence:
+    """A service whose questions nobody answers unless the test does; its rounds are 2 s apart."""
+
+    @pytest.fixture
+    def service(self) -> NameService:
+        service = NameService(Clock(), no_log(), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+        service.client.transport = cast(Any, Wire())
+        service._socket = object()
+        service.refresh()
+        return service
+
+    def rounds(self, service: NameService, count: int) -> list[bytes]:
+        """Ask for a device in each round; gives the questions."""
+        wire = cast(Any, service.client.transport)
+        for _ in range(count):
+            service.refresh()
+            service.lookup("motion-601")
+            cast(Any, service)._reactor.advance(2.0)
+        return [question for question, _ in wire.sent]
+
+    def answer(self, service: NameService, question: bytes) -> None:
+        service.client.datagramReceived(reply(question, code=dns.ENAME), ROUTER)
+
+    def test_it_is_a_trouble_after_a_while(self, service: NameService) -> None:
+        self.rounds(service, 4)
+        assert not trouble_of(service)
+        self.rounds(service, 2)
+        assert trouble_of(service) == "no name server has answered for 12 s"
+
+    def test_an_answer_ends_it_even_if_it_says_that_nobody_is_there(self, service: NameService) -> None:
+        self.rounds(service, 6)
+        service.lookup("motion-601")
+        self.answer(service, cast(Any, service.client.transport).sent[-1][0])
+        assert not trouble_of(service)
+
+    def test_a_server_that_does_not_answer_for_the_absent_is_asked_for_what_it_knows(
+        self, service: NameService
+    ) -> None:
+        wire = cast(Any, service.client.transport)
+        for _ in range(10):
+            service.refresh()
+            for question, _ in wire.sent:
+                if b"localhost" in question:
+                    self.answer(service, question)
+            self.rounds(service, 1)
+        assert not trouble_of(service)
+
+    def test_who_is_asked_nothing_need_not_answer(self, service: NameService) -> None:
+        cast(Any, service)._reactor.advance(100.0)
+        assert not trouble_of(service)
+
+    def test_without_a_server_nobody_can_be_asked(self) -> None:
+        service = NameService(Clock(), no_log(), lambda: Names(hosts_file="", resolver_file=""))
+        service._socket = object()
+        service.refresh()
+        assert not trouble_of(service)
+        service.lookup("motion-601")
+        assert trouble_of(service) == "no name server is known"
+
+
 class TestAQuestion:
     def test_is_one_for_an_ipv4_address(self, asking: Asking) -> None:
         asking.ask("motion-601.lan")

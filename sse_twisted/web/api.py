@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.days import Day
-from sse_twisted.history import Happening
+from sse_twisted.history import Happening, History
 from sse_twisted.ranking import Place
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.statistics import Figures
@@ -70,7 +70,7 @@ class DeviceDetail(Struct, frozen=True):
     carriers: tuple[Carrier, ...]
     tracks: tuple[TrackReport, ...]
     others: Annotated[tuple[TrackReport, ...], Meta(description="listed by the device, of another time")]
-    events: Annotated[tuple[Happening, ...], Meta(description="the last ones, the oldest first")]
+    events: Annotated[tuple[Happening, ...], Meta(description="of today, the oldest first; at most the last 200")]
 
 
 class Ranking(Struct, frozen=True):
@@ -114,9 +114,16 @@ class Api:
     """The routes."""
 
     def __init__(
-        self, commands: Commands, board: Board, streams: Streams, records: Records, clock: IReactorTime
+        self,
+        commands: Commands,
+        history: History,
+        board: Board,
+        streams: Streams,
+        records: Records,
+        clock: IReactorTime,
     ) -> None:
         self._commands = commands
+        self._history = history
         self._board = board
         self._streams = streams
         self._records = records
@@ -183,6 +190,7 @@ class Api:
     async def fleet(self, asked: Asked) -> Answer:
         """The whole board."""
         board = self._board
+        board.refresh()
         return json_answer(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
 
     async def events(self, asked: Asked) -> None:
@@ -201,6 +209,7 @@ class Api:
             report = await self._commands.device(identifier)
         except CommandError as error:
             raise Refusal(404, str(error)) from None
+        self._board.refresh()
         tile = self._board.tile(identifier)
         if tile is None:
             raise Refusal(404, f"motion-{identifier} is on no roster, and was not seen")
@@ -211,7 +220,7 @@ class Api:
             carriers=tuple(Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id) for a in report.assignments),
             tracks=report.tracks,
             others=report.others,
-            events=report.happenings,
+            events=self._history.of(identifier, since=self._board.day_began_at),
         )
 
     async def device(self, asked: Asked) -> Answer:

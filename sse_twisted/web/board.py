@@ -106,6 +106,12 @@ class Board:
         return self._in_force.today(self.now)
 
     @property
+    def day_began_at(self) -> float:
+        """In s since 1970, when today began at the event."""
+        midnight = datetime.datetime.combine(self.today, datetime.time(), datetime.UTC)
+        return midnight.timestamp() - 60 * self._in_force.settings.expected.timezone
+
+    @property
     def tiles(self) -> tuple[Tile, ...]:
         """All devices that are on the board, by number."""
         return tuple(tile for _, tile in sorted(self._tiles.items()) if tile.column is not Column.ELSEWHERE)
@@ -132,6 +138,11 @@ class Board:
             else:
                 tiles.append(tile)
         return Changes(since, self.number, tuple(tiles), tuple(removed), self.summary)
+
+    def refresh(self) -> None:
+        """Take what has changed now, for somebody who asks once."""
+        if self._dirty:
+            self._flush()
 
     def look(self) -> None:
         """Take note of what changes without a device."""

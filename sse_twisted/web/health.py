@@ -30,7 +30,8 @@ class Health:
     ) -> None:
         self._conditions = conditions
         self._registry = registry
-        gauge = Gauge("sse_web_streams", "Pages and programs that follow the board.", registry=registry)
+        self._own = CollectorRegistry()
+        gauge = Gauge("sse_web_streams", "Pages and programs that follow the board.", registry=self._own)
         gauge.set_function(lambda: len(streams))
 
     def routes(self) -> tuple[Route, ...]:
@@ -53,4 +54,4 @@ class Health:
 
     async def metrics(self, asked: Asked) -> Answer:
         """By the conventions of Prometheus."""
-        return Answer(generate_latest(self._registry), CONTENT_TYPE_LATEST)
+        return Answer(generate_latest(self._registry) + generate_latest(self._own), CONTENT_TYPE_LATEST)

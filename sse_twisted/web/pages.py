@@ -39,6 +39,7 @@ class BoardPage:
     async def page(self, asked: Asked) -> Answer:
         """The board as it stands: complete without any script."""
         board = self._board
+        board.refresh()
         tiles: dict[Column, list[Tile]] = {column: [] for column in COLUMNS}
         for tile in board.tiles:
             tiles[tile.column].append(tile)

@@ -16,6 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 LARGEST_BODY = 64 * 1024  # bytes of a request
+TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 WORTH_PACKING = 2048  # bytes of an answer
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -88,6 +89,23 @@ class Route:
     def _compile(self) -> re.Pattern[str]:
         pieces = re.split(r"(\{\w+\})", self.path)
         return re.compile("".join(f"(?P<{p[1:-1]}>[^/]+)" if p[:1] == "{" else re.escape(p) for p in pieces))
+
+
+class BoundedRequest(Request):
+    """A request whose body can't fill the disk: Twisted keeps all that comes before anybody looks at it."""
+
+    _taken = 0  # bytes of the body
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - of Request
+        """Keep a part of the body, or hang up."""
+        self._taken += len(data)
+        if self._taken <= LARGEST_BODY:
+            super().handleContentChunk(data)
+            return
+        transport = cast(Any, self.channel).transport
+        if self._taken - len(data) <= LARGEST_BODY:
+            transport.write(TOO_LARGE)
+            transport.loseConnection()
 
 
 class Router(Resource):

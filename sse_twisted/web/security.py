@@ -108,6 +108,7 @@ class Guard:
 
     def _check_token(self, request: Request) -> None:
         scheme, _, given = header(request, "authorization").partition(" ")
-        right = hmac.compare_digest(given.strip().encode("latin-1"), self._token().encode())
-        if scheme.lower() != "bearer" or not right:
+        mine = self._token().encode()
+        right = hmac.compare_digest(given.strip().encode("latin-1"), mine)
+        if scheme.lower() != "bearer" or not right or not mine:
             raise Refusal(401, "commands need the token", WWW_Authenticate='Bearer realm="sse"')

@@ -21,7 +21,7 @@ from sse_twisted.web.openapi import described
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
-from sse_twisted.web.routing import HTML, Answer, Refusal, Router, json_answer
+from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 
@@ -66,7 +66,7 @@ class WebService(Service):
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
         records = Records(collector.folder, collector.disk, collector.fleet, in_force)
-        api = Api(collector.commands, self.board, self.streams, records, reactor)
+        api = Api(collector.commands, collector.history, self.board, self.streams, records, reactor)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
             *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
@@ -76,7 +76,7 @@ class WebService(Service):
         )
         guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
-        site = Site(cast(Any, self.router), timeout=IDLE, reactor=reactor)
+        site = Site(cast(Any, self.router), BoundedRequest, timeout=IDLE, reactor=reactor)
         site.noisy = False
         site.displayTracebacks = False
         self._doors = _Doors(site)

@@ -57,6 +57,9 @@ class Streams:
         known = int(number) if run == self._board.run and number.isascii() and number.isdecimal() else None
         request.setHeader("Content-Type", "text/event-stream; charset=utf-8")
         request.setHeader("X-Accel-Buffering", "no")
+        if request.method == b"HEAD":
+            request.finish()
+            return
         reader = Reader(request, self, encode, known)
         self._readers[reader] = None
         request.notifyFinish().addBoth(lambda _: self._forget(reader))

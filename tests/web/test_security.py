@@ -105,6 +105,10 @@ class TestAnswers:
     def test_a_body_that_is_nonsense_is_refused(self, desk: Desk, body: bytes) -> None:
         assert desk.command("devices/601/waive", body).status == 400
 
+    def test_a_body_without_end_is_not_kept(self, desk: Desk) -> None:
+        assert desk.command("devices/601/waive", b"x" * 70_000).status == 413
+        assert desk.command("pause").status == 200
+
     def test_a_wrong_method_is_told_the_right_one(self, desk: Desk) -> None:
         answer = desk.ask("DELETE", "/api/v1/fleet")
         assert (answer.status, answer.headers["allow"]) == (405, "GET")

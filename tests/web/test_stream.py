@@ -64,6 +64,11 @@ def test_a_silent_collector_shows_that_it_lives(desk: Desk) -> None:
     assert desk.reactor.seconds() - beats[-1] < 5
 
 
+def test_who_asks_for_the_head_alone_is_no_reader(desk: Desk) -> None:
+    assert desk.ask("HEAD", "/api/v1/events").status == 200
+    assert len(desk.web.streams) == 0
+
+
 def test_readers_are_bounded_in_number(desk: Desk) -> None:
     desk.collector.in_force.change(settings=Settings(web=Web(streams=2)))
     desk.listen()
