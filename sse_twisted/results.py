@@ -26,7 +26,7 @@ from sse_twisted.fleet import Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
 from sse_twisted.settings import Expected
-from sse_twisted.track_report import COLUMNS, Report, report_of
+from sse_twisted.track_report import COLUMNS, Report, best_in, best_of, report_of
 from sse_twisted.tracks.analysis import analyse
 
 FILE = "tracks.json"
@@ -149,7 +149,7 @@ class ResultsService(Service):
 
     def _tell(self, held: Held, report: Report) -> None:
         session = report["session"]
-        bests = [(name, _best(session, name)) for name in COLUMNS] if session else []
+        bests = [(name, best_in(session, name)) for name in COLUMNS] if session else []
         sailed = ", ".join(f"{best['kn']:.2f} ({name})" for name, best in bests if best)
         text = "{device} {track} measured - {sailed}"
         self._log.info(
@@ -214,18 +214,9 @@ class ResultsService(Service):
 
 def measured_of(name: str, report: Report) -> Measured:
     """What a snapshot has of a report."""
-    session = report["session"]
-    bests = {column: round(best["m/s"] * 1000) for column in COLUMNS if session and (best := _best(session, column))}
+    bests = {column: best for column in COLUMNS if (best := best_of(report, column)) is not None}
     sound = bool(report["whole"]) and not report["doubtful"]
     return Measured(name, tuple(bests.items()), sound)
-
-
-def _best(session: Report, name: str) -> Report | None:
-    if name == "5x10s":
-        average: Report | None = session["5x10s"]
-        return average
-    bests: list[Report] = session["bests"].get(name, [])
-    return bests[0] if bests else None
 
 
 def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:
@@ -235,5 +226,5 @@ def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:
 
 
 def _is_report(value: Any) -> bool:
-    keys = ("session", "header", "remarks", "doubtful", "whole", "sha256")
+    keys = ("session", "header", "remarks", "claimed", "doubtful", "whole", "sha256")
     return isinstance(value, dict) and all(key in value for key in keys)

@@ -23,11 +23,9 @@ from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.gpx import write_gpx
 from sse_twisted.tracks.kinds import kind_of
 from sse_twisted.tracks.layout import HEADER_SIZE
-from sse_twisted.tracks.plot import Mark, plot
-from sse_twisted.tracks.session import Session, knots
+from sse_twisted.tracks.plot import marks_of, plot
 
 LARGEST: Final = 256 * 1024 * 1024  # bytes; ten times the longest track that was ever listed
-MARKED: Final = (("2s", "2 s"), ("10s", "10 s"), ("500m", "500 m"), ("alpha500", "alpha 500"), ("1852m", "1852 m"))
 AT_ONCE: Final = 4  # files that a process takes at a time
 
 
@@ -190,14 +188,6 @@ def _export(analysis: Analysis, source: Path, extension: str, target: Path, vers
         raise OSError(0, "is the track itself", str(path))
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(writers[extension]())
-
-
-def marks_of(session: Session | None) -> list[Mark]:
-    """The best of each kind that a plot shows."""
-    if session is None:
-        return []
-    bests = ((label, session.bests.get(name, ())) for name, label in MARKED)
-    return [Mark(label, best[0].start, best[0].end, knots(best[0].value)) for label, best in bests if best]
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from sse_twisted.tracks.analysis import Analysis, utc
-from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.claims import Bearing, Claim
 from sse_twisted.tracks.header import Header
 from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
 
@@ -47,9 +47,19 @@ def report_of(analysis: Analysis, length: int) -> Report:
             for claim in analysis.claims
             if claim.bearing is Bearing.CONTRADICTED
         ],
+        "claimed": _claimed(analysis.claims),
         "doubtful": any(claim.is_doubtful for claim in analysis.claims),
         "remarks": list(analysis.remarks),
     }
+
+
+def _claimed(claims: Iterable[Claim]) -> Report:
+    """The best of each kind that the header claims, in mm/s, and how it fares: the first of its list."""
+    best: Report = {}
+    for claim in claims:
+        if claim.name != "distance":
+            best.setdefault(claim.name, {"value": claim.value, "bearing": str(claim.bearing)})
+    return best
 
 
 def _header(header: Header) -> Report:
@@ -119,7 +129,7 @@ def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
     device = header["identifier"] if header else "?"
     if session is not None:
         hours = (session["end"] - session["start"]) / 3_600_000
-        best = (session["maximum"], *(_best(session, column) for column in COLUMNS))
+        best = (session["maximum"], *(best_in(session, column) for column in COLUMNS))
         figures = "".join(f"  {figure[unit]:6.2f}" if figure else f"  {'-':>6}" for figure in best)
         yield f"{name:<{width}}  {device:>6}  {hours:5.1f}  {session['distance_m'] / 1000:6.1f}{figures}"
     else:
@@ -127,11 +137,18 @@ def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
     yield from (f"    ! {remark}" for remark in (complaint(report), *report.get("remarks", ())) if remark)
 
 
-def _best(session: Report, name: str) -> Report | None:
+def best_of(report: Mapping[str, Any], name: str) -> int | None:
+    """What the fixes give for one of COLUMNS, in mm/s."""
+    best = best_in(report["session"], name) if report["session"] else None
+    return round(best["m/s"] * 1000) if best else None
+
+
+def best_in(session: Report, name: str) -> Report | None:
+    """The best of one of COLUMNS in all units."""
     if name == "5x10s":
-        best: Report | None = session["5x10s"]
-        return best
-    bests = session["bests"].get(name, ())
+        average: Report | None = session["5x10s"]
+        return average
+    bests: list[Report] = session["bests"].get(name, [])
     return bests[0] if bests else None
 
 

@@ -11,8 +11,11 @@ from sse_twisted.tracks.plot_course import Course, Mark, course_of
 from sse_twisted.tracks.plot_graph import LANE, Graph, draw_graph, lanes
 from sse_twisted.tracks.plot_map import colours_of, draw_legend, draw_map, fit_map
 from sse_twisted.tracks.plot_scales import local, offset_name, round_step
+from sse_twisted.tracks.session import Session, knots
 
-__all__: Final = ["Mark", "plot", "title_of"]
+__all__: Final = ["Mark", "marks_of", "plot", "title_of"]
+
+MARKED: Final = (("2s", "2 s"), ("10s", "10 s"), ("500m", "500 m"), ("alpha500", "alpha 500"), ("1852m", "1852 m"))
 
 WIDTH: Final = 1200
 LEFT: Final = 56
@@ -67,6 +70,14 @@ def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
         f'<text class="facts" x="{LEFT}" y="66">{xml_text(facts)}</text>',
     )
     return "\n".join([*head, *body, "</svg>\n"])
+
+
+def marks_of(session: Session | None) -> list[Mark]:
+    """The best of each kind that a plot shows."""
+    if session is None:
+        return []
+    bests = ((label, session.bests.get(name, ())) for name, label in MARKED)
+    return [Mark(label, best[0].start, best[0].end, knots(best[0].value)) for label, best in bests if best]
 
 
 def title_of(track: Track) -> str:
