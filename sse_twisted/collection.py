@@ -160,7 +160,7 @@ class Collection:
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
-        tracks = event_tracks(identifier, listing, claims)
+        tracks = event_tracks(identifier, listing, claims, ledger.named())
         missing, unsound = [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
