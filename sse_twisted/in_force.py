@@ -79,4 +79,5 @@ class InForce:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
         days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
-        return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone)
+        slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
+        return Claims(self.roster.of(identifier), days, slowest, timezone, with_roster)

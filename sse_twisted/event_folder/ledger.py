@@ -89,11 +89,21 @@ class Ledger:
             "status": str(status),
         }
         if fetched is not None:
-            entry |= {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
-            entry |= {"damage": fetched.remark} if fetched.remark else {}
+            entry |= _words(fetched)
         if self.entries.get(track.name) != entry:
             self.entries[track.name] = entry
             self.changed = True
+
+    def rename(self, old: str, track: Track, fetched: Fetched) -> None:
+        """Note that the completed track `old` has another name now; whatever had that name leaves."""
+        entry = self.entries[old] | {"local_file": track.local_file} | _words(fetched)
+        others = ((name, other) for name, other in self.entries.items() if name != track.name)
+        self.entries = {track.name if name == old else name: entry if name == old else other for name, other in others}
+        self.changed = True
+
+    def drop(self, name: str) -> None:
+        """Forget an entry: another one tells of its log."""
+        self.changed = self.entries.pop(name, None) is not None or self.changed
 
     def queue(self, track: Track) -> None:
         """Note that a track is to be fetched, unless it failed and waits for its retry."""
@@ -128,6 +138,12 @@ class Ledger:
             for name, log in logs.items()
             if log is not None
         )
+
+
+def _words(fetched: Fetched) -> dict[str, Any]:
+    """Our keys of an entry."""
+    words = {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
+    return words | ({"damage": fetched.remark} if fetched.remark else {})
 
 
 def _is_entry(value: object) -> bool:

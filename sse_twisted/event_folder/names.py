@@ -56,6 +56,7 @@ class Claims:
     days: tuple[dt.date, dt.date] | None  # of the event; None = every day
     slowest: float  # knots over 500 m
     timezone: int | None  # minutes east of UTC, as the device's settings say; None = as each log says
+    with_roster: bool = True  # whether anybody is on a roster at all
 
 
 @frozen
