@@ -11,12 +11,14 @@ from sse_twisted.disk import Disk, DiskTrouble
 from sse_twisted.downloads import Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.moves import Step, refile
 from sse_twisted.event_folder.names import Claims, Track, event_tracks
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
+from sse_twisted.refiling import RefilingService
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
@@ -57,6 +59,7 @@ class Collection:
         disk: Disk,
         fleet: Fleet,
         in_force: InForce,
+        refiling: RefilingService,
         clock: IReactorTime,
         log: Logger,
     ) -> None:
@@ -66,11 +69,16 @@ class Collection:
         self._disk = disk
         self._fleet = fleet
         self._in_force = in_force
+        self._refiling = refiling
         self._clock = clock
         self._log = log
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again whenever something has changed; ends by cancellation only."""
+        async with self._refiling.turn(visit.identifier):
+            await self._collect(visit, sighting)
+
+    async def _collect(self, visit: Visit, sighting: Sighting) -> None:
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
         self._log.info("{device} is connected", device=visit.name)
         identifier, address = visit.identifier, visit.address
@@ -147,7 +155,12 @@ class Collection:
 
     async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
         visit.claims = claims = self._in_force.claims(visit.identifier, visit.timezone)
-        standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger)
+        steps: list[Step] = []
+        try:
+            standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger, steps)
+        finally:
+            for step in steps:
+                self._refiling.say(visit.identifier, step)
         for bad in listing.bad[:MOST_LINES]:
             if (subject := f"entry {bad.file} {bad.why}") not in visit.remarked:
                 visit.remarked.add(subject)
@@ -158,8 +171,12 @@ class Collection:
         self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
         return standing
 
-    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
-        """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
+    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger, steps: list[Step]) -> Standing:
+        """What of the listed tracks the folder holds; in a thread, for there may be thousands.
+
+        What it holds under another name than it should is moved first; `steps` takes what was done.
+        """
+        steps.extend(refile(self._folder, identifier, listing, claims, ledger))
         tracks = event_tracks(identifier, listing, claims, ledger.named())
         missing, unsound = [], []
         for track in tracks:

@@ -19,6 +19,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
 from sse_twisted.motion.client import MotionClient
+from sse_twisted.refiling import RefilingService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
@@ -51,14 +52,17 @@ class Collector(MultiService):
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
-        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log)
+        self.refiling = RefilingService(folder, disk, in_force, clock, log)
+        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, self.refiling, clock, log)
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
         self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup):
+        for service in (disk, names, self.roster, self.refiling, self.scanner, self.cleanup):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_all)
+        disk.when_it_works_again(self.refiling.look_soon)
         in_force.observe(self._take_changes)
+        in_force.observe(self.refiling.look_soon)
 
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""

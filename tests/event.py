@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent
 
 from sse_twisted.collector import Collector
+from sse_twisted.disk import Starter
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.motion.connections import Traffic, device_agent
@@ -59,6 +60,7 @@ class VirtualEvent:
         self.lines: list[str] = []
         self.people: list[dict[str, str]] = []
         self.collector: Collector | None = None
+        self.start_in_thread: Starter = at_once
 
     def person(self, identifier: int, first: str = "2022-10-15", last: str = "2022-10-21", file_id: str = "") -> None:
         """Put somebody on the roster."""
@@ -91,7 +93,7 @@ class VirtualEvent:
             clock=self.reactor,
             agent=lambda timeout: device_agent(self.reactor, timeout, traffic),
             names=lambda settings, log: self.names,
-            start_in_thread=at_once,
+            start_in_thread=self.start_in_thread,
         )
         self.names = VirtualNames(self.reactor, self.names.known, self.names.silent)
         self.collector = Collector(self.folder, self.settings, lambda: self.settings, world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from sse_twisted.event_folder.ledger import Fetched, Ledger
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
+from sse_twisted.motion.errors import BadAnswer
+from sse_twisted.motion.messages import parse_json, settings_of
 from sse_twisted.verification import Outcome, judge
+
+LEDGER = "downloads.json"
+SETTINGS = "settings.json"
 
 
 @frozen
@@ -72,7 +78,25 @@ class EventFolder:
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
-        return Ledger.load(self.motion(identifier) / "downloads.json")
+        return Ledger.load(self.ledger_path(identifier))
+
+    def ledger_path(self, identifier: int) -> Path:
+        """Where the ledger of a device is, or would be."""
+        return self.motion(identifier) / LEDGER
+
+    def identifiers(self) -> list[int]:
+        """The devices that have a ledger."""
+        ledgers = (self.root / "motions").glob(f"motion-*/{LEDGER}")
+        numbers = (path.parent.name.removeprefix("motion-") for path in ledgers)
+        return sorted(int(number) for number in numbers if re.fullmatch("[1-9][0-9]{0,5}", number, re.ASCII))
+
+    def timezone(self, identifier: int) -> int | None:
+        """Minutes east of UTC in the device's last settings.json; None if it does not say."""
+        try:
+            tree = parse_json((self.motion(identifier) / SETTINGS).read_bytes(), SETTINGS)
+            return settings_of(tree).timezone
+        except (OSError, BadAnswer):
+            return None
 
     def held(self, track: Track, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
