@@ -94,9 +94,9 @@ class Ledger:
             self.entries[track.name] = entry
             self.changed = True
 
-    def rename(self, old: str, track: Track, fetched: Fetched) -> None:
-        """Note that the completed track `old` has another name now; whatever had that name leaves."""
-        entry = self.entries[old] | {"local_file": track.local_file} | _words(fetched)
+    def rename(self, old: str, track: Track, fetched: Fetched | None = None) -> None:
+        """Note that the track `old` has another name now; whatever had that name leaves."""
+        entry = self.entries[old] | {"local_file": track.local_file} | (_words(fetched) if fetched else {})
         others = ((name, other) for name, other in self.entries.items() if name != track.name)
         self.entries = {track.name if name == old else name: entry if name == old else other for name, other in others}
         self.changed = True

@@ -23,7 +23,7 @@ from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Claims, LogKey, Named, Track, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
 from sse_twisted.motion.messages import Listing, LogEntry
-from sse_twisted.verification import Outcome, judge
+from sse_twisted.verification import Outcome, is_header_of, judge
 
 PLACE = re.compile(r"(?:^|/)(gpslogs/(?:unassigned/)?(?:\d+|undated)/([^/\0]+))$", re.ASCII)
 STAMP = re.compile(r"_(\d{8})_(\d{6})(?:-\d+)?\.[^.]+$", re.ASCII)
@@ -53,15 +53,15 @@ Step = Move | Left
 def refile(folder: EventFolder, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Iterator[Step]:
     """Move what the ledger has under other names than it should, one track at a time; blocks, raises OSError.
 
-    `listing` is the one of a visit; without one, the ledger tells all that has been fetched. Without a roster nothing
+    `listing` is the one of a visit; of logs that are not in it, the ledger tells enough. Without a roster nothing
     moves: that nobody is on it does not mean that the tracks are nobody's.
     """
     if not claims.with_roster:
         return
     named = ledger.named()
     listed = {log_key(log) for log in listing.entries}
-    fetched = {log_key(known.log): known for known in sorted(named, key=_by_size) if known.completed}
-    others = (_with_timezone(known) for key, known in fetched.items() if key not in listed)
+    best = {log_key(known.log): known for known in sorted(named, key=_by_size)}
+    others = (_with_timezone(known) for key, known in best.items() if key not in listed)
     tracks = event_tracks(identifier, Listing((*listing.entries, *others)), claims, named)
     refiling = _Refiling(folder, ledger, named, tracks)
     yield from refiling.run()
@@ -103,10 +103,9 @@ class _Refiling:
         """What somebody has under his name though the day is not one of the event."""
         keys = {log_key(track.log) for track in self._tracks}
         for known in self._named.values():
-            place = self._place(known.name)
-            if place is None or not known.completed or log_key(known.log) in keys:
+            if log_key(known.log) in keys or (file := self._file(known.name)) is None:
                 continue
-            if "unassigned" not in place.relative_to(self._root).parts and _is_plain(place):
+            if "unassigned" not in file.relative_to(self._root).parts:
                 yield Left(known.name, "its day is not one of the event any more")
 
     def _former(self, track: Track, listed: Counter[LogKey]) -> list[str]:
@@ -125,39 +124,43 @@ class _Refiling:
             self._ledger.record(track, Status.COMPLETED, fetched)
         is_here = fetched is not None
         for name in former:
-            entry = self._ledger.entries.get(name)
-            if entry is None:
+            if name not in self._ledger.entries:
                 continue
-            if entry.get("status") != Status.COMPLETED:
-                self._carry_parts(name, track)
-                self._ledger.drop(name)
+            if not self._is_completed(name) and self._file(name) is None:
+                self._rename_entry(name, track)
             elif is_here:
                 yield Move(name, track, superseded=self._retire(name, track))
             elif (superseded := self._move(name, track)) is not None:
-                is_here = True
+                is_here = self._is_completed(track.name)
                 yield Move(name, track, superseded)
             else:
                 yield Left(name, self._why_not(name))
         if self._ledger.changed:
             self._ledger.save()
 
-    def _move(self, name: str, track: Track) -> bool | None:
-        """Move a whole file; gives whether there was another one at its new name, None if it can't be moved."""
-        source, target = self._place(name), self._root / track.local_file
-        superseded = False
-        if source is not None and _is_plain(source):
-            fetched = self._whole(name, source)
-            if fetched is None:
-                return None
-            superseded = self._rename(source, target, track)
+    def _rename_entry(self, name: str, track: Track) -> None:
+        """Of a track that is not here: with what is on its way of it, unless the new name has an entry."""
+        self._carry_parts(name, track)
+        if track.name in self._ledger.entries:
+            self._ledger.drop(name)
         else:
-            fetched = self._moved_before(name, target)
-            if fetched is None:
-                return None
+            self._ledger.rename(name, track)
+
+    def _move(self, name: str, track: Track) -> bool | None:
+        """Move a file; gives whether there was another one at its new name, None if it can't be moved.
+
+        What the ledger does not call completed may have a file: the log has grown since. It goes along, and does not
+        count.
+        """
+        source, target = self._file(name), self._root / track.local_file
+        fetched = self._whole(name, source) if source is not None else self._moved_before(name, target)
+        if fetched is None and (source is None or self._is_completed(name) or not self._is_sound(name, source)):
+            return None
+        superseded = source is not None and self._rename(source, target, track)
         self._carry_parts(name, track)
         sync_folder(target.parent)
-        if source is not None and source.parent.is_dir():
-            sync_folder(source.parent)
+        if (place := self._place(name)) is not None and place.parent.is_dir():
+            sync_folder(place.parent)
         self._ledger.rename(name, track, fetched)
         self._ledger.save()
         return superseded
@@ -178,9 +181,9 @@ class _Refiling:
 
     def _retire(self, name: str, track: Track) -> bool:
         """Take a file away whose log is here at its right name; gives whether it held something else, which is kept."""
-        source = self._place(name)
+        source = self._file(name)
         superseded = False
-        if source is not None and _is_plain(source):
+        if source is not None:
             superseded = not same_content(source, self._root / track.local_file)
             if superseded:
                 keep_copy(source, self._root / SUPERSEDED / source.parent.name)
@@ -193,7 +196,7 @@ class _Refiling:
 
     def _step_aside(self, name: str, track: Track) -> str | None:
         """Move a file to a name that nobody wants, for now; gives that name, None if the file can't be moved."""
-        place = self._place(name)
+        place = self._file(name)
         if place is None:
             return None
         number = 2
@@ -207,6 +210,8 @@ class _Refiling:
 
     def _whole(self, name: str, path: Path) -> Fetched | None:
         """The download that the ledger has under `name`, if the file is of its length; the original's are examined."""
+        if not self._is_completed(name):
+            return None
         fetched = self._ledger.completed(name)
         if fetched is not None:
             return fetched if path.stat().st_size == fetched.length else None
@@ -215,7 +220,7 @@ class _Refiling:
     def _moved_before(self, name: str, path: Path) -> Fetched | None:
         """The same, of a file that has its new name already: a run was killed, or somebody has renamed it by hand."""
         fetched = self._ledger.completed(name)
-        if not _is_plain(path):
+        if not _is_plain(path) or not self._is_completed(name):
             return None
         if fetched is None:
             return self._examined(name, path)
@@ -227,9 +232,16 @@ class _Refiling:
             return None
         return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
 
+    def _is_sound(self, name: str, path: Path) -> bool:
+        """Whether the file holds the log as it was before."""
+        integrity = examine(path).integrity
+        return integrity.whole and is_header_of(self._named[name].log, self._tracks[0].identifier, integrity.header)
+
+    def _is_completed(self, name: str) -> bool:
+        return self._ledger.entries.get(name, {}).get("status") == Status.COMPLETED
+
     def _why_not(self, name: str) -> str:
-        place = self._place(name)
-        if place is None or not _is_plain(place):
+        if self._file(name) is None:
             return "there is no such file"
         return "its file is not whole" if self._ledger.completed(name) is None else "its file has another length"
 
@@ -251,6 +263,10 @@ class _Refiling:
         local_file = str(self._ledger.entries.get(name, {}).get("local_file", "")).replace("\\", "/")
         place = PLACE.search(local_file)
         return self._root / place[1] if place is not None and place[2] == name else None
+
+    def _file(self, name: str) -> Path | None:
+        place = self._place(name)
+        return place if place is not None and _is_plain(place) else None
 
 
 def _with_timezone(known: Named) -> LogEntry:

@@ -318,7 +318,21 @@ class TestWhatWasOnItsWay:
         part.write_bytes(CONTENT[:9000])
         assert refiled(folder, AFTER, Listing((LOG,))) == []
         assert hidden(folder.root) == [partial_path(folder.root / new.local_file, LOG.size).name]
-        assert ledger_of(folder) == {}
+        assert {name: entry["status"] for name, entry in ledger_of(folder).items()} == {NEW: status.value}
+
+    @pytest.mark.parametrize("listing", [Listing(), Listing((listed(GROWN, "/logs/0.oao"),))])
+    def test_leaves_no_older_version_under_the_old_name(self, folder: EventFolder, listing: Listing) -> None:
+        """It had grown, and fetching it failed: the ledger says so, and no more that there is a file."""
+        collected(folder, CONTENT)
+        (grown,) = tracks_of(listed(GROWN, "/logs/0.oao"))
+        ledger = folder.ledger(601)
+        ledger.record(grown, Status.FAILED)
+        ledger.save()
+        assert names_of(refiled(folder, AFTER, listing)) == [(NAME, NEW)]
+        assert files(folder) == {NEW_FINAL: CONTENT}
+        assert ledger_of(folder)[NEW]["status"] == "failed"
+        put(folder, NEW_FINAL, CONTENT[:-52] + bytes(52))
+        assert refiled(folder, BEFORE, listing) == [Left(NEW, "its file is not whole")]
 
     def test_of_a_track_that_had_grown_goes_along(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
@@ -346,6 +360,10 @@ class TestKilledOrFailingAtAnyStep:
             put(folder, NEW_FINAL, b"something else")
         if case == "fetched twice":
             put(folder, NEW_FINAL, CONTENT)
+        if case == "failed since":
+            ledger = folder.ledger(601)
+            ledger.record(tracks_of(listed(GROWN, "/logs/0.oao"))[0], Status.FAILED)
+            ledger.save()
         if case == "damaged":
             put(folder, FINAL, self.DAMAGED)
             ledger = folder.ledger(601)
@@ -361,7 +379,7 @@ class TestKilledOrFailingAtAnyStep:
                 yield name, content
 
     @pytest.mark.parametrize(
-        "case", ["plain", "nobody", "time zone", "original", "occupied", "fetched twice", "damaged"]
+        "case", ["plain", "nobody", "time zone", "original", "occupied", "fetched twice", "failed since", "damaged"]
     )
     def test_the_next_run_ends_it(self, folder: EventFolder, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "fsync", lambda _: None)  # it is a step all the same
