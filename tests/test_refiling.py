@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.settings import Devices, Event, Settings
+from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of
 from tests.virtual import LateThreads
 
@@ -192,6 +193,18 @@ class TestADeviceThatIsHere:
         assert fetched(event) == []
         assert list(event.tracks().values()) == list(before.values())
         assert [Path(name).name[-10:-4] for name in event.tracks()] == ["100000", "110000"]
+
+    def test_that_does_not_tell_its_settings_is_in_the_time_zone_that_it_was_in(self, event: VirtualEvent) -> None:
+        device = event.device(601, log_of(601))
+        device.settings["settings"]["timezone"] = "120"
+        collect_and_leave(event, 601)
+        before = event.tracks()
+        device.add_fault(parse_fault("404")[0], path="/settings.json")
+        event.arrive(601)
+        event.until("settings are unknown")
+        event.until("can be disconnected")
+        assert event.tracks() == before
+        assert not event.said("is now")
 
     def test_goes_on_with_a_track_that_was_cut_off_under_the_old_name(self, event: VirtualEvent) -> None:
         device = event.device(601, log_of(601, fixes=1000))
