@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.detection import Sighting
-from sse_twisted.disk import Disk, DiskTrouble
-from sse_twisted.downloads import Downloader
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.moves import Step, refile
-from sse_twisted.event_folder.names import Claims, Track, event_tracks
-from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.event_folder.names import Claims, Track, all_tracks
+from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
 from sse_twisted.refiling import RefilingService
+from sse_twisted.results import Held
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
 SILENCES = 2
+MOST_GLANCES = 100  # tracks of one device that are shown
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
 
 
@@ -31,11 +35,14 @@ class Standing:
     """How the event folder compares with a listing."""
 
     wanted: int = 0  # tracks
+    held: tuple[Held, ...] = ()  # whether wanted or not
+    glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
     missing: tuple[Track, ...] = ()  # of the wanted ones
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
     doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
+    elsewhen: int = 0  # logs of other days that the filter would not leave out
 
 
 @frozen
@@ -46,6 +53,7 @@ class Verdict:
     reason: str  # why not; of a collected one, what should be known
     missing: tuple[str, ...] = ()
     retry_after: float = field(default=0.0)  # s that the device asked for
+    paused: bool = False  # whether nothing is tried before somebody says so
 
 
 class Collection:
@@ -62,7 +70,15 @@ class Collection:
         refiling: RefilingService,
         clock: IReactorTime,
         log: Logger,
+        report: Callable[[Fetched | Exception], object] = lambda _: None,
+        examine: Callable[[int, Sequence[Held]], object] = lambda *_: None,
     ) -> None:
+        """`report` is told of each track that was fetched, and of everything that failed.
+
+        `examine` gets all tracks of a device that are here, whenever they were looked at.
+        """
+        self._report = report
+        self._examine = examine
         self._inspector = inspector
         self._downloader = downloader
         self._folder = folder
@@ -82,7 +98,7 @@ class Collection:
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
         self._log.info("{device} is connected", device=visit.name)
         identifier, address = visit.identifier, visit.address
-        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="")
+        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="", retry_at=None)
         greeted = False
         failures = 0
         while True:
@@ -95,14 +111,22 @@ class Collection:
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
             except MotionError as error:
+                self._report(error)
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
                 reason, missing = f"it can't be inspected: {error}", self._fleet[visit.identifier].missing
                 verdict = Verdict(False, reason, missing, retry_after)
             except DiskTrouble as error:
+                self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
-            if verdict.collected:
+            if verdict.collected and self._is_out_of_date(visit):
+                await visit.until_woken(self._clock, 0.0)
+            elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
+                await visit.until_woken(self._clock, None)
+            elif verdict.paused:
+                failures = 0
+                self._pause(visit, verdict)
                 await visit.until_woken(self._clock, None)
             else:
                 failures += 1
@@ -110,40 +134,51 @@ class Collection:
                 self._keep(visit, verdict, failures, delay)
                 await visit.until_woken(self._clock, delay)
 
+    def _is_out_of_date(self, visit: Visit) -> bool:
+        """Whether roster or settings have changed while the device was judged by the ones before."""
+        return visit.claims != self._in_force.claims(visit.identifier, visit.timezone)
+
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
-        self._fleet.update(visit.identifier, stage=Stage.INSPECTING)
+        self._fleet.update(visit.identifier, stage=Stage.INSPECTING, retry_at=None)
         ledger = await self._ledger(visit)
         standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
+        paused = ""
         if any(not track.log.path_problem for track in standing.missing):
-            failures = await self._download(visit, standing.missing, ledger)
+            try:
+                await self._download(visit, standing.missing, ledger, failures)
+            except DownloadsPaused as pause:
+                paused = str(pause)
             standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
-        return _judge(standing, failures, new_doubts, visit.retry_after)
+        return _judge(standing, failures, new_doubts, visit.retry_after, paused)
 
-    async def _download(self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger) -> dict[str, str]:
-        """Fetch what is missing, and say by name why what failed did; those that failed before come last.
+    async def _download(
+        self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger, failures: dict[str, str]
+    ) -> None:
+        """Fetch what is missing, and note by name why what failed did; those that failed before come last.
 
         A device that does not answer twice in a row is given up for now: it may have gone, and only the cleanup, which
         does not disturb a conversation, can tell.
         """
         self._fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
-        failures: dict[str, str] = {}
         silent = 0
         fetchable = (track for track in missing if not track.log.path_problem)
         for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
             try:
-                await self._downloader.download(visit, track, ledger)
+                self._report(await self._downloader.download(visit, track, ledger))
+                left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
+                self._fleet.update(visit.identifier, missing=left)
                 silent = 0
-            except MotionError as error:
+            except (MotionError, PathTrouble) as error:
+                self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
                 silent = silent + 1 if isinstance(error, Unreachable) else 0
                 if silent == SILENCES:
                     break
-        return failures
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -168,7 +203,8 @@ class Collection:
                 self._log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
-        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing)
+        self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing, tracks=standing.glances)
+        self._examine(visit.identifier, standing.held)
         return standing
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger, steps: list[Step]) -> Standing:
@@ -177,12 +213,14 @@ class Collection:
         What it holds under another name than it should is moved first; `steps` takes what was done.
         """
         steps.extend(refile(self._folder, identifier, listing, claims, ledger))
-        tracks = event_tracks(identifier, listing, claims, ledger.named())
-        missing, unsound = [], []
+        everything = all_tracks(identifier, listing, claims, ledger.named())
+        tracks = [track for track in everything if track.of_event]
+        held, missing, unsound = [], [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
             if fetched is not None:
                 ledger.record(track, Status.COMPLETED, fetched)
+                held.append(Held(identifier, track.name, track.local_file, fetched.sha256))
                 if fetched.outcome is not Outcome.VERIFIED:
                     unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
             elif track.skipped:
@@ -193,8 +231,18 @@ class Collection:
         if ledger.changed:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
-        doubts = _doubts(listing, ledger)
-        return Standing(len(tracks) - len(skipped), tuple(missing), skipped, len(listing.bad), tuple(unsound), doubts)
+        wanted = [track for track in tracks if not track.skipped]
+        return Standing(
+            wanted=len(wanted),
+            glances=tuple(map(_glance, wanted[-MOST_GLANCES:])),
+            held=tuple(held),
+            missing=tuple(missing),
+            skipped=skipped,
+            unreadable=len(listing.bad),
+            unsound=tuple(unsound),
+            doubts=_doubts(listing, ledger),
+            elsewhen=sum(not track.of_event and not track.skipped for track in everything),
+        )
 
     def _announce(self, visit: Visit, standing: Standing) -> None:
         """Say once in a visit what is queued, and what is skipped."""
@@ -217,11 +265,20 @@ class Collection:
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
-        self._fleet.update(visit.identifier, stage=Stage.COLLECTED, missing=(), reason=verdict.reason, left_early="")
+        self._fleet.update(
+            visit.identifier,
+            stage=Stage.COLLECTED,
+            missing=(),
+            reason=verdict.reason,
+            retry_at=None,
+            left_early="",
+            waived="",
+        )
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
-        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason)
+        retry_at = self._fleet.now + delay
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=retry_at)
         self._log.warn(
             "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
             device=visit.name,
@@ -230,10 +287,19 @@ class Collection:
             delay=delay,
         )
 
+    def _pause(self, visit: Visit, verdict: Verdict) -> None:
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=None)
+        self._log.warn("{device} must stay connected - {reason}", device=visit.name, reason=verdict.reason)
+
     def _delay(self, failures: int, retry_after: float) -> float:
         settings = self._in_force.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _glance(track: Track) -> TrackGlance:
+    log = track.log
+    return TrackGlance(track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0)
 
 
 def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
@@ -249,8 +315,13 @@ def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
     return frozenset(f"it does not list {one_line(file)} any more" for file in files)
 
 
-def _judge(standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float) -> Verdict:
+def _judge(
+    standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
+) -> Verdict:
     missing = tuple(track.name for track in standing.missing)
+    if missing and paused:
+        reason = f"{len(missing)} of {standing.wanted} tracks missing, {paused}"
+        return Verdict(False, reason, missing, paused=True)
     if missing:
         track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
@@ -261,4 +332,7 @@ def _judge(standing: Standing, failures: dict[str, str], new_doubts: frozenset[s
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    return Verdict(True, "; ".join(standing.unsound))
+    remarks = standing.unsound
+    if standing.elsewhen and not standing.wanted and not standing.skipped:
+        remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
+    return Verdict(True, "; ".join(remarks))

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import LogLevel
 
+from sse_twisted import conditions
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
+from sse_twisted.commands import Commands
+from sse_twisted.conditions import Condition
 from sse_twisted.detection import Detector
 from sse_twisted.disk import Disk
 from sse_twisted.downloads import MB, Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
-from sse_twisted.motion.client import MotionClient
+from sse_twisted.recollection import Recollection
 from sse_twisted.refiling import RefilingService
+from sse_twisted.results import ResultsService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
+from sse_twisted.short_tracks import ShortTracks
+from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
 from sse_twisted.world import World
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -40,37 +49,82 @@ class Collector(MultiService):
         self.journal = Journal(folder.logs, lambda: in_force.settings.log)
         self.log = log = self.journal.log
         clock = world.clock
-        self.fleet = fleet = Fleet(clock.seconds, log)
+        self.history = History()
+        self.journal.observe(self.history.note)
+        self.fleet = fleet = Fleet(world.utc, log)
+        self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
-        self._folder = folder
+        self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
-        names = world.names(lambda: in_force.settings.names, log)
-        client = MotionClient(world.agent(lambda: in_force.settings.inspection.timeout), clock)
-        hasty_client = MotionClient(world.agent(lambda: in_force.settings.detection.timeout), clock)
+        self._remarked: object = None
+        self._remark = ""
+        self._names = names = world.names(lambda: in_force.settings.names, log)
+        client, hasty_client, probing_client = (
+            CountingClient(world.agent(timeout), clock, statistics)
+            for timeout in (
+                lambda: in_force.settings.inspection.timeout,
+                lambda: in_force.settings.detection.timeout,
+                lambda: in_force.settings.cleanup.timeout,
+            )
+        )
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
+        self.results = ResultsService(folder, disk, fleet, in_force, log)
         self.refiling = RefilingService(folder, disk, in_force, clock, log)
-        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, self.refiling, clock, log)
+        collection = Collection(
+            inspector,
+            downloader,
+            folder,
+            disk,
+            fleet,
+            in_force,
+            self.refiling,
+            clock,
+            log,
+            statistics.report,
+            self.results.take,
+        )
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
-        self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
+        visits, drop = self.scanner.visits, self.scanner.drop
+        self.cleanup = CleanupService(probing_client, visits, drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
-        for service in (disk, names, self.roster, self.refiling, self.scanner, self.cleanup):
+        for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
+            statistics.rounds_of(name, loop)
+        meter = DelayMeter(clock, statistics.delayed)
+        short_tracks = ShortTracks(fleet, in_force, clock, log)
+        recollection = Recollection(folder, disk, fleet, in_force, clock, log)
+        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
+        for service in (disk, names, *loops, self.refiling, self.results, recollection, meter):
             service.setServiceParent(self)
-        disk.when_it_works_again(self.scanner.wake_all)
+        disk.when_it_works_again(self.scanner.wake_waiting)
         disk.when_it_works_again(self.refiling.look_soon)
         in_force.observe(self._take_changes)
         in_force.observe(self.refiling.look_soon)
+        self.commands = Commands(
+            fleet=fleet,
+            in_force=in_force,
+            history=self.history,
+            statistics=statistics,
+            folder=folder,
+            disk=disk,
+            scanner=self.scanner,
+            journal=self.journal,
+            read_again=self.read_again,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"
 
     def startService(self) -> None:
         """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
-        self._folder.prepare()
+        self.folder.prepare()
         self._lock.acquire()
         self.journal.startService()
-        self.log.info("Collecting into {folder}", folder=str(self._folder.root))
-        if leftovers := self._folder.leftovers():
+        self.log.info("Collecting into {folder}", folder=str(self.folder.root))
+        if leftovers := self.folder.leftovers():
             text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
             self.log.info(text, count=len(leftovers))
         self.roster.read_first()
@@ -93,11 +147,16 @@ class Collector(MultiService):
 
     def reload(self) -> None:
         """Read the configuration again and put it in force; a broken one leaves the old one in force, loudly."""
+        with contextlib.suppress(SettingsError):  # it is in the log
+            self.read_again()
+
+    def read_again(self) -> tuple[str, ...]:
+        """As `reload`, for somebody who wants to know: gives what changed, or raises SettingsError."""
         try:
             settings = self._read_settings()
         except SettingsError as error:
             self.log.error("The configuration before stays in force: {error}", error=str(error))
-            return
+            raise
         changed = list(differences(self.in_force.settings, settings))
         for change in changed:
             later = " (from the next start on)" if change.startswith("event.folder") else ""
@@ -108,11 +167,25 @@ class Collector(MultiService):
         self.scanner.reconfigure()
         self.cleanup.reconfigure()
         self.journal.reconfigure()
+        return tuple(changed)
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Whether the collector has what it needs: scanning, names, downloads and clock."""
+        now = self._clock.seconds()
+        today = self.in_force.today(self.fleet.now)
+        interval = self.in_force.settings.scan.interval
+        expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
+        return (
+            conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
+            conditions.names(self._names.trouble),
+            conditions.downloads(self.disk.trouble, "somebody asked for it" if self.in_force.paused else ""),
+            conditions.clock(self.fleet.now, today, expected, self.fleet),
+        )
 
     def _check_disk(self) -> None:
         reserve = self.in_force.settings.downloads.disk_reserve * MB
-        self._folder.check_writable()
-        free = self._folder.free()
+        self.folder.check_writable()
+        free = self.folder.free()
         if free < reserve:
             raise OSError(f"only {free / MB:,.0f} MB free")
 
@@ -120,13 +193,27 @@ class Collector(MultiService):
         """The roster or the settings are others now."""
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
+        self._remark_on_days()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
+        remark, self._remark = self._remark, self.in_force.remark_on_rounds()
+        if self._remark and not remark:
+            self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():
             if visit.claims != self.in_force.claims(visit.identifier, visit.timezone):
                 visit.wake()
         self.scanner.round_now()
+
+    def _remark_on_days(self) -> None:
+        """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
+        today, days = self.in_force.today(self.fleet.now), self.in_force.days
+        if days is None or days[0] <= today <= days[1]:
+            return
+        text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"
+        if (remark := (today, days)) != self._remarked:
+            self._remarked = remark
+            self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
 
     def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)
@@ -141,10 +228,10 @@ class Collector(MultiService):
         for device in self.fleet:
             if device.left_early:
                 self.log.error("{device} left too early - {lost}", device=device.name, lost=device.left_early)
+            elif device.waived:
+                self.log.info("{device} is waived - {waived}", device=device.name, waived=device.waived)
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
-        collected = sum(
-            device.stage in (Stage.COLLECTED, Stage.GONE) and not device.left_early for device in self.fleet
-        )
+        collected = sum(device.is_collected for device in self.fleet)
         text = "The collector stops: {collected} devices collected since its start"
         self.log.info(text, collected=collected)

@@ -9,7 +9,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Track
@@ -25,6 +25,10 @@ from sse_twisted.visit import Visit
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
 RANGE_NOT_SATISFIABLE = 416
 KB, MB = 1000, 1_000_000
+
+
+class DownloadsPaused(Exception):
+    """Somebody asked for a pause: nothing is wrong, and nothing is begun."""
 
 
 @frozen
@@ -53,14 +57,16 @@ class Downloader:
         self._digests: dict[tuple[str, int], str] = {}
 
     async def download(self, visit: Visit, track: Track, ledger: Ledger) -> Fetched:
-        """The track, at its final name and in the ledger; raises MotionError or DiskTrouble."""
+        """The track, at its final name and in the ledger; raises MotionError, DiskTrouble or DownloadsPaused."""
         async with self._in_force.limits.downloads:
+            if self._in_force.paused:
+                raise DownloadsPaused("downloads are paused")
             try:
                 await self._check_room(track)
                 fetched = await self._download(visit, track)
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._disk.write(ledger.save)
-            except MotionError as error:
+            except (MotionError, PathTrouble) as error:
                 self._log.error(
                     "{device} {track} failed - {summary} ({reason})",
                     device=visit.name,
@@ -74,7 +80,7 @@ class Downloader:
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:
-                self._fleet.update(visit.identifier, downloading="", received=0)
+                self._fleet.update(visit.identifier, downloading="", size=0, received=0)
         return fetched
 
     async def _check_room(self, track: Track) -> None:
@@ -122,7 +128,7 @@ class Downloader:
             nonlocal chosen
             chosen = head
             self._check_length(track, head)
-            writer.starts_over = head.start == 0
+            writer.starts_at(head.start)
             return writer
 
         transfer = await self._client.fetch(
@@ -188,21 +194,26 @@ class Downloader:
         self._log.info(text, device=visit.name, track=track.name, summary=track.summary)
 
     def _show(self, visit: Visit, track: Track, count: int) -> None:
-        self._fleet.update(visit.identifier, downloading=track.name, received=count)
+        self._fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
 
 
 class _Writer:
     """A sink that hands blocks to the partial file in a thread, one at a time, and asks for a pause meanwhile."""
 
     def __init__(self, disk: Disk, partial: PartialTrack, progress: Callable[[int], None]) -> None:
-        self.starts_over = False  # whether the transfer begins at the first byte
+        self._starts_over = False  # whether the transfer begins at the first byte
         self._disk = disk
         self._partial = partial
         self._progress = progress
         self._buffer = bytearray()
-        self._count = 0  # bytes handed on
+        self._count = 0  # bytes of the track that were handed on, now or in an earlier transfer
         self._turn = DeferredLock()
         self._error: Exception | None = None
+
+    def starts_at(self, offset: int) -> None:
+        """Say at which byte of the track the body begins."""
+        self._starts_over = offset == 0
+        self._count = offset
 
     def write(self, data: bytes) -> Deferred[None] | None:
         """Take bytes of the body."""
@@ -242,7 +253,7 @@ class _Writer:
             self._progress(self._count)
 
     def _write(self, block: bytes) -> None:
-        if self.starts_over:
+        if self._starts_over:
             self._partial.start_over()
-            self.starts_over = False
+            self._starts_over = False
         self._partial.write(block)

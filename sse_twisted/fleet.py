@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
@@ -28,27 +29,59 @@ PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 
 @frozen
+class Measured:
+    """What the bytes of a track say: the best in mm/s for each kind of window, and whether its claims hold."""
+
+    track: str
+    bests: tuple[tuple[str, int], ...]
+    sound: bool  # whole, and nothing that its header claims is contradicted
+
+
+@frozen
+class TrackGlance:
+    """A wanted track as its device lists it."""
+
+    name: str
+    day: datetime.date | None  # of its start in the device's time zone; None if the device had no clock
+    length: int  # bytes
+    end_date: int  # ms since 1970, 0 = never finalised
+    duration: int  # ms
+    distance: int  # mm
+    best_500m: int  # mm/s, 0 = none
+
+
+@frozen
 class Device:
     """A snapshot of one device."""
 
     identifier: int
     sailor: str = ""
     stage: Stage = Stage.ABSENT
-    since: float = 0.0  # s of the clock, when the stage began
+    since: float = 0.0  # s since 1970, when the stage began
     address: Address | None = None  # the last at which it was met
     battery: int | None = None  # percent
     findings: tuple[str, ...] = ()  # warnings of this visit
     wanted: int = 0  # tracks
     missing: tuple[str, ...] = ()  # of the wanted ones, by name
+    measured: tuple[Measured, ...] = ()  # of the tracks that are here
+    tracks: tuple[TrackGlance, ...] = ()  # the youngest of the wanted ones, oldest first
     downloading: str = ""  # the name of the track under way
-    received: int = 0  # bytes of it
+    size: int = 0  # bytes that it should have
+    received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
+    retry_at: float | None = None  # s since 1970, when it is looked at again; None = when something changes
     left_early: str = ""  # what was missing when it left; "" once it came back and was collected
+    waived: str = ""  # why nobody waits for what was missing when it left
 
     @property
     def name(self) -> str:
         """Its host name."""
         return f"motion-{self.identifier}"
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether all its tracks are here, whether it is still there or not."""
+        return self.stage in (Stage.COLLECTED, Stage.GONE) and not self.left_early and not self.waived
 
     @property
     def present(self) -> bool:
@@ -62,11 +95,15 @@ Observer = Callable[[Device, Device], None]
 class Fleet:
     """All devices by number; each change goes to the observers as (before, after)."""
 
-    def __init__(self, seconds: Callable[[], float], log: Logger) -> None:
-        self._seconds = seconds
+    def __init__(self, utc: Callable[[], float], log: Logger) -> None:
+        """`utc` gives s since 1970, as far as this computer knows."""
+        self._utc = utc
         self._log = log
         self._devices: dict[int, Device] = {}
         self._observers: list[Observer] = []
+
+    def __repr__(self) -> str:
+        return f"<Fleet of {len(self._devices)} devices>"
 
     def __iter__(self) -> Iterator[Device]:
         return iter(self._devices.values())
@@ -74,21 +111,33 @@ class Fleet:
     def __getitem__(self, identifier: int) -> Device:
         return self._devices.get(identifier) or Device(identifier)
 
+    @property
+    def now(self) -> float:
+        """In s since 1970, as all times of snapshots."""
+        return self._utc()
+
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell `observer` of every change; the returned function ends that."""
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
 
     def update(self, identifier: int, **changes: Any) -> Device:
-        """Change what is known of a device and publish it."""
+        """Change what is known of a device and publish it. A stage begins now, unless `since` says when it did."""
         before = self[identifier]
         after = evolve(before, **changes)
-        if after.stage is not before.stage:
-            after = evolve(after, since=self._seconds())
+        if after.stage is not before.stage and "since" not in changes:
+            after = evolve(after, since=self.now)
         self._devices[identifier] = after
         if after != before:
             self._publish(before, after)
         return after
+
+    def forget(self, identifier: int) -> None:
+        """Know no more of a device than before it was seen; what is still missing of one that left is not forgotten."""
+        before = self[identifier]
+        after = Device(identifier, before.sailor, since=self.now, left_early=before.left_early, waived=before.waived)
+        self._devices[identifier] = after
+        self._publish(before, after)
 
     def expect(self, sailors: dict[int, str]) -> None:
         """Know of these devices, by number, before they are seen; forget absent ones that nobody expects any more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 from collections.abc import Callable
 
 from attrs import frozen
@@ -18,6 +20,10 @@ class Target:
 
     identifier: int | None
     fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
+
+    def place(self, port: int) -> tuple[str, int]:
+        """Host and port to look at; `port` where a name stands for the address."""
+        return self.fixed or (f"motion-{self.identifier}", port)
 
     def __str__(self) -> str:
         return f"motion-{self.identifier}" if self.identifier else f"device at {self.fixed[0] if self.fixed else '?'}"
@@ -47,21 +53,46 @@ class InForce:
         self.settings = settings
         self.roster = roster or Roster()
         self.limits = Limits(settings)
+        self.paused = False  # whether somebody asked that no further download begins
+        self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
     def observe(self, observer: Callable[[], None]) -> None:
         """Call `observer` after each change."""
         self._observers.append(observer)
 
-    def change(self, *, settings: Settings | None = None, roster: Roster | None = None) -> None:
+    def change(
+        self, *, settings: Settings | None = None, roster: Roster | None = None, paused: bool | None = None
+    ) -> None:
         """Put new ones in force."""
         if settings is not None:
             self.settings = settings
             self.limits.apply(settings)
         if roster is not None:
             self.roster = roster
-        for observer in self._observers:
-            observer()
+        if paused is not None:
+            self.paused = paused
+        self._publish()
+
+    def ask_for(self, identifier: int, file: str) -> None:
+        """Want a log of a device, by its path there, whatever its day and its speed; until the collector ends."""
+        self._asked_for[identifier] = self._asked_for.get(identifier, frozenset()) | {file}
+        self._publish()
+
+    @property
+    def zone(self) -> datetime.timezone:
+        """The time zone in which the devices should be: that of the event, whatever the laptop's is."""
+        return datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
+
+    def today(self, seconds: float) -> datetime.date:
+        """The day of the event at `seconds` UTC."""
+        return datetime.datetime.fromtimestamp(seconds, self.zone).date()
+
+    @property
+    def days(self) -> tuple[datetime.date, datetime.date] | None:
+        """The first and the last day of the event, by the configuration or else the roster; None if neither says."""
+        event = self.settings.event
+        return (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
 
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""
@@ -75,9 +106,28 @@ class InForce:
             *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
         )
 
+    def remark_on_rounds(self) -> str:
+        """Why a device may be noticed late; "" if a round is over when the next one is due."""
+        settings, count = self.settings, len(self.targets())
+        seconds = math.ceil(count / settings.detection.limit) * settings.detection.timeout
+        if seconds <= max(settings.scan.interval, settings.detection.timeout):
+            return ""
+        return (
+            f"to look for {count} devices, {settings.detection.limit} at once, takes {seconds:g} s if none of them is "
+            "there: with a higher detection.limit they are noticed sooner"
+        )
+
     def claims(self, identifier: int, timezone: int | None) -> Claims:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
-        days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+        days = self.days
+        if days is not None and event.last_day is None:
+            # A roster of another year, or one that is not complete yet, must cost nobody a day: what is newer counts.
+            days = (days[0], datetime.date.max)
+        asked_for = self._asked_for.get(identifier, frozenset())
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
-        return Claims(self.roster.of(identifier), days, slowest, timezone, with_roster)
+        return Claims(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
+
+    def _publish(self) -> None:
+        for observer in self._observers:
+            observer()

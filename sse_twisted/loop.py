@@ -21,14 +21,20 @@ class LoopService(Service, ABC):
     def __init__(self, clock: IReactorTime, log: Logger, interval: Callable[[], float]) -> None:
         """`interval` gives s; it is asked again by `reconfigure`."""
         self.rounds = 0
+        self.last_round: float | None = None  # s of the clock, when it began
         self._clock = clock
         self._log = log
         self._interval = interval
         self._loop: LoopingCall | None = None
+        self._observers: list[Callable[[float], None]] = []
 
     @abstractmethod
     def round(self) -> None:
         """One pass of the loop."""
+
+    def observe(self, observer: Callable[[float], None]) -> None:
+        """Tell `observer` after each round how many s it kept the reactor."""
+        self._observers.append(observer)
 
     def startService(self) -> None:
         """Begin."""
@@ -50,10 +56,14 @@ class LoopService(Service, ABC):
     def round_now(self) -> None:
         """One pass, outside of the interval; whatever happens in it, the loop lives."""
         self.rounds += 1
+        began = self._clock.seconds()
+        self.last_round = began
         try:
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come
             self._log.failure("A round of {service} failed", service=type(self).__name__)
+        for observer in self._observers:
+            observer(self._clock.seconds() - began)
 
     def _start_loop(self) -> None:
         self._loop = LoopingCall(self.round_now)

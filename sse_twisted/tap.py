@@ -11,15 +11,24 @@ from msgspec.structs import replace
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from sse_twisted import __version__
+from sse_twisted import command_line
 from sse_twisted.check import check
 from sse_twisted.collector import Collector
+from sse_twisted.command_line import acting_user
+from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
+from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
+from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
 from sse_twisted.demo import Demo
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.event_folder.lock import FolderInUse
+from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.original_settings import read_original_settings
+from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
+from sse_twisted.web.security import TokenError, read_token
+from sse_twisted.web.service import DEFAULT_ENDPOINT, WebService
 from sse_twisted.world import real_world
 
 MOST_DEMO_DEVICES = 200
@@ -32,7 +41,7 @@ def _count(text: str | int) -> int:
         raise ValueError(f"--demo-devices {text!r} is no number") from None
 
 
-class Options(usage.Options):
+class Options(command_line.Options):
     """Options of `twistd sse`."""
 
     synopsis = "[--config FILE] [--event DIR] | --demo"
@@ -45,6 +54,12 @@ class Options(usage.Options):
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
         ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
+        ["web", "w", None, f"Where the board is served: a server endpoint, or off. Default: {DEFAULT_ENDPOINT}"],
+        ["web-token-file", None, None, "A file of mode 0600 with the token for commands. Default: made at each start."],
+        ["manhole", None, None, f"Where the console is to be had by telnet, or '{OFF}' [default: {DEFAULT}]."],
+        ["manhole-passwd", None, None, "Its passwords, lines of user:password; default: a random one for each run."],
+        ["manhole-ssh", None, None, "Where the console is to be had by SSH [default: nowhere]."],
+        ["manhole-keys", None, None, "Its public keys; default: .sse_twisted/authorized_keys in the event folder."],
         ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
@@ -52,35 +67,85 @@ class Options(usage.Options):
         ["check", None, "Say what would be done and each mistake of configuration and roster; start nothing."],
     ]
 
-    def opt_version(self) -> None:
-        """Show the version and exit."""
-        print(f"sse_twisted {__version__}")
-        sys.exit(0)
-
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
-        for name in ("config", "event"):
+        for name in ("config", "event", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
+        self.access = access(self)
+        _check_web(self)
         if self["demo"]:
             _check_demo(self)
             self.settings = Settings()
             return
         self.settings = _settings(self)
-        if self["check"]:
-            mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
-            sys.exit(1 if mistakes else 0)
-        check_event_folder(Path(self.settings.event.folder))
+        with self.acting_as_the_daemon():
+            if self["check"]:
+                mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
+                sys.exit(1 if mistakes else 0)
+            check_event_folder(Path(self.settings.event.folder))
+            if self.access.ssh:
+                _check_host_key(EventFolder(Path(self.settings.event.folder)))
+
+
+def access(options: Options) -> Access:
+    """Who may use the console, and where; raises UsageError."""
+    telnet, ssh = options["manhole"] or DEFAULT, options["manhole-ssh"] or OFF
+    passwords, keys = options["manhole-passwd"], options["manhole-keys"]
+    try:
+        telnet, ssh = (_place(telnet, check_local), _place(ssh, check_endpoint))
+        if options["manhole"] and telnet:
+            check_free(telnet)
+        if ssh:
+            check_free(ssh)
+        if passwords:
+            read_accounts(Path(passwords))
+        if keys:
+            check_private(Path(keys), forbidden=0o022)  # whoever can add a key can log in
+    except (AccountsError, EndpointError) as error:
+        raise usage.UsageError(f"the console: {error}") from None
+    return Access(
+        telnet,
+        must_listen=bool(options["manhole"]),
+        passwords=Path(passwords) if passwords else None,
+        ssh=ssh,
+        keys=Path(keys) if keys else None,
+    )
+
+
+def _check_host_key(folder: EventFolder) -> None:
+    try:
+        if (folder.state / HOST_KEY).exists():
+            check_private(folder.state / HOST_KEY)
+    except (AccountsError, OSError) as error:
+        raise usage.UsageError(f"the console: {error}") from None
+
+
+def _place(endpoint: str, check: Callable[[str], str]) -> str:
+    return "" if endpoint == OFF else check(endpoint)
 
 
 def _check_demo(options: Options) -> None:
     if options["config"] or options["check"]:
         raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+    if options.parent is not None and (options.parent.get("uid") or options.parent.get("gid")):
+        raise usage.UsageError("--demo makes its event folder as whoever starts it: leave out --uid and --gid")
     folder = Path(options["event"] or "")
     if options["event"] and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
+
+
+def _check_web(options: Options) -> None:
+    try:
+        if (endpoint := options["web"]) not in (None, OFF):
+            check_endpoint(endpoint)
+            check_free(endpoint)
+        if options["web-token-file"]:
+            read_token(Path(options["web-token-file"]))
+    except (EndpointError, TokenError) as error:
+        raise usage.UsageError(f"the board: {error}") from None
 
 
 def _settings(options: Options) -> Settings:
@@ -112,8 +177,8 @@ def check_event_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
         if closed := EventFolder(folder).closed():
-            raise usage.UsageError(f"{closed}: the event folder is not writable")
-        check_free(folder)
+            raise usage.UsageError(f"{closed}: the event folder is not writable for {acting_user()}")
+        check_not_in_use(folder)
     except OSError as error:
         raise usage.UsageError(f"{folder}: {error.strerror}") from None
     except FolderInUse as error:
@@ -125,17 +190,43 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     if options["demo"]:
-        demo = Demo(reactor, options["demo-devices"], options["event"])
-        return with_signals(reactor, demo, demo.reload)
+        with options.mistakes_in_one_line():
+            demo = _demo(reactor, options)
+        beside = _beside(reactor, options, demo.collector)
+        signals = SignalService(reactor, demo.reload)
+        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor))
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    return with_signals(reactor, collector, collector.reload)
+    beside = _beside(reactor, options, collector)
+    signals = SignalService(reactor, collector.reload)
+    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor))
 
 
-def with_signals(reactor: Any, service: IService, reload: Callable[[], None]) -> IService:
-    """The service, and beside it the handling of signals for as long as it runs."""
-    both = MultiService()
-    SignalService(reactor, reload).setServiceParent(both)
-    service.setServiceParent(both)
-    return both
+def _demo(reactor: Any, options: Options) -> Demo:
+    try:
+        return Demo(reactor, options["demo-devices"], options["event"])
+    except OSError as error:
+        raise usage.UsageError(f"{error.filename or '--demo'}: {error.strerror}") from None
+
+
+def _beside(reactor: Any, options: Options, collector: Collector) -> list[IService]:
+    """What looks into a collector; to be started after it, when the event folder is its own."""
+    beside: list[IService] = [console_of(reactor, options.access, collector)]
+    if options["web"] != OFF:
+        beside.append(WebService(reactor, collector, options["web"], options["web-token-file"]))
+    return beside
+
+
+def console_of(reactor: Any, access: Access, collector: Collector) -> ConsoleService:
+    """The console of a collector."""
+    state = collector.folder.state
+    return ConsoleService(reactor, access, state, collector.commands, {"collector": collector}, collector.log)
+
+
+def together(*services: IService) -> IService:
+    """All of them, to be started in this order."""
+    parent = MultiService()
+    for service in services:
+        service.setServiceParent(parent)
+    return parent

@@ -130,7 +130,13 @@ class Elsewhere:
         self._daemons: list[Path] = []
 
     def start(self, *arguments: str, program: str = "twistd") -> Program:
-        """Start one; what it logs goes where `Program` hears it unless the arguments say otherwise."""
+        """Start one; what it logs goes where `Program` hears it unless the arguments say otherwise.
+
+        Collectors are started without the web unless they are told where: tests at the same time would meet there.
+        """
+        if "sse" in arguments and "--web" not in arguments:
+            place = arguments.index("sse") + 1
+            arguments = (*arguments[:place], "--web", "off", *arguments[place:])
         started = Program(self._reactor)
         command = [str(SCRIPTS / program), *arguments]
         self._reactor.spawnProcess(started, command[0], command, None, str(self.folder))
@@ -139,7 +145,7 @@ class Elsewhere:
 
     def collector(self, *arguments: str) -> Program:
         """Start `twistd -n sse` without a pid file, so that several can run in one folder."""
-        return self.start("-n", "--pidfile=", "sse", *arguments)
+        return self.start("-n", "--pidfile=", "sse", "--manhole", "off", *arguments)
 
     async def run(self, *arguments: str, program: str = "twistd") -> tuple[int, str]:
         """Exit status and output of a program that ends by itself."""

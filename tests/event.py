@@ -52,6 +52,7 @@ class VirtualEvent:
 
     def __init__(self, root: Path, settings: Settings | None = None) -> None:
         self.reactor = VirtualReactor()
+        self.utc = MORNING / 1000  # s, as the computer's clock stood at the beginning
         self.names = VirtualNames(self.reactor)
         self.root = root
         self.folder = EventFolder(root)
@@ -91,6 +92,7 @@ class VirtualEvent:
         traffic = Traffic(self.reactor)
         world = World(
             clock=self.reactor,
+            utc=lambda: self.utc + self.reactor.seconds(),
             agent=lambda timeout: device_agent(self.reactor, timeout, traffic),
             names=lambda settings, log: self.names,
             start_in_thread=self.start_in_thread,
@@ -129,6 +131,12 @@ class VirtualEvent:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.reactor.pass_time(seconds)
+
+    def wake_all(self) -> None:
+        """Have every device that is there looked at again, the collected ones too."""
+        assert self.collector is not None
+        for visit in self.collector.scanner.visits.values():
+            visit.wake()
 
     def until(self, text: str, seconds: float = 120.0) -> str:
         """Let time pass until a line of the log contains the text, and give that line."""

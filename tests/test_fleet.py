@@ -39,3 +39,30 @@ def test_absent_devices_that_nobody_expects_any_more_are_forgotten(fleet: Fleet)
     fleet.update(602, stage=Stage.COLLECTED)
     fleet.expect({601: "Ann"})
     assert {device.identifier for device in fleet} == {601, 602}
+
+
+def test_what_is_forgotten_is_as_before_it_was_seen_but_for_its_alarm(fleet: Fleet) -> None:
+    fleet.expect({601: "Ada Anchor"})
+    fleet.update(601, stage=Stage.GONE, battery=71, findings=("odd",), left_early="1 of 1 tracks missing")
+    seen: list[Device] = []
+    fleet.observe(lambda before, after: seen.append(after))
+    fleet.forget(601)
+    assert seen == [fleet[601]]
+    assert fleet[601] == Device(601, "Ada Anchor", since=7.0, left_early="1 of 1 tracks missing")
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "collected"),
+    [
+        (Stage.COLLECTED, {}, True),
+        (Stage.GONE, {}, True),
+        (Stage.GONE, {"left_early": "all"}, False),
+        (Stage.GONE, {"waived": "never sailed (all)"}, False),
+        (Stage.ATTENTION, {}, False),
+        (Stage.ABSENT, {}, False),
+    ],
+)
+def test_collected_is_who_had_a_verdict_and_did_not_leave_without(
+    fleet: Fleet, stage: Stage, changes: dict[str, str], collected: bool
+) -> None:
+    assert fleet.update(601, stage=stage, **changes).is_collected is collected

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import errno
-import itertools
-import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from twisted.internet.defer import Deferred
 
+from sse_twisted.commands import CommandError, Commands
 from sse_twisted.event_folder.partial import SUPERSEDED, PartialTrack
 from sse_twisted.fleet import Device, Stage
+from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of
-from tests.virtual import LateThreads
+from tests.virtual import SlowThreads
 
 DEVICES = (601, 602, 603)
 HOUR = 3_600_000
-UNASSIGNED = "gpslogs/unassigned"
 # Each passes when it is cleared, or after some times; none changes what the device holds.
 FAULTS = (
     "cut@3000",
@@ -54,22 +57,22 @@ FAULTS = (
     "reset",
 )
 devices = st.sampled_from(DEVICES)
-# In s, of one piece of work after the other in the threads of the disk: what is given to them first may end last.
-delays = st.lists(st.sampled_from([0.0, 0.001, 0.02, 0.3]), min_size=1, max_size=5)
 
 
 class CollectorMachine(RuleBasedStateMachine):
     """A collector, three devices, and everything that happens to them in an afternoon."""
 
-    @initialize(ranges=st.booleans(), delays=delays)
-    def begin(self, ranges: bool, delays: list[float]) -> None:
+    @initialize(ranges=st.booleans(), threads=st.none() | st.integers(1, 1000))
+    def begin(self, ranges: bool, threads: int | None) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="sse-machine-"))
-        self.event = VirtualEvent(self.root)
-        self.threads = LateThreads(self.event.reactor, delays)
-        self.event.start_in_thread = self.threads.start
-        self.event.person(700)  # all days are the event's, whoever else is on the roster
+        listed = tuple(f"motion-{identifier}" for identifier in DEVICES)  # looked for though they belong to nobody
+        self.event = VirtualEvent(self.root, Settings(devices=Devices(listed=listed)))
+        if threads is not None:
+            self.event.start_in_thread = SlowThreads(self.event.reactor, Random(threads)).start
+        self.event.person(700)  # there is a roster, whoever else is on it
         self.devices: dict[int, SimulatedDevice] = {}
-        self.ever: dict[bytes, str] = {}  # the path of each log, by all that it ever held
+        self.ever: dict[int, dict[bytes, str]] = {identifier: {} for identifier in DEVICES}  # paths by content
+        self.listed: dict[int, dict[str, bytes]] = {}  # what each device held, by path, when it was last asked
         self.broken: list[str] = []
         self.disk_is_full = False
         for number, identifier in enumerate(DEVICES):
@@ -85,7 +88,17 @@ class CollectorMachine(RuleBasedStateMachine):
                 raise OSError(errno.ENOSPC, "No space left on device")
             write(partial, data)
 
-        self.patches: list[Any] = [patch.object(PartialTrack, "write", write_if_there_is_room), patch("os.fsync")]
+        listing = SimulatedDevice.listing
+
+        def note_and_list(device: SimulatedDevice) -> Any:
+            self.listed[device.identifier] = {log.path: log.content for log in device.logs}
+            return listing(device)
+
+        self.patches: list[Any] = [
+            patch.object(PartialTrack, "write", write_if_there_is_room),
+            patch.object(SimulatedDevice, "listing", note_and_list),
+            patch("os.fsync"),
+        ]
         for each in self.patches:
             each.start()
         self._start()
@@ -134,26 +147,17 @@ class CollectorMachine(RuleBasedStateMachine):
 
     @rule(identifier=devices, number=st.integers(1, 9))
     def belong_to_somebody_else(self, identifier: int, number: int) -> None:
-        for person in self.event.people:
-            if person["Motion ID"] == str(identifier):
-                person["File ID"] = f"NEW{number}"
-                person["End Date"] = "2022-10-21"
-        self.event.write_roster()
+        self._leave_the_roster(identifier)
+        self.event.person(identifier, file_id=f"NEW{number}")
 
     @rule(identifier=devices)
     def belong_to_nobody(self, identifier: int) -> None:
-        for person in self.event.people:
-            if person["Motion ID"] == str(identifier):
-                person["End Date"] = "2022-10-16"
+        self._leave_the_roster(identifier)
         self.event.write_roster()
 
     @rule(identifier=devices, minutes=st.sampled_from([0, 60, 120]))
     def be_in_another_time_zone(self, identifier: int, minutes: int) -> None:
         self.devices[identifier].settings["settings"]["timezone"] = str(minutes)
-
-    @rule(delays=delays)
-    def let_the_disk_be_slower_or_faster(self, delays: list[float]) -> None:
-        self.threads.delays = itertools.cycle(delays)
 
     @rule(full=st.booleans())
     def fill_or_empty_the_disk(self, full: bool) -> None:
@@ -162,6 +166,22 @@ class CollectorMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 0.7, 2.0, 5.0, 12.0, 31.0]))
     def wait(self, seconds: float) -> None:
         self.event.advance(seconds)
+
+    @rule(paused=st.booleans())
+    def pause_or_resume(self, paused: bool) -> None:
+        if paused:
+            self._commands.pause()
+        else:
+            self._commands.resume()
+
+    @rule(identifier=devices, command=st.sampled_from(["retry", "forget", "waive", "fetch"]))
+    def command(self, identifier: int, command: str) -> None:
+        path = self.devices[identifier].logs[0].path
+        arguments = {"waive": ("because",), "fetch": (path,)}.get(command, ())
+        with contextlib.suppress(CommandError):
+            answer = getattr(self._commands, command)(identifier, *arguments)
+            if isinstance(answer, Deferred):
+                answer.addErrback(lambda failure: failure.trap(CommandError))
 
     @rule()
     def restart(self) -> None:
@@ -176,10 +196,13 @@ class CollectorMachine(RuleBasedStateMachine):
     def a_file_at_its_final_name_is_whole_and_the_only_one_of_its_log(self) -> None:
         logs = set()
         for path, content in self._tracks():
-            assert content in self.ever, f"{path} is not whole"
+            match = re.search(r"[_-](60[0-9])_", Path(path).name)
+            assert match
+            ever = self.ever[int(match[1])]
+            assert content in ever, f"{path} is not whole"
             if not path.startswith(SUPERSEDED):
-                assert self.ever[content] not in logs, f"{path} is there twice"
-                logs.add(self.ever[content])
+                assert ever[content] not in logs, f"{path} is there twice"
+                logs.add(ever[content])
 
     @invariant()
     def no_device_bore_two_connections(self) -> None:
@@ -190,6 +213,7 @@ class CollectorMachine(RuleBasedStateMachine):
     @rule()
     def all_ends_well_once_all_is_well(self) -> None:
         self.disk_is_full = False
+        self._commands.resume()
         for device in self.devices.values():
             device.clear_faults()
         self.event.arrive(*DEVICES)
@@ -198,10 +222,11 @@ class CollectorMachine(RuleBasedStateMachine):
         self.event.advance(16)
         self.event.arrive(*DEVICES)
         self._until_all_are_collected()
-        expected: dict[str, bytes] = {}
-        for identifier, device in self.devices.items():
-            places = self._places(identifier, [log.entry for log in device.logs])
-            expected |= {place: log.content for place, log in zip(places, device.logs, strict=True)}
+        expected = {
+            self._home(identifier, log.path): log.content
+            for identifier, device in self.devices.items()
+            for log in device.logs
+        }
         assert {path: content for path, content in self._tracks() if not path.startswith(SUPERSEDED)} == expected
         assert not list(self.root.glob("gpslogs/**/.*")), "something is left on its way"
 
@@ -226,38 +251,42 @@ class CollectorMachine(RuleBasedStateMachine):
     def _start(self) -> None:
         self.event.start().fleet.observe(self._check_verdict)
 
+    @property
+    def _commands(self) -> Commands:
+        assert self.event.collector is not None
+        return self.event.collector.commands
+
     def _check_verdict(self, before: Device, after: Device) -> None:
-        """At the moment of a verdict, all that was listed is on disk under its owner's name, and in the ledger."""
+        """At the moment of a verdict, every track that the device listed last is on disk where it belongs."""
         if after.stage is not Stage.COLLECTED or before.stage is Stage.COLLECTED:
             return
         held = dict(self._tracks())
-        ledger = self.event.ledger(after.identifier).values()
-        completed = {entry["local_file"]: entry["motion_file"] for entry in ledger if entry["status"] == "completed"}
-        listing = json.loads((self.event.folder.motion(after.identifier) / "logs.json").read_text())["logs"]
-        places = self._places(after.identifier, listing)
-        for place, entry in places.items():
-            content = held.get(place, b"")
-            if self.ever.get(content) != entry["file"] or len(content) != entry["size"] - 1024:
-                self.broken.append(f"{after.name}: {entry['file']} is not whole at {place}")
-        if completed != {place: entry["file"] for place, entry in places.items()}:
-            self.broken.append(f"{after.name}: {completed} is in the ledger")
+        ledger = self.event.ledger(after.identifier)
+        for path, content in self.listed[after.identifier].items():
+            home = self._home(after.identifier, path)
+            if held.get(home) != content:
+                self.broken.append(f"{after.name}: {path} is not whole at {home}, but there are {sorted(held)}")
+            if ledger.get(Path(home).name, {}).get("status") != "completed":
+                self.broken.append(f"{after.name}: {path} is not in the ledger as {Path(home).name}")
 
-    def _places(self, identifier: int, listing: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        """Where each log belongs, by what was in force when the visit looked last."""
+    def _home(self, identifier: int, path: str) -> str:
+        """Where a log belongs by the roster in force: under its owner's name, or among those of nobody."""
         assert self.event.collector is not None
-        claims = self.event.collector.scanner.visits[identifier].claims
-        assert claims is not None
-        minutes = 60 if claims.timezone is None else claims.timezone
-        owner = next((one for one in claims.assignments if one.last_day.day == 21), None)
-        folder, name = ("gpslogs", f"{owner.file_id}_{identifier}") if owner else (UNASSIGNED, f"motion-{identifier}")
-        places = {}
-        for entry in listing:
-            local = dt.datetime.fromtimestamp(entry["start_date"] // 1000 + 60 * minutes, dt.UTC)
-            places[f"{folder}/{local:%Y%m%d}/{name}_{local:%Y%m%d_%H%M%S}.oao"] = entry
-        return places
+        minutes = self.event.collector.scanner.visits[identifier].timezone
+        started = datetime.strptime(path[-19:-4], "%Y-%m-%d-%H%M").replace(tzinfo=UTC)  # as if it were UTC + 60 minutes
+        local = started + timedelta(minutes=60 if minutes is None else minutes) - timedelta(minutes=60)
+        assignments = self.event.collector.in_force.roster.of(identifier)
+        owner = next((each for each in assignments if each.covers(local.date())), None)
+        stamp = f"{local:%Y%m%d_%H%M%S}"
+        if owner is None:
+            return f"gpslogs/unassigned/{stamp[:8]}/motion-{identifier}_{stamp}.oao"
+        return f"gpslogs/{stamp[:8]}/{owner.file_id}_{identifier}_{stamp}.oao"
+
+    def _leave_the_roster(self, identifier: int) -> None:
+        self.event.people = [row for row in self.event.people if row["Motion ID"] != str(identifier)]
 
     def _remember(self, identifier: int) -> None:
-        self.ever |= {log.content: log.path for log in self.devices[identifier].logs}
+        self.ever[identifier] |= {log.content: log.path for log in self.devices[identifier].logs}
 
     def _tracks(self) -> Iterator[tuple[str, bytes]]:
         if hasattr(self, "event"):

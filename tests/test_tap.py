@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.application.service import IServiceMaker, MultiService
 from twisted.plugin import getPlugins
+from twisted.python import usage
 from twisted.python.usage import UsageError
 
 import sse_twisted
 from sse_twisted.collector import Collector
+from sse_twisted.console.service import ConsoleService
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import SettingsError
+from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
 from sse_twisted.tap import Options, load_settings, makeService
+from sse_twisted.web.service import WebService
 
 ROSTER = """\
 Entrant ID,Tally,Motion ID,Start Date,End Date,File ID,First Name,Family Name
@@ -45,6 +52,15 @@ def parsed(*arguments: object) -> Options:
     options = Options()
     options.parseOptions([str(argument) for argument in arguments])
     return options
+
+
+def below_twistd(*arguments: object, **of_twistd: int) -> None:
+    """Parse them as twistd does for a plugin."""
+    options, above = Options(), usage.Options()
+    above.subCommand = "sse"
+    above.update(of_twistd)
+    options.parent = above
+    options.parseOptions([str(argument) for argument in arguments])
 
 
 def refused(*arguments: object) -> str:
@@ -108,7 +124,17 @@ class TestOptions:
 
     def test_the_help_tells_every_option_and_what_signals_do(self) -> None:
         text = Options().getUsage(width=100)
-        for option in ("--config", "--event", "--demo", "--demo-devices", "--check", "--version", "--help"):
+        options = (
+            "--config",
+            "--event",
+            "--web",
+            "--web-token-file",
+            "--demo",
+            "--demo-devices",
+            "--check",
+            "--version",
+        )
+        for option in (*options, "--help"):
             assert option in text
         assert "SIGHUP reads the configuration again" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= 100
@@ -128,6 +154,10 @@ class TestUsageErrors:
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
             (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
             (["--event", ""], "--event"),
+            (["--demo", "--web", "nonsense:8080"], "the board: 'nonsense:8080' is no endpoint"),
+            (["--demo", "--web", "tcp:many"], "the board: 'tcp:many' is no endpoint"),
+            (["--demo", "--web", ""], "the board: '' is no endpoint"),
+            (["--demo", "--web-token-file", "/nowhere/token"], "the board: /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
             (["--config", "/nowhere/server.json"], "/nowhere/server.json: No such file or directory"),
         ],
@@ -142,7 +172,7 @@ class TestUsageErrors:
             ("[scan]\nintervall = 3\n", "scan: Object contains unknown field `intervall`"),
             ("[scna]\ninterval = 3\n", "Object contains unknown field `scna`"),
             ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
-            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` > 0.0"),
+            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` >= 0.1"),
             ("[scan]\ninterval = nan\n", "scan.interval"),
             ("[scan]\ninterval = inf\n", "scan.interval"),
             ("scan = 3\n", "scan: Expected `object`, got `int`"),
@@ -228,10 +258,103 @@ class TestUsageErrors:
         parsed("--event", event)
         assert everything(event) == before
 
+    @pytest.mark.parametrize("arguments", [["--nonsense"], ["surplus"], ["--event", "/nowhere"], ["--demo-devices=x"]])
+    def test_below_twistd_a_mistake_is_one_line_and_not_its_help(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["/usr/bin/twistd", "sse", *arguments])
+        message = refused(*arguments)
+        with pytest.raises(SystemExit) as ended:
+            below_twistd(*arguments)
+        assert ended.value.code == 1
+        assert tuple(capsys.readouterr()) == ("", f"twistd sse: {message}\n")
+
+    def test_the_demo_is_no_other_users(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            below_twistd("--demo", uid=1)
+        assert "leave out --uid and --gid" in capsys.readouterr().err
+
+    def test_a_user_that_does_not_exist_is_refused(self, capsys: pytest.CaptureFixture[str], event: Path) -> None:
+        with pytest.raises(SystemExit):
+            below_twistd("--event", event, uid=4_000_000_000)
+        assert "--uid 4000000000: there is no such user" in capsys.readouterr().err
+
+    def test_who_may_not_become_another_user_is_told_so(
+        self, capsys: pytest.CaptureFixture[str], event: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(number: int) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("os.setegid", refuse)
+        with pytest.raises(SystemExit):
+            below_twistd("--event", event, uid=0, gid=1)
+        assert "can't change to user 0, group 1: Operation not permitted" in capsys.readouterr().err
+
+    def test_it_stays_who_it_is(self, event: Path) -> None:
+        before = os.geteuid(), os.getegid(), os.getgroups()
+        below_twistd("--event", event)
+        below_twistd("--event", event, uid=os.geteuid(), gid=os.getegid())
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+
     def test_reading_the_configuration_again_may_find_a_mistake(self, config: Path) -> None:
         config.write_text("[scan]\ninterval = 0\n")
         with pytest.raises(SettingsError, match=r"scan\.interval"):
             load_settings(str(config), None)
+
+
+class TestConsole:
+    def test_it_is_on_loopback_unless_somebody_says_otherwise(self, event: Path) -> None:
+        access = parsed("--event", event).access
+        assert (access.telnet, access.must_listen, access.ssh) == ("tcp:6023:interface=127.0.0.1", False, "")
+
+    def test_it_can_be_turned_off(self, event: Path) -> None:
+        assert parsed("--event", event, "--manhole", "off").access.telnet == ""
+
+    def test_telnet_from_elsewhere_is_refused_and_the_reason_given(self, event: Path) -> None:
+        answer = refused("--event", event, "--manhole", "tcp:6023")
+        assert "can be reached from elsewhere" in answer
+        assert "--manhole-ssh" in answer
+
+    def test_ssh_from_elsewhere_is_what_it_is_for(self, event: Path) -> None:
+        assert parsed("--event", event, "--manhole-ssh", "tcp:0").access.ssh == "tcp:0"
+
+    def test_a_place_that_is_taken_is_refused_if_it_was_asked_for(self, event: Path) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            place = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            for option in ("--manhole", "--manhole-ssh"):
+                assert "Address already in use" in refused("--event", event, option, place)
+
+    def test_passwords_that_others_can_read_are_refused(self, tmp_path: Path, event: Path) -> None:
+        file = tmp_path / "passwd"
+        file.write_text("sse:secret\n")
+        file.chmod(0o640)
+        answer = refused("--event", event, "--manhole-passwd", file)
+        assert f"{file}: its mode is 0640" in answer
+        assert "secret" not in answer
+        file.chmod(0o600)
+        assert parsed("--event", event, "--manhole-passwd", file).access.passwords == file
+
+    def test_keys_that_others_can_add_or_that_are_not_there_are_refused(self, tmp_path: Path, event: Path) -> None:
+        file = tmp_path / "authorized_keys"
+        assert "No such file" in refused("--event", event, "--manhole-keys", file)
+        file.touch()
+        file.chmod(0o666)
+        assert "its mode is 0666" in refused("--event", event, "--manhole-keys", file)
+        file.chmod(0o644)
+        assert parsed("--event", event, "--manhole-keys", file).access.keys == file
+
+    def test_a_host_key_that_others_can_read_is_refused(self, event: Path) -> None:
+        key = event / ".sse_twisted" / "ssh_host_ed25519_key"
+        key.parent.mkdir()
+        key.touch(0o644)
+        assert f"{key}: its mode is 0644" in refused("--event", event, "--manhole-ssh", "tcp:0")
+        parsed("--event", event)
+
+    def test_the_demo_has_one_as_well(self) -> None:
+        assert "can be reached from elsewhere" in refused("--demo", "--manhole", "tcp:6023")
+        assert parsed("--demo", "--manhole", "off").access.telnet == ""
 
 
 class TestCheck:
@@ -300,6 +423,25 @@ class TestMakeService:
         service = makeService(parsed("--config", config))
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
+        assert [type(child) for child in service] == [
+            SteadyTime,
+            SignalService,
+            Collector,
+            ConsoleService,
+            WebService,
+            ReadinessService,
+        ]
         assert collector.in_force.settings.event.folder == str(event)
         assert not collector.running
         assert everything(event.parent) == before
+
+    def test_without_the_web_there_is_none(self, config: Path) -> None:
+        service = makeService(parsed("--config", config, "--web", "off"))
+        assert isinstance(service, MultiService)
+        assert [type(child) for child in service] == [
+            SteadyTime,
+            SignalService,
+            Collector,
+            ConsoleService,
+            ReadinessService,
+        ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any
 
 from attrs import define, field
@@ -210,6 +211,7 @@ class VirtualNames(Service):
     silent: set[str] = field(factory=set)
     asked: list[str] = field(factory=list)
     parent: Any = None
+    trouble: str = ""
 
     def refresh(self) -> None:
         """Nothing to read again."""
@@ -241,3 +243,28 @@ class LateThreads:
         done: Deferred[Any] = Deferred()
         self._clock.callLater(next(self.delays), lambda: maybeDeferred(function, *args, **kwargs).chainDeferred(done))
         return done
+
+
+@define
+class SlowThreads:
+    """Threads that need their time: each function begins a moment after it was asked for, and its result comes later.
+
+    Several are under way at once, and may overtake each other. One in ten takes much longer than the others.
+    """
+
+    clock: Clock
+    chance: Random
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        ended: Deferred[Any] = Deferred()
+
+        def run() -> None:
+            outcome: list[Any] = []
+            maybeDeferred(function, *args, **kwargs).addBoth(outcome.append)
+            self.clock.callLater(self._moment(), ended.callback, outcome[0])
+
+        self.clock.callLater(self._moment(), run)
+        return ended
+
+    def _moment(self) -> float:
+        return self.chance.uniform(0.0, 0.7 if self.chance.random() < 0.1 else 0.05)

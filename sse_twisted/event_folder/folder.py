@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,12 +12,13 @@ from typing import Any
 from attrs import frozen
 
 from sse_twisted.event_folder.files import make_folder, write_json, write_whole
-from sse_twisted.event_folder.ledger import Fetched, Ledger
+from sse_twisted.event_folder.ledger import Fetched, Ledger, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.motion.errors import BadAnswer
-from sse_twisted.motion.messages import parse_json, settings_of
+from sse_twisted.motion.messages import Listing, listing_of, parse_json, settings_of
+from sse_twisted.settings import identifier_of
 from sse_twisted.verification import Outcome, judge
 
 LEDGER = "downloads.json"
@@ -44,6 +46,11 @@ class EventFolder:
         return self.root / "motions" / f"motion-{identifier}"
 
     @property
+    def state(self) -> Path:
+        """What the collector keeps for itself: keys and passwords, for nobody else to read."""
+        return self.root / ".sse_twisted"
+
+    @property
     def _folders(self) -> tuple[Path, ...]:
         return self.root / "config", self.root / "gpslogs", self.root / "motions", self.logs
 
@@ -55,12 +62,14 @@ class EventFolder:
             raise PermissionError(13, "Permission denied", str(closed))
 
     def closed(self) -> Path | None:
-        """What of the folder is there and can't be written to; makes nothing."""
-        for folder in (self.root, *self._folders):
-            if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        """What of the folder can't be written to by the acting user, the folder itself included; makes nothing."""
+        if not _may(self.root, os.R_OK | os.W_OK | os.X_OK):
+            return self.root
+        for folder in self._folders:
+            if folder.exists() and not _may(folder, os.R_OK | os.W_OK | os.X_OK):
                 return folder
         for file in (self.root / LOCK, self.logs / "server.log", self.logs / "server.json"):
-            if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            if file.exists() and not _may(file, os.R_OK | os.W_OK):
                 return file
         return None
 
@@ -75,6 +84,20 @@ class EventFolder:
     def store_answer(self, identifier: int, name: str, tree: Any) -> None:
         """Keep the device's last info.json, settings.json or logs.json."""
         write_json(self.motion(identifier) / name, tree)
+
+    def answer(self, identifier: int, name: str) -> Any:
+        """The last answer of that name that was kept; None if there is none that can be read."""
+        try:
+            return json.loads((self.motion(identifier) / name).read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def met_at(self, identifier: int) -> float:
+        """When a device last said who it is, in s since 1970; 0 if never. Raises no OSError."""
+        try:
+            return (self.motion(identifier) / "info.json").stat().st_mtime
+        except OSError:
+            return 0.0
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
@@ -97,6 +120,19 @@ class EventFolder:
             return settings_of(tree).timezone
         except (OSError, BadAnswer):
             return None
+
+    def entries(self, identifier: int) -> dict[str, dict[str, Any]]:
+        """The entries of a device's ledger by track, to be looked at only."""
+        return read_entries(self.motion(identifier) / "downloads.json")
+
+    def all_entries(self) -> dict[int, dict[str, dict[str, Any]]]:
+        """The entries of all devices that were ever here, by number."""
+        found = (identifier_of(path.name) for path in (self.root / "motions").glob("motion-*"))
+        return {identifier: self.entries(identifier) for identifier in sorted(filter(None, found))}
+
+    def listing(self, identifier: int) -> Listing:
+        """The last listing of a device; raises OSError or BadAnswer if there is none."""
+        return listing_of(parse_json((self.motion(identifier) / "logs.json").read_bytes(), "logs.json"))
 
     def held(self, track: Track, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
@@ -126,3 +162,7 @@ class EventFolder:
     def free(self) -> int:
         """Bytes of room on the disk of the tracks."""
         return shutil.disk_usage(self.root / "gpslogs").free
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

@@ -31,11 +31,20 @@ class Track:
     name: str  # "DCS122YRD_653_20221018_113632.oao"
     owner: Assignment | None
     skipped: bool  # slower than the filter
+    of_event: bool = True  # or asked for; an old one has a name all the same
 
     @property
     def local_file(self) -> str:
         """Its path below the event folder."""
         return f"{self.folder}/{self.name}"
+
+    @property
+    def day(self) -> dt.date | None:
+        """That of its start, in the device's time zone; None without a date."""
+        try:
+            return dt.date.fromisoformat(self.folder.rpartition("/")[2])
+        except ValueError:  # "undated", or from the first thousand years
+            return None
 
     @property
     def summary(self) -> str:
@@ -56,6 +65,7 @@ class Claims:
     days: tuple[dt.date, dt.date] | None  # of the event; None = every day
     slowest: float  # knots over 500 m
     timezone: int | None  # minutes east of UTC, as the device's settings say; None = as each log says
+    asked_for: frozenset[str] = frozenset()  # paths of logs that are wanted whatever their day and speed
     with_roster: bool = True  # whether anybody is on a roster at all
 
 
@@ -78,6 +88,11 @@ def event_tracks(identifier: int, listing: Listing, claims: Claims, named: Itera
 
     The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
     """
+    return tuple(track for track in all_tracks(identifier, listing, claims, named) if track.of_event)
+
+
+def all_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
+    """All logs, those of other times as well, under the names that they have or would have."""
     return tuple(_with_names_of_their_own([*_tracks(identifier, listing, claims)], named))
 
 
@@ -87,14 +102,15 @@ def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track
         start = _local_time(log.start_date, minutes)
         day = start.date() if start else None
         owner = next((a for a in claims.assignments if day and a.covers(day)), None)
-        if owner is None and day and _is_of_another_time(day, claims.days):
-            continue
+        asked_for = log.file in claims.asked_for
+        of_event = asked_for or owner is not None or not day or not _is_of_another_time(day, claims.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
         date = stamp.partition("_")[0]
         folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
         name = f"{prefix}_{stamp}{log.extension}"
-        yield Track(identifier, log, folder, name, owner, _is_slow(log, claims.slowest))
+        skipped = not asked_for and _is_slow(log, claims.slowest)
+        yield Track(identifier, log, folder, name, owner, skipped, of_event)
 
 
 def _is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:

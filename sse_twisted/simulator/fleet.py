@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Final
@@ -27,9 +28,10 @@ LOOK_EVERY: Final = 1.0
 
 _DEMO_FAULTS: Final = (
     (Fault("low-battery"), "", None),
-    (Fault("cut", at=200_000), "/logs/", 1),
+    (Fault("cut", at=200_000), "/logs/", 4),
     (Fault("wrong-firmware"), "", None),
     (Fault("flipped-bit"), "/logs/", 1),
+    (Fault("reboot", at=150_000, seconds=40.0), "/logs/", 1),
 )
 
 
@@ -183,12 +185,13 @@ def demo_fleet(
     """Return a fleet to show the collector with: no name server, all on 127.0.0.1 with a port of its own for each.
 
     The devices arrive over `arrivals` seconds, send `rate` bytes per second, and leave 4 to 12 seconds after
-    `release`; two of them come back a minute later. Of eight or more, one has a low battery, one cuts its first
-    transfer, one has a firmware of its own, and one flips a bit in its first transfer. Their tracks end shortly
-    before now and are made in threads as they arrive. Raises ValueError if there are no ports.
+    `release`; two of them come back a minute later. Of ten or more, one has a low battery, one cuts its first four
+    transfers, one has a firmware of its own, one flips a bit in its first transfer, and one leaves in the middle of
+    its first for 40 seconds. Their tracks end shortly before now and are made in threads as they arrive. Raises
+    ValueError if there are no ports.
     """
     chance = Random(seed)
-    now = reactor.seconds()
+    now = time.time()
     ports = free_ports("127.0.0.1", count)
     moments = sorted(chance.uniform(0, arrivals) for _ in ports)
     returning = set(chance.sample(range(count), min(2, count)))

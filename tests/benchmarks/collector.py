@@ -1,6 +1,6 @@
 """Measures the collector against simulated devices: how fast it is, what it costs, and whether its reactor is blocked.
 
-    python -m tests.benchmarks.collector [--case afternoon|silent|idle|all] [--repeat N]
+    python -m tests.benchmarks.collector [--case afternoon|silent|idle|board|all] [--repeat N]
 
 afternoon  100 devices at once with 70 tracks of 125 MB in all, 0.2 s latency, 1,000 KB/s each: the time from the start
            of the collector, with everybody present, to the last of 100 verdicts, divided by the time that the slowest
@@ -9,6 +9,8 @@ silent     20 of 120 devices arrive one after the other; the name server is sile
            arrival to "is connected".
 idle       1,000 devices on the roster of which 100 are present and collected: processor time and memory of the
            collector while nothing happens for 60 s; with bare names, and with one search domain, which doubles them.
+board      1,000 devices of which 20 are at work, 50 readers of the page's stream, 20 changes a second: processor time
+           of the web's process with readers and without, and the time from a change to each reader and to a browser.
 
 In each case: how late calls of the collector's reactor come (one every 5 ms), and how late without the time that its
 thread, ready to run, waited for a processor. Beside them how late a thread in the same process is, which waits for
@@ -28,10 +30,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from tests.benchmarks.board import board
 from tests.benchmarks.cases import Bench, CollectingError, afternoon, idle, silent
 from tests.benchmarks.report import Figure, table
 
-CASES: Final[dict[str, Callable[[Bench], Iterable[Figure]]]] = {"afternoon": afternoon, "silent": silent, "idle": idle}
+CASES: Final[dict[str, Callable[[Bench], Iterable[Figure]]]] = {
+    "afternoon": afternoon,
+    "silent": silent,
+    "idle": idle,
+    "board": board,
+}
 
 
 def main() -> int:

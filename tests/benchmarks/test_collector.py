@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.board import board
 from tests.benchmarks.cases import Bench, CollectingError, afternoon_sizes, at_once
 from tests.benchmarks.report import Figure, delay_figures, table
 
@@ -28,6 +29,12 @@ def test_three_devices_are_collected_and_measured(tmp_path: Path) -> None:
 def test_a_collector_that_does_not_collect_is_no_figure(tmp_path: Path) -> None:
     with pytest.raises(CollectingError, match="0 tracks of 0 bytes, not 1 of 9,976"):
         list(at_once(Bench(tmp_path), "none", {1001: [10_000]}, {"filters": {"best_500m": 99.0}}, latency=0.01))
+
+
+def test_a_board_is_read_and_measured(tmp_path: Path) -> None:
+    figures = {figure.what: figure for figure in board(Bench(tmp_path), devices=30, readers=2, seconds=1.0)}
+    assert figures["changes told to each reader a second"].value > 5
+    assert figures["first paint, packed"].value < 100
 
 
 def test_an_afternoon_has_70_tracks_of_125_mb() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, read_entries
 from sse_twisted.event_folder.names import Claims, event_tracks
 from sse_twisted.motion.messages import listing_of, parse_json, settings_of
 from sse_twisted.roster import parse_roster
@@ -273,3 +273,16 @@ def test_a_track_with_a_name_of_half_a_character_can_be_noted(path: Path) -> Non
     ledger.record(kept(listed(CONTENT, "/logs/\ud800.oao")), Status.FAILED)
     ledger.save()
     assert entry_of(Ledger.load(path))["motion_file"] == "/logs/?.oao"
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"half', b"[]", b"\xff", b"null", b"[" * 100_000])
+def test_one_who_only_looks_finds_nothing_in_a_torn_ledger_and_leaves_it(path: Path, torn: bytes) -> None:
+    assert read_entries(path) == {}
+    written(path, torn)
+    assert read_entries(path) == {}
+    assert path.read_bytes() == torn
+
+
+def test_one_who_only_looks_finds_the_entries_that_are_some(path: Path) -> None:
+    written(path, b'{"a.oao": {"status": "completed"}, "b.oao": 5, "c.oao": {"size": []}}')
+    assert read_entries(path) == {"a.oao": {"status": "completed"}}

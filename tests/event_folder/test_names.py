@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sse_twisted.event_folder.names import MM_PER_S, Claims, Named, Track, event_tracks
+from sse_twisted.event_folder.names import MM_PER_S, Claims, Named, Track, all_tracks, event_tracks
 from sse_twisted.motion.messages import Listing, LogEntry, listing_of, parse_json, settings_of
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.simulator.listings import EVIL_PATHS
@@ -298,3 +298,32 @@ def test_all_names_of_a_real_event_are_the_originals(captures: Path) -> None:
             assert tracks[name].skipped is (entry["status"] == "skipped")
             counts[entry["status"]] += 1
     assert counts == {"completed": 77, "skipped": 15}
+
+
+class TestWhatIsAskedFor:
+    OLD = log(ms("2022-09-01T10:00:00"), "/logs/2022/09/0601_2022-09-01-1100.oao")
+    SLOW = log(best_500m=10)
+
+    def claims(self, *files: str) -> Claims:
+        return Claims((OWNER,), (FIRST, LAST), 1.0, 60, frozenset(files))
+
+    def test_a_log_of_another_time_has_a_name_and_is_wanted_only_when_asked_for(self) -> None:
+        listing = Listing((self.OLD,))
+        assert event_tracks(601, listing, self.claims()) == ()
+        (other,) = all_tracks(601, listing, self.claims())
+        assert not other.of_event
+        (wanted,) = event_tracks(601, listing, self.claims(self.OLD.file))
+        assert wanted.local_file == other.local_file == "gpslogs/unassigned/20220901/motion-601_20220901_110000.oao"
+
+    def test_a_slow_one_is_not_skipped_when_asked_for(self) -> None:
+        (skipped,) = event_tracks(601, Listing((self.SLOW,)), self.claims())
+        (wanted,) = event_tracks(601, Listing((self.SLOW,)), self.claims(self.SLOW.file))
+        assert (skipped.skipped, wanted.skipped) == (True, False)
+        assert skipped.name == wanted.name
+
+    def test_of_two_of_one_second_each_keeps_its_name_whichever_is_asked_for(self) -> None:
+        twin = log(self.OLD.start_date, "/logs/2022/09/twin.oao")
+        listing = Listing((self.OLD, twin))
+        (second,) = event_tracks(601, listing, self.claims(twin.file))
+        assert second.name == "motion-601_20220901_110000-2.oao"
+        assert [track.name for track in all_tracks(601, listing, self.claims())][1] == second.name

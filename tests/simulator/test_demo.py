@@ -41,8 +41,9 @@ def test_the_demo_has_faults_and_two_devices_that_come_back(reactor: Any) -> Non
         Fault("cut", at=200_000),
         Fault("wrong-firmware"),
         Fault("flipped-bit"),
+        Fault("reboot", at=150_000, seconds=40.0),
     }
-    assert len([device for device in fleet.devices.values() if device.faults]) == 4
+    assert len([device for device in fleet.devices.values() if device.faults]) == 5
     assert len([berth for berth in fleet.berths.values() if berth.plan.away]) == 2
     assert all(0 <= berth.plan.arrival <= 60 for berth in fleet.berths.values())
 

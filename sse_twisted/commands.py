@@ -1,0 +1,323 @@
+"""The one room of commands, which console and web share: what can be asked of a running collector, and told to it.
+
+Nothing here is made for a screen: commands give frozen values, or Deferreds of them, and raise CommandError with one
+line.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from attrs import evolve
+from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+
+from sse_twisted.disk import Disk
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Status
+from sse_twisted.event_folder.names import Claims, Track, all_tracks
+from sse_twisted.fleet import Device, Fleet, Stage
+from sse_twisted.history import History
+from sse_twisted.in_force import InForce
+from sse_twisted.journal import Journal
+from sse_twisted.motion.errors import MotionError, one_line
+from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport, entry_report, log_report
+from sse_twisted.scanner import ScannerService
+from sse_twisted.settings import LEVELS, Log, Settings, SettingsError, identifier_of
+from sse_twisted.statistics import Figures, Statistics
+from sse_twisted.visit import Visit
+from sse_twisted.waiting import waits_for
+
+LAST = 20  # events of a device's report
+
+
+class CommandError(Exception):
+    """Why a command can't be done, in one line."""
+
+
+class Commands:
+    """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
+
+    def __init__(
+        self,
+        *,
+        fleet: Fleet,
+        in_force: InForce,
+        history: History,
+        statistics: Statistics,
+        folder: EventFolder,
+        disk: Disk,
+        scanner: ScannerService,
+        journal: Journal,
+        read_again: Callable[[], tuple[str, ...]],
+    ) -> None:
+        """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
+        self._fleet = fleet
+        self._in_force = in_force
+        self._history = history
+        self._statistics = statistics
+        self._folder = folder
+        self._disk = disk
+        self._scanner = scanner
+        self._journal = journal
+        self._log = journal.log
+        self._read_again = read_again
+
+    # Reading
+
+    @property
+    def now(self) -> float:
+        """In s since 1970, as the times of snapshots."""
+        return self._fleet.now
+
+    @property
+    def today(self) -> datetime.date:
+        """The day of the event."""
+        return self._in_force.today(self.now)
+
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """The time zone of the event, for times that are shown."""
+        return self._in_force.zone
+
+    @property
+    def settings(self) -> Settings:
+        """Those in force."""
+        return self._in_force.settings
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody paused the downloads."""
+        return self._in_force.paused
+
+    def fleet(self) -> tuple[Device, ...]:
+        """All devices, by number."""
+        return tuple(sorted(self._fleet, key=lambda device: device.identifier))
+
+    def device(self, identifier: int | str) -> Deferred[DeviceReport]:
+        """Everything known of one device."""
+        return Deferred.fromCoroutine(self._device_report(self._known(identifier)))
+
+    def tracks(self, day: datetime.date | str) -> Deferred[tuple[TrackReport, ...]]:
+        """What the ledgers say of the tracks of one day, a date or "YYYY-MM-DD"."""
+        return Deferred.fromCoroutine(self._tracks(_day(day)))
+
+    def missing(self) -> tuple[Missing, ...]:
+        """Who is expected today, and has not been collected since the collector's start."""
+        expected: dict[int, str] = {}
+        for assignment in self._in_force.roster.assignments:
+            if assignment.covers(self.today):  # of two on one day the first counts
+                expected.setdefault(assignment.identifier, assignment.sailor)
+        devices = (self._fleet[identifier] for identifier in sorted(expected))
+        return tuple(
+            Missing(device.identifier, expected[device.identifier], str(device.stage), self.why(device.identifier))
+            for device in devices
+            if not device.is_collected
+        )
+
+    def why(self, identifier: int | str) -> str:
+        """What a device is waiting for now, in words."""
+        device = self._known(identifier)
+        return waits_for(device, self.now, self._in_force, self._disk.trouble, self._history.of(device.identifier))
+
+    def stats(self) -> Figures:
+        """What was counted since the start."""
+        return self._statistics.figures()
+
+    def semaphores(self) -> tuple[Semaphore, ...]:
+        """How many devices are in each step, and how many wait for it."""
+        return tuple(
+            Semaphore(step, semaphore.limit, semaphore.tokens, len(semaphore.waiting))
+            for step, semaphore in vars(self._in_force.limits).items()
+        )
+
+    # Acting
+
+    def rescan(self) -> None:
+        """Look for every device that is not there, now."""
+        self._scanner.round_now()
+
+    def retry(self, identifier: int | str) -> Deferred[Device]:
+        """Look at everything of a device again, now; fires with what is known of it after its next verdict."""
+        visit = self._present(identifier)
+        self._log.info("{device} is looked at again, as asked for", device=visit.name)
+        verdict = self._when(visit.identifier, lambda device: device.stage in (Stage.COLLECTED, Stage.ATTENTION))
+        visit.wake()
+        return verdict
+
+    def fetch(self, identifier: int | str, track: str) -> Deferred[TrackReport]:
+        """Want a track that was skipped, or is of another time: by its name, or its path on the device.
+
+        The device must stay connected until it is here. Fires then, with its entry of the ledger; fails if the device
+        goes before.
+        """
+        return Deferred.fromCoroutine(self._fetch(self._present(identifier), track))
+
+    def forget(self, identifier: int | str) -> None:
+        """End a device's visit and know nothing of it, so that it is looked for anew. No file and no alarm is lost."""
+        device = self._known(identifier)
+        if (visit := self._scanner.visits.get(device.identifier)) is not None:
+            self._scanner.drop(visit)
+        self._fleet.forget(device.identifier)
+        self._log.info("{device} is forgotten, as asked for, and looked for anew", device=device.name)
+
+    def pause(self) -> None:
+        """Begin no further download; those under way come to their end, and everything else goes on."""
+        if not self.paused:
+            self._log.warn("Downloads are paused, as asked for")
+            self._in_force.change(paused=True)
+
+    def resume(self) -> None:
+        """Go on with downloads, at once."""
+        if self.paused:
+            self._log.warn("Downloads are resumed, as asked for")
+            self._in_force.change(paused=False)
+            for visit in self._scanner.visits.values():
+                if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
+                    visit.wake()
+
+    def waive(self, identifier: int | str, reason: str) -> None:
+        """Wait no more for what a device had that left too early."""
+        device = self._known(identifier)
+        reason = one_line(" ".join(str(reason).split()))
+        if not device.left_early:
+            raise CommandError(f"{device.name} did not leave early")
+        if not reason:
+            raise CommandError(f"why is {device.name} waived? A reason is needed")
+        waived = f"{reason} ({device.left_early})"
+        self._log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
+        self._fleet.update(device.identifier, left_early="", waived=waived)
+
+    def reload(self) -> tuple[str, ...]:
+        """Read the configuration again, as on SIGHUP; gives what changed."""
+        try:
+            return self._read_again()
+        except SettingsError as error:
+            raise CommandError(f"the configuration before stays in force: {error}") from None
+
+    def loglevel(self, level: str) -> None:
+        """Log from this level on, in twistd's log and in the event's, until the configuration is read again."""
+        if level not in LEVELS:
+            raise CommandError(f"{one_line(str(level), 40)!r} is none of {', '.join(LEVELS)}")
+        self._in_force.change(settings=replace(self.settings, log=Log(console=level, file=level)))
+        self._journal.reconfigure()
+        self._log.info("The log level is {name} now, as asked for", name=level)
+
+    # Inside
+
+    def _known(self, identifier: int | str) -> Device:
+        number = _number(identifier)
+        device = next((device for device in self._fleet if device.identifier == number), None)
+        if device is None:
+            raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
+        return device
+
+    def _present(self, identifier: int | str) -> Visit:
+        device = self._known(identifier)
+        visit = self._scanner.visits.get(device.identifier)
+        if visit is None or not device.present:
+            raise CommandError(f"{device.name} is not here ({device.stage})")
+        return visit
+
+    def _when(self, identifier: int, holds: Callable[[Device], bool]) -> Deferred[Device]:
+        """Fires when something becomes true of a device that is there; fails when it goes."""
+        moment: Deferred[Device] = Deferred(lambda _: stop())
+
+        def look(_: Device, after: Device) -> None:
+            if after.identifier != identifier:
+                return
+            if not after.present:
+                stop()
+                moment.errback(CommandError(f"{after.name} has gone"))
+            elif holds(after):
+                stop()
+                moment.callback(after)
+
+        stop = self._fleet.observe(look)
+        return moment
+
+    async def _device_report(self, device: Device) -> DeviceReport:
+        identifier = device.identifier
+        visit = self._scanner.visits.get(identifier)
+        claims = self._in_force.claims(identifier, visit.timezone if visit else None)
+        tracks, others = await self._disk.run(self._read_tracks, identifier, claims)
+        return DeviceReport(
+            self._fleet[identifier], claims.assignments, self._history.of(identifier)[-LAST:], tracks, others
+        )
+
+    def _read_tracks(self, identifier: int, claims: Claims) -> tuple[tuple[TrackReport, ...], tuple[TrackReport, ...]]:
+        """In a thread: what the ledger says, and what the device lists of other times."""
+        entries = self._folder.entries(identifier)
+        try:
+            listed = all_tracks(identifier, self._folder.listing(identifier), claims)
+        except (OSError, MotionError):  # never inspected
+            listed = ()
+        others = [track for track in listed if not track.of_event and track.name not in entries]
+        mine = (entry_report(identifier, name, entry) for name, entry in sorted(entries.items()))
+        return tuple(mine), tuple(log_report(track) for track in others)
+
+    async def _tracks(self, day: datetime.date) -> tuple[TrackReport, ...]:
+        stamp = f"_{day:%Y%m%d}_"
+        everything = await self._disk.run(self._folder.all_entries)
+        return tuple(
+            entry_report(identifier, name, entry)
+            for identifier, entries in everything.items()
+            for name, entry in sorted(entries.items())
+            if stamp in name
+        )
+
+    async def _fetch(self, visit: Visit, name: str) -> TrackReport:
+        claims = self._in_force.claims(visit.identifier, visit.timezone)
+        track = await self._disk.run(self._find, visit, str(name), claims)
+        if self._scanner.visits.get(visit.identifier) is not visit:
+            raise CommandError(f"{visit.name} has gone")
+        self._log.info("{device} {track} is asked for", device=visit.name, track=track.name)
+        here = self._when(visit.identifier, lambda _: self._is_completed(visit, track))
+        self._in_force.ask_for(visit.identifier, track.log.file)
+        visit.wake()
+        await here
+        return entry_report(visit.identifier, track.name, self._entry(visit, track))
+
+    def _find(self, visit: Visit, name: str, claims: Claims) -> Track:
+        """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted."""
+        try:
+            listing = self._folder.listing(visit.identifier)
+        except (OSError, MotionError):
+            raise CommandError(f"{visit.name}: its listing is not known yet") from None
+        tracks = all_tracks(visit.identifier, listing, claims)
+        found = [track for track in tracks if name in (track.name, track.local_file, track.log.file)]
+        if not found:
+            raise CommandError(f"{visit.name} lists no track {one_line(name)}")
+        if problem := found[0].log.path_problem:
+            raise CommandError(f"{found[0].name} can't be asked for: {problem}")
+        if visit.ledger is not None and self._folder.held(found[0], visit.ledger) is not None:
+            raise CommandError(f"{found[0].name} is here: {found[0].local_file}")
+        asked_for = evolve(claims, asked_for=claims.asked_for | {found[0].log.file})
+        wanted = all_tracks(visit.identifier, listing, asked_for)
+        return next(track for track in wanted if track.log == found[0].log)
+
+    def _entry(self, visit: Visit, track: Track) -> dict[str, object]:
+        return visit.ledger.entries.get(track.name, {}) if visit.ledger is not None else {}
+
+    def _is_completed(self, visit: Visit, track: Track) -> bool:
+        entry = self._entry(visit, track)
+        return entry.get("status") == Status.COMPLETED and entry.get("size") == track.log.size
+
+
+def _number(identifier: object) -> object:
+    text = str(identifier)
+    return identifier_of(text if text.startswith("motion-") else f"motion-{text}")
+
+
+def _name(identifier: object) -> str:
+    return f"motion-{identifier}" if isinstance(identifier, int) else one_line(repr(identifier), 40)
+
+
+def _day(day: datetime.date | str) -> datetime.date:
+    if isinstance(day, datetime.date):
+        return day
+    try:
+        return datetime.date.fromisoformat(day)
+    except (TypeError, ValueError):
+        raise CommandError(f"{one_line(str(day), 40)!r} is no date of the form YYYY-MM-DD") from None

@@ -1,0 +1,179 @@
+"""The reconciliation of a day: what became of everybody who had a device. Pure; the ledgers are read elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from sse_twisted.event_folder.ledger import Status
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.ranking import DISCIPLINES, Claim
+from sse_twisted.reports import TrackReport, entry_report
+from sse_twisted.roster import Assignment
+from sse_twisted.settings import Expected
+from sse_twisted.short_tracks import Outing, short_outings
+
+Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by track
+
+
+class State(StrEnum):
+    """What became of an assignment on one day."""
+
+    COLLECTED = "collected"
+    SHORT = "short"  # collected, and much less than the others have
+    MISSING = "missing"  # the device was here, and tracks of the day are not
+    LEFT_EARLY = "left early"  # it has gone with them
+    NEVER_SEEN = "never seen"
+
+
+class Line(Struct, frozen=True):
+    """One assignment on one day."""
+
+    id: Annotated[int, Meta(description="of the device")]
+    sailor: str
+    tally: str
+    file_id: str
+    state: State
+    tracks: Annotated[tuple[str, ...], Meta(description="of the day that are here")]
+    missing: Annotated[tuple[str, ...], Meta(description="of the day that are known and not here")]
+    hours: Annotated[float, Meta(description="of those that are here")]
+    km: Annotated[float, Meta(description="of those that are here")]
+    knots: Annotated[float, Meta(description="best over 500 m, as the device reports it")]
+    remark: str
+
+
+class Day(Struct, frozen=True):
+    """A whole day."""
+
+    day: datetime.date
+    lines: tuple[Line, ...]
+    unassigned: Annotated[tuple[str, ...], Meta(description="tracks of the day that belong to nobody")]
+
+    def count(self, state: State) -> int:
+        """How many assignments ended so."""
+        return sum(line.state is state for line in self.lines)
+
+
+def reconcile(
+    day: datetime.date,
+    assignments: Iterable[Assignment],
+    ledgers: Mapping[int, Entries],
+    seen: frozenset[int],
+    devices: Mapping[int, Device],
+    expected: Expected,
+) -> Day:
+    """What became of everybody on that day.
+
+    `seen` are the devices that answered on that day or later, `devices` what is known now if the day is today.
+    """
+    reports = {
+        identifier: [entry_report(identifier, name, entry) for name, entry in entries_of(day, entries)]
+        for identifier, entries in ledgers.items()
+    }
+    short = short_outings({identifier: _outing(mine) for identifier, mine in reports.items()}, expected)
+    carriers = _carriers(day, assignments)
+    lines = []
+    for assignment in carriers.values():
+        number = assignment.identifier
+        mine = [report for report in reports.get(number, ()) if not _is_unassigned(report)]
+        here = [report for report in mine if report.status == Status.COMPLETED]
+        missing = tuple(report.name for report in mine if report.status in (Status.QUEUED, Status.FAILED))
+        state, remark = _judge(number in seen, bool(here), missing, short.get(number), devices.get(number))
+        lines.append(
+            Line(
+                id=number,
+                sailor=assignment.sailor,
+                tally=assignment.tally,
+                file_id=assignment.file_id,
+                state=state,
+                tracks=tuple(report.name for report in here),
+                missing=missing,
+                hours=sum(report.hours for report in here),
+                km=sum(report.kilometres for report in here),
+                knots=max((report.knots for report in here), default=0.0),
+                remark=remark or "; ".join(report.remark for report in here if report.remark),
+            )
+        )
+    unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report))
+    return Day(day, tuple(sorted(lines, key=lambda line: line.id)), tuple(unassigned))
+
+
+def claims_of(day: datetime.date, assignments: Iterable[Assignment], ledgers: Mapping[int, Entries]) -> list[Claim]:
+    """What the devices report of the tracks of the day that are here."""
+    return [
+        Claim(number, assignment.sailor, assignment.file_id, name, _bests(entry))
+        for number, assignment in _carriers(day, assignments).items()
+        for name, entry in entries_of(day, ledgers.get(number, {}))
+        if entry.get("status") == Status.COMPLETED and not _is_unassigned(entry_report(number, name, entry))
+    ]
+
+
+def entries_of(day: datetime.date, entries: Entries) -> list[tuple[str, Mapping[str, Any]]]:
+    """The tracks of a day, by the date in their names."""
+    stamp = f"_{day:%Y%m%d}_"
+    return [(name, entry) for name, entry in sorted(entries.items()) if stamp in name]
+
+
+def day_as_csv(day: Day) -> bytes:
+    """A table for spreadsheets, with the mark that tells them that it is UTF-8."""
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
+    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark"))
+    for line in day.lines:
+        texts = (line.sailor, line.tally, line.file_id, line.state, " ".join(line.tracks), " ".join(line.missing))
+        figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
+        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark)))
+    return table.getvalue().encode("utf-8-sig")
+
+
+def _harmless(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+
+
+def _carriers(day: datetime.date, assignments: Iterable[Assignment]) -> dict[int, Assignment]:
+    """Who had each device on that day: the first on the roster counts."""
+    carriers: dict[int, Assignment] = {}
+    for assignment in assignments:
+        if assignment.covers(day):
+            carriers.setdefault(assignment.identifier, assignment)
+    return carriers
+
+
+def _judge(
+    seen: bool, here: bool, missing: tuple[str, ...], short: str | None, device: Device | None
+) -> tuple[State, str]:
+    if device is not None and device.left_early:
+        return State.LEFT_EARLY, device.left_early
+    if device is not None and device.waived:
+        return State.MISSING, f"waived: {device.waived}"
+    if device is not None and device.present and device.stage is not Stage.COLLECTED:
+        return State.MISSING, device.reason or "it is here, and not done yet"
+    if missing:
+        return State.MISSING, f"{len(missing)} known and not here"
+    if here:
+        return (State.SHORT, short) if short else (State.COLLECTED, "")
+    if seen or (device is not None and device.stage is not Stage.ABSENT):
+        return State.MISSING, "it was here, and has no track of this day"
+    return State.NEVER_SEEN, ""
+
+
+def _outing(reports: Iterable[TrackReport]) -> Outing:
+    counted = [report for report in reports if report.status != Status.SKIPPED]
+    return Outing(sum(report.hours for report in counted), sum(report.kilometres for report in counted))
+
+
+def _is_unassigned(report: TrackReport) -> bool:
+    return report.name.startswith("motion-")
+
+
+def _bests(entry: Mapping[str, Any]) -> dict[str, int]:
+    values = {discipline: entry.get(key) for discipline, key in DISCIPLINES.items()}
+    return {discipline: value for discipline, value in values.items() if type(value) is int}

@@ -1,0 +1,105 @@
+"""What the commands tell: frozen values, from which the console makes tables and the web JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from sse_twisted.event_folder.names import MM_PER_S, Track
+from sse_twisted.fleet import Device
+from sse_twisted.history import Happening
+from sse_twisted.roster import Assignment
+
+
+@frozen
+class TrackReport:
+    """One entry of a ledger, or a log that a device lists and nobody wants."""
+
+    identifier: int
+    name: str
+    status: str  # of the ledger; "skipped", or "of another time" where nobody asked for it
+    outcome: str  # verified, unverified, damaged, or ""
+    size: int  # bytes, as listed
+    hours: float
+    kilometres: float
+    knots: float  # best over 500 m, as the device says
+    remark: str  # what is damaged
+    local_file: str  # below the event folder
+    motion_file: str  # its path on the device
+
+
+@frozen
+class DeviceReport:
+    """Everything that is known of one device."""
+
+    device: Device
+    assignments: tuple[Assignment, ...]
+    happenings: tuple[Happening, ...]  # the last ones, the oldest first
+    tracks: tuple[TrackReport, ...]  # of the event, by name
+    others: tuple[TrackReport, ...]  # listed by the device, of another time
+
+
+@frozen
+class Missing:
+    """Somebody who is expected today, and whose tracks are not all here."""
+
+    identifier: int
+    sailor: str
+    stage: str
+    why: str
+
+
+@frozen
+class Semaphore:
+    """How many devices are in a step, and how many wait for it."""
+
+    step: str
+    limit: int  # at once
+    free: int
+    waiting: int
+
+
+def entry_report(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackReport:
+    """Of an entry of the ledger, the original's as well; a figure that is none counts as 0."""
+    return TrackReport(
+        identifier,
+        name,
+        status=_text(entry, "status"),
+        outcome=_text(entry, "outcome"),
+        size=int(_number(entry, "size")),
+        hours=_number(entry, "duration") / 3_600_000,
+        kilometres=_number(entry, "distance") / 1_000_000,
+        knots=_number(entry, "500m_best") / MM_PER_S,
+        remark=_text(entry, "damage"),
+        local_file=_text(entry, "local_file"),
+        motion_file=_text(entry, "motion_file"),
+    )
+
+
+def log_report(track: Track) -> TrackReport:
+    """Of a log that the device lists, from another time than the event's."""
+    log = track.log
+    return TrackReport(
+        track.identifier,
+        track.name,
+        status="of another time",
+        outcome="",
+        size=log.size,
+        hours=log.duration / 3_600_000,
+        kilometres=log.distance / 1_000_000,
+        knots=(log.best_500m or 0) / MM_PER_S,
+        remark="",
+        local_file=track.local_file,
+        motion_file=log.file,
+    )
+
+
+def _number(entry: Mapping[str, Any], key: str) -> float:
+    value = entry.get(key)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+
+
+def _text(entry: Mapping[str, Any], key: str) -> str:
+    return str(entry.get(key) or "")

@@ -1,0 +1,59 @@
+"""What a device is waiting for, in words: from its snapshot and what is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import DeferredSemaphore
+
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.history import Happening
+from sse_twisted.in_force import InForce
+from sse_twisted.words import duration, size
+
+
+def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, happenings: Sequence[Happening]) -> str:
+    """One line; `now` in s of the clock, `disk_trouble` as the Disk has it."""
+    since = duration(now - device.since)
+    match device.stage:
+        case Stage.ABSENT:
+            heard = [happening.text for happening in happenings if happening.level != "debug"]
+            last = f"; last heard: {heard[-1]}" if heard else ""
+            return f"not seen yet, looked for every {in_force.settings.scan.interval:g} s{last}"
+        case Stage.CONNECTED:
+            return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"
+        case Stage.INSPECTING:
+            return f"being inspected for {since}{_crowd(in_force.limits.inspection)}"
+        case Stage.DOWNLOADING:
+            return _download(device, since, in_force)
+        case Stage.COLLECTED:
+            known = f" ({device.reason})" if device.reason else ""
+            return f"nothing: it can be disconnected, for {since} now{known}"
+        case Stage.ATTENTION:
+            return f"must stay connected - {device.reason}; {_retry(device, now, in_force, disk_trouble)}"
+        case Stage.GONE:
+            return f"gone for {since}, {_left(device)}"
+
+
+def _download(device: Device, since: str, in_force: InForce) -> str:
+    count = f"{len(device.missing)} of {device.wanted} tracks missing"
+    if device.downloading:
+        return f"the download of {device.downloading}, {size(device.received)} so far; {count}"
+    return f"its turn to download for {since}; {count}{_crowd(in_force.limits.downloads)}"
+
+
+def _crowd(semaphore: DeferredSemaphore) -> str:
+    return f"; {len(semaphore.waiting)} wait, {semaphore.limit} at once" if semaphore.waiting else ""
+
+
+def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> str:
+    if device.retry_at is None:
+        return "it goes on when downloads are resumed" if in_force.paused else "it goes on at once"
+    trouble = f", when the disk can be written to again ({disk_trouble})" if disk_trouble else ""
+    return f"tried again in {duration(device.retry_at - now)}{trouble}"
+
+
+def _left(device: Device) -> str:
+    if device.left_early:
+        return f"left too early - {device.left_early}"
+    return f"waived - {device.waived}" if device.waived else "collected"

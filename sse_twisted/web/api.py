@@ -1,0 +1,318 @@
+"""The JSON API below /api/v1: what is known, and the console's commands. Its description is made from these routes."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+from twisted.internet import defer
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from sse_twisted.commands import CommandError, Commands
+from sse_twisted.days import Day
+from sse_twisted.history import Happening, History
+from sse_twisted.ranking import Place
+from sse_twisted.reports import Missing, TrackReport
+from sse_twisted.statistics import Figures
+from sse_twisted.web.board import Board, Changes, Summary
+from sse_twisted.web.records import Records
+from sse_twisted.web.routing import JSON, Answer, Asked, Refusal, Route, json_answer
+from sse_twisted.web.stream import Streams
+from sse_twisted.web.tiles import Tile
+
+ROOT = "/api/v1"
+EVENT_STREAM = "text/event-stream"
+WAIT = 5.0  # s for the outcome of a command that takes its time; then it is said that it has begun
+
+Number = Annotated[int, Meta(ge=1, le=999_999, description="The number on the sticker of a device.")]
+Date = Annotated[datetime.date, Meta(description="A day of the event; today if it is left out.")]
+
+
+class FleetState(Struct, frozen=True):
+    """Everything on the board."""
+
+    state: Annotated[str, Meta(description="to be sent as Last-Event-ID to /events")]
+    now: Annotated[float, Meta(description="s since 1970, by the collector's clock")]
+    summary: Summary
+    devices: tuple[Tile, ...]
+
+
+class FleetChanges(Struct, frozen=True):
+    """The data of an event "board" of the stream. The event "beat" has `now` only."""
+
+    full: Annotated[bool, Meta(description="whether these are all devices")]
+    now: Annotated[float, Meta(description="s since 1970, by the collector's clock")]
+    summary: Summary
+    devices: Annotated[tuple[Tile, ...], Meta(description="those that have changed")]
+    removed: Annotated[tuple[int, ...], Meta(description="those that are not on the board any more")]
+
+
+class Carrier(Struct, frozen=True):
+    """Who carries a device, and when."""
+
+    first_day: datetime.date
+    last_day: datetime.date
+    sailor: str
+    tally: str
+    file_id: str
+
+
+class DeviceDetail(Struct, frozen=True):
+    """Everything that is known of one device."""
+
+    tile: Tile
+    address: Annotated[str, Meta(description="the last at which it was met; empty if it never was")]
+    why: Annotated[str, Meta(description="what it is waiting for now")]
+    carriers: tuple[Carrier, ...]
+    tracks: tuple[TrackReport, ...]
+    others: Annotated[tuple[TrackReport, ...], Meta(description="listed by the device, of another time")]
+    events: Annotated[tuple[Happening, ...], Meta(description="of today, the oldest first; at most the last 200")]
+
+
+class Ranking(Struct, frozen=True):
+    """The bests of a day, as the devices report them."""
+
+    day: datetime.date
+    verified: Annotated[Literal[False], Meta(description="these are the devices' own figures")]
+    disciplines: Annotated[dict[str, tuple[Place, ...]], Meta(description="500m, 10s and 2s")]
+
+
+class Reason(Struct, frozen=True, forbid_unknown_fields=True):
+    """Why somebody does something."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class WhichTrack(Struct, frozen=True, forbid_unknown_fields=True):
+    """A track of a device, by its name or its path there."""
+
+    track: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
+    """From which level on is logged."""
+
+    level: Literal["debug", "info", "warning", "error", "critical"]
+
+
+class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class Done(Struct, frozen=True):
+    """What became of a command."""
+
+    done: Annotated[bool, Meta(description="false: it has begun, and goes on")]
+    detail: str = ""
+
+
+class Api:
+    """The routes."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        history: History,
+        board: Board,
+        streams: Streams,
+        records: Records,
+        clock: IReactorTime,
+    ) -> None:
+        self._commands = commands
+        self._history = history
+        self._board = board
+        self._streams = streams
+        self._records = records
+        self._clock = clock
+
+    def routes(self) -> tuple[Route, ...]:
+        """All of them, with what they take and give."""
+        device = {"identifier": Number}
+        day = {"day": Date}
+        on_day = {"day": (Date, "A day of the event; today if it is left out.")}
+        since = {"since": (str, "The state from which on changes are told; Last-Event-ID wins.")}
+        return (
+            Route("GET", f"{ROOT}/fleet", self.fleet, "All devices on the board.", gives=FleetState),
+            Route(
+                "GET",
+                f"{ROOT}/events",
+                self.events,
+                "Server-Sent Events: all devices, then each change; nothing is lost by reconnecting.",
+                query=since,
+                gives=FleetChanges,
+                gives_kind=EVENT_STREAM,
+            ),
+            Route(
+                "GET",
+                f"{ROOT}/devices/{{identifier}}",
+                self.device,
+                "Everything known of one device.",
+                parameters=device,
+                gives=DeviceDetail,
+            ),
+            Route("GET", f"{ROOT}/missing", self.missing, "Who is not collected today.", gives=tuple[Missing, ...]),
+            Route(
+                "GET",
+                f"{ROOT}/tracks",
+                self.tracks,
+                "What the ledgers say of the tracks of a day.",
+                query=on_day,
+                gives=tuple[TrackReport, ...],
+            ),
+            Route("GET", f"{ROOT}/days/{{day}}", self.day, "A day's reconciliation.", parameters=day, gives=Day),
+            Route("GET", f"{ROOT}/ranking", self.ranking, "The bests of a day.", query=on_day, gives=Ranking),
+            Route("GET", f"{ROOT}/stats", self.stats, "What was counted since the start.", gives=Figures),
+            self._command("rescan", self.rescan, "Look for every device that is not there, now."),
+            self._command("reload", self.reload, "Read the configuration again."),
+            self._command("pause", self.pause, "Begin no further download."),
+            self._command("resume", self.resume, "Go on with downloads."),
+            self._command("loglevel", self.loglevel, "Log from a level on.", takes=LogLevel),
+            self._command("devices/{identifier}/retry", self.retry, "Look at a device again, now."),
+            self._command("devices/{identifier}/forget", self.forget, "End a device's visit, and begin anew."),
+            self._command(
+                "devices/{identifier}/fetch",
+                self.fetch,
+                "Want a track that was skipped or is of another time.",
+                takes=WhichTrack,
+            ),
+            self._command(
+                "devices/{identifier}/waive",
+                self.waive,
+                "Wait no more for what a device had that left too early.",
+                takes=Reason,
+            ),
+        )
+
+    async def fleet(self, asked: Asked) -> Answer:
+        """The whole board."""
+        board = self._board
+        board.refresh()
+        return json_answer(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
+
+    async def events(self, asked: Asked) -> None:
+        """The stream."""
+        last = asked.header("last-event-id") or asked.query.get("since", "")
+        self._streams.open(asked.request, self.encode, last)
+
+    def encode(self, changes: Changes) -> bytes:
+        """The data of one event."""
+        full = changes.since is None
+        return msgspec.json.encode(FleetChanges(full, self._board.now, changes.summary, changes.tiles, changes.removed))
+
+    async def detail(self, identifier: int) -> DeviceDetail:
+        """Everything known of one device; raises Refusal if nothing is."""
+        try:
+            report = await self._commands.device(identifier)
+        except CommandError as error:
+            raise Refusal(404, str(error)) from None
+        self._board.refresh()
+        tile = self._board.tile(identifier)
+        if tile is None:
+            raise Refusal(404, f"motion-{identifier} is on no roster, and was not seen")
+        return DeviceDetail(
+            tile=tile,
+            address=str(report.device.address or ""),
+            why=self._commands.why(identifier),
+            carriers=tuple(Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id) for a in report.assignments),
+            tracks=report.tracks,
+            others=report.others,
+            events=self._history.of(identifier, since=self._board.day_began_at),
+        )
+
+    async def device(self, asked: Asked) -> Answer:
+        """One device."""
+        return json_answer(await self.detail(asked.parameters["identifier"]))
+
+    async def missing(self, asked: Asked) -> Answer:
+        """Whom we still wait for."""
+        return json_answer(self._commands.missing())
+
+    async def tracks(self, asked: Asked) -> Answer:
+        """Of one day."""
+        return json_answer(await self._commands.tracks(asked.query.get("day", self._commands.today)))
+
+    async def day(self, asked: Asked) -> Answer:
+        """The reconciliation."""
+        return json_answer(await self._records.day(asked.parameters["day"], self._commands.today))
+
+    async def ranking(self, asked: Asked) -> Answer:
+        """Of one day."""
+        day: datetime.date = asked.query.get("day", self._commands.today)
+        return json_answer(Ranking(day, False, await self._records.ranking(day)))
+
+    async def stats(self, asked: Asked) -> Answer:
+        """Figures."""
+        return json_answer(self._commands.stats())
+
+    async def rescan(self, asked: Asked) -> Answer:
+        """Look for everybody."""
+        return await self._do(self._commands.rescan)
+
+    async def reload(self, asked: Asked) -> Answer:
+        """Read the configuration."""
+        return await self._do(lambda: "; ".join(self._commands.reload()) or "the configuration is as before")
+
+    async def pause(self, asked: Asked) -> Answer:
+        """Stop downloads."""
+        return await self._do(self._commands.pause)
+
+    async def resume(self, asked: Asked) -> Answer:
+        """Go on."""
+        return await self._do(self._commands.resume)
+
+    async def loglevel(self, asked: Asked) -> Answer:
+        """More or less words."""
+        return await self._do(lambda: self._commands.loglevel(asked.body.level))
+
+    async def retry(self, asked: Asked) -> Answer:
+        """Look at a device again."""
+        return await self._do(lambda: self._commands.retry(asked.parameters["identifier"]))
+
+    async def forget(self, asked: Asked) -> Answer:
+        """Begin anew with a device."""
+        return await self._do(lambda: self._commands.forget(asked.parameters["identifier"]))
+
+    async def fetch(self, asked: Asked) -> Answer:
+        """Want a track."""
+        return await self._do(lambda: self._commands.fetch(asked.parameters["identifier"], asked.body.track))
+
+    async def waive(self, asked: Asked) -> Answer:
+        """Give up what a device had."""
+        return await self._do(lambda: self._commands.waive(asked.parameters["identifier"], asked.body.reason))
+
+    def _command(
+        self,
+        path: str,
+        handler: Callable[[Asked], Awaitable[Answer | None]],
+        summary: str,
+        takes: type[Struct] = Nothing,
+    ) -> Route:
+        parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
+        return Route(
+            "POST",
+            f"{ROOT}/{path}",
+            handler,
+            summary,
+            parameters=parameters,
+            takes=takes,
+            gives=Done,
+            gives_kind=JSON,
+            commands=True,
+        )
+
+    async def _do(self, command: Callable[[], Any]) -> Answer:
+        """Do it, and wait a little for the outcome of what takes its time."""
+        try:
+            result = command()
+            if isinstance(result, Deferred):
+                await result.addTimeout(WAIT, self._clock)
+                return json_answer(Done(True))
+        except CommandError as error:
+            raise Refusal(409, str(error)) from None
+        except defer.TimeoutError:
+            return json_answer(Done(False, "it has begun, and goes on"), 202)
+        return json_answer(Done(True, result if isinstance(result, str) else ""))

@@ -1,0 +1,158 @@
+"""The pages that people look at."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+import msgspec
+
+from sse_twisted.days import State, day_as_csv
+from sse_twisted.settings import Expected
+from sse_twisted.web.about import compared
+from sse_twisted.web.api import Api, Number
+from sse_twisted.web.board import Board, Changes
+from sse_twisted.web.records import Records
+from sse_twisted.web.rendering import COLUMNS, Renderer, StaticFile
+from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer
+from sse_twisted.web.stream import Streams
+from sse_twisted.web.tiles import Column, Tile
+
+
+class BoardPage:
+    """The bench board, and the stream that keeps it as it should be."""
+
+    def __init__(self, board: Board, streams: Streams, renderer: Renderer, token_file: str) -> None:
+        self._board = board
+        self._streams = streams
+        self._renderer = renderer
+        self._token_file = token_file
+        self._html: dict[int, tuple[Tile, str]] = {}  # of tiles, as they were last rendered
+
+    def routes(self) -> tuple[Route, ...]:
+        """Where they are."""
+        return (
+            Route("GET", "/", self.page),
+            Route("GET", "/stream", self.stream, query={"since": (str, "the state that the page shows")}),
+        )
+
+    async def page(self, asked: Asked) -> Answer:
+        """The board as it stands: complete without any script."""
+        board = self._board
+        board.refresh()
+        tiles: dict[Column, list[Tile]] = {column: [] for column in COLUMNS}
+        for tile in board.tiles:
+            tiles[tile.column].append(tile)
+        page = self._renderer.page(
+            "board.html",
+            columns=COLUMNS,
+            tiles=tiles,
+            summary=board.summary,
+            state=f"{board.run}-{board.number}",
+            now=board.now,
+            paused=board.is_paused,
+            token_file=self._token_file,
+            today=board.today,
+        )
+        return Answer(page, HTML)
+
+    async def stream(self, asked: Asked) -> None:
+        """Changes of the page, from the state on that it knows."""
+        last = asked.header("last-event-id") or asked.query.get("since", "")
+        self._streams.open(asked.request, self.encode, last)
+
+    def encode(self, changes: Changes) -> bytes:
+        """What the page's script takes."""
+        summary = changes.summary
+        return msgspec.json.encode(
+            {
+                "full": changes.since is None,
+                "tiles": [{"id": tile.id, "column": tile.column, "html": self._tile(tile)} for tile in changes.tiles],
+                "removed": changes.removed,
+                "top": self._renderer.top(summary),
+                "title": f"{summary.collected} of {summary.expected} collected",
+                "paused": self._board.is_paused,
+                "now": self._board.now,
+                "files": self._renderer.files,
+            }
+        )
+
+    def _tile(self, tile: Tile) -> str:
+        known = self._html.get(tile.id)
+        if known is None or known[0] is not tile:
+            known = self._html[tile.id] = (tile, self._renderer.tile(tile))
+        return known[1]
+
+
+class RecordPages:
+    """Device, day and ranking: what is known beyond the board."""
+
+    def __init__(self, api: Api, board: Board, records: Records, renderer: Renderer, settings: Callable[[], Expected]):
+        self._api = api
+        self._board = board
+        self._records = records
+        self._renderer = renderer
+        self._settings = settings
+
+    def routes(self) -> tuple[Route, ...]:
+        """Where they are."""
+        return (
+            Route("GET", "/devices/{identifier}", self.device, parameters={"identifier": Number}),
+            Route("GET", "/days/{day}.json", self.day_as_json, parameters={"day": datetime.date}),
+            Route("GET", "/days/{day}.csv", self.day_as_csv, parameters={"day": datetime.date}),
+            Route("GET", "/days/{day}", self.day, parameters={"day": datetime.date}),
+            Route("GET", "/ranking", self.ranking, query={"day": (datetime.date, "today without one")}),
+        )
+
+    async def device(self, asked: Asked) -> Answer:
+        """Everything of one device."""
+        identifier = asked.parameters["identifier"]
+        detail = await self._api.detail(identifier)
+        answers = await self._records.answers(identifier)
+        about = tuple(compared(answers.info, answers.settings, self._settings()))
+        return self._page("device.html", detail=detail, about=about, now=self._board.now)
+
+    async def day(self, asked: Asked) -> Answer:
+        """The reconciliation of a day, to be printed."""
+        day = await self._records.day(asked.parameters["day"], self._board.today)
+        return self._page("day.html", day=day, states=tuple(State))
+
+    async def day_as_json(self, asked: Asked) -> Answer:
+        """The same for programs."""
+        return json_answer(await self._records.day(asked.parameters["day"], self._board.today))
+
+    async def day_as_csv(self, asked: Asked) -> Answer:
+        """The same for spreadsheets."""
+        day = await self._records.day(asked.parameters["day"], self._board.today)
+        disposition = f'attachment; filename="{day.day}.csv"'
+        return Answer(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+
+    async def ranking(self, asked: Asked) -> Answer:
+        """The bests of a day, as the devices report them."""
+        day: datetime.date = asked.query.get("day", self._board.today)
+        return self._page("ranking.html", day=day, disciplines=await self._records.ranking(day))
+
+    def _page(self, template: str, **values: object) -> Answer:
+        return Answer(self._renderer.page(template, today=self._board.today, **values), HTML)
+
+
+class StaticFiles:
+    """Style, script and pictures."""
+
+    def __init__(self, files: dict[str, StaticFile], version: str) -> None:
+        self._files = files
+        self._tag = f'"{version}"'
+
+    def routes(self) -> tuple[Route, ...]:
+        """Where they are."""
+        return (Route("GET", "/static/{name}", self.file, parameters={"name": str}),)
+
+    async def file(self, asked: Asked) -> Answer:
+        """One file; a browser that has it is told so."""
+        file = self._files.get(asked.parameters["name"])
+        if file is None:
+            raise Refusal(404, "there is no such file")
+        headers = {"ETag": self._tag, "Cache-Control": "no-cache"}
+        if asked.header("if-none-match") == self._tag:
+            return Answer(b"", file.kind, 304, headers)
+        return Answer(file.data, file.kind, headers=headers)

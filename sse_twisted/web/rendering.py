@@ -1,0 +1,116 @@
+"""From values to HTML: Jinja2 with the templates of this package, everything escaped."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+from attrs import frozen
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from sse_twisted.web.tiles import Column
+
+COLUMNS = (Column.LEFT_EARLY, Column.KEEP_ON, Column.SWITCH_OFF, Column.WORKING, Column.EXPECTED, Column.GONE)
+ICONS = {
+    "left-early": "alarm",
+    "keep-on": "stop",
+    "switch-off": "check",
+    "working": "work",
+    "expected": "wait",
+    "gone": "gone",
+}
+TITLES = {
+    "left-early": "Left too early",
+    "keep-on": "Keep on",
+    "switch-off": "Switch off",
+    "working": "Working",
+    "expected": "Expected",
+    "gone": "Gone",
+}
+WORDS = {"left-early": "wake it again", "keep-on": "keep on", "switch-off": "switch off", "working": "wait"}
+HINTS = {
+    "left-early": "Gone with tracks missing: wake it again, or waive it.",
+    "keep-on": "Something is missing. It is tried again by itself.",
+    "switch-off": "All is here and verified: into the processed bucket.",
+    "working": "Not done yet: leave it on.",
+    "expected": "On today's roster, not seen yet.",
+    "gone": "Done today.",
+}
+SUBJECTS = {  # of a condition: when all is well, and when it is not
+    "scanning": ("Looking for devices", "Not looking for devices"),
+    "names": ("Network", "Network?"),
+    "downloads": ("Downloads", "Downloads pause"),
+    "clock": ("Clock", "Clock?"),
+}
+KINDS = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@frozen
+class StaticFile:
+    """A file of the package, as it is sent."""
+
+    data: bytes
+    kind: str
+
+
+def static_files() -> dict[str, StaticFile]:
+    """All of them by name. Read once: they belong to the code that runs, whatever is installed meanwhile."""
+    folder = resources.files("sse_twisted.web") / "static"
+    found = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {
+        file.name: StaticFile(file.read_bytes(), KINDS[suffix])
+        for file in found
+        if (suffix := "." + file.name.rpartition(".")[2]) in KINDS
+    }
+
+
+class Renderer:
+    """Fills templates in."""
+
+    def __init__(self, files: dict[str, StaticFile], timezone: Callable[[], int]) -> None:
+        """`timezone` gives minutes east of UTC, in which times are written."""
+        self.files = hashlib.sha256(b"".join(file.data for file in files.values())).hexdigest()[:12]
+        self._timezone = timezone
+        self._environment = Environment(
+            loader=PackageLoader("sse_twisted.web"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
+        )
+        self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb)
+        self._macros: Any = self._environment.get_template("macros.html").module
+
+    def page(self, template: str, **values: Any) -> bytes:
+        """A whole page."""
+        return self._environment.get_template(template).render(**values).encode()
+
+    def tile(self, tile: Any) -> str:
+        """What is inside of a tile."""
+        return str(self._macros.tile(tile))
+
+    def top(self, summary: Any) -> str:
+        """What is inside of the bar on top."""
+        return str(self._macros.top(summary))
+
+    def _clock(self, seconds: float) -> str:
+        return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.1f}"

@@ -1,0 +1,146 @@
+"""The web server of the collector: what listens, and what it serves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web.server import Request, Site
+
+from sse_twisted.collector import Collector
+from sse_twisted.web.api import Api
+from sse_twisted.web.board import Board
+from sse_twisted.web.health import Health
+from sse_twisted.web.openapi import described
+from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
+from sse_twisted.web.records import Records
+from sse_twisted.web.rendering import Renderer, static_files
+from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer
+from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
+from sse_twisted.web.stream import Streams
+
+DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
+IDLE = 60.0  # s until a connection on which nothing is asked is closed
+MOST_CONNECTIONS = 500
+
+
+class _Doors(WrappingFactory):
+    """Knows all connections, so that they can be bounded, and closed at the end."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return super().buildProtocol(addr) if len(self.protocols) < MOST_CONNECTIONS else None
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for protocol in list(self.protocols):
+            cast(Any, protocol.transport).abortConnection()
+
+
+class WebService(Service):
+    """Serves the board of a collector for as long as it runs."""
+
+    def __init__(self, reactor: Any, collector: Collector, endpoint: str | None, token_file: str | None) -> None:
+        """`endpoint` None is the default one, which may be taken: then the collector works without the web.
+
+        `token_file` holds the token for commands; without one a new token is made at each start.
+        """
+        self.port: IListeningPort | None = None
+        self._reactor = reactor
+        self._collector = collector
+        self._endpoint = endpoint
+        self._given = Path(token_file) if token_file else None
+        self._token = ""
+        self._trouble: Failure | None = None
+        in_force = collector.in_force
+        files = static_files()
+        renderer = Renderer(files, lambda: in_force.settings.expected.timezone)
+        self.board = Board(collector.fleet, in_force, reactor, collector.conditions, collector.log)
+        self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
+        self._renderer = renderer
+        records = Records(collector.folder, collector.disk, collector.fleet, in_force)
+        api = Api(collector.commands, collector.history, self.board, self.streams, records, reactor)
+        routes = (
+            *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
+            *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
+            *StaticFiles(files, renderer.files).routes(),
+            *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
+            *described(api.routes()),
+        )
+        guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
+        self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
+        site = Site(cast(Any, self.router), BoundedRequest, timeout=IDLE, reactor=reactor)
+        site.noisy = False
+        site.displayTracebacks = False
+        self._doors = _Doors(site)
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token for commands stands."""
+        return self._given or self._collector.folder.state / "web-token"
+
+    def privilegedStartService(self) -> None:
+        """Listen, while a low port can still be had; raises what keeps the endpoint that was asked for from it."""
+        listening = maybeDeferred(
+            serverFromString(self._reactor, self._endpoint or DEFAULT_ENDPOINT).listen, self._doors
+        )
+        listening.addCallbacks(self._listens, self._fails)
+        if self._trouble is not None and self._endpoint is not None:
+            self._trouble.raiseException()
+
+    def startService(self) -> None:
+        """Make the token, and say where the board is; raises TokenError or OSError."""
+        super().startService()
+        if self.port is None and self._trouble is None:
+            self.privilegedStartService()
+        self._token = read_token(self._given) if self._given else make_token(self.token_file)
+        log = self._collector.log
+        if self._trouble is not None:
+            text = "There is no board: {endpoint} can't be had ({why}). Collecting goes on; --web names another place"
+            why = self._trouble.getErrorMessage()
+            log.error(text, endpoint=self._endpoint or DEFAULT_ENDPOINT, why=why)
+        elif self.port is not None:
+            text = "The board is at {place}; commands need the token in {file}"
+            log.info(text, place=self._place(self.port.getHost()), file=str(self.token_file))
+
+    def stopService(self) -> Deferred[Any] | None:
+        """Hang up, and listen no more."""
+        if not self.running:
+            return None
+        super().stopService()
+        self.streams.close()
+        self.board.close()
+        port, self.port = self.port, None
+        closed = maybeDeferred(port.stopListening) if port is not None else None
+        self._doors.close()
+        return closed
+
+    def _listens(self, port: IListeningPort) -> None:
+        self.port = port
+
+    def _fails(self, failure: Failure) -> None:
+        self._trouble = failure
+
+    def _place(self, host: Any) -> str:
+        name = getattr(host, "host", None)
+        if name is None:
+            return str(getattr(host, "name", host))
+        scheme = "https" if (self._endpoint or "").startswith(("ssl:", "tls:")) else "http"
+        shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(name, f"[{name}]" if ":" in name else name)  # noqa: S104
+        return f"{scheme}://{shown}:{host.port}/"
+
+    def _refuse(self, request: Request, refusal: Refusal) -> Answer:
+        """In JSON to programs, as a page to people."""
+        if (request.path or b"").startswith(b"/api/") or b"text/html" not in (request.getHeader(b"accept") or b""):
+            body = {"status": refusal.status, "detail": refusal.text}
+            answer = json_answer(body, refusal.status)
+            return Answer(answer.body, "application/problem+json", refusal.status, refusal.headers)
+        page = self._renderer.page("refusal.html", refusal=refusal, today=self.board.today)
+        return Answer(page, HTML, refusal.status, refusal.headers)

@@ -1,0 +1,252 @@
+// Keeps the board as the collector sees it. Without this script the page is the same, and loads itself again.
+"use strict";
+
+const byId = (id) => document.getElementById(id);
+const board = byId("board");
+const COLUMNS = [...board.querySelectorAll(".column")];
+const SILENCE = 15000; // ms; the collector says something every 5 s
+const AGAIN = 2000; // ms until a stream that was refused is tried again
+
+let state = board.dataset.state; // what we know: the id of the newest event
+let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms by which the collector's clock is ahead of ours
+let heard = Date.now();
+let began = heard; // the stream that is open now
+let source = null;
+let lost = false;
+
+// ---- what the collector says
+
+function listen() {
+  if (source) source.close();
+  began = Date.now();
+  source = new EventSource(`/stream?since=${encodeURIComponent(state)}`);
+  source.addEventListener("board", (event) => take(JSON.parse(event.data), event.lastEventId));
+  source.addEventListener("beat", (event) => hear(JSON.parse(event.data).now));
+  source.onerror = () => {
+    lose();
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+  };
+}
+
+function hear(now) {
+  heard = Date.now();
+  ahead = now * 1000 - heard;
+  if (lost) {
+    lost = false;
+    byId("lost").hidden = true;
+    document.body.classList.remove("is-stale");
+  }
+}
+
+function lose() {
+  if (lost) return;
+  lost = true;
+  byId("lost").textContent =
+    `No word from the collector since ${new Date(heard + ahead).toTimeString().slice(0, 5)}. ` +
+    "Switch nothing off by this page: what it shows is old. It goes on by itself when the collector is back.";
+  byId("lost").hidden = false;
+  document.body.classList.add("is-stale");
+}
+
+function take(news, id) {
+  if (news.files !== document.documentElement.dataset.files) {
+    location.reload(); // another version of the collector: this script is not its own
+    return;
+  }
+  hear(news.now);
+  state = id;
+  const focused = document.activeElement && document.activeElement.dataset ? focusKey(document.activeElement) : null;
+  if (news.top !== null) byId("top").innerHTML = news.top;
+  if (news.title) document.title = news.title;
+  byId("pause").dataset.command = news.paused ? "resume" : "pause";
+  byId("pause").textContent = news.paused ? "Resume downloads…" : "Pause downloads…";
+  const kept = new Set(news.tiles.map((tile) => tile.id));
+  const gone = news.full ? [...board.querySelectorAll(".tile")].map((tile) => Number(tile.dataset.id)).filter((n) => !kept.has(n)) : news.removed;
+  for (const number of gone) byId(`device-${number}`)?.remove();
+  const moved = news.tiles.map(put).filter(Boolean);
+  COLUMNS.forEach(count);
+  if (focused) document.querySelector(focused)?.focus();
+  if (!news.full) announce(moved);
+  tick();
+}
+
+function focusKey(element) {
+  const tile = element.closest(".tile");
+  return tile ? `#${tile.id} ${element.tagName.toLowerCase()}` : null;
+}
+
+// ---- tiles
+
+function put(tile) {
+  const list = byId(tile.column).querySelector(".tiles");
+  let element = byId(`device-${tile.id}`);
+  const before = element ? element.closest(".column").id : "";
+  if (!element) {
+    element = document.createElement("li");
+    element.className = "tile";
+    element.id = `device-${tile.id}`;
+    element.dataset.id = tile.id;
+  }
+  element.innerHTML = tile.html; // made by the collector's template, which escapes all that comes from elsewhere
+  if (before === tile.column) return null;
+  const next = [...list.children].find((other) => Number(other.dataset.id) > tile.id);
+  list.insertBefore(element, next || null);
+  element.classList.toggle("is-new", before !== "" && tile.column !== "expected" && tile.column !== "gone");
+  return before === "" ? null : tile;
+}
+
+function count(column) {
+  const number = column.querySelector(".tiles").children.length;
+  column.querySelector(".count").textContent = number;
+  column.classList.toggle("is-empty", number === 0);
+  if (column.id === "left-early") column.hidden = number === 0;
+}
+
+// ---- for eyes that look elsewhere
+
+const SOUNDS = { "switch-off": [660, 880], "keep-on": [220, 220], "left-early": [440, 220, 440, 220] };
+const WORDS = { "switch-off": "can be switched off", "keep-on": "must be kept on", "left-early": "left too early" };
+let audio = null;
+let sound = localStorage.getItem("sound") === "on";
+
+function announce(moved) {
+  const said = moved.filter((tile) => WORDS[tile.column]).map((tile) => `${tile.id} ${WORDS[tile.column]}`);
+  if (said.length) byId("said").textContent = said.join(", ");
+  for (const column of ["left-early", "keep-on", "switch-off"]) {
+    if (moved.some((tile) => tile.column === column)) {
+      play(SOUNDS[column]);
+      return;
+    }
+  }
+}
+
+function play(tones) {
+  if (!sound) return;
+  audio = audio || new AudioContext();
+  audio.resume();
+  tones.forEach((frequency, number) => {
+    const tone = audio.createOscillator();
+    const volume = audio.createGain();
+    const start = audio.currentTime + number * 0.18;
+    tone.frequency.value = frequency;
+    volume.gain.setValueAtTime(0.2, start);
+    volume.gain.exponentialRampToValueAtTime(0.001, start + 0.17);
+    tone.connect(volume).connect(audio.destination);
+    tone.start(start);
+    tone.stop(start + 0.17);
+  });
+}
+
+function showSound() {
+  byId("sound").textContent = sound ? "Sound on" : "Sound off";
+  byId("sound").setAttribute("aria-pressed", String(sound));
+}
+
+byId("sound").addEventListener("click", () => {
+  sound = !sound;
+  localStorage.setItem("sound", sound ? "on" : "off");
+  showSound();
+  play(SOUNDS["switch-off"]);
+});
+
+// ---- times that pass
+
+function words(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function tick() {
+  const now = (Date.now() + ahead) / 1000;
+  for (const time of document.querySelectorAll("time[data-since]"))
+    time.textContent = `${words(Math.max(0, now - time.dataset.since))} ago`;
+  for (const time of document.querySelectorAll("time[data-until]")) {
+    const left = Math.ceil(time.dataset.until - now);
+    time.parentElement.firstChild.textContent = left > 0 ? "Tried again in " : "Tried again ";
+    time.textContent = left > 0 ? words(left) : "now";
+  }
+  if (Date.now() - heard > SILENCE) {
+    lose();
+    if (Date.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
+  }
+}
+
+// ---- commands
+
+const ASKED = {
+  waive: (n) => ({
+    title: `Waive the alarm of ${n}`,
+    text: `Motion ${n} left with tracks missing. Who waives that gives its tracks up for today; the reason is logged.`,
+    path: `/api/v1/devices/${n}/waive`,
+    reason: true,
+  }),
+  pause: () => ({ title: "Pause all downloads", text: "Devices are still noticed; nothing is fetched.", path: "/api/v1/pause" }),
+  resume: () => ({ title: "Resume downloads", text: "", path: "/api/v1/resume" }),
+};
+let asked = null;
+let opener = "";
+
+function ask(command, device, from) {
+  asked = ASKED[command](device);
+  opener = focusKey(from) || `#${from.id}`;
+  byId("ask-title").textContent = asked.title;
+  byId("ask-text").textContent = asked.text;
+  byId("ask-error").textContent = "";
+  byId("ask-reason").value = "";
+  byId("ask-reason").required = Boolean(asked.reason);
+  byId("ask-reason-label").hidden = !asked.reason;
+  showToken(!sessionStorage.getItem("token"));
+  byId("ask").showModal();
+}
+
+function showToken(needed) {
+  byId("ask-token-label").hidden = byId("ask-hint").hidden = !needed;
+  byId("ask-token").required = needed;
+}
+
+async function command() {
+  const token = byId("ask-token").value.trim() || sessionStorage.getItem("token") || "";
+  byId("ask-do").disabled = true;
+  try {
+    const answer = await fetch(asked.path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
+      body: JSON.stringify(asked.reason ? { reason: byId("ask-reason").value.trim() } : {}),
+    });
+    if (answer.ok) {
+      sessionStorage.setItem("token", token);
+      byId("ask-token").value = "";
+      byId("ask").close();
+      return;
+    }
+    if (answer.status === 401) {
+      sessionStorage.removeItem("token");
+      showToken(true);
+      byId("ask-token").focus();
+    }
+    byId("ask-error").textContent = answer.status === 401 ? "That is not the token." : (await answer.json()).detail;
+  } catch {
+    byId("ask-error").textContent = "The collector can't be reached.";
+  } finally {
+    byId("ask-do").disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-command]");
+  if (button) ask(button.dataset.command, button.dataset.device, button);
+});
+byId("ask-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  command();
+});
+byId("ask-cancel").addEventListener("click", () => byId("ask").close());
+byId("ask").addEventListener("close", () => document.querySelector(opener)?.focus());
+
+document.documentElement.classList.add("has-script");
+showSound();
+COLUMNS.forEach(count);
+setInterval(tick, 1000);
+tick();
+listen();

@@ -1,0 +1,137 @@
+"""What the board shows of each device: a pure function of its snapshot, the roster and the day."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from sse_twisted.event_folder.names import MM_PER_S
+from sse_twisted.fleet import Device, Stage, TrackGlance
+from sse_twisted.roster import Assignment
+from sse_twisted.settings import Expected
+
+MM_PER_KM = 1_000_000
+MS_PER_HOUR = 3_600_000
+
+
+class Column(StrEnum):
+    """The bucket on the bench into which a device belongs."""
+
+    LEFT_EARLY = "left-early"  # gone with tracks missing
+    KEEP_ON = "keep-on"
+    SWITCH_OFF = "switch-off"
+    WORKING = "working"
+    EXPECTED = "expected"  # today, and not seen yet
+    GONE = "gone"  # done today
+    ELSEWHERE = "elsewhere"  # neither here nor expected today: not on the board
+
+
+class Download(Struct, frozen=True):
+    """The track under way."""
+
+    name: str
+    number: Annotated[int, Meta(description="which of the wanted tracks it is")]
+    size: Annotated[int, Meta(description="bytes that it should have")]
+    received: Annotated[int, Meta(description="bytes that are here")]
+    rate: Annotated[float, Meta(description="bytes a second, 0 = not known yet")]
+
+
+class Tile(Struct, frozen=True):
+    """One device on the board."""
+
+    id: Annotated[int, Meta(description="the number on the sticker")]
+    column: Column
+    stage: Stage
+    since: Annotated[float, Meta(description="s since 1970, when the stage began")]
+    sailor: str
+    file_id: Annotated[str, Meta(description="of the person who carries it today; empty if nobody does")]
+    battery: Annotated[int | None, Meta(description="percent")]
+    battery_low: bool
+    findings: tuple[str, ...]
+    wanted: Annotated[int, Meta(description="tracks of the event's days")]
+    missing: Annotated[tuple[str, ...], Meta(description="of the wanted ones")]
+    today: Annotated[int, Meta(description="tracks of today")]
+    hours: Annotated[float, Meta(description="of the tracks of today")]
+    km: Annotated[float, Meta(description="of the tracks of today")]
+    knots: Annotated[float, Meta(description="best over 500 m today, as the device reports it; 0 = none")]
+    download: Download | None
+    reason: Annotated[str, Meta(description="why it must stay connected; of a collected one, what should be known")]
+    retry_at: Annotated[float | None, Meta(description="s since 1970")]
+    left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
+    waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
+
+
+def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:
+    """Where a device belongs; `expected` if somebody carries it today, `of_today` if its stage began today."""
+    if device.stage is Stage.COLLECTED:
+        return Column.SWITCH_OFF
+    if device.stage is Stage.ATTENTION:
+        return Column.KEEP_ON
+    if device.present:
+        return Column.WORKING
+    if device.stage is Stage.GONE:
+        if device.left_early:
+            return Column.LEFT_EARLY
+        if of_today:
+            return Column.GONE
+    return Column.EXPECTED if expected else Column.ELSEWHERE
+
+
+def carrier(assignments: Iterable[Assignment], day: datetime.date) -> Assignment | None:
+    """Who carries a device on that day: the first of its lines on the roster that covers it."""
+    return next((assignment for assignment in assignments if assignment.covers(day)), None)
+
+
+def tile_of(
+    device: Device,
+    assignments: tuple[Assignment, ...],
+    today: datetime.date,
+    since: datetime.date,
+    expected: Expected,
+    rate: float,
+) -> Tile:
+    """The tile of a device whose stage began on the day `since`; `rate` in bytes/s is that of its transfer."""
+    owner = carrier(assignments, today)
+    tracks = [track for track in device.tracks if track.day == today]
+    return Tile(
+        id=device.identifier,
+        column=column_of(device, expected=owner is not None, of_today=since == today),
+        stage=device.stage,
+        since=device.since,
+        sailor=owner.sailor if owner else device.sailor,
+        file_id=owner.file_id if owner else "",
+        battery=device.battery,
+        battery_low=device.battery is not None and device.battery < expected.battery,
+        findings=device.findings,
+        wanted=device.wanted,
+        missing=device.missing,
+        today=len(tracks),
+        hours=sum(track.duration for track in tracks) / MS_PER_HOUR,
+        km=sum(track.distance for track in tracks) / MM_PER_KM,
+        knots=max((track.best_500m for track in tracks), default=0) / MM_PER_S,
+        download=_download(device, rate),
+        reason=device.reason,
+        retry_at=device.retry_at,
+        left_early=device.left_early,
+        waived=device.waived,
+    )
+
+
+def bytes_of(device: Device, day: datetime.date) -> int:
+    """How much of that day is here."""
+    return sum(track.length for track in device.tracks if _is_here(track, device) and track.day == day)
+
+
+def _is_here(track: TrackGlance, device: Device) -> bool:
+    return track.name not in device.missing
+
+
+def _download(device: Device, rate: float) -> Download | None:
+    if not device.downloading:
+        return None
+    number = max(device.wanted - len(device.missing) + 1, 1)
+    return Download(device.downloading, number, device.size, device.received, rate)

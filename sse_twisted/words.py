@@ -1,0 +1,20 @@
+"""Figures in the words of a person who is in a hurry."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """As "12 s", "3 min" or "2.5 h"."""
+    if seconds < 100:
+        return f"{max(seconds, 0.0):.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Of bytes, as "12 KB" or "3.4 MB"."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1000:.0f} KB"

@@ -1,0 +1,99 @@
+"""A person at the console, with the network and the clock in memory."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.cred.portal import Portal
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogEvent, Logger, formatEvent
+from twisted.python.failure import Failure
+
+from sse_twisted.commands import Commands
+from sse_twisted.console.accounts import PasswordChecker, Patience
+from sse_twisted.console.namespace import Namespace
+from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class House:
+    """A console with one user, "sse" with password "right", of these commands."""
+
+    def __init__(self, commands: Commands) -> None:
+        from sse_twisted.console.session import Session
+
+        self.clock = Clock()
+        self.lines: list[str] = []
+        log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
+        self.patience = Patience(self.clock, log)
+        realm = TelnetRealm(lambda: Session(Namespace(commands, {"answer": 42})))
+        portal = Portal(realm, [PasswordChecker({"sse": "right"}, self.patience)])
+        self.factory = TelnetFactory(portal, self.clock, log)
+
+    def connect(self) -> Caller | None:
+        """Somebody who has not logged in; None if there are too many."""
+        connection = self.factory.buildProtocol(None)
+        return None if connection is None else Caller(connection)
+
+    def guest(self) -> Caller:
+        """Somebody who has logged in."""
+        caller = self.connect()
+        assert caller is not None
+        caller.types("sse", "right")
+        assert caller.screen.endswith(">>> "), caller.screen
+        caller.clear()
+        return caller
+
+    def _note(self, event: LogEvent) -> None:
+        self.lines.append(f"{event['log_level'].name} {formatEvent(event)}")
+
+
+class Caller:
+    """Types lines, and sees what a terminal shows."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.transport = StringTransport()
+        connection.makeConnection(self.transport)
+
+    def types(self, *lines: str) -> str:
+        """Type lines; gives what is on the screen then."""
+        for line in lines:
+            self.sends(line.encode() + b"\r\n")
+        return self.screen
+
+    def sees(self, line: str) -> str:
+        """The answer to one line, without the line as it was typed."""
+        self.clear()
+        self.types(line)
+        return self.screen.partition("\r\n")[2].removesuffix(">>> ").replace("\r\n", "\n").rstrip("\n")
+
+    def sends(self, data: bytes) -> None:
+        """Bytes as they are."""
+        if not self.has_gone:
+            self.connection.dataReceived(data)
+        if self.has_gone and not self.connection.gone:
+            self.connection.connectionLost(Failure(ConnectionDone()))
+
+    def hangs_up(self) -> None:
+        """Without a word."""
+        self.connection.connectionLost(Failure(ConnectionDone()))
+
+    def clear(self) -> None:
+        """Forget what is on the screen."""
+        self.transport.clear()
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether we hung up."""
+        return bool(self.transport.disconnecting)
+
+    @property
+    def screen(self) -> str:
+        """All that was said, without colours and negotiation."""
+        data = re.sub(rb"\xff[\xfb-\xfe].", b"", self.transport.value(), flags=re.DOTALL)
+        return ESCAPES.sub("", data.decode(errors="replace"))

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, Logger, formatEvent
+from twisted.python.failure import Failure
+
+from sse_twisted.console.accounts import (
+    LONGEST_DELAY,
+    AccountsError,
+    PasswordChecker,
+    Patience,
+    random_account,
+    read_accounts,
+)
+
+
+def written(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_a_file_has_a_line_for_each_user(tmp_path: Path) -> None:
+    file = written(tmp_path / "passwd", "# the two of us\nada:with:colons\n\nbryn:x\n")
+    assert read_accounts(file) == {"ada": "with:colons", "bryn": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "why"),
+    [
+        ("ada:x\n", 0o644, "its mode is 0644"),
+        ("ada:x\n", 0o620, "its mode is 0620"),
+        ("ada\n", 0o600, "line 1 is not of the form user:password"),
+        ("ada:\n", 0o600, "line 1 is not of the form user:password"),
+        ("# nobody\n", 0o600, "there is no line of the form user:password"),
+    ],
+)
+def test_a_file_that_can_not_be_trusted_is_refused_in_one_line(tmp_path: Path, text: str, mode: int, why: str) -> None:
+    file = written(tmp_path / "passwd", text, mode)
+    with pytest.raises(AccountsError) as error:
+        read_accounts(file)
+    assert str(error.value).startswith(f"{file}: {why}")
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(AccountsError, match="No such file"):
+        read_accounts(tmp_path / "passwd")
+
+
+def test_the_password_of_a_run_is_for_its_user_alone_and_another_one_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "console.password"
+    first = random_account(file)
+    assert read_accounts(file) == first
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    file.chmod(0o644)
+    second = random_account(file)
+    assert first != second
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+class Door:
+    """A checker with one user, and what it says."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.lines: list[str] = []
+        log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
+        self.patience = Patience(self.clock, log)
+        self.checker = PasswordChecker({"sse": "right"}, self.patience)
+
+    def knock(self, user: bytes, password: bytes) -> list[object]:
+        """What comes of it, as soon as it is known."""
+        answer: list[object] = []
+        self.checker.requestAvatarId(UsernamePassword(user, password)).addBoth(answer.append)
+        return answer
+
+    def _note(self, event: LogEvent) -> None:
+        self.lines.append(formatEvent(event))
+
+
+def is_refused(answer: list[object]) -> bool:
+    return bool(answer) and isinstance(answer[0], Failure) and bool(answer[0].check(UnauthorizedLogin))
+
+
+def test_the_right_password_is_answered_at_once() -> None:
+    assert Door().knock(b"sse", b"right") == [b"sse"]
+
+
+def test_each_wrong_password_is_logged_and_answered_later_than_the_one_before() -> None:
+    door = Door()
+    for delay in (1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_DELAY, LONGEST_DELAY):
+        answer = door.knock(b"sse", b"wrong")
+        assert door.lines[-1].endswith(f"the answer takes {delay:g} s")
+        door.clock.advance(delay - 0.1)
+        assert not answer
+        door.clock.advance(0.2)
+        assert is_refused(answer)
+    door.knock(b"sse", b"right")
+    door.knock(b"sse", b"wrong")
+    assert door.lines[-1].endswith("the answer takes 1 s")
+
+
+@pytest.mark.parametrize("user", [b"root", b"", b"sse\n", b"\xff\x00", b"x" * 500])
+def test_a_user_that_there_is_not_is_no_other_case(user: bytes) -> None:
+    door = Door()
+    answer = door.knock(user, b"x")
+    door.clock.advance(1)
+    assert is_refused(answer)
+    assert door.lines[0].isprintable()
+    assert "x" * 100 not in door.lines[0]
+
+
+def test_at_the_end_nobody_waits_any_more() -> None:
+    door = Door()
+    answer = door.knock(b"sse", b"wrong")
+    door.patience.close()
+    assert is_refused(answer)
+    assert not door.clock.getDelayedCalls()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from sse_twisted.console.endpoints import DEFAULT, EndpointError, check_endpoint, check_free, check_local
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        DEFAULT,
+        "tcp:0:interface=127.0.0.1",
+        "tcp:port=6023:interface=127.9.9.9",
+        "tcp:6023:interface=localhost",
+        "tcp:6023:127.0.0.1",
+        r"tcp6:6023:interface=\:\:1",
+    ],
+)
+def test_telnet_may_be_had_on_loopback(endpoint: str) -> None:
+    assert check_local(endpoint) == endpoint
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "tcp:6023",
+        "tcp:6023:interface=0.0.0.0",
+        "tcp:6023:interface=192.168.0.2",
+        "tcp:6023:interface=",
+        "tcp:6023:interface=example.org",
+        r"tcp6:6023:interface=\:\:",
+        "tcp6:6023",
+        "ssl:6023:interface=127.0.0.1:privateKey=/dev/null",
+    ],
+)
+def test_telnet_from_elsewhere_is_refused_and_the_reason_given(endpoint: str) -> None:
+    with pytest.raises(EndpointError, match=r"can be reached from elsewhere|is no endpoint"):
+        check_local(endpoint)
+
+
+def test_the_refusal_names_what_can_be_done() -> None:
+    with pytest.raises(EndpointError, match=r"telnet hides neither password nor .* --manhole-ssh for the network"):
+        check_local("tcp:6023")
+
+
+@pytest.mark.parametrize("endpoint", ["", "6023", "nonsense", "tcp", "tcp:port", "tcp:6023:interface=127.0.0.1:x=y"])
+def test_what_is_no_endpoint_is_refused_in_one_line(endpoint: str) -> None:
+    with pytest.raises(EndpointError, match="is no endpoint") as error:
+        check_endpoint(endpoint)
+    assert "\n" not in str(error.value)
+
+
+def test_a_socket_is_for_its_owner_unless_somebody_says_otherwise() -> None:
+    assert check_local("unix:/run/sse/console") == "unix:/run/sse/console:mode=600"
+    assert check_local("unix:/run/sse/console:mode=660") == "unix:/run/sse/console:mode=660"
+
+
+def test_a_port_in_use_is_known_before_anything_is_begun() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(EndpointError, match="Address already in use"):
+            check_free(f"tcp:{port}:interface=127.0.0.1")
+    check_free(f"tcp:{port}:interface=127.0.0.1")
+
+
+def test_a_socket_in_use_is_known_and_one_that_was_left_behind_is_not_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "console"
+    with socket.socket(socket.AF_UNIX) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        with pytest.raises(EndpointError, match="is in use"):
+            check_free(f"unix:{path}")
+    check_free(f"unix:{path}")
+    path.unlink()
+    path.write_text("something else")
+    with pytest.raises(EndpointError, match="is no socket"):
+        check_free(f"unix:{path}")
+    with pytest.raises(EndpointError, match="no socket can be made there"):
+        check_free(f"unix:{tmp_path / 'nowhere' / 'console'}")

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sse_twisted.days import Day, State, claims_of, day_as_csv, reconcile
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.roster import Assignment, parse_roster
+from sse_twisted.settings import Expected
+
+DAY = datetime.date(2022, 10, 17)
+BEFORE = DAY - datetime.timedelta(days=1)
+ANN = Assignment(601, DAY, DAY, "AAA601", "Ann", "7", 2)
+
+
+def entry(status: str = "completed", hours: float = 4.0, **more: Any) -> dict[str, Any]:
+    figures = {"duration": round(hours * 3_600_000), "distance": round(hours * 10_000_000), "500m_best": 10_288}
+    return figures | {"status": status, "size": 1_000_000} | more
+
+
+def track(number: int = 1, identifier: int = 601, day: datetime.date = DAY, owner: str = "AAA601") -> str:
+    return f"{owner}_{identifier}_{day:%Y%m%d}_{number:02}0000.oao"
+
+
+def of_ann(
+    entries: dict[str, dict[str, Any]] | None = None,
+    seen: bool = True,
+    device: Device | None = None,
+    others: dict[int, dict[str, dict[str, Any]]] | None = None,
+) -> tuple[State, str]:
+    ledgers = (others or {}) | {601: entries or {}}
+    seen_devices = frozenset({601} if seen else ())
+    devices = {601: device} if device else {}
+    (line,) = reconcile(DAY, [ANN], ledgers, seen_devices, devices, Expected()).lines
+    return line.state, line.remark
+
+
+class TestState:
+    def test_who_has_all_tracks_is_collected(self) -> None:
+        assert of_ann({track(1): entry(), track(2): entry("skipped")}) == (State.COLLECTED, "")
+
+    @pytest.mark.parametrize("status", ["queued", "failed"])
+    def test_a_track_that_is_known_and_not_here_is_missing(self, status: str) -> None:
+        assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known and not here")
+
+    def test_a_device_that_was_here_without_a_track_of_the_day_is_missing(self) -> None:
+        answer = (State.MISSING, "it was here, and has no track of this day")
+        assert of_ann({track(1, day=BEFORE): entry()}) == answer
+        assert of_ann({track(1): entry("skipped")}) == answer
+
+    def test_a_device_that_nobody_met_was_never_seen(self) -> None:
+        assert of_ann(seen=False) == (State.NEVER_SEEN, "")
+
+    def test_one_that_left_early_has_done_so_whatever_the_ledger_says(self) -> None:
+        gone = Device(601, stage=Stage.GONE, left_early="Ann: 1 of 2 tracks missing (x)")
+        assert of_ann({track(1): entry()}, device=gone) == (State.LEFT_EARLY, "Ann: 1 of 2 tracks missing (x)")
+
+    def test_what_was_waived_is_missing_and_says_why(self) -> None:
+        gone = Device(601, stage=Stage.GONE, waived="drowned (x)")
+        assert of_ann({track(1): entry("failed")}, device=gone) == (State.MISSING, "waived: drowned (x)")
+
+    def test_one_that_is_here_is_collected_only_by_its_verdict(self) -> None:
+        ledger = {track(1): entry()}
+        assert of_ann(ledger, device=Device(601, stage=Stage.INSPECTING))[0] is State.MISSING
+        assert of_ann(ledger, device=Device(601, stage=Stage.COLLECTED))[0] is State.COLLECTED
+
+    def test_much_less_than_the_others_is_short(self) -> None:
+        others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
+        state, remark = of_ann({track(1): entry(hours=0.5)}, others=others)
+        assert (state, remark) == (State.SHORT, "short track: 0.5 hours, the median is 5.0")
+
+    def test_damage_is_remarked(self) -> None:
+        ledger = {track(1): entry(outcome="damaged", damage="bad frame at byte 512")}
+        assert of_ann(ledger) == (State.COLLECTED, "bad frame at byte 512")
+
+
+def test_each_device_has_one_line_and_the_first_on_the_roster_counts() -> None:
+    late = Assignment(601, DAY, DAY, "BBB601", "Bo", "", 3)
+    other = Assignment(601, BEFORE, BEFORE, "CCC601", "Cy", "", 4)
+    day = reconcile(DAY, [other, ANN, late], {}, frozenset(), {}, Expected())
+    assert [line.sailor for line in day.lines] == ["Ann"]
+
+
+def test_tracks_of_nobody_are_listed_apart() -> None:
+    ledgers = {601: {track(1): entry(), f"motion-601_{DAY:%Y%m%d}_200000.oao": entry()}}
+    day = reconcile(DAY, [ANN], ledgers, frozenset({601}), {}, Expected())
+    assert day.unassigned == (f"motion-601_{DAY:%Y%m%d}_200000.oao",)
+    assert day.lines[0].tracks == (track(1),)
+    assert [claim.track for claim in claims_of(DAY, [ANN], ledgers)] == [track(1)]
+
+
+def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:
+    evil = Assignment(601, DAY, DAY, "AAA601", '=HYPERLINK("http://x")', "+7", 2)
+    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, frozenset({601}), {}, Expected())
+    data = day_as_csv(day)
+    assert data.startswith(b"\xef\xbb\xbf")
+    (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
+    assert row["Sailor"] == '\'=HYPERLINK("http://x")'
+    assert (row["Tally"], row["State"], row["Hours"], row["Knots (500m)"]) == ("'+7", "collected", "4.00", "20.00")
+
+
+def test_nonsense_in_a_ledger_costs_only_its_figures() -> None:
+    odd = {track(1): {"status": "completed", "duration": "x", "distance": None, "500m_best": True}}
+    day = reconcile(DAY, [ANN], {601: odd}, frozenset({601}), {}, Expected())
+    assert (day.lines[0].state, day.lines[0].hours, day.lines[0].knots) == (State.COLLECTED, 0.0, 0.0)
+
+
+def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
+    event = captures / "event-2022"
+    assignments = parse_roster((event / "config" / "motions.csv").read_bytes()).assignments
+    ledgers = {
+        int(path.parent.name.partition("-")[2]): json.loads(path.read_text())
+        for path in event.glob("motions/motion-*/downloads.json")
+    }
+    day: Day = reconcile(DAY, assignments, ledgers, frozenset(ledgers), {}, Expected())
+    completed = [
+        name
+        for entries in ledgers.values()
+        for name, found in entries.items()
+        if f"_{DAY:%Y%m%d}_" in name and found["status"] == "completed"
+    ]
+    assert sum(len(line.tracks) for line in day.lines) + len(day.unassigned) == len(completed) > 10
+    assert not day.count(State.LEFT_EARLY)

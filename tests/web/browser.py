@@ -1,0 +1,144 @@
+"""Real Chromium, and a stage in another process that it looks at."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+PATIENCE = 20.0  # s until a test gives up
+# Nothing that is asked for anywhere else, and nothing kept.
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; skips a test where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="no playwright here")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium here")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        browser.close()
+
+
+class Theatre:
+    """The stage's process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = ""
+        self.said: list[str] = []
+        self._lines: Queue[str] = Queue()
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def token(self) -> str:
+        """That of this run."""
+        return (self.folder / ".sse_twisted" / "web-token").read_text().strip()
+
+    def open(self) -> None:
+        """Start, at the address of before if there was one."""
+        port = [self.address.rstrip("/").rpartition(":")[2]] if self.address else []
+        command = [sys.executable, "-m", "tests.web.stage", str(self.folder), *port]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+        threading.Thread(target=self._hear, args=(self._process,), daemon=True).start()
+        line = self.hears("The board is at ")
+        self.address = re.findall(r"http://\S+?/", line)[0]
+
+    def close(self) -> None:
+        """End."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            assert self._process.wait(PATIENCE) == 0
+            for stream in (self._process.stdin, self._process.stdout):
+                if stream is not None:
+                    stream.close()
+            self._process = None
+
+    def play(self, *lines: str) -> None:
+        """Let something happen."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        for line in lines:
+            self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def hears(self, text: str) -> str:
+        """The next line of its log that contains the text."""
+        while True:
+            try:
+                line = self._lines.get(timeout=PATIENCE)
+            except Empty:
+                raise AssertionError(f"no {text!r} in\n" + "\n".join(self.said)) from None
+            if text in line:
+                return line
+
+    def _hear(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.said.append(line.rstrip())
+            self._lines.put(line.rstrip())
+
+
+class Watcher:
+    """Somebody with a browser: a context of its own, in which nothing may go wrong."""
+
+    def __init__(self, browser: Browser, address: str, **options: Any) -> None:
+        self.address = address
+        self.mishaps: list[str] = []
+        self._context: BrowserContext = browser.new_context(**options)
+        self._context.set_default_timeout(PATIENCE * 1000)
+        self.page: Page = self._context.new_page()
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.mishaps.append(str(error)))
+        self.page.on("request", self._request)
+
+    def goes_to(self, path: str = "/") -> Page:
+        """Open a page."""
+        self.page.goto(self.address.rstrip("/") + path)
+        return self.page
+
+    def sees(self, identifier: int, column: str) -> None:
+        """Wait until a device is in a column."""
+        self.page.locator(f"#{column} #device-{identifier}").wait_for(state="visible")
+
+    def close(self) -> None:
+        """Nothing was asked for elsewhere, and no script failed."""
+        self._context.close()
+        assert not self.mishaps, self.mishaps
+
+    def _console(self, message: Any) -> None:
+        # A lost connection is told by the browser itself, and shown by the page.
+        if message.type in ("error", "warning") and "net::ERR" not in message.text and "401" not in message.text:
+            self.mishaps.append(message.text)
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(self.address):
+            self.mishaps.append(f"asked for {request.url}")

@@ -1,0 +1,29 @@
+"""A desk with two people on the roster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.event import VirtualEvent, log_of
+from tests.web.desk import Desk
+
+
+@pytest.fixture
+def reactor() -> Any:
+    """The real one."""
+    from twisted.internet import reactor as installed
+
+    return installed
+
+
+@pytest.fixture
+def desk(event: VirtualEvent) -> Iterator[Desk]:
+    """Devices 601 and 602 are expected today; each has a track, and comes when it is told to."""
+    event.device(601, log_of(601))
+    event.device(602, log_of(602))
+    desk = Desk(event)
+    yield desk
+    desk.close()

@@ -1,0 +1,137 @@
+"""A collector with its board and a few simulated devices in a process of its own, played from outside line by line.
+
+    python -m tests.web.stage FOLDER [PORT]
+
+It says where the board is, then does what stands on its input, a line each: `arrive 601`, `depart 601`,
+`rate 601 50000` (bytes/s, 0 = as fast as it goes), `cut 601` (each transfer after 50,000 bytes), `mend 601`.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import structs
+from twisted.application.service import MultiService
+from twisted.internet.stdio import StandardIO
+from twisted.logger import LogEvent, formatEvent
+from twisted.protocols.basic import LineOnlyReceiver
+
+from sse_twisted.collector import Collector
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
+from sse_twisted.signals import SignalService
+from sse_twisted.simulator.addresses import free_ports
+from sse_twisted.simulator.berths import Berth, Plan
+from sse_twisted.simulator.documents import EVENT_FIRMWARE
+from sse_twisted.simulator.faults import Fault
+from sse_twisted.simulator.fleet import SimulatedFleet
+from sse_twisted.simulator.http import DeviceServer
+from sse_twisted.simulator.inventions import TIMEZONE, invent_device, invent_load, invent_roster
+from sse_twisted.tap import together
+from sse_twisted.web.service import WebService
+from sse_twisted.world import real_world
+
+FIRST: Final = 601
+COUNT: Final = 9
+SIZE: Final = 400_000  # bytes of each track
+EVIL: Final = "<script>document.title='evil'</script>"
+NEVER: Final = 1e6  # s
+
+
+class Stage(MultiService):
+    """The devices, the collector and the board."""
+
+    def __init__(self, reactor: Any, folder: Path, port: int) -> None:
+        super().__init__()
+        noon = int(reactor.seconds() - 2 * 3600) * 1000
+        devices = [invent_device(FIRST + number, seed=1) for number in range(COUNT)]
+        for device in devices:
+            device.logs.extend(invent_load(device.identifier, (SIZE, SIZE // 2), noon))
+        ports = free_ports("127.0.0.1", COUNT)
+        berths = [
+            Berth(DeviceServer(reactor, device, port=port), Plan(NEVER))
+            for device, port in zip(devices, ports, strict=True)
+        ]
+        self.fleet = SimulatedFleet(reactor, berths)
+        event = EventFolder(folder)
+        write_roster(event.roster, [device.identifier for device in devices], reactor.seconds())
+        addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self.fleet.addresses.items()}
+        settings = Settings(
+            devices=Devices(addresses=addresses),
+            scan=Scan(interval=0.2),
+            cleanup=Cleanup(interval=0.5, timeout=1.0),
+            downloads=Downloads(timeout=2.0, first_retry=3.0),
+            expected=Expected(firmwares=(EVENT_FIRMWARE,)),
+            log=Log(console="critical"),
+        )
+        settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(folder)))
+        collector = Collector(event, settings, lambda: settings, real_world(reactor))
+        collector.journal.observe(self._say)
+        web = WebService(reactor, collector, f"tcp:{port}:interface=127.0.0.1", None)
+        for service in (collector, web, self.fleet):
+            service.setServiceParent(self)
+
+    def play(self, line: str) -> None:
+        """Do what a line says."""
+        command, number, *rest = line.split()
+        device = self.fleet.devices[int(number)]
+        if command == "arrive":
+            self.fleet.arrive(int(number))
+        elif command == "depart":
+            self.fleet.depart(int(number))
+        elif command == "rate":
+            device.bytes_per_second = float(rest[0])
+        elif command == "cut":
+            device.add_fault(Fault("cut", at=50_000), path="/logs/")
+        elif command == "mend":
+            device.clear_faults()
+        else:
+            raise ValueError(line)
+
+    def _say(self, event: LogEvent) -> None:
+        print(formatEvent(event), flush=True)
+
+
+def write_roster(path: Path, numbers: list[int], now: float) -> None:
+    """One person each, the first of whom has an evil name."""
+    today = datetime.datetime.fromtimestamp(now + 60 * TIMEZONE, datetime.UTC).date()
+    rows = invent_roster(numbers, today, today, seed=1)
+    rows[0]["First Name"] = EVIL
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class _Lines(LineOnlyReceiver):
+    delimiter = b"\n"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802 - of LineOnlyReceiver
+        self._stage.play(line.decode())
+
+
+def main() -> None:
+    """Play until the process is ended."""
+    from twisted.internet import reactor
+
+    folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    stage = Stage(reactor, folder, port)
+    whole = together(SignalService(reactor, lambda: None), stage)
+    StandardIO(_Lines(stage))
+    running: Any = reactor
+    whole.privilegedStartService()
+    whole.startService()
+    running.addSystemEventTrigger("before", "shutdown", whole.stopService)
+    running.run()
+
+
+if __name__ == "__main__":
+    main()

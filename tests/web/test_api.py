@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sse_twisted.fleet import Stage
+from tests.web.desk import Desk
+
+DAY = "2022-10-17"
+
+
+@pytest.fixture
+def busy(desk: Desk) -> Desk:
+    """601 can be switched off."""
+    desk.event.arrive(601)
+    desk.event.until("motion-601 can be disconnected")
+    desk.advance(0.2)
+    return desk
+
+
+class TestReading:
+    def test_the_fleet_is_the_board(self, busy: Desk) -> None:
+        fleet = busy.get("/api/v1/fleet").json
+        assert {tile["id"]: tile["column"] for tile in fleet["devices"]} == {601: "switch-off", 602: "expected"}
+        assert (fleet["summary"]["collected"], fleet["summary"]["expected"]) == (1, 2)
+        assert [condition["ok"] for condition in fleet["summary"]["conditions"]] == [True] * 4
+
+    def test_the_state_of_the_fleet_is_where_the_stream_goes_on(self, busy: Desk) -> None:
+        state = busy.get("/api/v1/fleet").json["state"]
+        assert busy.listen(Last_Event_ID=state).boards[0]["devices"] == []
+
+    def test_a_device_has_its_tracks_and_events(self, busy: Desk) -> None:
+        device = busy.get("/api/v1/devices/601").json
+        assert [(track["status"], track["outcome"]) for track in device["tracks"]] == [("completed", "verified")]
+        assert device["events"][-1]["text"] == "can be disconnected"
+        assert device["carriers"][0]["file_id"] == "ABC601XYZ"
+        assert device["address"] == "10.0.2.89"
+
+    def test_a_day_its_tracks_and_its_ranking(self, busy: Desk) -> None:
+        states = [line["state"] for line in busy.get(f"/api/v1/days/{DAY}").json["lines"]]
+        assert states == ["collected", "never seen"]
+        assert [track["identifier"] for track in busy.get(f"/api/v1/tracks?day={DAY}").json] == [601]
+        ranking = busy.get("/api/v1/ranking").json
+        assert ranking["verified"] is False
+        assert [place["id"] for place in ranking["disciplines"]["500m"]] == [601]
+
+    def test_who_is_missing(self, busy: Desk) -> None:
+        assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [602]
+
+    def test_figures(self, busy: Desk) -> None:
+        assert busy.get("/api/v1/stats").json["tracks"]["verified"] == 1
+
+    @pytest.mark.parametrize("query", ["day=x", "day=2022-02-30", "day="])
+    def test_a_day_that_is_none_is_refused(self, busy: Desk, query: str) -> None:
+        answer = busy.get(f"/api/v1/tracks?{query}")
+        assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
+
+    def test_a_head_has_no_body(self, busy: Desk) -> None:
+        answer = busy.ask("HEAD", "/api/v1/fleet")
+        assert (answer.status, answer.body) == (200, b"")
+
+
+class TestCommands:
+    def test_retry_has_an_outcome(self, busy: Desk) -> None:
+        assert busy.command("devices/601/retry").json == {"done": True, "detail": ""}
+        assert len(busy.event.said("motion-601 can be disconnected")) == 2
+
+    def test_what_takes_its_time_has_begun(self, busy: Desk) -> None:
+        busy.event.servers[601].device.latency = 9.0
+        answer = busy.command("devices/601/retry")
+        assert (answer.status, answer.json["done"]) == (202, False)
+
+    def test_what_can_not_be_done_is_said(self, busy: Desk) -> None:
+        answer = busy.command("devices/602/retry")
+        assert (answer.status, answer.json["detail"]) == (409, "motion-602 is not here (absent)")
+
+    def test_forget_begins_anew(self, busy: Desk) -> None:
+        assert busy.command("devices/601/forget").status == 200
+        busy.advance(5.0)
+        assert len(busy.event.said("motion-601 is connected")) == 2
+
+    def test_pause_and_resume_are_on_the_board(self, busy: Desk) -> None:
+        def downloads() -> Any:
+            busy.advance(0.2)
+            conditions = busy.get("/api/v1/fleet").json["summary"]["conditions"]
+            return next(condition for condition in conditions if condition["subject"] == "downloads")
+
+        busy.command("pause")
+        assert not downloads()["ok"]
+        busy.command("resume")
+        assert downloads()["ok"]
+
+    def test_loglevel_reload_and_rescan(self, busy: Desk) -> None:
+        assert busy.command("loglevel", {"level": "debug"}).status == 200
+        assert busy.command("loglevel", {"level": "loud"}).status == 400
+        assert busy.command("reload").json["detail"]
+        rounds = busy.collector.scanner.rounds
+        assert busy.command("rescan").status == 200
+        assert busy.collector.scanner.rounds > rounds
+
+    def test_fetch_of_an_unknown_track_is_refused(self, busy: Desk) -> None:
+        answer = busy.command("devices/601/fetch", {"track": "nothing.oao"})
+        assert (answer.status, answer.json["detail"]) == (409, "motion-601 lists no track nothing.oao")
+
+    def test_waive_needs_an_alarm_and_a_reason(self, busy: Desk) -> None:
+        assert busy.command("devices/602/waive", {"reason": "lost"}).status == 409
+        busy.know(602, stage=Stage.GONE, left_early="its tracks are not known yet")
+        assert busy.command("devices/602/waive", {"reason": "  "}).status == 409
+        assert busy.command("devices/602/waive", {"reason": "lost"}).status == 200
+
+
+class TestDescription:
+    def test_it_is_that_of_all_routes(self, desk: Desk) -> None:
+        description = desk.get("/api/v1/openapi.json").json
+        assert description["openapi"] == "3.1.0"
+        described = {(method.upper(), path) for path, item in description["paths"].items() for method in item}
+        served = {(route.method, route.path) for route in desk.web.router.routes if route.path.startswith("/api/")}
+        assert described == served - {("GET", "/api/v1/openapi.json")}
+
+    def test_whatever_changes_something_needs_the_token(self, desk: Desk) -> None:
+        for item in desk.get("/api/v1/openapi.json").json["paths"].values():
+            assert all(("security" in operation) == (method == "post") for method, operation in item.items())

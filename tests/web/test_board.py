@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from sse_twisted.fleet import Stage
+from sse_twisted.web.board import Board
+from tests.web.desk import Desk
+
+
+def changed(board: Board, since: int | None) -> list[int]:
+    return [tile.id for tile in board.changes(since).tiles]
+
+
+def test_who_knows_nothing_is_told_everything(desk: Desk) -> None:
+    changes = desk.web.board.changes(None)
+    assert changes.since is None
+    assert [tile.id for tile in changes.tiles] == [601, 602]
+
+
+def test_only_what_has_changed_since_is_told(desk: Desk) -> None:
+    board = desk.web.board
+    first = board.number
+    desk.know(602, stage=Stage.CONNECTED)
+    second = board.number
+    desk.know(601, stage=Stage.CONNECTED)
+    assert changed(board, first) == [601, 602]
+    assert changed(board, second) == [601]
+    assert changed(board, board.number) == []
+
+
+def test_a_state_from_the_future_is_none_of_ours(desk: Desk) -> None:
+    board = desk.web.board
+    assert board.changes(board.number + 1).since is None
+
+
+def test_many_changes_at_once_are_one_state(desk: Desk) -> None:
+    board = desk.web.board
+    desk.know(601, stage=Stage.DOWNLOADING, downloading="a", size=1000)
+    before = board.number
+    for received in range(1, 500):
+        desk.collector.fleet.update(601, received=received)
+    desk.advance(0.2)
+    assert board.number == before + 1
+    tile = board.tile(601)
+    assert tile is not None
+    assert tile.download is not None
+    assert tile.download.received == 499
+
+
+def test_a_transfer_has_the_rate_since_it_was_first_seen(desk: Desk) -> None:
+    desk.collector.fleet.update(601, stage=Stage.DOWNLOADING, downloading="a", size=10**6, received=0)
+    desk.advance(2.0)
+    desk.collector.fleet.update(601, received=600_000)
+    desk.advance(0.1)
+    tile = desk.web.board.tile(601)
+    assert tile is not None
+    assert tile.download is not None
+    assert 250_000 < tile.download.rate <= 300_000
+
+
+def test_who_is_taken_off_the_roster_is_removed(desk: Desk) -> None:
+    board = desk.web.board
+    before = board.number
+    desk.event.people.pop()
+    desk.event.write_roster()
+    desk.advance(5.0)
+    assert board.changes(before).removed == (602,)
+    assert changed(board, None) == [601]
+
+
+def test_the_next_day_everybody_is_expected_again(desk: Desk) -> None:
+    desk.know(601, stage=Stage.GONE)
+    assert desk.web.board.summary.columns["gone"] == 1
+    listening = desk.listen()
+    desk.reactor.advance(86_400)
+    desk.advance(1.5)
+    summary = desk.web.board.summary
+    assert (summary.columns["gone"], summary.columns["expected"], summary.collected) == (0, 2, 0)
+    last = {tile["id"]: tile["column"] for told in listening.boards for tile in told["devices"]}
+    assert last == {601: "expected", 602: "expected"}
+
+
+def test_waived_devices_are_not_collected(desk: Desk) -> None:
+    desk.know(601, stage=Stage.GONE, waived="lost")
+    desk.know(602, stage=Stage.GONE)
+    assert desk.web.board.summary.collected == 1

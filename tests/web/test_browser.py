@@ -1,0 +1,214 @@
+"""The board in real Chromium, before a stage on which devices come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.real_event import folder_in_memory
+from tests.web.browser import Theatre, Watcher, chromium
+from tests.web.stage import EVIL
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+Watching = Callable[..., AbstractContextManager[Watcher]]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def theatre(browser: Browser) -> Iterator[Theatre]:
+    """One stage for all tests: each has devices of its own."""
+    with folder_in_memory() as folder:
+        theatre = Theatre(folder)
+        theatre.open()
+        yield theatre
+        theatre.close()
+
+
+@pytest.fixture
+def watching(browser: Browser, theatre: Theatre) -> Watching:
+    @contextmanager
+    def watch(**options: Any) -> Iterator[Watcher]:
+        watcher = Watcher(browser, theatre.address, **options)
+        yield watcher
+        watcher.close()
+
+    return watch
+
+
+def violations(page: Page) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
+
+def is_within_its_width(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def test_a_device_goes_through_all_columns(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        watcher.sees(601, "expected")
+        theatre.play("rate 601 200000", "arrive 601")
+        watcher.sees(601, "working")
+        bar = page.locator("#device-601 progress")
+        bar.wait_for()
+        assert "track 1 of 2" in page.locator("#device-601").inner_text()
+        theatre.play("rate 601 0")
+        watcher.sees(601, "switch-off")
+        assert "SWITCH OFF" in page.locator("#device-601").inner_text()
+        assert EVIL in page.locator("#device-601").inner_text()
+        assert page.title().endswith(" collected")
+        theatre.play("depart 601")
+        watcher.sees(601, "gone")
+
+
+def test_a_device_that_must_be_kept_on_says_why_and_when_it_is_tried_again(
+    watching: Watching, theatre: Theatre
+) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        theatre.play("cut 602", "arrive 602")
+        watcher.sees(602, "keep-on")
+        text = page.locator("#device-602").inner_text()
+        assert "KEEP ON" in text
+        assert "2 of 2 tracks missing (connection lost after 50,000 bytes)" in text
+        assert "Tried again in" in text
+        theatre.play("mend 602")
+        watcher.sees(602, "switch-off")
+
+
+def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        theatre.play("cut 603", "arrive 603")
+        watcher.sees(603, "keep-on")
+        theatre.play("depart 603")
+        watcher.sees(603, "left-early")
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.dataset.command") == "waive":
+                break
+        page.keyboard.press("Enter")
+        page.keyboard.type("it fell into the water")
+        page.keyboard.press("Tab")
+        page.keyboard.type("not the token at all")
+        page.keyboard.press("Enter")
+        page.get_by_text("That is not the token.").wait_for()
+        page.keyboard.press("Control+A")
+        page.keyboard.type(theatre.token)
+        page.keyboard.press("Enter")
+        watcher.sees(603, "gone")
+        assert "waived" in page.locator("#device-603").inner_text()
+        theatre.hears("motion-603 is waived - it fell into the water (")
+        assert page.locator("#left-early").is_hidden()
+
+
+def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        for name, token in (("Pause downloads…", theatre.token), ("Resume downloads…", "")):
+            page.get_by_role("button", name=name).click()
+            if token:
+                page.get_by_label("Token").fill(token)
+            else:
+                assert page.get_by_label("Token").is_hidden()
+            page.get_by_role("button", name="Do it").click()
+            page.locator("#ask").wait_for(state="hidden")
+            paused = page.get_by_text("downloads pause: somebody asked for it")
+            paused.wait_for(state="visible" if token else "hidden")
+
+
+def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        theatre.play("arrive 604")
+        watcher.sees(604, "switch-off")
+        theatre.play("depart 604")
+        watcher.sees(604, "gone")
+        theatre.close()
+        page.get_by_text("No word from the collector since").wait_for()
+        assert "is-stale" in (page.locator("body").get_attribute("class") or "")
+        theatre.open()
+        page.locator("#lost").wait_for(state="hidden")
+        watcher.sees(604, "gone")
+        assert "is-stale" not in (page.locator("body").get_attribute("class") or "")
+        theatre.play("arrive 605")
+        watcher.sees(605, "switch-off")
+
+
+def test_without_javascript_the_page_shows_the_state_and_loads_itself_again(
+    watching: Watching, theatre: Theatre
+) -> None:
+    with watching(java_script_enabled=False) as watcher:
+        page = watcher.goes_to()
+        watcher.sees(606, "expected")
+        assert page.locator("button:visible").count() == 0
+        theatre.play("arrive 606")
+        watcher.sees(606, "switch-off")
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre: Theatre) -> None:
+    with watching(viewport={"width": 360, "height": 740}, has_touch=True) as watcher:
+        for path in ("/", "/devices/601", "/ranking"):
+            assert is_within_its_width(watcher.goes_to(path)), path
+        theatre.play("arrive 607")
+        page = watcher.goes_to()
+        watcher.sees(607, "switch-off")
+        number = page.locator("#device-607 .number").bounding_box()
+        assert number is not None
+        assert number["height"] >= 40
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_to_object_to(watching: Watching, theatre: Theatre, scheme: str) -> None:
+    pytest.importorskip("axe_playwright_python", reason="no axe here")
+    theatre.play("cut 608", "arrive 608")
+    with watching(color_scheme=scheme, reduced_motion="reduce") as watcher:
+        page = watcher.goes_to()
+        watcher.sees(608, "keep-on")
+        day = page.get_by_role("link", name="Day").get_attribute("href") or ""
+        for path in ("/", "/devices/608", day, "/ranking"):
+            assert violations(watcher.goes_to(path)) == [], path
+        watcher.goes_to()
+        page.get_by_role("button", name="Pause downloads…").click()
+        assert violations(page) == []
+
+
+def test_a_sound_tells_of_a_verdict_if_it_is_wanted(watching: Watching, theatre: Theatre) -> None:
+    count = """
+        window.tones = 0;
+        const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function (...when) { window.tones += 1; start.apply(this, when); };
+    """
+    with watching() as watcher:
+        watcher.page.add_init_script(count)
+        page = watcher.goes_to()
+        page.get_by_role("button", name="Sound off").click()
+        assert page.get_by_role("button", name="Sound on").get_attribute("aria-pressed") == "true"
+        tried = page.evaluate("window.tones")
+        theatre.play("arrive 609")
+        watcher.sees(609, "switch-off")
+        assert page.evaluate("window.tones") > tried
+        page.get_by_role("status").get_by_text("609 can be switched off").wait_for(state="attached")
+
+
+def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watching) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        page.get_by_role("link", name="Day").click()
+        page.emulate_media(media="print")
+        assert page.get_by_role("navigation").is_hidden()
+        assert page.get_by_role("row").count() == 10

@@ -1,0 +1,56 @@
+"""The API asked by Schemathesis, which makes up what its description allows, and what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.real_event import folder_in_memory
+from tests.web.browser import Theatre
+
+schemathesis = pytest.importorskip("schemathesis", reason="no schemathesis here")
+pytestmark = pytest.mark.slow
+EXAMPLES = 6  # of each operation and mode
+ENDLESS = "/api/v1/events"
+
+
+@pytest.fixture(scope="module")
+def theatre() -> Iterator[Theatre]:
+    with folder_in_memory() as folder:
+        theatre = Theatre(folder)
+        theatre.open()
+        theatre.play("arrive 601")
+        yield theatre
+        theatre.close()
+
+
+@pytest.mark.parametrize("mode", ["positive", "negative"])
+def test_it_does_what_its_description_says(theatre: Theatre, mode: str) -> None:
+    schema = schemathesis.openapi.from_url(f"{theatre.address}api/v1/openapi.json")
+    token = {"Authorization": f"Bearer {theatre.token}"}
+    asked = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.path == ENDLESS:
+            continue
+        if mode == "negative" and not (operation.body or operation.query or operation.path_parameters):
+            continue
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=schemathesis.GenerationMode(mode)))
+        def ask(case: Any) -> None:
+            nonlocal asked
+            asked += 1
+            case.call_and_validate(headers=token)
+
+        ask()
+    assert asked > 20

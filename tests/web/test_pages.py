@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from sse_twisted.fleet import Stage
+from tests.event import VirtualEvent
+from tests.web.desk import Desk
+
+EVIL = '<script>alert("x")</script>'
+
+
+def column(page: str, name: str) -> str:
+    found = re.search(rf'<section class="column {name}.*?</section>', page, re.DOTALL)
+    assert found
+    return found[0]
+
+
+class TestTheBoard:
+    def test_is_complete_without_any_script(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        desk.advance(0.2)
+        page = desk.get("/").text
+        assert "<strong>1</strong> of <strong>2</strong> collected today" in page
+        assert 'id="device-601"' in column(page, "switch-off")
+        assert "switch off" in column(page, "switch-off")
+        assert "ABC601XYZ" in column(page, "switch-off")
+        assert 'id="device-602"' in column(page, "expected")
+        assert '<noscript><meta http-equiv="refresh"' in page
+
+    def test_says_what_is_missing_and_when_it_is_tried_again(self, desk: Desk) -> None:
+        retry_at = desk.reactor.seconds() + 8
+        desk.know(601, stage=Stage.ATTENTION, reason="1 of 2 tracks missing (no answer)", retry_at=retry_at)
+        keep_on = column(desk.get("/").text, "keep-on")
+        assert "1 of 2 tracks missing (no answer)" in keep_on
+        assert f'data-until="{int(retry_at)}"' in keep_on
+
+    def test_shows_the_alarm_of_a_device_that_left_too_early_until_it_is_waived(self, desk: Desk) -> None:
+        desk.know(601, stage=Stage.GONE, left_early="1 of 2 tracks missing")
+        assert 'id="device-601"' in column(desk.get("/").text, "left-early")
+        assert desk.command("devices/601/waive", {"reason": "it fell into the water"}).status == 200
+        desk.advance(0.2)
+        page = desk.get("/").text
+        assert 'id="device-601"' not in column(page, "left-early")
+        assert "waived" in column(page, "gone")
+        assert desk.event.said("motion-601 is waived - it fell into the water (1 of 2 tracks missing)")
+
+    def test_escapes_whatever_comes_from_elsewhere(self, event: VirtualEvent) -> None:
+        event.people.append(
+            dict(
+                zip(
+                    ("Motion ID", "Start Date", "End Date", "File ID", "First Name", "Family Name"),
+                    ("601", "2022-10-15", "2022-10-21", "ABC601XYZ", EVIL, "O'Neill & Sons"),
+                    strict=True,
+                )
+            )
+        )
+        event.write_roster()
+        desk = Desk(event)
+        desk.know(601, stage=Stage.ATTENTION, findings=(f"firmware is not approved ({EVIL})",), reason=EVIL)
+        pages = [desk.get(path).text for path in ("/", "/devices/601", "/days/2022-10-17", "/ranking")]
+        streamed = desk.listen("/stream").boards[0]["tiles"][0]["html"]
+        desk.close()
+        for text in (*pages, streamed):
+            assert "<script>" not in text.replace('<script src="/static/board.js" defer></script>', "")
+        assert streamed.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") == 3
+        assert "O&#39;Neill &amp; Sons" in pages[0]
+
+    def test_tells_a_lost_network_from_absent_devices(self, desk: Desk) -> None:
+        assert "Network?" not in desk.get("/").text
+        desk.event.names.trouble = "no name server has answered for 12 s"
+        desk.listen()
+        desk.advance(2.0)
+        page = desk.get("/").text
+        assert "Network?" in page
+        assert "no name server has answered for 12 s: has the laptop lost the WiFi?" in page
+
+    def test_asks_whether_the_clock_is_right_when_nobody_is_expected(self, desk: Desk) -> None:
+        desk.reactor.advance(7 * 86_400)
+        desk.listen()
+        desk.advance(2.0)
+        assert "nobody is on the roster on 2022-10-24" in desk.get("/").text
+
+    def test_a_thousand_devices_are_less_than_100_kb_on_the_wire(self, event: VirtualEvent) -> None:
+        for identifier in range(1, 1001):
+            row = (str(identifier), "2022-10-15", "2022-10-21", f"ABC{identifier}XYZ", "Sailor", str(identifier))
+            columns = ("Motion ID", "Start Date", "End Date", "File ID", "First Name", "Family Name")
+            event.people.append(dict(zip(columns, row, strict=True)))
+        event.write_roster()
+        desk = Desk(event)
+        paths = ("/", "/static/board.css", "/static/board.js", "/static/icons.svg", "/static/favicon.svg")
+        weights = [desk.weigh(path) for path in paths]
+        desk.close()
+        assert sum(weights) < 100_000
+
+
+class TestOtherPages:
+    def test_a_device_shows_what_it_says_beside_what_is_expected(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        page = desk.get("/devices/601").text
+        assert "completed, verified" in page
+        assert "can be disconnected" in page
+        assert re.search(r"time zone.*?<td>60</td><td>60</td>.*?as expected", page, re.DOTALL)
+
+    def test_a_day_is_there_as_page_json_and_csv(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        assert "never seen" in desk.get("/days/2022-10-17").text
+        lines = {line["id"]: line for line in json.loads(desk.get("/days/2022-10-17.json").body)["lines"]}
+        assert {number: line["state"] for number, line in lines.items()} == {601: "collected", 602: "never seen"}
+        table = desk.get("/days/2022-10-17.csv")
+        assert table.headers["content-type"] == "text/csv; charset=utf-8"
+        assert "2022-10-17,601,Sailor 601,,ABC601XYZ,collected,ABC601XYZ_601_20221017_090000.oao" in table.text
+
+    def test_the_ranking_says_whose_figures_these_are(self, desk: Desk) -> None:
+        desk.event.arrive(601, 602)
+        desk.event.until("motion-602 can be disconnected")
+        page = desk.get("/ranking").text
+        assert "As the devices report them" in page
+        assert page.count("Sailor 601") == 3
+
+    @pytest.mark.parametrize("path", ["/nothing", "/devices/0", "/devices/7777", "/days/2022-13-01", "/static/../x.py"])
+    def test_what_is_not_there_is_not_found(self, desk: Desk, path: str) -> None:
+        assert desk.get(path).status == 404
+        assert desk.get(path, Accept="text/html").text.startswith("<!DOCTYPE html>")
+
+    def test_a_file_that_the_browser_has_is_not_sent_again(self, desk: Desk) -> None:
+        first = desk.get("/static/board.js")
+        assert first.headers["content-type"] == "text/javascript; charset=utf-8"
+        again = desk.get("/static/board.js", If_None_Match=first.headers["etag"])
+        assert (again.status, again.body) == (304, b"")
+
+
+class TestHealth:
+    def test_who_answers_is_alive_and_ready(self, desk: Desk) -> None:
+        assert desk.get("/healthz").text == "alive\n"
+        assert desk.get("/readyz").status == 200
+
+    def test_without_names_nothing_is_collected(self, desk: Desk) -> None:
+        desk.event.names.trouble = "no name server is known"
+        answer = desk.get("/readyz")
+        assert (answer.status, answer.json["ready"]) == (503, False)
+
+    def test_metrics_are_those_of_the_collector(self, desk: Desk) -> None:
+        desk.listen()
+        metrics = desk.get("/metrics")
+        assert metrics.headers["content-type"].startswith("text/plain; version=")
+        assert 'sse_devices{stage="absent"} 2.0' in metrics.text
+        assert "sse_web_streams 1.0" in metrics.text

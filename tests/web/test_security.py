@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from sse_twisted.web.security import TokenError, make_token, read_token
+from tests.event import VirtualEvent
+from tests.web.desk import PLACE, Desk
+
+COMMANDS = (
+    "rescan",
+    "reload",
+    "pause",
+    "resume",
+    "loglevel",
+    "devices/601/retry",
+    "devices/601/forget",
+    "devices/601/fetch",
+    "devices/601/waive",
+)
+
+
+class TestCommands:
+    def test_all_of_them_need_the_token(self, desk: Desk) -> None:
+        routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
+        assert routes == {f"/api/v1/{command}".replace("601", "{identifier}") for command in COMMANDS}
+        for command in COMMANDS:
+            for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {desk.token}"}):
+                answer = desk.ask("POST", f"/api/v1/{command}", {}, **headers)
+                assert answer.status == 401
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert not desk.collector.commands.paused
+
+    def test_with_the_token_they_are_done(self, desk: Desk) -> None:
+        assert desk.command("pause").json == {"done": True, "detail": ""}
+        assert desk.collector.commands.paused
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://127.0.0.1:8081"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ],
+    )
+    def test_pages_of_other_sites_may_not_command_even_with_the_token(
+        self, desk: Desk, headers: dict[str, str]
+    ) -> None:
+        assert desk.command("pause", **headers).status == 403
+        assert not desk.collector.commands.paused
+
+    def test_our_own_page_may(self, desk: Desk) -> None:
+        headers = {"Origin": f"http://{PLACE}", "Sec-Fetch-Site": "same-origin"}
+        assert desk.command("pause", **headers).status == 200
+
+    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+    def test_what_a_form_of_another_site_can_send_is_no_command(self, desk: Desk, kind: str) -> None:
+        assert desk.command("pause", b"{}", Content_Type=kind).status == 415
+        assert not desk.collector.commands.paused
+
+
+class TestHost:
+    @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "x@y", "[::"])
+    def test_a_name_that_is_not_ours_is_refused(self, desk: Desk, host: str) -> None:
+        for path in ("/", "/api/v1/fleet", "/stream", "/metrics", "/nothing"):
+            assert desk.get(path, Host=host).status == 421
+
+    @pytest.mark.parametrize("host", ["127.0.0.1", "192.168.0.7:8080", "[fe80::1]:8080", "localhost", "LOCALHOST:8080"])
+    def test_numbers_and_our_own_name_are_taken(self, desk: Desk, host: str) -> None:
+        assert desk.get("/", Host=host).status == 200
+
+    def test_other_names_are_taken_if_the_settings_name_them(self, event: VirtualEvent) -> None:
+        from sse_twisted.settings import Settings, Web
+
+        event.settings = Settings(web=Web(hosts=("Bench.lan",)))
+        desk = Desk(event)
+        assert desk.get("/", Host="bench.lan:8080").status == 200
+        assert desk.get("/", Host="lan").status == 421
+        desk.close()
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("path", ["/", "/devices/601", "/nothing", "/api/v1/fleet", "/static/board.js"])
+    def test_allow_nothing_from_elsewhere_and_nothing_inline(self, desk: Desk, path: str) -> None:
+        answer = desk.get(path, Accept="text/html")
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    def test_pages_need_nothing_inline(self, desk: Desk) -> None:
+        for path in ("/", "/devices/601", "/days/2022-10-17", "/ranking"):
+            page = desk.get(path).text
+            assert "style=" not in page
+            assert " onclick" not in page
+            assert "<style" not in page
+            assert page.count("<script") == page.count('<script src="/static/')
+            assert "//" not in page.replace("<!DOCTYPE html>", "")
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"reason": 7}', b'{"other": 1}', b"\xff", b'{"reason": ""}'])
+    def test_a_body_that_is_nonsense_is_refused(self, desk: Desk, body: bytes) -> None:
+        assert desk.command("devices/601/waive", body).status == 400
+
+    def test_a_body_without_end_is_not_kept(self, desk: Desk) -> None:
+        assert desk.command("devices/601/waive", b"x" * 70_000).status == 413
+        assert desk.command("pause").status == 200
+
+    def test_a_wrong_method_is_told_the_right_one(self, desk: Desk) -> None:
+        answer = desk.ask("DELETE", "/api/v1/fleet")
+        assert (answer.status, answer.headers["allow"]) == (405, "GET")
+
+
+class TestToken:
+    def test_a_new_one_is_made_at_each_start_for_nobody_else_to_read(self, tmp_path: Path) -> None:
+        file = tmp_path / "state" / "web-token"
+        first, second = make_token(file), make_token(file)
+        assert first != second
+        assert read_token(file) == second
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    def test_one_of_our_own_is_taken(self, event: VirtualEvent, tmp_path: Path) -> None:
+        file = tmp_path / "token"
+        file.write_text("correct-horse-battery\n")
+        file.chmod(0o600)
+        desk = Desk(event, file)
+        assert desk.command("pause", Authorization="Bearer correct-horse-battery").status == 200
+        desk.close()
+
+    @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
+    def test_one_that_others_can_read_is_refused(self, tmp_path: Path, mode: int) -> None:
+        file = tmp_path / "token"
+        file.write_text("correct-horse-battery\n")
+        file.chmod(mode)
+        with pytest.raises(TokenError, match="can be read by others: chmod 600"):
+            read_token(file)
+
+    @pytest.mark.parametrize("text", ["", "short", "two words are no token", "ümläute-ümläute-ümläute"])
+    def test_one_that_is_none_is_refused(self, tmp_path: Path, text: str) -> None:
+        file = tmp_path / "token"
+        file.write_text(text)
+        file.chmod(0o600)
+        with pytest.raises(TokenError, match="a token is one line of at least 16"):
+            read_token(file)
+
+    def test_a_file_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(TokenError, match="No such file"):
+            read_token(tmp_path / "token")

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from sse_twisted.fleet import Device, Stage, TrackGlance
+from sse_twisted.roster import Assignment
+from sse_twisted.settings import Expected
+from sse_twisted.web.tiles import Column, Download, Tile, bytes_of, tile_of
+
+TODAY = datetime.date(2022, 10, 17)
+YESTERDAY = TODAY - datetime.timedelta(days=1)
+ANN = Assignment(601, YESTERDAY, YESTERDAY, "AAA601", "Ann", "", 2)
+BO = Assignment(601, TODAY, TODAY, "BBB601", "Bo", "", 3)
+
+
+def glance(name: str, day: datetime.date = TODAY, **figures: int) -> TrackGlance:
+    defaults = {"length": 1000, "end_date": 0, "duration": 3_600_000, "distance": 10_000_000, "best_500m": 10_000}
+    return TrackGlance(name, day, **(defaults | figures))
+
+
+def shown(
+    assignments: tuple[Assignment, ...] = (ANN, BO), since: datetime.date = TODAY, rate: float = 0.0, **known: Any
+) -> Tile:
+    return tile_of(Device(601, **known), assignments, TODAY, since, Expected(), rate)
+
+
+@pytest.mark.parametrize(
+    ("known", "column"),
+    [
+        ({}, Column.EXPECTED),
+        ({"stage": Stage.CONNECTED}, Column.WORKING),
+        ({"stage": Stage.INSPECTING}, Column.WORKING),
+        ({"stage": Stage.DOWNLOADING, "left_early": "1 of 1 tracks missing"}, Column.WORKING),
+        ({"stage": Stage.ATTENTION}, Column.KEEP_ON),
+        ({"stage": Stage.COLLECTED}, Column.SWITCH_OFF),
+        ({"stage": Stage.GONE}, Column.GONE),
+        ({"stage": Stage.GONE, "waived": "lost"}, Column.GONE),
+        ({"stage": Stage.GONE, "left_early": "1 of 1 tracks missing"}, Column.LEFT_EARLY),
+    ],
+)
+def test_each_device_is_in_its_bucket(known: dict[str, Any], column: Column) -> None:
+    assert shown(**known).column is column
+
+
+def test_only_a_verdict_leads_to_switch_off() -> None:
+    green = {stage for stage in Stage if shown(stage=stage, missing=("a",)).column is Column.SWITCH_OFF}
+    assert green == {Stage.COLLECTED}
+
+
+def test_who_was_done_yesterday_is_expected_again() -> None:
+    assert shown(stage=Stage.GONE, since=YESTERDAY).column is Column.EXPECTED
+
+
+def test_an_alarm_stays_over_night() -> None:
+    assert shown(stage=Stage.GONE, left_early="tracks", since=YESTERDAY).column is Column.LEFT_EARLY
+
+
+def test_a_device_that_nobody_carries_today_is_not_expected() -> None:
+    assert shown(assignments=(ANN,)).column is Column.ELSEWHERE
+    assert shown(assignments=(ANN,), stage=Stage.COLLECTED).column is Column.SWITCH_OFF
+
+
+def test_the_sailor_is_the_one_of_today() -> None:
+    tile = shown(sailor="Ann / Bo")
+    assert (tile.sailor, tile.file_id) == ("Bo", "BBB601")
+
+
+def test_figures_are_those_of_today() -> None:
+    tracks = (glance("old", YESTERDAY), glance("a", best_500m=0), glance("b", best_500m=18_520), glance("c"))
+    tile = shown(tracks=tracks)
+    assert (tile.today, tile.hours, tile.km) == (3, 3.0, 30.0)
+    assert tile.knots == pytest.approx(36.0)
+
+
+def test_a_download_is_the_nth_of_the_wanted_tracks() -> None:
+    tile = shown(
+        stage=Stage.DOWNLOADING, wanted=3, missing=("b", "c"), downloading="b", size=900, received=300, rate=50.0
+    )
+    assert tile.download == Download("b", 2, 900, 300, 50.0)
+
+
+def test_only_what_is_here_counts_as_collected() -> None:
+    device = Device(601, tracks=(glance("old", YESTERDAY), glance("a"), glance("b")), missing=("b",))
+    assert bytes_of(device, TODAY) == 1000
+
+
+@pytest.mark.parametrize(("battery", "low"), [(None, False), (59, True), (60, False)])
+def test_a_low_battery_is_to_be_charged(battery: int | None, low: bool) -> None:
+    assert shown(battery=battery).battery_low is low
