@@ -13,12 +13,14 @@ from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.moves import Step, refile
 from sse_twisted.event_folder.names import Claims, Track, all_tracks
 from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
+from sse_twisted.refiling import RefilingService
 from sse_twisted.results import Held
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
@@ -65,6 +67,7 @@ class Collection:
         disk: Disk,
         fleet: Fleet,
         in_force: InForce,
+        refiling: RefilingService,
         clock: IReactorTime,
         log: Logger,
         report: Callable[[Fetched | Exception], object] = lambda _: None,
@@ -82,11 +85,16 @@ class Collection:
         self._disk = disk
         self._fleet = fleet
         self._in_force = in_force
+        self._refiling = refiling
         self._clock = clock
         self._log = log
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again whenever something has changed; ends by cancellation only."""
+        async with self._refiling.turn(visit.identifier):
+            await self._collect(visit, sighting)
+
+    async def _collect(self, visit: Visit, sighting: Sighting) -> None:
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
         self._log.info("{device} is connected", device=visit.name)
         identifier, address = visit.identifier, visit.address
@@ -182,7 +190,12 @@ class Collection:
 
     async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
         visit.claims = claims = self._in_force.claims(visit.identifier, visit.timezone)
-        standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger)
+        steps: list[Step] = []
+        try:
+            standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger, steps)
+        finally:
+            for step in steps:
+                self._refiling.say(visit.identifier, step)
         for bad in listing.bad[:MOST_LINES]:
             if (subject := f"entry {bad.file} {bad.why}") not in visit.remarked:
                 visit.remarked.add(subject)
@@ -194,9 +207,13 @@ class Collection:
         self._examine(visit.identifier, standing.held)
         return standing
 
-    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
-        """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
-        everything = all_tracks(identifier, listing, claims)
+    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger, steps: list[Step]) -> Standing:
+        """What of the listed tracks the folder holds; in a thread, for there may be thousands.
+
+        What it holds under another name than it should is moved first; `steps` takes what was done.
+        """
+        steps.extend(refile(self._folder, identifier, listing, claims, ledger))
+        everything = all_tracks(identifier, listing, claims, ledger.named())
         tracks = [track for track in everything if track.of_event]
         held, missing, unsound = [], [], []
         for track in tracks:

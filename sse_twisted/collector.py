@@ -25,6 +25,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
 from sse_twisted.recollection import Recollection
+from sse_twisted.refiling import RefilingService
 from sse_twisted.results import ResultsService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
@@ -72,8 +73,19 @@ class Collector(MultiService):
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
         self.results = ResultsService(folder, disk, fleet, in_force, log)
+        self.refiling = RefilingService(folder, disk, in_force, clock, log)
         collection = Collection(
-            inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report, self.results.take
+            inspector,
+            downloader,
+            folder,
+            disk,
+            fleet,
+            in_force,
+            self.refiling,
+            clock,
+            log,
+            statistics.report,
+            self.results.take,
         )
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
         visits, drop = self.scanner.visits, self.scanner.drop
@@ -85,10 +97,12 @@ class Collector(MultiService):
         short_tracks = ShortTracks(fleet, in_force, clock, log)
         recollection = Recollection(folder, disk, fleet, in_force, clock, log)
         loops = (self.roster, self.scanner, self.cleanup, short_tracks)
-        for service in (disk, names, *loops, self.results, recollection, meter):
+        for service in (disk, names, *loops, self.refiling, self.results, recollection, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_waiting)
+        disk.when_it_works_again(self.refiling.look_soon)
         in_force.observe(self._take_changes)
+        in_force.observe(self.refiling.look_soon)
         self.commands = Commands(
             fleet=fleet,
             in_force=in_force,

@@ -125,7 +125,8 @@ class InForce:
             # A roster of another year, or one that is not complete yet, must cost nobody a day: what is newer counts.
             days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
-        return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone, asked_for)
+        slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
+        return Claims(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
 
     def _publish(self) -> None:
         for observer in self._observers:

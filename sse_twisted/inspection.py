@@ -44,7 +44,11 @@ class Inspector:
         await self._disk.write(self._folder.store_answer, visit.identifier, INFO[1:], sighting.info)
 
     async def settings(self, visit: Visit) -> None:
-        """Take the device's settings, above all its time zone; without them, each log's own counts. MotionError."""
+        """Take the device's settings, above all its time zone; raises MotionError.
+
+        Without them, the time zone that it had last counts, or else each log's own: tracks must not change their names
+        to and fro.
+        """
         async with self._in_force.limits.inspection:
             with visit.talking():
                 try:
@@ -52,7 +56,8 @@ class Inspector:
                 except (Refused, BadAnswer) as error:
                     self._log.warn("{device} settings are unknown ({error})", device=visit.name, error=str(error))
                     settings, tree = DeviceSettings(), None
-        visit.timezone = settings.timezone
+        known = self._folder.timezone
+        visit.timezone = settings.timezone if tree else await self._disk.run(known, visit.identifier)
         self._say(visit, remarks_on_settings(settings, self._in_force.settings.expected))
         if tree is not None:
             await self._disk.write(self._folder.store_answer, visit.identifier, SETTINGS[1:], tree)

@@ -13,6 +13,7 @@ from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.fleet import Stage
+from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.tracks.integrity import Verifier
 from tests.event import MORNING, VirtualEvent, log_of, track
@@ -178,6 +179,24 @@ class TestNothingIsLost:
             FINAL: device.logs[0].content,
             f"gpslogs/superseded/20221017/{NAME}.1": before,
         }
+        event.stop()
+
+    def test_two_tracks_of_one_second_stay_apart_when_one_is_deleted_on_the_device(self, event: VirtualEvent) -> None:
+        second = SimulatedLog("/logs/2022/10/0601_second.oao", track(601, MORNING + 300, 300))
+        device = event.device(601, log_of(601), second)
+        event.arrive(601)
+        event.start()
+        event.until("can be disconnected")
+        before = event.tracks()
+        assert len(before) == 2
+        event.leave(601)
+        event.until("has been disconnected")
+        del device.logs[0]
+        event.lines.clear()
+        event.arrive(601)
+        event.until("can be disconnected")
+        assert event.tracks() == before
+        assert not event.said("queued")
         event.stop()
 
     def test_a_track_without_an_owner_is_fetched_and_said(self, event: VirtualEvent) -> None:

@@ -32,10 +32,10 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
     event.until("Roster: no more motion-601 ABC601XYZ")
-    event.until("motion-601 NEW_601_20221017_090000.oao downloaded")
+    event.until("motion-601 ABC601XYZ_601_20221017_090000.oao is now NEW_601_20221017_090000.oao: Sailor 601")
     event.advance(2)
     assert event.is_collected(601)
-    assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+    assert list(event.tracks()) == ["gpslogs/20221017/NEW_601_20221017_090000.oao"]
 
 
 def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:

@@ -1,4 +1,4 @@
-"""Arrivals, departures, failures and restarts in any order: three promises hold after every step."""
+"""Arrivals, departures, failures, corrections and restarts in any order: three promises hold after every step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from twisted.internet.defer import Deferred
 
 from sse_twisted.commands import CommandError, Commands
-from sse_twisted.event_folder.partial import PartialTrack
+from sse_twisted.event_folder.partial import SUPERSEDED, PartialTrack
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.device import SimulatedDevice
@@ -69,8 +69,9 @@ class CollectorMachine(RuleBasedStateMachine):
         self.event = VirtualEvent(self.root, Settings(devices=Devices(listed=listed)))
         if threads is not None:
             self.event.start_in_thread = SlowThreads(self.event.reactor, Random(threads)).start
+        self.event.person(700)  # there is a roster, whoever else is on it
         self.devices: dict[int, SimulatedDevice] = {}
-        self.ever: dict[int, set[bytes]] = {identifier: set() for identifier in DEVICES}
+        self.ever: dict[int, dict[bytes, str]] = {identifier: {} for identifier in DEVICES}  # paths by content
         self.listed: dict[int, dict[str, bytes]] = {}  # what each device held, by path, when it was last asked
         self.broken: list[str] = []
         self.disk_is_full = False
@@ -154,6 +155,10 @@ class CollectorMachine(RuleBasedStateMachine):
         self._leave_the_roster(identifier)
         self.event.write_roster()
 
+    @rule(identifier=devices, minutes=st.sampled_from([0, 60, 120]))
+    def be_in_another_time_zone(self, identifier: int, minutes: int) -> None:
+        self.devices[identifier].settings["settings"]["timezone"] = str(minutes)
+
     @rule(full=st.booleans())
     def fill_or_empty_the_disk(self, full: bool) -> None:
         self.disk_is_full = full
@@ -188,11 +193,16 @@ class CollectorMachine(RuleBasedStateMachine):
         assert not getattr(self, "broken", None), self.broken
 
     @invariant()
-    def a_file_at_its_final_name_is_whole(self) -> None:
+    def a_file_at_its_final_name_is_whole_and_the_only_one_of_its_log(self) -> None:
+        logs = set()
         for path, content in self._tracks():
             match = re.search(r"[_-](60[0-9])_", Path(path).name)
             assert match
-            assert content in self.ever[int(match[1])], f"{path} is not whole"
+            ever = self.ever[int(match[1])]
+            assert content in ever, f"{path} is not whole"
+            if not path.startswith(SUPERSEDED):
+                assert ever[content] not in logs, f"{path} is there twice"
+                logs.add(ever[content])
 
     @invariant()
     def no_device_bore_two_connections(self) -> None:
@@ -207,9 +217,25 @@ class CollectorMachine(RuleBasedStateMachine):
         for device in self.devices.values():
             device.clear_faults()
         self.event.arrive(*DEVICES)
-        self.event.advance(200)
-        for identifier in DEVICES:
-            assert self.event.is_collected(identifier), "\n".join(self.event.lines)
+        self._until_all_are_collected()
+        self.event.leave(*DEVICES)
+        self.event.advance(16)
+        self.event.arrive(*DEVICES)
+        self._until_all_are_collected()
+        expected = {
+            self._home(identifier, log.path): log.content
+            for identifier, device in self.devices.items()
+            for log in device.logs
+        }
+        assert {path: content for path, content in self._tracks() if not path.startswith(SUPERSEDED)} == expected
+        assert not list(self.root.glob("gpslogs/**/.*")), "something is left on its way"
+
+    def _until_all_are_collected(self) -> None:
+        for _ in range(40):
+            self.event.advance(5)
+            if all(self.event.is_collected(identifier) for identifier in DEVICES):
+                return
+        raise AssertionError("\n".join(self.event.lines))
 
     def teardown(self) -> None:
         if not hasattr(self, "event"):
@@ -246,10 +272,12 @@ class CollectorMachine(RuleBasedStateMachine):
     def _home(self, identifier: int, path: str) -> str:
         """Where a log belongs by the roster in force: under its owner's name, or among those of nobody."""
         assert self.event.collector is not None
-        day, time = path[-19:-9], path[-8:-4]
+        minutes = self.event.collector.scanner.visits[identifier].timezone
+        started = datetime.strptime(path[-19:-4], "%Y-%m-%d-%H%M").replace(tzinfo=UTC)  # as if it were UTC + 60 minutes
+        local = started + timedelta(minutes=60 if minutes is None else minutes) - timedelta(minutes=60)
         assignments = self.event.collector.in_force.roster.of(identifier)
-        owner = next((each for each in assignments if each.covers(date.fromisoformat(day))), None)
-        stamp = f"{day.replace('-', '')}_{time}00"
+        owner = next((each for each in assignments if each.covers(local.date())), None)
+        stamp = f"{local:%Y%m%d_%H%M%S}"
         if owner is None:
             return f"gpslogs/unassigned/{stamp[:8]}/motion-{identifier}_{stamp}.oao"
         return f"gpslogs/{stamp[:8]}/{owner.file_id}_{identifier}_{stamp}.oao"
@@ -258,7 +286,7 @@ class CollectorMachine(RuleBasedStateMachine):
         self.event.people = [row for row in self.event.people if row["Motion ID"] != str(identifier)]
 
     def _remember(self, identifier: int) -> None:
-        self.ever[identifier] |= {log.content for log in self.devices[identifier].logs}
+        self.ever[identifier] |= {log.content: log.path for log in self.devices[identifier].logs}
 
     def _tracks(self) -> Iterator[tuple[str, bytes]]:
         if hasattr(self, "event"):
@@ -266,6 +294,6 @@ class CollectorMachine(RuleBasedStateMachine):
 
 
 CollectorMachine.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestCollector = CollectorMachine.TestCase

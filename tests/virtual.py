@@ -5,6 +5,7 @@ Everything above the sockets is the real thing: twisted.web's agent, our endpoin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -227,6 +228,21 @@ class VirtualNames(Service):
 def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
     """Instead of a thread."""
     return maybeDeferred(function, *args, **kwargs)
+
+
+class LateThreads:
+    """Threads that do their work some time after it was given to them, and so in another order."""
+
+    def __init__(self, clock: Clock, delays: Iterable[float]) -> None:
+        """`delays` in s, one after the other, again and again."""
+        self.delays = itertools.cycle(delays)
+        self._clock = clock
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Instead of `DiskThreads.start`."""
+        done: Deferred[Any] = Deferred()
+        self._clock.callLater(next(self.delays), lambda: maybeDeferred(function, *args, **kwargs).chainDeferred(done))
+        return done
 
 
 @define

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,13 @@ from sse_twisted.event_folder.ledger import Fetched, Ledger, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
-from sse_twisted.motion.messages import Listing, listing_of, parse_json
+from sse_twisted.motion.errors import BadAnswer
+from sse_twisted.motion.messages import Listing, listing_of, parse_json, settings_of
 from sse_twisted.settings import identifier_of
 from sse_twisted.verification import Outcome, judge
+
+LEDGER = "downloads.json"
+SETTINGS = "settings.json"
 
 
 @frozen
@@ -96,7 +101,25 @@ class EventFolder:
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
-        return Ledger.load(self.motion(identifier) / "downloads.json")
+        return Ledger.load(self.ledger_path(identifier))
+
+    def ledger_path(self, identifier: int) -> Path:
+        """Where the ledger of a device is, or would be."""
+        return self.motion(identifier) / LEDGER
+
+    def identifiers(self) -> list[int]:
+        """The devices that have a ledger."""
+        ledgers = (self.root / "motions").glob(f"motion-*/{LEDGER}")
+        numbers = (path.parent.name.removeprefix("motion-") for path in ledgers)
+        return sorted(int(number) for number in numbers if re.fullmatch("[1-9][0-9]{0,5}", number, re.ASCII))
+
+    def timezone(self, identifier: int) -> int | None:
+        """Minutes east of UTC in the device's last settings.json; None if it does not say."""
+        try:
+            tree = parse_json((self.motion(identifier) / SETTINGS).read_bytes(), SETTINGS)
+            return settings_of(tree).timezone
+        except (OSError, BadAnswer):
+            return None
 
     def entries(self, identifier: int) -> dict[str, dict[str, Any]]:
         """The entries of a device's ledger by track, to be looked at only."""

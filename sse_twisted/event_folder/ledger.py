@@ -13,11 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from attrs import define, field, frozen
 
 from sse_twisted.event_folder.files import set_aside, write_json
-from sse_twisted.event_folder.names import Track
-from sse_twisted.motion.messages import TRAILER
+from sse_twisted.event_folder.names import Named, Track
+from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, LogEntry
 from sse_twisted.verification import Outcome
 
 
@@ -52,14 +53,19 @@ class Ledger:
     @classmethod
     def load(cls, path: Path) -> Ledger:
         """The ledger at `path`; a torn or foreign one is set aside and begun anew. Raises OSError."""
+        return cls.read(path) or cls(path, set_aside=set_aside(path))
+
+    @classmethod
+    def read(cls, path: Path) -> Ledger | None:
+        """The ledger at `path`, or None if it is torn or foreign. Raises OSError."""
         try:
             tree = json.loads(path.read_bytes())
         except FileNotFoundError:
             return cls(path)
         except (ValueError, RecursionError, IsADirectoryError):
-            return cls(path, set_aside=set_aside(path))
+            return None
         if not isinstance(tree, dict) or not all(map(_is_entry, tree.values())):
-            return cls(path, set_aside=set_aside(path))
+            return None
         return cls(path, tree)
 
     def save(self) -> None:
@@ -84,11 +90,21 @@ class Ledger:
             "status": str(status),
         }
         if fetched is not None:
-            entry |= {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
-            entry |= {"damage": fetched.remark} if fetched.remark else {}
+            entry |= _words(fetched)
         if self.entries.get(track.name) != entry:
             self.entries[track.name] = entry
             self.changed = True
+
+    def rename(self, old: str, track: Track, fetched: Fetched | None = None) -> None:
+        """Note that the track `old` has another name now; whatever had that name leaves."""
+        entry = self.entries[old] | {"local_file": track.local_file} | (_words(fetched) if fetched else {})
+        others = ((name, other) for name, other in self.entries.items() if name != track.name)
+        self.entries = {track.name if name == old else name: entry if name == old else other for name, other in others}
+        self.changed = True
+
+    def drop(self, name: str) -> None:
+        """Forget an entry: another one tells of its log."""
+        self.changed = self.entries.pop(name, None) is not None or self.changed
 
     def queue(self, track: Track) -> None:
         """Note that a track is to be fetched, unless it failed and waits for its retry."""
@@ -99,14 +115,36 @@ class Ledger:
     def fetched(self, track: Track) -> Fetched | None:
         """The completed download of exactly this track, at this size; None if there is none or the original made it."""
         entry = self.entries.get(track.name)
-        if entry is None or entry.get("status") != Status.COMPLETED or not _same_log(entry, track):
+        if entry is None or not _same_log(entry, track):
             return None
-        length, outcome = entry.get("length"), entry.get("outcome")
-        if type(length) is not int or outcome not in tuple(Outcome):
+        return self.completed(track.name)
+
+    def completed(self, name: str) -> Fetched | None:
+        """The completed download of that name, whatever became of its log since; None if the original made it."""
+        entry = self.entries.get(name, {})
+        if entry.get("status") != Status.COMPLETED:
             return None
-        if outcome == Outcome.VERIFIED and length - track.log.length not in (0, TRAILER):
+        length, size, outcome = entry.get("length"), entry.get("size"), entry.get("outcome")
+        if type(length) is not int or type(size) is not int or outcome not in tuple(Outcome):
+            return None
+        if outcome == Outcome.VERIFIED and length - (size - LISTING_EXTRA) not in (0, TRAILER):
             return None
         return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
+
+    def named(self) -> tuple[Named, ...]:
+        """The logs that have a name here."""
+        logs = {name: _log(entry) for name, entry in self.entries.items()}
+        return tuple(
+            Named(name, log, self.entries[name].get("status") == Status.COMPLETED)
+            for name, log in logs.items()
+            if log is not None
+        )
+
+
+def _words(fetched: Fetched) -> dict[str, Any]:
+    """Our keys of an entry."""
+    words = {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
+    return words | ({"damage": fetched.remark} if fetched.remark else {})
 
 
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
@@ -132,6 +170,14 @@ def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:
 
 def _is_entry(value: object) -> bool:
     return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
+
+
+def _log(entry: Mapping[str, Any]) -> LogEntry | None:
+    """What the device listed when the entry was made."""
+    try:
+        return msgspec.convert({**entry, "file": entry.get("motion_file")}, LogEntry)
+    except msgspec.ValidationError:
+        return None
 
 
 def _same_log(entry: Mapping[str, Any], track: Track) -> bool:

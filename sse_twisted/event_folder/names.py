@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterator
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
 
 from attrs import evolve, frozen
 
@@ -14,6 +15,10 @@ from sse_twisted.roster import Assignment
 MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
 # A log from outside of these years has lost its clock: it may well be of today.
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
+NUMBERED = re.compile(r"^(.*_(?:\d+_\d{6}|undated_-?\d+))-\d+(\.[^.]+)$", re.ASCII)
+
+LogKey = tuple[str, int]
+Figures = tuple[int, int, int]
 
 
 @frozen
@@ -61,19 +66,34 @@ class Claims:
     slowest: float  # knots over 500 m
     timezone: int | None  # minutes east of UTC, as the device's settings say; None = as each log says
     asked_for: frozenset[str] = frozenset()  # paths of logs that are wanted whatever their day and speed
+    with_roster: bool = True  # whether anybody is on a roster at all
 
 
-def event_tracks(identifier: int, listing: Listing, claims: Claims) -> tuple[Track, ...]:
+@frozen
+class Named:
+    """A log that has a name already, in the device's ledger."""
+
+    name: str
+    log: LogEntry  # as it was when it got the name
+    completed: bool
+
+
+def log_key(log: LogEntry) -> LogKey:
+    """What tells a log of a device from its others, and stays while it grows."""
+    return log.file, log.start_date
+
+
+def event_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
     """The logs of the event's days, each under a name of its own.
 
     The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
     """
-    return tuple(track for track in all_tracks(identifier, listing, claims) if track.of_event)
+    return tuple(track for track in all_tracks(identifier, listing, claims, named) if track.of_event)
 
 
-def all_tracks(identifier: int, listing: Listing, claims: Claims) -> tuple[Track, ...]:
+def all_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
     """All logs, those of other times as well, under the names that they have or would have."""
-    return tuple(_with_names_of_their_own(_tracks(identifier, listing, claims)))
+    return tuple(_with_names_of_their_own([*_tracks(identifier, listing, claims)], named))
 
 
 def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track]:
@@ -112,12 +132,55 @@ def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
         return None
 
 
-def _with_names_of_their_own(tracks: Iterator[Track]) -> Iterator[Track]:
-    """Number those that began in the same second as another: no log may take the place of another one."""
+def _with_names_of_their_own(tracks: list[Track], named: Iterable[Named]) -> Iterator[Track]:
+    """Number those that began in the same second as another: no log may take the place of another one.
+
+    The ledger's numbers stay: one that is deleted on the device must not change those of the others.
+    """
+    named = sorted(named, key=lambda known: not known.completed)
+    kept = _kept_names(tracks, named)
+    taken = set(kept.values())
+    logs = {log_key(track.log) for track in tracks}
+    of_others = {known.name: known.log for known in named if known.completed and log_key(known.log) not in logs}
     count: Counter[str] = Counter()
     for track in tracks:
-        count[track.name] += 1
-        if (number := count[track.name]) > 1:
-            stem, dot, extension = track.name.rpartition(".")
-            track = evolve(track, name=f"{stem}-{number}{dot}{extension}")
-        yield track
+        name = kept.get(track.log)
+        while name is None:
+            count[track.name] += 1
+            name = _numbered(track.name, count[track.name])
+            other = of_others.get(name)
+            if name in taken or (other is not None and _figures(other) != _figures(track.log)):
+                name = None
+        yield evolve(track, name=name)
+
+
+def _kept_names(tracks: list[Track], named: list[Named]) -> dict[LogEntry, str]:
+    """Which of the names that differ in their number only a log has in the ledger."""
+    exact: dict[tuple[str, LogKey, Figures], str] = {}
+    grown: defaultdict[tuple[str, LogKey], deque[str]] = defaultdict(deque)
+    for known in named:
+        base = NUMBERED.sub(r"\1\2", known.name)
+        exact.setdefault((base, log_key(known.log), _figures(known.log)), known.name)
+        grown[base, log_key(known.log)].append(known.name)
+    kept = {
+        track.log: name
+        for track in tracks
+        if (name := exact.pop((track.name, log_key(track.log), _figures(track.log)), None)) is not None
+    }
+    used = set(kept.values())
+    for track in tracks:
+        names = grown[track.name, log_key(track.log)]
+        while track.log not in kept and names:
+            if (name := names.popleft()) not in used:
+                kept[track.log] = name
+    return kept
+
+
+def _figures(log: LogEntry) -> Figures:
+    """By which a log is known that the device keeps at another path than before."""
+    return log.start_date, log.end_date, log.size
+
+
+def _numbered(name: str, number: int) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}-{number}{dot}{extension}" if number > 1 else name

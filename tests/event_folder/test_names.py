@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from sse_twisted.event_folder.names import MM_PER_S, Claims, Track, all_tracks, event_tracks
+from sse_twisted.event_folder.names import MM_PER_S, Claims, Named, Track, all_tracks, event_tracks
 from sse_twisted.motion.messages import Listing, LogEntry, listing_of, parse_json, settings_of
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.simulator.listings import EVIL_PATHS
@@ -193,6 +194,59 @@ def test_a_track_is_summed_up_as_in_the_original_log() -> None:
     (track,) = tracks_of(log(duration=19_302_000, distance=36_398_242))
     assert track.summary == "0.9 MiB, 5.4 hours, 36.4 km, 26.9 knots (500m)"
     assert tracks_of(log(best_500m=None))[0].summary == "0.9 MiB, 0.0 hours, 0.0 km, 0.0 knots (500m)"
+
+
+class TestLogsOfTheSameSecond:
+    FIRST, SECOND, THIRD = (
+        log(file=f"/logs/{letter}.oao", size=size) for letter, size in (("a", 1), ("b", 2), ("c", 3))
+    )
+    NAMES = tuple(f"ABC601XYZ_601_20221018_130000{number}.oao" for number in ("", "-2", "-3"))
+
+    def names(self, *logs: LogEntry, named: dict[str, LogEntry] | None = None, completed: bool = True) -> list[str]:
+        known = [Named(name, log, completed) for name, log in (named or {}).items()]
+        claims = Claims((OWNER,), (FIRST, LAST), 1.0, 60)
+        return [track.name for track in event_tracks(601, Listing(logs), claims, known)]
+
+    def test_are_numbered_as_they_are_listed(self) -> None:
+        assert self.names(self.FIRST, self.SECOND, self.THIRD) == list(self.NAMES)
+
+    @pytest.mark.parametrize("completed", [True, False])
+    def test_keep_their_numbers_when_another_one_is_deleted(self, completed: bool) -> None:
+        named = dict(zip(self.NAMES, (self.FIRST, self.SECOND, self.THIRD), strict=True))
+        assert self.names(self.SECOND, self.THIRD, named=named, completed=completed) == [self.NAMES[1], self.NAMES[2]]
+        assert self.names(self.THIRD, self.FIRST, named=named, completed=completed) == [self.NAMES[2], self.NAMES[0]]
+
+    def test_keep_them_while_they_grow(self) -> None:
+        named = {self.NAMES[0]: self.FIRST, self.NAMES[1]: self.SECOND}
+        grown = replace(self.SECOND, size=900, end_date=NOON + 2 * HOUR)
+        assert self.names(grown, named=named) == [self.NAMES[1]]
+        assert self.names(grown, self.SECOND, named=named) == [self.NAMES[2], self.NAMES[1]]
+
+    def test_take_no_number_of_one_that_was_fetched_and_deleted(self) -> None:
+        named = {self.NAMES[0]: self.FIRST}
+        assert self.names(self.SECOND, named=named) == [self.NAMES[1]]
+        assert self.names(self.SECOND, named=named, completed=False) == [self.NAMES[0]]
+
+    def test_take_the_name_that_they_had_at_another_path(self) -> None:
+        assert self.names(replace(self.FIRST, file="/new/a.oao"), named={self.NAMES[0]: self.FIRST}) == [self.NAMES[0]]
+
+    def test_take_the_name_of_one_that_will_have_another(self) -> None:
+        later = log(NOON + HOUR, file="/logs/b.oao")
+        named = {"ABC601XYZ_601_20221018_120000.oao": self.FIRST, self.NAMES[0]: later}
+        assert self.names(self.FIRST, later, named=named) == [self.NAMES[0], "ABC601XYZ_601_20221018_140000.oao"]
+
+    def test_are_numbered_in_no_time_however_many_a_device_lists(self) -> None:
+        logs = [log(size=number) for number in range(20_000)]
+        names = self.names(*logs)
+        named = dict(zip(names, logs, strict=True))
+        assert self.names(*logs, named=named) == names
+        assert sorted(self.names(*(replace(one, size=-one.size) for one in logs), named=named)) == sorted(names)
+
+    def test_without_a_clock_keep_theirs_too(self) -> None:
+        first, second = (log(2**62, file=file) for file in ("/a.oao", "/b.oao"))
+        names = self.names(first, second)
+        assert names == [f"motion-601_undated_{2**62}.oao", f"motion-601_undated_{2**62}-2.oao"]
+        assert self.names(second, named=dict(zip(names, (first, second), strict=True))) == [names[1]]
 
 
 NUMBERS = st.integers(-(2**62), 2**62) | st.integers(NOON - 10 * 24 * HOUR, NOON + 10 * 24 * HOUR)

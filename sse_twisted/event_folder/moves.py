@@ -1,0 +1,290 @@
+"""Giving the tracks that are here the names that the roster, and the device's time zone, give them now.
+
+A move keeps what has the new name already, renames the file, brings both folders to the disk, and saves the ledger, in
+that order. Who is killed in between leaves the file under its new name and the ledger with the old one: the next run
+finds it there by its bytes. There are never two files, and what the ledger has without a file does not count.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import glob
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from attrs import evolve, frozen
+from msgspec.structs import replace
+
+from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.names import Claims, LogKey, Named, Track, event_tracks, log_key
+from sse_twisted.event_folder.partial import SUPERSEDED, examine
+from sse_twisted.motion.messages import Listing, LogEntry
+from sse_twisted.verification import Outcome, is_header_of, judge
+
+PLACE = re.compile(r"(?:^|/)(gpslogs/(?:unassigned/)?(?:\d+|undated)/([^/\0]+))$", re.ASCII)
+STAMP = re.compile(r"_(\d{8})_(\d{6})(?:-\d+)?\.[^.]+$", re.ASCII)
+MOST_MINUTES = 840  # that a time zone is off UTC
+
+
+@frozen
+class Move:
+    """A track has another name now."""
+
+    old: str
+    track: Track
+    superseded: bool  # whether there was another file too, which is kept in gpslogs/superseded
+
+
+@frozen
+class Left:
+    """A track can't have the name that it should have."""
+
+    name: str
+    why: str
+
+
+Step = Move | Left
+
+
+def refile(folder: EventFolder, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Iterator[Step]:
+    """Move what the ledger has under other names than it should, one track at a time; blocks, raises OSError.
+
+    `listing` is the one of a visit; of logs that are not in it, the ledger tells enough. Without a roster nothing
+    moves: that nobody is on it does not mean that the tracks are nobody's.
+    """
+    if not claims.with_roster:
+        return
+    named = ledger.named()
+    listed = {log_key(log) for log in listing.entries}
+    best = {log_key(known.log): known for known in sorted(named, key=_by_size)}
+    others = (_with_timezone(known) for key, known in best.items() if key not in listed)
+    tracks = event_tracks(identifier, Listing((*listing.entries, *others)), claims, named)
+    refiling = _Refiling(folder, ledger, named, tracks)
+    yield from refiling.run()
+    yield from refiling.of_other_days()
+
+
+class _Refiling:
+    """The work on one device."""
+
+    def __init__(self, folder: EventFolder, ledger: Ledger, named: Iterable[Named], tracks: tuple[Track, ...]) -> None:
+        self._folder = folder
+        self._root = folder.root
+        self._ledger = ledger
+        self._named = {known.name: known for known in named}
+        self._tracks = tracks
+        self._names: defaultdict[LogKey, list[Named]] = defaultdict(list)  # that each log has
+        for known in sorted(self._named.values(), key=_by_size, reverse=True):
+            self._names[log_key(known.log)].append(known)
+
+    def run(self) -> Iterator[Step]:
+        """Give every track its name; first those whose new name is free, or will not be given away."""
+        listed = Counter(log_key(track.log) for track in self._tracks)
+        waiting = {track: names for track in self._tracks if (names := self._former(track, listed))}
+        aside: set[Track] = set()
+        while waiting:
+            given_away = {name for names in waiting.values() for name in names}
+            free = [track for track in waiting if track.name not in given_away]
+            if not free:  # a ring
+                track, names = next(iter(waiting.items()))
+                if track not in aside and (other := self._step_aside(names[0], track)) is not None:
+                    aside.add(track)
+                    waiting[track] = [other, *names[1:]]
+                    continue
+                free = [track]
+            for track in free:
+                yield from self._refile(track, waiting.pop(track))
+
+    def of_other_days(self) -> Iterator[Left]:
+        """What somebody has under his name though the day is not one of the event."""
+        keys = {log_key(track.log) for track in self._tracks}
+        for known in self._named.values():
+            if log_key(known.log) in keys or (file := self._file(known.name)) is None:
+                continue
+            if "unassigned" not in file.relative_to(self._root).parts:
+                yield Left(known.name, "its day is not one of the event any more")
+
+    def _former(self, track: Track, listed: Counter[LogKey]) -> list[str]:
+        """The other names of the log in the ledger, the best first; of one that is listed twice, at this size only."""
+        key, log = log_key(track.log), track.log
+        return [
+            known.name
+            for known in self._names[key]
+            if known.name != track.name
+            and (listed[key] == 1 or (known.log.size, known.log.end_date) == (log.size, log.end_date))
+        ]
+
+    def _refile(self, track: Track, former: list[str]) -> Iterator[Step]:
+        fetched = self._folder.held(track, self._ledger)
+        if fetched is not None:
+            self._ledger.record(track, Status.COMPLETED, fetched)
+        is_here = fetched is not None
+        for name in former:
+            if name not in self._ledger.entries:
+                continue
+            if not self._is_completed(name) and self._file(name) is None:
+                self._rename_entry(name, track)
+            elif is_here:
+                yield Move(name, track, superseded=self._retire(name, track))
+            elif (superseded := self._move(name, track)) is not None:
+                is_here = self._is_completed(track.name)
+                yield Move(name, track, superseded)
+            else:
+                yield Left(name, self._why_not(name))
+        if self._ledger.changed:
+            self._ledger.save()
+
+    def _rename_entry(self, name: str, track: Track) -> None:
+        """Of a track that is not here: with what is on its way of it, unless the new name has an entry."""
+        self._carry_parts(name, track)
+        if track.name in self._ledger.entries:
+            self._ledger.drop(name)
+        else:
+            self._ledger.rename(name, track)
+
+    def _move(self, name: str, track: Track) -> bool | None:
+        """Move a file; gives whether there was another one at its new name, None if it can't be moved.
+
+        What the ledger does not call completed may have a file: the log has grown since. It goes along, and does not
+        count.
+        """
+        source, target = self._file(name), self._root / track.local_file
+        fetched = self._whole(name, source) if source is not None else self._moved_before(name, target)
+        if fetched is None and (source is None or self._is_completed(name) or not self._is_sound(name, source)):
+            return None
+        superseded = source is not None and self._rename(source, target, track)
+        self._carry_parts(name, track)
+        sync_folder(target.parent)
+        if (place := self._place(name)) is not None and place.parent.is_dir():
+            sync_folder(place.parent)
+        self._ledger.rename(name, track, fetched)
+        self._ledger.save()
+        return superseded
+
+    def _rename(self, source: Path, target: Path, track: Track) -> bool:
+        make_folder(target.parent)
+        if not target.exists():
+            source.rename(target)
+            return False
+        if target.samefile(source):  # rename leaves both, of two names of one file
+            source.unlink()
+            return False
+        superseded = not same_content(source, target)
+        if superseded:
+            keep_copy(target, self._root / SUPERSEDED / Path(track.folder).name)
+        source.rename(target)
+        return superseded
+
+    def _retire(self, name: str, track: Track) -> bool:
+        """Take a file away whose log is here at its right name; gives whether it held something else, which is kept."""
+        source = self._file(name)
+        superseded = False
+        if source is not None:
+            superseded = not same_content(source, self._root / track.local_file)
+            if superseded:
+                keep_copy(source, self._root / SUPERSEDED / source.parent.name)
+            source.unlink()
+            sync_folder(source.parent)
+        self._carry_parts(name, track)
+        self._ledger.drop(name)
+        self._ledger.save()
+        return superseded
+
+    def _step_aside(self, name: str, track: Track) -> str | None:
+        """Move a file to a name that nobody wants, for now; gives that name, None if the file can't be moved."""
+        place = self._file(name)
+        if place is None:
+            return None
+        number = 2
+        while (aside := place.with_name(f"{place.stem}-{number}{place.suffix}")).exists():
+            number += 1
+        folder = str(aside.parent.relative_to(self._root))
+        if self._move(name, evolve(track, folder=folder, name=aside.name)) is None:
+            return None
+        self._named[aside.name] = evolve(self._named[name], name=aside.name)
+        return aside.name
+
+    def _whole(self, name: str, path: Path) -> Fetched | None:
+        """The download that the ledger has under `name`, if the file is of its length; the original's are examined."""
+        if not self._is_completed(name):
+            return None
+        fetched = self._ledger.completed(name)
+        if fetched is not None:
+            return fetched if path.stat().st_size == fetched.length else None
+        return self._examined(name, path)
+
+    def _moved_before(self, name: str, path: Path) -> Fetched | None:
+        """The same, of a file that has its new name already: a run was killed, or somebody has renamed it by hand."""
+        fetched = self._ledger.completed(name)
+        if not _is_plain(path) or not self._is_completed(name):
+            return None
+        if fetched is None:
+            return self._examined(name, path)
+        return fetched if examine(path).sha256 == fetched.sha256 else None
+
+    def _examined(self, name: str, path: Path) -> Fetched | None:
+        received, log = examine(path), self._named[name].log
+        if judge(received.integrity, log, self._tracks[0].identifier).outcome is not Outcome.VERIFIED:
+            return None
+        return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
+
+    def _is_sound(self, name: str, path: Path) -> bool:
+        """Whether the file holds the log as it was before."""
+        integrity = examine(path).integrity
+        return integrity.whole and is_header_of(self._named[name].log, self._tracks[0].identifier, integrity.header)
+
+    def _is_completed(self, name: str) -> bool:
+        return self._ledger.entries.get(name, {}).get("status") == Status.COMPLETED
+
+    def _why_not(self, name: str) -> str:
+        if self._file(name) is None:
+            return "there is no such file"
+        return "its file is not whole" if self._ledger.completed(name) is None else "its file has another length"
+
+    def _carry_parts(self, name: str, track: Track) -> None:
+        """What of the track is on its way goes on under the new name."""
+        place = self._place(name)
+        if place is None:
+            return
+        for part in place.parent.glob(f".{glob.escape(name)}.*.part"):
+            target = self._root / track.folder / part.name.replace(name, track.name, 1)
+            make_folder(target.parent)
+            if target.exists():
+                part.unlink()
+            else:
+                part.rename(target)
+
+    def _place(self, name: str) -> Path | None:
+        """Where the ledger's file of that name is, whatever machine wrote its path."""
+        local_file = str(self._ledger.entries.get(name, {}).get("local_file", "")).replace("\\", "/")
+        place = PLACE.search(local_file)
+        return self._root / place[1] if place is not None and place[2] == name else None
+
+    def _file(self, name: str) -> Path | None:
+        place = self._place(name)
+        return place if place is not None and _is_plain(place) else None
+
+
+def _with_timezone(known: Named) -> LogEntry:
+    """The log with the minutes east of UTC that its name tells: they serve where the device's settings say none."""
+    stamp = STAMP.search(known.name)
+    if stamp is None:
+        return known.log
+    try:
+        local = dt.datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC)
+    except ValueError:
+        return known.log
+    minutes = (int(local.timestamp()) - known.log.start_date // 1000) // 60
+    return replace(known.log, timezone=minutes) if abs(minutes) <= MOST_MINUTES else known.log
+
+
+def _by_size(known: Named) -> tuple[bool, int]:
+    return known.completed, known.log.size
+
+
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
