@@ -73,7 +73,7 @@ class Collector(MultiService):
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
         self.results = ResultsService(folder, disk, fleet, in_force, log)
-        self.refiling = RefilingService(folder, disk, in_force, clock, log)
+        self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
         collection = Collection(
             inspector,
             downloader,

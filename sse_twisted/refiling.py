@@ -6,7 +6,7 @@ Those of a device that is here get theirs when its visit looks at all its tracks
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import evolve
 from twisted.application.service import Service
@@ -29,7 +29,17 @@ SETTLED = 5.0  # s without another change: a roster is often saved twice, or in 
 class RefilingService(Service):
     """Moves tracks, one device at a time, each while nobody else works with its ledger."""
 
-    def __init__(self, folder: EventFolder, disk: Disk, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
+    def __init__(
+        self,
+        folder: EventFolder,
+        disk: Disk,
+        in_force: InForce,
+        clock: IReactorTime,
+        log: Logger,
+        moved: Callable[[int, str, str], object] = lambda *_: None,
+    ) -> None:
+        """`moved` is told of the device, the name before and the name now of each track that was moved."""
+        self._moved = moved
         self._folder = folder
         self._disk = disk
         self._in_force = in_force
@@ -76,6 +86,7 @@ class RefilingService(Service):
         """Log what was done with a track, or once why it was not."""
         device = f"motion-{identifier}"
         if isinstance(step, Move):
+            self._moved(identifier, step.old, step.track.name)
             owner = step.track.owner
             sailor = (owner.sailor or owner.file_id) if owner else "nobody on the roster"
             suffix = "; another file is kept in gpslogs/superseded" if step.superseded else ""

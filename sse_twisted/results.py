@@ -6,6 +6,7 @@ came out is kept beside the ledger as `tracks.json`, by the name of the track, i
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,6 +66,7 @@ class ResultsService(Service):
         self._is_read = False
         self._waiting: dict[Held, None] = {}
         self._earlier: dict[Held, None] = {}
+        self._renamed: set[int] = set()  # devices whose results are not on disk yet as they are
         self._working: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -100,6 +102,14 @@ class ResultsService(Service):
         known = self.of(held.identifier).get(held.name)
         return known is not None and held.sha256 in ("", known["sha256"])
 
+    def rename(self, identifier: int, old: str, new: str) -> None:
+        """A track has another name now, and says the same as before."""
+        results = self._results.get(identifier, {})
+        if old in results:
+            results[new] = results.pop(old)
+            self._renamed.add(identifier)
+            self._work()
+
     def of(self, identifier: int) -> Mapping[str, Report]:
         """What is known of a device's tracks, by name."""
         return self._results.get(identifier, {})
@@ -112,7 +122,7 @@ class ResultsService(Service):
 
     def _rest(self, _: object) -> None:
         self._working = None
-        if self._waiting:
+        if self._waiting or self._renamed:
             self._work()
 
     def _report(self, failure: Failure) -> None:
@@ -125,7 +135,11 @@ class ResultsService(Service):
             self._results, self._earlier, self._is_read = kept.results, dict.fromkeys(kept.unexamined), True
             for path, aside in kept.unreadable:
                 self._log.warn("{path} could not be read: it is kept as {aside}", path=str(path), aside=str(aside))
-        while self._waiting or self._earlier:
+        while self._waiting or self._earlier or self._renamed:
+            while self._renamed:
+                await self._save(self._renamed.pop())
+            if not (self._waiting or self._earlier):
+                return
             queue = self._waiting or self._earlier
             held = next(iter(queue))
             del queue[held]
@@ -140,12 +154,13 @@ class ResultsService(Service):
             results[held.name] = report
             if is_here:
                 self._tell(held, report)
-            try:
-                await self._disk.write(self._keep, held.identifier, dict(results))
-            except DiskTrouble:  # said by the disk; it is examined again after the next start
-                return
+            await self._save(held.identifier)
         if is_here:
             self._publish(held, results[held.name])
+
+    async def _save(self, identifier: int) -> None:
+        with contextlib.suppress(DiskTrouble):  # said by the disk; they are examined again after the next start
+            await self._disk.write(self._keep, identifier, dict(self._results[identifier]))
 
     def _tell(self, held: Held, report: Report) -> None:
         session = report["session"]
@@ -183,7 +198,10 @@ class ResultsService(Service):
         return report_of(analyse(data), len(data)) | {"sha256": digest}
 
     def _keep(self, identifier: int, results: dict[str, Report]) -> None:
-        write_json(self._folder.motion(identifier) / FILE, results)
+        """Bring to disk what is of tracks that the ledger knows. Blocks."""
+        entries = self._folder.entries(identifier)
+        known = {name: report for name, report in results.items() if name in entries}
+        write_json(self._folder.motion(identifier) / FILE, known)
 
     def _read_all(self) -> _Kept:
         """Look through the event folder. Blocks."""

@@ -188,3 +188,25 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
     at_work[0].callback(None)
     assert ended == [None]
     assert service.stopService() is None
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["present", "away"])
+def test_a_track_that_is_renamed_keeps_its_results(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    before = kept(event)[NAME]
+    if away:
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+    monkeypatch.delattr(results, "analyse")
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.until(f"motion-601 {NAME} is now NEW_601_20221017_090000.oao")
+    event.advance(1)
+    assert kept(event) == {"NEW_601_20221017_090000.oao": before}
+    if not away:
+        assert [each.track for each in event.known(601).measured] == ["NEW_601_20221017_090000.oao"]
