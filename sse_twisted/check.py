@@ -1,14 +1,19 @@
-"""`twistd sse --check`: what would be done, and each mistake with its file and line, without starting anything."""
+"""`twistd sse --check`: what would be done, and each mistake with its file and line, without starting anything.
+
+What may be meant so, or is another time's matter, is a remark and no mistake: above all that a collector is at work in
+the folder, for a roster is checked before it is saved beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from sse_twisted.command_line import acting_user
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.in_force import InForce
-from sse_twisted.names import read_system_names
+from sse_twisted.names import DNS_PORT, SystemNames, names_in_force
 from sse_twisted.roster import Roster, RosterError, parse_roster
 from sse_twisted.settings import Settings
 
@@ -18,13 +23,16 @@ def check(folder: EventFolder, settings: Settings, config: str | None, say: Call
     mistakes = [*_folder_mistakes(folder.root)]
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
     mistakes += roster_mistakes
+    in_force, system = InForce(settings, roster), names_in_force(settings.names)
     for line in (
         f"configuration: {config or 'none, defaults'}",
         f"event folder:  {folder.root}",
         f"roster:        {folder.roster}",
-        *_plan(InForce(settings, roster)),
+        *_plan(in_force, system),
     ):
         say(line)
+    for remark in (*_use(folder.root), *_names_remarks(in_force, system), *filter(None, [in_force.remark_on_rounds()])):
+        say(f"remark: {remark}")
     for mistake in mistakes:
         say(f"mistake: {mistake}")
     say(f"{len(mistakes)} mistakes" if mistakes else "no mistakes")
@@ -37,12 +45,26 @@ def _folder_mistakes(root: Path) -> Iterator[str]:
             yield f"{root}: there is no such event folder"
             return
         if closed := EventFolder(root).closed():
-            yield f"{closed}: the event folder is not writable"
+            yield f"{closed}: the event folder is not writable for {acting_user()}"
+    except OSError as error:
+        yield f"{root}: {error.strerror}"
+
+
+def _use(root: Path) -> Iterator[str]:
+    try:
         check_free(root)
     except FolderInUse as error:
         yield str(error)
     except OSError as error:
-        yield f"{root}: {error.strerror}"
+        yield f"{root}: whether a collector works there can't be known ({error.strerror})"
+
+
+def _names_remarks(in_force: InForce, system: SystemNames) -> Iterator[str]:
+    """That names can't be looked up, if any must be: the computer may not be on the event's network yet."""
+    hosts = (target.place(in_force.settings.devices.port)[0] for target in in_force.targets())
+    unknown = [host for host in hosts if system.fixed(host) is None]
+    if unknown and not system.servers:
+        yield f"there is no name server, and {len(unknown)} devices are to be found by name: {_shortened(unknown)}"
 
 
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
@@ -58,17 +80,15 @@ def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
     return roster, [f"{path}: line {mistake.line}: {mistake.text}" for mistake in roster.mistakes]
 
 
-def _plan(in_force: InForce) -> Iterator[str]:
+def _plan(in_force: InForce, system: SystemNames) -> Iterator[str]:
     settings = in_force.settings
     targets = in_force.targets()
-    claims = in_force.claims(0, None)
-    names = settings.names
-    system = read_system_names(names.resolver_file, names.hosts_file)
-    servers = ", ".join(names.servers) or ", ".join(host for host, _ in system.servers) or "none"
-    search = ", ".join(system.search if names.search is None else names.search) or "none"
+    days = in_force.days
+    servers = ", ".join(host if port == DNS_PORT else f"{host}:{port}" for host, port in system.servers) or "none"
+    search = ", ".join(system.search) or "none"
     expected = settings.expected
     yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
-    yield f"days:          {' to '.join(map(str, claims.days)) if claims.days else 'all'}"
+    yield f"days:          {' to '.join(map(str, days)) if days else 'all'}"
     yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
     yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
     yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"

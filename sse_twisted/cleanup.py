@@ -18,9 +18,17 @@ from sse_twisted.motion.errors import MotionError, Unreachable
 from sse_twisted.motion.messages import info_of, parse_json
 from sse_twisted.visit import Visit
 
+SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
+
 
 class CleanupService(LoopService):
-    """Asks the devices that nobody talks to whether they are still there."""
+    """Asks the devices that nobody talks to whether they are still there.
+
+    Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
+
+    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
+    answer as in an inspection.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,7 @@ class CleanupService(LoopService):
         self._fleet = fleet
         self._in_force = in_force
         self._probes: dict[Visit, Deferred[None]] = {}
+        self._silent: set[Visit] = set()  # in the last round
 
     def stopService(self) -> None:
         """Ask nobody any more."""
@@ -47,8 +56,14 @@ class CleanupService(LoopService):
             probe.cancel()
 
     def round(self) -> None:
-        """Probe every device that is there, unless it is being talked to: that shows it well enough."""
+        """Drop every device that answers nobody, and probe those that nobody talks to."""
+        before, self._silent = self._silent, set()
         for visit in list(self._visits.values()):
+            if visit.silences >= SILENCES and visit in before:
+                self._depart(visit, f"no answer to {visit.silences} requests in a row")
+                continue
+            if visit.silences >= SILENCES:
+                self._silent.add(visit)
             if visit not in self._probes and not visit.is_talking:
                 self._start_probe(visit)
 
@@ -64,12 +79,16 @@ class CleanupService(LoopService):
                 return
             conversations = visit.conversations
             gone = await self._why_gone(visit)
-            # A request that came in between held the one connection, and says more than a probe that waited for it.
-            if gone and visit.conversations == conversations and self._visits.get(visit.identifier) is visit:
+            if not gone or self._visits.get(visit.identifier) is not visit:
+                return
+            if visit.conversations == conversations:
                 self._depart(visit, gone)
+            else:  # the probe may have waited for that request, which has its own answer, or has none
+                visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
-        timeout = self._in_force.settings.cleanup.timeout
+        settings = self._in_force.settings
+        timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
         try:
             info = await self._client.answer(visit.address, INFO, timeout=timeout)
             identifier = info_of(parse_json(info, INFO[1:])).identifier

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.detection import Sighting
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.downloads import Downloader, DownloadsPaused
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.names import Claims, Track, event_tracks
+from sse_twisted.event_folder.names import Claims, Track, all_tracks
 from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
 from sse_twisted.motion.messages import Listing
+from sse_twisted.results import Held
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
@@ -32,12 +33,14 @@ class Standing:
     """How the event folder compares with a listing."""
 
     wanted: int = 0  # tracks
+    held: tuple[Held, ...] = ()  # whether wanted or not
     glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
     missing: tuple[Track, ...] = ()  # of the wanted ones
     skipped: tuple[Track, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
     doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
+    elsewhen: int = 0  # logs of other days that the filter would not leave out
 
 
 @frozen
@@ -65,9 +68,14 @@ class Collection:
         clock: IReactorTime,
         log: Logger,
         report: Callable[[Fetched | Exception], object] = lambda _: None,
+        examine: Callable[[int, Sequence[Held]], object] = lambda *_: None,
     ) -> None:
-        """`report` is told of each track that was fetched, and of everything that failed."""
+        """`report` is told of each track that was fetched, and of everything that failed.
+
+        `examine` gets all tracks of a device that are here, whenever they were looked at.
+        """
         self._report = report
+        self._examine = examine
         self._inspector = inspector
         self._downloader = downloader
         self._folder = folder
@@ -102,9 +110,9 @@ class Collection:
             except DiskTrouble as error:
                 self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
-            if verdict.collected and visit.claims != self._in_force.claims(identifier, visit.timezone):
-                continue  # roster, filter or wishes have changed since the last look
-            if verdict.collected:
+            if verdict.collected and self._is_out_of_date(visit):
+                await visit.until_woken(self._clock, 0.0)
+            elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
                 await visit.until_woken(self._clock, None)
@@ -117,6 +125,10 @@ class Collection:
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
                 await visit.until_woken(self._clock, delay)
+
+    def _is_out_of_date(self, visit: Visit) -> bool:
+        """Whether roster or settings have changed while the device was judged by the ones before."""
+        return visit.claims != self._in_force.claims(visit.identifier, visit.timezone)
 
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
@@ -152,7 +164,7 @@ class Collection:
                 left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
                 self._fleet.update(visit.identifier, missing=left)
                 silent = 0
-            except MotionError as error:
+            except (MotionError, PathTrouble) as error:
                 self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
@@ -179,16 +191,19 @@ class Collection:
         self._announce(visit, standing)
         missing = tuple(track.name for track in standing.missing)
         self._fleet.update(visit.identifier, wanted=standing.wanted, missing=missing, tracks=standing.glances)
+        self._examine(visit.identifier, standing.held)
         return standing
 
     def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Standing:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands."""
-        tracks = event_tracks(identifier, listing, claims)
-        missing, unsound = [], []
+        everything = all_tracks(identifier, listing, claims)
+        tracks = [track for track in everything if track.of_event]
+        held, missing, unsound = [], [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
             if fetched is not None:
                 ledger.record(track, Status.COMPLETED, fetched)
+                held.append(Held(identifier, track.name, track.local_file, fetched.sha256))
                 if fetched.outcome is not Outcome.VERIFIED:
                     unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
             elif track.skipped:
@@ -203,11 +218,13 @@ class Collection:
         return Standing(
             wanted=len(wanted),
             glances=tuple(map(_glance, wanted[-MOST_GLANCES:])),
+            held=tuple(held),
             missing=tuple(missing),
             skipped=skipped,
             unreadable=len(listing.bad),
             unsound=tuple(unsound),
             doubts=_doubts(listing, ledger),
+            elsewhen=sum(not track.of_event and not track.skipped for track in everything),
         )
 
     def _announce(self, visit: Visit, standing: Standing) -> None:
@@ -243,7 +260,7 @@ class Collection:
         self._log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
-        retry_at = self._clock.seconds() + delay
+        retry_at = self._fleet.now + delay
         self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=retry_at)
         self._log.warn(
             "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
@@ -298,4 +315,7 @@ def _judge(
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    return Verdict(True, "; ".join(standing.unsound))
+    remarks = standing.unsound
+    if standing.elsewhen and not standing.wanted and not standing.skipped:
+        remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
+    return Verdict(True, "; ".join(remarks))

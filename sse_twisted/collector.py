@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import LogLevel
 
 from sse_twisted import conditions
 from sse_twisted.cleanup import CleanupService, what_is_missing
@@ -24,6 +25,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
 from sse_twisted.recollection import Recollection
+from sse_twisted.results import ResultsService
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
@@ -48,31 +50,44 @@ class Collector(MultiService):
         clock = world.clock
         self.history = History()
         self.journal.observe(self.history.note)
-        self.fleet = fleet = Fleet(clock.seconds, log)
+        self.fleet = fleet = Fleet(world.utc, log)
         self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
         self._clock = clock
+        self._remarked: object = None
+        self._remark = ""
         self._names = names = world.names(lambda: in_force.settings.names, log)
-        client = CountingClient(world.agent(lambda: in_force.settings.inspection.timeout), clock, statistics)
-        hasty_client = CountingClient(world.agent(lambda: in_force.settings.detection.timeout), clock, statistics)
+        client, hasty_client, probing_client = (
+            CountingClient(world.agent(timeout), clock, statistics)
+            for timeout in (
+                lambda: in_force.settings.inspection.timeout,
+                lambda: in_force.settings.detection.timeout,
+                lambda: in_force.settings.cleanup.timeout,
+            )
+        )
         detector = Detector(hasty_client, names, fleet, in_force, log)
         inspector = Inspector(client, folder, disk, fleet, in_force, log)
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
-        collection = Collection(inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report)
+        self.results = ResultsService(folder, disk, fleet, in_force, log)
+        collection = Collection(
+            inspector, downloader, folder, disk, fleet, in_force, clock, log, statistics.report, self.results.take
+        )
         self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
-        self.cleanup = CleanupService(client, self.scanner.visits, self.scanner.drop, fleet, in_force, clock, log)
+        visits, drop = self.scanner.visits, self.scanner.drop
+        self.cleanup = CleanupService(probing_client, visits, drop, fleet, in_force, clock, log)
         self.roster = RosterService(folder, disk, in_force, clock, log)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
         recollection = Recollection(folder, disk, fleet, in_force, clock, log)
-        for service in (disk, names, self.roster, self.scanner, self.cleanup, recollection, short_tracks, meter):
+        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
+        for service in (disk, names, *loops, self.results, recollection, meter):
             service.setServiceParent(self)
-        disk.when_it_works_again(self.scanner.wake_all)
+        disk.when_it_works_again(self.scanner.wake_waiting)
         in_force.observe(self._take_changes)
         self.commands = Commands(
             fleet=fleet,
@@ -83,7 +98,6 @@ class Collector(MultiService):
             disk=disk,
             scanner=self.scanner,
             journal=self.journal,
-            clock=clock,
             read_again=self.read_again,
         )
 
@@ -144,14 +158,14 @@ class Collector(MultiService):
     def conditions(self) -> tuple[Condition, ...]:
         """Whether the collector has what it needs: scanning, names, downloads and clock."""
         now = self._clock.seconds()
-        today = self.in_force.today(now)
+        today = self.in_force.today(self.fleet.now)
         interval = self.in_force.settings.scan.interval
         expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
         return (
             conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             conditions.names(self._names.trouble),
             conditions.downloads(self.disk.trouble, "somebody asked for it" if self.in_force.paused else ""),
-            conditions.clock(now, today, expected, self.fleet),
+            conditions.clock(self.fleet.now, today, expected, self.fleet),
         )
 
     def _check_disk(self) -> None:
@@ -165,13 +179,27 @@ class Collector(MultiService):
         """The roster or the settings are others now."""
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
+        self._remark_on_days()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
+        remark, self._remark = self._remark, self.in_force.remark_on_rounds()
+        if self._remark and not remark:
+            self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():
             if visit.claims != self.in_force.claims(visit.identifier, visit.timezone):
                 visit.wake()
         self.scanner.round_now()
+
+    def _remark_on_days(self) -> None:
+        """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
+        today, days = self.in_force.today(self.fleet.now), self.in_force.days
+        if days is None or days[0] <= today <= days[1]:
+            return
+        text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"
+        if (remark := (today, days)) != self._remarked:
+            self._remarked = remark
+            self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
 
     def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)

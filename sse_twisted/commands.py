@@ -12,7 +12,6 @@ from collections.abc import Callable
 from attrs import evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
@@ -51,7 +50,6 @@ class Commands:
         disk: Disk,
         scanner: ScannerService,
         journal: Journal,
-        clock: IReactorTime,
         read_again: Callable[[], tuple[str, ...]],
     ) -> None:
         """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
@@ -64,15 +62,14 @@ class Commands:
         self._scanner = scanner
         self._journal = journal
         self._log = journal.log
-        self._clock = clock
         self._read_again = read_again
 
     # Reading
 
     @property
     def now(self) -> float:
-        """In s UTC; the `since` of a device is of the same clock."""
-        return self._clock.seconds()
+        """In s since 1970, as the times of snapshots."""
+        return self._fleet.now
 
     @property
     def today(self) -> datetime.date:

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.ranking import DISCIPLINES, Claim
+from sse_twisted.ranking import Sailed, figures_of
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
@@ -104,10 +104,21 @@ def reconcile(
     return Day(day, tuple(sorted(lines, key=lambda line: line.id)), tuple(unassigned))
 
 
-def claims_of(day: datetime.date, assignments: Iterable[Assignment], ledgers: Mapping[int, Entries]) -> list[Claim]:
-    """What the devices report of the tracks of the day that are here."""
+def sailed_on(
+    day: datetime.date,
+    assignments: Iterable[Assignment],
+    ledgers: Mapping[int, Entries],
+    results: Mapping[int, Entries],
+) -> list[Sailed]:
+    """The tracks of the day that are here; `results` are those of `tracks.json`, by device and track."""
     return [
-        Claim(number, assignment.sailor, assignment.file_id, name, _bests(entry))
+        Sailed(
+            number,
+            assignment.sailor,
+            assignment.file_id,
+            name,
+            figures_of(entry, results.get(number, {}).get(name)),
+        )
         for number, assignment in _carriers(day, assignments).items()
         for name, entry in entries_of(day, ledgers.get(number, {}))
         if entry.get("status") == Status.COMPLETED and not _is_unassigned(entry_report(number, name, entry))
@@ -172,8 +183,3 @@ def _outing(reports: Iterable[TrackReport]) -> Outing:
 
 def _is_unassigned(report: TrackReport) -> bool:
     return report.name.startswith("motion-")
-
-
-def _bests(entry: Mapping[str, Any]) -> dict[str, int]:
-    values = {discipline: entry.get(key) for discipline, key in DISCIPLINES.items()}
-    return {discipline: value for discipline, value in values.items() if type(value) is int}

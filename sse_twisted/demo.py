@@ -43,6 +43,7 @@ class Demo(MultiService):
         settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(root)))
         self.collector = Collector(folder, settings, lambda: settings, real_world(reactor))
         self.collector.fleet.observe(self._watch)
+        self._reactor = reactor
         self._collected: set[int] = set()
         self._count = count
 
@@ -72,9 +73,12 @@ class Demo(MultiService):
         if after.identifier not in self._collected:
             self._collected.add(after.identifier)
             if len(self._collected) == self._count:
-                text = "Demo: all {count} devices are collected. Look into {folder}, or wait for one to come back"
-                folder = self.collector.in_force.settings.event.folder
-                self.collector.log.info(text, count=self._count, folder=folder)
+                self._reactor.callLater(0, self._tell_the_end)  # the line of the last device comes first
+
+    def _tell_the_end(self) -> None:
+        text = "Demo: all {count} devices are collected. Look into {folder}, or wait for one to come back"
+        folder = self.collector.in_force.settings.event.folder
+        self.collector.log.info(text, count=self._count, folder=folder)
 
 
 def _write_roster(path: Path, rows: Iterable[dict[str, str]]) -> None:

@@ -56,6 +56,7 @@ class Detector:
         self._in_force = in_force
         self._log = log
         self._noted: dict[Target, str] = {}
+        self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
 
     async def detect(self, target: Target) -> Sighting | None:
         """The device, if it answers anywhere: at the address where it was last met while its name is looked up."""
@@ -65,7 +66,7 @@ class Detector:
         return await first_found(self._at(target, known), self._by_name(target, known))
 
     async def _by_name(self, target: Target, known: Address | None) -> Sighting | None:
-        host, port = target.fixed or (f"motion-{target.identifier}", self._in_force.settings.devices.port)
+        host, port = target.place(self._in_force.settings.devices.port)
         found = await self._names.lookup(host)
         if found is None or Address(found, port) == known:
             return None
@@ -74,24 +75,55 @@ class Detector:
     async def _at(self, target: Target, address: Address) -> Sighting | None:
         if self._is_occupied(address):
             return None
-        async with self._in_force.limits.detection:
-            try:
-                sighting = await self._identify(address)
-                if target.identifier not in (None, sighting.identifier):
-                    raise WrongDevice(f"motion-{sighting.identifier} answers there", sighting.identifier)
-            except Unreachable as error:
-                self._note(target, LogLevel.debug, f"not accepting connections at {address} ({error})")
-                return None
-            except WrongDevice as error:
-                self._note(target, LogLevel.info, f"is not at {address}: {error}")
-                if not self._fleet[error.identifier].present:
-                    self._fleet.update(error.identifier, address=address)
-                return None
-            except MotionError as error:
-                self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
-                return None
+        try:
+            sighting = await self._meet(address)
+            if target.identifier not in (None, sighting.identifier):
+                raise WrongDevice(f"motion-{sighting.identifier} answers there", sighting.identifier)
+        except Unreachable as error:
+            self._note(target, LogLevel.debug, f"not accepting connections at {address} ({error})")
+            return None
+        except WrongDevice as error:
+            self._note(target, LogLevel.info, f"is not at {address}: {error}")
+            if not self._fleet[error.identifier].present:
+                self._fleet.update(error.identifier, address=address)
+            return None
+        except MotionError as error:
+            self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
+            return None
         self._noted.pop(target, None)
         return None if self._fleet[sighting.identifier].present else sighting
+
+    async def _meet(self, address: Address) -> Sighting:
+        """Who answers at an address; MotionError.
+
+        There is one attempt at a time. Who comes meanwhile has its outcome, and takes no place of the limit: a router
+        may give one address for a hundred names, and nobody be there.
+        """
+        if (waiting := self._waiting.get(address)) is not None:
+            outcome: Deferred[Sighting | None] = Deferred(waiting.remove)
+            waiting.append(outcome)
+            if (shared := await outcome) is not None:
+                return shared
+        else:
+            self._waiting[address] = waiting = []
+        try:
+            async with self._in_force.limits.detection:
+                sighting = await self._identify(address)
+        except MotionError as error:
+            del self._waiting[address]
+            while waiting:
+                waiting.pop(0).errback(error)
+            raise
+        except BaseException:  # it was cancelled: the next one has to try
+            if waiting:
+                waiting.pop(0).callback(None)
+            else:
+                del self._waiting[address]
+            raise
+        del self._waiting[address]
+        while waiting:
+            waiting.pop(0).callback(sighting)
+        return sighting
 
     async def _identify(self, address: Address) -> Sighting:
         timeout = self._in_force.settings.inspection.timeout

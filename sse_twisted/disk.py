@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from threading import Thread
@@ -25,8 +26,16 @@ SWITCH_INTERVAL = 0.0005
 CHECK_INTERVAL = 5.0  # s between looks whether the disk can be written to again
 
 
+# What concerns the whole disk: full, a quota, mounted read-only, broken.
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+
 class DiskTrouble(Exception):
     """The disk is full or can't be written to: no fault of the device, and no reason to bother it."""
+
+
+class PathTrouble(DiskTrouble):
+    """One path can't be written to, while others can: a matter of that track only."""
 
 
 class Disk(Service):
@@ -85,12 +94,24 @@ class Disk(Service):
         return outcome[0]
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like `run`, for functions that write: an OSError becomes DiskTrouble, and downloads pause."""
+        """Like `run`, for functions that write: an OSError becomes DiskTrouble, and downloads pause.
+
+        PathTrouble, without a pause, where only this path is to blame.
+        """
         try:
             return await self.run(function, *args, **kwargs)
         except OSError as error:
+            if not self.trouble and error.errno not in OF_THE_DISK and await self._is_writable():
+                raise PathTrouble(_words(error)) from error
             self.pause(_words(error))
             raise DiskTrouble(self.trouble) from error
+
+    async def _is_writable(self) -> bool:
+        try:
+            await self.run(self._writable)
+        except OSError:
+            return False
+        return True
 
     def pause(self, reason: str) -> None:
         """Say once and loudly that nothing can be kept, and look from time to time whether it can."""

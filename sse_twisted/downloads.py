@@ -9,7 +9,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Track
@@ -66,7 +66,7 @@ class Downloader:
                 fetched = await self._download(visit, track)
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._disk.write(ledger.save)
-            except MotionError as error:
+            except (MotionError, PathTrouble) as error:
                 self._log.error(
                     "{device} {track} failed - {summary} ({reason})",
                     device=visit.name,

@@ -29,6 +29,15 @@ PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 
 @frozen
+class Measured:
+    """What the bytes of a track say: the best in mm/s for each kind of window, and whether its claims hold."""
+
+    track: str
+    bests: tuple[tuple[str, int], ...]
+    sound: bool  # whole, and nothing that its header claims is contradicted
+
+
+@frozen
 class TrackGlance:
     """A wanted track as its device lists it."""
 
@@ -48,18 +57,19 @@ class Device:
     identifier: int
     sailor: str = ""
     stage: Stage = Stage.ABSENT
-    since: float = 0.0  # s of the clock, when the stage began
+    since: float = 0.0  # s since 1970, when the stage began
     address: Address | None = None  # the last at which it was met
     battery: int | None = None  # percent
     findings: tuple[str, ...] = ()  # warnings of this visit
     wanted: int = 0  # tracks
     missing: tuple[str, ...] = ()  # of the wanted ones, by name
+    measured: tuple[Measured, ...] = ()  # of the tracks that are here
     tracks: tuple[TrackGlance, ...] = ()  # the youngest of the wanted ones, oldest first
     downloading: str = ""  # the name of the track under way
     size: int = 0  # bytes that it should have
     received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
-    retry_at: float | None = None  # s of the clock, when it is looked at again; None = when something changes
+    retry_at: float | None = None  # s since 1970, when it is looked at again; None = when something changes
     left_early: str = ""  # what was missing when it left; "" once it came back and was collected
     waived: str = ""  # why nobody waits for what was missing when it left
 
@@ -85,8 +95,9 @@ Observer = Callable[[Device, Device], None]
 class Fleet:
     """All devices by number; each change goes to the observers as (before, after)."""
 
-    def __init__(self, seconds: Callable[[], float], log: Logger) -> None:
-        self._seconds = seconds
+    def __init__(self, utc: Callable[[], float], log: Logger) -> None:
+        """`utc` gives s since 1970, as far as this computer knows."""
+        self._utc = utc
         self._log = log
         self._devices: dict[int, Device] = {}
         self._observers: list[Observer] = []
@@ -100,6 +111,11 @@ class Fleet:
     def __getitem__(self, identifier: int) -> Device:
         return self._devices.get(identifier) or Device(identifier)
 
+    @property
+    def now(self) -> float:
+        """In s since 1970, as all times of snapshots."""
+        return self._utc()
+
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Tell `observer` of every change; the returned function ends that."""
         self._observers.append(observer)
@@ -110,7 +126,7 @@ class Fleet:
         before = self[identifier]
         after = evolve(before, **changes)
         if after.stage is not before.stage and "since" not in changes:
-            after = evolve(after, since=self._seconds())
+            after = evolve(after, since=self.now)
         self._devices[identifier] = after
         if after != before:
             self._publish(before, after)
@@ -119,9 +135,7 @@ class Fleet:
     def forget(self, identifier: int) -> None:
         """Know no more of a device than before it was seen; what is still missing of one that left is not forgotten."""
         before = self[identifier]
-        after = Device(
-            identifier, before.sailor, since=self._seconds(), left_early=before.left_early, waived=before.waived
-        )
+        after = Device(identifier, before.sailor, since=self.now, left_early=before.left_early, waived=before.waived)
         self._devices[identifier] = after
         self._publish(before, after)
 

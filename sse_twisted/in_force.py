@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 
 from attrs import frozen
@@ -19,6 +20,10 @@ class Target:
 
     identifier: int | None
     fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
+
+    def place(self, port: int) -> tuple[str, int]:
+        """Host and port to look at; `port` where a name stands for the address."""
+        return self.fixed or (f"motion-{self.identifier}", port)
 
     def __str__(self) -> str:
         return f"motion-{self.identifier}" if self.identifier else f"device at {self.fixed[0] if self.fixed else '?'}"
@@ -83,6 +88,12 @@ class InForce:
         """The day of the event at `seconds` UTC."""
         return datetime.datetime.fromtimestamp(seconds, self.zone).date()
 
+    @property
+    def days(self) -> tuple[datetime.date, datetime.date] | None:
+        """The first and the last day of the event, by the configuration or else the roster; None if neither says."""
+        event = self.settings.event
+        return (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""
         devices = self.settings.devices
@@ -95,10 +106,24 @@ class InForce:
             *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
         )
 
+    def remark_on_rounds(self) -> str:
+        """Why a device may be noticed late; "" if a round is over when the next one is due."""
+        settings, count = self.settings, len(self.targets())
+        seconds = math.ceil(count / settings.detection.limit) * settings.detection.timeout
+        if seconds <= max(settings.scan.interval, settings.detection.timeout):
+            return ""
+        return (
+            f"to look for {count} devices, {settings.detection.limit} at once, takes {seconds:g} s if none of them is "
+            "there: with a higher detection.limit they are noticed sooner"
+        )
+
     def claims(self, identifier: int, timezone: int | None) -> Claims:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
-        days = (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
+        days = self.days
+        if days is not None and event.last_day is None:
+            # A roster of another year, or one that is not complete yet, must cost nobody a day: what is newer counts.
+            days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
         return Claims(self.roster.of(identifier), days, self.settings.filters.best_500m, timezone, asked_for)
 

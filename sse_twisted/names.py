@@ -12,10 +12,11 @@ import re
 import secrets
 import struct
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
@@ -26,6 +27,9 @@ from twisted.names import dns
 from sse_twisted.settings import Names, is_ipv4, split_address
 
 LARGEST_ANSWER = 4096  # bytes
+LISTENED_FOR = 10.0  # s that an answer is awaited; whoever asked has long been told that there is none
+HINT_LASTS = 60.0  # s that a late answer is given to those who ask next
+MOST_ASKED = 20_000  # questions awaiting an answer; 65,536 have numbers, and each takes some 300 bytes
 DNS_PORT = 53
 SILENCE = 10.0  # s without any answer until the network counts as lost
 DOUBT = 3.0  # s without any answer until a name is asked for that every server knows
@@ -44,19 +48,36 @@ class SystemNames:
     search: tuple[str, ...] = ()
     hosts: dict[str, str] = field(factory=dict)
 
+    def candidates(self, name: str) -> list[str]:
+        """The names to ask for: the bare one, and it below each search domain."""
+        return [name, *(f"{name}.{domain}" for domain in self.search)]
 
-@define
+    def fixed(self, name: str) -> str | None:
+        """The address of a name that needs no server: it is one, or stands in the hosts file."""
+        if is_ipv4(name):
+            return name
+        return next(filter(None, (self.hosts.get(candidate.lower()) for candidate in self.candidates(name))), None)
+
+
+@define(eq=False)
 class _Question:
     """One look-up under way: fires with the first usable address, or None."""
 
-    found: Deferred[str | None]
+    names: tuple[str, ...]
+    asked: float  # s of the clock
+    timeout: float  # s
     usable: Callable[[str], bool]
-    open: set[int]  # message numbers
-    timeout: IDelayedCall | None = None
+    found: Deferred[str | None] = field(factory=Deferred)
+    open: set[int] = field(factory=set)  # message numbers
+    timer: IDelayedCall | None = None
 
 
 class NameClient(DatagramProtocol):
-    """Asks name servers for the IPv4 addresses of names, over one UDP socket."""
+    """Asks name servers for the IPv4 addresses of names, over one UDP socket.
+
+    A server that takes longer than whoever asks would wait is heard all the same: what it says is given at once when
+    the same names are asked for again, and asked anew meanwhile.
+    """
 
     noisy = False
 
@@ -66,23 +87,30 @@ class NameClient(DatagramProtocol):
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
         self._asked: dict[int, tuple[_Question, bytes, Server]] = {}
+        self._late: dict[_Question, None] = {}  # that nobody waits for any more, the oldest first
+        self._hints: dict[tuple[str, ...], tuple[str, float]] = {}  # late answers, and when they came
 
     def ask(
         self, names: Iterable[str], servers: Iterable[Server], timeout: float, usable: Callable[[str], bool]
     ) -> Deferred[str | None]:
         """The first usable address that any server knows for any of the names; None after `timeout` s at most."""
-        question = _Question(Deferred(lambda _: self._drop(question)), usable, set())
-        for name in names:
+        self._forget_old()
+        question = _Question(tuple(names), self._clock.seconds(), timeout, usable)
+        for name in question.names:
             try:
                 encoded = self._encode(name)
             except UnicodeError:  # no name that can be asked for
                 continue
             for server in servers:
                 self._send(question, encoded, server)
-        if question.open:
-            question.timeout = self._clock.callLater(timeout, self._finish, question, None)
-        else:
+        hint, _ = self._hints.get(question.names, ("", 0.0))
+        if not question.open:
             self._finish(question, None)
+        elif hint and usable(hint):
+            self._give_up(question, hint)
+        else:
+            question.found = Deferred(lambda _: self._drop(question))
+            question.timer = self._clock.callLater(timeout, self._give_up, question, None)
         return question.found
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -104,6 +132,8 @@ class NameClient(DatagramProtocol):
         for question, _, _ in list(self._asked.values()):
             if not question.found.called:
                 self._finish(question, None)
+        self._asked.clear()
+        self._late.clear()
 
     def _encode(self, name: str) -> bytes:
         if name not in self._encoded:
@@ -113,6 +143,10 @@ class NameClient(DatagramProtocol):
         return self._encoded[name]
 
     def _send(self, question: _Question, encoded: bytes, server: Server) -> None:
+        while self._late and len(self._asked) >= MOST_ASKED:
+            self._drop(next(iter(self._late)))
+        if len(self._asked) >= MOST_ASKED:
+            return
         number = secrets.randbelow(1 << 16)
         while number in self._asked:
             number = secrets.randbelow(1 << 16)
@@ -125,13 +159,32 @@ class NameClient(DatagramProtocol):
         self._asked[number] = (question, encoded, server)
         question.open.add(number)
 
-    def _finish(self, question: _Question, address: str | None) -> None:
-        self._drop(question)
+    def _give_up(self, question: _Question, address: str | None) -> None:
+        """Let nobody wait for the answer any longer, but go on listening for it."""
+        self._late[question] = None
         question.found.callback(address)
 
+    def _finish(self, question: _Question, address: str | None) -> None:
+        self._drop(question)
+        if not question.found.called:
+            question.found.callback(address)
+            return
+        self._hints.pop(question.names, None)
+        now = self._clock.seconds()
+        if address is not None and now - question.asked >= question.timeout:
+            self._hints[question.names] = (address, now)
+
+    def _forget_old(self) -> None:
+        now = self._clock.seconds()
+        for question in list(takewhile(lambda question: question.asked + LISTENED_FOR <= now, self._late)):
+            self._drop(question)
+        for names in list(takewhile(lambda names: self._hints[names][1] + HINT_LASTS <= now, self._hints)):
+            del self._hints[names]
+
     def _drop(self, question: _Question) -> None:
-        if question.timeout is not None and question.timeout.active():
-            question.timeout.cancel()
+        if question.timer is not None and question.timer.active():
+            question.timer.cancel()
+        self._late.pop(question, None)
         for number in question.open:
             self._asked.pop(number, None)
 
@@ -146,6 +199,7 @@ class NameService(Service):
         self._settings = settings
         self._system = SystemNames()
         self._seen: object = None
+        self._warned = False
         self._socket: Any = None
         self._has_asked = False  # anything that no file answered
 
@@ -177,22 +231,18 @@ class NameService(Service):
         self._doubt()
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
-        seen = (settings, *(_stamp(file) for file in files))
+        seen = (settings, *(_stamp(file) for file in (*files, BEHIND_THE_STUB)))
         if seen == self._seen:
             return
         self._seen = seen
-        system = read_system_names(*files)
-        if settings.servers:
-            servers = tuple(split_address(server, DNS_PORT) for server in settings.servers)
-            system = SystemNames(servers, system.search, system.hosts)
-        if settings.search is not None:
-            system = SystemNames(system.servers, settings.search, system.hosts)
+        system = names_in_force(settings)
         if (system.servers, system.search) != (self._system.servers, self._system.search):
             self._log.info(
                 "Names are looked up at {servers}, search domains: {search}",
                 servers=", ".join(f"{host}:{port}" for host, port in system.servers) or "no name server",
                 search=", ".join(system.search) or "none",
             )
+            self._warned = False
         self._system = system
 
     def _doubt(self) -> None:
@@ -203,17 +253,33 @@ class NameService(Service):
 
     def lookup(self, name: str) -> Deferred[str | None]:
         """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""
-        settings = self._settings()
-        if is_ipv4(name):
-            return succeed(name)
-        names = [name, *(f"{name}.{domain}" for domain in self._system.search)]
-        for candidate in names:
-            if (address := self._system.hosts.get(candidate.lower())) is not None:
-                return succeed(address)
+        settings, system = self._settings(), self._system
+        if (address := system.fixed(name)) is not None:
+            return succeed(address)
         if self._socket is None:
             return succeed(None)
         self._has_asked = True
-        return self.client.ask(names, self._system.servers, settings.timeout, lambda a: a not in settings.catch_all)
+        if not system.servers:
+            self._warn(name)
+        return self.client.ask(
+            system.candidates(name), system.servers, settings.timeout, lambda a: a not in settings.catch_all
+        )
+
+    def _warn(self, name: str) -> None:
+        """Say once that a device is waited for in vain."""
+        if not self._warned:
+            self._warned = True
+            self._log.warn("There is no name server: {name} can't be found, nor any other name", name=name)
+
+
+def names_in_force(settings: Names) -> SystemNames:
+    """What the settings say, and the system's files where they leave it to them."""
+    system = read_system_names(settings.resolver_file, settings.hosts_file)
+    if settings.servers:
+        system = evolve(system, servers=tuple(split_address(server, DNS_PORT) for server in settings.servers))
+    if settings.search is not None:
+        system = evolve(system, search=settings.search)
+    return system
 
 
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:

@@ -1,15 +1,38 @@
-"""The best speeds of a day, as the devices report them: nothing here was computed from a track."""
+"""The best speeds of a day: as the tracks themselves bear them out, or else as the devices claim them.
+
+Event firmware does not store slow fixes, so over a mile, an hour or an alpha the fixes alone may give less than was
+sailed. Therefore the device's figure counts where its fixes bear it out, that of the fixes where they contradict it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.names import MM_PER_S
+from sse_twisted.track_report import best_of
+from sse_twisted.tracks.claims import Bearing
 
-DISCIPLINES = {"500m": "500m_best", "10s": "10s_best", "2s": "2s_best"}  # and the ledger's key, in mm/s
+# Each discipline and the ledger's key of what the device claims (mm/s), "" where the ledger has none.
+DISCIPLINES = {
+    "500m": "500m_best",
+    "10s": "10s_best",
+    "2s": "2s_best",
+    "5x10s": "",
+    "alpha500": "",
+    "1852m": "",
+    "1h": "",
+}
+BORNE_OUT = (Bearing.EXACT, Bearing.WITHIN)
+
+
+class Figure(Struct, frozen=True):
+    """A speed in mm/s, and whether the fixes of the track bear it out."""
+
+    speed: int
+    verified: bool
 
 
 class Place(Struct, frozen=True):
@@ -19,34 +42,53 @@ class Place(Struct, frozen=True):
     id: Annotated[int, Meta(description="of the device")]
     sailor: str
     file_id: str
-    knots: Annotated[float, Meta(description="as the device reports it")]
+    knots: float
+    verified: Annotated[bool, Meta(description="borne out by the track's own fixes; else as the device claims it")]
     track: Annotated[str, Meta(description="in which it was sailed")]
 
 
-class Claim(Struct, frozen=True):
-    """What a device reports of one track of somebody's."""
+class Sailed(Struct, frozen=True):
+    """One track of somebody's."""
 
     id: int
     sailor: str
     file_id: str
     track: str
-    bests: Mapping[str, int]  # by discipline, mm/s, 0 = none
+    figures: Mapping[str, Figure]  # by discipline
 
 
-def ranking(claims: Iterable[Claim], discipline: str) -> tuple[Place, ...]:
+def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Figure]:
+    """The figures of a track by its entry in the ledger, and by what its bytes say, as `tracks.json` has it."""
+    if report is not None and entry.get("sha256", report["sha256"]) != report["sha256"]:
+        report = None  # of an earlier version of the track
+    figures = {discipline: _figure(discipline, entry.get(key), report) for discipline, key in DISCIPLINES.items()}
+    return {discipline: figure for discipline, figure in figures.items() if figure is not None}
+
+
+def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> Figure | None:
+    if report is not None:
+        claim = report["claimed"].get(discipline)
+        if claim is not None and claim["bearing"] in BORNE_OUT:
+            return Figure(claim["value"], True)
+        measured = best_of(report, discipline)
+        if measured is not None and (claim is None or claim["bearing"] == Bearing.CONTRADICTED):
+            return Figure(measured, True)
+    return Figure(listed, False) if type(listed) is int and listed > 0 else None
+
+
+def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:
     """Everybody's best of the day, the fastest first; who has none is left out."""
-    best: dict[tuple[int, str], Claim] = {}
-    for claim in claims:
-        key = (claim.id, claim.file_id)
-        speed = claim.bests.get(discipline, 0)
-        if speed > 0 and (key not in best or speed > best[key].bests[discipline]):
-            best[key] = claim
-    ordered = sorted(best.values(), key=lambda claim: (-claim.bests[discipline], claim.sailor, claim.id))
+    best: dict[tuple[int, str], tuple[Figure, Sailed]] = {}
+    for sailed in tracks:
+        key, figure = (sailed.id, sailed.file_id), sailed.figures.get(discipline)
+        if figure is not None and (key not in best or figure.speed > best[key][0].speed):
+            best[key] = (figure, sailed)
+    ordered = sorted(best.values(), key=lambda pair: (-pair[0].speed, pair[1].sailor, pair[1].id))
     places: list[Place] = []
     before = 0
-    for number, claim in enumerate(ordered, 1):
-        speed = claim.bests[discipline]
-        rank = places[-1].rank if speed == before else number
-        before = speed
-        places.append(Place(rank, claim.id, claim.sailor, claim.file_id, speed / MM_PER_S, claim.track))
+    for number, (figure, sailed) in enumerate(ordered, 1):
+        rank = places[-1].rank if figure.speed == before else number
+        before = figure.speed
+        knots = figure.speed / MM_PER_S
+        places.append(Place(rank, sailed.id, sailed.sailor, sailed.file_id, knots, figure.verified, sailed.track))
     return tuple(places)

@@ -80,7 +80,7 @@ class Recollection(Service):
             self._reading = None
 
     async def _recollect(self) -> None:
-        today = self._in_force.today(self._clock.seconds())
+        today = self._in_force.today(self._fleet.now)
         memories = await self._disk.run(self._read, today)
         for identifier, memory in memories.items():
             if not memory.missing:

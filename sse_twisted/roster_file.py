@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -19,7 +20,11 @@ INTERVAL = 2.0  # s between looks at the file
 
 
 class RosterService(LoopService):
-    """Puts each new version of `config/motions.csv` in force; a broken one leaves the old one in force, loudly."""
+    """Puts each new version of `config/motions.csv` in force; a broken one leaves the old one in force, loudly.
+
+    A version counts when it is the same at two looks: one that is still being saved is a valid roster of fewer people,
+    and what it leaves out would not be collected.
+    """
 
     def __init__(self, folder: EventFolder, disk: Disk, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
@@ -27,6 +32,7 @@ class RosterService(LoopService):
         self._disk = disk
         self._in_force = in_force
         self._seen: object = ()
+        self._coming: object = ()  # seen at the last look, and not yet in force
         self._looking: Deferred[None] | None = None
 
     def stopService(self) -> None:
@@ -44,10 +50,11 @@ class RosterService(LoopService):
 
     def read_first(self) -> None:
         """Read the file before anybody is looked for: without it every log would seem to be wanted, and nobody's."""
+        self._coming = _stamp(self._folder.roster)
         self._take(*self._read())
 
     async def look(self) -> None:
-        """Read the file if it has changed, and put it in force."""
+        """Read the file if it has changed and is no more changing, and put it in force."""
         self._take(*await self._disk.run(self._read))
 
     def _take(self, seen: object, roster: Roster | str) -> None:
@@ -55,8 +62,7 @@ class RosterService(LoopService):
             return
         first, self._seen = self._seen == (), seen
         if isinstance(roster, str):
-            in_force = "nobody is expected" if first else "the one before stays in force"
-            self._log.error("The roster can't be read ({why}): {in_force}", why=roster, in_force=in_force)
+            self._refuse(seen, roster, first)
             return
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
@@ -64,19 +70,33 @@ class RosterService(LoopService):
             self._log.info("Roster: {change}", change=change)
         self._in_force.change(roster=roster)
 
+    def _refuse(self, seen: object, why: str, first: bool) -> None:
+        """There is no new roster; at home there is none at all, and the devices of the configuration are expected."""
+        listed = len(self._in_force.targets())
+        if first and seen is None and listed:
+            text = "There is no roster: tracks of the {count} devices of the configuration go to gpslogs/unassigned"
+            self._log.info(text, count=listed)
+            return
+        in_force = "the one before stays in force"
+        if first:
+            in_force = (
+                f"only the {listed} devices of the configuration are expected" if listed else "nobody is expected"
+            )
+        self._log.error("The roster can't be read ({why}): {in_force}", why=why, in_force=in_force)
+
     def _read(self) -> tuple[object, Roster | str]:
         """What the file is, to be compared, and its roster, or why there is none; in a thread."""
         path = self._folder.roster
+        stamp, before = _stamp(path), self._coming
+        self._coming = stamp
+        if stamp == self._seen or stamp != before:
+            return self._seen, ""
         try:
-            status = path.stat()
-            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
-            if seen == self._seen:
-                return seen, ""
-            return seen, parse_roster(path.read_bytes())
+            return stamp, parse_roster(path.read_bytes())
         except FileNotFoundError:
-            return None, f"there is no {path}"
+            return stamp, f"there is no {path}"
         except (OSError, RosterError) as error:
-            return str(error), str(error)
+            return stamp, str(error)
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
@@ -84,6 +104,17 @@ class RosterService(LoopService):
 
     def _looked(self, _: object) -> None:
         self._looking = None
+
+
+def _stamp(path: Path) -> object:
+    """What is different when the file is another one; None without a file, a text if it can't be looked at."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error)
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def changes(old: Roster, new: Roster) -> Iterator[str]:

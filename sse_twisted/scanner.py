@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from sse_twisted.cleanup import what_is_missing
 from sse_twisted.collection import Collection
 from sse_twisted.detection import Detector, Sighting
 from sse_twisted.fleet import Fleet, Stage
@@ -59,7 +60,7 @@ class ScannerService(LoopService):
             self._timer = None
         searches = list(self._searches.values())
         ended = DeferredList([search.addBoth(lambda _: None) for search in searches])
-        for search in searches:
+        for search in reversed(searches):  # else each would hand its place to the next, which is cancelled as well
             search.cancel()
         return ended.addCallback(lambda _: None)
 
@@ -71,10 +72,11 @@ class ScannerService(LoopService):
         if idle:
             self._start_some()
 
-    def wake_all(self) -> None:
-        """Have every device that is there looked at again."""
+    def wake_waiting(self) -> None:
+        """Have every device that is there and not collected looked at again."""
         for visit in self.visits.values():
-            visit.wake()
+            if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
+                visit.wake()
 
     def drop(self, visit: Visit) -> None:
         """End a visit: its device has gone."""
@@ -110,6 +112,10 @@ class ScannerService(LoopService):
     def _end_visit(self, result: Failure | None, visit: Visit) -> Failure | None:
         del self.visits[visit.identifier]
         self._collecting.pop(visit.identifier, None)
+        if isinstance(result, Failure) and not result.check(CancelledError):
+            device = self._fleet[visit.identifier]
+            lost = "" if device.stage is Stage.COLLECTED else what_is_missing(device)
+            self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
         return result
 
     def _forget(self, _: object, target: Target) -> None:
@@ -119,5 +125,3 @@ class ScannerService(LoopService):
         if failure.check(CancelledError):
             return
         self._log.failure("{target} could not be handled", failure, target=str(target))
-        if target.identifier is not None:
-            self._fleet.update(target.identifier, stage=Stage.GONE)

@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Seconds = Annotated[float, Meta(ge=0.01, le=86_400)]
+Interval = Annotated[float, Meta(ge=0.1, le=86_400)]  # s; a loop without a pause would keep the reactor to itself
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -52,7 +53,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     servers: tuple[str, ...] = ()  # "address[:port]" of name servers; default: the system's
     search: tuple[str, ...] | None = None  # domains tried below the bare name; default: the system's
-    timeout: Seconds = 1.0  # s without an answer until a name counts as unknown
+    timeout: Seconds = 1.0  # s until a name counts as unknown; a later answer serves the next round
     catch_all: tuple[str, ...] = ("10.10.10.10",)  # addresses that mean "absent", as on a Sky SR101
     hosts_file: str = "/etc/hosts"  # "" for none
     resolver_file: str = "/etc/resolv.conf"
@@ -61,7 +62,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[scan]`"""
 
-    interval: Seconds = 2.0  # s between rounds
+    interval: Interval = 2.0  # s between rounds, at least 0.1
 
 
 class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,7 +76,7 @@ class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[inspection]`"""
 
     limit: Limit = 16  # at once
-    timeout: Seconds = 10.0  # s for one whole answer
+    timeout: Seconds = 10.0  # s without a word of an answer; the cleanup waits as long for one
 
 
 class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,17 +86,17 @@ class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Seconds = 10.0  # s without a byte
     minimum_rate: Annotated[float, Meta(ge=0, le=1e6)] = 1.0  # KB/s on average, from 30 s on; 0 = any
     largest_track: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024  # MB; a longer body is cut off
-    first_retry: Seconds = 2.0  # s, doubled at each further one ...
-    last_retry: Seconds = 60.0  # ... up to this
+    first_retry: Interval = 2.0  # s, doubled at each further one ...
+    last_retry: Interval = 60.0  # ... up to this
     disk_reserve: Annotated[int, Meta(ge=0, le=1_000_000)] = 50  # MB to leave free: below it downloads pause
 
 
 class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[cleanup]`"""
 
-    interval: Seconds = 10.0  # s between rounds
+    interval: Interval = 10.0  # s between rounds, at least 0.1
     limit: Limit = 16  # at once
-    timeout: Seconds = 5.0  # s until a device that does not answer has gone
+    timeout: Seconds = 5.0  # s until a device that does not accept a connection has gone
 
 
 class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -156,18 +157,34 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("event.last_day is before event.first_day")
         if self.downloads.last_retry < self.downloads.first_retry:
             raise ValueError("downloads.last_retry is shorter than downloads.first_retry")
+        self._check_devices()
+        self._check_names()
+        if "\0" in self.event.folder:
+            raise ValueError(f"event.folder: {self.event.folder!r} is no path")
+
+    def _check_devices(self) -> None:
+        numbers: dict[int, str] = {}
         for name, address in self.devices.addresses.items():
-            if identifier_of(name) is None:
+            if (number := identifier_of(name)) is None:
                 raise ValueError(f"devices.addresses: {name!r} is no device (motion-<number>)")
+            if number in numbers:
+                raise ValueError(f"devices.addresses: {numbers[number]!r} and {name!r} are the same device")
+            numbers[number] = name
             _checked(f"devices.addresses.{name}", address)
         for name in self.devices.listed:
             _checked("devices.listed", name)
+
+    def _check_names(self) -> None:
         for server in self.names.servers:
             host, _ = _checked("names.servers", server)
             if not is_ipv4(host):
                 raise ValueError(f"names.servers: {host!r} is no IPv4 address")
-        if "\0" in self.event.folder:
-            raise ValueError(f"event.folder: {self.event.folder!r} is no path")
+        for address in self.names.catch_all:
+            if not is_ipv4(address):
+                raise ValueError(f"names.catch_all: {address!r} is no IPv4 address")
+        for domain in self.names.search or ():
+            if not is_host(domain):
+                raise ValueError(f"names.search: {domain!r} is no domain, such as lan or home.arpa")
 
 
 def _checked(key: str, address: str) -> tuple[str, int]:
@@ -192,13 +209,20 @@ def is_ipv4(text: str) -> bool:
     return True
 
 
+def is_host(text: str) -> bool:
+    """Whether a name server can be asked for it: a name or a domain, or an address."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?", text):
+        return False
+    return all(0 < len(label) < 64 for label in text.split("."))
+
+
 def split_address(address: str, default_port: int) -> tuple[str, int]:
     """Host and port of `host[:port]`, or ValueError."""
-    match = re.fullmatch(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?)(?::([0-9]{1,5}))?", address)
-    port = int(match[3] or default_port) if match else 0
-    if match is None or not 1 <= port <= 65_535 or not all(0 < len(label) < 64 for label in match[1].split(".")):
+    host, colon, digits = address.partition(":")
+    port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0 if colon else default_port
+    if not is_host(host) or not 1 <= port <= 65_535:
         raise ValueError(f"{address!r} is no address of the form host[:port]")
-    return match[1], port
+    return host, port
 
 
 def convert_settings(tree: dict[str, Any], file: Path) -> Settings:

@@ -74,7 +74,7 @@ class ShortTracks(LoopService):
         if not self._changed:
             return
         self._changed = False
-        today = self._in_force.today(self._clock.seconds())
+        today = self._in_force.today(self._fleet.now)
         outings = {device.identifier: outing_of(device, today) for device in self._fleet}
         short = short_outings(outings, self._in_force.settings.expected)
         for device in list(self._fleet):

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from sse_twisted import __version__
+from sse_twisted import command_line
 from sse_twisted.check import check
 from sse_twisted.collector import Collector
+from sse_twisted.command_line import acting_user
 from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
@@ -25,6 +26,7 @@ from sse_twisted.original_settings import read_original_settings
 from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import Settings, SettingsError, read_settings
 from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
 from sse_twisted.web.security import TokenError, read_token
 from sse_twisted.web.service import DEFAULT_ENDPOINT, WebService
 from sse_twisted.world import real_world
@@ -39,7 +41,7 @@ def _count(text: str | int) -> int:
         raise ValueError(f"--demo-devices {text!r} is no number") from None
 
 
-class Options(usage.Options):
+class Options(command_line.Options):
     """Options of `twistd sse`."""
 
     synopsis = "[--config FILE] [--event DIR] | --demo"
@@ -65,11 +67,6 @@ class Options(usage.Options):
         ["check", None, "Say what would be done and each mistake of configuration and roster; start nothing."],
     ]
 
-    def opt_version(self) -> None:
-        """Show the version and exit."""
-        print(f"sse_twisted {__version__}")
-        sys.exit(0)
-
     def postOptions(self) -> None:
         """Refuse what can't be started, before anything is."""
         for name in ("config", "event", "manhole-passwd", "manhole-keys", "web-token-file"):
@@ -84,12 +81,13 @@ class Options(usage.Options):
             self.settings = Settings()
             return
         self.settings = _settings(self)
-        if self["check"]:
-            mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
-            sys.exit(1 if mistakes else 0)
-        check_event_folder(Path(self.settings.event.folder))
-        if self.access.ssh:
-            _check_host_key(EventFolder(Path(self.settings.event.folder)))
+        with self.acting_as_the_daemon():
+            if self["check"]:
+                mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
+                sys.exit(1 if mistakes else 0)
+            check_event_folder(Path(self.settings.event.folder))
+            if self.access.ssh:
+                _check_host_key(EventFolder(Path(self.settings.event.folder)))
 
 
 def access(options: Options) -> Access:
@@ -132,6 +130,8 @@ def _place(endpoint: str, check: Callable[[str], str]) -> str:
 def _check_demo(options: Options) -> None:
     if options["config"] or options["check"]:
         raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+    if options.parent is not None and (options.parent.get("uid") or options.parent.get("gid")):
+        raise usage.UsageError("--demo makes its event folder as whoever starts it: leave out --uid and --gid")
     folder = Path(options["event"] or "")
     if options["event"] and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
@@ -177,7 +177,7 @@ def check_event_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
         if closed := EventFolder(folder).closed():
-            raise usage.UsageError(f"{closed}: the event folder is not writable")
+            raise usage.UsageError(f"{closed}: the event folder is not writable for {acting_user()}")
         check_not_in_use(folder)
     except OSError as error:
         raise usage.UsageError(f"{folder}: {error.strerror}") from None
@@ -190,14 +190,24 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     if options["demo"]:
-        demo = Demo(reactor, options["demo-devices"], options["event"])
+        with options.mistakes_in_one_line():
+            demo = _demo(reactor, options)
         beside = _beside(reactor, options, demo.collector)
-        return together(SignalService(reactor, demo.reload), demo, *beside, ReadinessService(reactor))
+        signals = SignalService(reactor, demo.reload)
+        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor))
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
     beside = _beside(reactor, options, collector)
-    return together(SignalService(reactor, collector.reload), collector, *beside, ReadinessService(reactor))
+    signals = SignalService(reactor, collector.reload)
+    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor))
+
+
+def _demo(reactor: Any, options: Options) -> Demo:
+    try:
+        return Demo(reactor, options["demo-devices"], options["event"])
+    except OSError as error:
+        raise usage.UsageError(f"{error.filename or '--demo'}: {error.strerror}") from None
 
 
 def _beside(reactor: Any, options: Options, collector: Collector) -> list[IService]:

@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.names import Claims
 from sse_twisted.motion.connections import Address
+from sse_twisted.motion.errors import MotionError, Unreachable
 
 
 @define(eq=False)
@@ -30,6 +31,7 @@ class Visit:
     resumes: bool = True  # until it shows that it can't
     retry_after: float = 0.0  # s that it asked us to wait
     conversations: int = 0  # begun so far
+    silences: int = 0  # requests in a row that nobody took
     _talking: int = 0
     _woken: bool = False
     _bell: Deferred[None] | None = None
@@ -46,11 +48,18 @@ class Visit:
 
     @contextmanager
     def talking(self) -> Iterator[None]:
-        """Around requests to the device."""
+        """Around requests to the device; takes note of whether they were answered."""
         self.conversations += 1
         self._talking += 1
         try:
             yield
+            self.silences = 0
+        except Unreachable:
+            self.silences += 1
+            raise
+        except MotionError:
+            self.silences = 0
+            raise
         finally:
             self._talking -= 1
 

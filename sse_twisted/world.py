@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,8 @@ from sse_twisted.settings import Names
 class World:
     """What the collector needs of the world outside; tests give it another one."""
 
-    clock: IReactorTime
+    clock: IReactorTime  # steady, of no calendar
+    utc: Callable[[], float]  # s since 1970, as far as this computer knows
     agent: Callable[[Callable[[], float]], IAgent]  # of a connection's time-out in s, asked at each request
     names: Callable[[Callable[[], Names], Logger], NameLookup]
     start_in_thread: Starter
@@ -32,6 +34,7 @@ def real_world(reactor: Any) -> World:
     traffic = Traffic(reactor)
     return World(
         clock=reactor,
+        utc=time.time,
         agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
         names=lambda settings, log: NameService(reactor, log, settings),
         start_in_thread=DiskThreads(reactor).start,

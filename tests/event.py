@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, formatEvent
 
 from sse_twisted.collector import Collector
+from sse_twisted.disk import Starter
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.motion.connections import Traffic, device_agent
@@ -51,6 +52,7 @@ class VirtualEvent:
 
     def __init__(self, root: Path, settings: Settings | None = None) -> None:
         self.reactor = VirtualReactor()
+        self.utc = MORNING / 1000  # s, as the computer's clock stood at the beginning
         self.names = VirtualNames(self.reactor)
         self.root = root
         self.folder = EventFolder(root)
@@ -59,6 +61,7 @@ class VirtualEvent:
         self.lines: list[str] = []
         self.people: list[dict[str, str]] = []
         self.collector: Collector | None = None
+        self.start_in_thread: Starter = at_once
 
     def person(self, identifier: int, first: str = "2022-10-15", last: str = "2022-10-21", file_id: str = "") -> None:
         """Put somebody on the roster."""
@@ -89,9 +92,10 @@ class VirtualEvent:
         traffic = Traffic(self.reactor)
         world = World(
             clock=self.reactor,
+            utc=lambda: self.utc + self.reactor.seconds(),
             agent=lambda timeout: device_agent(self.reactor, timeout, traffic),
             names=lambda settings, log: self.names,
-            start_in_thread=at_once,
+            start_in_thread=self.start_in_thread,
         )
         self.names = VirtualNames(self.reactor, self.names.known, self.names.silent)
         self.collector = Collector(self.folder, self.settings, lambda: self.settings, world)
@@ -127,6 +131,12 @@ class VirtualEvent:
     def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.reactor.pass_time(seconds)
+
+    def wake_all(self) -> None:
+        """Have every device that is there looked at again, the collected ones too."""
+        assert self.collector is not None
+        for visit in self.collector.scanner.visits.values():
+            visit.wake()
 
     def until(self, text: str, seconds: float = 120.0) -> str:
         """Let time pass until a line of the log contains the text, and give that line."""

@@ -68,6 +68,7 @@ look_at() { # ENVIRONMENT
     check "twistd sse --version" says "^sse_twisted [0-9]+\.[0-9]+" "$bin/twistd" sse --version
     check "twistd sse --help" says "--event=" "$bin/twistd" sse --help
     check "twistd sse-simulator --help" says "--fault=" "$bin/twistd" sse-simulator --help
+    check "sse-track --help" says "--gpx-version" "$bin/sse-track" --help
     check "twistd --help does not import the world; options and makeService load" "$bin/python" -c "$lazy"
     check "what is installed fits together" "$bin/python" -m pip check
 }

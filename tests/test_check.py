@@ -126,15 +126,50 @@ def test_a_missing_event_folder_is_a_mistake(tmp_path: Path) -> None:
     assert not root.exists()
 
 
-def test_a_folder_that_is_in_use_is_a_mistake(tmp_path: Path) -> None:
+def remarks(root: Path, settings: Settings) -> list[str]:
+    lines: list[str] = []
+    check(EventFolder(root), settings, None, lines.append)
+    return [line.removeprefix("remark: ") for line in lines if line.startswith("remark: ")]
+
+
+ASKING = {"names": {"servers": ("10.0.0.1",), "resolver_file": "", "hosts_file": ""}}
+
+
+def test_a_roster_can_be_checked_while_a_collector_works(tmp_path: Path) -> None:
     roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    assert remarks(tmp_path, settings_with(**ASKING)) == []
     lock = FolderLock(tmp_path)
     lock.acquire()
-    count, mistakes = checked(tmp_path)
-    lock.release()
-    assert count == 1
-    assert f"is in use by another collector (process {os.getpid()} on " in mistakes[0]
     assert checked(tmp_path) == (0, [])
+    (remark,) = remarks(tmp_path, settings_with(**ASKING))
+    lock.release()
+    assert f"is in use by another collector (process {os.getpid()} on " in remark
+
+
+def test_that_nobody_can_be_asked_for_names_is_remarked_if_there_are_any(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.1 motion-601\n")
+    names = {"resolver_file": "", "hosts_file": str(hosts)}
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["10.0.0.2"]})) == []
+    assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["motion-602", "gps.lan"]})) == [
+        "there is no name server, and 2 devices are to be found by name: motion-602, gps.lan"
+    ]
+    assert checked(tmp_path) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("scan", "limit", "seconds"),
+    [(2.0, 64, 0), (2.0, 49, 3), (5.0, 8, 13), (5.0, 20, 0), (0.5, 100, 0), (0.5, 99, 2)],
+)
+def test_a_round_that_may_take_longer_than_its_interval_is_remarked(
+    tmp_path: Path, scan: float, limit: int, seconds: int
+) -> None:
+    roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in range(601, 701)))
+    settings = settings_with(**ASKING, scan={"interval": scan}, detection={"limit": limit})
+    said = f"to look for 100 devices, {limit} at once, takes {seconds} s if none of them is there"
+    assert [remark.partition(": ")[0] for remark in remarks(tmp_path, settings)] == ([said] if seconds else [])
+    assert checked(tmp_path, settings) == (0, [])
 
 
 def test_it_touches_nothing(tmp_path: Path) -> None:

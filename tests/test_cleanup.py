@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import pytest
+
 from sse_twisted.fleet import Stage
-from sse_twisted.settings import Cleanup, Settings
+from sse_twisted.settings import Cleanup, Downloads, Settings
 from sse_twisted.simulator.faults import parse_fault
-from tests.event import VirtualEvent, log_of
+from tests.event import MORNING, VirtualEvent, log_of
+
+HOUR = 3_600_000  # ms
 
 
 def test_a_device_that_has_gone_is_dropped_and_looked_for_again(event: VirtualEvent) -> None:
@@ -39,6 +43,27 @@ def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None
     device.add_fault(parse_fault("500")[0])
     event.advance(60)
     assert event.is_collected(601)
+
+
+def test_a_device_that_takes_its_time_is_still_there(event: VirtualEvent) -> None:
+    event.device(601, log_of(601)).latency = 6.0
+    event.arrive(601)
+    event.start()
+    event.advance(200)
+    assert event.is_collected(601)
+    assert len(event.said("motion-601 can be disconnected")) == 1
+    assert not event.said("has been disconnected")
+    event.leave(601)
+    event.until("has been disconnected", 16)
+
+
+def test_a_device_that_accepts_connections_and_never_answers_has_gone(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    device.add_fault(parse_fault("no-headers")[0])
+    event.until("motion-601 has been disconnected", 21)
 
 
 def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEvent) -> None:
@@ -87,3 +112,45 @@ def test_one_that_leaves_before_its_listing_was_read_is_not_forgotten(event: Vir
     event.until("must stay connected - it can't be inspected: logs.json is no JSON")
     event.leave(601)
     event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
+
+
+@pytest.mark.parametrize("last_retry", [4.0, 60.0])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_device_that_leaves_during_a_download_is_noticed(event: VirtualEvent, last_retry: float, count: int) -> None:
+    """The visit's own retries must not keep the cleanup from noticing."""
+    device = event.device(601, *(log_of(601, MORNING + number * HOUR) for number in range(count)))
+    device.bytes_per_second = 4000
+    event.settings = Settings(downloads=Downloads(last_retry=last_retry))
+    event.arrive(601)
+    event.start()
+    event.until("queued")
+    event.advance(2)
+    event.leave(601)
+    event.until(f"ERROR motion-601 left too early - Sailor 601: {count} of {count} tracks missing", 50)
+
+
+def test_a_device_that_comes_back_elsewhere_is_collected_there(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    device.bytes_per_second = 4000
+    event.settings = Settings(downloads=Downloads(last_retry=4.0))
+    event.arrive(601)
+    event.start()
+    event.until("queued")
+    event.advance(1)
+    event.leave(601)
+    event.advance(5)
+    event.servers[601].interface = "10.0.9.9"
+    event.arrive(601)
+    event.until("can be disconnected", 60)
+
+
+def test_a_device_that_is_silent_for_a_moment_is_not_dropped(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 is connected")
+    device.add_fault(parse_fault("refused")[0])
+    event.until("retry 2 in 4 s")
+    device.clear_faults()
+    event.until("can be disconnected", 10)
+    assert not event.said("left too early")

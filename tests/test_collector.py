@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import errno
+from datetime import date
 
 import pytest
 from msgspec.structs import replace
 
 from sse_twisted.event_folder.partial import PartialTrack
-from sse_twisted.settings import Event, Filters, Settings, SettingsError
+from sse_twisted.settings import Detection, Event, Filters, Scan, Settings, SettingsError
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
 
@@ -35,6 +36,23 @@ def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: Virtua
     collector.reload()
     assert event.said("ERROR The configuration before stays in force: sse.toml: scan.interval: Expected")
     assert collector.in_force.settings == Settings()
+    event.stop()
+
+
+def test_rounds_that_may_take_longer_than_their_interval_are_remarked_once(event: VirtualEvent) -> None:
+    for identifier in range(601, 641):
+        event.person(identifier)
+    event.settings = Settings(scan=Scan(interval=5.0), detection=Detection(limit=8))
+    collector = event.start()
+    assert not event.said("Rounds")
+    event.person(641)
+    event.until("INFO Rounds: to look for 41 devices, 8 at once, takes 6 s if none of them is there: with a higher")
+    event.person(642)
+    event.advance(5)
+    event.settings = Settings()
+    collector.reload()
+    event.advance(5)
+    assert len(event.said("Rounds")) == 1
     event.stop()
 
 
@@ -105,3 +123,49 @@ def test_a_track_of_the_original_is_taken_over_if_it_is_whole(event: VirtualEven
         "gpslogs/superseded/20221017/ABC601XYZ_601_20221017_100000.oao.1": half,
     }
     event.stop()
+
+
+def test_a_path_that_can_not_be_written_to_costs_its_own_track_only(event: VirtualEvent) -> None:
+    event.device(601, log_of(601, MORNING + 86_400_000), log_of(601))
+    event.device(602, log_of(602))
+    (event.root / "gpslogs").mkdir()
+    (event.root / "gpslogs" / "20221018").write_text("in the way")
+    event.arrive(601, 602)
+    event.start()
+    event.until("motion-602 can be disconnected")
+    event.until("motion-601 must stay connected - 1 of 2 tracks missing (File exists")
+    event.advance(60)
+    assert not event.said("Downloads pause")
+    assert len(event.said("can be disconnected")) == 1
+    (event.root / "gpslogs" / "20221018").unlink()
+    event.until("motion-601 can be disconnected")
+
+
+def test_a_roster_of_another_year_costs_nobody_a_day(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601), person=False)
+    event.person(601, "2021-10-15", "2021-10-21")
+    event.arrive(601)
+    event.start()
+    assert event.said("WARN Today, 2022-10-17, is no day of the event (2021-10-15 to 2021-10-21)")
+    event.until("WARN motion-601 motion-601_20221017_090000.oao belongs to nobody on the roster")
+    event.until("can be disconnected")
+    assert event.tracks() == {"gpslogs/unassigned/20221017/motion-601_20221017_090000.oao": device.logs[0].content}
+
+
+def test_a_device_without_a_track_of_the_event_is_said_to_be_one(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), log_of(601, MORNING + 86_400_000), person=False)
+    event.person(601, "2023-10-15", "2023-10-21")
+    event.arrive(601)
+    event.start()
+    line = event.until("can be disconnected")
+    assert line == "INFO motion-601 can be disconnected - none of its tracks (2) is of the event's days"
+    assert event.tracks() == {}
+
+
+def test_days_that_the_configuration_sets_are_the_event_s_to_the_last(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), person=False)
+    event.settings = Settings(event=Event(first_day=date(2022, 10, 10), last_day=date(2022, 10, 16)))
+    event.person(601, "2022-10-10", "2022-10-16")
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected - none of its tracks (1) is of the event's days")

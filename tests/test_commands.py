@@ -38,7 +38,6 @@ def result(deferred: Deferred[T]) -> T:
 @pytest.fixture
 def commands(event: VirtualEvent) -> Commands:
     """Of a collector at 601 and 602 of the roster, on the morning of 17 October 2022; 601 is collected."""
-    event.reactor.advance(MORNING / 1000)
     event.device(601, log_of(601), log_of(601, MORNING - MONTH))
     event.device(602, log_of(602))
     event.arrive(601)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sse_twisted.days import Day, State, claims_of, day_as_csv, reconcile
+from sse_twisted.days import Day, State, day_as_csv, reconcile, sailed_on
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.settings import Expected
@@ -92,7 +92,7 @@ def test_tracks_of_nobody_are_listed_apart() -> None:
     day = reconcile(DAY, [ANN], ledgers, frozenset({601}), {}, Expected())
     assert day.unassigned == (f"motion-601_{DAY:%Y%m%d}_200000.oao",)
     assert day.lines[0].tracks == (track(1),)
-    assert [claim.track for claim in claims_of(DAY, [ANN], ledgers)] == [track(1)]
+    assert [sailed.track for sailed in sailed_on(DAY, [ANN], ledgers, {})] == [track(1)]
 
 
 def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:

@@ -257,6 +257,133 @@ class TestAnAnswer:
         assert len(asking.results) == 1
 
 
+class TestALateAnswer:
+    """One that comes when whoever asked has been told that there is none."""
+
+    def come_late(self, asking: Asking, *addresses: str, after: float = 1.2) -> None:
+        asking.ask()
+        asking.clock.advance(after)
+        asking.answer(*addresses, to=-1)
+        assert asking.results.pop() is None
+
+    def test_is_given_at_once_to_who_asks_next(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask("motion-602")
+        assert asking.results == []
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+        assert len(asking.wire.sent) == 3
+
+    @pytest.mark.parametrize("interval", [1.5, 2.0, 5.0])
+    @pytest.mark.parametrize("latency", [1.2, 3.0, 9.0])
+    def test_serves_for_as_long_as_the_server_is_slow(self, asking: Asking, interval: float, latency: float) -> None:
+        for _ in range(40):
+            asking.ask()
+            asking.clock.callLater(latency, asking.answer, "10.0.0.1", to=len(asking.wire.sent) - 1)
+            asking.clock.pump([interval / 10] * 10)
+        asking.clock.advance(1)
+        assert len(asking.results) == 40
+        first = asking.results.index("10.0.0.1")
+        assert first <= (latency + 1) / interval + 1
+        assert set(asking.results[first:]) == {"10.0.0.1"}
+
+    def test_is_replaced_by_the_next_one(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.2", to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1", "10.0.0.2"]
+
+    @pytest.mark.parametrize("address", [("10.0.0.2",), (), ("10.10.10.10",)])
+    def test_serves_no_more_once_the_server_is_quick(self, asking: Asking, address: tuple[str, ...]) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.answer(*address, to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+        asking.answer("10.0.0.3", to=-1)
+        assert asking.results == ["10.0.0.1", "10.0.0.3"]
+
+    def test_that_there_is_no_such_name_ends_it(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.answer(code=dns.ENAME, to=-1)
+        asking.ask()
+        assert asking.results == ["10.0.0.1"]
+
+    def test_of_a_router_that_knows_everything_is_none(self, asking: Asking) -> None:
+        self.come_late(asking, "10.10.10.10")
+        asking.ask()
+        assert asking.results == []
+
+    def test_serves_for_a_minute_at_most(self, asking: Asking) -> None:
+        self.come_late(asking, "10.0.0.1")
+        asking.clock.advance(60.0)
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_awaited_for_ten_seconds_at_most(self, asking: Asking) -> None:
+        self.come_late(asking, after=10.0)
+        asking.ask()
+        asking.clock.advance(10.0)
+        asking.ask("motion-602")
+        asking.answer("10.0.0.1", to=1)
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_of_two_servers_is_waited_for_though_the_other_knows_nothing(self, asking: Asking) -> None:
+        asking.ask(servers=(ROUTER, OTHER))
+        asking.answer(code=dns.ENAME)
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.1", to=1)
+        asking.ask()
+        assert asking.results == [None, "10.0.0.1"]
+
+    def test_is_not_awaited_once_the_question_is_taken_back(self, asking: Asking) -> None:
+        asking.ask().cancel()
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.1")
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_not_awaited_after_the_end(self, asking: Asking) -> None:
+        asking.ask()
+        asking.clock.advance(1.2)
+        asking.client.stopProtocol()
+        asking.answer("10.0.0.1")
+        asking.results.clear()
+        asking.ask()
+        assert asking.results == []
+
+    def test_is_awaited_for_so_many_names_only(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sse_twisted.names.MOST_ASKED", 100)
+        for number in range(150):
+            asking.ask(f"motion-{number}", "motion-lan")
+            asking.clock.advance(0.03)
+        asking.clock.advance(1.0)
+        assert asking.results == [None] * 150
+        for number in range(150):
+            asking.answer(f"10.0.0.{number}", to=2 * number)
+        asking.results.clear()
+        for number in range(90, 150):
+            asking.ask(f"motion-{number}", "motion-lan")
+        assert asking.results == [f"10.0.0.{number}" for number in range(100, 150)]
+
+    def test_of_one_too_many_is_not_even_asked_for(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sse_twisted.names.MOST_ASKED", 3)
+        for number in range(5):
+            asking.ask(f"motion-{number}")
+        assert asking.results == [None, None]
+        asking.answer("10.0.0.1")
+        asking.ask("motion-7")
+        asking.answer("10.0.0.7", to=-1)
+        assert asking.results == [None, None, "10.0.0.1", "10.0.0.7"]
+
+
 def trouble_of(service: NameService) -> str:
     return service.trouble
 
@@ -501,7 +628,7 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
         os.utime(other, ns=(hosts.stat().st_atime_ns, hosts.stat().st_mtime_ns))
         other.rename(hosts)
         assert await scene.look_up("motion-601") == ["10.0.0.2"]
-        assert scene.lines == []
+        scene.lines.clear()
         resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
         scene.service.refresh()
         scene.service.refresh()
@@ -511,7 +638,20 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
     assert scene.lines == [
         "Names are looked up at 127.0.0.3:53, search domains: lan",
         "Names are looked up at no name server, search domains: none",
+        "There is no name server: motion-601 can't be found, nor any other name",
     ]
+
+
+@on_the_reactor
+async def test_that_there_is_no_server_is_said_once_and_only_if_one_is_missed(reactor: Any, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.9 motion-601\n")
+    async with looking_up(reactor, hosts_file=str(hosts)) as scene:
+        await scene.look_up("motion-601", "127.0.0.1")
+        assert scene.lines == []
+        await scene.look_up("motion-602", "motion-603")
+        await scene.look_up("motion-602")
+        assert scene.lines == ["There is no name server: motion-602 can't be found, nor any other name"]
 
 
 def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
@@ -582,3 +722,21 @@ def test_a_stub_that_passes_on_no_bare_names_is_gone_around(tmp_path: Path, monk
     behind.write_text("nameserver 192.168.0.1\nsearch other\n")
     names = read_system_names(str(stub), "")
     assert (names.servers, names.search) == ((("192.168.0.1", 53),), ("lan",))
+
+
+def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
+    monkeypatch.setattr("sse_twisted.names.BEHIND_THE_STUB", str(behind))
+    said: list[str] = []
+    log = Logger(namespace="test", observer=cast(ILogObserver, lambda event: said.append(formatEvent(event))))
+    service = NameService(Clock(), log, lambda: Names(resolver_file=str(stub), hosts_file=""))
+    service.refresh()
+    behind.write_text("nameserver 192.168.0.1\n")
+    service.refresh()
+    assert said == [
+        "Names are looked up at 127.0.0.53:53, search domains: lan",
+        "Names are looked up at 192.168.0.1:53, search domains: lan",
+    ]

@@ -26,7 +26,7 @@ from sse_twisted.console.endpoints import DEFAULT
 from sse_twisted.roster_file import RosterService
 from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.faults import Fault
-from tests.daemon import END_WITHIN, HOUR, MORNING, SCRIPTS, Elsewhere, LiveEvent, Program, Watchman, until
+from tests.daemon import END_WITHIN, HOUR, MORNING, Elsewhere, LiveEvent, Program, Watchman, until
 from tests.event import VirtualEvent, log_of
 
 P = ParamSpec("P")
@@ -265,6 +265,20 @@ async def test_systemd_is_told_when_it_works_and_when_it_ends(stage: Stage, monk
         assert supervisor.recv(100) == b"STOPPING=1"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become nobody")
+@on_the_reactor
+async def test_a_folder_that_the_other_user_can_not_write_to_is_a_usage_error(public_stage: Stage) -> None:
+    nobody = pwd.getpwnam("nobody")
+    folder, config = public_stage.event.folder, str(public_stage.event.configure())
+    options = ("-n", "--pidfile=", "--uid", str(nobody.pw_uid), "sse", "--config", config)
+    refused = f"{folder}: the event folder is not writable for {nobody.pw_name}"
+    assert await public_stage.elsewhere.run(*options) == (1, f"twistd sse: {refused}\n")
+    status, output = await public_stage.elsewhere.run(*options, "--check")
+    assert status == 1
+    assert f"mistake: {refused}" in output
+    assert not public_stage.event.in_use()
+
+
 async def ends_at_signals(stage: Stage, reached: Callable[[Program], Awaitable[object]]) -> None:
     """Whatever it is doing: a signal ends it in time, and further ones change nothing. The next start collects."""
     stage.event.configure()
@@ -456,9 +470,10 @@ async def test_a_second_collector_says_who_has_the_folder_and_ends(stage: Stage)
     await first.says("Collecting into")
     transport: Any = first.transport
     holder = f"in use by another collector (process {transport.pid} on {socket.gethostname()})"
-    for more in ((), ("--check",)):
+    stage.event.write_roster([601])
+    for more, status in (((), 1), (("--check",), 0)):
         second = stage.collector(*more)
-        assert await second.ends() == 1
+        assert await second.ends() == status
         assert holder in second.output
         assert "Traceback" not in second.output
     first.kill(signal.SIGTERM)
@@ -482,17 +497,18 @@ async def test_a_mistake_in_the_configuration_ends_it_before_anything_is_begun(s
     before = sorted(stage.event.root.rglob("*"))
     status, output = await stage.elsewhere.run("sse", "--config", str(config), "--event", str(stage.event.folder))
     assert status == 1
-    assert output.splitlines()[-1] == f"{SCRIPTS / 'twistd'} sse: {config}: {mistake}"
-    assert "Traceback" not in output
+    assert output == f"twistd sse: {config}: {mistake}\n"
     assert sorted(stage.event.root.rglob("*")) == before
 
 
 @on_the_reactor
 async def test_a_folder_that_is_missing_ends_it_before_anything_is_begun(stage: Stage) -> None:
     folder = stage.event.root / "nowhere"
-    status, output = await stage.elsewhere.run("sse", "--event", str(folder))
-    assert status == 1
-    assert f"{folder}: there is no such event folder" in output.splitlines()[-1]
+    for program in ("twistd", "twist"):
+        status, output = await stage.elsewhere.run("sse", "--event", str(folder), program=program)
+        assert status == 1
+        (line,) = output.splitlines()
+        assert line.startswith(f"{program} sse: {folder}: there is no such event folder")
     assert not folder.exists()
     assert not (stage.event.root / "twistd.pid").exists()
 

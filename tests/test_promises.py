@@ -64,7 +64,7 @@ class TestTheVerdictIsTrue:
         event.start()
         event.until("can be disconnected")
         (event.root / FINAL).unlink()
-        event.collector.scanner.wake_all()  # type: ignore[union-attr] # it was started
+        event.wake_all()
         event.advance(1)
         assert event.tracks()[FINAL] == device.logs[0].content
         event.stop()

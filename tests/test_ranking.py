@@ -1,41 +1,91 @@
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.ranking import Claim, ranking
+from sse_twisted.ranking import Figure, Sailed, figures_of, ranking
+from sse_twisted.track_report import report_of
+from sse_twisted.tracks.analysis import analyse
+from tests.event import track
+
+ENTRY = {"500m_best": 20_057, "10s_best": 20_074, "2s_best": 20_094, "status": "completed"}
 
 
-def claim(identifier: int, speed: int, track: str = "a.oao", sailor: str = "") -> Claim:
-    return Claim(identifier, sailor or f"Sailor {identifier}", f"ID{identifier}", track, {"500m": speed})
+def sailed(identifier: int, speed: int, track: str = "a.oao", sailor: str = "") -> Sailed:
+    figures = {"500m": Figure(speed, True)} if speed else {}
+    return Sailed(identifier, sailor or f"Sailor {identifier}", f"ID{identifier}", track, figures)
 
 
-def ranks(*claims: Claim) -> list[tuple[int, int]]:
-    return [(place.rank, place.id) for place in ranking(claims, "500m")]
+def ranks(*tracks: Sailed) -> list[tuple[int, int]]:
+    return [(place.rank, place.id) for place in ranking(tracks, "500m")]
+
+
+def report(**claimed: tuple[int, str]) -> dict[str, Any]:
+    """Of a real track, with other claims."""
+    data = track(601)
+    claims = {name: {"value": value, "bearing": bearing} for name, (value, bearing) in claimed.items()}
+    return report_of(analyse(data), len(data)) | {"sha256": "abc", "claimed": claims}
 
 
 def test_the_fastest_is_first() -> None:
-    assert ranks(claim(601, 10_000), claim(602, 12_000), claim(603, 11_000)) == [(1, 602), (2, 603), (3, 601)]
+    assert ranks(sailed(601, 10_000), sailed(602, 12_000), sailed(603, 11_000)) == [(1, 602), (2, 603), (3, 601)]
 
 
 def test_equal_speeds_share_a_rank_and_the_next_are_left_out() -> None:
-    claims = [claim(601, 9_000), claim(602, 10_000), claim(603, 10_000), claim(604, 11_000)]
-    assert ranks(*claims) == [(1, 604), (2, 602), (2, 603), (4, 601)]
+    tracks = [sailed(601, 9_000), sailed(602, 10_000), sailed(603, 10_000), sailed(604, 11_000)]
+    assert ranks(*tracks) == [(1, 604), (2, 602), (2, 603), (4, 601)]
 
 
 def test_of_several_tracks_the_best_counts_and_is_named() -> None:
-    (place,) = ranking([claim(601, 9_000, "a"), claim(601, 11_000, "b"), claim(601, 10_000, "c")], "500m")
+    (place,) = ranking([sailed(601, 9_000, "a"), sailed(601, 11_000, "b"), sailed(601, 10_000, "c")], "500m")
     assert (place.track, round(place.knots, 2)) == ("b", 21.38)
 
 
 def test_who_has_none_is_left_out() -> None:
-    assert ranks(claim(601, 0), Claim(602, "", "", "", {"2s": 10_000})) == []
+    assert ranks(sailed(601, 0), Sailed(602, "", "", "", {"2s": Figure(10_000, True)})) == []
 
 
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_a_rank_is_one_more_than_the_number_of_those_who_are_faster(speeds: list[int]) -> None:
-    places = ranking([claim(number, speed) for number, speed in enumerate(speeds, 1)], "500m")
+    places = ranking([sailed(number, speed) for number, speed in enumerate(speeds, 1)], "500m")
     for place in places:
         mine = speeds[place.id - 1]
         assert place.rank == 1 + sum(speed > mine for speed in speeds)
     assert len(places) == sum(speed > 0 for speed in speeds)
+
+
+class TestTheFigureOfATrack:
+    def test_is_the_claim_where_nobody_has_looked_inside(self) -> None:
+        assert figures_of(ENTRY, None) == {
+            "500m": Figure(20_057, False),
+            "10s": Figure(20_074, False),
+            "2s": Figure(20_094, False),
+        }
+
+    @pytest.mark.parametrize("bearing", ["exact", "within bounds"])
+    def test_is_the_claim_that_the_fixes_bear_out(self, bearing: str) -> None:
+        figures = figures_of(ENTRY, report(**{"1h": (7_000, bearing), "500m": (20_057, "exact")}))
+        assert figures["1h"] == Figure(7_000, True)
+        assert figures["500m"] == Figure(20_057, True)
+
+    def test_is_that_of_the_fixes_where_they_contradict_the_claim(self) -> None:
+        assert figures_of(ENTRY | {"2s_best": 30_000}, report(**{"2s": (30_000, "contradicted")}))["2s"] == Figure(
+            20_094, True
+        )
+
+    def test_is_that_of_the_fixes_where_nothing_is_claimed(self) -> None:
+        assert figures_of({}, report())["10s"] == Figure(20_074, True)
+
+    def test_is_the_claim_where_the_fixes_that_would_tell_are_not_there(self) -> None:
+        assert figures_of(ENTRY, report(**{"2s": (20_094, "unseen")}))["2s"] == Figure(20_094, False)
+
+    def test_is_the_claim_where_the_report_is_of_other_bytes(self) -> None:
+        assert figures_of(ENTRY | {"sha256": "other"}, report())["2s"] == Figure(20_094, False)
+        assert figures_of(ENTRY | {"sha256": "abc"}, report())["2s"] == Figure(20_094, True)
+
+    @pytest.mark.parametrize("value", [None, 0, -5, "20", True, 1.5])
+    def test_is_none_where_the_ledger_has_no_speed(self, value: object) -> None:
+        assert figures_of({"2s_best": value}, None) == {}

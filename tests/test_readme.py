@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import sse_twisted
 from sse_twisted.console.namespace import ACTING, READING
+from sse_twisted.roster import parse_roster
 from sse_twisted.settings import Event, Settings, differences, read_settings
+from sse_twisted.simulator.tap import Options as SimulatorOptions
 from sse_twisted.tap import Options
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +50,29 @@ def test_every_option_stands_in_the_table() -> None:
 def test_ci_runs_the_test_line() -> None:
     line = next(block for block in blocks("sh") if "pytest" in block).strip().partition("activate && ")[2]
     assert line.replace("pip install", "pip install --quiet") in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_example_is_found_as_it_says(tmp_path: Path) -> None:
+    line = next(block for block in blocks("sh") if "sse.example.toml" in block)
+    python = f"alias python={sys.executable}\nshopt -s expand_aliases\n"
+    subprocess.run(["bash", "-ec", python + line], cwd=tmp_path, check=True)
+    assert read_settings(tmp_path / "sse.toml").scan == Settings().scan
+
+
+def test_the_simulators_event_can_be_made_and_collected_as_it_says(tmp_path: Path) -> None:
+    make, simulate, collect = (block for block in blocks("sh") if "bucket" in block or "-simulator" in block)
+    subprocess.run(["bash", "-ec", make], cwd=tmp_path, check=True)
+    folder = tmp_path / "bucket"
+    simulator = SimulatorOptions()
+    simulator.parseOptions(simulate.partition("sse-simulator ")[2].split())
+    settings = read_settings(folder / "sse.toml")
+    assert settings.event.folder == str(folder)
+    assert settings.devices.port == simulator["port"]
+    assert settings.names.servers == (f"127.0.0.1:{simulator['dns-port']}",)
+    roster = parse_roster((folder / "config" / "motions.csv").read_bytes())
+    assert not roster.mistakes
+    assert sorted(roster.identifiers) == list(range(601, 601 + simulator["devices"]))
+    assert collect.endswith("sse --config bucket/sse.toml\n")
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:

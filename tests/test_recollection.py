@@ -12,7 +12,7 @@ AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 @pytest.fixture
 def restarted(event: VirtualEvent) -> VirtualEvent:
     """601 was collected, 602 has gone with its track, 603 was never here; then the collector began anew."""
-    event.reactor.advance(AFTERNOON)
+    event.utc = AFTERNOON
     for identifier in (601, 602, 603):
         event.device(identifier, log_of(identifier))
     event.servers[602].device.add_fault(Fault("cut", at=1000), path="/logs/")

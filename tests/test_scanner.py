@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from msgspec.structs import replace
+from twisted.logger import LogEvent
 
+from sse_twisted.inspection import Inspector
+from sse_twisted.motion.messages import Listing
 from sse_twisted.settings import Detection, Devices, Scan, Settings
+from sse_twisted.visit import Visit
 from tests.event import VirtualEvent, log_of
 
 
@@ -99,3 +104,27 @@ def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) ->
     assert max(begun[0], *steps) <= 16
     assert event.reactor.seconds() < 0.2
     assert len(set(event.names.asked)) == 100
+
+
+def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_found(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    device = event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
+    listing = Inspector.listing
+    wrong = iter([True, False])
+
+    async def once_wrong(inspector: Inspector, visit: Visit) -> Listing:
+        if next(wrong, False):
+            raise OSError(24, "Too many open files")
+        return await listing(inspector, visit)
+
+    monkeypatch.setattr(Inspector, "listing", once_wrong)
+    event.arrive(470)
+    event.start()
+    event.until("could not be handled")
+    assert event.known(470).left_early
+    event.until("motion-470 can be disconnected", 5)
+    assert list(event.tracks().values()) == [device.logs[0].content]
+    assert event.known(470).left_early == ""
+    logged_failures.clear()

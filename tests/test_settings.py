@@ -65,14 +65,15 @@ DEFAULTS: dict[str, object] = {
     "log.file": "info",
 }
 
-SECONDS = (0.001, 86_400, 0, 86_400.5)  # the least and the most that is taken, and what is just outside
+SECONDS = (0.01, 86_400, 0.009, 86_400.5)  # the least and the most that is taken, and what is just outside
+INTERVAL = (0.1, 86_400, 0.099, 86_400.5)
 LIMIT = (1, 10_000, 0, 10_001)
 PERCENT = (0, 100, -1, 101)
 MEGABYTES = (0, 1_000_000, -1, 1_000_001)
 LIMITS = {
     "devices.port": (1, 65_535, 0, 65_536),
     "names.timeout": SECONDS,
-    "scan.interval": SECONDS,
+    "scan.interval": INTERVAL,
     "detection.limit": LIMIT,
     "detection.timeout": SECONDS,
     "inspection.limit": LIMIT,
@@ -81,10 +82,10 @@ LIMITS = {
     "downloads.timeout": SECONDS,
     "downloads.minimum_rate": (0, 1e6, -0.5, 1e6 + 1),
     "downloads.largest_track": (1, 1_000_000, 0, 1_000_001),
-    "downloads.first_retry": (0.001, 60, 0, 86_400.5),
-    "downloads.last_retry": (2, 86_400, 0, 86_400.5),
+    "downloads.first_retry": (0.1, 60, 0.099, 86_400.5),
+    "downloads.last_retry": (2, 86_400, 0.099, 86_400.5),
     "downloads.disk_reserve": MEGABYTES,
-    "cleanup.interval": SECONDS,
+    "cleanup.interval": INTERVAL,
     "cleanup.limit": LIMIT,
     "cleanup.timeout": SECONDS,
     "expected.storage": PERCENT,
@@ -173,6 +174,16 @@ def test_a_number_of_another_type_is_refused_by_its_key(tmp_path: Path, value: s
         ("[devices.addresses]\nmotion-601 = 'a b'", "devices.addresses.motion-601: 'a b' is no address"),
         ("[devices.addresses]\nmotion-601 = 5", "devices.addresses[...]: Expected `str`, got `int`"),
         ("[names]\nservers = ['10.0.0.1:65536']", "names.servers: '10.0.0.1:65536' is no address"),
+        (
+            "[devices.addresses]\nMotion-601 = '10.0.0.1'\nmotion-601 = '10.0.0.2'",
+            "devices.addresses: 'Motion-601' and 'motion-601' are the same device",
+        ),
+        ("[names]\ncatch_all = ['foo']", "names.catch_all: 'foo' is no IPv4 address"),
+        ("[names]\ncatch_all = ['10.0.0.1:80']", "names.catch_all: '10.0.0.1:80' is no IPv4 address"),
+        ("[names]\nsearch = ['lan', 'a b']", "names.search: 'a b' is no domain"),
+        ("[names]\nsearch = ['a..b']", "names.search: 'a..b' is no domain"),
+        ("[names]\nsearch = ['lan:53']", "names.search: 'lan:53' is no domain"),
+        ("[names]\nsearch = ['']", "names.search: '' is no domain"),
         ("[names]\ncatch_all = ['10.0.0.1', 5]", "names.catch_all[1]: Expected `str`, got `int`"),
         ("[downloads]\nfirst_retry = 61", "downloads.last_retry is shorter than downloads.first_retry"),
         ("[expected]\nfirmwares = 'x'", "expected.firmwares: Expected `array`, got `str`"),
@@ -209,6 +220,11 @@ def test_a_name_server_is_given_by_its_address(tmp_path: Path) -> None:
     """A name would be refused by the socket at each look-up of each device, in each round."""
     for server in ("router", "router.lan:53", "10.0.0", "10.0.0.256", "1.2.3.4.5"):
         assert complaint(with_key(tmp_path, "names.servers", [server])).startswith("names.servers: ")
+
+
+def test_search_domains_may_have_several_labels_or_be_none(tmp_path: Path) -> None:
+    for domains in ((), ("lan",), ("home.arpa", "event-2026.local")):
+        assert read_settings(with_key(tmp_path, "names.search", domains)).names.search == domains
 
 
 def test_name_servers_may_have_ports(tmp_path: Path) -> None:

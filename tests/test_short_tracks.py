@@ -37,7 +37,7 @@ class TestFinding:
     @pytest.fixture
     def short(self, event: VirtualEvent) -> VirtualEvent:
         """Four devices with 80 s of a track, and 605 with 28 s."""
-        event.reactor.advance(AFTERNOON)
+        event.utc = AFTERNOON
         for identifier in (601, 602, 603, 604):
             event.device(identifier, log_of(identifier))
         event.device(605, log_of(605, fixes=140))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -19,9 +22,11 @@ from twisted.internet.defer import Deferred
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.fleet import Device, Stage
+from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of
+from tests.virtual import SlowThreads
 
 DEVICES = (601, 602, 603)
 HOUR = 3_600_000
@@ -57,12 +62,16 @@ devices = st.sampled_from(DEVICES)
 class CollectorMachine(RuleBasedStateMachine):
     """A collector, three devices, and everything that happens to them in an afternoon."""
 
-    @initialize(ranges=st.booleans())
-    def begin(self, ranges: bool) -> None:
+    @initialize(ranges=st.booleans(), threads=st.none() | st.integers(1, 1000))
+    def begin(self, ranges: bool, threads: int | None) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="sse-machine-"))
-        self.event = VirtualEvent(self.root)
+        listed = tuple(f"motion-{identifier}" for identifier in DEVICES)  # looked for though they belong to nobody
+        self.event = VirtualEvent(self.root, Settings(devices=Devices(listed=listed)))
+        if threads is not None:
+            self.event.start_in_thread = SlowThreads(self.event.reactor, Random(threads)).start
         self.devices: dict[int, SimulatedDevice] = {}
         self.ever: dict[int, set[bytes]] = {identifier: set() for identifier in DEVICES}
+        self.listed: dict[int, dict[str, bytes]] = {}  # what each device held, by path, when it was last asked
         self.broken: list[str] = []
         self.disk_is_full = False
         for number, identifier in enumerate(DEVICES):
@@ -78,7 +87,17 @@ class CollectorMachine(RuleBasedStateMachine):
                 raise OSError(errno.ENOSPC, "No space left on device")
             write(partial, data)
 
-        self.patches: list[Any] = [patch.object(PartialTrack, "write", write_if_there_is_room), patch("os.fsync")]
+        listing = SimulatedDevice.listing
+
+        def note_and_list(device: SimulatedDevice) -> Any:
+            self.listed[device.identifier] = {log.path: log.content for log in device.logs}
+            return listing(device)
+
+        self.patches: list[Any] = [
+            patch.object(PartialTrack, "write", write_if_there_is_room),
+            patch.object(SimulatedDevice, "listing", note_and_list),
+            patch("os.fsync"),
+        ]
         for each in self.patches:
             each.start()
         self._start()
@@ -127,9 +146,12 @@ class CollectorMachine(RuleBasedStateMachine):
 
     @rule(identifier=devices, number=st.integers(1, 9))
     def belong_to_somebody_else(self, identifier: int, number: int) -> None:
-        for person in self.event.people:
-            if person["Motion ID"] == str(identifier):
-                person["File ID"] = f"NEW{number}"
+        self._leave_the_roster(identifier)
+        self.event.person(identifier, file_id=f"NEW{number}")
+
+    @rule(identifier=devices)
+    def belong_to_nobody(self, identifier: int) -> None:
+        self._leave_the_roster(identifier)
         self.event.write_roster()
 
     @rule(full=st.booleans())
@@ -168,8 +190,9 @@ class CollectorMachine(RuleBasedStateMachine):
     @invariant()
     def a_file_at_its_final_name_is_whole(self) -> None:
         for path, content in self._tracks():
-            identifier = int(Path(path).name.split("_")[1])
-            assert content in self.ever[identifier], f"{path} is not whole"
+            match = re.search(r"[_-](60[0-9])_", Path(path).name)
+            assert match
+            assert content in self.ever[int(match[1])], f"{path} is not whole"
 
     @invariant()
     def no_device_bore_two_connections(self) -> None:
@@ -208,17 +231,31 @@ class CollectorMachine(RuleBasedStateMachine):
         return self.event.collector.commands
 
     def _check_verdict(self, before: Device, after: Device) -> None:
-        """At the moment of a verdict, every track of the device is on disk under its owner's name."""
+        """At the moment of a verdict, every track that the device listed last is on disk where it belongs."""
         if after.stage is not Stage.COLLECTED or before.stage is Stage.COLLECTED:
             return
-        held = {content for _, content in self._tracks()}
+        held = dict(self._tracks())
         ledger = self.event.ledger(after.identifier)
-        completed = {entry["motion_file"] for entry in ledger.values() if entry["status"] == "completed"}
-        for log in self.devices[after.identifier].logs:
-            if log.content not in held:
-                self.broken.append(f"{after.name}: {log.path} is not whole on disk")
-            if log.path not in completed:
-                self.broken.append(f"{after.name}: {log.path} is not in the ledger")
+        for path, content in self.listed[after.identifier].items():
+            home = self._home(after.identifier, path)
+            if held.get(home) != content:
+                self.broken.append(f"{after.name}: {path} is not whole at {home}, but there are {sorted(held)}")
+            if ledger.get(Path(home).name, {}).get("status") != "completed":
+                self.broken.append(f"{after.name}: {path} is not in the ledger as {Path(home).name}")
+
+    def _home(self, identifier: int, path: str) -> str:
+        """Where a log belongs by the roster in force: under its owner's name, or among those of nobody."""
+        assert self.event.collector is not None
+        day, time = path[-19:-9], path[-8:-4]
+        assignments = self.event.collector.in_force.roster.of(identifier)
+        owner = next((each for each in assignments if each.covers(date.fromisoformat(day))), None)
+        stamp = f"{day.replace('-', '')}_{time}00"
+        if owner is None:
+            return f"gpslogs/unassigned/{stamp[:8]}/motion-{identifier}_{stamp}.oao"
+        return f"gpslogs/{stamp[:8]}/{owner.file_id}_{identifier}_{stamp}.oao"
+
+    def _leave_the_roster(self, identifier: int) -> None:
+        self.event.people = [row for row in self.event.people if row["Motion ID"] != str(identifier)]
 
     def _remember(self, identifier: int) -> None:
         self.ever[identifier] |= {log.content for log in self.devices[identifier].logs}

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.application.service import IServiceMaker, MultiService
 from twisted.plugin import getPlugins
+from twisted.python import usage
 from twisted.python.usage import UsageError
 
 import sse_twisted
@@ -19,6 +20,7 @@ from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import SettingsError
 from sse_twisted.signals import SignalService
+from sse_twisted.steady_time import SteadyTime
 from sse_twisted.tap import Options, load_settings, makeService
 from sse_twisted.web.service import WebService
 
@@ -50,6 +52,15 @@ def parsed(*arguments: object) -> Options:
     options = Options()
     options.parseOptions([str(argument) for argument in arguments])
     return options
+
+
+def below_twistd(*arguments: object, **of_twistd: int) -> None:
+    """Parse them as twistd does for a plugin."""
+    options, above = Options(), usage.Options()
+    above.subCommand = "sse"
+    above.update(of_twistd)
+    options.parent = above
+    options.parseOptions([str(argument) for argument in arguments])
 
 
 def refused(*arguments: object) -> str:
@@ -161,7 +172,7 @@ class TestUsageErrors:
             ("[scan]\nintervall = 3\n", "scan: Object contains unknown field `intervall`"),
             ("[scna]\ninterval = 3\n", "Object contains unknown field `scna`"),
             ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
-            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` > 0.0"),
+            ("[scan]\ninterval = 0\n", "scan.interval: Expected `float` >= 0.1"),
             ("[scan]\ninterval = nan\n", "scan.interval"),
             ("[scan]\ninterval = inf\n", "scan.interval"),
             ("scan = 3\n", "scan: Expected `object`, got `int`"),
@@ -246,6 +257,44 @@ class TestUsageErrors:
         before = everything(event)
         parsed("--event", event)
         assert everything(event) == before
+
+    @pytest.mark.parametrize("arguments", [["--nonsense"], ["surplus"], ["--event", "/nowhere"], ["--demo-devices=x"]])
+    def test_below_twistd_a_mistake_is_one_line_and_not_its_help(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["/usr/bin/twistd", "sse", *arguments])
+        message = refused(*arguments)
+        with pytest.raises(SystemExit) as ended:
+            below_twistd(*arguments)
+        assert ended.value.code == 1
+        assert tuple(capsys.readouterr()) == ("", f"twistd sse: {message}\n")
+
+    def test_the_demo_is_no_other_users(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            below_twistd("--demo", uid=1)
+        assert "leave out --uid and --gid" in capsys.readouterr().err
+
+    def test_a_user_that_does_not_exist_is_refused(self, capsys: pytest.CaptureFixture[str], event: Path) -> None:
+        with pytest.raises(SystemExit):
+            below_twistd("--event", event, uid=4_000_000_000)
+        assert "--uid 4000000000: there is no such user" in capsys.readouterr().err
+
+    def test_who_may_not_become_another_user_is_told_so(
+        self, capsys: pytest.CaptureFixture[str], event: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(number: int) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("os.setegid", refuse)
+        with pytest.raises(SystemExit):
+            below_twistd("--event", event, uid=0, gid=1)
+        assert "can't change to user 0, group 1: Operation not permitted" in capsys.readouterr().err
+
+    def test_it_stays_who_it_is(self, event: Path) -> None:
+        before = os.geteuid(), os.getegid(), os.getgroups()
+        below_twistd("--event", event)
+        below_twistd("--event", event, uid=os.geteuid(), gid=os.getegid())
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == before
 
     def test_reading_the_configuration_again_may_find_a_mistake(self, config: Path) -> None:
         config.write_text("[scan]\ninterval = 0\n")
@@ -375,6 +424,7 @@ class TestMakeService:
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
         assert [type(child) for child in service] == [
+            SteadyTime,
             SignalService,
             Collector,
             ConsoleService,
@@ -389,6 +439,7 @@ class TestMakeService:
         service = makeService(parsed("--config", config, "--web", "off"))
         assert isinstance(service, MultiService)
         assert [type(child) for child in service] == [
+            SteadyTime,
             SignalService,
             Collector,
             ConsoleService,

@@ -6,6 +6,7 @@ Everything above the sockets is the real thing: twisted.web's agent, our endpoin
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from random import Random
 from typing import Any
 
 from attrs import define, field
@@ -226,3 +227,28 @@ class VirtualNames(Service):
 def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
     """Instead of a thread."""
     return maybeDeferred(function, *args, **kwargs)
+
+
+@define
+class SlowThreads:
+    """Threads that need their time: each function begins a moment after it was asked for, and its result comes later.
+
+    Several are under way at once, and may overtake each other. One in ten takes much longer than the others.
+    """
+
+    clock: Clock
+    chance: Random
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        ended: Deferred[Any] = Deferred()
+
+        def run() -> None:
+            outcome: list[Any] = []
+            maybeDeferred(function, *args, **kwargs).addBoth(outcome.append)
+            self.clock.callLater(self._moment(), ended.callback, outcome[0])
+
+        self.clock.callLater(self._moment(), run)
+        return ended
+
+    def _moment(self) -> float:
+        return self.chance.uniform(0.0, 0.7 if self.chance.random() < 0.1 else 0.05)

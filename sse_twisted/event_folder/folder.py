@@ -57,12 +57,14 @@ class EventFolder:
             raise PermissionError(13, "Permission denied", str(closed))
 
     def closed(self) -> Path | None:
-        """What of the folder is there and can't be written to; makes nothing."""
-        for folder in (self.root, *self._folders):
-            if folder.exists() and not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        """What of the folder can't be written to by the acting user, the folder itself included; makes nothing."""
+        if not _may(self.root, os.R_OK | os.W_OK | os.X_OK):
+            return self.root
+        for folder in self._folders:
+            if folder.exists() and not _may(folder, os.R_OK | os.W_OK | os.X_OK):
                 return folder
         for file in (self.root / LOCK, self.logs / "server.log", self.logs / "server.json"):
-            if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+            if file.exists() and not _may(file, os.R_OK | os.W_OK):
                 return file
         return None
 
@@ -137,3 +139,7 @@ class EventFolder:
     def free(self) -> int:
         """Bytes of room on the disk of the tracks."""
         return shutil.disk_usage(self.root / "gpslogs").free
+
+
+def _may(path: Path, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)

@@ -7,6 +7,7 @@ unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in wo
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -115,6 +116,18 @@ def read_entries(path: Path) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: entry for name, entry in tree.items() if _is_entry(entry)} if isinstance(tree, dict) else {}
+
+
+def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:
+    """Where the track of an entry is below the event folder; the original wrote the path of some machine.
+
+    None where neither the entry nor the date in the name tells.
+    """
+    path = entry.get("local_file")
+    if isinstance(path, str) and path.startswith("gpslogs/") and ".." not in path.split("/"):
+        return path
+    dated = re.fullmatch(r"[A-Za-z0-9-]+_[0-9]+_([0-9]{8})_[0-9]{6}(-[0-9]+)?\.[A-Za-z0-9]+", name)
+    return f"gpslogs/{dated[1]}/{name}" if dated else None
 
 
 def _is_entry(value: object) -> bool:

@@ -7,6 +7,7 @@ waits until the connection before it is closed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -25,6 +26,8 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResp
 from zope.interface import implementer
 
 LARGEST_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
+MOST_HEADS = 4  # in one answer: its own, after some "100 Continue" and the like, none of which was seen yet
+END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
 BETWEEN_CONNECTIONS = 0.003  # s; a request takes up to 3 ms of the reactor's time, from connection to answer
 
 
@@ -68,14 +71,13 @@ class _Watched(ProtocolWrapper):
 
     def __init__(self, factory: Any, wrapped: IProtocol) -> None:
         super().__init__(factory, wrapped)
-        self._head: bytes | None = b""  # what came of the headers; None once they are complete
+        self._head: bytes | None = b""  # what came of the headers; None once those of the answer itself are complete
+        self._heads_left = MOST_HEADS
 
     def dataReceived(self, data: bytes) -> None:
         if self._head is not None:
-            self._head += data
-            if b"\r\n\r\n" in self._head:
-                self._head = None
-            elif len(self._head) > LARGEST_HEAD:
+            self._head = self._after_heads(self._head + data)
+            if not self._heads_left or len(self._head or b"") > LARGEST_HEAD:
                 cast(Any, self.transport).abortConnection()
                 return
         super().dataReceived(data)
@@ -83,6 +85,24 @@ class _Watched(ProtocolWrapper):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         super().connectionLost(reason)
         cast(_WatchingFactory, self.factory).closed()
+
+    def _after_heads(self, data: bytes) -> bytes | None:
+        """What is left of the data after all complete heads; None once the answer's own is among them."""
+        while self._heads_left and (end := END_OF_HEAD.search(data)):
+            if not _is_interim(data):
+                return None
+            self._heads_left -= 1
+            data = data[end.end() :]
+        return data
+
+
+def _is_interim(head: bytes) -> bool:
+    """Whether Twisted's parser takes the status line for one before the answer, such as "100 Continue"."""
+    parts = head.partition(b"\n")[0].split(b" ", 2)
+    try:
+        return 100 <= int(parts[1]) < 200
+    except (IndexError, ValueError):  # no HTTP, which the parser will say
+        return False
 
 
 class _WatchingFactory(WrappingFactory):

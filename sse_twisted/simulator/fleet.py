@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Final
@@ -190,7 +191,7 @@ def demo_fleet(
     ValueError if there are no ports.
     """
     chance = Random(seed)
-    now = reactor.seconds()
+    now = time.time()
     ports = free_ports("127.0.0.1", count)
     moments = sorted(chance.uniform(0, arrivals) for _ in ports)
     returning = set(chance.sample(range(count), min(2, count)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final, TypeVar
 from twisted.application.service import IService
 from twisted.python import usage
 
+from sse_twisted import command_line
 from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
 from sse_twisted.simulator.captures import CaptureError, captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
@@ -45,7 +47,7 @@ def amount(text: str) -> float:
     return number
 
 
-class Options(usage.Options):
+class Options(command_line.Options):
     """What the fleet is made of."""
 
     synopsis = "[--devices N | --captures DIR] [options]"
@@ -132,7 +134,8 @@ def makeService(options: Options) -> IService:
     """Return the fleet that the options ask for. Raises UsageError where captures or ports are missing."""
     from twisted.internet import reactor
 
-    return _or_usage_error(lambda: assemble_fleet(reactor, options), "sse-simulator")
+    with options.mistakes_in_one_line():
+        return _or_usage_error(lambda: assemble_fleet(reactor, options), "no fleet")
 
 
 def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
@@ -165,7 +168,7 @@ def _captured(options: Options) -> list[Preparation]:
 
 
 def _invented(reactor: Any, options: Options) -> list[Preparation]:
-    seed, size, now_ms = options["seed"], options["size"] * 1000, int(reactor.seconds() * 1000)
+    seed, size, now_ms = options["seed"], options["size"] * 1000, int(time.time() * 1000)
 
     def logs_for(device: SimulatedDevice) -> Callable[[], object]:
         if size:

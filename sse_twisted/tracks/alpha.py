@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.grid import Grid, Speeds
-from sse_twisted.tracks.windows import NONE, Metric
+from sse_twisted.tracks.grid import Grid, Places, Speeds
+from sse_twisted.tracks.windows import NONE
 
 LONGEST_PATH: Final = 500_000  # mm
 SHORTEST_PATH: Final = 100_000  # mm; 164.8 m is the shortest that a device was seen to count
@@ -23,69 +23,104 @@ EARTH_RADIUS: Final = 6_371_009.0  # m
 BLOCK: Final = 16  # fixes whose positions are first compared as one
 BLOCKS_AT_ONCE: Final = 4096  # pairs of blocks, 256 pairs of fixes each: bounds the memory
 
-Places = NDArray[np.int64]
-Radians = NDArray[np.float64]
+Fixes = NDArray[np.int64]  # by their numbers
+Metres = NDArray[np.float64]
 
 
 @frozen(eq=False)
 class _Fixes:
-    """The places of a grid that have a fix, and blocks of them in a row."""
+    """The fixes of a grid, and blocks of them in a row."""
 
     place: Places
-    travelled: Places  # up to and with this fix, in mm/s summed over places
-    heading: Places
-    latitude: Radians
-    longitude: Radians
-    unbroken: Places  # the first fix from which on none is too slow
-    middle: Places  # of each block
-    radius: NDArray[np.float64]  # metres from the middle of each block to its farthest fix
+    travelled: Fixes  # up to and with this fix, in mm/s summed over places
+    heading: Fixes
+    north: Metres  # of the equator
+    east: Metres  # of Greenwich, along the equator
+    shrinking: NDArray[np.float64]  # of a metre to the east, from the equator to here
+    earliest: Fixes  # the first fix at which a path to this one can begin
+    latest: Fixes  # the last one; before the earliest if there is none
+    middle: Fixes  # of each block
+    radius: Metres  # from the middle of each block to its farthest fix
+
+    def apart(self, at: Fixes, other: Fixes) -> Metres:
+        """Square metres between fixes on an earth that is flat around `at`."""
+        east = (self.east[other] - self.east[at]) * self.shrinking[at]
+        north = self.north[other] - self.north[at]
+        squares: Metres = east * east + north * north
+        return squares
 
 
-def over_alpha(grid: Grid) -> Metric:
+@frozen(eq=False)
+class AlphaWindows:
+    """The fastest path to each place; searched for when it is asked for."""
+
+    fixes: _Fixes
+    parts: int
+
+    def __call__(self, since: int, first: int, stop: int) -> Speeds:
+        """Those of the paths that begin at place `since` or later and end at fix first, first + 1, … stop - 1."""
+        speeds = np.full(stop - first, NONE)
+        for starts, ends in self._paths(since, first, stop):
+            np.maximum.at(speeds, ends - first, self._means(starts, ends))
+        return speeds
+
+    def start(self, since: int, fix: int) -> int:
+        """The place where the fastest path to a fix begins, the last if there are several; its own without one."""
+        fastest = (NONE, fix)
+        for starts, ends in self._paths(since, fix, fix + 1):
+            fastest = max([fastest, *zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True)])
+        return int(self.fixes.place[fastest[1]])
+
+    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Fixes, Fixes]]:
+        return _paths(self.fixes, int(np.searchsorted(self.fixes.place, since)) if since else 0, first, stop)
+
+    def _means(self, starts: Fixes, ends: Fixes) -> Fixes:
+        place, travelled = self.fixes.place, self.fixes.travelled
+        means: Fixes = (travelled[ends] - travelled[starts]) * self.parts // (place[ends] - place[starts])
+        return means
+
+
+def over_alpha(grid: Grid) -> AlphaWindows:
     """The fastest path of 100 to 500 m to each place from within 50 m of it, with the courses at least 90° apart.
 
     The path excludes the fix at its start, and its time is that between both fixes. So the device has it since firmware
     3118, at the full rate.
     """
-    fixes = _fixes(grid)
-    place, travelled = fixes.place, fixes.travelled
-
-    def metric(since: int, first: int, stop: int) -> Speeds:
-        speeds = np.full(stop - first, NONE)
-        bounds = np.searchsorted(place, [since, first, stop])
-        for starts, ends in _paths(fixes, grid.frequency, *bounds.tolist()):
-            mean = (travelled[ends] - travelled[starts]) // (place[ends] - place[starts])
-            np.maximum.at(speeds, place[ends] - first, mean)
-        return speeds
-
-    return metric
+    return AlphaWindows(_fixes(grid), grid.parts)
 
 
 def _fixes(grid: Grid) -> _Fixes:
-    place = np.flatnonzero(grid.present)
-    speed, latitude, longitude = grid.speed[place], grid.latitude[place], grid.longitude[place]
+    place, speed, latitude = grid.place, grid.speed, grid.latitude
     order = np.arange(len(place))
     middle = np.minimum(order[::BLOCK] + BLOCK // 2, len(place) - 1)
-    from_middle = _apart(latitude, longitude, order, middle[order // BLOCK])
-    return _Fixes(
+    travelled = grid.sailed[1:]
+    unbroken = np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0))
+    longest = np.searchsorted(travelled, travelled - LONGEST_PATH * grid.frequency, side="left")
+    shortest = np.searchsorted(travelled, travelled - SHORTEST_PATH * grid.frequency, side="right")
+    fixes = _Fixes(
         place=place,
-        travelled=np.cumsum(speed),
-        heading=grid.heading[place],
-        latitude=latitude,
-        longitude=longitude,
-        unbroken=np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0)),
+        travelled=travelled,
+        heading=grid.heading,
+        north=latitude * EARTH_RADIUS,
+        east=grid.longitude * EARTH_RADIUS,
+        shrinking=np.cos(latitude),
+        earliest=np.maximum(longest, unbroken),
+        latest=shortest - 1,
         middle=middle,
-        radius=np.maximum.reduceat(from_middle, order[::BLOCK]),
+        radius=np.zeros(len(middle)),
     )
+    from_middle = fixes.apart(order, middle[order // BLOCK])
+    return evolve(fixes, radius=np.sqrt(np.maximum.reduceat(from_middle, order[::BLOCK])))
 
 
-def _paths(fixes: _Fixes, frequency: int, since: int, first: int, stop: int) -> Iterator[tuple[Places, Places]]:
+def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[Fixes, Fixes]]:
     """The fixes at the start and at the end of every path that counts and ends at fix first … stop - 1."""
-    travelled = fixes.travelled[first:stop]
-    earliest = np.searchsorted(fixes.travelled, travelled - LONGEST_PATH * frequency, side="left")
-    earliest = np.maximum(np.maximum(earliest, since), fixes.unbroken[first:stop])
-    latest = np.searchsorted(fixes.travelled, travelled - SHORTEST_PATH * frequency, side="right") - 1
-    for start_blocks, end_blocks in _near_blocks(fixes, first, earliest, latest):
+    latest = fixes.latest[first:stop]
+    earliest = np.maximum(fixes.earliest[first:stop], since)
+    possible = np.flatnonzero(latest >= earliest)
+    if not len(possible):
+        return
+    for start_blocks, end_blocks in _near_blocks(fixes, first + possible, earliest[possible], latest[possible]):
         starts, ends = _members(start_blocks, end_blocks)
         in_time = np.flatnonzero((ends >= first) & (ends < stop))
         starts, ends = starts[in_time], ends[in_time]
@@ -93,29 +128,29 @@ def _paths(fixes: _Fixes, frequency: int, since: int, first: int, stop: int) -> 
         starts, ends = starts[in_range], ends[in_range]
         turned = _angle(fixes.heading[starts] - fixes.heading[ends]) >= LEAST_TURN
         starts, ends = starts[turned], ends[turned]
-        back = _apart(fixes.latitude, fixes.longitude, ends, starts) <= GATE
+        back = fixes.apart(ends, starts) <= GATE * GATE
         yield starts[back], ends[back]
 
 
-def _near_blocks(fixes: _Fixes, first: int, earliest: Places, latest: Places) -> Iterator[tuple[Places, Places]]:
-    """Pairs of blocks of which some fixes can be the start and the end of a path."""
-    possible = np.flatnonzero(latest >= earliest)
-    if not len(possible):
-        return
-    end_blocks, begins = np.unique((first + possible) // BLOCK, return_index=True)
-    lowest = np.minimum.reduceat(earliest[possible], begins) // BLOCK
-    counts = np.maximum.reduceat(latest[possible], begins) // BLOCK - lowest + 1
+def _near_blocks(fixes: _Fixes, ends: Fixes, earliest: Fixes, latest: Fixes) -> Iterator[tuple[Fixes, Fixes]]:
+    """Pairs of blocks of which some fixes can be the start and the end of a path to one of the `ends`."""
+    end_blocks = ends // BLOCK
+    begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
+    end_blocks = end_blocks[begins]
+    lowest = np.minimum.reduceat(earliest, begins) // BLOCK
+    counts = np.maximum.reduceat(latest, begins) // BLOCK - lowest + 1
     start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
     end_blocks = np.repeat(end_blocks, counts)
-    apart = _apart(fixes.latitude, fixes.longitude, fixes.middle[end_blocks], fixes.middle[start_blocks])
+    apart = fixes.apart(fixes.middle[end_blocks], fixes.middle[start_blocks])
     # One metre for the cosine, which is not the same all over a block.
-    near = np.flatnonzero(apart <= GATE + 1 + fixes.radius[start_blocks] + fixes.radius[end_blocks])
+    reach = GATE + 1 + fixes.radius[start_blocks] + fixes.radius[end_blocks]
+    near = np.flatnonzero(apart <= reach * reach)
     for some in range(0, len(near), BLOCKS_AT_ONCE):
         pairs = near[some : some + BLOCKS_AT_ONCE]
         yield start_blocks[pairs], end_blocks[pairs]
 
 
-def _members(start_blocks: Places, end_blocks: Places) -> tuple[Places, Places]:
+def _members(start_blocks: Fixes, end_blocks: Fixes) -> tuple[Fixes, Fixes]:
     """Every fix of each start block with every fix of the end block beside it."""
     within = np.arange(BLOCK)
     starts = np.repeat(start_blocks[:, None] * BLOCK + within, BLOCK)
@@ -123,14 +158,7 @@ def _members(start_blocks: Places, end_blocks: Places) -> tuple[Places, Places]:
     return starts, ends
 
 
-def _apart(latitude: Radians, longitude: Radians, at: Places, other: Places) -> NDArray[np.float64]:
-    """Metres between fixes on an earth that is flat around `at`."""
-    east = (longitude[other] - longitude[at]) * np.cos(latitude[at])
-    apart: NDArray[np.float64] = np.hypot(east, latitude[other] - latitude[at]) * EARTH_RADIUS
-    return apart
-
-
-def _angle(difference: Places) -> Places:
+def _angle(difference: Fixes) -> Fixes:
     """Between 0 and 180 degrees, of a difference of courses."""
-    angle: Places = np.abs((difference + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN)
+    angle: Fixes = np.abs((difference + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN)
     return angle

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from attrs import frozen
 
+from sse_twisted.tracks.firmware import BESTS, best_name
 from sse_twisted.tracks.layout import HEADER, HEADER_MODE, HEADER_SIZE, Buffer, sums_hold
-
-BESTS: Final = ("1s", "2s", "10s", "500m", "1852m", "1h", "alpha500")
 
 
 class TrackError(ValueError):
@@ -44,7 +43,8 @@ class Header:
 
     Dates are ms UTC of the first and last fix that it received, stored or not; `end_date` is 0 where the log was never
     finalised. Distance and altitudes are mm, speeds mm/s, the timezone minutes east of UTC. `bests` has up to five
-    entries for each of BESTS, the fastest first. All of it equals the device's listing (72 of 72 real files).
+    entries for each of BESTS, the fastest first; firmware before 3109 has "1000m" in the place of "alpha500". All of
+    it equals the device's listing (72 of 72 real files).
     """
 
     identifier: int
@@ -88,7 +88,7 @@ def decode_header(data: Buffer) -> Header:
         timezone=int(fields["timezone"]),
         frequency=int(fields["frequency"]),
         one_log_per_day=bool(fields["one_log_per_day"]),
-        bests={name: _bests(fields[name]) for name in BESTS},
+        bests={best_name(field, int(fields["firmware"])): _bests(fields[field]) for field in BESTS},
         start=_position(fields["start"]),
         end=_position(fields["end"]),
         lowest=int(fields["minimum"]["altitude"]),

@@ -38,6 +38,7 @@ LENGTHS: Final = {
 }
 
 KNOT: Final = 1852 / 3.6  # mm/s
+NO_HDOP: Final = 9999
 
 _POSITION: Final = [("latitude", "<i4"), ("longitude", "<i4"), ("altitude", "<i4")]  # 1e-7 degrees, mm above the sea
 _EXTREME: Final = [*_POSITION, ("speed", "<u4")]
@@ -92,7 +93,7 @@ FRAME: Final = np.dtype(
         ("horizontal_accuracy", "<u4"),  # mm
         ("vertical_accuracy", "<u4"),  # mm
         ("heading_accuracy", "<u4"),  # 1e-5 degrees
-        ("hdop", "<u2"),  # 0.01; 9999 = none
+        ("hdop", "<u2"),  # 0.01, or NO_HDOP
     ]
 )
 UTC: Final = slice(24, 32)  # its bytes of the time

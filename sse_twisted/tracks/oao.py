@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.tracks.header import BESTS, Best, Header, Position, TrackError, decode_header
+from sse_twisted.tracks.firmware import BESTS
+from sse_twisted.tracks.header import Best, Header, Position, TrackError, decode_header
 from sse_twisted.tracks.integrity import Integrity, Verifier
 from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, KNOT, LENGTHS, Buffer, Frames, fletcher
 
@@ -39,6 +40,15 @@ class Track:
     header: Header | None  # None if it is not whole
     frames: Frames
     integrity: Integrity
+    runs: tuple[tuple[int, int], ...] = ()  # offset and number of frames that lie one after the other
+
+    def offset(self, frame: int) -> int:
+        """The byte at which a frame begins, by its place in `frames`."""
+        for start, count in self.runs:
+            if frame < count:
+                return start + frame * FRAME_SIZE
+            frame -= count
+        raise IndexError(f"no frame {frame} behind the last")
 
 
 def decode(data: Buffer) -> Track:
@@ -54,6 +64,7 @@ def decode(data: Buffer) -> Track:
         return Track(integrity.header, np.empty(0, FRAME), integrity)
     (first, _), (last, count) = runs[0], runs[-1]
     if first + integrity.frames * FRAME_SIZE == last + count * FRAME_SIZE:
-        return Track(integrity.header, np.frombuffer(data, FRAME, integrity.frames, first), integrity)
+        frames = np.frombuffer(data, FRAME, integrity.frames, first)
+        return Track(integrity.header, frames, integrity, ((first, integrity.frames),))
     parts = [np.frombuffer(data, FRAME, count, offset) for offset, count in runs]
-    return Track(integrity.header, np.concatenate(parts), integrity)
+    return Track(integrity.header, np.concatenate(parts), integrity, tuple(runs))

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from sse_twisted.tracks.bests import distance, session_bests
+from sse_twisted.tracks.firmware import BESTS, best_name
 from sse_twisted.tracks.grid import on_grid, usable
-from sse_twisted.tracks.header import BESTS, Header, Position
+from sse_twisted.tracks.header import Header, Position
 from sse_twisted.tracks.layout import (
     BETWEEN_MODE,
     FRAME_SIZE,
@@ -60,9 +61,9 @@ def encode_header(header: Header) -> bytes:
     fields["minimum"]["altitude"] = header.lowest
     fields["maximum"]["altitude"] = header.highest
     fields["maximum"]["speed"] = header.max_speed
-    for name in BESTS:
-        for index, best in enumerate(header.bests.get(name, ())[:5]):
-            fields[name][0, index] = (best.second, best.value)
+    for field in BESTS:
+        for index, best in enumerate(header.bests.get(best_name(field, header.firmware), ())[:5]):
+            fields[field][0, index] = (best.second, best.value)
     fields["checksum"] = fletcher(fields.tobytes())
     sealed: bytes = fields.tobytes()
     return sealed

@@ -92,8 +92,8 @@ class Board:
 
     @property
     def now(self) -> float:
-        """The collector's clock: s since 1970."""
-        return self._clock.seconds()
+        """In s since 1970, as all times on the board."""
+        return self._fleet.now
 
     @property
     def is_paused(self) -> bool:
@@ -103,7 +103,7 @@ class Board:
     @property
     def today(self) -> datetime.date:
         """The day at the event."""
-        return self._in_force.today(self._clock.seconds())
+        return self._in_force.today(self.now)
 
     @property
     def day_began_at(self) -> float:
@@ -159,7 +159,7 @@ class Board:
 
     def _note(self, before: Device, after: Device) -> None:
         if after.present and not before.present:
-            self._arrived_at = self._clock.seconds()
+            self._arrived_at = self.now
         transfer = self._transfers.get(after.identifier)
         if not after.downloading:
             self._transfers.pop(after.identifier, None)

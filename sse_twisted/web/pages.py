@@ -18,6 +18,8 @@ from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_an
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
 
+PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a picture brings its style along, and nothing else
+
 
 class BoardPage:
     """The bench board, and the stream that keeps it as it should be."""
@@ -98,6 +100,9 @@ class RecordPages:
         """Where they are."""
         return (
             Route("GET", "/devices/{identifier}", self.device, parameters={"identifier": Number}),
+            Route(
+                "GET", "/devices/{identifier}/{track}.svg", self.plot, parameters={"identifier": Number, "track": str}
+            ),
             Route("GET", "/days/{day}.json", self.day_as_json, parameters={"day": datetime.date}),
             Route("GET", "/days/{day}.csv", self.day_as_csv, parameters={"day": datetime.date}),
             Route("GET", "/days/{day}", self.day, parameters={"day": datetime.date}),
@@ -112,10 +117,18 @@ class RecordPages:
         about = tuple(compared(answers.info, answers.settings, self._settings()))
         return self._page("device.html", detail=detail, about=about, now=self._board.now)
 
+    async def plot(self, asked: Asked) -> Answer:
+        """A track as a picture: speed over time, and the path."""
+        picture = await self._records.plot(asked.parameters["identifier"], asked.parameters["track"])
+        if picture is None:
+            raise Refusal(404, "there is no such track here")
+        return Answer(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": PICTURE_POLICY})
+
     async def day(self, asked: Asked) -> Answer:
         """The reconciliation of a day, to be printed."""
         day = await self._records.day(asked.parameters["day"], self._board.today)
-        return self._page("day.html", day=day, states=tuple(State))
+        ranking = await self._records.ranking(day.day)
+        return self._page("day.html", day=day, states=tuple(State), disciplines=ranking)
 
     async def day_as_json(self, asked: Asked) -> Answer:
         """The same for programs."""
@@ -128,7 +141,7 @@ class RecordPages:
         return Answer(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
 
     async def ranking(self, asked: Asked) -> Answer:
-        """The bests of a day, as the devices report them."""
+        """The bests of a day, in every discipline."""
         day: datetime.date = asked.query.get("day", self._board.today)
         return self._page("ranking.html", day=day, disciplines=await self._records.ranking(day))
 

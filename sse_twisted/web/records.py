@@ -6,14 +6,20 @@ import datetime
 from typing import Any
 
 from attrs import frozen
+from twisted.internet.defer import DeferredLock
 
-from sse_twisted.days import Day, Line, claims_of, reconcile
+from sse_twisted.days import Day, Line, reconcile, sailed_on
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Status, local_file_of
 from sse_twisted.fleet import Device, Fleet
 from sse_twisted.in_force import InForce
-from sse_twisted.ranking import DISCIPLINES, Claim, Place, ranking
+from sse_twisted.motion.messages import OAO
+from sse_twisted.ranking import DISCIPLINES, Place, Sailed, ranking
+from sse_twisted.results import ResultsService
 from sse_twisted.roster import Assignment
+from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.plot import marks_of, plot
 
 
 @frozen
@@ -27,7 +33,11 @@ class Answers:
 class Records:
     """Reads ledgers and answers; nothing is kept in memory."""
 
-    def __init__(self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce) -> None:
+    def __init__(
+        self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, results: ResultsService
+    ) -> None:
+        self._results = results
+        self._drawing = DeferredLock()
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
@@ -45,8 +55,13 @@ class Records:
 
     async def ranking(self, day: datetime.date) -> dict[str, tuple[Place, ...]]:
         """The places of a day, by discipline."""
-        claims = await self._disk.run(self._claims, day, self._in_force.roster.assignments)
-        return {discipline: ranking(claims, discipline) for discipline in DISCIPLINES}
+        tracks = await self._disk.run(self._sailed, day, self._in_force.roster.assignments)
+        return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
+
+    async def plot(self, identifier: int, name: str) -> str | None:
+        """A picture of a track that is here, as SVG; None if it is not. One is drawn at a time."""
+        async with self._drawing:
+            return await self._disk.run(self._plot, identifier, name)
 
     async def answers(self, identifier: int) -> Answers:
         """What the device last said about itself."""
@@ -61,5 +76,20 @@ class Records:
         seen = frozenset(identifier for identifier, when in met.items() if when >= begin)
         return reconcile(day, assignments, ledgers, seen, devices, self._in_force.settings.expected)
 
-    def _claims(self, day: datetime.date, assignments: tuple[Assignment, ...]) -> list[Claim]:
-        return claims_of(day, assignments, self._folder.all_entries())
+    def _sailed(self, day: datetime.date, assignments: tuple[Assignment, ...]) -> list[Sailed]:
+        ledgers = self._folder.all_entries()
+        results = {identifier: self._results.of(identifier) for identifier in ledgers}
+        return sailed_on(day, assignments, ledgers, results)
+
+    def _plot(self, identifier: int, name: str) -> str | None:
+        entry = self._folder.entries(identifier).get(name, {})
+        path = local_file_of(name, entry)
+        if path is None or entry.get("status") != Status.COMPLETED or not path.lower().endswith(OAO):
+            return None
+        try:
+            analysis = analyse((self._folder.root / path).read_bytes())
+        except OSError:
+            return None
+        assignments = self._in_force.roster.of(identifier)
+        sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_")), "")
+        return plot(analysis.track, marks_of(analysis.session), " · ".join(filter(None, [sailor, name])))

@@ -13,6 +13,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sse_twisted.web.tiles import Column
 
+DISCIPLINES = {
+    "500m": "500 m",
+    "10s": "10 s",
+    "2s": "2 s",
+    "5x10s": "5 x 10 s",
+    "alpha500": "Alpha 500",
+    "1852m": "1852 m",
+    "1h": "1 h",
+}
 COLUMNS = (Column.LEFT_EARLY, Column.KEEP_ON, Column.SWITCH_OFF, Column.WORKING, Column.EXPECTED, Column.GONE)
 ICONS = {
     "left-early": "alarm",
@@ -89,6 +98,7 @@ class Renderer:
         self._environment.globals.update(
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
+        self._environment.globals["discipline_names"] = DISCIPLINES
         self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb)
         self._macros: Any = self._environment.get_template("macros.html").module
 

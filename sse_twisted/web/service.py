@@ -65,7 +65,7 @@ class WebService(Service):
         self.board = Board(collector.fleet, in_force, reactor, collector.conditions, collector.log)
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
-        records = Records(collector.folder, collector.disk, collector.fleet, in_force)
+        records = Records(collector.folder, collector.disk, collector.fleet, in_force, collector.results)
         api = Api(collector.commands, collector.history, self.board, self.streams, records, reactor)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),

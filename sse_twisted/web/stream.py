@@ -103,7 +103,7 @@ class Streams:
         self._board.look()
         self._looks += 1
         if self._looks % BEAT_EVERY == 0:
-            beat = event("beat", msgspec.json.encode({"now": self._clock.seconds()}))
+            beat = event("beat", msgspec.json.encode({"now": self._board.now}))
             for reader in list(self._readers):
                 reader.beat(beat)
 

@@ -245,7 +245,8 @@ async def test_figures_without_measure_cost_no_other_track(event: RealEvent, fig
     assert event.contents() == [LOG.content]
     device.pages.clear()
     now = event.now
-    event.collector.scanner.wake_all()  # type: ignore[union-attr]  # it runs
+    for visit in event.collector.scanner.visits.values():  # type: ignore[union-attr]  # it runs
+        visit.wake()
     await event.until("can be disconnected", since=now)
 
 

@@ -9,7 +9,6 @@ from tests.event import MORNING, VirtualEvent, log_of
 @pytest.fixture
 def house(event: VirtualEvent) -> House:
     """The console of a collector that has collected 601, and waits for 602."""
-    event.reactor.advance(MORNING / 1000)
     event.device(601, log_of(601), log_of(601, MORNING - 30 * 24 * 3_600_000))
     event.person(602)
     event.arrive(601)

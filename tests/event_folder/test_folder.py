@@ -65,7 +65,7 @@ def test_a_folder_that_is_no_folder_is_found_before_the_day(tmp_path: Path) -> N
 def test_a_folder_that_can_not_be_written_to_is_found_before_the_day(
     folder: EventFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "gpslogs")
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: Path(path).name != "gpslogs")
     with pytest.raises(PermissionError, match="gpslogs"):
         folder.prepare()
 

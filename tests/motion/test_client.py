@@ -232,37 +232,97 @@ def test_a_waiting_request_that_is_cancelled_does_not_keep_its_place(bench: Benc
     assert b"601" in bench.answer()
 
 
-class Endless(Protocol):
-    """Sends headers and never comes to their end."""
+class Raw(Factory):
+    """A server that answers with the given pieces, and then with the same bytes again and again, or hangs up."""
 
-    sent = 0
+    def __init__(self, bench: Bench, *pieces: bytes, again: bytes = b"") -> None:
+        self.bench = bench
+        self.pieces = pieces
+        self.again = again
+        self.sent = 0
+        bench.reactor.listenTCP(81, self, interface=HERE.host)
+
+    def buildProtocol(self, addr: object) -> Protocol:
+        return RawAnswer(self)
+
+    def answer(self) -> Any:
+        """What the client makes of it."""
+        return self.bench.result(self.bench.client.answer(Address(HERE.host, 81), "/", timeout=10.0, limit=10**6), 20.0)
+
+
+class RawAnswer(Protocol):
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
 
     def connectionMade(self) -> None:
-        self.transport.write(b"HTTP/1.1 200 OK\r\n")  # type: ignore[union-attr] # it is connected
-        self.more()
+        for piece in self.raw.pieces:
+            self.send(piece)
+        if self.raw.again:
+            self.go_on()
+        else:
+            self.transport.loseConnection()  # type: ignore[union-attr] # it is connected
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connected = 0
 
-    def more(self) -> None:
-        if self.connected:
-            Endless.sent += 5000
-            self.transport.write(b"X: " + b"x" * 4995 + b"\r\n")  # type: ignore[union-attr] # it is connected
-            self.reactor.callLater(0.001, self.more)  # type: ignore[attr-defined] # given by the factory
+    def send(self, data: bytes) -> None:
+        self.raw.sent += len(data)
+        self.transport.write(data)  # type: ignore[union-attr] # it is connected
+
+    def go_on(self) -> None:
+        if self.connected and self.raw.sent < 1_000_000:
+            self.send(self.raw.again)
+            self.raw.bench.reactor.callLater(0.001, self.go_on)
 
 
-def test_headers_without_end_are_cut_off(bench: Bench) -> None:
-    class Source(Factory):
-        def buildProtocol(self, addr: object) -> Protocol:
-            protocol = Endless()
-            protocol.reactor = bench.reactor  # type: ignore[attr-defined] # see above
-            return protocol
+STATUS = b"HTTP/1.1 200 OK\r\n"
+HEADERS = b"X: " + b"x" * 4995 + b"\r\n"
 
-    bench.reactor.listenTCP(81, Source(), interface=HERE.host)
-    elsewhere = Address(HERE.host, 81)
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        STATUS,
+        b"HTTP/1.1 100 Continue\r\n\r\n" + STATUS,
+        b"HTTP/1.1 +1_00\n\n" + STATUS,
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + STATUS,
+    ],
+)
+def test_headers_without_end_are_cut_off(bench: Bench, before: bytes) -> None:
+    endless = Raw(bench, before, again=HEADERS)
     with pytest.raises(Unreachable, match="connection closed before an answer"):
-        bench.result(bench.client.answer(elsewhere, "/info.json", timeout=10.0), 5.0)
-    assert Endless.sent < 100_000
+        endless.answer()
+    assert endless.sent < 100_000
+
+
+def test_answers_that_only_announce_an_answer_are_cut_off(bench: Bench) -> None:
+    endless = Raw(bench, b"", again=b"HTTP/1.1 100 Continue\r\n\r\n")
+    with pytest.raises(Unreachable, match="connection closed before an answer"):
+        endless.answer()
+    assert endless.sent < 1000
+
+
+def test_many_announcements_at_once_are_cut_off(bench: Bench) -> None:
+    with pytest.raises(Unreachable, match="connection closed before an answer"):
+        Raw(bench, b"HTTP/1.1 100 Continue\r\n\r\n" * 1000 + STATUS + b"\r\n{}").answer()
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+        b"HTTP/1.1 200 OK\nContent-Length: %d\n\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\n\r\n",
+        b"HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\nContent-Length: %d\n\n",
+        b"HTTP/1.1 100\r\n\r\n" * 3 + b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n",
+    ],
+)
+def test_a_long_body_is_none_of_the_headers_whatever_ends_their_lines(bench: Bench, head: bytes, size: int) -> None:
+    body = b"\x01" * 100_000
+    head = head % len(body)
+    pieces = [head[at : at + size] for at in range(0, len(head), size)]
+    assert Raw(bench, *pieces, body[:50_000], body[50_000:]).answer() == body
 
 
 def test_nothing_in_a_path_reaches_the_request_line_or_another_host(bench: Bench) -> None:

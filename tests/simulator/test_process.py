@@ -60,11 +60,15 @@ def test_twistd_starts_a_simulator_that_answers_and_ends_when_asked_to(tmp_path:
 
 
 def test_a_bad_value_is_one_line_and_ends_it(tmp_path: Path) -> None:
-    with running(tmp_path, "--fault", "cutt@5") as process:
-        output, _ = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 1
-    assert "unknown fault 'cutt' (do you mean 'cut'?)" in output.splitlines()[-1]
-    assert "Traceback" not in output
+    for arguments, message in (
+        (("--fault", "cutt@5"), "unknown fault 'cutt' (do you mean 'cut'?)"),
+        (("--captures", "/nowhere"), "no fleet: no motion-<id> folder in /nowhere/motions"),
+    ):
+        with running(tmp_path, *arguments) as process:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 1
+        (line,) = output.splitlines()
+        assert line.startswith(f"twistd sse-simulator: {message}")
 
 
 def test_help_helps(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 
+import sse_twisted
 from sse_twisted.simulator.documents import motion_info, motion_settings
 from sse_twisted.simulator.faults import FAULTS, Fault
 from sse_twisted.simulator.fleet import SimulatedFleet
@@ -142,6 +143,13 @@ def test_what_turns_out_impossible_is_refused_in_one_line(arguments: list[str], 
         makeService(parsed(*arguments))
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"sse_twisted {sse_twisted.__version__}\n"
 
 
 def test_the_help_tells_every_option_and_every_fault() -> None:

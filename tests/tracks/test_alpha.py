@@ -11,7 +11,7 @@ from sse_twisted.tracks.grid import Grid, on_grid
 from sse_twisted.tracks.layout import Frames
 from sse_twisted.tracks.oao import decode
 from sse_twisted.tracks.windows import NONE
-from tests.tracks.test_windows import grid_of
+from tests.tracks.test_windows import by_place, grid_of
 from tests.tracks.voyages import sail
 
 
@@ -26,22 +26,27 @@ def gybes(seed: int) -> Frames:
 
 
 def literal_alpha(grid: Grid, since: int = 0) -> list[int]:
-    """The rule, one path after the other."""
+    """The rule, one path after the other, for each place."""
+    fix = {place: number for number, place in enumerate(grid.place.tolist())}
     best = []
-    for end in range(len(grid)):
+    for end in range(grid.length):
         best.append(NONE)
-        travelled = int(grid.speed[end])
-        for start in range(end - 1, since - 1, -1) if grid.present[end] and grid.speed[end] >= 1000 else ():
-            if not grid.present[start]:
+        to = fix.get(end)
+        if to is None or grid.speed[to] < 1000:
+            continue
+        travelled = int(grid.speed[to])
+        for start in range(end - 1, since - 1, -1):
+            if start not in fix:
                 continue
-            if grid.speed[start] < 1000 or travelled > 500_000 * grid.frequency:
+            at = fix[start]
+            if grid.speed[at] < 1000 or travelled > 500_000 * grid.frequency:
                 break
-            east = (grid.longitude[start] - grid.longitude[end]) * math.cos(grid.latitude[end])
-            apart = 6_371_009 * math.hypot(east, grid.latitude[start] - grid.latitude[end])
-            turn = abs((grid.heading[start] - grid.heading[end]) * 1e-5 + 180) % 360 - 180
+            east = (grid.longitude[at] - grid.longitude[to]) * math.cos(grid.latitude[to])
+            apart = 6_371_009 * math.hypot(east, grid.latitude[at] - grid.latitude[to])
+            turn = abs((grid.heading[at] - grid.heading[to]) * 1e-5 + 180) % 360 - 180
             if travelled >= 100_000 * grid.frequency and apart <= 50 and abs(turn) >= 90:
                 best[-1] = max(best[-1], travelled // (end - start))
-            travelled += int(grid.speed[start])
+            travelled += int(grid.speed[at])
     return best
 
 
@@ -50,23 +55,38 @@ def test_alpha_is_that_of_a_search_through_all_paths(seed: int) -> None:
     grid = on_grid(gybes(seed), 2)
     expected = literal_alpha(grid)
     assert sum(speed != NONE for speed in expected) > 10
-    assert over_alpha(grid)(0, 0, len(grid)).tolist() == expected
+    assert by_place(grid, over_alpha(grid)) == expected
 
 
 def test_a_path_never_reaches_back_before_memory_begins() -> None:
     grid = on_grid(gybes(1), 2)
     for since in (30, 77, 200):
         expected = literal_alpha(grid, since)[since:]
-        assert over_alpha(grid)(since, since, len(grid)).tolist() == expected
+        assert by_place(grid, over_alpha(grid), since, since) == expected
 
 
 def test_a_part_of_the_ends_is_a_part_of_the_result() -> None:
     grid = on_grid(gybes(2), 2)
     metric = over_alpha(grid)
-    whole = metric(20, 20, len(grid)).tolist()
-    assert [
-        speed for first in range(20, len(grid), 7) for speed in metric(20, first, min(first + 7, len(grid)))
-    ] == whole
+    count = len(grid.place)
+    whole = metric(20, 20, count).tolist()
+    assert [speed for first in range(20, count, 7) for speed in metric(20, first, min(first + 7, count))] == whole
+
+
+def test_the_start_of_an_alpha_is_that_of_its_fastest_path() -> None:
+    grid = on_grid(gybes(1), 2)
+    metric = over_alpha(grid)
+    found = 0
+    for fix, speed in enumerate(metric(0, 0, len(grid.place)).tolist()):
+        start = metric.start(0, fix)
+        if speed == NONE:
+            assert start == grid.place[fix]
+            continue
+        found += 1
+        first = int(np.searchsorted(grid.place, start))
+        assert grid.place[first] == start
+        assert (grid.sailed[fix + 1] - grid.sailed[first + 1]) // (grid.place[fix] - start) == speed
+    assert found > 10
 
 
 def there_and_back(speeds: list[int]) -> int:
@@ -88,7 +108,7 @@ def test_a_path_has_at_least_100_m() -> None:
 
 def test_who_never_turns_has_no_alpha() -> None:
     grid = on_grid(sail(120, leg=1000), 5)
-    assert set(over_alpha(grid)(0, 0, len(grid)).tolist()) == {NONE}
+    assert set(by_place(grid, over_alpha(grid))) == {NONE}
 
 
 def test_an_empty_track_has_no_alpha() -> None:
@@ -101,9 +121,8 @@ def test_alpha_of_real_tracks_is_the_device_s(captures: Path, name: str) -> None
     track = decode((captures / f"tracks/{name}.oao").read_bytes())
     assert track.header is not None
     grid = on_grid(track.frames, track.header.frequency)
-    speeds = over_alpha(grid)(0, 0, len(grid))
+    metric = over_alpha(grid)
     claims = track.header.bests["alpha500"]
     assert claims
     for claim in claims:
-        place = ((claim.second * 1000 - grid.start) * grid.frequency + 999) // 1000
-        assert claim.value in speeds[place : place + grid.frequency].tolist()
+        assert claim.value in metric(0, *grid.fixes(*grid.places(claim.second))).tolist()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sse_twisted.tracks.grid import on_grid, usable
+from sse_twisted.tracks.grid import filled, on_grid, usable, widened
 from sse_twisted.tracks.layout import FRAME
 from tests.tracks.voyages import START, sail
 
@@ -21,25 +21,25 @@ def test_a_fix_counts_up_to_the_device_s_limits(field: str, worst: int, too_bad:
 def test_every_fix_has_its_place() -> None:
     fixes = sail(2)
     grid = on_grid(fixes, 5)
-    assert len(grid) == 10
-    assert grid.present.all()
+    assert grid.length == 10
+    assert grid.place.tolist() == list(range(10))
     assert grid.speed.tolist() == fixes["speed"].tolist()
     assert np.degrees(grid.latitude) == pytest.approx(fixes["latitude"] * 1e-7)
 
 
-def test_places_without_a_fix_hold_zeros() -> None:
+def test_fixes_that_do_not_count_or_are_lost_leave_their_places() -> None:
     fixes = sail(2)
     fixes["satellites"][3] = 0
     grid = on_grid(np.delete(fixes, [6, 7]), 5)
-    assert np.flatnonzero(~grid.present).tolist() == [3, 6, 7]
-    assert np.flatnonzero(grid.speed == 0).tolist() == [3, 6, 7]
+    assert grid.place.tolist() == [0, 1, 2, 4, 5, 8, 9]
+    assert grid.speed.tolist() == fixes["speed"][grid.place].tolist()
 
 
 def test_the_grid_begins_with_the_first_fix_that_counts() -> None:
     fixes = sail(2)
     fixes["fix"][:3] = 0
     grid = on_grid(fixes, 5)
-    assert (grid.start, len(grid)) == (START + 600, 7)
+    assert (grid.start, grid.length) == (START + 600, 7)
 
 
 def test_a_fix_that_may_stand_still_is_not_moving() -> None:
@@ -52,15 +52,15 @@ def test_a_millisecond_of_jitter_changes_no_place() -> None:
     fixes = sail(2, 10)
     fixes["utc"][1::3] += 1
     fixes["utc"][2::3] -= 1
-    assert on_grid(fixes, 10).present.all()
+    assert on_grid(fixes, 10).place.tolist() == list(range(20))
 
 
 def test_the_later_of_two_fixes_for_one_place_counts() -> None:
     fixes = sail(2)
     fixes["utc"][5] = fixes["utc"][4]
     grid = on_grid(fixes, 5)
+    assert grid.place.tolist() == [0, 1, 2, 3, 4, 6, 7, 8, 9]
     assert grid.speed[4] == fixes["speed"][5]
-    assert not grid.present[5]
 
 
 def test_a_second_is_rounded_down() -> None:
@@ -78,5 +78,30 @@ def test_a_clock_that_jumps_is_refused() -> None:
 
 
 def test_no_fix_makes_an_empty_grid() -> None:
-    assert len(on_grid(np.zeros(0, FRAME), 5)) == 0
-    assert len(on_grid(np.zeros(10, FRAME), 5)) == 0
+    assert on_grid(np.zeros(0, FRAME), 5).length == 0
+    assert on_grid(np.zeros(10, FRAME), 5).length == 0
+
+
+def test_a_grid_is_widened_to_what_was_received() -> None:
+    grid = widened(on_grid(sail(2), 5), START - 1000, START + 3000)
+    assert (grid.start, grid.length) == (START - 1000, 21)
+    assert grid.place.tolist() == list(range(5, 15))
+    assert widened(grid, START, START).length == 21
+    assert widened(grid, 0, 2**62).length == 4 * 86_400 * 5
+
+
+def test_places_of_a_second_are_those_that_begin_in_it() -> None:
+    grid = on_grid(sail(3)[2:], 5)
+    assert grid.places(START // 1000) == (0, 3)
+    assert grid.places(START // 1000 + 1) == (3, 8)
+    assert grid.places(START // 1000 + 9) == (13, 13)
+    assert grid.places(START // 1000 - 9) == (0, 0)
+
+
+def test_missing_places_are_filled_but_for_the_known() -> None:
+    fixes = sail(2)
+    grid = on_grid(np.delete(fixes, [3, 6, 7]), 5)
+    dense = filled(grid, 2, 9, 1234, np.array([6]))
+    assert dense.place.tolist() == [0, 1, 2, 3, 5, 6]
+    assert [speed for speed in dense.speed.tolist() if speed == 1234] == [1234, 1234]
+    assert dense.second(0) == (START + 400) // 1000

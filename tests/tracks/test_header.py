@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from sse_twisted.tracks.header import BESTS, Best, Position, TrackError, decode_header
+from sse_twisted.tracks.firmware import BESTS
+from sse_twisted.tracks.header import Best, Position, TrackError, decode_header
 from sse_twisted.tracks.layout import HEADER_SIZE, fletcher
 from sse_twisted.tracks.writer import encode_header
 from tests.tracks.voyages import small_track

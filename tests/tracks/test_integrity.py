@@ -55,6 +55,14 @@ def first_difference(data: bytes) -> int:
     return next((i for i, (new, old) in enumerate(both) if new != old), min(len(data), len(TRACK)))
 
 
+def passes_by_chance(data: bytes) -> bool:
+    """One in 65,536 changes leaves the checksum of the header, or of the frame, as right as it was."""
+    different = first_difference(data)
+    start, length = (0, HEADER_SIZE) if different < HEADER_SIZE else (at((different - HEADER_SIZE) // FRAME_SIZE), 52)
+    piece = data[start : start + length]
+    return len(piece) == length and fletcher(piece) == (piece[2], piece[3])
+
+
 def assert_located(data: bytes) -> Integrity:
     """The damage begins with the frame (or header) in which the bytes first differ, and is the only one."""
     integrity = verify(data)
@@ -123,7 +131,7 @@ def test_a_flipped_bit_is_located(offset: int, bit: int) -> None:
 @given(offsets, st.integers(1, 600))
 def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int) -> None:
     data = TRACK[:offset] + TRACK[offset + count :]
-    assume(not looks_whole(data))
+    assume(not looks_whole(data) and not passes_by_chance(data))
     untouched = sum(at(frame) >= offset + count or at(frame + 1) <= offset for frame in range(FRAMES))
     assume(untouched)
     assert assert_located(data).frames >= untouched
@@ -133,7 +141,7 @@ def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int
 @given(offsets, st.binary(min_size=1, max_size=600))
 def test_added_bytes_cost_at_most_one_frame(offset: int, added: bytes) -> None:
     data = TRACK[:offset] + added + TRACK[offset:]
-    assume(not looks_whole(data))
+    assume(not looks_whole(data) and not passes_by_chance(data))
     assert assert_located(data).frames >= FRAMES - 1
 
 
@@ -141,7 +149,7 @@ def test_added_bytes_cost_at_most_one_frame(offset: int, added: bytes) -> None:
 @given(offsets, st.binary(min_size=1, max_size=600))
 def test_overwritten_bytes_cost_no_frame_but_those_they_are_in(offset: int, other: bytes) -> None:
     data = (TRACK[:offset] + other + TRACK[offset + len(other) :])[: len(TRACK)]
-    assume(data != TRACK)
+    assume(data != TRACK and not passes_by_chance(data))
     end = offset + len(other)
     untouched = sum(at(frame) >= end or at(frame + 1) <= offset for frame in range(FRAMES))
     assume(untouched)
@@ -413,3 +421,11 @@ def test_large_nonsense_takes_little_memory(frames: str, header: bool) -> None:
     assert peak < 6 << 20
     assert integrity.length == len(data)
     assert not integrity.whole
+
+
+def test_a_change_that_leaves_the_checksum_right_is_not_noticed() -> None:
+    """So weak is the format; found by chance."""
+    data = TRACK[:429] + b'WO\xe9"\x11\xe1\xbb\xa2' + TRACK[437:]
+    assert data != TRACK
+    assert passes_by_chance(data)
+    assert verify(data).whole

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from sse_twisted.tracks.bests import session_bests
+from sse_twisted.tracks.firmware import BESTS
 from sse_twisted.tracks.grid import on_grid
-from sse_twisted.tracks.header import BESTS, Position, decode_header
+from sse_twisted.tracks.header import Position, decode_header
 from sse_twisted.tracks.integrity import verify
 from sse_twisted.tracks.layout import FRAME, HEADER_SIZE
 from sse_twisted.tracks.oao import decode

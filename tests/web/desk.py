@@ -103,7 +103,7 @@ class Desk:
     def __init__(self, event: VirtualEvent, token_file: Path | None = None) -> None:
         self.event = event
         self.reactor = event.reactor
-        self.reactor.advance(AFTERNOON - self.reactor.seconds())
+        event.utc = AFTERNOON - self.reactor.seconds()
         self.collector = event.start()
         self.web = WebService(self.reactor, self.collector, None, str(token_file) if token_file else None)
         self.web.startService()

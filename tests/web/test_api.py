@@ -42,8 +42,8 @@ class TestReading:
         assert states == ["collected", "never seen"]
         assert [track["identifier"] for track in busy.get(f"/api/v1/tracks?day={DAY}").json] == [601]
         ranking = busy.get("/api/v1/ranking").json
-        assert ranking["verified"] is False
-        assert [place["id"] for place in ranking["disciplines"]["500m"]] == [601]
+        assert [(place["id"], place["verified"]) for place in ranking["disciplines"]["500m"]] == [(601, True)]
+        assert ranking["disciplines"]["1h"] == []
 
     def test_who_is_missing(self, busy: Desk) -> None:
         assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [602]

@@ -61,7 +61,7 @@ def test_who_is_taken_off_the_roster_is_removed(desk: Desk) -> None:
     before = board.number
     desk.event.people.pop()
     desk.event.write_roster()
-    desk.advance(3.0)
+    desk.advance(5.0)
     assert board.changes(before).removed == (602,)
     assert changed(board, None) == [601]
 

@@ -11,6 +11,8 @@ from tests.web.desk import Desk
 
 EVIL = '<script>alert("x")</script>'
 
+TRACK = "ABC601XYZ_601_20221017_090000.oao"
+
 
 def column(page: str, name: str) -> str:
     found = re.search(rf'<section class="column {name}.*?</section>', page, re.DOTALL)
@@ -119,9 +121,28 @@ class TestOtherPages:
     def test_the_ranking_says_whose_figures_these_are(self, desk: Desk) -> None:
         desk.event.arrive(601, 602)
         desk.event.until("motion-602 can be disconnected")
-        page = desk.get("/ranking").text
-        assert "As the devices report them" in page
-        assert page.count("Sailor 601") == 3
+        desk.advance(1.0)
+        for path in ("/ranking", "/days/2022-10-17"):
+            page = desk.get(path).text
+            assert "without the sign as the device claims it" in page
+            assert page.count('<span class="vh">verified</span>') == 6
+            assert page.count(f'href="/devices/601/{TRACK}.svg"') == 3 + (path != "/ranking")
+
+    def test_a_track_that_is_here_has_a_picture(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        picture = desk.get(f"/devices/601/{TRACK}.svg")
+        assert picture.headers["content-type"] == "image/svg+xml"
+        assert picture.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+        assert f"Sailor 601 · {TRACK}" in picture.text
+        assert "500 m" in picture.text
+
+    @pytest.mark.parametrize("name", ["ABC601XYZ_601_20221018_090000.oao", "..%2Fdownloads.json", "%00", "x" * 500])
+    def test_what_is_not_here_has_none(self, desk: Desk, name: str) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        assert desk.get(f"/devices/601/{name}.svg").status == 404
+        assert desk.get(f"/devices/602/{TRACK}.svg").status == 404
 
     @pytest.mark.parametrize("path", ["/nothing", "/devices/0", "/devices/7777", "/days/2022-13-01", "/static/../x.py"])
     def test_what_is_not_there_is_not_found(self, desk: Desk, path: str) -> None:

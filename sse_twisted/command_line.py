@@ -1,0 +1,90 @@
+"""What the command lines of the collector and of the simulator have in common."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from twisted.python import usage
+
+from sse_twisted import __version__
+
+
+class Options(usage.Options):
+    """Options of a plugin. A mistake ends twistd or twist with one line on stderr and status 1.
+
+    Both would print their whole help in front of it. Without either of them above, as in a test, the UsageError is
+    raised.
+    """
+
+    def opt_version(self) -> None:
+        """Show the version and exit."""
+        print(f"sse_twisted {__version__}")
+        sys.exit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the arguments; raises UsageError, or SystemExit below twistd."""
+        with self.mistakes_in_one_line():
+            super().parseOptions(options)
+
+    @contextmanager
+    def mistakes_in_one_line(self) -> Iterator[None]:
+        """Around what may raise UsageError."""
+        try:
+            yield
+        except usage.UsageError as error:
+            if self.parent is None:
+                raise
+            print(f"{Path(sys.argv[0]).name} {self.parent.subCommand}: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    @contextmanager
+    def acting_as_the_daemon(self) -> Iterator[None]:
+        """As the user and group that twistd will switch to (--uid, --gid); raises UsageError if it can't."""
+        uid, gid = (self.parent.get(name) if self.parent is not None else None for name in ("uid", "gid"))
+        with _acting_as(uid, gid):
+            yield
+
+
+@contextmanager
+def _acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
+    """With what twistd's own `switchUID` would set, for as long as the block runs."""
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    try:
+        user = _user(uid) if uid is not None else None
+        if user is not None and gid is None:
+            gid = user.pw_gid
+        try:
+            if gid is not None:
+                os.setegid(gid)
+            if user is not None and gid is not None and user.pw_uid != before[0]:
+                os.initgroups(user.pw_name, gid)
+                os.seteuid(user.pw_uid)
+        except OSError as error:
+            raise usage.UsageError(f"can't change to user {uid}, group {gid}: {error.strerror}") from None
+        yield
+    finally:
+        os.seteuid(before[0])
+        if os.getgroups() != before[2]:  # only root may, even if nothing changes by it
+            os.setgroups(before[2])
+        if os.getegid() != before[1]:
+            os.setegid(before[1])
+
+
+def acting_user() -> str:
+    """The name of the user as whom files are opened now."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
+
+
+def _user(uid: int) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwuid(uid)
+    except KeyError:
+        raise usage.UsageError(f"--uid {uid}: there is no such user") from None

@@ -1,0 +1,230 @@
+"""What the tracks say, as soon as they are here: speeds, whether the device's claims hold, and what looks odd.
+
+Nobody waits for it: a track is examined after it was verified and is in the ledger, one at a time, in a thread. What
+came out is kept beside the ledger as `tracks.json`, by the name of the track, in the shape of `sse-track --json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.event_folder.files import set_aside, write_json
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import local_file_of
+from sse_twisted.fleet import Fleet, Measured
+from sse_twisted.in_force import InForce
+from sse_twisted.motion.messages import OAO
+from sse_twisted.settings import Expected
+from sse_twisted.track_report import COLUMNS, Report, best_in, best_of, report_of
+from sse_twisted.tracks.analysis import analyse
+
+FILE = "tracks.json"
+LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
+
+
+@frozen
+class Held:
+    """A track that is in the event folder; `sha256` as the ledger has it, "" where the original made the entry."""
+
+    identifier: int
+    name: str
+    local_file: str  # below the event folder
+    sha256: str
+
+
+@frozen
+class _Kept:
+    """What earlier runs left: results by device, tracks of the ledgers that have none, files and where they went."""
+
+    results: dict[int, dict[str, Report]] = field(factory=dict)
+    unexamined: list[Held] = field(factory=list)
+    unreadable: list[tuple[Path, Path]] = field(factory=list)
+
+
+class ResultsService(Service):
+    """Examines tracks in the order in which they come, those of devices that are here first."""
+
+    def __init__(self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._fleet = fleet
+        self._in_force = in_force
+        self._log = log
+        self._results: dict[int, dict[str, Report]] = {}  # as tracks.json has them
+        self._is_read = False
+        self._waiting: dict[Held, None] = {}
+        self._earlier: dict[Held, None] = {}
+        self._working: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Begin with what earlier runs left unexamined."""
+        super().startService()
+        self._work()
+
+    def stopService(self) -> Deferred[None] | None:
+        """Examine nothing more; fires when the last thread has let go of its file."""
+        super().stopService()
+        self._waiting.clear()
+        self._earlier.clear()
+        if self._working is None:
+            return None
+        ended: Deferred[None] = Deferred()
+        self._working.addBoth(lambda _: ended.callback(None))
+        self._working.cancel()
+        return ended
+
+    def take(self, identifier: int, tracks: Sequence[Held]) -> None:
+        """All tracks of a device that is here; those that are examined already cost nothing."""
+        names = {held.name for held in tracks}
+        device = self._fleet[identifier]
+        measured = tuple(each for each in device.measured if each.track in names)
+        self._fleet.update(identifier, measured=measured)
+        known = {each.track for each in measured}
+        for held in tracks:
+            if held.local_file.lower().endswith(OAO) and (held.name not in known or not self._knows(held)):
+                self._waiting[held] = None
+        self._work()
+
+    def _knows(self, held: Held) -> bool:
+        known = self.of(held.identifier).get(held.name)
+        return known is not None and held.sha256 in ("", known["sha256"])
+
+    def of(self, identifier: int) -> Mapping[str, Report]:
+        """What is known of a device's tracks, by name."""
+        return self._results.get(identifier, {})
+
+    def _work(self) -> None:
+        if self.running and self._working is None:
+            self._working = Deferred.fromCoroutine(self._examine_all())
+            self._working.addErrback(self._report)
+            self._working.addBoth(self._rest)
+
+    def _rest(self, _: object) -> None:
+        self._working = None
+        if self._waiting:
+            self._work()
+
+    def _report(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("Tracks could not be examined", failure)
+
+    async def _examine_all(self) -> None:
+        if not self._is_read:
+            kept = await self._disk.run(self._read_all)
+            self._results, self._earlier, self._is_read = kept.results, dict.fromkeys(kept.unexamined), True
+            for path, aside in kept.unreadable:
+                self._log.warn("{path} could not be read: it is kept as {aside}", path=str(path), aside=str(aside))
+        while self._waiting or self._earlier:
+            queue = self._waiting or self._earlier
+            held = next(iter(queue))
+            del queue[held]
+            await self._settle(held, is_here=queue is self._waiting)
+
+    async def _settle(self, held: Held, *, is_here: bool) -> None:
+        results = self._results.setdefault(held.identifier, {})
+        if not self._knows(held):
+            report = await self._disk.run(self._examine, held)
+            if report is None:  # it has been moved or replaced since
+                return
+            results[held.name] = report
+            if is_here:
+                self._tell(held, report)
+            try:
+                await self._disk.write(self._keep, held.identifier, dict(results))
+            except DiskTrouble:  # said by the disk; it is examined again after the next start
+                return
+        if is_here:
+            self._publish(held, results[held.name])
+
+    def _tell(self, held: Held, report: Report) -> None:
+        session = report["session"]
+        bests = [(name, best_in(session, name)) for name in COLUMNS] if session else []
+        sailed = ", ".join(f"{best['kn']:.2f} ({name})" for name, best in bests if best)
+        text = "{device} {track} measured - {sailed}"
+        self._log.info(
+            text, device=f"motion-{held.identifier}", track=held.name, sailed=f"{sailed} knots" if sailed else "no fix"
+        )
+
+    def _publish(self, held: Held, report: Report) -> None:
+        """Put the result into the snapshot of the device, and what is odd about it among its findings."""
+        device = self._fleet[held.identifier]
+        measured = measured_of(held.name, report)
+        others = tuple(other for other in device.measured if other.track != held.name)
+        known = set(device.findings)
+        odd = [*report["remarks"], *_remarks_on_settings(report, self._in_force.settings.expected)]
+        findings = [finding for remark in odd if (finding := f"{held.name} {remark}") not in known]
+        for finding in findings:
+            self._log.warn("{device} {finding}", device=device.name, finding=finding)
+        self._fleet.update(held.identifier, measured=(*others, measured), findings=(*device.findings, *findings))
+
+    def _examine(self, held: Held) -> Report | None:
+        """The report of a track; None if it is not there, or not the one that the ledger means. Blocks."""
+        path = self._folder.root / held.local_file
+        try:
+            if path.stat().st_size > LARGEST:
+                return None
+            data = path.read_bytes()
+        except OSError:
+            return None
+        digest = hashlib.sha256(data).hexdigest()
+        if held.sha256 not in ("", digest):
+            return None
+        return report_of(analyse(data), len(data)) | {"sha256": digest}
+
+    def _keep(self, identifier: int, results: dict[str, Report]) -> None:
+        write_json(self._folder.motion(identifier) / FILE, results)
+
+    def _read_all(self) -> _Kept:
+        """Look through the event folder. Blocks."""
+        kept = _Kept()
+        for identifier, entries in self._folder.all_entries().items():
+            kept.results[identifier] = known = self._read(identifier, kept)
+            for name, entry in entries.items():
+                local_file = local_file_of(name, entry)
+                if entry.get("status") == "completed" and local_file is not None and name not in known:
+                    held = Held(identifier, name, local_file, str(entry.get("sha256") or ""))
+                    kept.unexamined.append(held)
+        return kept
+
+    def _read(self, identifier: int, kept: _Kept) -> dict[str, Report]:
+        """The results of a device; torn or foreign ones are set aside. Blocks."""
+        path = self._folder.motion(identifier) / FILE
+        try:
+            tree = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (ValueError, RecursionError, IsADirectoryError):
+            tree = None
+        if isinstance(tree, dict) and all(map(_is_report, tree.values())):
+            return tree
+        kept.unreadable.append((path, set_aside(path)))
+        return {}
+
+
+def measured_of(name: str, report: Report) -> Measured:
+    """What a snapshot has of a report."""
+    bests = {column: best for column in COLUMNS if (best := best_of(report, column)) is not None}
+    sound = bool(report["whole"]) and not report["doubtful"]
+    return Measured(name, tuple(bests.items()), sound)
+
+
+def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:
+    header = report["header"]
+    if header and header["frequency"] not in (0, expected.gnss_rate):
+        yield f"was logged at {header['frequency']} Hz"
+
+
+def _is_report(value: Any) -> bool:
+    keys = ("session", "header", "remarks", "claimed", "doubtful", "whole", "sha256")
+    return isinstance(value, dict) and all(key in value for key in keys)

@@ -1,0 +1,170 @@
+"""What `sse-track` says of a file: as plain data for JSON, and as lines of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from sse_twisted.tracks.analysis import Analysis, utc
+from sse_twisted.tracks.claims import Bearing, Claim
+from sse_twisted.tracks.header import Header
+from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
+
+UNITS: Final[Mapping[str, Callable[[float], float]]] = {"kn": knots, "km/h": kmh, "m/s": metres_per_second}
+COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
+
+Report = dict[str, Any]
+
+
+def report_of(analysis: Analysis, length: int) -> Report:
+    """All of it as JSON has it: speeds in three units, times in ms UTC, `length` in bytes. Without the file's name."""
+    integrity, header, session = analysis.track.integrity, analysis.track.header, analysis.session
+    return {
+        "kind": integrity.kind,
+        "bytes": length,
+        "whole": integrity.whole,
+        "fixes": integrity.frames,
+        "unusable_fixes": analysis.unusable,
+        "unknown_frames": integrity.unknown,
+        "damages": [
+            {
+                "byte": loss.damage.offset,
+                "bytes": loss.damage.length,
+                "what": loss.damage.what,
+                "fixes": loss.frames,
+                "from": loss.since,
+                "to": loss.until,
+            }
+            for loss in analysis.losses
+        ],
+        "damage_count": integrity.damage_count,
+        "header": _header(header) if header else None,
+        "session": _session(session) if session else None,
+        "claims": dict(Counter(str(claim.bearing) for claim in analysis.claims)),
+        "contradicted": [
+            {"name": claim.name, "second": claim.second, "value": claim.value, "found": claim.found}
+            for claim in analysis.claims
+            if claim.bearing is Bearing.CONTRADICTED
+        ],
+        "claimed": _claimed(analysis.claims),
+        "doubtful": any(claim.is_doubtful for claim in analysis.claims),
+        "remarks": list(analysis.remarks),
+    }
+
+
+def _claimed(claims: Iterable[Claim]) -> Report:
+    """The best of each kind that the header claims, in mm/s, and how it fares: the first of its list."""
+    best: Report = {}
+    for claim in claims:
+        if claim.name != "distance":
+            best.setdefault(claim.name, {"value": claim.value, "bearing": str(claim.bearing)})
+    return best
+
+
+def _header(header: Header) -> Report:
+    return {
+        "identifier": header.identifier,
+        "nickname": header.nickname,
+        "firmware": header.firmware,
+        "frequency": header.frequency,
+        "timezone": header.timezone,
+        "start": header.start_date,
+        "end": header.end_date,
+        "distance_m": header.distance / 1000,
+    }
+
+
+def _session(session: Session) -> Report:
+    return {
+        "start": session.start,
+        "end": session.end,
+        "moving_s": session.moving / 1000,
+        "distance_m": session.distance / 1000,
+        "maximum": _speed(session.maximum),
+        "5x10s": _speed(session.five_by_ten) if session.five_by_ten is not None else None,
+        "bests": {
+            name: [_speed(best.value) | {"from": best.start, "to": best.end} for best in bests]
+            for name, bests in session.bests.items()
+        },
+    }
+
+
+def _speed(value: float) -> Report:
+    return {unit: round(convert(value), 3) for unit, convert in UNITS.items()}
+
+
+def complaint(report: Report) -> str:
+    """In one line why the file is no whole track, "" if it is one."""
+    if "error" in report:
+        return str(report["error"])
+    if report["kind"] != "oao":
+        return f"no OAO track ({report['kind']}) at byte 0" if report["bytes"] else "is empty: no track at byte 0"
+    damages = report["damages"]
+    if not damages:
+        return "" if report["whole"] else "damaged header at byte 0"
+    first = damages[0]
+    lost = f", {first['fixes']:,} {_plural(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
+    if first["from"] is not None and first["to"] is not None:
+        lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]}"
+    more = report["damage_count"] - 1
+    others = f"; and {more:,} more {_plural(more, 'damage', 'damages')}" if more else ""
+    return f"{first['what']} at byte {first['byte']:,} ({first['bytes']:,} bytes{lost}){others}"
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return one if count == 1 else many
+
+
+def heading(width: int, unit: str) -> str:
+    """The first line of a table whose names are that wide."""
+    columns = (column.replace("alpha500", "alpha") for column in COLUMNS)
+    figures = "".join(f"  {column:>6}" for column in ("max", *columns))
+    return f"{f'track ({unit})':<{width}}  device  hours      km{figures}"
+
+
+def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
+    """The line of a track, and one for each thing that is wrong with it or remarkable."""
+    session, header = report.get("session"), report.get("header")
+    device = header["identifier"] if header else "?"
+    if session is not None:
+        hours = (session["end"] - session["start"]) / 3_600_000
+        best = (session["maximum"], *(best_in(session, column) for column in COLUMNS))
+        figures = "".join(f"  {figure[unit]:6.2f}" if figure else f"  {'-':>6}" for figure in best)
+        yield f"{name:<{width}}  {device:>6}  {hours:5.1f}  {session['distance_m'] / 1000:6.1f}{figures}"
+    else:
+        yield f"{name:<{width}}  {device:>6}  no fixes"
+    yield from (f"    ! {remark}" for remark in (complaint(report), *report.get("remarks", ())) if remark)
+
+
+def best_of(report: Mapping[str, Any], name: str) -> int | None:
+    """What the fixes give for one of COLUMNS, in mm/s."""
+    best = best_in(report["session"], name) if report["session"] else None
+    return round(best["m/s"] * 1000) if best else None
+
+
+def best_in(session: Report, name: str) -> Report | None:
+    """The best of one of COLUMNS in all units."""
+    if name == "5x10s":
+        average: Report | None = session["5x10s"]
+        return average
+    bests: list[Report] = session["bests"].get(name, [])
+    return bests[0] if bests else None
+
+
+def details(report: Report, unit: str) -> Iterator[str]:
+    """Header, claims and the five best of each kind with the moment at which they began."""
+    header, session = report.get("header"), report.get("session")
+    if header:
+        yield (
+            f"    {header['nickname'] or 'no nickname'}, firmware {header['firmware']}, {header['frequency']} Hz, "
+            f"{utc(header['start'])} to {utc(header['end']) if header['end'] else 'no end'} UTC"
+        )
+    if report.get("fixes"):
+        yield f"    {report['fixes']:,} fixes, {report['unusable_fixes']:,} of them not usable"
+    if report.get("claims"):
+        yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
+    for name in SPEEDS if session else ():
+        bests = session["bests"].get(name) if session else None
+        if bests:
+            yield f"    {name:<8}  " + "  ".join(f"{best[unit]:.3f} ({utc(best['from'])[11:]})" for best in bests)

@@ -1,0 +1,206 @@
+"""Whether the fixes of a track bear out what its header claims: each speed is checked at its own second.
+
+That is far stronger than a comparison of session maxima, needs no model of runs, and shows frames that were cut off or
+exchanged. Event firmware does not store slow fixes, so a window may have places of which only limits are known: they
+are filled once with standstill and once with the fastest speed that would not have been stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from attrs import frozen
+
+from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
+from sse_twisted.tracks.firmware import Alpha, Rules
+from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
+from sse_twisted.tracks.header import Best, Header
+from sse_twisted.tracks.layout import Frames
+from sse_twisted.tracks.session import in_time
+from sse_twisted.tracks.windows import NONE
+
+LATE: Final = 10  # s after its end that firmware 3109 to 3111 stamped an alpha
+LONGEST_ALPHA: Final = 500_000  # mm
+LONGEST_WINDOW: Final = 2 * 3600  # s; nobody claims a best of 1852 m at half a knot
+# Of the distance: from five complete real tracks it comes out within 0.05 % of what the device says.
+DISTANCE_OFF: Final = 0.001
+OTHER_ROUNDING: Final = 10  # mm/s, 0.02 knots; no event file is off at all
+DISTANCE_AT_REST: Final = 1000  # mm; logs at rest claim up to a few hundred
+
+
+class Bearing(StrEnum):
+    """What the fixes say of a claim."""
+
+    EXACT = "exact"  # it comes out to the mm/s
+    WITHIN = "within bounds"  # of what the fixes that are not stored can have been
+    UNSEEN = "unseen"  # the fixes that would tell are not in the file
+    CONTRADICTED = "contradicted"
+
+
+@frozen
+class Claim:
+    """One figure of the header and its bearing; speeds in mm/s, the distance in mm. `second` is UTC, 0 of none.
+
+    Of a contradicted one, `found` is the nearest that the fixes give for it, None if they give nothing.
+    """
+
+    name: str
+    second: int
+    value: int
+    bearing: Bearing
+    found: int | None = None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it is contradicted by more than firmware of other rules may round."""
+        return self.bearing is Bearing.CONTRADICTED and (
+            self.found is None or abs(self.value - self.found) > OTHER_ROUNDING
+        )
+
+    @property
+    def is_above(self) -> bool:
+        """Whether more is claimed than the fixes can give."""
+        return self.bearing is Bearing.CONTRADICTED and (self.found is None or self.value > self.found)
+
+
+@frozen(eq=False)
+class _Evidence:
+    """The fixes as they are, and on a grid from the first to the last that was received."""
+
+    actual: Measures
+    wide: Grid
+    known: Places  # of the wide grid, at which there was certainly no fix that counts
+    fastest: int  # mm/s, that a missing one can be
+
+    def missing(self, first: int, stop: int) -> int:
+        """At how many of these places of the wide grid a fix may have been received that is not in the file."""
+        begin, end = self.wide.fixes(first, stop)
+        known = np.searchsorted(self.known, [first, stop])
+        return stop - first - (end - begin) - int(known[1] - known[0])
+
+    def limits(self, name: str, first: int, stop: int) -> tuple[Speeds, Speeds]:
+        """The windows to these places of the wide grid, with the missing fixes at their slowest and fastest."""
+        begin = max(self._begin(name, first), first - LONGEST_WINDOW * self.wide.frequency)
+        grids = (filled(self.wide, begin, stop, speed, self.known) for speed in (0, self.fastest))
+        lower, upper = (METRICS[name](grid)(0, *grid.fixes(first - begin, stop - begin)) for grid in grids)
+        return lower, upper
+
+    def _begin(self, name: str, place: int) -> int:
+        """A place before the first of every window that ends at `place` or later."""
+        if name not in METRES:
+            return max(0, place - SECONDS[name] * self.wide.frequency)
+        return self.back(place, METRES[name] * 1000)
+
+    def back(self, place: int, distance: int) -> int:
+        """The last place before which so many mm were sailed until `place`; 0 if it was never so far."""
+        sailed = self.wide.sailed
+        fix = int(np.searchsorted(self.wide.place, place))
+        begin = int(np.searchsorted(sailed, sailed[fix] - distance * self.wide.frequency))
+        return int(self.wide.place[begin - 1]) + 1 if begin else 0
+
+
+def check_claims(header: Header, frames: Frames, measures: Measures, rules: Rules) -> tuple[Claim, ...]:
+    """Every (second, value) of the header, its maximum and its distance, against the fixes.
+
+    `measures` are of the same `frames`.
+    """
+    if not header.end_date:  # never finalised, or of an ESP logger: it claims nothing
+        return ()
+    evidence = _evidence(header, frames, measures, rules)
+    return (
+        *(
+            _check_alpha(best, frames, evidence, rules) if name == "alpha500" else _check(name, best, evidence)
+            for name, bests in header.bests.items()
+            for best in bests
+        ),
+        *_check_totals(header, evidence, rules),
+    )
+
+
+def _evidence(header: Header, frames: Frames, measures: Measures, rules: Rules) -> _Evidence:
+    grid = measures.grid
+    if grid.length:
+        grid = widened(grid, header.start_date, header.end_date)
+    frames = frames[in_time(frames) & ~usable(frames, rules)]
+    known = np.unique((frames["utc"].astype(np.int64) - grid.start) * grid.frequency // 1000)
+    known = np.setdiff1d(known[(known >= 0) & (known < grid.length)], grid.place, assume_unique=True)
+    fastest = rules.stored_from or int(grid.speed.max(initial=0))  # of a lost one: as fast as ever
+    return _Evidence(measures, grid, known, fastest)
+
+
+def _check(name: str, best: Best, evidence: _Evidence) -> Claim:
+    grid = evidence.actual.grid
+    exact = evidence.actual[name](0, *grid.fixes(*grid.places(best.second)))
+    if (exact == best.value).any():
+        return Claim(name, best.second, best.value, Bearing.EXACT)
+    first, stop = evidence.wide.places(best.second)
+    if first >= stop:
+        return Claim(name, best.second, best.value, Bearing.UNSEEN)
+    return _weighed(name, best, *evidence.limits(name, first, stop))
+
+
+def _weighed(name: str, best: Best, lower: Speeds, upper: Speeds) -> Claim:
+    complete = upper != NONE
+    if not complete.any():
+        return Claim(name, best.second, best.value, Bearing.UNSEEN)
+    if ((lower <= best.value) & (best.value <= upper))[complete].any():
+        return Claim(name, best.second, best.value, Bearing.WITHIN)
+    limits = np.concatenate([upper[complete], lower[complete & (lower != NONE)]])
+    nearest = int(limits[np.abs(limits - best.value).argmin()])
+    return Claim(name, best.second, best.value, Bearing.CONTRADICTED, nearest)
+
+
+def _check_alpha(best: Best, frames: Frames, evidence: _Evidence, rules: Rules) -> Claim:
+    """Where fixes are missing on the way it can't be searched for: it is no faster than the fastest fix there.
+
+    Their places are not known, nor is whether they were too slow for a path.
+    """
+    metric, grid, second = evidence.actual["alpha500"], evidence.actual.grid, best.second
+    if rules.alpha is Alpha.EVERY_SECOND:
+        grid = on_grid(frames[frames["utc"] % 1000 == 0], 1, rules)
+        metric, second = METRICS["alpha500"](grid), second - LATE
+    values = metric(0, *grid.fixes(*grid.places(second)))
+    if (values == best.value).any():
+        return Claim("alpha500", best.second, best.value, Bearing.EXACT)
+    grid = evidence.wide
+    first, stop = grid.places(second)
+    if first >= stop:
+        return Claim("alpha500", best.second, best.value, Bearing.UNSEEN)
+    begin = evidence.back(stop, LONGEST_ALPHA)
+    # What else firmware 3109 to 3111 does is not known: of ten alphas of two real files two come out.
+    if evidence.missing(begin, stop) or rules.alpha is Alpha.EVERY_SECOND:
+        fastest = max(evidence.fastest, int(grid.speed[slice(*grid.fixes(begin, stop))].max(initial=0)))
+        return _weighed("alpha500", best, np.zeros(1, np.int64), np.array([fastest]))
+    return Claim("alpha500", best.second, best.value, Bearing.CONTRADICTED, _nearest(values, best.value))
+
+
+def _nearest(values: Speeds, claimed: int) -> int | None:
+    values = values[values != NONE]
+    return int(values[np.abs(values - claimed).argmin()]) if len(values) else None
+
+
+def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator[Claim]:
+    """The maximum and the distance, which have no second."""
+    fastest = int(evidence.actual.grid.speed.max(initial=0))
+    bearing = Bearing.CONTRADICTED
+    if header.max_speed == fastest:
+        bearing = Bearing.EXACT
+    elif evidence.missing(0, evidence.wide.length) and fastest < header.max_speed <= rules.stored_from:
+        bearing = Bearing.WITHIN
+    if header.max_speed or fastest:
+        found = None if bearing is not Bearing.CONTRADICTED else fastest
+        yield Claim("maximum", 0, header.max_speed, bearing, found)
+    shortest = distance(evidence.wide)
+    # The first fix that is received is never stored, however fast it is.
+    missing = fastest + evidence.fastest * evidence.missing(0, evidence.wide.length)
+    longest = shortest + missing // evidence.wide.frequency
+    shortest -= int(DISTANCE_OFF * shortest) + DISTANCE_AT_REST
+    longest += int(DISTANCE_OFF * longest) + DISTANCE_AT_REST
+    if shortest <= header.distance <= longest:
+        yield Claim("distance", 0, header.distance, Bearing.WITHIN)
+    else:
+        nearest = shortest if header.distance < shortest else longest
+        yield Claim("distance", 0, header.distance, Bearing.CONTRADICTED, nearest)

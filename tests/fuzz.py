@@ -1,0 +1,158 @@
+"""Feeds mutated tracks to everything that reads tracks, for as long as is wanted.
+
+    python -m tests.fuzz [--seconds N] [--seed N]
+
+Fields of any value with right checksums, frames cut, doubled, mixed, damaged, and other files in between. An exception,
+a warning, or more memory than files of that size may take, ends it with exit status 1 and the seed of the file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+import tracemalloc
+import warnings
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from sse_twisted.track_report import complaint, details, report_of, row
+from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.csv_export import write_csv
+from sse_twisted.tracks.gpx import write_gpx
+from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher
+from sse_twisted.tracks.plot import plot
+from tests.tracks.voyages import small_track
+
+MOST_MEMORY: Final = 30_000_000  # bytes; most is the text of a GPX file, and of files that are 100 KB at most
+EXTREMES: Final = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+
+
+def mutated(track: bytes, seed: int) -> bytes:
+    """A track with a few changes that depend on the seed only."""
+    chance = random.Random(seed)
+    data = track
+    for _ in range(chance.randint(1, 6)):
+        data = chance.choice(MUTATIONS)(data, chance)
+    return data
+
+
+def _header_field(data: bytes, chance: random.Random) -> bytes:
+    if len(data) < HEADER_SIZE:
+        return data
+    header = np.frombuffer(data[:HEADER_SIZE], np.uint8).copy()
+    start = chance.randrange(4, HEADER_SIZE - 8)
+    value = chance.choice([*EXTREMES, chance.getrandbits(64), chance.getrandbits(32), chance.getrandbits(8)])
+    header[start : start + 8] = np.frombuffer(value.to_bytes(8, "little"), np.uint8)
+    header[2:4] = fletcher(header.tobytes())
+    assert HEADER.itemsize == HEADER_SIZE
+    return header.tobytes() + data[HEADER_SIZE:]
+
+
+def _frame_field(data: bytes, chance: random.Random) -> bytes:
+    count = (len(data) - HEADER_SIZE) // FRAME_SIZE
+    if count < 1:
+        return data
+    end = HEADER_SIZE + count * FRAME_SIZE
+    frames = np.frombuffer(data[HEADER_SIZE:end], FRAME).copy()
+    first = chance.randrange(count)
+    places = slice(first, first + chance.choice([1, 2, 10, count]))
+    name = chance.choice([name for name in FRAME.names or () if name not in ("checksum", "mode")])
+    kind = FRAME[name]
+    value = chance.choice([*EXTREMES, chance.getrandbits(64)]) % 2 ** (8 * kind.itemsize)
+    if chance.random() < 0.3:
+        frames[name][places] = (frames[name][places].astype(np.int64) * chance.choice([-1, 0, 2, 3, 1000])).astype(kind)
+    else:
+        frames[name][places] = np.frombuffer(value.to_bytes(kind.itemsize, "little"), kind)[0]
+    rows = np.frombuffer(frames.tobytes(), np.uint8).reshape(-1, FRAME_SIZE).copy()
+    rows[:, 2:4] = checksums(rows)
+    return data[:HEADER_SIZE] + rows.tobytes() + data[end:]
+
+
+def _flip(data: bytes, chance: random.Random) -> bytes:
+    if not data:
+        return data
+    changed = bytearray(data)
+    changed[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def _cut(data: bytes, chance: random.Random) -> bytes:
+    start, stop = sorted(chance.randrange(len(data) + 1) for _ in range(2))
+    return data[:start] + data[stop:] if chance.random() < 0.5 else data[:stop]
+
+
+def _add(data: bytes, chance: random.Random) -> bytes:
+    start = chance.randrange(len(data) + 1)
+    added = chance.choice([chance.randbytes(chance.randrange(700)), b"]}", bytes(600), b"<gpx>", data[:2000]])
+    return data[:start] + added + data[start:]
+
+
+def _turn(data: bytes, chance: random.Random) -> bytes:
+    """Frames in another order."""
+    middle = HEADER_SIZE + FRAME_SIZE * chance.randrange(max(1, (len(data) - HEADER_SIZE) // FRAME_SIZE))
+    return data[:HEADER_SIZE] + data[middle:] + data[HEADER_SIZE:middle]
+
+
+MUTATIONS: Final[tuple[Callable[[bytes, random.Random], bytes], ...]] = (
+    _header_field,
+    _frame_field,
+    _frame_field,
+    _flip,
+    _cut,
+    _add,
+    _turn,
+)
+
+
+def read_in_all_ways(data: bytes) -> None:
+    """What the command, the collector and the board do with a file."""
+    analysis = analyse(data)
+    report = report_of(analysis, len(data))
+    complaint(report)
+    list(row("name", report, 10, "kn"))
+    list(details(report, "km/h"))
+    for _ in write_gpx(analysis.track):
+        pass
+    for _ in write_csv(analysis.track):
+        pass
+    plot(analysis.track)
+
+
+def main() -> int:
+    """Read mutated tracks until the time is over."""
+    parser = argparse.ArgumentParser(description="Feed mutated tracks to everything that reads tracks.")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long (60)")
+    parser.add_argument("--seed", type=int, default=None, help="read only the file of this seed")
+    options = parser.parse_args()
+    warnings.simplefilter("error")
+    track = small_track(300)
+    if options.seed is not None:
+        read_in_all_ways(mutated(track, options.seed))
+        return 0
+    end = time.monotonic() + options.seconds
+    seed = random.SystemRandom().randrange(2**40)
+    read = 0
+    tracemalloc.start()
+    while time.monotonic() < end:
+        tracemalloc.reset_peak()
+        try:
+            read_in_all_ways(mutated(track, seed))
+        except Exception:
+            print(f"the file of seed {seed}:", file=sys.stderr)
+            raise
+        peak = tracemalloc.get_traced_memory()[1]
+        if peak > MOST_MEMORY:
+            print(f"{peak:,} bytes of memory for the file of seed {seed}", file=sys.stderr)
+            return 1
+        seed += 1
+        read += 1
+    print(f"{read:,} mutated tracks were read without harm in {options.seconds:g} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

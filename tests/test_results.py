@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from sse_twisted import results
+from sse_twisted.disk import Disk
+from sse_twisted.fleet import Fleet, Measured
+from sse_twisted.in_force import InForce
+from sse_twisted.results import ResultsService
+from sse_twisted.settings import Expected, Settings
+from sse_twisted.simulator.device import SimulatedLog
+from sse_twisted.tracks.firmware import BESTS
+from sse_twisted.tracks.header import Best, decode_header
+from sse_twisted.tracks.layout import HEADER_SIZE
+from sse_twisted.tracks.writer import encode_header
+from tests.event import MORNING, VirtualEvent, log_of, track
+
+NAME = "ABC601XYZ_601_20221017_090000.oao"
+
+
+def kept(event: VirtualEvent) -> dict[str, Any]:
+    tree: dict[str, Any] = json.loads((event.folder.motion(601) / "tracks.json").read_text())
+    return tree
+
+
+def boastful(knots_more: float) -> SimulatedLog:
+    """A track whose header, and so its listing, claims more over 2 s than its fixes give."""
+    content = track(601)
+    header = decode_header(content)
+    best = header.bests["2s"][0]
+    claimed = {name: header.bests[name] for name in BESTS}
+    claimed["2s"] = (Best(best.second, best.value + round(knots_more * 514.4)),)
+    return SimulatedLog(
+        "/logs/2022/10/0601_2022-10-17-0900.oao",
+        encode_header(evolve(header, bests=claimed)) + content[HEADER_SIZE:],
+    )
+
+
+def test_a_track_is_measured_once_it_is_here(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    line = event.until("measured - ")
+    assert line == f"INFO motion-601 {NAME} measured - 39.06 (2s), 39.02 (10s), 38.99 (500m) knots"
+    report = kept(event)[NAME]
+    assert report["sha256"] == event.ledger(601)[NAME]["sha256"]
+    assert report["claims"].keys() == {"exact", "within bounds"}
+    assert report["remarks"] == []
+    (measured,) = event.known(601).measured
+    assert measured == Measured(NAME, (("2s", 20094), ("10s", 20074), ("500m", 20057)), sound=True)
+    assert event.known(601).findings == ()
+
+
+def test_a_claim_that_the_fixes_contradict_is_a_finding(event: VirtualEvent) -> None:
+    event.device(601, boastful(3.0))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    line = event.until("WARN motion-601 ABC601XYZ_601_20221017_090000.oao claims")
+    assert "claims 42.059 knots (2s) at 2022-10-17 08:00:19, its fixes give at most 39.060 knots" in line
+    assert event.known(601).findings == (line.removeprefix("WARN motion-601 "),)
+    assert [each.sound for each in event.known(601).measured] == [False]
+    event.wake_all()
+    event.advance(5)
+    assert len(event.said("WARN")) == 1
+
+
+def test_another_logging_rate_than_expected_is_a_finding(event: VirtualEvent) -> None:
+    event.device(601, log_of(601)).settings["settings"]["gnss_rate"] = "10"
+    event.settings = Settings(expected=Expected(gnss_rate=10))
+    event.arrive(601)
+    event.start()
+    event.until(f"WARN motion-601 {NAME} was logged at 5 Hz")
+
+
+def test_what_was_measured_is_not_measured_again(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    event.device(601, boastful(3.0))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    event.stop()
+    monkeypatch.delattr(results, "analyse")
+    event.lines.clear()
+    event.start()
+    event.until("can be disconnected")
+    event.until("WARN motion-601 ABC601XYZ_601_20221017_090000.oao claims")
+    assert len(event.known(601).measured) == 1
+    assert not event.said("measured - ")
+
+
+def test_a_track_that_has_grown_is_measured_anew(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    before = kept(event)[NAME]
+    device.logs[0].grow(50)
+    event.wake_all()
+    event.advance(5)
+    assert kept(event)[NAME]["fixes"] == before["fixes"] + 50
+    assert len(event.said("measured - ")) == 2
+
+
+def test_tracks_of_earlier_runs_are_measured_though_nobody_is_here(event: VirtualEvent) -> None:
+    """The original's ledger names the path that it had on another machine."""
+    event.person(601)
+    path = event.root / "gpslogs" / "20221017" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(track(601))
+    entry = {"status": "completed", "local_file": f"C:\\events\\gpslogs\\20221017\\{NAME}", "size": 1}
+    event.folder.motion(601).mkdir(parents=True)
+    (event.folder.motion(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
+    event.start()
+    event.advance(1)
+    assert kept(event)[NAME]["session"]["maximum"]["m/s"] == 20.099
+    assert not event.said("measured - ")
+
+
+def test_a_file_that_is_not_the_ledger_s_is_not_measured(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    event.stop()
+    (event.folder.motion(601) / "tracks.json").unlink()
+    event.leave(601)
+    (event.root / "gpslogs" / "20221017" / NAME).write_bytes(track(601, MORNING + 1000))
+    event.start()
+    event.advance(1)
+    assert not (event.folder.motion(601) / "tracks.json").exists()
+
+
+@pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', b"[" * 100_000])
+def test_torn_results_are_set_aside_and_made_anew(event: VirtualEvent, torn: bytes) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    event.stop()
+    (event.folder.motion(601) / "tracks.json").write_bytes(torn)
+    event.start()
+    event.until("tracks.json could not be read: it is kept as")
+    event.advance(1)
+    assert NAME in kept(event)
+    assert (event.folder.motion(601) / "tracks.json.unusable.1").read_bytes() == torn
+
+
+def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: object, tree: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(results, "write_json", full)
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    event.until("Downloads pause: No space left on device")
+    event.until("Downloads go on")
+    assert event.is_collected(601)
+
+
+def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent) -> None:
+    """Its thread may be about to write, and the event folder may be somebody else's then."""
+    at_work: list[Deferred[None]] = []
+
+    def start(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        at_work.append(Deferred())
+        return at_work[-1].addCallback(lambda _: function(*args))
+
+    settings = Settings()
+    fleet = Fleet(event.reactor.seconds, Logger())
+    disk = Disk(start, event.reactor, Logger(), lambda: None)
+    service = ResultsService(event.folder, disk, fleet, InForce(settings), Logger())
+    service.startService()
+    ended: list[None] = []
+    stopping = service.stopService()
+    assert stopping is not None
+    stopping.addCallback(ended.append)
+    assert ended == []
+    at_work[0].callback(None)
+    assert ended == [None]
+    assert service.stopService() is None

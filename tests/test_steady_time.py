@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from twisted.internet.task import Clock
+
+from sse_twisted.steady_time import SteadyTime
+
+# The computer's clock is set back by an hour while a call is pending.
+SET_BACK = """
+import time
+wall, back = time.time, []
+time.time = lambda: wall() - 3600 * len(back)
+from twisted.internet import reactor
+from sse_twisted.steady_time import SteadyTime
+SteadyTime(reactor).startService()
+reactor.callLater(0.1, back.append, None)
+reactor.callLater(0.2, reactor.stop)
+reactor.run()
+"""
+
+
+def test_calls_come_in_time_though_the_computer_s_clock_is_set_back() -> None:
+    subprocess.run([sys.executable, "-c", SET_BACK], timeout=60, check=True)
+
+
+def test_the_clock_of_a_reactor_is_its_own_until_the_service_starts() -> None:
+    clock = Clock()
+    service = SteadyTime(clock)
+    assert clock.seconds() == 0.0
+    service.startService()
+    before = clock.seconds()
+    assert before > 0.0
+    assert clock.seconds() >= before
