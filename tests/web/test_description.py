@@ -11,10 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from tests.real_event import folder_in_memory
 from tests.web.browser import Theatre
 
-schemathesis = pytest.importorskip("schemathesis", reason="no schemathesis here")
 pytestmark = pytest.mark.slow
 EXAMPLES = 6  # of each operation and mode
 ENDLESS = "/api/v1/events"
+
+
+@pytest.fixture(scope="module")
+def schemathesis() -> Any:
+    """Imported only here: it is large."""
+    return pytest.importorskip("schemathesis", reason="no schemathesis here")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +33,7 @@ def theatre() -> Iterator[Theatre]:
 
 
 @pytest.mark.parametrize("mode", ["positive", "negative"])
-def test_it_does_what_its_description_says(theatre: Theatre, mode: str) -> None:
+def test_it_does_what_its_description_says(schemathesis: Any, theatre: Theatre, mode: str) -> None:
     schema = schemathesis.openapi.from_url(f"{theatre.address}api/v1/openapi.json")
     token = {"Authorization": f"Bearer {theatre.token}"}
     asked = 0
