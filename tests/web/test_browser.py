@@ -211,4 +211,4 @@ def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watch
         page.get_by_role("link", name="Day").click()
         page.emulate_media(media="print")
         assert page.get_by_role("navigation").is_hidden()
-        assert page.get_by_role("row").count() == 10
+        assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 10
