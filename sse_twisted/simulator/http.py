@@ -149,9 +149,9 @@ class DeviceServer(Service):
         """Close the port and reset every connection; fires when that is done."""
         self._stay_away()
         self.present = False
-        closed = self._settle()
-        dropped = [connection.drop() for connection in list(self.connections)]
-        return gatherResults([closed, *dropped], consumeErrors=True).addCallback(lambda _: None)
+        closed = self._settle().addCallback(self._drop_late_ones)
+        ended: list[Deferred[Any]] = [closed, self._drop_all()]
+        return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
 
     def reboot(self, absent: float) -> None:
         """Leave, and arrive again after some seconds."""
@@ -171,6 +171,14 @@ class DeviceServer(Service):
         deferred.addErrback(
             lambda failure: self.log.failure("motion-{identifier}", failure=failure, identifier=self.device.identifier)
         )
+
+    def _drop_all(self) -> Deferred[None]:
+        dropped: list[Deferred[Any]] = [connection.drop() for connection in list(self.connections)]
+        return gatherResults(dropped, consumeErrors=True).addCallback(lambda _: None)
+
+    def _drop_late_ones(self, _: None) -> Deferred[None] | None:
+        """A connection may be accepted while the port is being closed, or go on at the device's next address."""
+        return None if self.present else self._drop_all()
 
     def _stay_away(self) -> None:
         if self._return is not None and self._return.active():
