@@ -23,8 +23,9 @@ class SignalService(Service):
         self._ending = False
 
     def startService(self) -> None:
-        """Take over once the reactor has installed its own handlers."""
+        """Take over now, for a signal may come while others start, and again when the reactor has put its own in."""
         super().startService()
+        self._install()
         self._reactor.callWhenRunning(self._install)
 
     def stopService(self) -> None:

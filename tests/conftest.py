@@ -23,13 +23,6 @@ def captures() -> Path:
     return CAPTURES
 
 
-@pytest.fixture(scope="session", autouse=True)
-def what_is_imported_is_no_garbage() -> None:
-    """Collecting garbage after each test takes a twentieth of a second otherwise."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.fixture
 def event(tmp_path: Path) -> Iterator[VirtualEvent]:
     """An event in virtual time, in a folder of its own."""
@@ -41,7 +34,11 @@ def event(tmp_path: Path) -> Iterator[VirtualEvent]:
 
 @pytest.fixture(autouse=True)
 def logged_failures() -> Iterator[list[LogEvent]]:
-    """Fail a test that leaves or logs a failure, unless the test takes it from this list."""
+    """Fail a test that leaves or logs a failure, unless the test takes it from this list.
+
+    Whatever was there before the test is no garbage of it: else to look for that would take a fifth of all time.
+    """
+    gc.freeze()
     failures: list[LogEvent] = []
 
     def observe(event: LogEvent) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 from attrs import Factory, define
 
 from sse_twisted.signals import SignalService
@@ -65,8 +66,13 @@ class Process:
         return [signal.getsignal(number) for number in HANDLED]
 
 
+@pytest_twisted.async_fixture  # type: ignore[untyped-decorator]  # it has no annotations
+async def the_real_reactor_runs() -> None:
+    """Or it would put in its handlers in the middle of the first test."""
+
+
 @pytest.fixture
-def process() -> Iterator[Process]:
+def process(the_real_reactor_runs: None) -> Iterator[Process]:
     before = {number: signal.getsignal(number) for number in HANDLED}
     reactor = Reactor()
     reloads: list[None] = []
@@ -120,14 +126,18 @@ def test_a_service_that_is_stopped_alone_gives_the_handlers_back(running: Proces
     assert running.handlers() == [running.reactor.own_handler] * 3
 
 
-def test_before_the_reactor_runs_the_handlers_are_those_of_python(process: Process) -> None:
-    before = process.handlers()
-    process.service.startService()
-    assert process.handlers() == before
-
-
 def test_a_service_that_is_stopped_before_the_reactor_runs_takes_nothing_over(process: Process) -> None:
     process.service.startService()
     process.service.stopService()
     process.reactor.run()
     assert process.handlers() == [process.reactor.own_handler] * 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_start_ends_it_in_order_as_soon_as_it_runs(process: Process, number: int) -> None:
+    process.service.startService()
+    signal.raise_signal(number)
+    assert process.reactor.stops == 0
+    process.reactor.run()
+    process.reactor.turn()
+    assert process.reactor.stops == 1
