@@ -76,6 +76,10 @@ def _other_claim(header: Header, log: LogEntry) -> str | None:
         "best over 2 s": (bests.get("2s", 0), log.best_2s),
         "best over 10 s": (bests.get("10s", 0), log.best_10s),
         "best over 500 m": (bests.get("500m", 0), log.best_500m),
+        "best over 1852 m": (bests.get("1852m", 0), log.best_1852m),
+        "alpha 500": (bests.get("alpha500", 0), log.best_alpha500),
+        "best over an hour": (bests.get("1h", 0), log.best_1h),
+        "time zone": (header.timezone, log.timezone),
     }
     return next((name for name, (mine, listed) in claims.items() if listed is not None and mine != listed), None)
 

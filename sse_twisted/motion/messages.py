@@ -25,7 +25,8 @@ MOST_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
 
 TRAILER = 2  # bytes of the one harmless trailer, "]}", seen once behind a log
 OAO = ".oao"
-FIGURES = frozenset({"end_date", "duration", "distance", "timezone", "2s_best", "10s_best", "500m_best"})
+BESTS = ("2s_best", "10s_best", "500m_best", "1852m_best", "a500m_best", "1h_best")
+FIGURES = frozenset({"end_date", "duration", "distance", "timezone", *BESTS})
 DEEPEST = 16  # levels of JSON; the devices use 5
 
 Count = Annotated[int, Meta(ge=-(2**62), le=2**62)]
@@ -67,6 +68,9 @@ class LogEntry(Struct, frozen=True):
     best_2s: Count | None = field(name="2s_best", default=None)
     best_10s: Count | None = field(name="10s_best", default=None)
     best_500m: Count | None = field(name="500m_best", default=None)
+    best_1852m: Count | None = field(name="1852m_best", default=None)
+    best_alpha500: Count | None = field(name="a500m_best", default=None)
+    best_1h: Count | None = field(name="1h_best", default=None)
 
     @property
     def length(self) -> int:

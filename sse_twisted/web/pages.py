@@ -115,7 +115,8 @@ class RecordPages:
         detail = await self._api.detail(identifier)
         answers = await self._records.answers(identifier)
         about = tuple(compared(answers.info, answers.settings, self._settings()))
-        return self._page("device.html", detail=detail, about=about, now=self._board.now)
+        measured = self._records.measured(identifier)
+        return self._page("device.html", detail=detail, about=about, measured=measured, now=self._board.now)
 
     async def plot(self, asked: Asked) -> Answer:
         """A track as a picture: speed over time, and the path."""

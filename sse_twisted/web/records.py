@@ -12,11 +12,11 @@ from sse_twisted.days import Day, Line, reconcile, sailed_on
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status, local_file_of
-from sse_twisted.fleet import Device, Fleet
+from sse_twisted.fleet import Device, Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
 from sse_twisted.ranking import DISCIPLINES, Place, Sailed, ranking
-from sse_twisted.results import ResultsService
+from sse_twisted.results import ResultsService, measured_of
 from sse_twisted.roster import Assignment
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.plot import marks_of, plot
@@ -57,6 +57,11 @@ class Records:
         """The places of a day, by discipline."""
         tracks = await self._disk.run(self._sailed, day, self._in_force.roster.assignments)
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
+
+    def measured(self, identifier: int) -> tuple[Measured, ...]:
+        """What the tracks of a device say themselves, by name."""
+        results = self._results.of(identifier)
+        return tuple(measured_of(name, report) for name, report in sorted(results.items()))
 
     async def plot(self, identifier: int, name: str) -> str | None:
         """A picture of a track that is here, as SVG; None if it is not. One is drawn at a time."""

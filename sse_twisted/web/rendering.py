@@ -11,6 +11,7 @@ from typing import Any
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sse_twisted.tracks.session import knots
 from sse_twisted.web.tiles import Column
 
 DISCIPLINES = {
@@ -99,7 +100,7 @@ class Renderer:
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
         self._environment.globals["discipline_names"] = DISCIPLINES
-        self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb)
+        self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: Any) -> bytes:

@@ -137,6 +137,16 @@ class TestOtherPages:
         assert f"Sailor 601 · {TRACK}" in picture.text
         assert "500 m" in picture.text
 
+    def test_a_device_s_page_has_what_its_tracks_say_themselves(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        desk.advance(1.0)
+        page = desk.get("/devices/601").text
+        table = page[page.index("What its tracks say themselves") :]
+        assert "39.06" in table
+        assert "borne out" in table
+        assert "What its tracks say themselves" not in desk.get("/devices/602").text
+
     @pytest.mark.parametrize("name", ["ABC601XYZ_601_20221018_090000.oao", "..%2Fdownloads.json", "%00", "x" * 500])
     def test_what_is_not_here_has_none(self, desk: Desk, name: str) -> None:
         desk.event.arrive(601)
