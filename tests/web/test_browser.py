@@ -113,7 +113,7 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
         watcher.sees(603, "gone")
         assert "waived" in page.locator("#device-603").inner_text()
         theatre.hears("motion-603 is waived - it fell into the water (")
-        assert page.locator("#left-early").is_hidden()
+        page.locator("#left-early").wait_for(state="hidden")
 
 
 def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> None:
@@ -209,6 +209,7 @@ def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watch
     with watching() as watcher:
         page = watcher.goes_to()
         page.get_by_role("link", name="Day").click()
+        page.get_by_role("region", name="The day's list").wait_for()
         page.emulate_media(media="print")
-        assert page.get_by_role("navigation").is_hidden()
+        page.get_by_role("navigation").wait_for(state="hidden")
         assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 10
