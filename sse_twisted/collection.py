@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -18,42 +17,17 @@ from sse_twisted.event_folder.names import Claims, Track, all_tracks
 from sse_twisted.fleet import Fleet, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
-from sse_twisted.motion.errors import MotionError, Refused, Unreachable, one_line
+from sse_twisted.motion.errors import MotionError, Refused, Unreachable
 from sse_twisted.motion.messages import Listing
 from sse_twisted.refiling import RefilingService
 from sse_twisted.results import Held
+from sse_twisted.verdict import Standing, Verdict, doubts_of, give_verdict
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit
 
 SILENCES = 2
 MOST_GLANCES = 100  # tracks of one device that are shown
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
-
-
-@frozen
-class Standing:
-    """How the event folder compares with a listing."""
-
-    wanted: int = 0  # tracks
-    held: tuple[Held, ...] = ()  # whether wanted or not
-    glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
-    missing: tuple[Track, ...] = ()  # of the wanted ones
-    skipped: tuple[Track, ...] = ()  # by the filter
-    unreadable: int = 0  # entries of the listing that have no meaning
-    unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
-    doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
-    elsewhen: int = 0  # logs of other days that the filter would not leave out
-
-
-@frozen
-class Verdict:
-    """Whether a device can be disconnected."""
-
-    collected: bool
-    reason: str  # why not; of a collected one, what should be known
-    missing: tuple[str, ...] = ()
-    retry_after: float = field(default=0.0)  # s that the device asked for
-    paused: bool = False  # whether nothing is tried before somebody says so
 
 
 class Collection:
@@ -153,7 +127,7 @@ class Collection:
                 paused = str(pause)
             standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
         new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
-        return _judge(standing, failures, new_doubts, visit.retry_after, paused)
+        return give_verdict(standing, failures, new_doubts, visit.retry_after, paused)
 
     async def _download(
         self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger, failures: dict[str, str]
@@ -240,7 +214,7 @@ class Collection:
             skipped=skipped,
             unreadable=len(listing.bad),
             unsound=tuple(unsound),
-            doubts=_doubts(listing, ledger),
+            doubts=doubts_of(listing, ledger),
             elsewhen=sum(not track.of_event and not track.skipped for track in everything),
         )
 
@@ -300,39 +274,3 @@ class Collection:
 def _glance(track: Track) -> TrackGlance:
     log = track.log
     return TrackGlance(track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0)
-
-
-def _doubts(listing: Listing, ledger: Ledger) -> frozenset[str]:
-    """What makes a listing hard to believe, the first time: an empty one, or one without a log that was to be fetched.
-
-    A device whose storage is busy may say so; one whose logs were deleted says the same again.
-    """
-    if not listing.entries and not listing.bad:
-        return frozenset({"its listing is empty"})
-    listed = {log.file for log in listing.entries}
-    waiting = (entry for entry in ledger.entries.values() if entry.get("status") in (Status.QUEUED, Status.FAILED))
-    files = {str(entry.get("motion_file")) for entry in waiting} - listed
-    return frozenset(f"it does not list {one_line(file)} any more" for file in files)
-
-
-def _judge(
-    standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
-) -> Verdict:
-    missing = tuple(track.name for track in standing.missing)
-    if missing and paused:
-        reason = f"{len(missing)} of {standing.wanted} tracks missing, {paused}"
-        return Verdict(False, reason, missing, paused=True)
-    if missing:
-        track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
-        why = failures.get(track.name) or track.log.path_problem or "it has changed since"
-        reason = f"{len(missing)} of {standing.wanted} tracks missing ({why})"
-        return Verdict(False, reason, missing, retry_after)
-    if standing.unreadable:
-        entries = f"{standing.unreadable} {'entry' if standing.unreadable == 1 else 'entries'}"
-        return Verdict(False, f"its listing has {entries} that can't be understood")
-    if new_doubts:
-        return Verdict(False, min(new_doubts))
-    remarks = standing.unsound
-    if standing.elsewhen and not standing.wanted and not standing.skipped:
-        remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
-    return Verdict(True, "; ".join(remarks))
