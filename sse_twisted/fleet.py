@@ -142,7 +142,8 @@ class Fleet:
     def expect(self, sailors: dict[int, str]) -> None:
         """Know of these devices, by number, before they are seen; forget absent ones that nobody expects any more."""
         for identifier, sailor in sailors.items():
-            self.update(identifier, sailor=sailor)
+            if identifier not in self._devices or self[identifier].sailor != sailor:
+                self.update(identifier, sailor=sailor)
         for device in list(self):
             if device.stage is Stage.ABSENT and device.identifier not in sailors:
                 del self._devices[device.identifier]

@@ -7,6 +7,7 @@ query and knows no search domain; its messages are used here, its resolver is no
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 - else it is imported at the first look-up, which takes 10 ms
 import secrets
 import struct
 from collections.abc import Callable, Iterable

@@ -52,7 +52,16 @@ class Roster:
 
     assignments: tuple[Assignment, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    days: tuple[datetime.date, datetime.date] | None = field(
+        init=False, eq=False
+    )  # the first and the last; None if empty
     _by_device: dict[int, list[Assignment]] = field(factory=dict, init=False, eq=False, repr=False)
+
+    @days.default
+    def _find_days(self) -> tuple[datetime.date, datetime.date] | None:
+        if not self.assignments:
+            return None
+        return min(a.first_day for a in self.assignments), max(a.last_day for a in self.assignments)
 
     def __attrs_post_init__(self) -> None:
         for assignment in self.assignments:
@@ -62,13 +71,6 @@ class Roster:
     def identifiers(self) -> frozenset[int]:
         """The devices that anybody carries on any day."""
         return frozenset(self._by_device)
-
-    @property
-    def days(self) -> tuple[datetime.date, datetime.date] | None:
-        """First and last day of the event, or None without assignments."""
-        if not self.assignments:
-            return None
-        return min(a.first_day for a in self.assignments), max(a.last_day for a in self.assignments)
 
     def of(self, identifier: int) -> tuple[Assignment, ...]:
         """Everybody who carries the device, in the order of the file."""

@@ -75,14 +75,16 @@ class ShortTracks(LoopService):
             return
         self._changed = False
         today = self._in_force.today(self._fleet.now)
-        outings = {device.identifier: outing_of(device, today) for device in self._fleet}
+        outings = {device.identifier: outing_of(device, today) for device in self._fleet if device.tracks}
         short = short_outings(outings, self._in_force.settings.expected)
         for device in list(self._fleet):
             self._settle(device, short.get(device.identifier), today)
 
     def _settle(self, device: Device, finding: str | None, today: datetime.date) -> None:
         others = tuple(other for other in device.findings if not other.startswith(SHORT))
-        self._fleet.update(device.identifier, findings=(*others, finding) if finding else others)
+        findings = (*others, finding) if finding else others
+        if findings != device.findings:
+            self._fleet.update(device.identifier, findings=findings)
         if finding and (device.identifier, today) not in self._said:
             self._said.add((device.identifier, today))
             self._log.warn("{device} {finding}", device=device.name, finding=finding)

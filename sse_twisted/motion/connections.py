@@ -28,7 +28,7 @@ from zope.interface import implementer
 LARGEST_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MOST_HEADS = 4  # in one answer: its own, after some "100 Continue" and the like, none of which was seen yet
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
-BETWEEN_CONNECTIONS = 0.003  # s; a request takes up to 3 ms of the reactor's time, from connection to answer
+BETWEEN_CONNECTIONS = 0.004  # s; a request takes up to so much of the reactor's time, from connection to answer
 
 
 @frozen

@@ -21,7 +21,7 @@ SLOWEST: Final = 1000  # mm/s; a path with a slower fix does not count (firmware
 EARTH_RADIUS: Final = 6_371_009.0  # m
 
 BLOCK: Final = 16  # fixes whose positions are first compared as one
-BLOCKS_AT_ONCE: Final = 4096  # pairs of blocks, 256 pairs of fixes each: bounds the memory
+BLOCKS_AT_ONCE: Final = 512  # pairs of blocks, 256 pairs of fixes each: what stays in the cache, and holds up nobody
 
 Fixes = NDArray[np.int64]  # by their numbers
 Metres = NDArray[np.float64]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
+import numpy.ma
 from attrs import frozen
 
 from sse_twisted.tracks.bests import Measures
