@@ -40,7 +40,7 @@ TITLES = {
     "expected": "Expected",
     "gone": "Gone",
 }
-WORDS = {"left-early": "wake it again", "keep-on": "keep on", "switch-off": "switch off", "working": "wait"}
+WORDS = {"left-early": "wake it again", "keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
 HINTS = {
     "left-early": "Gone with tracks missing: wake it again, or waive it.",
     "keep-on": "Something is missing. It is tried again by itself.",

@@ -85,7 +85,7 @@ def test_a_device_that_must_be_kept_on_says_why_and_when_it_is_tried_again(
         text = page.locator("#device-602").inner_text()
         assert "KEEP ON" in text
         assert "2 of 2 tracks missing (connection lost after 50,000 bytes)" in text
-        assert "Tried again in" in text
+        assert "Next try in" in text
         theatre.play("mend 602")
         watcher.sees(602, "switch-off")
 
@@ -196,8 +196,8 @@ def test_a_sound_tells_of_a_verdict_if_it_is_wanted(watching: Watching, theatre:
     with watching() as watcher:
         watcher.page.add_init_script(count)
         page = watcher.goes_to()
-        page.get_by_role("button", name="Sound off").click()
-        assert page.get_by_role("button", name="Sound on").get_attribute("aria-pressed") == "true"
+        page.get_by_role("button", name="Sound: off").click()
+        assert page.get_by_role("button", name="Sound: on").get_attribute("aria-pressed") == "true"
         tried = page.evaluate("window.tones")
         theatre.play("arrive 609")
         watcher.sees(609, "switch-off")

@@ -138,7 +138,7 @@ function play(tones) {
 }
 
 function showSound() {
-  byId("sound").textContent = sound ? "Sound on" : "Sound off";
+  byId("sound").textContent = sound ? "Sound: on" : "Sound: off";
   byId("sound").setAttribute("aria-pressed", String(sound));
 }
 
@@ -163,7 +163,7 @@ function tick() {
     time.textContent = `${words(Math.max(0, now - time.dataset.since))} ago`;
   for (const time of document.querySelectorAll("time[data-until]")) {
     const left = Math.ceil(time.dataset.until - now);
-    time.parentElement.firstChild.textContent = left > 0 ? "Tried again in " : "Tried again ";
+    time.parentElement.firstChild.textContent = left > 0 ? "Next try in " : "Next try ";
     time.textContent = left > 0 ? words(left) : "now";
   }
   if (Date.now() - heard > SILENCE) {
