@@ -36,9 +36,17 @@ class Memory:
     tracks: tuple[TrackGlance, ...]
     missing: tuple[str, ...]
     met_at: float  # s since 1970
+    is_listed: bool  # whether its listing was read when it was last here: else there may be more
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that it had is here."""
+        return self.is_listed and not self.missing
 
 
-def remember(day: datetime.date, entries: Mapping[str, Mapping[str, Any]], met_at: float) -> Memory | None:
+def remember(
+    day: datetime.date, entries: Mapping[str, Mapping[str, Any]], met_at: float, *, is_listed: bool = True
+) -> Memory | None:
     """The day's tracks of a ledger; None if it has none that is wanted."""
     stamp = f"_{day:%Y%m%d}_"
     wanted = {
@@ -49,7 +57,7 @@ def remember(day: datetime.date, entries: Mapping[str, Mapping[str, Any]], met_a
     if not wanted:
         return None
     missing = tuple(name for name, entry in wanted.items() if entry["status"] != Status.COMPLETED)
-    return Memory(tuple(_glance(name, day, entry) for name, entry in wanted.items()), missing, met_at)
+    return Memory(tuple(_glance(name, day, entry) for name, entry in wanted.items()), missing, met_at, is_listed)
 
 
 class Recollection(Service):
@@ -83,9 +91,9 @@ class Recollection(Service):
         today = self._in_force.today(self._fleet.now)
         memories = await self._disk.run(self._read, today)
         for identifier, memory in memories.items():
-            if not memory.missing:
+            if memory.is_complete:
                 self._tell(identifier, memory)
-        incomplete = {identifier: memory for identifier, memory in memories.items() if memory.missing}
+        incomplete = {identifier: memory for identifier, memory in memories.items() if not memory.is_complete}
         if not incomplete:
             return
         await deferLater(self._clock, PATIENCE)
@@ -95,7 +103,9 @@ class Recollection(Service):
     def _read(self, today: datetime.date) -> dict[int, Memory]:
         """In a thread."""
         found = {
-            identifier: remember(today, entries, self._folder.met_at(identifier))
+            identifier: remember(
+                today, entries, self._folder.met_at(identifier), is_listed=self._folder.is_listed(identifier)
+            )
             for identifier, entries in self._folder.all_entries().items()
         }
         return {identifier: memory for identifier, memory in found.items() if memory is not None}
@@ -111,7 +121,7 @@ class Recollection(Service):
             wanted=len(memory.tracks),
             missing=memory.missing,
         )
-        if memory.missing:
+        if not memory.is_complete:
             lost = what_is_missing(device)
             self._fleet.update(identifier, left_early=lost)
             self._log.error("{device} left too early, before this start - {lost}", device=device.name, lost=lost)

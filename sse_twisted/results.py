@@ -46,11 +46,11 @@ class Held:
 
 @frozen
 class _Kept:
-    """What earlier runs left: results by device, tracks of the ledgers that have none, files and where they went."""
+    """What earlier runs left: results by device, tracks of the ledgers that have none, files and what came of them."""
 
     results: dict[int, dict[str, Report]] = field(factory=dict)
     unexamined: list[Held] = field(factory=list)
-    unreadable: list[tuple[Path, Path]] = field(factory=list)
+    unreadable: list[tuple[Path, str]] = field(factory=list)
 
 
 class ResultsService(Service):
@@ -126,6 +126,9 @@ class ResultsService(Service):
             self._work()
 
     def _report(self, failure: Failure) -> None:
+        """What waits is given up until it is taken again: to go on at once would fail at once."""
+        self._waiting.clear()
+        self._renamed.clear()
         if not failure.check(CancelledError):
             self._log.failure("Tracks could not be examined", failure)
 
@@ -134,7 +137,7 @@ class ResultsService(Service):
             kept = await self._disk.run(self._read_all)
             self._results, self._earlier, self._is_read = kept.results, dict.fromkeys(kept.unexamined), True
             for path, aside in kept.unreadable:
-                self._log.warn("{path} could not be read: it is kept as {aside}", path=str(path), aside=str(aside))
+                self._log.warn("{path} could not be read: {aside}", path=str(path), aside=aside)
         while self._waiting or self._earlier or self._renamed:
             while self._renamed:
                 await self._save(self._renamed.pop())
@@ -224,9 +227,15 @@ class ResultsService(Service):
             return {}
         except (ValueError, RecursionError, IsADirectoryError):
             tree = None
+        except OSError as error:  # they are made anew
+            kept.unreadable.append((path, f"it is left there ({error.strerror})"))
+            return {}
         if isinstance(tree, dict) and all(map(_is_report, tree.values())):
             return tree
-        kept.unreadable.append((path, set_aside(path)))
+        try:
+            kept.unreadable.append((path, f"it is kept as {set_aside(path)}"))
+        except OSError as error:
+            kept.unreadable.append((path, f"it is left there ({error.strerror})"))
         return {}
 
 

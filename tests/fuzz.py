@@ -1,6 +1,6 @@
 """Feeds mutated tracks to everything that reads tracks, for as long as is wanted.
 
-    python -m tests.fuzz [--seconds N] [--seed N]
+    python -m tests.fuzz [--seconds N] [--seed N] [--random]
 
 Fields of any value with right checksums, frames cut, doubled, mixed, damaged, and other files in between. An exception,
 a warning, or more memory than files of that size may take, ends it with exit status 1 and the seed of the file.
@@ -127,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Feed mutated tracks to everything that reads tracks.")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long (60)")
     parser.add_argument("--seed", type=int, default=None, help="read only the file of this seed")
+    parser.add_argument("--random", action="store_true", help="other files than the last time")
     options = parser.parse_args()
     warnings.simplefilter("error")
     track = small_track(300)
@@ -134,7 +135,7 @@ def main() -> int:
         read_in_all_ways(mutated(track, options.seed))
         return 0
     end = time.monotonic() + options.seconds
-    seed = random.SystemRandom().randrange(2**40)
+    seed = random.SystemRandom().randrange(2**40) if options.random else 0
     read = 0
     tracemalloc.start()
     while time.monotonic() < end:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from sse_twisted.fleet import Stage
@@ -58,3 +60,26 @@ def test_what_was_collected_yesterday_is_not_done_today(restarted: VirtualEvent)
     restarted.start()
     restarted.advance(20.0)
     assert {restarted.known(identifier).stage for identifier in (601, 602, 603)} == {Stage.ABSENT}
+
+
+def test_a_device_whose_last_listing_could_not_be_read_is_not_taken_for_collected(event: VirtualEvent) -> None:
+    event.utc = AFTERNOON
+    device = event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 can be disconnected")
+    event.leave(601)
+    event.until("motion-601 has been disconnected")
+    device.logs.append(log_of(601, MORNING + 3_600_000))
+    device.add_fault(Fault("half-json"), path="/logs.json")
+    listing = event.folder.motion(601) / "logs.json"
+    os.utime(listing, (0, listing.stat().st_mtime - 60))  # files have the time of the real clock
+    event.lines.clear()
+    event.arrive(601)
+    event.until("must stay connected")
+    event.leave(601)
+    event.stop()
+    event.lines.clear()
+    event.start()
+    event.until("ERROR motion-601 left too early, before this start - Sailor 601: its tracks are here, but were not")
+    assert not event.known(601).is_collected

@@ -210,3 +210,18 @@ def test_a_track_that_is_renamed_keeps_its_results(
     assert kept(event) == {"NEW_601_20221017_090000.oao": before}
     if not away:
         assert [each.track for each in event.known(601).measured] == ["NEW_601_20221017_090000.oao"]
+
+
+def test_results_that_can_not_be_read_are_left_and_said_once(event: VirtualEvent) -> None:
+    """To try again at once would fail at once, for ever."""
+    event.device(601, log_of(601))
+    event.folder.motion(601).mkdir(parents=True)
+    (event.folder.motion(601) / "downloads.json").write_text("{}")
+    (event.folder.motion(601) / "tracks.json").symlink_to("tracks.json")
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    event.advance(10)
+    assert len(event.said("tracks.json could not be read: it is left there (Too many levels of symbolic links)")) == 1
+    assert event.said("measured - ")
+    assert kept(event).keys() == {NAME}

@@ -99,6 +99,13 @@ class EventFolder:
         except OSError:
             return 0.0
 
+    def is_listed(self, identifier: int) -> bool:
+        """Whether a listing was kept after the device last said who it is. Raises no OSError."""
+        try:
+            return (self.motion(identifier) / "logs.json").stat().st_mtime >= self.met_at(identifier)
+        except OSError:
+            return False
+
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
         return Ledger.load(self.ledger_path(identifier))

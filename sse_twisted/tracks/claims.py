@@ -109,6 +109,7 @@ def check_claims(header: Header, frames: Frames, measures: Measures, rules: Rule
     """
     if not header.end_date:  # never finalised, or of an ESP logger: it claims nothing
         return ()
+    frames = frames[in_time(frames)]
     evidence = _evidence(header, frames, measures, rules)
     return (
         *(
@@ -124,7 +125,7 @@ def _evidence(header: Header, frames: Frames, measures: Measures, rules: Rules) 
     grid = measures.grid
     if grid.length:
         grid = widened(grid, header.start_date, header.end_date)
-    frames = frames[in_time(frames) & ~usable(frames, rules)]
+    frames = frames[~usable(frames, rules)]
     known = np.unique((frames["utc"].astype(np.int64) - grid.start) * grid.frequency // 1000)
     known = np.setdiff1d(known[(known >= 0) & (known < grid.length)], grid.place, assume_unique=True)
     fastest = rules.stored_from or int(grid.speed.max(initial=0))  # of a lost one: as fast as ever

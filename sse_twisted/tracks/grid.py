@@ -70,10 +70,9 @@ def usable(frames: Frames, rules: Rules = MOTION) -> NDArray[np.bool_]:
 
 
 def on_grid(frames: Frames, frequency: int, rules: Rules = MOTION) -> Grid:
-    """Put the frames that count on a grid of `frequency` places a second, from the first of them to the last.
+    """Put the frames that count on a grid of `frequency` places a second, from the earliest of them to the latest.
 
-    Of two frames for one place the later counts. Raises ValueError where they span more than four days, or one is from
-    before the first.
+    Of two frames for one place the later counts. Raises ValueError where they span more than four days.
     """
     counted = usable(frames, rules)
     if rules.unusable_stands:
@@ -82,10 +81,10 @@ def on_grid(frames: Frames, frequency: int, rules: Rules = MOTION) -> Grid:
     elif not counted.all():
         frames = frames[counted]
     utc = frames["utc"].astype(np.int64)
-    start = int(utc[0]) if len(utc) else 0
+    start = int(utc.min()) if len(utc) else 0
     elapsed = utc - start
-    if elapsed.min(initial=0) < 0 or elapsed.max(initial=0) > LONGEST * 1000:
-        raise ValueError(f"fixes from before the first or more than {LONGEST:,} s after it")
+    if elapsed.max(initial=0) > LONGEST * 1000 or elapsed.min(initial=0) < 0:  # so large that it does not fit
+        raise ValueError(f"fixes more than {LONGEST:,} s after the earliest")
     place = (elapsed * frequency + 500) // 1000
     if not (np.diff(place) > 0).all():
         last = len(place) - 1 - np.unique(place[::-1], return_index=True)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,8 +101,15 @@ class WebService(Service):
         super().startService()
         if self.port is None and self._trouble is None:
             self.privilegedStartService()
-        self._token = read_token(self._given) if self._given else make_token(self.token_file)
         log = self._collector.log
+        try:
+            self._token = read_token(self._given) if self._given else make_token(self.token_file)
+        except OSError as error:
+            if self._given:
+                raise
+            # Nobody can read the token then, so nobody can steer by the board; it can be looked at all the same.
+            self._token = secrets.token_urlsafe(24)
+            log.error("Nobody can give commands on the board: its token can't be written ({error})", error=str(error))
         if self._trouble is not None:
             text = "There is no board: {endpoint} can't be had ({why}). Collecting goes on; --web names another place"
             why = self._trouble.getErrorMessage()

@@ -54,7 +54,8 @@ class Streams:
         if len(self._readers) >= self._most():
             raise Refusal(503, "too many look on already", Retry_After="5")
         run, _, number = last.partition("-")
-        known = int(number) if run == self._board.run and number.isascii() and number.isdecimal() else None
+        is_number = number.isascii() and number.isdecimal() and len(number) < 20
+        known = int(number) if run == self._board.run and is_number else None
         request.setHeader("Content-Type", "text/event-stream; charset=utf-8")
         request.setHeader("X-Accel-Buffering", "no")
         if request.method == b"HEAD":

@@ -10,7 +10,8 @@ from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Bearing, Claim
 from sse_twisted.tracks.header import Best, Header, decode_header
 from sse_twisted.tracks.layout import FRAME_SIZE, HEADER_SIZE
-from sse_twisted.tracks.writer import encode_header, write_track
+from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.writer import encode_header, seal, write_track
 from tests.tracks.voyages import sail
 
 FIXES = sail(900, pause=10)
@@ -133,3 +134,12 @@ def test_a_claim_that_is_off_by_rounding_is_no_doubt() -> None:
         data = claiming(COMPLETE, "2s", Best(best.second, best.value + more))
         assert claim(data, "2s").is_doubtful is doubtful
         assert any("claims" in remark for remark in analyse(data).remarks) is doubtful
+
+
+@pytest.mark.parametrize("firmware", [3111, 3129, 9004])
+def test_a_clock_that_jumps_costs_no_claim_but_those_of_the_other_time(firmware: int) -> None:
+    track = write_track(FIXES, identifier=601, firmware=firmware, logging_threshold=0)
+    frames = decode(track).frames.copy()
+    frames["utc"][:10] = 1000
+    data = track[:HEADER_SIZE] + seal(frames)
+    assert {claim.name for claim in analyse(data).claims} == {claim.name for claim in analyse(track).claims}

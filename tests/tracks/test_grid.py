@@ -69,12 +69,20 @@ def test_a_second_is_rounded_down() -> None:
 
 
 def test_a_clock_that_jumps_is_refused() -> None:
-    back, far = sail(1), sail(1)
-    back["utc"][3] = START - 1
-    far["utc"][3] = 2**63 - 1
-    for fixes in (back, far):
-        with pytest.raises(ValueError, match="before the first or more than"):
-            on_grid(fixes, 5)
+    for jump in (2**63 - 1, START + 97 * 3_600_000):
+        far = sail(1)
+        far["utc"][3] = jump
+        with pytest.raises(ValueError, match="after the earliest"):
+            on_grid(far, 5)
+
+
+def test_fixes_in_disorder_have_their_places() -> None:
+    fixes = sail(2)
+    fixes["utc"][3] = START - 400
+    grid = on_grid(fixes, 5)
+    assert (grid.start, grid.length) == (START - 400, 12)
+    assert grid.place.tolist() == [0, 2, 3, 4, 6, 7, 8, 9, 10, 11]
+    assert grid.speed[0] == fixes["speed"][3]
 
 
 def test_no_fix_makes_an_empty_grid() -> None:
