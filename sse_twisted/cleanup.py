@@ -58,7 +58,7 @@ class CleanupService(LoopService):
     def round(self) -> None:
         """Drop every device that answers nobody, and probe those that nobody talks to."""
         before, self._silent = self._silent, set()
-        for visit in list(self._visits.values()):
+        for visit in [visit for visit in self._visits.values() if not visit.dropped]:
             if visit.silences >= SILENCES and visit in before:
                 self._depart(visit, f"no answer to {visit.silences} requests in a row")
                 continue
@@ -79,7 +79,7 @@ class CleanupService(LoopService):
                 return
             conversations = visit.conversations
             gone = await self._why_gone(visit)
-            if not gone or self._visits.get(visit.identifier) is not visit:
+            if not gone or visit.dropped or self._visits.get(visit.identifier) is not visit:
                 return
             if visit.conversations == conversations:
                 self._depart(visit, gone)
@@ -100,6 +100,7 @@ class CleanupService(LoopService):
 
     def _depart(self, visit: Visit, why: str) -> None:
         device = self._fleet[visit.identifier]
+        visit.dropped = True
         self._drop(visit)
         self._log.debug("{device} has been disconnected", device=visit.name, why=why)
         if device.stage is Stage.COLLECTED:
