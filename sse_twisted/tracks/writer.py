@@ -85,6 +85,8 @@ def write_track(
     `logging_threshold` (mm/s; plain firmware: 0); bests and distance are those of all of them. No fix at all, or one,
     gives a header only. Raises ValueError where the times go back, or on for more than four days.
     """
+    if (np.diff(fixes["utc"].astype(np.int64)) < 0).any():
+        raise ValueError("times that go back")
     fixes = fixes.copy()
     fixes["mode"] = np.where(fixes["utc"] % 1000, BETWEEN_MODE, SECOND_MODE)
     header = _header(fixes, identifier, nickname, firmware, timezone, frequency)
