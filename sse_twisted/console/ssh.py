@@ -36,7 +36,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sse_twisted.console.accounts import AccountsError, Patience, check_private, write_private
-from sse_twisted.console.telnet import LOGIN_WITHIN, MOST_SESSIONS
+from sse_twisted.console.telnet import MOST_SESSIONS, expect_login
 from sse_twisted.motion.errors import one_line
 
 OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # whoever can add a key can log in
@@ -185,10 +185,7 @@ class SSHConnectionToConsole(SSHServerTransport):
 
     def connectionMade(self) -> None:
         """Give them a minute."""
-        transport: Any = self.transport
-        if hasattr(transport, "setTcpKeepAlive"):
-            transport.setTcpKeepAlive(1)
-        self._timer = self._clock.callLater(LOGIN_WITHIN, self._give_up)
+        self._timer = expect_login(self.transport, self._clock, self._give_up)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:

@@ -71,6 +71,13 @@ class Terminal(TelnetBootstrapProtocol):
             super().telnet_NAWS(data)
 
 
+def expect_login(transport: Any, clock: IReactorTime, give_up: Callable[[], None]) -> IDelayedCall:
+    """The call that ends a new connection, to be cancelled when somebody has logged in; half-open ones are noticed."""
+    if hasattr(transport, "setTcpKeepAlive"):
+        transport.setTcpKeepAlive(1)
+    return clock.callLater(LOGIN_WITHIN, give_up)
+
+
 @implementer(IRealm)
 class TelnetRealm:
     """Gives whoever has logged in a terminal with a session."""
@@ -152,10 +159,7 @@ class Connection(TelnetTransport):
 
     def connectionMade(self) -> None:
         """Give them a minute."""
-        transport: Any = self.transport
-        if hasattr(transport, "setTcpKeepAlive"):
-            transport.setTcpKeepAlive(1)
-        self._timer = self._clock.callLater(LOGIN_WITHIN, self._give_up)
+        self._timer = expect_login(self.transport, self._clock, self._give_up)
         super().connectionMade()
 
     def write(self, data: bytes) -> None:
