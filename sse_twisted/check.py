@@ -13,10 +13,10 @@ from sse_twisted.command_line import acting_user
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.in_force import InForce
-from sse_twisted.names import names_in_force
+from sse_twisted.names.service import names_in_force
+from sse_twisted.names.system import DNS_PORT, SystemNames
 from sse_twisted.roster import Roster, RosterError, parse_roster
 from sse_twisted.settings import Settings
-from sse_twisted.system_names import DNS_PORT, SystemNames
 
 
 def check(folder: EventFolder, settings: Settings, config: str | None, say: Callable[[str], None]) -> int:

@@ -20,7 +20,7 @@ from sse_twisted.inspection import Inspector
 from sse_twisted.motion.errors import MotionError, Refused, Unreachable
 from sse_twisted.motion.messages import Listing
 from sse_twisted.refiling import RefilingService
-from sse_twisted.results import Held
+from sse_twisted.results.service import Held
 from sse_twisted.verdict import Standing, Verdict, doubts_of, give_verdict
 from sse_twisted.verification import Outcome
 from sse_twisted.visit import Visit

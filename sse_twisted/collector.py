@@ -26,11 +26,11 @@ from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
 from sse_twisted.recollection import Recollection
 from sse_twisted.refiling import RefilingService
-from sse_twisted.results import ResultsService
+from sse_twisted.results.service import ResultsService
+from sse_twisted.results.short_tracks import ShortTracks
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
-from sse_twisted.short_tracks import ShortTracks
 from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
 from sse_twisted.world import World
 

@@ -9,7 +9,7 @@ from sse_twisted.event_folder.names import Track
 from sse_twisted.fleet import TrackGlance
 from sse_twisted.motion.errors import one_line
 from sse_twisted.motion.messages import Listing
-from sse_twisted.results import Held
+from sse_twisted.results.service import Held
 
 
 @frozen

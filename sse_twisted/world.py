@@ -14,7 +14,7 @@ from twisted.web.iweb import IAgent
 from sse_twisted.detection import NameLookup
 from sse_twisted.disk import DiskThreads, Starter
 from sse_twisted.motion.connections import Traffic, device_agent
-from sse_twisted.names import NameService
+from sse_twisted.names.service import NameService
 from sse_twisted.settings import Names
 
 

@@ -19,12 +19,12 @@ from typing import Final
 
 import numpy as np
 
-from sse_twisted.track_report import complaint, details, report_of, row
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.gpx import write_gpx
 from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher
 from sse_twisted.tracks.plot import plot
+from sse_twisted.tracks.report import complaint, details, report_of, row
 from tests.tracks.voyages import small_track
 
 MOST_MEMORY: Final = 30_000_000  # bytes; most is the text of a GPX file, and of files that are 100 KB at most

@@ -1,1 +1,1 @@
-"""What is inside a track: format, integrity, speeds. Pure functions on bytes and arrays, no I/O."""
+"""What is inside a track: format, integrity, speeds. Pure functions on bytes and arrays; only `command` does I/O."""

@@ -13,10 +13,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.commands import CommandError, Commands
-from sse_twisted.days import Day
 from sse_twisted.history import Happening, History
-from sse_twisted.ranking import Place
 from sse_twisted.reports import Missing, TrackReport
+from sse_twisted.results.days import Day
+from sse_twisted.results.ranking import Place
 from sse_twisted.statistics import Figures
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.records import Records

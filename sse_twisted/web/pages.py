@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from sse_twisted.days import State, day_as_csv
+from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.settings import Expected
 from sse_twisted.web.about import compared
 from sse_twisted.web.api import Api, Number

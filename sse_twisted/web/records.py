@@ -8,15 +8,15 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import DeferredLock
 
-from sse_twisted.days import Day, Line, reconcile, sailed_on
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status, local_file_of
 from sse_twisted.fleet import Device, Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
-from sse_twisted.ranking import DISCIPLINES, Place, Sailed, ranking
-from sse_twisted.results import ResultsService, measured_of
+from sse_twisted.results.days import Day, Line, reconcile, sailed_on
+from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
+from sse_twisted.results.service import ResultsService, measured_of
 from sse_twisted.roster import Assignment
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.plot import marks_of, plot

@@ -114,7 +114,7 @@ def season_figures(
             names.append(str(Path(folder) / f"{number}.oao"))
             Path(names[-1]).write_bytes(data)
             written += len(data)
-        command = [sys.executable, "-m", "sse_twisted.track_command", "--json", *names]
+        command = [sys.executable, "-m", "sse_twisted.tracks.command", "--json", *names]
         seconds = best_of(repeat, lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=False))
     yield Figure("season", f"sse-track --json of {tracks} tracks, {written / 1e6:.0f} MB", seconds, "s", 10)
 

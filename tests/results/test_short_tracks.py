@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from sse_twisted.results.short_tracks import Outing, short_outings
 from sse_twisted.settings import Expected, Settings
-from sse_twisted.short_tracks import Outing, short_outings
 from tests.event import MORNING, VirtualEvent, log_of
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s

@@ -9,11 +9,11 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from sse_twisted import results
 from sse_twisted.disk import Disk
 from sse_twisted.fleet import Fleet, Measured
 from sse_twisted.in_force import InForce
-from sse_twisted.results import ResultsService
+from sse_twisted.results import service as results
+from sse_twisted.results.service import ResultsService
 from sse_twisted.settings import Expected, Settings
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.tracks.firmware import BESTS

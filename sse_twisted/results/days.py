@@ -13,11 +13,11 @@ from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.ranking import Sailed, figures_of
 from sse_twisted.reports import TrackReport, entry_report
+from sse_twisted.results.ranking import Sailed, figures_of
+from sse_twisted.results.short_tracks import Outing, short_outings
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
-from sse_twisted.short_tracks import Outing, short_outings
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by track
 

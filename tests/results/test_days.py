@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sse_twisted.days import Day, State, day_as_csv, reconcile, sailed_on
 from sse_twisted.fleet import Device, Stage
+from sse_twisted.results.days import Day, State, day_as_csv, reconcile, sailed_on
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.settings import Expected
 

@@ -16,11 +16,11 @@ from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from twisted.names import dns
 
-from sse_twisted.name_client import NameClient
-from sse_twisted.names import NameService
+from sse_twisted.names.client import NameClient
+from sse_twisted.names.service import NameService
+from sse_twisted.names.system import SystemNames, read_system_names
 from sse_twisted.settings import Names
 from sse_twisted.simulator.dns import DnsMode, NameServer
-from sse_twisted.system_names import SystemNames, read_system_names
 from tests.simulator.wire import on_the_reactor
 
 ROUTER, OTHER = ("192.168.0.1", 53), ("192.168.0.2", 53)
@@ -362,7 +362,7 @@ class TestALateAnswer:
         assert asking.results == []
 
     def test_is_awaited_for_so_many_names_only(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sse_twisted.name_client.MOST_ASKED", 100)
+        monkeypatch.setattr("sse_twisted.names.client.MOST_ASKED", 100)
         for number in range(150):
             asking.ask(f"motion-{number}", "motion-lan")
             asking.clock.advance(0.03)
@@ -376,7 +376,7 @@ class TestALateAnswer:
         assert asking.results == [f"10.0.0.{number}" for number in range(100, 150)]
 
     def test_of_one_too_many_is_not_even_asked_for(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sse_twisted.name_client.MOST_ASKED", 3)
+        monkeypatch.setattr("sse_twisted.names.client.MOST_ASKED", 3)
         for number in range(5):
             asking.ask(f"motion-{number}")
         assert asking.results == [None, None]
@@ -719,7 +719,7 @@ async def test_a_stranger_who_knows_the_number_is_not_believed(reactor: Any) -> 
 def test_a_stub_that_passes_on_no_bare_names_is_gone_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
     stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
-    monkeypatch.setattr("sse_twisted.system_names.BEHIND_THE_STUB", str(behind))
+    monkeypatch.setattr("sse_twisted.names.system.BEHIND_THE_STUB", str(behind))
     assert read_system_names(str(stub), "").servers == (("127.0.0.53", 53),)
     behind.write_text("nameserver 192.168.0.1\nsearch other\n")
     names = read_system_names(str(stub), "")
@@ -731,7 +731,7 @@ def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
 ) -> None:
     stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
     stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
-    monkeypatch.setattr("sse_twisted.system_names.BEHIND_THE_STUB", str(behind))
+    monkeypatch.setattr("sse_twisted.names.system.BEHIND_THE_STUB", str(behind))
     said: list[str] = []
     log = Logger(namespace="test", observer=cast(ILogObserver, lambda event: said.append(formatEvent(event))))
     service = NameService(Clock(), log, lambda: Names(resolver_file=str(stub), hosts_file=""))

@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import DatagramProtocol
 from twisted.names import dns
 
-from sse_twisted.system_names import Server
+from sse_twisted.names.system import Server
 
 LISTENED_FOR = 10.0  # s that an answer is awaited; whoever asked has long been told that there is none
 HINT_LASTS = 60.0  # s that a late answer is given to those who ask next

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.names import MM_PER_S
-from sse_twisted.track_report import best_of
 from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.report import best_of
 
 # Each discipline and the ledger's key of what the device claims (mm/s), "" where the ledger has none.
 DISCIPLINES = {

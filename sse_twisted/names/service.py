@@ -11,10 +11,10 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from sse_twisted import system_names
-from sse_twisted.name_client import NameClient
+from sse_twisted.names import system as system_files
+from sse_twisted.names.client import NameClient
+from sse_twisted.names.system import DNS_PORT, SystemNames, read_system_names
 from sse_twisted.settings import Names, split_address
-from sse_twisted.system_names import DNS_PORT, SystemNames, read_system_names
 
 LARGEST_ANSWER = 4096  # bytes
 SILENCE = 10.0  # s without any answer until the network counts as lost
@@ -64,7 +64,7 @@ class NameService(Service):
         self._doubt()
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
-        seen = (settings, *(_stamp(file) for file in (*files, system_names.BEHIND_THE_STUB)))
+        seen = (settings, *(_stamp(file) for file in (*files, system_files.BEHIND_THE_STUB)))
         if seen == self._seen:
             return
         self._seen = seen

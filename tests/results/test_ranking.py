@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.ranking import Figure, Sailed, figures_of, ranking
-from sse_twisted.track_report import report_of
+from sse_twisted.results.ranking import Figure, Sailed, figures_of, ranking
 from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.report import report_of
 from tests.event import track
 
 ENTRY = {"500m_best": 20_057, "10s_best": 20_074, "2s_best": 20_094, "status": "completed"}

@@ -27,8 +27,8 @@ from sse_twisted.fleet import Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
 from sse_twisted.settings import Expected
-from sse_twisted.track_report import COLUMNS, Report, best_in, best_of, report_of
 from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of
 
 FILE = "tracks.json"
 LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
