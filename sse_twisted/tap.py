@@ -22,6 +22,7 @@ from sse_twisted.demo import Demo
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
+from sse_twisted.garbage import GarbageService
 from sse_twisted.original_settings import read_original_settings
 from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import Settings, SettingsError, read_settings
@@ -194,13 +195,13 @@ def makeService(options: Options) -> IService:
             demo = _demo(reactor, options)
         beside = _beside(reactor, options, demo.collector)
         signals = SignalService(reactor, demo.reload)
-        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor))
+        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor), GarbageService())
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
     beside = _beside(reactor, options, collector)
     signals = SignalService(reactor, collector.reload)
-    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor))
+    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor), GarbageService())
 
 
 def _demo(reactor: Any, options: Options) -> Demo:

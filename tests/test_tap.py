@@ -17,6 +17,7 @@ import sse_twisted
 from sse_twisted.collector import Collector
 from sse_twisted.console.service import ConsoleService
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.garbage import GarbageService
 from sse_twisted.readiness import ReadinessService
 from sse_twisted.settings import SettingsError
 from sse_twisted.signals import SignalService
@@ -430,6 +431,7 @@ class TestMakeService:
             ConsoleService,
             WebService,
             ReadinessService,
+            GarbageService,
         ]
         assert collector.in_force.settings.event.folder == str(event)
         assert not collector.running
@@ -444,4 +446,5 @@ class TestMakeService:
             Collector,
             ConsoleService,
             ReadinessService,
+            GarbageService,
         ]

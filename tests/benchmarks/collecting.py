@@ -12,6 +12,7 @@ from twisted.internet.defer import maybeDeferred
 from sse_twisted.collector import Collector
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device
+from sse_twisted.garbage import GarbageService
 from sse_twisted.settings import read_settings
 from sse_twisted.world import real_world
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
@@ -45,6 +46,7 @@ class Observed:
         folder = EventFolder(Path(settings.event.folder))
         self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
         self._collector.fleet.observe(self._tell)
+        GarbageService().startService()
         if blame:
             self._blame = Blame(self._watch)
         return {}
