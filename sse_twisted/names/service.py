@@ -17,6 +17,7 @@ from sse_twisted.names.system import DNS_PORT, SystemNames, read_system_names
 from sse_twisted.settings import Names, split_address
 
 LARGEST_ANSWER = 4096  # bytes
+READ_AT_ONCE = 512  # bytes, some ten answers; a thousand, come in one go, would keep the reactor for 0.1 s
 SILENCE = 10.0  # s without any answer until the network counts as lost
 DOUBT = 3.0  # s without any answer until a name is asked for that every server knows
 KNOWN_NAME = "localhost"  # some routers are silent about names that they don't know; RFC 6761 says what this one is
@@ -40,6 +41,7 @@ class NameService(Service):
         """Open the socket."""
         super().startService()
         self._socket = self._reactor.listenUDP(0, self.client, maxPacketSize=LARGEST_ANSWER)
+        self._socket.maxThroughput = READ_AT_ONCE
 
     def stopService(self) -> Deferred[None] | None:
         """Close the socket."""

@@ -1,0 +1,60 @@
+"""The pace at which connections to devices are begun."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+
+from sse_twisted.motion.connections import BETWEEN_CONNECTIONS, Traffic
+
+
+class Crowd:
+    """Some who want to begin a connection at the same moment."""
+
+    def __init__(self, count: int) -> None:
+        self.clock = Clock()
+        self.begun: list[int] = []
+        self.traffic = Traffic(self.clock)
+        self.turns = [Deferred.fromCoroutine(self._begin(number)) for number in range(count)]
+
+    async def _begin(self, number: int) -> None:
+        await self.traffic.turn()
+        self.begun.append(number)
+
+
+def test_the_first_begins_at_once_and_the_others_one_after_the_other() -> None:
+    crowd = Crowd(3)
+    assert crowd.begun == [0]
+    crowd.clock.advance(BETWEEN_CONNECTIONS / 2)
+    assert crowd.begun == [0]
+    crowd.clock.advance(BETWEEN_CONNECTIONS / 2)
+    assert crowd.begun == [0, 1]
+    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    assert crowd.begun == [0, 1, 2]
+
+
+def test_a_reactor_that_is_late_begins_one_and_not_all_that_are_due() -> None:
+    crowd = Crowd(50)
+    crowd.clock.advance(1.0)
+    assert crowd.begun == [0, 1]
+
+
+def test_who_comes_after_a_rest_begins_at_once() -> None:
+    crowd = Crowd(1)
+    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    assert crowd.traffic.turn().called
+    assert not crowd.traffic.turn().called
+
+
+def test_who_is_cancelled_keeps_nobody_waiting() -> None:
+    crowd = Crowd(3)
+    crowd.turns[1].addErrback(lambda failure: failure.trap(CancelledError))
+    crowd.turns[1].cancel()
+    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    assert crowd.begun == [0, 2]
+
+
+def test_nothing_is_left_to_do_when_all_have_begun() -> None:
+    crowd = Crowd(2)
+    crowd.clock.pump([BETWEEN_CONNECTIONS] * 3)
+    assert crowd.clock.getDelayedCalls() == []
