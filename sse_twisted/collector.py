@@ -47,7 +47,7 @@ class Collector(MultiService):
         super().__init__()
         self.in_force = in_force = InForce(settings)
         self.journal = Journal(folder.logs, lambda: in_force.settings.log)
-        self.log = log = self.journal.log
+        self.log = log = in_force.log = self.journal.log
         clock = world.clock
         self.history = History()
         self.journal.observe(self.history.note)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from attrs import frozen
 from twisted.internet.defer import DeferredSemaphore
+from twisted.logger import Logger
 
 from sse_twisted.event_folder.names import Claims
 from sse_twisted.roster import Roster
@@ -50,6 +51,7 @@ class InForce:
     """Read by all services at each use, so that a change needs no restart."""
 
     def __init__(self, settings: Settings, roster: Roster | None = None) -> None:
+        self.log = Logger()  # told of observers that fail; the event's own as soon as there is one
         self.settings = settings
         self.roster = roster or Roster()
         self.limits = Limits(settings)
@@ -129,5 +131,8 @@ class InForce:
         return Claims(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
 
     def _publish(self) -> None:
-        for observer in self._observers:
-            observer()
+        for observer in list(self._observers):
+            try:
+                observer()
+            except Exception:  # noqa: BLE001 - one who looks on must not keep a change from the others
+                self.log.failure("An observer of settings and roster failed")
