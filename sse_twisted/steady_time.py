@@ -18,7 +18,12 @@ class SteadyTime(Service):
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
 
+    def privilegedStartService(self) -> None:
+        """Give the reactor its clock, for good: what listens at a low port begins with its calls before the others."""
+        super().privilegedStartService()
+        self._reactor.seconds = time.monotonic
+
     def startService(self) -> None:
-        """Give the reactor its clock, for good."""
+        """The same, for who starts without privileges."""
         super().startService()
         self._reactor.seconds = time.monotonic

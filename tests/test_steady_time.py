@@ -33,3 +33,13 @@ def test_the_clock_of_a_reactor_is_its_own_until_the_service_starts() -> None:
     before = clock.seconds()
     assert before > 0.0
     assert clock.seconds() >= before
+
+
+def test_calls_that_begin_while_a_low_port_is_had_are_by_the_same_clock() -> None:
+    clock = Clock()
+    service = SteadyTime(clock)
+    service.privilegedStartService()
+    before = clock.seconds()
+    assert before > 0.0
+    service.startService()
+    assert clock.seconds() >= before

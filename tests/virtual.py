@@ -122,7 +122,8 @@ class _Port:
         return IPv4Address("TCP", *self.place)
 
     def stopListening(self) -> Deferred[None]:
-        self.reactor.listeners.pop(self.place, None)
+        if (factory := self.reactor.listeners.pop(self.place, None)) is not None:
+            factory.doStop()
         return succeed(None)
 
 
@@ -170,6 +171,7 @@ class VirtualReactor(Clock):
         if place in self.listeners:
             raise error.CannotListenError(interface, port, OSError("taken"))
         self.listeners[place] = factory
+        factory.doStart()
         return _Port(self, place)
 
     def connectTCP(self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None) -> Any:  # noqa: N803 - of IReactorTCP

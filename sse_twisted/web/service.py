@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,7 +13,10 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
+from twisted.web.http import combinedLogFormatter, datetimeToLogString
+from twisted.web.iweb import IAccessLogFormatter
 from twisted.web.server import Request, Site
+from zope.interface import provider
 
 from sse_twisted.collector import Collector
 from sse_twisted.web.api import Api
@@ -29,6 +33,19 @@ from sse_twisted.web.stream import Streams
 DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
 IDLE = 60.0  # s until a connection on which nothing is asked is closed
 MOST_CONNECTIONS = 500
+
+
+def access_log(utc: Callable[[], float]) -> Any:
+    """What writes lines on requests into twistd's log, in the usual form; `utc` gives s since 1970.
+
+    The site's own date is of the reactor's clock, which counts from when the computer was switched on.
+    """
+
+    @provider(IAccessLogFormatter)
+    def line(timestamp: str, request: Request) -> str:
+        return str(combinedLogFormatter(datetimeToLogString(utc()), request))
+
+    return line
 
 
 class _Doors(WrappingFactory):
@@ -77,7 +94,8 @@ class WebService(Service):
         )
         guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
-        site = Site(cast(Any, self.router), BoundedRequest, timeout=IDLE, reactor=reactor)
+        log_line = access_log(lambda: collector.fleet.now)
+        site = Site(cast(Any, self.router), BoundedRequest, timeout=IDLE, reactor=reactor, logFormatter=log_line)
         site.noisy = False
         site.displayTracebacks = False
         self._doors = _Doors(site)

@@ -6,7 +6,7 @@ import datetime
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import treq
@@ -19,6 +19,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
+from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
 from twisted.web.client import Agent
 
 from sse_twisted.web.service import WebService
@@ -34,7 +35,7 @@ HELLO = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
 class TestAPlaceThatIsTaken:
     def test_the_default_one_does_not_keep_the_collector_from_its_work(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
-        event.reactor.listenTCP(8080, object(), interface="127.0.0.1")
+        event.reactor.listenTCP(8080, Factory(), interface="127.0.0.1")
         collector = event.start()
         web = WebService(event.reactor, collector, None, None)
         web.startService()
@@ -44,11 +45,24 @@ class TestAPlaceThatIsTaken:
         web.stopService()
 
     def test_one_that_was_asked_for_is_an_error_at_the_start(self, event: VirtualEvent) -> None:
-        event.reactor.listenTCP(8090, object(), interface="127.0.0.1")
+        event.reactor.listenTCP(8090, Factory(), interface="127.0.0.1")
         web = WebService(event.reactor, event.start(), "tcp:8090:interface=127.0.0.1", None)
         with pytest.raises(CannotListenError):
             web.privilegedStartService()
         web.board.close()
+
+
+def test_requests_are_logged_by_the_date_of_the_event(desk: Desk) -> None:
+    lines: list[str] = []
+    observer = cast(ILogObserver, lambda event: lines.append(formatEvent(event)))
+    globalLogPublisher.addObserver(observer)
+    try:
+        desk.advance(3600.0)
+        desk.get("/healthz")
+    finally:
+        globalLogPublisher.removeObserver(observer)
+    (line,) = (line for line in lines if "/healthz" in line)
+    assert '[17/Oct/2022:17:00:00 +0000] "GET /healthz HTTP/1.1" 200 6' in line
 
 
 def test_after_the_end_nobody_listens_and_nothing_is_left(event: VirtualEvent) -> None:
