@@ -1,57 +1,71 @@
-"""What is remarkable about a device, in the words of the original's log. A finding never stops the collecting."""
+"""What a device says about itself, beside what is expected of it. A finding never stops the collecting.
+
+One list of facts serves the log, in the words of the original's, the findings on the board, and the device's page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
 from twisted.logger import LogLevel
 
-from sse_twisted.motion.messages import DeviceSettings, Motion
+from sse_twisted.motion.errors import BadAnswer
+from sse_twisted.motion.messages import DeviceSettings, Motion, info_of, settings_of
 from sse_twisted.settings import Expected
 
 
 @frozen
-class Remark:
-    """One line about a device; a warning is a finding."""
+class Fact:
+    """One thing that it says."""
 
-    level: Any  # of LogLevel
     subject: str  # what it is about: said once in a visit
-    text: str
+    actual: str  # for the eye, with its unit
+    expected: str  # "" where nothing is
+    ok: bool
+    text: str  # in the log; and among the findings where it is not as expected
+    usual: Any = LogLevel.debug  # of LogLevel: at which it is logged where it is
 
     @property
-    def is_finding(self) -> bool:
-        """Whether somebody should do something about it."""
-        return bool(self.level is LogLevel.warn)
+    def level(self) -> Any:
+        """At which it is logged."""
+        return self.usual if self.ok else LogLevel.warn
 
 
-def remarks_on_info(motion: Motion, expected: Expected) -> Iterator[Remark]:
+def facts_of_info(motion: Motion, expected: Expected) -> Iterator[Fact]:
     """Firmware, storage and battery."""
-    name = motion.firmware_name
-    if expected.firmwares and name is not None:
-        approved = name in expected.firmwares
-        word = "approved" if approved else "not approved"
-        yield Remark(LogLevel.debug if approved else LogLevel.warn, "firmware", f"firmware is {word} ({name})")
+    if (name := motion.firmware_name) is not None:
+        approved = expected.firmwares
+        ok = not approved or name in approved
+        text = f"firmware is {'approved' if ok else 'not approved'} ({name})" if approved else f"firmware is {name}"
+        yield Fact("firmware", name, " or ".join(approved), ok, text)
     if (level := motion.storage) is not None:
-        full = LogLevel.warn if level > expected.storage else LogLevel.debug
-        yield Remark(full, "storage", f"storage is {level}% full")
+        ok = level <= expected.storage
+        yield Fact("storage", f"{level} % full", f"at most {expected.storage} %", ok, f"storage is {level}% full")
     if (level := motion.battery) is not None:
-        low = LogLevel.warn if level < expected.battery else LogLevel.info
-        yield Remark(low, "battery", f"battery level is {level}%")
+        ok, text = level >= expected.battery, f"battery level is {level}%"
+        yield Fact("battery", f"{level} %", f"at least {expected.battery} %", ok, text, LogLevel.info)
 
 
-def remarks_on_settings(settings: DeviceSettings, expected: Expected) -> Iterator[Remark]:
+def facts_of_settings(settings: DeviceSettings, expected: Expected) -> Iterator[Fact]:
     """GNSS rate, one log per day, time zone and LED, where the device has them."""
-    for subject, actual, wanted in (
-        ("GNSS rate", settings.gnss_rate, expected.gnss_rate),
-        ("one log per day", settings.one_log_per_day, expected.one_log_per_day),
-        ("timezone", settings.timezone, expected.timezone),
-        ("LED flash", settings.flash, expected.flash),
+    for subject, unit, actual, wanted in (
+        ("GNSS rate", " Hz", settings.gnss_rate, expected.gnss_rate),
+        ("one log per day", "", settings.one_log_per_day, expected.one_log_per_day),
+        ("timezone", " minutes", settings.timezone, expected.timezone),
+        ("LED flash", "", settings.flash, expected.flash),
     ):
-        if actual is None:
-            continue
-        if actual == wanted:
-            yield Remark(LogLevel.debug, subject, f"{subject} is {actual}")
-        else:
-            yield Remark(LogLevel.warn, subject, f"{subject} is incorrect ({actual})")
+        if actual is not None:
+            ok = actual == wanted
+            text = f"{subject} is {actual}" if ok else f"{subject} is incorrect ({actual})"
+            yield Fact(subject, f"{actual}{unit}", f"{wanted}{unit}", ok, text)
+
+
+def facts_of_answers(info: Any, settings: Any, expected: Expected) -> Iterator[Fact]:
+    """All of the parsed info.json and settings.json; None and nonsense give none."""
+    with suppress(BadAnswer):
+        yield from facts_of_info(info_of(info), expected)
+    with suppress(BadAnswer):
+        yield from facts_of_settings(settings_of(settings), expected)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from sse_twisted.detection import INFO, Sighting
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.findings import Remark, remarks_on_info, remarks_on_settings
+from sse_twisted.findings import Fact, facts_of_info, facts_of_settings
 from sse_twisted.fleet import Fleet
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.client import LARGEST_LISTING, SMALL_ANSWER, MotionClient
@@ -58,7 +58,7 @@ class Inspector:
                     settings, tree = DeviceSettings(), None
         known = self._folder.timezone
         visit.timezone = settings.timezone if tree else await self._disk.run(known, visit.identifier)
-        self._say(visit, remarks_on_settings(settings, self._in_force.settings.expected))
+        self._say(visit, facts_of_settings(settings, self._in_force.settings.expected))
         if tree is not None:
             await self._disk.write(self._folder.store_answer, visit.identifier, SETTINGS[1:], tree)
 
@@ -91,15 +91,15 @@ class Inspector:
     def _take_info(self, visit: Visit, motion: Motion) -> None:
         if motion.battery is not None:
             self._fleet.update(visit.identifier, battery=motion.battery)
-        self._say(visit, remarks_on_info(motion, self._in_force.settings.expected))
+        self._say(visit, facts_of_info(motion, self._in_force.settings.expected))
 
-    def _say(self, visit: Visit, remarks: Iterable[Remark]) -> None:
-        """Log each subject once in a visit, and keep the warnings as findings."""
-        for remark in remarks:
-            if remark.subject in visit.remarked:
+    def _say(self, visit: Visit, facts: Iterable[Fact]) -> None:
+        """Log each subject once in a visit, and keep as findings what is other than expected."""
+        for fact in facts:
+            if fact.subject in visit.remarked:
                 continue
-            visit.remarked.add(remark.subject)
-            self._log.emit(remark.level, "{device} {remark}", device=visit.name, remark=remark.text)
-            if remark.is_finding:
+            visit.remarked.add(fact.subject)
+            self._log.emit(fact.level, "{device} {fact}", device=visit.name, fact=fact.text)
+            if not fact.ok:
                 findings = self._fleet[visit.identifier].findings
-                self._fleet.update(visit.identifier, findings=(*findings, remark.text))
+                self._fleet.update(visit.identifier, findings=(*findings, fact.text))

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from sse_twisted.findings import facts_of_answers
 from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.settings import Expected
-from sse_twisted.web.about import compared
 from sse_twisted.web.api import Api, Number
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.records import Records
@@ -114,7 +114,7 @@ class RecordPages:
         identifier = asked.parameters["identifier"]
         detail = await self._api.detail(identifier)
         answers = await self._records.answers(identifier)
-        about = tuple(compared(answers.info, answers.settings, self._settings()))
+        about = tuple(facts_of_answers(answers.info, answers.settings, self._settings()))
         measured = self._records.measured(identifier)
         return self._page("device.html", detail=detail, about=about, measured=measured, now=self._board.now)
 

@@ -106,7 +106,7 @@ class TestOtherPages:
         page = desk.get("/devices/601").text
         assert "completed, verified" in page
         assert "can be disconnected" in page
-        assert re.search(r"time zone.*?<td>60</td><td>60</td>.*?as expected", page, re.DOTALL)
+        assert re.search(r"timezone.*?<td>60 minutes</td><td>60 minutes</td>.*?as expected", page, re.DOTALL)
 
     def test_a_day_is_there_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
