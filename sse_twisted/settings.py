@@ -109,8 +109,8 @@ class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one_log_per_day: Annotated[int, Meta(ge=0, le=1)] = 0
     timezone: Annotated[int, Meta(ge=-840, le=840)] = 60  # minutes east of UTC
     flash: Annotated[int, Meta(ge=0, le=255)] = 1  # LED
-    short_hours: Percent = 40  # % of the day's median: who recorded less has a short track; 0 = never
-    short_distance: Percent = 40  # % of the day's median, likewise
+    short_hours: Percent = 40  # % of the day's median: a device with less has a short track; 0 = never
+    short_distance: Percent = 20  # % of the day's median, likewise; why these two: `results.short_tracks`
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -57,7 +57,7 @@ DEFAULTS: dict[str, object] = {
     "expected.timezone": 60,
     "expected.flash": 1,
     "expected.short_hours": 40,
-    "expected.short_distance": 40,
+    "expected.short_distance": 20,
     "filters.best_500m": 1.0,
     "web.hosts": (),
     "web.streams": 100,

@@ -15,7 +15,7 @@ from sse_twisted.event_folder.ledger import Status
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
-from sse_twisted.results.short_tracks import Outing, short_outings
+from sse_twisted.results.short_tracks import Recorded, short_tracks
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
 
@@ -26,7 +26,7 @@ class State(StrEnum):
     """What became of an assignment on one day."""
 
     COLLECTED = "collected"
-    SHORT = "short"  # collected, and much less than the others have
+    SHORT = "short"  # collected, and much less than the others have: see `short_tracks`
     MISSING = "missing"  # the device was here, and tracks of the day are not
     LEFT_EARLY = "left early"  # it has gone with them
     NEVER_SEEN = "never seen"
@@ -72,11 +72,12 @@ def reconcile(
 
     `seen` are the devices that answered on that day or later, `devices` what is known now if the day is today.
     """
+    of_day = {identifier: entries_of(day, entries) for identifier, entries in ledgers.items()}
     reports = {
-        identifier: [entry_report(identifier, name, entry) for name, entry in entries_of(day, entries)]
-        for identifier, entries in ledgers.items()
+        identifier: [entry_report(identifier, name, entry) for name, entry in entries]
+        for identifier, entries in of_day.items()
     }
-    short = short_outings({identifier: _outing(mine) for identifier, mine in reports.items()}, expected)
+    short = short_tracks({identifier: _recorded(entries) for identifier, entries in of_day.items()}, expected)
     carriers = _carriers(day, assignments)
     lines = []
     for assignment in carriers.values():
@@ -176,9 +177,14 @@ def _judge(
     return State.NEVER_SEEN, ""
 
 
-def _outing(reports: Iterable[TrackReport]) -> Outing:
-    counted = [report for report in reports if report.status != Status.SKIPPED]
-    return Outing(sum(report.hours for report in counted), sum(report.kilometres for report in counted))
+def _recorded(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Recorded]:
+    """What the board compares, too: all that is wanted, whether it is here or not."""
+    reports = ((entry_report(0, name, entry), entry) for name, entry in entries)
+    return [
+        Recorded(report.name, report.hours, report.kilometres, entry.get("end_date") != 0)
+        for report, entry in reports
+        if report.status != Status.SKIPPED
+    ]
 
 
 def _is_unassigned(report: TrackReport) -> bool:

@@ -73,7 +73,14 @@ class TestState:
     def test_much_less_than_the_others_is_short(self) -> None:
         others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
         state, remark = of_ann({track(1): entry(hours=0.5)}, others=others)
-        assert (state, remark) == (State.SHORT, "short track: 0.5 hours, the median is 5.0")
+        assert (state, remark) == (State.SHORT, f"short track {track(1)}: 0.5 hours, the median is 5.0")
+
+    def test_two_halves_of_a_day_and_what_is_skipped_are_not_short(self) -> None:
+        others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
+        halves = {track(1): entry(hours=1.8), track(2): entry(hours=1.8), track(3): entry("skipped", hours=0.1)}
+        assert of_ann(halves, others=others) == (State.COLLECTED, "")
+        in_the_van = {track(1): entry(hours=0.5), track(2): entry("skipped", hours=5.0)}
+        assert of_ann(in_the_van, others=others)[0] is State.SHORT
 
     def test_damage_is_remarked(self) -> None:
         ledger = {track(1): entry(outcome="damaged", damage="bad frame at byte 512")}

@@ -1,36 +1,101 @@
 from __future__ import annotations
 
+import datetime
+import json
+from pathlib import Path
+
 import pytest
 
-from sse_twisted.results.short_tracks import Outing, short_outings
-from sse_twisted.settings import Expected, Settings
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.names import Claims, event_tracks
+from sse_twisted.fleet import Device, TrackGlance
+from sse_twisted.results.days import State, reconcile
+from sse_twisted.results.short_tracks import Recorded, recorded_on, short_tracks
+from sse_twisted.roster import parse_roster
+from sse_twisted.settings import Expected, Filters, Settings
 from tests.event import MORNING, VirtualEvent, log_of
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
+HOUR = 3_600_000
+USUAL = (4.0, 5.0, 6.0, 5.0, 5.0)  # hours
 
 
-def outings(*hours: float, km_per_hour: float = 10.0) -> dict[int, Outing]:
-    return {601 + number: Outing(value, value * km_per_hour) for number, value in enumerate(hours)}
+def days(*hours: float | tuple[float, ...]) -> dict[int, list[Recorded]]:
+    """Of devices from 601 on, the hours of each track; at 10 km an hour."""
+    return {
+        601 + number: [
+            Recorded(f"{letter}.oao", value, value * 10.0)
+            for letter, value in zip("abc", [each] if isinstance(each, float) else each, strict=False)
+        ]
+        for number, each in enumerate(hours)
+    }
 
 
 class TestComparison:
-    def test_much_less_than_the_median_is_short(self) -> None:
-        found = short_outings(outings(4.0, 5.0, 1.9, 6.0, 5.0), Expected(short_hours=40))
-        assert found == {603: "short track: 1.9 hours, the median is 5.0"}
+    def test_much_less_than_the_median_is_short_and_names_the_track(self) -> None:
+        found = short_tracks(days(*USUAL, 1.9), Expected(short_hours=40))
+        assert found == {606: "short track a.oao: 1.9 hours, the median is 5.0"}
 
     def test_as_much_as_the_threshold_is_not(self) -> None:
-        assert short_outings(outings(4.0, 5.0, 2.0, 6.0, 5.0), Expected(short_hours=40)) == {}
+        assert short_tracks(days(*USUAL, 2.0), Expected(short_hours=40)) == {}
 
     def test_distance_counts_where_the_hours_are_as_usual(self) -> None:
-        found = short_outings(outings(5.0, 5.0, 5.0, 5.0) | {605: Outing(5.0, 3.0)}, Expected())
-        assert found == {605: "short track: 3.0 km, the median is 50.0"}
+        found = short_tracks(days(*USUAL) | {606: [Recorded("a.oao", 5.0, 3.0)]}, Expected())
+        assert found == {606: "short track a.oao: 3.0 km, the median is 50.0"}
+
+    def test_two_halves_with_a_lunch_between_them_are_none(self) -> None:
+        assert short_tracks(days(*USUAL, (1.8, 1.8)), Expected(short_hours=40)) == {}
+
+    def test_ten_minutes_in_the_evening_beside_a_whole_day_are_none(self) -> None:
+        assert short_tracks(days(*USUAL, (5.0, 0.17)), Expected()) == {}
+
+    def test_of_several_that_make_up_no_day_the_longest_is_named(self) -> None:
+        found = short_tracks(days(*USUAL, (0.2, 1.0, 0.1)), Expected())
+        assert found == {606: "short track b.oao and 2 more: 1.3 hours, the median is 5.0"}
 
     @pytest.mark.parametrize("hours", [(5.0, 5.0, 5.0, 0.1), (0.0, 0.0, 5.0, 5.0, 5.0, 0.1)])
     def test_a_few_are_nothing_to_compare_with(self, hours: tuple[float, ...]) -> None:
-        assert short_outings(outings(*hours), Expected()) == {}
+        assert short_tracks(days(*hours), Expected()) == {}
+
+    def test_who_was_only_switched_on_and_off_did_not_sail_and_makes_no_median(self) -> None:
+        assert short_tracks(days(*USUAL, *[0.0] * 20, 0.5), Expected()) == {
+            626: "short track a.oao: 0.5 hours, the median is 5.0"
+        }
+
+    def test_a_track_that_was_never_finalised_may_be_of_any_length(self) -> None:
+        flat = [Recorded("a.oao", 0.5, 5.0), Recorded("b.oao", 0.0, 0.0, finalised=False)]
+        assert short_tracks(days(*USUAL) | {606: flat}, Expected()) == {}
 
     def test_a_threshold_of_zero_turns_it_off(self) -> None:
-        assert short_outings(outings(5.0, 5.0, 5.0, 5.0, 0.1), Expected(short_hours=0, short_distance=0)) == {}
+        assert short_tracks(days(*USUAL, 0.1), Expected(short_hours=0, short_distance=0)) == {}
+
+
+FOUND_IN_2022 = {
+    18: {634: "short track DNK112CTT_634_20221018_124924.oao: 2.2 km, the median is 35.8"},
+    21: {643: "short track UQU120XLR_643_20221021_144009.oao: 1.9 hours, the median is 6.6"},
+}
+
+
+@pytest.mark.parametrize("day", range(15, 22))
+def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_same(captures: Path, day: int) -> None:
+    """Two in the week: few enough to be looked at."""
+    folder, date = EventFolder(captures / "event-2022"), datetime.date(2022, 10, day)
+    roster = parse_roster(folder.roster.read_bytes())
+    recorded = {}
+    for identifier in folder.identifiers():
+        claims = Claims(roster.of(identifier), roster.days, Filters().best_500m, folder.timezone(identifier))
+        tracks = event_tracks(identifier, folder.listing(identifier), claims)
+        glances = tuple(
+            TrackGlance(t.name, t.day, t.log.length, t.log.end_date, t.log.duration, t.log.distance, 0)
+            for t in tracks
+            if not t.skipped
+        )
+        recorded[identifier] = recorded_on(date, Device(identifier, tracks=glances))
+    found = short_tracks(recorded, Expected())
+    assert found == FOUND_IN_2022.get(day, {})
+    ledgers = {number: json.loads(folder.ledger_path(number).read_text()) for number in folder.identifiers()}
+    lines = reconcile(date, roster.assignments, ledgers, frozenset(ledgers), {}, Expected()).lines
+    assert {line.id: line.remark for line in lines if line.state is State.SHORT} == found
 
 
 class TestFinding:
@@ -46,7 +111,7 @@ class TestFinding:
     def test_it_is_on_the_device_and_in_the_log_once(self, short: VirtualEvent) -> None:
         short.start()
         short.arrive(601, 602, 603, 604, 605)
-        short.until("motion-605 short track: 0.0 hours, the median is 0.0")
+        short.until("motion-605 short track ABC605XYZ_605_20221017_090000.oao: 0.0 hours, the median is 0.0")
         short.leave(605)
         short.advance(30.0)
         short.arrive(605)
@@ -64,6 +129,15 @@ class TestFinding:
         short.until("motion-605 short track")
         short.arrive(*range(606, 612))
         short.until("motion-611 can be disconnected")
+        short.advance(5.0)
+        assert not short.known(605).findings
+
+    def test_it_goes_when_the_other_half_of_the_day_turns_up(self, short: VirtualEvent) -> None:
+        short.start()
+        short.arrive(601, 602, 603, 604, 605)
+        short.until("motion-605 short track")
+        short.servers[605].device.logs.append(log_of(605, MORNING + 3 * HOUR, fixes=140))
+        short.wake_all()
         short.advance(5.0)
         assert not short.known(605).findings
 
