@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
+from typing import Any
 
 from attrs import evolve
 from msgspec.structs import replace
@@ -15,8 +16,8 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Status
-from sse_twisted.event_folder.names import Claims, Track, all_tracks
+from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.names import Claims, Named, Track, all_tracks, log_key
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.history import History
 from sse_twisted.in_force import InForce
@@ -250,7 +251,7 @@ class Commands:
         """In a thread: what the ledger says, and what the device lists of other times."""
         entries = self._folder.entries(identifier)
         try:
-            listed = all_tracks(identifier, self._folder.listing(identifier), claims)
+            listed = all_tracks(identifier, self._folder.listing(identifier), claims, self._named(identifier))
         except (OSError, MotionError):  # never inspected
             listed = ()
         others = [track for track in listed if not track.of_event and track.name not in entries]
@@ -273,11 +274,11 @@ class Commands:
         if self._scanner.visits.get(visit.identifier) is not visit:
             raise CommandError(f"{visit.name} has gone")
         self._log.info("{device} {track} is asked for", device=visit.name, track=track.name)
-        here = self._when(visit.identifier, lambda _: self._is_completed(visit, track))
+        here = self._when(visit.identifier, lambda _: bool(self._completed(visit, track)))
         self._in_force.ask_for(visit.identifier, track.log.file)
         visit.wake()
         await here
-        return entry_report(visit.identifier, track.name, self._entry(visit, track))
+        return entry_report(visit.identifier, *self._completed(visit, track)[0])
 
     def _find(self, visit: Visit, name: str, claims: Claims) -> Track:
         """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted."""
@@ -285,7 +286,8 @@ class Commands:
             listing = self._folder.listing(visit.identifier)
         except (OSError, MotionError):
             raise CommandError(f"{visit.name}: its listing is not known yet") from None
-        tracks = all_tracks(visit.identifier, listing, claims)
+        named = self._named(visit.identifier)
+        tracks = all_tracks(visit.identifier, listing, claims, named)
         found = [track for track in tracks if name in (track.name, track.local_file, track.log.file)]
         if not found:
             raise CommandError(f"{visit.name} lists no track {one_line(name)}")
@@ -294,15 +296,28 @@ class Commands:
         if visit.ledger is not None and self._folder.held(found[0], visit.ledger) is not None:
             raise CommandError(f"{found[0].name} is here: {found[0].local_file}")
         asked_for = evolve(claims, asked_for=claims.asked_for | {found[0].log.file})
-        wanted = all_tracks(visit.identifier, listing, asked_for)
+        wanted = all_tracks(visit.identifier, listing, asked_for, named)
         return next(track for track in wanted if track.log == found[0].log)
 
-    def _entry(self, visit: Visit, track: Track) -> dict[str, object]:
-        return visit.ledger.entries.get(track.name, {}) if visit.ledger is not None else {}
+    def _named(self, identifier: int) -> tuple[Named, ...]:
+        """In a thread: the logs that have a name in the ledger, and keep its number."""
+        try:
+            ledger = Ledger.read(self._folder.ledger_path(identifier))
+        except OSError:
+            ledger = None
+        return ledger.named() if ledger is not None else ()
 
-    def _is_completed(self, visit: Visit, track: Track) -> bool:
-        entry = self._entry(visit, track)
-        return entry.get("status") == Status.COMPLETED and entry.get("size") == track.log.size
+    def _completed(self, visit: Visit, track: Track) -> list[tuple[str, dict[str, Any]]]:
+        """The entry of a track that is here now, whatever its name is by now, and however much it has grown."""
+        entries = visit.ledger.entries if visit.ledger is not None else {}
+        return [
+            (name, entry)
+            for name, entry in entries.items()
+            if entry.get("status") == Status.COMPLETED
+            and (entry.get("motion_file"), entry.get("start_date")) == log_key(track.log)
+            and type(entry.get("size")) is int
+            and entry["size"] >= track.log.size
+        ]
 
 
 def _number(identifier: object) -> object:

@@ -13,8 +13,9 @@ from twisted.internet.task import deferLater
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.fleet import Stage
 from sse_twisted.settings import Filters, Settings, SettingsError
+from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
-from tests.event import MORNING, VirtualEvent, log_of
+from tests.event import MORNING, VirtualEvent, log_of, track
 
 T = TypeVar("T")
 HOUR = 3_600_000
@@ -253,6 +254,51 @@ class TestFetch:
         commands.fetch(601, OLD)
         event.until("can be disconnected")
         assert event.tracks()[f"gpslogs/unassigned/20220917/{OLD}"]
+
+    @pytest.fixture
+    def renumbered(self, event: VirtualEvent, commands: Commands) -> Commands:
+        """602 listed two skipped logs of the same second, and only the second one is left."""
+        event.settings = Settings(filters=Filters(best_500m=99.0))
+        commands.reload()
+        logs = event.servers[602].device.logs
+        logs.append(SimulatedLog("/logs/2022/10/again.oao", track(602, fixes=300)))
+        event.arrive(602)
+        event.until("motion-602 can be disconnected")
+        del logs[0]
+        event.wake_all()
+        event.advance(2)
+        return commands
+
+    @pytest.mark.parametrize("name", ["/logs/2022/10/again.oao", "ABC602XYZ_602_20221017_090000-2.oao"])
+    def test_a_track_keeps_the_number_of_its_name(self, event: VirtualEvent, renumbered: Commands, name: str) -> None:
+        fetching = renumbered.fetch(602, name)
+        event.advance(2)
+        assert result(fetching).local_file == "gpslogs/20221017/ABC602XYZ_602_20221017_090000-2.oao"
+        assert list(event.tracks().values())[-1] == track(602, fixes=300)
+
+    def test_a_track_that_gets_another_name_meanwhile_is_waited_for(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        device = event.servers[601].device
+        device.add_fault(parse_fault("404")[0], path=device.logs[1].path)
+        fetching = commands.fetch(601, OLD)
+        event.until("motion-601 must stay connected")
+        event.people[0]["Start Date"] = "2022-09-01"
+        event.write_roster()
+        event.advance(5)
+        device.clear_faults()
+        event.advance(60)
+        assert result(fetching).name == "ABC601XYZ_601_20220917_090000.oao"
+
+    def test_a_track_that_grows_meanwhile_is_waited_for(self, event: VirtualEvent, commands: Commands) -> None:
+        device = event.servers[601].device
+        device.add_fault(parse_fault("404")[0], path=device.logs[1].path)
+        fetching = commands.fetch(601, OLD)
+        event.until("motion-601 must stay connected")
+        device.logs[1].grow(50)
+        device.clear_faults()
+        event.advance(20)
+        assert event.tracks()[result(fetching).local_file] == device.logs[1].content
 
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):

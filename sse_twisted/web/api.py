@@ -8,17 +8,17 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
-from twisted.internet import defer
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.history import Happening, History
+from sse_twisted.motion.errors import one_line
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.results.days import Day
 from sse_twisted.results.ranking import Place
 from sse_twisted.statistics import Figures
 from sse_twisted.web.board import Board, Changes, Summary
+from sse_twisted.web.orders import Orders
 from sse_twisted.web.records import Records
 from sse_twisted.web.routing import JSON, Answer, Asked, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams
@@ -26,7 +26,6 @@ from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
 EVENT_STREAM = "text/event-stream"
-WAIT = 5.0  # s for the outcome of a command that takes its time; then it is said that it has begun
 
 Number = Annotated[int, Meta(ge=1, le=999_999, description="The number on the sticker of a device.")]
 Date = Annotated[datetime.date, Meta(description="A day of the event; today if it is left out.")]
@@ -119,14 +118,14 @@ class Api:
         board: Board,
         streams: Streams,
         records: Records,
-        clock: IReactorTime,
+        orders: Orders,
     ) -> None:
         self._commands = commands
         self._history = history
         self._board = board
         self._streams = streams
         self._records = records
-        self._clock = clock
+        self._orders = orders
 
     def routes(self) -> tuple[Route, ...]:
         """All of them, with what they take and give."""
@@ -269,7 +268,7 @@ class Api:
 
     async def retry(self, asked: Asked) -> Answer:
         """Look at a device again."""
-        return await self._do(lambda: self._commands.retry(asked.parameters["identifier"]))
+        return await self._begin(asked, "retry", self._commands.retry)
 
     async def forget(self, asked: Asked) -> Answer:
         """Begin anew with a device."""
@@ -277,7 +276,10 @@ class Api:
 
     async def fetch(self, asked: Asked) -> Answer:
         """Want a track."""
-        return await self._do(lambda: self._commands.fetch(asked.parameters["identifier"], asked.body.track))
+        track = asked.body.track
+        return await self._begin(
+            asked, f"fetch of {one_line(track)}", lambda number: self._commands.fetch(number, track)
+        )
 
     async def waive(self, asked: Asked) -> Answer:
         """Give up what a device had."""
@@ -303,15 +305,18 @@ class Api:
             commands=True,
         )
 
-    async def _do(self, command: Callable[[], Any]) -> Answer:
-        """Do it, and wait a little for the outcome of what takes its time."""
+    async def _do(self, command: Callable[[], str | None]) -> Answer:
+        """Do what is done at once."""
         try:
-            result = command()
-            if isinstance(result, Deferred):
-                await result.addTimeout(WAIT, self._clock)
-                return json_answer(Done(True))
+            return json_answer(Done(True, command() or ""))
         except CommandError as error:
             raise Refusal(409, str(error)) from None
-        except defer.TimeoutError:
-            return json_answer(Done(False, "it has begun, and goes on"), 202)
-        return json_answer(Done(True, result if isinstance(result, str) else ""))
+
+    async def _begin(self, asked: Asked, what: str, command: Callable[[int], Deferred[Any]]) -> Answer:
+        """Begin with what takes its time, and wait a little for its outcome."""
+        identifier: int = asked.parameters["identifier"]
+        try:
+            done = await self._orders.is_done(f"motion-{identifier}", what, command(identifier))
+        except CommandError as error:
+            raise Refusal(409, str(error)) from None
+        return json_answer(Done(True)) if done else json_answer(Done(False, "it has begun, and goes on"), 202)

@@ -23,6 +23,7 @@ from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.health import Health
 from sse_twisted.web.openapi import described
+from sse_twisted.web.orders import Orders
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
@@ -84,7 +85,8 @@ class WebService(Service):
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
         records = Records(collector.folder, collector.disk, collector.fleet, in_force, collector.results)
-        api = Api(collector.commands, collector.history, self.board, self.streams, records, reactor)
+        self._orders = Orders(reactor, collector.log)
+        api = Api(collector.commands, collector.history, self.board, self.streams, records, self._orders)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
             *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
@@ -141,6 +143,7 @@ class WebService(Service):
         if not self.running:
             return None
         super().stopService()
+        self._orders.close()
         self.streams.close()
         self.board.close()
         port, self.port = self.port, None

@@ -151,6 +151,13 @@ class Desk:
         headers = {"Authorization": f"Bearer {self.token}"} | headers
         return self.ask("POST", f"/api/v1/{path}", {} if body is None else body, **headers)
 
+    def begin(self, path: str) -> Deferred[Any]:
+        """A command whose answer is not waited for."""
+        headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": ["application/json"]})
+        place = f"http://{PLACE}/api/v1/{path}".encode()
+        asking: Deferred[Any] = self._agent.request(b"POST", place, headers, _Body(b"{}"))
+        return asking
+
     def listen(self, path: str = "/api/v1/events", **headers: str) -> Listening:
         """Follow a stream."""
         asking = self._http.get(f"http://{PLACE}{path}", headers=_named(headers), unbuffered=True)

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.fleet import Stage
+from tests.event import MORNING, log_of
 from tests.web.desk import Desk
 
 DAY = "2022-10-17"
+MONTH = 30 * 24 * 3_600_000
+OLD = "motion-601_20220917_090000.oao"
 
 
 @pytest.fixture
@@ -70,6 +76,49 @@ class TestCommands:
         busy.event.servers[601].device.latency = 9.0
         answer = busy.command("devices/601/retry")
         assert (answer.status, answer.json["done"]) == (202, False)
+
+    def test_what_takes_its_time_goes_on_and_its_end_is_logged(
+        self, busy: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        busy.event.servers[601].device.logs.append(log_of(601, MORNING - MONTH))
+        busy.event.wake_all()
+        busy.advance(2.0)
+
+        def slowly(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            seconds = 7.0 if function.__name__ == "_find" else 0.0
+            return deferLater(busy.reactor, seconds, function, *args)
+
+        monkeypatch.setattr(busy.collector.disk, "_start", slowly)
+        assert busy.command("devices/601/fetch", {"track": OLD}).status == 202
+        busy.event.until(f"INFO motion-601 fetch of {OLD}, as asked for on the board, is done")
+        assert busy.event.ledger(601)[OLD]["status"] == "completed"
+
+    def test_what_comes_to_nothing_after_the_answer_is_logged(self, busy: Desk) -> None:
+        busy.event.servers[601].device.latency = 9.0
+        assert busy.command("devices/601/retry").status == 202
+        assert busy.command("devices/601/forget").status == 200
+        text = "WARN motion-601 retry, as asked for on the board, came to nothing: motion-601 has gone"
+        assert busy.event.said(text)
+
+    def test_who_hangs_up_has_commanded_all_the_same(self, busy: Desk) -> None:
+        busy.event.servers[601].device.latency = 3.0
+        asking = busy.begin("devices/601/retry")
+        busy.advance(1.0)
+        asking.addErrback(lambda _: None)
+        asking.cancel()
+        busy.event.until("motion-601 retry, as asked for on the board, is done")
+        assert len(busy.event.said("motion-601 can be disconnected")) == 2
+
+    def test_at_the_end_what_is_under_way_is_given_up(self, busy: Desk) -> None:
+        observers = len(busy.collector.fleet._observers)
+        busy.event.servers[601].device.latency = 9.0
+        assert busy.command("devices/601/retry").status == 202
+        asking = busy.begin("devices/601/retry")
+        asking.addErrback(lambda _: None)
+        busy.advance(1.0)
+        busy.close()
+        assert len(busy.event.said("motion-601 retry, as asked for on the board, is given up")) == 1
+        assert len(busy.collector.fleet._observers) == observers - 1  # the board's own
 
     def test_what_can_not_be_done_is_said(self, busy: Desk) -> None:
         answer = busy.command("devices/602/retry")
