@@ -12,6 +12,8 @@ from sse_twisted.fleet import Device
 from sse_twisted.history import Happening
 from sse_twisted.roster import Assignment
 
+LARGEST_FIGURE = 2**62  # in a ledger that we did not write there may be what no program can reckon with
+
 
 @frozen
 class TrackReport:
@@ -98,7 +100,9 @@ def log_report(track: Track) -> TrackReport:
 
 def _number(entry: Mapping[str, Any], key: str) -> float:
     value = entry.get(key)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return 0.0
+    return value if abs(value) <= LARGEST_FIGURE else 0.0
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:

@@ -158,6 +158,21 @@ class EventFolder:
             return None
         return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
 
+    def track_bytes(self, local_file: str, most: int) -> bytes | None:
+        """The first `most` bytes of a track that a ledger names; None if that is no file below `gpslogs`.
+
+        Raises no OSError. The ledger may be somebody else's: with characters that no path has, with a link that leads
+        elsewhere, or with a pipe for which one would wait for ever.
+        """
+        try:
+            path = (self.root / local_file).resolve(strict=True)
+            if not path.is_relative_to((self.root / "gpslogs").resolve()) or not path.is_file():
+                return None
+            with path.open("rb") as file:
+                return file.read(most)
+        except (OSError, ValueError, RuntimeError):  # the last one of links in a circle
+            return None
+
     def partial(self, track: Track) -> PartialTrack:
         """Where the bytes of a track gather until it is whole."""
         return PartialTrack(self.root, track)

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.names import Named, Track
-from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, LogEntry
+from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
 from sse_twisted.verification import Outcome
 
 
@@ -150,10 +150,15 @@ def _words(fetched: Fetched) -> dict[str, Any]:
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
     """What a ledger holds, for somebody who only looks: {} if it can't be read, and nothing is set aside."""
     try:
-        tree = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        tree = json.loads(data, object_pairs_hook=_encodable if b"\\ud" in data.lower() else None)
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: entry for name, entry in tree.items() if _is_entry(entry)} if isinstance(tree, dict) else {}
+
+
+def _encodable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {encodable(key): encodable(value) if isinstance(value, str) else value for key, value in pairs}
 
 
 def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:

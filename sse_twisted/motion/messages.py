@@ -155,14 +155,14 @@ def _check_depth(tree: Any, what: str) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
-        name = _encodable(key)
+        name = encodable(key)
         if name in result:
             raise ValueError(f"key {one_line(name, 40)!r} twice")
-        result[name] = _encodable(value) if isinstance(value, str) else value
+        result[name] = encodable(value) if isinstance(value, str) else value
     return result
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Without halves of surrogate pairs, which no file and no log takes."""
     if text.isascii():
         return text

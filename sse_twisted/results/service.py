@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from attrs import field, frozen
 from twisted.application.service import Service
@@ -26,11 +24,11 @@ from sse_twisted.event_folder.ledger import local_file_of
 from sse_twisted.fleet import Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
+from sse_twisted.results.kept import FILE, reports_in
 from sse_twisted.settings import Expected
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of
 
-FILE = "tracks.json"
 LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
 
@@ -187,13 +185,9 @@ class ResultsService(Service):
         self._fleet.update(held.identifier, measured=(*others, measured), findings=(*device.findings, *findings))
 
     def _examine(self, held: Held) -> Report | None:
-        """The report of a track; None if it is not there, or not the one that the ledger means. Blocks."""
-        path = self._folder.root / held.local_file
-        try:
-            if path.stat().st_size > LARGEST:
-                return None
-            data = path.read_bytes()
-        except OSError:
+        """The report of a track; None if it is not there, too large, or not the one that the ledger means. Blocks."""
+        data = self._folder.track_bytes(held.local_file, LARGEST + 1)
+        if data is None or len(data) > LARGEST:
             return None
         digest = hashlib.sha256(data).hexdigest()
         if held.sha256 not in ("", digest):
@@ -222,16 +216,16 @@ class ResultsService(Service):
         """The results of a device; torn or foreign ones are set aside. Blocks."""
         path = self._folder.motion(identifier) / FILE
         try:
-            tree = json.loads(path.read_bytes())
+            reports = reports_in(path.read_bytes())
         except FileNotFoundError:
             return {}
-        except (ValueError, RecursionError, IsADirectoryError):
-            tree = None
+        except IsADirectoryError:
+            reports = None
         except OSError as error:  # they are made anew
             kept.unreadable.append((path, f"it is left there ({error.strerror})"))
             return {}
-        if isinstance(tree, dict) and all(map(_is_report, tree.values())):
-            return tree
+        if reports is not None:
+            return reports
         try:
             kept.unreadable.append((path, f"it is kept as {set_aside(path)}"))
         except OSError as error:
@@ -250,8 +244,3 @@ def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:
     header = report["header"]
     if header and header["frequency"] not in (0, expected.gnss_rate):
         yield f"was logged at {header['frequency']} Hz"
-
-
-def _is_report(value: Any) -> bool:
-    keys = ("session", "header", "remarks", "claimed", "doubtful", "whole", "sha256")
-    return isinstance(value, dict) and all(key in value for key in keys)

@@ -12,7 +12,7 @@ from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.settings import Expected
 from sse_twisted.web.api import Api, Number
 from sse_twisted.web.board import Board, Changes
-from sse_twisted.web.records import Records
+from sse_twisted.web.records import Records, TooLarge
 from sse_twisted.web.rendering import COLUMNS, Renderer, StaticFile
 from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams
@@ -120,7 +120,10 @@ class RecordPages:
 
     async def plot(self, asked: Asked) -> Answer:
         """A track as a picture: speed over time, and the path."""
-        picture = await self._records.plot(asked.parameters["identifier"], asked.parameters["track"])
+        try:
+            picture = await self._records.plot(asked.parameters["identifier"], asked.parameters["track"])
+        except TooLarge as error:
+            raise Refusal(413, str(error)) from None
         if picture is None:
             raise Refusal(404, "there is no such track here")
         return Answer(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": PICTURE_POLICY})

@@ -16,10 +16,14 @@ from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
 from sse_twisted.results.days import Day, Line, reconcile, sailed_on
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
-from sse_twisted.results.service import ResultsService, measured_of
+from sse_twisted.results.service import LARGEST, ResultsService, measured_of
 from sse_twisted.roster import Assignment
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.plot import marks_of, plot
+
+
+class TooLarge(Exception):
+    """A track that nobody can have sailed, and that would take all memory to draw."""
 
 
 @frozen
@@ -64,7 +68,7 @@ class Records:
         return tuple(measured_of(name, report) for name, report in sorted(results.items()))
 
     async def plot(self, identifier: int, name: str) -> str | None:
-        """A picture of a track that is here, as SVG; None if it is not. One is drawn at a time."""
+        """A picture of a track that is here, as SVG; None if it is not. Raises TooLarge. One is drawn at a time."""
         async with self._drawing:
             return await self._disk.run(self._plot, identifier, name)
 
@@ -91,10 +95,12 @@ class Records:
         path = local_file_of(name, entry)
         if path is None or entry.get("status") != Status.COMPLETED or not path.lower().endswith(OAO):
             return None
-        try:
-            analysis = analyse((self._folder.root / path).read_bytes())
-        except OSError:
+        data = self._folder.track_bytes(path, LARGEST + 1)
+        if data is None:
             return None
+        if len(data) > LARGEST:
+            raise TooLarge(f"{name} has more than {LARGEST // 2**20} MiB: it is not drawn")
+        analysis = analyse(data)
         assignments = self._in_force.roster.of(identifier)
         sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_")), "")
         return plot(analysis.track, marks_of(analysis.session), " · ".join(filter(None, [sailor, name])))

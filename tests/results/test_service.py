@@ -153,6 +153,77 @@ def test_torn_results_are_set_aside_and_made_anew(event: VirtualEvent, torn: byt
     assert (event.folder.motion(601) / "tracks.json.unusable.1").read_bytes() == torn
 
 
+SPEED = {"kn": 30.0, "km/h": 55.6, "m/s": 15.4}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"session": "x"},
+        {"session": {"bests": [], "5x10s": None}},
+        {"session": {"bests": {"2s": {}}, "5x10s": None}},
+        {"session": {"bests": {"2s": [SPEED | {"m/s": "fast"}]}, "5x10s": None}},
+        {"session": {"bests": {"2s": [SPEED | {"m/s": 1e308}]}, "5x10s": None}},
+        {"session": {"bests": {"2s": [SPEED | {"m/s": float("nan")}]}, "5x10s": None}},
+        {"session": {"bests": {}}},
+        {"header": {"frequency": "5"}},
+        {"header": []},
+        {"remarks": "odd"},
+        {"remarks": [7]},
+        {"claimed": {"2s": 7}},
+        {"claimed": {"2s": {"value": 10**400, "bearing": "exact"}}},
+        {"claimed": {"2s": {"value": 7, "bearing": "as it likes"}}},
+        {"sha256": None},
+        {"whole": "yes"},
+    ],
+    ids=str,
+)
+def test_results_of_another_shape_are_set_aside_and_made_anew(
+    event: VirtualEvent, captured: dict[str, Any], odd: dict[str, Any]
+) -> None:
+    file = event.folder.motion(601) / "tracks.json"
+    file.write_text(json.dumps({NAME: captured | odd}))
+    event.start()
+    event.until("tracks.json could not be read: it is kept as")
+    event.advance(1)
+    assert kept(event) == {NAME: captured}
+
+
+@pytest.fixture
+def captured(event: VirtualEvent) -> dict[str, Any]:
+    """What an earlier run made of the track of 601, which is away."""
+    event.person(601)
+    path = event.root / "gpslogs" / "20221017" / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(track(601))
+    entry = {"status": "completed", "local_file": f"gpslogs/20221017/{NAME}", "size": 1}
+    event.folder.motion(601).mkdir(parents=True)
+    (event.folder.motion(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
+    event.start()
+    event.advance(1)
+    event.stop()
+    report: dict[str, Any] = kept(event)[NAME]
+    return report
+
+
+def test_results_are_read_again_as_they_were_written(event: VirtualEvent, captured: dict[str, Any]) -> None:
+    event.start()
+    event.advance(1)
+    assert not event.said("tracks.json")
+    assert kept(event) == {NAME: captured}
+
+
+def test_an_odd_path_in_a_ledger_keeps_no_other_track_from_being_measured(event: VirtualEvent) -> None:
+    odd = {"status": "completed", "local_file": "gpslogs/20221017/\0.oao", "size": 1}
+    event.folder.motion(600).mkdir(parents=True)
+    (event.folder.motion(600) / "downloads.json").write_text(json.dumps({"A_600_20221017_090000.oao": odd}))
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    event.until("can be disconnected")
+
+
 def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: object, tree: object) -> None:
         raise OSError(28, "No space left on device")

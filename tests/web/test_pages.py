@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from sse_twisted.fleet import Stage
-from tests.event import VirtualEvent
+from sse_twisted.results.service import LARGEST
+from tests.event import VirtualEvent, track
 from tests.web.desk import Desk
 
 EVIL = '<script>alert("x")</script>'
@@ -99,6 +103,19 @@ class TestTheBoard:
         assert sum(weights) < 100_000
 
 
+def write_holes(path: Path, size: int) -> None:
+    """A file of that many bytes, none of which takes any room."""
+    path.touch()
+    os.truncate(path, size)
+
+
+def keep_ledger(desk: Desk, entries: dict[str, dict[str, object]]) -> None:
+    """Let somebody else have written the ledger of 601."""
+    folder = desk.event.folder.motion(601)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "downloads.json").write_text(json.dumps(entries))
+
+
 class TestOtherPages:
     def test_a_device_shows_what_it_says_beside_what_is_expected(self, desk: Desk) -> None:
         desk.event.arrive(601)
@@ -117,6 +134,60 @@ class TestOtherPages:
         table = desk.get("/days/2022-10-17.csv")
         assert table.headers["content-type"] == "text/csv; charset=utf-8"
         assert "2022-10-17,601,Sailor 601,,ABC601XYZ,collected,ABC601XYZ_601_20221017_090000.oao" in table.text
+
+    @pytest.mark.parametrize(
+        ("what", "status"),
+        [
+            ("nothing", 404),
+            ("a folder", 404),
+            ("a pipe", 404),
+            ("a link out of the event folder", 404),
+            ("a link to itself", 404),
+            ("a link inside", 200),
+            ("no track", 200),
+            ("an empty file", 200),
+            ("a track that nobody can have sailed", 413),
+        ],
+    )
+    def test_what_is_no_track_has_no_picture(self, desk: Desk, tmp_path: Path, what: str, status: int) -> None:
+        folder = tmp_path / "gpslogs" / "20221017"
+        folder.mkdir(parents=True)
+        place, outside = folder / TRACK, tmp_path.parent / f"{tmp_path.name}.oao"
+        outside.write_bytes(track(601))
+        (folder / "other.oao").write_bytes(track(601))
+        make: dict[str, Callable[[], object]] = {
+            "nothing": lambda: None,
+            "a folder": place.mkdir,
+            "a pipe": lambda: os.mkfifo(place),
+            "a link out of the event folder": lambda: place.symlink_to(outside),
+            "a link to itself": lambda: place.symlink_to(TRACK),
+            "a link inside": lambda: place.symlink_to("other.oao"),
+            "no track": lambda: place.write_bytes(b"<html>"),
+            "an empty file": place.touch,
+            "a track that nobody can have sailed": lambda: write_holes(place, LARGEST + 1),
+        }
+        make[what]()
+        keep_ledger(desk, {TRACK: {"status": "completed", "local_file": f"gpslogs/20221017/{TRACK}"}})
+        assert desk.get(f"/devices/601/{TRACK}.svg").status == status
+
+    @pytest.mark.parametrize(
+        "local_file", ["gpslogs/\0.oao", "gpslogs/" + "x" * 5000 + ".oao", "gpslogs/\ud800.oao", "/etc/passwd", 7, None]
+    )
+    @pytest.mark.parametrize("name", [TRACK, "odd.oao"])
+    def test_an_odd_path_in_a_ledger_is_no_track(self, desk: Desk, local_file: object, name: str) -> None:
+        keep_ledger(desk, {name: {"status": "completed", "local_file": local_file}})
+        assert desk.get(f"/devices/601/{name}.svg").status == 404
+        assert desk.get("/devices/601").status == 200
+
+    @pytest.mark.parametrize("odd", [10**400, -(10**30), float("inf"), float("nan"), "\udfff", True, None])
+    def test_names_and_figures_of_a_ledger_that_make_no_sense_harm_nobody(self, desk: Desk, odd: object) -> None:
+        figures = ("size", "duration", "distance", "500m_best", "start_date", "end_date", "damage", "outcome")
+        names = (TRACK, f"{TRACK}\0", f"\ud800{TRACK}", f"<b>{TRACK}")
+        keep_ledger(desk, {name: {"status": "completed", **dict.fromkeys(figures, odd)} for name in names})
+        day = "2022-10-17"
+        paths = [f"/days/{day}", f"/days/{day}.csv", f"/days/{day}.json", "/devices/601", "/ranking", "/"]
+        paths += [f"/api/v1/{path}" for path in (f"days/{day}", f"tracks?day={day}", "devices/601", "ranking", "fleet")]
+        assert {path: desk.get(path).status for path in paths} == dict.fromkeys(paths, 200)
 
     def test_the_ranking_says_whose_figures_these_are(self, desk: Desk) -> None:
         desk.event.arrive(601, 602)
