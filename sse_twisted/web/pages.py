@@ -170,6 +170,7 @@ class StaticFiles:
         if file is None:
             raise Refusal(404, "there is no such file")
         headers = {"ETag": self._tag, "Cache-Control": "no-cache"}
-        if asked.header("if-none-match") == self._tag:
+        known = {tag.strip().removeprefix("W/") for tag in asked.header("if-none-match").split(",")}
+        if known & {self._tag, "*"}:
             return Answer(b"", file.kind, 304, headers)
         return Answer(file.data, file.kind, headers=headers)

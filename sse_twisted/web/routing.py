@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -213,14 +214,23 @@ def _body(request: Request, route: Route) -> Any:
 
 def _send(request: Request, answer: Answer) -> None:
     body = answer.body
-    request.setResponseCode(answer.status)
+    request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
     request.setHeader("Content-Type", answer.kind)
     for name, value in answer.headers.items():
         request.setHeader(name, value)
-    if len(body) > WORTH_PACKING and "gzip" in header(request, "accept-encoding"):
+    if len(body) > WORTH_PACKING and _takes_gzip(request):
         request.setHeader("Content-Encoding", "gzip")
         request.setHeader("Vary", "Accept-Encoding")
         body = gzip.compress(body, 1, mtime=0)
-    request.setHeader("Content-Length", str(len(body)))
+    if answer.status != HTTPStatus.NOT_MODIFIED:  # of which it would be the length of what is not sent
+        request.setHeader("Content-Length", str(len(body)))
     request.write(body)
     request.finish()
+
+
+def _takes_gzip(request: Request) -> bool:
+    for choice in header(request, "accept-encoding").lower().split(","):
+        coding, _, quality = choice.replace(" ", "").partition(";q=")
+        if coding == "gzip":
+            return quality.strip("0.") != "" or not quality
+    return False

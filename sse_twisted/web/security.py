@@ -77,7 +77,7 @@ class Guard:
     def __call__(self, request: Request, route: Route | None) -> None:
         """Look at the request before its handler does."""
         host = header(request, "host").lower()
-        if not self._is_ours(host):
+        if len(request.requestHeaders.getRawHeaders(b"host", ())) != 1 or not self._is_ours(host):
             raise Refusal(421, "this is not the name of this machine; see web.hosts in the configuration")
         if route is None or request.method in (b"GET", b"HEAD"):
             return
@@ -104,7 +104,10 @@ class Guard:
         if (header(request, "sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
             return False
         origin = header(request, "origin")
-        return not origin or urlsplit(origin).netloc.lower() == host
+        try:
+            return not origin or urlsplit(origin).netloc.lower() == host
+        except ValueError:
+            return False
 
     def _check_token(self, request: Request) -> None:
         scheme, _, given = header(request, "authorization").partition(" ")

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, field, frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -97,6 +97,18 @@ class Listening(Protocol):
         return [data for _, kind, data in self.events if kind == "board"]
 
 
+@define(eq=False)
+class _Talking(Protocol):
+    heard: bytes = b""
+    ended: bool = False
+
+    def dataReceived(self, data: bytes) -> None:
+        self.heard += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.ended = True
+
+
 class Desk:
     """Starts everything at once; devices come when the event lets them."""
 
@@ -167,6 +179,20 @@ class Desk:
         answer.original.deliverBody(listening)
         self.advance(0.05)
         return listening
+
+    def talk(self, *pieces: bytes, seconds: float = 0.2) -> tuple[bytes, bool]:
+        """What comes back on a connection when these bytes are sent, and whether it was closed."""
+        talking = _Talking()
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 8080)
+        connectProtocol(endpoint, talking)
+        self.advance(0.05)
+        transport: Any = talking.transport
+        transport.write(b"".join(pieces))
+        self.advance(seconds)
+        heard, ended = talking.heard, talking.ended
+        transport.loseConnection()
+        self.advance(0.05)
+        return heard, ended
 
     def close(self) -> None:
         """End the web server; the event ends the collector."""
