@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import settings
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.event import VirtualEvent
+
+settings.register_profile("untimed", deadline=None)  # a machine that has other things to do is no mistake of ours
+settings.load_profile("untimed")
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 
