@@ -169,14 +169,17 @@ class Router(Resource):
     def _report(self, failure: Failure, request: Request) -> None:
         if failure.check(CancelledError):  # nobody waits for the answer any more
             return
-        self._log.failure("{method} {path} failed", failure, method=_text(request.method), path=_text(request.path))
+        self._log.failure(
+            "{method} {path} failed", failure, method=readable(request.method), path=readable(request.path)
+        )
         if request.startedWriting:
             cast(Any, request.channel).transport.abortConnection()
         else:
             _send(request, self._refuse(request, Refusal(500, "this failed; the log says why")))
 
 
-def _text(data: bytes) -> str:
+def readable(data: bytes) -> str:
+    """Bytes of a request, for a line of a log."""
     return data.decode("ascii", errors="backslashreplace")[:200]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,12 +10,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.http import combinedLogFormatter, datetimeToLogString
-from twisted.web.iweb import IAccessLogFormatter
+from twisted.web import http
 from twisted.web.server import Request, Site
-from zope.interface import provider
 
 from sse_twisted.collector import Collector
 from sse_twisted.web.api import Api
@@ -27,7 +25,7 @@ from sse_twisted.web.orders import Orders
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
-from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer
+from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer, readable
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 
@@ -36,17 +34,22 @@ IDLE = 60.0  # s until a connection on which nothing is asked is closed
 MOST_CONNECTIONS = 500
 
 
-def access_log(utc: Callable[[], float]) -> Any:
-    """What writes lines on requests into twistd's log, in the usual form; `utc` gives s since 1970.
+class _Site(Site):
+    """Tells of requests at the level "debug": twistd's log is about devices, whoever looks on."""
 
-    The site's own date is of the reactor's clock, which counts from when the computer was switched on.
-    """
+    noisy = False
 
-    @provider(IAccessLogFormatter)
-    def line(timestamp: str, request: Request) -> str:
-        return str(combinedLogFormatter(datetimeToLogString(utc()), request))
+    def __init__(self, router: Router, reactor: Any, log: Logger) -> None:
+        super().__init__(cast(Any, router), BoundedRequest, timeout=IDLE, reactor=reactor)
+        self.displayTracebacks = False
+        self._log = log
 
-    return line
+    def log(self, request: http.Request) -> None:
+        """Tell of one that was answered."""
+        text = "{client} asked for {method} {uri}: {status}"
+        client = getattr(request.getClientAddress(), "host", "somebody")  # a socket of a path knows no host
+        method, uri = readable(request.method), readable(request.uri)
+        self._log.debug(text, client=client, method=method, uri=uri, status=request.code)
 
 
 class _Doors(WrappingFactory):
@@ -96,11 +99,7 @@ class WebService(Service):
         )
         guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
-        log_line = access_log(lambda: collector.fleet.now)
-        site = Site(cast(Any, self.router), BoundedRequest, timeout=IDLE, reactor=reactor, logFormatter=log_line)
-        site.noisy = False
-        site.displayTracebacks = False
-        self._doors = _Doors(site)
+        self._doors = _Doors(_Site(self.router, reactor, collector.log))
 
     @property
     def token_file(self) -> Path:

@@ -178,7 +178,7 @@ class TestBodies:
                 answer = command(busy, path, body)
                 assert status(answer) == 400, (path, body[:40])
                 assert answer.rpartition(b"\r\n\r\n")[2].startswith(b'{"status":400,"detail":"')
-        assert busy.event.lines[before:] == []
+        assert all(" asked for POST " in line for line in busy.event.lines[before:])
 
     @pytest.mark.parametrize("track", ["\\u0000", "../../etc/passwd", "/logs/\\n\\u001b[31m", "{device}"])
     def test_words_of_a_command_stay_on_their_line(self, busy: Desk, track: str) -> None:
