@@ -32,12 +32,19 @@ class Summary(Struct, frozen=True):
 
     today: datetime.date
     collected: Annotated[int, Meta(description="of those who are expected today")]
+    to_switch_off: Annotated[int, Meta(description="of the collected ones, those that are still on")]
+    waived: Annotated[int, Meta(description="of those who are expected today: nobody waits for what is missing")]
     expected: Annotated[int, Meta(description="devices that somebody carries today")]
     others: Annotated[int, Meta(description="devices that were collected today and that nobody carries")]
     bytes: Annotated[int, Meta(description="of today's tracks that are here")]
     arrived_at: Annotated[float | None, Meta(description="s since 1970, when a device last arrived")]
     columns: Annotated[dict[str, int], Meta(description="devices in each")]
     conditions: tuple[Condition, ...]
+
+    @property
+    def gone(self) -> int:
+        """How many of the collected ones have left."""
+        return self.collected - self.to_switch_off
 
     @property
     def troubles(self) -> tuple[Condition, ...]:
@@ -233,6 +240,8 @@ class Board:
         return Summary(
             today=today,
             collected=sum(bool(tile.file_id) for tile in done),
+            to_switch_off=sum(bool(tile.file_id) for tile in done if tile.column is Column.SWITCH_OFF),
+            waived=sum(bool(tile.file_id) for tile in tiles if tile.column is Column.GONE and tile.waived),
             expected=sum(bool(tile.file_id) for tile in tiles),
             others=sum(not tile.file_id for tile in done),
             bytes=sum(bytes_of(device, today) for device in self._fleet if device.stage is not Stage.ABSENT),

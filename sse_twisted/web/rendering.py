@@ -43,10 +43,10 @@ TITLES = {
 WORDS = {"left-early": "wake it again", "keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
 HINTS = {
     "left-early": "Gone with tracks missing: wake it again, or waive it.",
-    "keep-on": "Something is missing. It is tried again by itself.",
+    "keep-on": "Tried again by itself.",
     "switch-off": "All is here and verified: into the processed bucket.",
     "working": "Not done yet: leave it on.",
-    "expected": "On today's roster, not seen yet.",
+    "expected": "Not seen yet.",
     "gone": "Done today.",
 }
 SUBJECTS = {  # of a condition: when all is well, and when it is not

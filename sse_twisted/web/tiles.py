@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -40,6 +40,15 @@ class Download(Struct, frozen=True):
     rate: Annotated[float, Meta(description="bytes a second, 0 = not known yet")]
 
 
+class Figures(Struct, frozen=True):
+    """What some tracks come to, as the device lists them."""
+
+    tracks: int
+    hours: float
+    km: float
+    knots: Annotated[float, Meta(description="best over 500 m, 0 = none")]
+
+
 class Tile(Struct, frozen=True):
     """One device on the board."""
 
@@ -54,10 +63,8 @@ class Tile(Struct, frozen=True):
     findings: tuple[str, ...]
     wanted: Annotated[int, Meta(description="tracks of the event's days")]
     missing: Annotated[tuple[str, ...], Meta(description="of the wanted ones")]
-    today: Annotated[int, Meta(description="tracks of today")]
-    hours: Annotated[float, Meta(description="of the tracks of today")]
-    km: Annotated[float, Meta(description="of the tracks of today")]
-    knots: Annotated[float, Meta(description="best over 500 m today, as the device reports it; 0 = none")]
+    here: Annotated[Figures, Meta(description="of the tracks of today that are here")]
+    listed: Annotated[Figures, Meta(description="of the tracks of today that only the device has yet")]
     download: Download | None
     reason: Annotated[str, Meta(description="why it must stay connected; of a collected one, what should be known")]
     retry_at: Annotated[float | None, Meta(description="s since 1970")]
@@ -109,10 +116,8 @@ def tile_of(
         findings=device.findings,
         wanted=device.wanted,
         missing=device.missing,
-        today=len(tracks),
-        hours=sum(track.duration for track in tracks) / MS_PER_HOUR,
-        km=sum(track.distance for track in tracks) / MM_PER_KM,
-        knots=max((track.best_500m for track in tracks), default=0) / MM_PER_S,
+        here=_figures([track for track in tracks if _is_here(track, device)]),
+        listed=_figures([track for track in tracks if not _is_here(track, device)]),
         download=_download(device, rate),
         reason=device.reason,
         retry_at=device.retry_at,
@@ -124,6 +129,15 @@ def tile_of(
 def bytes_of(device: Device, day: datetime.date) -> int:
     """How much of that day is here."""
     return sum(track.length for track in device.tracks if _is_here(track, device) and track.day == day)
+
+
+def _figures(tracks: Collection[TrackGlance]) -> Figures:
+    return Figures(
+        tracks=len(tracks),
+        hours=sum(track.duration for track in tracks) / MS_PER_HOUR,
+        km=sum(track.distance for track in tracks) / MM_PER_KM,
+        knots=max((track.best_500m for track in tracks), default=0) / MM_PER_S,
+    )
 
 
 def _is_here(track: TrackGlance, device: Device) -> bool:

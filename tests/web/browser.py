@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.web.stage import COUNT
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page
 
 PATIENCE = 20.0  # s until a test gives up
 # Nothing that is asked for anywhere else, and nothing kept.
@@ -49,8 +51,9 @@ def chromium() -> Iterator[Browser]:
 class Theatre:
     """The stage's process."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, count: int = COUNT) -> None:
         self.folder = folder
+        self.count = count  # devices, from 601 on
         self.address = ""
         self.said: list[str] = []
         self._lines: Queue[str] = Queue()
@@ -63,8 +66,8 @@ class Theatre:
 
     def open(self) -> None:
         """Start, at the address of before if there was one."""
-        port = [self.address.rstrip("/").rpartition(":")[2]] if self.address else []
-        command = [sys.executable, "-m", "tests.web.stage", str(self.folder), *port]
+        port = self.address.rstrip("/").rpartition(":")[2] or "0"
+        command = [sys.executable, "-m", "tests.web.stage", str(self.folder), port, str(self.count)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
         )
@@ -142,3 +145,32 @@ class Watcher:
     def _request(self, request: Any) -> None:
         if not request.url.startswith(self.address):
             self.mishaps.append(f"asked for {request.url}")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe objects to."""
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
+
+def is_within_its_width(page: Page) -> bool:
+    """Whether nobody has to scroll sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+
+
+def box(element: Locator) -> FloatRect:
+    """Where it is in the window."""
+    found = element.bounding_box()
+    assert found is not None
+    return found
+
+
+def is_in_sight(element: Locator) -> bool:
+    """Whether nothing of it lies outside of the window."""
+    inside = """element => {
+        const { top, left, bottom, right } = element.getBoundingClientRect();
+        return top >= 0 && left >= 0 && bottom <= window.innerHeight && right <= window.innerWidth;
+    }"""
+    return bool(element.evaluate(inside))

@@ -1,14 +1,18 @@
-"""A desk with two people on the roster."""
+"""A desk with two people on the roster, and a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.event import VirtualEvent, log_of
+from tests.web.browser import chromium
 from tests.web.desk import Desk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -27,3 +31,10 @@ def desk(event: VirtualEvent) -> Iterator[Desk]:
     desk = Desk(event)
     yield desk
     desk.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, for all tests of a module."""
+    with chromium() as browser:
+        yield browser

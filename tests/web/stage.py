@@ -1,6 +1,6 @@
 """A collector with its board and a few simulated devices in a process of its own, played from outside line by line.
 
-    python -m tests.web.stage FOLDER [PORT]
+    python -m tests.web.stage FOLDER [PORT COUNT]
 
 It says where the board is, then does what stands on its input, a line each: `arrive 601`, `depart 601`,
 `rate 601 50000` (bytes/s, 0 = as fast as it goes), `cut 601` (each transfer after 50,000 bytes), `mend 601`.
@@ -36,7 +36,7 @@ from sse_twisted.web.service import WebService
 from sse_twisted.world import real_world
 
 FIRST: Final = 601
-COUNT: Final = 9
+COUNT: Final = 10
 SIZE: Final = 400_000  # bytes of each track
 EVIL: Final = "<script>document.title='evil'</script>"
 NEVER: Final = 1e6  # s
@@ -45,13 +45,13 @@ NEVER: Final = 1e6  # s
 class Stage(MultiService):
     """The devices, the collector and the board."""
 
-    def __init__(self, reactor: Any, folder: Path, port: int) -> None:
+    def __init__(self, reactor: Any, folder: Path, port: int, count: int) -> None:
         super().__init__()
         noon = int(reactor.seconds() - 2 * 3600) * 1000
-        devices = [invent_device(FIRST + number, seed=1) for number in range(COUNT)]
+        devices = [invent_device(FIRST + number, seed=1) for number in range(count)]
         for device in devices:
             device.logs.extend(invent_load(device.identifier, (SIZE, SIZE // 2), noon))
-        ports = free_ports("127.0.0.1", COUNT)
+        ports = free_ports("127.0.0.1", count)
         berths = [
             Berth(DeviceServer(reactor, device, port=port), Plan(NEVER))
             for device, port in zip(devices, ports, strict=True)
@@ -122,8 +122,8 @@ def main() -> None:
     """Play until the process is ended."""
     from twisted.internet import reactor
 
-    folder, port = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    stage = Stage(reactor, folder, port)
+    port, count = map(int, sys.argv[2:] or (0, COUNT))
+    stage = Stage(reactor, Path(sys.argv[1]), port, count)
     whole = together(SignalService(reactor, lambda: None), stage)
     StandardIO(_Lines(stage))
     running: Any = reactor

@@ -82,3 +82,19 @@ def test_waived_devices_are_not_collected(desk: Desk) -> None:
     desk.know(601, stage=Stage.GONE, waived="lost")
     desk.know(602, stage=Stage.GONE)
     assert desk.web.board.summary.collected == 1
+
+
+def test_the_collected_are_those_to_be_switched_off_and_those_who_have_gone(desk: Desk) -> None:
+    desk.know(601, stage=Stage.COLLECTED)
+    desk.know(602, stage=Stage.GONE)
+    summary = desk.web.board.summary
+    assert (summary.collected, summary.to_switch_off, summary.gone, summary.waived) == (2, 1, 1, 0)
+    desk.know(602, waived="lost")
+    summary = desk.web.board.summary
+    assert (summary.collected, summary.to_switch_off, summary.gone, summary.waived) == (1, 1, 0, 1)
+
+
+def test_who_is_on_the_bench_without_a_carrier_is_counted_apart(desk: Desk) -> None:
+    desk.know(777, stage=Stage.COLLECTED)
+    summary = desk.web.board.summary
+    assert (summary.collected, summary.to_switch_off, summary.others) == (0, 0, 1)

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.real_event import folder_in_memory
-from tests.web.browser import Theatre, Watcher, chromium
-from tests.web.stage import EVIL
+from tests.web.browser import Theatre, Watcher, box, is_in_sight, is_within_its_width, violations
+from tests.web.stage import COUNT, EVIL
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
 Watching = Callable[..., AbstractContextManager[Watcher]]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +38,6 @@ def watching(browser: Browser, theatre: Theatre) -> Watching:
         watcher.close()
 
     return watch
-
-
-def violations(page: Page) -> list[str]:
-    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-
-    found = Axe().run(page).response["violations"]
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
-
-
-def is_within_its_width(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def test_a_device_goes_through_all_columns(watching: Watching, theatre: Theatre) -> None:
@@ -160,6 +143,26 @@ def test_without_javascript_the_page_shows_the_state_and_loads_itself_again(
         watcher.sees(606, "switch-off")
 
 
+def test_on_a_phone_the_counts_of_all_columns_stay_in_sight_and_lead_there(
+    watching: Watching, theatre: Theatre
+) -> None:
+    with watching(viewport={"width": 390, "height": 844}, has_touch=True) as watcher:
+        page = watcher.goes_to()
+        counts = page.get_by_role("navigation", name="Columns")
+        assert is_in_sight(counts)
+        assert len(counts.get_by_role("link").all()) >= 5
+        theatre.play("arrive 610")
+        watcher.sees(610, "switch-off")
+        for link in counts.get_by_role("link").all():
+            column = page.locator(link.get_attribute("href") or "")
+            assert link.locator(".count").inner_text() == column.locator(".count").inner_text()
+            assert int(link.locator(".count").inner_text()) == column.locator(".tile").count()
+            link.click()
+            assert is_in_sight(counts)
+            assert is_in_sight(column.locator("h2"))
+            assert box(column.locator("h2"))["y"] >= box(counts)["y"] + box(counts)["height"]
+
+
 def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre: Theatre) -> None:
     with watching(viewport={"width": 360, "height": 740}, has_touch=True) as watcher:
         for path in ("/", "/devices/601", "/ranking"):
@@ -212,4 +215,4 @@ def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watch
         page.get_by_role("region", name="The day's list").wait_for()
         page.emulate_media(media="print")
         page.get_by_role("navigation").wait_for(state="hidden")
-        assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 10
+        assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 1 + COUNT

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sse_twisted.fleet import Stage
+from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
 from tests.event import VirtualEvent, track
 from tests.web.desk import Desk
@@ -24,6 +25,12 @@ def column(page: str, name: str) -> str:
     return found[0]
 
 
+def figures(html: str) -> list[str]:
+    """The first of each line of figures, with the word before it."""
+    lines = re.findall(r'<p class="figures.*?</p>', html, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]*>", "", line.split(" h<")[0]).split()) + " h" for line in lines]
+
+
 class TestTheBoard:
     def test_is_complete_without_any_script(self, desk: Desk) -> None:
         desk.event.arrive(601)
@@ -31,8 +38,9 @@ class TestTheBoard:
         desk.advance(0.2)
         page = desk.get("/").text
         assert "<strong>1</strong> of <strong>2</strong> collected today" in page
+        assert "<strong>1</strong> to switch off, <strong>0</strong> gone" in page
         assert 'id="device-601"' in column(page, "switch-off")
-        assert "switch off" in column(page, "switch-off")
+        assert "switch off" in re.sub(r"<[^>]*>", "", column(page, "switch-off"))
         assert "ABC601XYZ" in column(page, "switch-off")
         assert 'id="device-602"' in column(page, "expected")
         assert '<noscript><meta http-equiv="refresh"' in page
@@ -43,6 +51,32 @@ class TestTheBoard:
         keep_on = column(desk.get("/").text, "keep-on")
         assert "1 of 2 tracks missing (no answer)" in keep_on
         assert f'data-until="{int(retry_at)}"' in keep_on
+
+    def test_tells_figures_of_what_is_here_from_those_of_what_is_to_come(self, desk: Desk) -> None:
+        glances = tuple(
+            TrackGlance(name, datetime.date(2022, 10, 17), 1000, 0, hours * 3_600_000, 10_000_000, 10_000)
+            for name, hours in (("a", 1), ("b", 2))
+        )
+        desk.know(601, stage=Stage.ATTENTION, tracks=glances, wanted=2, missing=("b",))
+        assert figures(column(desk.get("/").text, "keep-on")) == ["here 1.0 h", "to come 2.0 h"]
+        desk.know(601, stage=Stage.COLLECTED, missing=())
+        assert figures(column(desk.get("/").text, "switch-off")) == ["3.0 h"]
+
+    def test_counts_each_column_beside_a_link_to_it(self, desk: Desk) -> None:
+        desk.know(601, stage=Stage.ATTENTION)
+        page = desk.get("/").text
+        counts = re.search(r'<nav class="counts".*?</nav>', page, re.DOTALL)
+        assert counts
+        found = re.findall(r'href="#([\w-]+)".*?<span class="count">(\d+)</span>', counts[0])
+        assert found == [
+            ("left-early", "0"),
+            ("keep-on", "1"),
+            ("switch-off", "0"),
+            ("working", "0"),
+            ("expected", "1"),
+            ("gone", "0"),
+        ]
+        assert {f'id="{name}"' in page for name, _ in found} == {True}
 
     def test_shows_the_alarm_of_a_device_that_left_too_early_until_it_is_waived(self, desk: Desk) -> None:
         desk.know(601, stage=Stage.GONE, left_early="1 of 2 tracks missing")
@@ -72,7 +106,7 @@ class TestTheBoard:
         desk.close()
         for text in (*pages, streamed):
             assert "<script>" not in text.replace('<script src="/static/board.js" defer></script>', "")
-        assert streamed.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") == 3
+        assert streamed.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") == 5
         assert "O&#39;Neill &amp; Sons" in pages[0]
 
     def test_tells_a_lost_network_from_absent_devices(self, desk: Desk) -> None:

@@ -71,8 +71,16 @@ def test_the_sailor_is_the_one_of_today() -> None:
 def test_figures_are_those_of_today() -> None:
     tracks = (glance("old", YESTERDAY), glance("a", best_500m=0), glance("b", best_500m=18_520), glance("c"))
     tile = shown(tracks=tracks)
-    assert (tile.today, tile.hours, tile.km) == (3, 3.0, 30.0)
-    assert tile.knots == pytest.approx(36.0)
+    assert (tile.here.tracks, tile.here.hours, tile.here.km) == (3, 3.0, 30.0)
+    assert tile.here.knots == pytest.approx(36.0)
+
+
+def test_figures_of_what_is_here_are_apart_from_those_of_what_is_only_listed() -> None:
+    tracks = (glance("a", best_500m=18_520), glance("b"), glance("c"))
+    tile = shown(tracks=tracks, missing=("a", "c"))
+    assert (tile.here.tracks, tile.here.hours, tile.here.km) == (1, 1.0, 10.0)
+    assert (tile.listed.tracks, tile.listed.hours, tile.listed.km) == (2, 2.0, 20.0)
+    assert tile.here.knots < tile.listed.knots == pytest.approx(36.0)
 
 
 def test_a_download_is_the_nth_of_the_wanted_tracks() -> None:

@@ -5,6 +5,7 @@ const byId = (id) => document.getElementById(id);
 const board = byId("board");
 const COLUMNS = [...board.querySelectorAll(".column")];
 const SILENCE = 15000; // ms; the collector says something every 5 s
+const MARKED = 6000; // ms for which a tile that has moved stands out
 const AGAIN = 2000; // ms until a stream that was refused is tried again
 
 let state = board.dataset.state; // what we know: the id of the newest event
@@ -91,15 +92,22 @@ function put(tile) {
   if (before === tile.column) return null;
   const next = [...list.children].find((other) => Number(other.dataset.id) > tile.id);
   list.insertBefore(element, next || null);
-  element.classList.toggle("is-new", before !== "" && tile.column !== "expected" && tile.column !== "gone");
+  if (before !== "" && tile.column !== "expected" && tile.column !== "gone") mark(element);
   return before === "" ? null : tile;
+}
+
+function mark(element) {
+  element.classList.add("is-new");
+  setTimeout(() => element.classList.remove("is-new"), MARKED);
 }
 
 function count(column) {
   const number = column.querySelector(".tiles").children.length;
-  column.querySelector(".count").textContent = number;
-  column.classList.toggle("is-empty", number === 0);
-  if (column.id === "left-early") column.hidden = number === 0;
+  for (const element of [column, document.querySelector(`.counts [data-column="${column.id}"]`)]) {
+    element.querySelector(".count").textContent = number;
+    element.classList.toggle("is-empty", number === 0);
+    if (column.id === "left-early") element.hidden = number === 0;
+  }
 }
 
 // ---- for eyes that look elsewhere
