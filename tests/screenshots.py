@@ -25,7 +25,7 @@ PICTURES: Final = {
     "board-dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
     "board-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
-WANTED: Final = {"keep-on": 1, "switch-off": 4, "working": 1}  # devices in these columns
+WANTED: Final = {"keep-on": 1, "switch-off": 12, "working": 4, "gone": 10}  # devices in these columns
 PATIENCE: Final = 100.0  # s
 
 
@@ -35,7 +35,7 @@ def main() -> int:
     folder.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as event:
         command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "sse"]
-        command += ["--demo", "--demo-devices", "48", "--event", event, "--manhole", "off"]
+        command += ["--demo", "--demo-devices", "100", "--event", event, "--manhole", "off"]
         command += ["--web", "tcp:0:interface=127.0.0.1"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
             try:
