@@ -25,7 +25,7 @@ PICTURES: Final = {
     "board-dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
     "board-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
-WANTED: Final = {"keep-on": 1, "switch-off": 12, "working": 4, "gone": 10}  # devices in these columns
+WANTED: Final = {"keep-on": 1, "switch-off": 10, "working": 3, "expected": 10, "gone": 5}  # devices in these columns
 PATIENCE: Final = 100.0  # s
 
 
