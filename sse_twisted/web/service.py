@@ -91,7 +91,7 @@ class WebService(Service):
         self._orders = Orders(reactor, collector.log)
         api = Api(collector.commands, collector.history, self.board, self.streams, records, self._orders)
         routes = (
-            *BoardPage(self.board, self.streams, renderer, str(self.token_file)).routes(),
+            *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,24 @@ class TestTheBoard:
         assert "ABC601XYZ" in column(page, "switch-off")
         assert 'id="device-602"' in column(page, "expected")
         assert '<noscript><meta http-equiv="refresh"' in page
+
+    def test_is_rendered_some_tiles_at_a_time_and_complete_all_the_same(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(611, 630):
+            desk.know(number, stage=Stage.CONNECTED)
+        monkeypatch.setattr("sse_twisted.web.pages.TURN", -1.0)
+        turns: list[float] = []
+        later = desk.reactor.callLater
+
+        def note(seconds: float, *call: Any) -> Any:
+            turns.append(seconds)
+            return later(seconds, *call)
+
+        monkeypatch.setattr(desk.reactor, "callLater", note)
+        page = desk.get("/").text
+        assert len(re.findall('id="device-6[12]', page)) == 19
+        assert turns.count(0) >= 19
 
     def test_says_what_is_missing_and_when_it_is_tried_again(self, desk: Desk) -> None:
         retry_at = desk.reactor.seconds() + 8
