@@ -100,7 +100,6 @@ class CleanupService(LoopService):
 
     def _depart(self, visit: Visit, why: str) -> None:
         device = self._fleet[visit.identifier]
-        visit.dropped = True
         self._drop(visit)
         self._log.debug("{device} has been disconnected", device=visit.name, why=why)
         if device.stage is Stage.COLLECTED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -44,13 +44,17 @@ class Collection:
         refiling: RefilingService,
         clock: IReactorTime,
         log: Logger,
+        note_down: Callable[[], Awaitable[None]],
         report: Callable[[Fetched | Exception], object] = lambda _: None,
         examine: Callable[[int, Sequence[Held]], object] = lambda *_: None,
     ) -> None:
-        """`report` is told of each track that was fetched, and of everything that failed.
+        """`note_down` brings to disk what is known of the fleet.
+
+        `report` is told of each track that was fetched, and of everything that failed.
 
         `examine` gets all tracks of a device that are here, whenever they were looked at.
         """
+        self._note_down = note_down
         self._report = report
         self._examine = examine
         self._inspector = inspector
@@ -65,14 +69,24 @@ class Collection:
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again whenever something has changed; ends by cancellation only."""
+        await self._welcome(visit)
         async with self._refiling.turn(visit.identifier):
             await self._collect(visit, sighting)
 
-    async def _collect(self, visit: Visit, sighting: Sighting) -> None:
-        self._log.debug("{device} detected at {address}", device=visit.name, address=str(visit.address))
+    async def _welcome(self, visit: Visit) -> None:
+        """From now on until its verdict, who goes has left too early; even if its turn has not come yet.
+
+        On disk nobody may be done who is back: should the collector be killed, it would be taken for collected.
+        """
+        before, address = self._fleet[visit.identifier], visit.address
+        self._log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._log.info("{device} is connected", device=visit.name)
-        identifier, address = visit.identifier, visit.address
-        self._fleet.update(identifier, stage=Stage.CONNECTED, address=address, findings=(), reason="", retry_at=None)
+        known = {"address": address, "findings": (), "reason": "", "retry_at": None}
+        self._fleet.update(visit.identifier, stage=Stage.CONNECTED, **known)
+        if before.is_collected or before.waived:
+            await self._note_down()
+
+    async def _collect(self, visit: Visit, sighting: Sighting) -> None:
         greeted = False
         failures = 0
         while True:
@@ -273,4 +287,6 @@ class Collection:
 
 def _glance(track: Track) -> TrackGlance:
     log = track.log
-    return TrackGlance(track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0)
+    return TrackGlance(
+        track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0, log.file
+    )

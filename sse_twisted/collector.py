@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import LogLevel
 
 from sse_twisted import conditions
+from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
 from sse_twisted.commands import Commands
@@ -20,10 +21,12 @@ from sse_twisted.downloads import MB, Downloader
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.grace import GraceService
 from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
+from sse_twisted.memory import MemoryService
 from sse_twisted.recollection import Recollection
 from sse_twisted.refiling import RefilingService
 from sse_twisted.results.service import ResultsService
@@ -52,6 +55,7 @@ class Collector(MultiService):
         self.history = History()
         self.journal.observe(self.history.note)
         self.fleet = fleet = Fleet(world.utc, log)
+        self.attendance = attendance = Attendance(fleet)
         self.statistics = statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self.folder = folder
@@ -74,6 +78,7 @@ class Collector(MultiService):
         downloader = Downloader(client, folder, disk, fleet, in_force, log)
         self.results = ResultsService(folder, disk, fleet, in_force, log)
         self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
+        memory = MemoryService(folder, disk, fleet, attendance, clock, log)
         collection = Collection(
             inspector,
             downloader,
@@ -84,6 +89,7 @@ class Collector(MultiService):
             self.refiling,
             clock,
             log,
+            memory.note_down,
             statistics.report,
             self.results.take,
         )
@@ -95,12 +101,17 @@ class Collector(MultiService):
             statistics.rounds_of(name, loop)
         meter = DelayMeter(clock, statistics.delayed)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
-        recollection = Recollection(folder, disk, fleet, in_force, clock, log)
+        grace = GraceService(fleet, in_force, clock, log)
+        recollection = Recollection(
+            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
+        )
+        tellers = (grace, recollection)
         loops = (self.roster, self.scanner, self.cleanup, short_tracks)
-        for service in (disk, names, *loops, self.refiling, self.results, recollection, meter):
+        for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
             service.setServiceParent(self)
         disk.when_it_works_again(self.scanner.wake_waiting)
         disk.when_it_works_again(self.refiling.look_soon)
+        disk.when_it_works_again(memory.try_again)
         in_force.observe(self._take_changes)
         in_force.observe(self.refiling.look_soon)
         self.commands = Commands(
@@ -111,6 +122,7 @@ class Collector(MultiService):
             folder=folder,
             disk=disk,
             scanner=self.scanner,
+            grace=grace,
             journal=self.journal,
             read_again=self.read_again,
         )
@@ -226,7 +238,9 @@ class Collector(MultiService):
 
     def _summarise(self) -> None:
         for device in self.fleet:
-            if device.left_early:
+            if device.left_early and device.stage is Stage.ABSENT:  # nobody knows yet whether it has left
+                self.log.error("{device} is not collected - {lost}", device=device.name, lost=device.left_early)
+            elif device.left_early:
                 self.log.error("{device} left too early - {lost}", device=device.name, lost=device.left_early)
             elif device.waived:
                 self.log.info("{device} is waived - {waived}", device=device.name, waived=device.waived)

@@ -14,11 +14,13 @@ from attrs import evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status
 from sse_twisted.event_folder.names import Claims, Named, Track, all_tracks, log_key
 from sse_twisted.fleet import Device, Fleet, Stage
+from sse_twisted.grace import GraceService
 from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.journal import Journal
@@ -50,6 +52,7 @@ class Commands:
         folder: EventFolder,
         disk: Disk,
         scanner: ScannerService,
+        grace: GraceService,
         journal: Journal,
         read_again: Callable[[], tuple[str, ...]],
     ) -> None:
@@ -61,6 +64,7 @@ class Commands:
         self._folder = folder
         self._disk = disk
         self._scanner = scanner
+        self._grace = grace
         self._journal = journal
         self._log = journal.log
         self._read_again = read_again
@@ -156,11 +160,17 @@ class Commands:
         return Deferred.fromCoroutine(self._fetch(self._present(identifier), track))
 
     def forget(self, identifier: int | str) -> None:
-        """End a device's visit and know nothing of it, so that it is looked for anew. No file and no alarm is lost."""
+        """End a device's visit and know nothing of it, so that it is looked for anew. No file and no alarm is lost.
+
+        One that was here, was not done, and is not found again has left too early.
+        """
         device = self._known(identifier)
+        is_done = not device.present or device.stage is Stage.COLLECTED
         if (visit := self._scanner.visits.get(device.identifier)) is not None:
             self._scanner.drop(visit)
-        self._fleet.forget(device.identifier)
+        self._fleet.forget(device.identifier, "" if is_done else what_is_missing(device))
+        if not is_done:
+            self._grace.wait_for(device.identifier)
         self._log.info("{device} is forgotten, as asked for, and looked for anew", device=device.name)
 
     def pause(self) -> None:

@@ -48,6 +48,7 @@ class TrackGlance:
     duration: int  # ms
     distance: int  # mm
     best_500m: int  # mm/s, 0 = none
+    file: str = ""  # its path on the device, which stays when the roster changes its name
 
 
 @frozen
@@ -70,7 +71,9 @@ class Device:
     received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
     retry_at: float | None = None  # s since 1970, when it is looked at again; None = when something changes
-    left_early: str = ""  # what was missing when it left; "" once it came back and was collected
+    # What was missing when it left; "" once it came back and was collected. Of an absent one: what it had when it was
+    # last here, while it is looked for.
+    left_early: str = ""
     waived: str = ""  # why nobody waits for what was missing when it left
 
     @property
@@ -132,20 +135,27 @@ class Fleet:
             self._publish(before, after)
         return after
 
-    def forget(self, identifier: int) -> None:
-        """Know no more of a device than before it was seen; what is still missing of one that left is not forgotten."""
+    def forget(self, identifier: int, left_early: str = "") -> None:
+        """Know no more of a device than before it was seen.
+
+        What is missing of one that left is not forgotten, nor `left_early`, what one that was here still had.
+        """
         before = self[identifier]
-        after = Device(identifier, before.sailor, since=self.now, left_early=before.left_early, waived=before.waived)
+        left_early = left_early or before.left_early
+        after = Device(identifier, before.sailor, since=self.now, left_early=left_early, waived=before.waived)
+        if before.stage is Stage.GONE and (left_early or before.waived):
+            after = evolve(after, stage=Stage.GONE, since=before.since)
         self._devices[identifier] = after
         self._publish(before, after)
 
     def expect(self, sailors: dict[int, str]) -> None:
-        """Know of these devices, by number, before they are seen; forget absent ones that nobody expects any more."""
+        """Know of these devices, by number, before they are seen; forget absent ones that nobody expects or misses."""
         for identifier, sailor in sailors.items():
             if identifier not in self._devices or self[identifier].sailor != sailor:
                 self.update(identifier, sailor=sailor)
         for device in list(self):
-            if device.stage is Stage.ABSENT and device.identifier not in sailors:
+            is_missed = device.left_early or device.waived
+            if device.stage is Stage.ABSENT and not is_missed and device.identifier not in sailors:
                 del self._devices[device.identifier]
 
     def _publish(self, before: Device, after: Device) -> None:

@@ -90,6 +90,11 @@ class InForce:
         """The day of the event at `seconds` UTC."""
         return datetime.datetime.fromtimestamp(seconds, self.zone).date()
 
+    def day_began_at(self, seconds: float) -> float:
+        """When the day of the event at `seconds` UTC began, in s since 1970."""
+        midnight = datetime.datetime.combine(self.today(seconds), datetime.time(), self.zone)
+        return midnight.timestamp()
+
     @property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
         """The first and the last day of the event, by the configuration or else the roster; None if neither says."""
@@ -108,10 +113,15 @@ class InForce:
             *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
         )
 
+    @property
+    def longest_round(self) -> float:
+        """How many s it takes to look for everybody if nobody is there."""
+        detection = self.settings.detection
+        return math.ceil(len(self.targets()) / detection.limit) * detection.timeout
+
     def remark_on_rounds(self) -> str:
         """Why a device may be noticed late; "" if a round is over when the next one is due."""
-        settings, count = self.settings, len(self.targets())
-        seconds = math.ceil(count / settings.detection.limit) * settings.detection.timeout
+        settings, count, seconds = self.settings, len(self.targets()), self.longest_round
         if seconds <= max(settings.scan.interval, settings.detection.timeout):
             return ""
         return (

@@ -1,77 +1,170 @@
-"""What a collector that starts in the middle of the day knows of the day so far: the ledgers tell it.
+"""What a collector that starts in the middle of the day knows of the day so far.
 
 Without that, a restart would make a hundred devices that lie switched off in the bucket "expected" again, and forget
-who left too early.
+who left too early. The memory of the run before says it; where there is none, or somebody else has worked since, the
+ledgers do. What either calls collected counts only if the tracks are on disk.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum, auto
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status
-from sse_twisted.fleet import Fleet, Stage, TrackGlance
+from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
+from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
+from sse_twisted.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.motion.messages import LISTING_EXTRA
 
-PATIENCE = 10.0  # s in which a device that is still there is found, before it has left too early
+LEFT = "left too early, before this start"
+LOST = "was collected before this start, but its tracks are not all here"
+
+Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by track
+
+
+class Fate(Enum):
+    """What became of a device before this start."""
+
+    COLLECTED = auto()  # and gone, or it will be found
+    LEFT_EARLY = auto()  # an alarm already
+    WAIVED = auto()
+    NOT_DONE = auto()  # it was here, and may still be
+    LOST = auto()  # it was collected, and what it had is not all here: or it is just being moved
 
 
 @frozen
-class Memory:
-    """What the ledger of a device says of today."""
+class Past:
+    """What is known of a device from before this start."""
 
-    tracks: tuple[TrackGlance, ...]
-    missing: tuple[str, ...]
-    met_at: float  # s since 1970
-    is_listed: bool  # whether its listing was read when it was last here: else there may be more
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all that it had is here."""
-        return self.is_listed and not self.missing
+    fate: Fate
+    device: Device  # as it was, with its tracks under the names that they have now
 
 
-def remember(
-    day: datetime.date, entries: Mapping[str, Mapping[str, Any]], met_at: float, *, is_listed: bool = True
-) -> Memory | None:
-    """The day's tracks of a ledger; None if it has none that is wanted."""
-    stamp = f"_{day:%Y%m%d}_"
-    wanted = {
-        name: entry
-        for name, entry in sorted(entries.items())
-        if stamp in name and entry.get("status") in (Status.COMPLETED, Status.QUEUED, Status.FAILED)
-    }
-    if not wanted:
-        return None
-    missing = tuple(name for name, entry in wanted.items() if entry["status"] != Status.COMPLETED)
-    return Memory(tuple(_glance(name, day, entry) for name, entry in wanted.items()), missing, met_at, is_listed)
+class Historian:
+    """Judges what memory, ledgers and files say together. All methods block and are called in a thread."""
+
+    def __init__(self, folder: EventFolder, found: Found, today: datetime.date, in_force: InForce) -> None:
+        self._folder = folder
+        self._found = found
+        self._today = today
+        self._in_force = in_force
+
+    def past(self, identifier: int, entries: Entries) -> Past | None:
+        """What became of a device; None if nothing needs to be known.
+
+        Answers of a device that are younger than the memory: the collector was killed before it noted them down, so
+        the device is not done; or it has stopped, and somebody else went on, as the original may, so the ledger tells.
+        """
+        memory = self._found.memory
+        remembered = memory.devices.get(identifier) if memory is not None else None
+        if memory is None:
+            return self._by_ledger(identifier, entries)
+        if self._folder.answered_at(identifier) <= self._found.written_at:
+            return self._by_memory(identifier, remembered, entries, memory.saved_at) if remembered else None
+        if not memory.ended:
+            return _not_done(_known(identifier, remembered), memory.saved_at)
+        by_ledger = self._by_ledger(identifier, entries)
+        if remembered and remembered.left_early and (by_ledger is None or by_ledger.fate is not Fate.COLLECTED):
+            return Past(Fate.LEFT_EARLY, _known(identifier, remembered))
+        return by_ledger
+
+    def is_here(self, device: Device) -> bool:
+        """Whether every track that the device had is here now."""
+        return not self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
+
+    def _by_memory(self, identifier: int, remembered: Remembered, entries: Entries, saved_at: float) -> Past | None:
+        known = _known(identifier, remembered)
+        if remembered.stage in PRESENT and remembered.stage is not Stage.COLLECTED:
+            return _not_done(known, saved_at)
+        if remembered.left_early:  # of whatever day: it stays until the device is back, or is waived
+            return Past(Fate.LEFT_EARLY if remembered.stage is Stage.GONE else Fate.NOT_DONE, known)
+        if remembered.stage is Stage.ABSENT and not remembered.waived:
+            return None
+        if self._in_force.today(remembered.since) != self._today:  # what was settled then is not asked for today
+            return None
+        if remembered.waived:
+            return Past(Fate.WAIVED, known)
+        verified = self._with_names_of_now(known, entries)
+        return Past(Fate.LOST if verified.missing else Fate.COLLECTED, verified)
+
+    def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
+        """A device with what is missing of its tracks, and with what was known of today and never came."""
+        by_file = {entry.get("motion_file"): name for name, entry in entries.items() if self._folder.holds(name, entry)}
+        tracks, missing = [], []
+        for glance in device.tracks:
+            name = by_file.get(glance.file) or (glance.name if glance.name in by_file.values() else None)
+            tracks.append(evolve(glance, name=name or glance.name))
+            if name is None:
+                missing.append(glance.name)
+        stamp = f"_{self._today:%Y%m%d}_"
+        for name, entry in entries.items():
+            if stamp in name and entry.get("status") in (Status.QUEUED, Status.FAILED) and name not in missing:
+                missing.append(name)
+        return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
+
+    def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
+        """The day's tracks of a ledger; None if it has none that is wanted."""
+        stamp = f"_{self._today:%Y%m%d}_"
+        wanted = {
+            name: entry
+            for name, entry in sorted(entries.items())
+            if stamp in name and entry.get("status") in (Status.COMPLETED, Status.QUEUED, Status.FAILED)
+        }
+        if not wanted:
+            return None
+        device = Device(
+            identifier,
+            since=self._folder.met_at(identifier),
+            wanted=len(wanted),
+            missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
+            tracks=tuple(_glance(name, self._today, entry) for name, entry in wanted.items()),
+        )
+        if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
+            if device.missing:
+                return Past(Fate.LOST, device)
+            if self._folder.is_listed(identifier):  # else there may be more
+                return Past(Fate.COLLECTED, device)
+        return Past(Fate.NOT_DONE, device)
 
 
 class Recollection(Service):
-    """Reads the ledgers once, and tells the fleet of devices that nobody has met yet."""
+    """Reads memory and ledgers once, and tells the fleet of devices that nobody has met yet."""
 
     def __init__(
-        self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, clock: IReactorTime, log: Logger
+        self,
+        folder: EventFolder,
+        disk: Disk,
+        fleet: Fleet,
+        in_force: InForce,
+        attendance: Attendance,
+        grace: GraceService,
+        turn: Callable[[int], DeferredLock],
+        log: Logger,
+        told: Callable[[], None],
     ) -> None:
+        """`turn` is held by whoever works with a device's ledger; `told` is called when the fleet knows everything."""
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
         self._in_force = in_force
-        self._clock = clock
+        self._attendance = attendance
+        self._grace = grace
+        self._turn = turn
         self._log = log
+        self._told = told
         self._reading: Deferred[None] | None = None
 
     def startService(self) -> None:
@@ -88,47 +181,75 @@ class Recollection(Service):
             self._reading = None
 
     async def _recollect(self) -> None:
-        today = self._in_force.today(self._fleet.now)
-        memories = await self._disk.run(self._read, today)
-        for identifier, memory in memories.items():
-            if memory.is_complete:
-                self._tell(identifier, memory)
-        incomplete = {identifier: memory for identifier, memory in memories.items() if not memory.is_complete}
-        if not incomplete:
-            return
-        await deferLater(self._clock, PATIENCE)
-        for identifier, memory in incomplete.items():
-            self._tell(identifier, memory)
+        found = await self._disk.run(read_memory, self._folder.memory)
+        if found.remark:
+            text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
+            self._log.error(text, remark=found.remark)
+        now = self._fleet.now
+        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
+        for identifier, past in (await self._disk.run(self._pasts, historian, found)).items():
+            self._tell(identifier, past, historian)
+        if found.memory is not None:
+            self._recall_visits(found.memory, self._in_force.day_began_at(now))
+        self._told()
 
-    def _read(self, today: datetime.date) -> dict[int, Memory]:
+    def _recall_visits(self, memory: Memory, since: float) -> None:
+        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
+        for identifier, remembered in memory.devices.items():
+            stays = [evolve(stay, left=memory.saved_at) if stay.left is None else stay for stay in remembered.visits]
+            if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
+                self._attendance.recall(identifier, of_today)
+
+    def _pasts(self, historian: Historian, found: Found) -> dict[int, Past]:
         """In a thread."""
-        found = {
-            identifier: remember(
-                today, entries, self._folder.met_at(identifier), is_listed=self._folder.is_listed(identifier)
-            )
-            for identifier, entries in self._folder.all_entries().items()
-        }
-        return {identifier: memory for identifier, memory in found.items() if memory is not None}
+        ledgers = self._folder.all_entries()
+        identifiers = ledgers.keys() | (found.memory.devices.keys() if found.memory else set())
+        pasts = {identifier: historian.past(identifier, ledgers.get(identifier, {})) for identifier in identifiers}
+        return {identifier: past for identifier, past in sorted(pasts.items()) if past is not None}
 
-    def _tell(self, identifier: int, memory: Memory) -> None:
-        if self._fleet[identifier].stage is not Stage.ABSENT:
+    def _tell(self, identifier: int, past: Past, historian: Historian) -> None:
+        """Of a device that was met meanwhile more is known than that."""
+        now, was = self._fleet[identifier], past.device
+        if now.stage is not Stage.ABSENT or now.left_early:
             return
-        device = self._fleet.update(
-            identifier,
-            stage=Stage.GONE,
-            since=memory.met_at,
-            tracks=memory.tracks,
-            wanted=len(memory.tracks),
-            missing=memory.missing,
-        )
-        if not memory.is_complete:
-            lost = what_is_missing(device)
-            self._fleet.update(identifier, left_early=lost)
-            self._log.error("{device} left too early, before this start - {lost}", device=device.name, lost=lost)
+        known = {name: getattr(was, name) for name in KEPT if name not in ("stage", "left_early", "waived")}
+        lost = was.left_early or what_is_missing(evolve(was, sailor=now.sailor))
+        match past.fate:
+            case Fate.COLLECTED:
+                self._fleet.update(identifier, **known, stage=Stage.GONE)
+            case Fate.WAIVED:
+                self._fleet.update(identifier, **known, stage=Stage.GONE, waived=was.waived)
+            case Fate.LEFT_EARLY:
+                self._fleet.update(identifier, **known, stage=Stage.GONE, left_early=lost)
+                self._log.error("{device} {text} - {lost}", device=was.name, text=LEFT, lost=lost)
+            case Fate.NOT_DONE:
+                self._fleet.update(identifier, **known, left_early=lost)
+                self._grace.wait_for(identifier, LEFT)
+            case Fate.LOST:
+                self._fleet.update(identifier, **known, left_early=lost)
+                self._grace.wait_for(identifier, LOST, self._is_here(was, historian))
+
+    def _is_here(self, device: Device, historian: Historian) -> Callable[[], Awaitable[bool]]:
+        """A look at what is on disk, while nobody moves it."""
+
+        async def look() -> bool:
+            async with self._turn(device.identifier):
+                return await self._disk.run(historian.is_here, device)
+
+        return look
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            self._log.failure("What was collected before could not be read", failure)
+            self._log.failure("What was known of the day could not be told", failure)
+
+
+def _known(identifier: int, remembered: Remembered | None) -> Device:
+    return Device(identifier, **{name: getattr(remembered, name) for name in KEPT} if remembered else {})
+
+
+def _not_done(known: Device, at: float) -> Past:
+    """Of one that was last there at `at`; an alarm of before says less than what is missing now."""
+    return Past(Fate.NOT_DONE, evolve(known, since=at, left_early="" if known.present else known.left_early))
 
 
 def _glance(name: str, day: datetime.date, entry: Mapping[str, Any]) -> TrackGlance:
@@ -140,6 +261,7 @@ def _glance(name: str, day: datetime.date, entry: Mapping[str, Any]) -> TrackGla
         duration=_count(entry, "duration"),
         distance=_count(entry, "distance"),
         best_500m=_count(entry, "500m_best"),
+        file=str(entry.get("motion_file") or ""),
     )
 
 

@@ -79,7 +79,8 @@ class ScannerService(LoopService):
                 visit.wake()
 
     def drop(self, visit: Visit) -> None:
-        """End a visit: its device has gone."""
+        """End a visit: its device has gone, or is to be forgotten. Until it has let go it counts no more."""
+        visit.dropped = True
         if (collecting := self._collecting.get(visit.identifier)) is not None:
             collecting.cancel()
 
@@ -112,10 +113,10 @@ class ScannerService(LoopService):
     def _end_visit(self, result: Failure | None, visit: Visit) -> Failure | None:
         del self.visits[visit.identifier]
         self._collecting.pop(visit.identifier, None)
-        if isinstance(result, Failure) and not result.check(CancelledError):
+        if isinstance(result, Failure) and not result.check(CancelledError) and not visit.dropped:
             device = self._fleet[visit.identifier]
             lost = "" if device.stage is Stage.COLLECTED else what_is_missing(device)
-            self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
+            self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
         return result
 
     def _forget(self, _: object, target: Target) -> None:

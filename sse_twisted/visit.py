@@ -32,7 +32,7 @@ class Visit:
     retry_after: float = 0.0  # s that it asked us to wait
     conversations: int = 0  # begun so far
     silences: int = 0  # requests in a row that nobody took
-    dropped: bool = False  # its device has gone; it is still letting go of its files
+    dropped: bool = False  # its device has gone, or is forgotten; it is still letting go of its files
     _talking: int = 0
     _woken: bool = False
     _bell: Deferred[None] | None = None

@@ -19,6 +19,8 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
         case Stage.ABSENT:
             heard = [happening.text for happening in happenings if happening.level != "debug"]
             last = f"; last heard: {heard[-1]}" if heard else ""
+            if device.left_early:
+                return f"was here, and is looked for every {in_force.settings.scan.interval:g} s - {device.left_early}"
             return f"not seen yet, looked for every {in_force.settings.scan.interval:g} s{last}"
         case Stage.CONNECTED:
             return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"

@@ -48,7 +48,15 @@ def test_what_is_forgotten_is_as_before_it_was_seen_but_for_its_alarm(fleet: Fle
     fleet.observe(lambda before, after: seen.append(after))
     fleet.forget(601)
     assert seen == [fleet[601]]
-    assert fleet[601] == Device(601, "Ada Anchor", since=7.0, left_early="1 of 1 tracks missing")
+    assert fleet[601] == Device(601, "Ada Anchor", Stage.GONE, 7.0, left_early="1 of 1 tracks missing")
+
+
+def test_what_somebody_still_had_who_is_forgotten_while_he_is_here_is_kept_whoever_is_expected(fleet: Fleet) -> None:
+    fleet.update(601, stage=Stage.ATTENTION, battery=71)
+    fleet.forget(601, "1 of 1 tracks missing")
+    fleet.expect({602: "Bo"})
+    assert fleet[601] == Device(601, since=7.0, left_early="1 of 1 tracks missing")
+    assert {device.identifier for device in fleet} == {601, 602}
 
 
 @pytest.mark.parametrize(

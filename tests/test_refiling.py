@@ -247,7 +247,7 @@ class TestADeviceThatIsHere:
 class TestOneHandAtATime:
     """Threads take long here, and the roster changes when it hurts."""
 
-    def test_a_visit_that_begins_waits_until_the_ledger_is_written(self, event: VirtualEvent) -> None:
+    def test_a_visit_that_begins_asks_for_nothing_until_the_ledger_is_written(self, event: VirtualEvent) -> None:
         device = event.device(601, log_of(601))
         collect_and_leave(event, 601)
         event.stop()
@@ -257,7 +257,8 @@ class TestOneHandAtATime:
         event.arrive(601)
         event.start()
         event.until("motion-601 is connected")
-        assert event.said("is now")
+        event.until("is now")
+        assert [target for _, target in device.requests] == [b"/info.json"]
         event.until("can be disconnected")
         assert fetched(event) == []
         assert names_in(event) == [NEW]

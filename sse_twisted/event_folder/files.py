@@ -21,12 +21,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace the file at `path`: a hidden file beside it, fsync, rename, fsync of the folder. Raises OSError."""
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Replace the file at `path`: a hidden file beside it, fsync, rename, fsync of the folder. Raises OSError.
+
+    One that is `private` can be read by its owner alone, whatever the umask is.
+    """
     make_folder(path.parent)
     hidden = path.parent / f".{path.name}.tmp"
     try:
         with hidden.open("wb") as file:
+            if private:
+                os.fchmod(file.fileno(), 0o600)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

@@ -6,18 +6,19 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
 from sse_twisted.event_folder.files import make_folder, write_json, write_whole
-from sse_twisted.event_folder.ledger import Fetched, Ledger, read_entries
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.motion.errors import BadAnswer
-from sse_twisted.motion.messages import Listing, listing_of, parse_json, settings_of
+from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, Listing, listing_of, parse_json, settings_of
 from sse_twisted.settings import identifier_of
 from sse_twisted.verification import Outcome, judge
 
@@ -47,8 +48,19 @@ class EventFolder:
 
     @property
     def state(self) -> Path:
-        """What the collector keeps for itself: keys and passwords, for nobody else to read."""
+        """What the collector keeps for itself: keys, passwords and its memory, for nobody else to read."""
         return self.root / ".sse_twisted"
+
+    @property
+    def memory(self) -> Path:
+        """What the collector knew of each device when it last noted it down."""
+        return self.state / "memory.json"
+
+    def keep_memory(self, data: bytes) -> None:
+        """Replace the memory."""
+        make_folder(self.root)
+        self.state.mkdir(mode=0o700, exist_ok=True)
+        write_whole(self.memory, data, private=True)
 
     @property
     def _folders(self) -> tuple[Path, ...]:
@@ -98,6 +110,13 @@ class EventFolder:
             return (self.motion(identifier) / "info.json").stat().st_mtime
         except OSError:
             return 0.0
+
+    def answered_at(self, identifier: int) -> float:
+        """When the last answer of a device was kept, in s since 1970; 0 if none was. Raises no OSError."""
+        try:
+            return max(self.met_at(identifier), (self.motion(identifier) / "logs.json").stat().st_mtime)
+        except OSError:
+            return self.met_at(identifier)
 
     def is_listed(self, identifier: int) -> bool:
         """Whether a listing was kept after the device last said who it is. Raises no OSError."""
@@ -172,6 +191,25 @@ class EventFolder:
                 return file.read(most)
         except (OSError, ValueError, RuntimeError):  # the last one of links in a circle
             return None
+
+    def holds(self, name: str, entry: Mapping[str, Any]) -> bool:
+        """Whether a track is completed, by its entry of a ledger, and its file there, of its length.
+
+        Raises no OSError. Of a log that was never finalised the original does not tell how long its file should be.
+        """
+        local_file = local_file_of(name, entry)
+        if entry.get("status") != Status.COMPLETED or local_file is None:
+            return False
+        try:
+            size = (self.root / local_file).stat().st_size
+        except OSError:
+            return False
+        length, listed = entry.get("length"), entry.get("size")
+        if type(length) is int:
+            return size == length
+        if type(listed) is not int or not entry.get("end_date"):
+            return size > 0
+        return size - (listed - LISTING_EXTRA) in (0, TRAILER)
 
     def partial(self, track: Track) -> PartialTrack:
         """Where the bytes of a track gather until it is whole."""

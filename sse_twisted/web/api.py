@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
+from sse_twisted.attendance import Attendance, Stay
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.history import Happening, History
 from sse_twisted.motion.errors import one_line
@@ -69,7 +70,11 @@ class DeviceDetail(Struct, frozen=True):
     carriers: tuple[Carrier, ...]
     tracks: tuple[TrackReport, ...]
     others: Annotated[tuple[TrackReport, ...], Meta(description="listed by the device, of another time")]
-    events: Annotated[tuple[Happening, ...], Meta(description="of today, the oldest first; at most the last 200")]
+    visits: Annotated[tuple[Stay, ...], Meta(description="of today, the oldest first")]
+    events: Annotated[
+        tuple[Happening, ...],
+        Meta(description="of today, the oldest first; at most the last 200"),
+    ]
 
 
 class Ranking(Struct, frozen=True):
@@ -115,6 +120,7 @@ class Api:
         self,
         commands: Commands,
         history: History,
+        attendance: Attendance,
         board: Board,
         streams: Streams,
         records: Records,
@@ -122,6 +128,7 @@ class Api:
     ) -> None:
         self._commands = commands
         self._history = history
+        self._attendance = attendance
         self._board = board
         self._streams = streams
         self._records = records
@@ -218,6 +225,7 @@ class Api:
             carriers=tuple(Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id) for a in report.assignments),
             tracks=report.tracks,
             others=report.others,
+            visits=self._attendance.of(identifier, since=self._board.day_began_at),
             events=self._history.of(identifier, since=self._board.day_began_at),
         )
 

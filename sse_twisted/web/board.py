@@ -115,8 +115,7 @@ class Board:
     @property
     def day_began_at(self) -> float:
         """In s since 1970, when today began at the event."""
-        midnight = datetime.datetime.combine(self.today, datetime.time(), datetime.UTC)
-        return midnight.timestamp() - 60 * self._in_force.settings.expected.timezone
+        return self._in_force.day_began_at(self.now)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:

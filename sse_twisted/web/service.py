@@ -89,7 +89,8 @@ class WebService(Service):
         self._renderer = renderer
         records = Records(collector.folder, collector.disk, collector.fleet, in_force, collector.results)
         self._orders = Orders(reactor, collector.log)
-        api = Api(collector.commands, collector.history, self.board, self.streams, records, self._orders)
+        memories = collector.history, collector.attendance
+        api = Api(collector.commands, *memories, self.board, self.streams, records, self._orders)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),

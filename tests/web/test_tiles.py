@@ -4,6 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from sse_twisted.fleet import Device, Stage, TrackGlance
 from sse_twisted.roster import Assignment
@@ -16,9 +17,9 @@ ANN = Assignment(601, YESTERDAY, YESTERDAY, "AAA601", "Ann", "", 2)
 BO = Assignment(601, TODAY, TODAY, "BBB601", "Bo", "", 3)
 
 
-def glance(name: str, day: datetime.date = TODAY, **figures: int) -> TrackGlance:
-    defaults = {"length": 1000, "end_date": 0, "duration": 3_600_000, "distance": 10_000_000, "best_500m": 10_000}
-    return TrackGlance(name, day, **(defaults | figures))
+def glance(name: str, day: datetime.date = TODAY, **figures: Any) -> TrackGlance:
+    plain = TrackGlance(name, day, 1000, 0, 3_600_000, 10_000_000, 10_000)
+    return evolve(plain, **figures)
 
 
 def shown(

@@ -1,0 +1,206 @@
+"""What is known of each device, on disk: `.sse_twisted/memory.json`, so that a restart forgets no alarm and no waiver.
+
+It is never more than what was known once: the recollection, which reads it, believes "collected" only as far as ledger
+and files bear it out.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from attrs import frozen
+from msgspec import Meta, Struct
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.attendance import Attendance, Stay
+from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.event_folder.files import set_aside
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
+
+FORMAT: Final = "sse_twisted memory"
+VERSION: Final = 1
+PAUSE = 1.0  # s from one writing to the next: of a hundred devices that arrive each changes several times a second
+LARGEST = 64 * 1024 * 1024  # bytes
+
+Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
+
+
+class Remembered(Struct, frozen=True, forbid_unknown_fields=True):
+    """One device, as its snapshot had it."""
+
+    stage: Stage
+    since: Moment
+    battery: int | None = None
+    findings: tuple[str, ...] = ()
+    wanted: int = 0
+    missing: tuple[str, ...] = ()
+    tracks: tuple[TrackGlance, ...] = ()
+    reason: str = ""
+    left_early: str = ""
+    waived: str = ""
+    visits: tuple[Stay, ...] = ()
+
+
+KEPT = tuple(name for name in Remembered.__struct_fields__ if name != "visits")
+_kept: operator.attrgetter[Any] = operator.attrgetter(*KEPT)
+
+
+class Memory(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    format: Literal["sse_twisted memory"]
+    version: Literal[1]
+    saved_at: Moment
+    ended: bool  # whether that collector has stopped: what is younger than the file was done by somebody else
+    devices: dict[int, Remembered]
+
+
+@frozen
+class Found:
+    """What a start finds; `memory` is None if there is none that can be used, and `remark` says why not."""
+
+    memory: Memory | None = None
+    written_at: float = 0.0  # s since 1970, by the clock that stamps the files
+    remark: str = ""
+
+
+def read_memory(path: Path) -> Found:
+    """The memory of earlier runs; one that is torn, foreign or of another version is set aside. Blocks."""
+    try:
+        status = path.stat()
+        if status.st_size > LARGEST:
+            raise ValueError(f"it has {status.st_size:,} bytes")
+        return Found(_decode(path.read_bytes()), status.st_mtime)
+    except FileNotFoundError:
+        return Found()
+    except OSError as error:
+        why = str(error.strerror)
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        why = str(error)
+    try:
+        return Found(remark=f"{why}; it is kept as {set_aside(path)}")
+    except OSError as error:
+        return Found(remark=f"{why}; it can't be kept under another name ({error.strerror})")
+
+
+def _decode(data: bytes) -> Memory:
+    """Raises ValueError or RecursionError."""
+    head = msgspec.json.decode(data)
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise ValueError("it is none of this collector")
+    if head.get("version") != VERSION:
+        raise ValueError(f"it is of version {head.get('version')!r:.20}, and this collector knows {VERSION}")
+    return msgspec.convert(head, Memory, str_keys=True)
+
+
+class MemoryService(Service):
+    """Notes down what is known of the fleet: a change at once, and those of the next second together."""
+
+    def __init__(
+        self, folder: EventFolder, disk: Disk, fleet: Fleet, attendance: Attendance, clock: IReactorTime, log: Logger
+    ) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._fleet = fleet
+        self._attendance = attendance
+        self._clock = clock
+        self._log = log
+        self._is_complete = False  # whether the fleet knows what earlier runs knew
+        self._changed = False
+        self._ended = False
+        self._not_before = 0.0  # s of the clock, when to write again
+        self._timer: IDelayedCall | None = None
+        self._turn = DeferredLock()
+        self._trouble = ""
+        fleet.observe(self._note)
+
+    def begin(self) -> None:
+        """The fleet knows what earlier runs knew: from now on the file may be replaced."""
+        if self.running:
+            self._is_complete = True
+            self._change()
+
+    def stopService(self) -> Deferred[None] | None:
+        """Write for the last time; fires when that is done."""
+        super().stopService()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._is_complete:
+            return None
+        self._changed = self._ended = True
+        return self._start_writing()
+
+    def try_again(self) -> None:
+        """The disk can be written to again."""
+        if self._changed:
+            self._write_soon()
+
+    async def note_down(self) -> None:
+        """Bring to disk what is known now; that it can't be written is in the log."""
+        async with self._turn:
+            if self._changed and self._is_complete:
+                await self._write()
+
+    def _note(self, before: Device, after: Device) -> None:
+        if _kept(before) != _kept(after):
+            self._change()
+
+    def _change(self) -> None:
+        self._changed = True
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        if self._timer is None and self.running and self._is_complete:
+            wait = max(self._not_before - self._clock.seconds(), 0.0)
+            self._timer = self._clock.callLater(wait, self._start_writing)
+
+    def _start_writing(self) -> Deferred[None]:
+        self._timer = None
+        return Deferred.fromCoroutine(self.note_down()).addErrback(self._report)
+
+    async def _write(self) -> None:
+        self._changed = False
+        self._not_before = self._clock.seconds() + PAUSE
+        visits = {device.identifier: self._attendance.of(device.identifier) for device in self._fleet}
+        devices = tuple(device for device in self._fleet if visits[device.identifier] or _is_worth_it(device))
+        try:
+            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits)
+        except DiskTrouble as error:
+            self._changed = True
+            if not self._trouble:
+                self._log.error("What is known of the day can't be kept: {error}", error=str(error))
+            self._trouble = str(error)
+        except BaseException:
+            self._changed = True
+            raise
+        else:
+            self._trouble = ""
+
+    def _save(self, now: float, ended: bool, devices: Sequence[Device], visits: Mapping[int, tuple[Stay, ...]]) -> None:
+        """In a thread."""
+        remembered = {device.identifier: _remembered(device, visits[device.identifier]) for device in devices}
+        memory = Memory(format=FORMAT, version=VERSION, saved_at=max(now, 0.0), ended=ended, devices=remembered)
+        self._folder.keep_memory(msgspec.json.encode(memory) + b"\n")
+
+    def _report(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("What is known of the day could not be kept", failure)
+
+
+def _remembered(device: Device, visits: tuple[Stay, ...]) -> Remembered:
+    return Remembered(**{name: getattr(device, name) for name in KEPT}, visits=visits)
+
+
+def _is_worth_it(device: Device) -> bool:
+    """Whether it was met in an earlier run, or is missed."""
+    return device.stage is not Stage.ABSENT or bool(device.left_early or device.waived)
