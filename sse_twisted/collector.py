@@ -31,6 +31,7 @@ from sse_twisted.recollection import Recollection
 from sse_twisted.refiling import RefilingService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
+from sse_twisted.retrospect import Retrospect
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
@@ -105,7 +106,8 @@ class Collector(MultiService):
         recollection = Recollection(
             folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
         )
-        tellers = (grace, recollection)
+        retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
+        tellers = (grace, recollection, retrospect)
         loops = (self.roster, self.scanner, self.cleanup, short_tracks)
         for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
             service.setServiceParent(self)

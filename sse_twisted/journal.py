@@ -6,6 +6,7 @@ not hold back debug lines, and its file does not have the words that the results
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -35,10 +36,12 @@ class Journal(Service):
     """Passes the collector's events on; the files are open while it runs."""
 
     def __init__(self, folder: Path, settings: Callable[[], Log]) -> None:
+        self.json_file = folder / "server.json"
+        self.earlier = 0  # bytes of it that earlier runs wrote
         self._publisher = LogPublisher()
         self._settings = settings
         self._text = _File(folder / "server.log")
-        self._json = _File(folder / "server.json")
+        self._json = _File(self.json_file)
         self._console = LogLevelFilterPredicate()
         self._file = LogLevelFilterPredicate()
         self._files = (
@@ -62,6 +65,7 @@ class Journal(Service):
         super().startService()
         self._text.open()
         self._json.open()
+        self.earlier = self._json.size
         for observer in self._files:
             self._publisher.addObserver(observer)
 
@@ -103,6 +107,19 @@ class _File:
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
+        if self.size and not self._ends_a_line():  # the run before was killed within it
+            self.write("\n")
+            self.flush()
+
+    @property
+    def size(self) -> int:
+        """In bytes, as far as they were written."""
+        return self._file.tell() if self._file is not None else 0
+
+    def _ends_a_line(self) -> bool:
+        with self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
 
     def close(self) -> None:
         if self._file is not None:

@@ -190,7 +190,7 @@ class LiveEvent:
         self.hosts = root / "hosts"
         (self.port,) = free_ports("127.77.0.1", 1)
         self._reactor = reactor
-        self._servers: list[DeviceServer] = []
+        self._servers: dict[int, DeviceServer] = {}
         self._people: list[int] = []
         (self.folder / "config").mkdir(parents=True)
         self.hosts.touch()
@@ -204,12 +204,22 @@ class LiveEvent:
         ]
         device = self.devices[identifier] = SimulatedDevice(identifier, logs)
         server = DeviceServer(self._reactor, device, f"127.77.{identifier // 256}.{identifier % 256}", self.port)
-        self._servers.append(server)
+        self._servers[identifier] = server
         await server.arrive()
         with self.hosts.open("a") as hosts:
             hosts.write(f"{server.interface} motion-{identifier}\n")
         self.write_roster([*self._people, identifier])
         return device
+
+    async def leave(self, *identifiers: int) -> None:
+        """Let devices go: nobody answers at their addresses any more."""
+        for identifier in identifiers:
+            await self._servers[identifier].leave()
+
+    async def return_(self, *identifiers: int) -> None:
+        """Let devices come back."""
+        for identifier in identifiers:
+            await self._servers[identifier].arrive()
 
     def write_roster(self, identifiers: Iterable[int]) -> None:
         """Give each device to somebody."""
@@ -268,7 +278,7 @@ class LiveEvent:
 
     async def close(self) -> None:
         """Let all devices go."""
-        for server in self._servers:
+        for server in self._servers.values():
             await server.leave()
 
 

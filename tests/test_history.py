@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from twisted.logger import Logger, LogLevel
 
-from sse_twisted.history import History
+from sse_twisted.history import Happening, History
 from sse_twisted.in_force import InForce
 from sse_twisted.settings import Expected, Settings
 from tests.event import VirtualEvent, log_of
@@ -31,6 +31,15 @@ def test_only_the_last_ones_are_kept_and_can_be_asked_for_by_time() -> None:
         )
     assert [happening.time for happening in history.of(601)] == [2, 3, 4]
     assert [happening.time for happening in history.of(601, since=4)] == [4]
+
+
+def test_what_was_before_comes_before_and_pushes_nothing_out() -> None:
+    history = History(kept=3)
+    event = {"log_level": LogLevel.info, "log_time": 9.0, "log_format": "{device} is here", "device": "motion-601"}
+    history.note(event)
+    history.recall({601: [Happening(time, "info", "was here") for time in (5.0, 6.0, 7.0)]})
+    history.note(event | {"log_time": 10.0})
+    assert [happening.time for happening in history.of(601)] == [7.0, 9.0, 10.0]
 
 
 def test_the_error_of_a_failure_is_kept() -> None:

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.attendance import Attendance, Stay
 from sse_twisted.commands import CommandError, Commands
-from sse_twisted.history import Happening, History
+from sse_twisted.history import KEPT, Happening, History
 from sse_twisted.motion.errors import one_line
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.results.days import Day
@@ -73,7 +73,7 @@ class DeviceDetail(Struct, frozen=True):
     visits: Annotated[tuple[Stay, ...], Meta(description="of today, the oldest first")]
     events: Annotated[
         tuple[Happening, ...],
-        Meta(description="of today, the oldest first; at most the last 200"),
+        Meta(description=f"of today, the oldest first; at most {KEPT}. Debug events are those since the start"),
     ]
 
 

@@ -1,0 +1,79 @@
+"""What the log says of the day before this start, for the history of each device."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.disk import Disk
+from sse_twisted.event_folder.log_tail import Event, recent_events
+from sse_twisted.history import Happening, History, happening_of, subject_of
+from sse_twisted.in_force import InForce
+from sse_twisted.journal import Journal
+
+Happenings = defaultdict[int, deque[Happening]]
+
+
+class Retrospect(Service):
+    """Reads the journal of earlier runs once, from its end on, in many short steps; debug lines are not in it."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        history: History,
+        disk: Disk,
+        in_force: InForce,
+        utc: Callable[[], float],
+        log: Logger,
+    ) -> None:
+        self._journal = journal
+        self._history = history
+        self._disk = disk
+        self._in_force = in_force
+        self._utc = utc
+        self._log = log
+        self._reading: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Begin to read."""
+        super().startService()
+        self._reading = Deferred.fromCoroutine(self._read())
+        self._reading.addErrback(self._report)
+
+    def stopService(self) -> None:
+        """Read no more."""
+        super().stopService()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+    async def _read(self) -> None:
+        since = self._in_force.day_began_at(self._utc())
+        blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
+        earlier: Happenings = defaultdict(deque)
+        try:
+            while await self._disk.run(self._take_some, blocks, earlier):
+                pass
+        except OSError as error:
+            self._log.error("The events of before this start could not be read: {error}", error=str(error))
+        self._history.recall(earlier)
+
+    def _take_some(self, blocks: Iterator[list[Event]], earlier: Happenings) -> bool:
+        """In a thread: events that are older than all that were taken before; whether there were any left."""
+        events = next(blocks, None)
+        for event in reversed(events or ()):
+            identifier = subject_of(event)
+            if identifier is None or len(earlier[identifier]) == self._history.kept:
+                continue
+            if (happening := happening_of(event)) is not None:
+                earlier[identifier].appendleft(happening)
+        return events is not None
+
+    def _report(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("The events of before this start could not be told", failure)
