@@ -1,9 +1,13 @@
-"""Arrivals, departures, failures, corrections and restarts in any order: three promises hold after every step."""
+"""Arrivals, departures, failures, corrections, restarts and kills in any order.
+
+After every step three promises hold, and nobody who was met is taken for collected, or forgotten, without a verdict.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import shutil
 import tempfile
@@ -21,7 +25,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.commands import CommandError, Commands
 from sse_twisted.event_folder.partial import SUPERSEDED, PartialTrack
-from sse_twisted.fleet import Device, Stage
+from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
@@ -74,6 +78,7 @@ class CollectorMachine(RuleBasedStateMachine):
         self.ever: dict[int, dict[bytes, str]] = {identifier: {} for identifier in DEVICES}  # paths by content
         self.listed: dict[int, dict[str, bytes]] = {}  # what each device held, by path, when it was last asked
         self.broken: list[str] = []
+        self.owing: set[int] = set()  # who was met, and was neither collected nor waived since, over all runs
         self.disk_is_full = False
         for number, identifier in enumerate(DEVICES):
             logs = [log_of(identifier, MORNING + n * HOUR, 140 + 20 * n) for n in range(number + 1)]
@@ -180,13 +185,33 @@ class CollectorMachine(RuleBasedStateMachine):
         arguments = {"waive": ("because",), "fetch": (path,)}.get(command, ())
         with contextlib.suppress(CommandError):
             answer = getattr(self._commands, command)(identifier, *arguments)
+            if command == "waive":
+                self.owing.discard(identifier)
             if isinstance(answer, Deferred):
                 answer.addErrback(lambda failure: failure.trap(CommandError))
 
-    @rule()
-    def restart(self) -> None:
+    @rule(killed=st.booleans())
+    def restart(self, killed: bool) -> None:
+        memory = self.event.folder.memory
+        before = (memory.read_bytes(), memory.stat().st_mtime) if killed and memory.exists() else None
         self.event.stop()
+        if before is not None:  # a moment older: many a virtual second fits into one tick of the real clock
+            memory.write_bytes(before[0])
+            os.utime(memory, (before[1], before[1] - 0.02))
         self._start()
+
+    @invariant()
+    def nobody_is_collected_without_a_verdict(self) -> None:
+        if hasattr(self, "owing"):
+            assert not [
+                device.name for device in self._fleet if device.is_collected and device.identifier in self.owing
+            ]
+
+    @invariant()
+    def nobody_who_has_gone_without_a_verdict_is_forgotten(self) -> None:
+        if hasattr(self, "owing") and self._has_recollected:
+            missed = {device.identifier for device in self._fleet if device.present or device.left_early}
+            assert self.owing <= missed
 
     @invariant()
     def no_verdict_was_false(self) -> None:
@@ -249,7 +274,20 @@ class CollectorMachine(RuleBasedStateMachine):
         assert not self.event.reactor.getDelayedCalls(), "timers are left"
 
     def _start(self) -> None:
-        self.event.start().fleet.observe(self._check_verdict)
+        self.began = self.event.reactor.seconds()
+        collector = self.event.start()
+        collector.fleet.observe(self._check_verdict)
+        collector.fleet.observe(self._note_who_owes)
+
+    @property
+    def _fleet(self) -> Fleet:
+        assert self.event.collector is not None
+        return self.event.collector.fleet
+
+    @property
+    def _has_recollected(self) -> bool:
+        """Whether the collector has had the time to read what was before."""
+        return self.event.reactor.seconds() > self.began + 3.0
 
     @property
     def _commands(self) -> Commands:
@@ -268,6 +306,14 @@ class CollectorMachine(RuleBasedStateMachine):
                 self.broken.append(f"{after.name}: {path} is not whole at {home}, but there are {sorted(held)}")
             if ledger.get(Path(home).name, {}).get("status") != "completed":
                 self.broken.append(f"{after.name}: {path} is not in the ledger as {Path(home).name}")
+
+    def _note_who_owes(self, before: Device, after: Device) -> None:
+        if after.stage is Stage.COLLECTED:
+            self.owing.discard(after.identifier)
+        elif after.stage in (Stage.DOWNLOADING, Stage.ATTENTION) or (
+            before.stage is Stage.CONNECTED and after.stage is Stage.INSPECTING
+        ):
+            self.owing.add(after.identifier)
 
     def _home(self, identifier: int, path: str) -> str:
         """Where a log belongs by the roster in force: under its owner's name, or among those of nobody."""
