@@ -31,6 +31,11 @@ class Attendance:
         self._stays: dict[int, deque[Stay]] = {}
         fleet.observe(self._note)
 
+    @property
+    def last_arrival(self) -> float | None:
+        """When a device last came, in s since 1970; None if none is known to have come."""
+        return max((stays[-1].came for stays in self._stays.values() if stays), default=None)
+
     def of(self, identifier: int, *, since: float = 0.0) -> tuple[Stay, ...]:
         """The visits of a device that had not ended at `since`, in s since 1970; the oldest first."""
         stays = self._stays.get(identifier, ())

@@ -109,7 +109,7 @@ class Commands:
         return Deferred.fromCoroutine(self._tracks(_day(day)))
 
     def missing(self) -> tuple[Missing, ...]:
-        """Who is expected today, and has not been collected since the collector's start."""
+        """Who is expected today, and has not been collected."""
         expected: dict[int, str] = {}
         for assignment in self._in_force.roster.assignments:
             if assignment.covers(self.today):  # of two on one day the first counts

@@ -28,6 +28,7 @@ from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
 from sse_twisted.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.motion.messages import LISTING_EXTRA
+from sse_twisted.reports import LARGEST_FIGURE
 
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
@@ -267,4 +268,4 @@ def _glance(name: str, day: datetime.date, entry: Mapping[str, Any]) -> TrackGla
 
 def _count(entry: Mapping[str, Any], key: str) -> int:
     value = entry.get(key)
-    return value if type(value) is int else 0
+    return value if type(value) is int and abs(value) <= LARGEST_FIGURE else 0

@@ -26,6 +26,7 @@ def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -
     attendance = Attendance(fleet)
     know(fleet, Stage.CONNECTED)
     assert attendance.of(601) == (Stay(110.0),)
+    assert attendance.last_arrival == 110.0
     know(fleet, Stage.ATTENTION, reason="1 of 1 tracks missing")
     assert attendance.of(601) == (Stay(110.0, None, "must stay connected - 1 of 1 tracks missing", 120.0),)
     know(fleet, Stage.INSPECTING)
@@ -36,6 +37,7 @@ def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -
     know(fleet, Stage.GONE, left_early="all of it")
     assert attendance.of(601)[1:] == (Stay(160.0, 170.0, "left too early - all of it", 170.0),)
     assert attendance.of(602) == ()
+    assert Attendance(fleet).last_arrival is None
 
 
 def test_who_is_forgotten_has_ended_a_visit(fleet: Fleet) -> None:
@@ -51,6 +53,7 @@ def test_visits_of_earlier_runs_come_before_and_only_the_last_ones_are_kept(flee
     know(fleet, Stage.CONNECTED)
     attendance.recall(601, [Stay(1.0, 2.0), Stay(3.0, 4.0)])
     attendance.recall(602, [Stay(5.0, 6.0)])
+    assert attendance.last_arrival == 110.0
     assert attendance.of(601) == (Stay(3.0, 4.0), Stay(110.0))
     assert attendance.of(601, since=50.0) == (Stay(110.0),)
     assert attendance.of(602) == (Stay(5.0, 6.0),)

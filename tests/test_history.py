@@ -73,3 +73,6 @@ def test_the_day_is_that_of_the_devices_whatever_the_laptop_says(
     monkeypatch.setenv("TZ", "Pacific/Auckland")
     in_force = InForce(Settings(expected=Expected(timezone=minutes)))
     assert str(in_force.today(seconds)) == day
+    began = in_force.day_began_at(seconds)
+    assert str(in_force.today(began)) == day
+    assert str(in_force.today(began - 1)) != day

@@ -136,6 +136,28 @@ class TestWithItsMemory:
         begin_anew(afternoon, afternoon.write_roster)
         assert afternoon.known(602).left_early
 
+    def test_visits_and_the_last_arrival_are_those_of_today(self, afternoon: VirtualEvent) -> None:
+        def visits(identifier: int) -> list[str]:
+            assert afternoon.collector is not None
+            return [stay.verdict.partition(" - ")[0] for stay in afternoon.collector.attendance.of(identifier)]
+
+        def last_arrival() -> float | None:
+            assert afternoon.collector is not None
+            return afternoon.collector.attendance.last_arrival
+
+        before = last_arrival()
+        begin_anew(afternoon)
+        assert [visits(identifier) for identifier in (601, 602)] == [["can be disconnected"], ["left too early"]]
+        assert last_arrival() == before
+        afternoon.arrive(601)
+        afternoon.until("motion-601 can be disconnected")
+        assert visits(601) == ["can be disconnected"] * 2
+        begin_anew(afternoon, lambda: afternoon.leave(601))
+        assert afternoon.collector is not None
+        assert afternoon.collector.attendance.of(601)[1].left is not None
+        begin_anew(afternoon, lambda: afternoon.reactor.advance(DAY))
+        assert visits(601) == []
+
     def test_it_is_for_its_owner_alone(self, restarted: VirtualEvent) -> None:
         assert restarted.folder.memory.stat().st_mode & 0o777 == 0o600
         assert restarted.folder.state.stat().st_mode & 0o777 == 0o700
@@ -397,6 +419,21 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, cut_short)
         assert not afternoon.known(601).is_collected
+
+    def test_a_ledger_of_anybody_does_no_harm(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.ledger_path(601)
+        entries = afternoon.ledger(601)
+        entries[TRACKS[601]] |= {"duration": 10**30, "distance": -(10**30), "motion_file": 7, "end_date": 1e300}
+
+        def as_somebody_left_it() -> None:
+            afternoon.folder.memory.unlink()
+            path.write_text(json.dumps(entries))
+
+        begin_anew(afternoon, as_somebody_left_it)
+        assert afternoon.known(601).is_collected
+        begin_anew(afternoon)
+        assert afternoon.known(601).is_collected
+        assert remembered(afternoon)["devices"]["601"]["stage"] == "gone"
 
 
 class TestAMemoryThatCanNotBeUsed:

@@ -254,6 +254,11 @@ class CollectorMachine(RuleBasedStateMachine):
         }
         assert {path: content for path, content in self._tracks() if not path.startswith(SUPERSEDED)} == expected
         assert not list(self.root.glob("gpslogs/**/.*")), "something is left on its way"
+        self.event.leave(*DEVICES)
+        self.event.advance(16)
+        self.restart(killed=False)
+        self.event.advance(20)
+        assert all(self._fleet[identifier].is_collected for identifier in DEVICES), "\n".join(self.event.lines)
 
     def _until_all_are_collected(self) -> None:
         for _ in range(40):

@@ -127,7 +127,7 @@ class Namespace:
         return self._commands.tracks(chosen).addCallback(show)
 
     def missing(self) -> Shown:
-        """Who is expected today, and has not been collected since the collector's start."""
+        """Who is expected today, and has not been collected."""
         missing = self._commands.missing()
         return Shown(tables.missing_table(missing), missing)
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -201,9 +202,12 @@ class EventFolder:
         if entry.get("status") != Status.COMPLETED or local_file is None:
             return False
         try:
-            size = (self.root / local_file).stat().st_size
-        except OSError:
+            status = (self.root / local_file).stat()
+        except (OSError, ValueError):  # of a ledger that we did not write, with characters that no path has
             return False
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        size = status.st_size
         length, listed = entry.get("length"), entry.get("size")
         if type(length) is int:
             return size == length

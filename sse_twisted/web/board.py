@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from sse_twisted.attendance import Attendance
 from sse_twisted.conditions import Condition
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.in_force import InForce
@@ -69,6 +70,7 @@ class Board:
     def __init__(
         self,
         fleet: Fleet,
+        attendance: Attendance,
         in_force: InForce,
         clock: IReactorTime,
         conditions: Callable[[], tuple[Condition, ...]],
@@ -77,6 +79,7 @@ class Board:
         self.run = secrets.token_hex(4)  # tells the states of one run of the collector from those of another
         self.number = 0  # of the newest state
         self._fleet = fleet
+        self._attendance = attendance
         self._in_force = in_force
         self._clock = clock
         self._conditions = conditions
@@ -86,7 +89,6 @@ class Board:
         self._removed: dict[int, int] = {}
         self._forgotten = 0  # the newest state whose removals are not known any more
         self._transfers: dict[int, tuple[str, float, int]] = {}
-        self._arrived_at: float | None = None
         self._dirty: dict[int, None] = {}
         self._flush_call: IDelayedCall | None = None
         self._closed = False
@@ -164,8 +166,6 @@ class Board:
             self._flush_call = None
 
     def _note(self, before: Device, after: Device) -> None:
-        if after.present and not before.present:
-            self._arrived_at = self.now
         transfer = self._transfers.get(after.identifier)
         if not after.downloading:
             self._transfers.pop(after.identifier, None)
@@ -244,7 +244,7 @@ class Board:
             expected=sum(bool(tile.file_id) for tile in tiles),
             others=sum(not tile.file_id for tile in done),
             bytes=sum(bytes_of(device, today) for device in self._fleet if device.stage is not Stage.ABSENT),
-            arrived_at=self._arrived_at,
+            arrived_at=self._attendance.last_arrival,
             columns={str(column): columns[column] for column in Column if column is not Column.ELSEWHERE},
             conditions=self._conditions(),
         )

@@ -84,7 +84,9 @@ class WebService(Service):
         in_force = collector.in_force
         files = static_files()
         renderer = Renderer(files, lambda: in_force.settings.expected.timezone)
-        self.board = Board(collector.fleet, in_force, reactor, collector.conditions, collector.log)
+        self.board = Board(
+            collector.fleet, collector.attendance, in_force, reactor, collector.conditions, collector.log
+        )
         self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
         self._renderer = renderer
         records = Records(collector.folder, collector.disk, collector.fleet, in_force, collector.results)

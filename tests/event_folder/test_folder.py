@@ -191,3 +191,40 @@ def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: 
     path.write_bytes(content)
     held = folder.held(evolve(track, identifier=641), folder.ledger(641))
     assert held == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())
+
+
+class TestHolding:
+    """Whether a track is completed and there, by its entry of a ledger."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> EventFolder:
+        track = tmp_path / FINAL
+        track.parent.mkdir(parents=True)
+        track.write_bytes(b"x" * 5000)
+        return EventFolder(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("entry", "holds"),
+        [
+            ({"local_file": FINAL, "length": 5000, "size": 9, "status": "completed"}, True),
+            ({"local_file": FINAL, "length": 5001, "size": 6024, "status": "completed"}, False),
+            ({"local_file": FINAL, "length": 5000, "status": "queued"}, False),
+            ({"local_file": f"{FINAL}x", "length": 5000, "status": "completed"}, False),
+            ({"local_file": "C:\\events", "size": 6024, "end_date": 5, "status": "completed"}, True),
+            ({"local_file": "C:\\events", "size": 6022, "end_date": 5, "status": "completed"}, True),
+            ({"local_file": "C:\\events", "size": 7000, "end_date": 5, "status": "completed"}, False),
+            ({"size": 8192, "end_date": 0, "status": "completed"}, True),
+            ({"local_file": "gpslogs/\0", "length": 5000, "status": "completed"}, False),
+            ({}, False),
+        ],
+    )
+    def test_is_a_matter_of_status_place_and_length(
+        self, folder: EventFolder, entry: dict[str, object], holds: bool
+    ) -> None:
+        assert folder.holds(NAME, entry) is holds
+
+    def test_a_folder_in_its_place_is_none(self, folder: EventFolder) -> None:
+        (folder.root / FINAL).unlink()
+        (folder.root / FINAL).mkdir()
+        entry = {"local_file": FINAL, "length": (folder.root / FINAL).stat().st_size, "status": "completed"}
+        assert not folder.holds(NAME, entry)

@@ -178,6 +178,17 @@ class TestOtherPages:
         assert "can be disconnected" in page
         assert re.search(r"timezone.*?<td>60 minutes</td><td>60 minutes</td>.*?as expected", page, re.DOTALL)
 
+    def test_a_device_shows_its_visits_with_times(self, desk: Desk) -> None:
+        assert "It was not here today." in desk.get("/devices/601").text
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        visits = r"Visits of today.*?</time></td><td>{}</td><td>can be disconnected</td><td><time"
+        assert re.search(visits.format("is here"), desk.get("/devices/601").text, re.DOTALL)
+        desk.event.leave(601)
+        desk.event.until("motion-601 has been disconnected")
+        page = desk.get("/devices/601").text
+        assert re.search(visits.format("<time[^>]*>17:00:..</time>"), page, re.DOTALL)
+
     def test_a_day_is_there_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
