@@ -431,8 +431,7 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, as_somebody_left_it)
         assert afternoon.known(601).is_collected
-        begin_anew(afternoon)
-        assert afternoon.known(601).is_collected
+        afternoon.stop()
         assert remembered(afternoon)["devices"]["601"]["stage"] == "gone"
 
 
