@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.disk import Disk
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
@@ -107,7 +107,7 @@ class RefilingService(Service):
         self._looking = None
 
     async def _begin(self) -> None:
-        for identifier in await self._disk.run(self._folder.identifiers):
+        for identifier in await self._disk.write(self._folder.identifiers):
             if identifier not in self._at_work:
                 work = Deferred.fromCoroutine(self._work(identifier))
                 self._at_work[identifier] = work
@@ -126,9 +126,11 @@ class RefilingService(Service):
                         await self._refile(identifier)
 
     async def _refile(self, identifier: int) -> None:
+        if self._disk.trouble:
+            raise DiskTrouble(self._disk.trouble)
         claims = self._claims(identifier)
-        steps = await self._disk.run(self._steps, identifier, claims)
-        while (step := await self._disk.run(next, steps, None)) is not None:
+        steps = await self._disk.write(self._steps, identifier, claims)
+        while (step := await self._disk.write(next, steps, None)) is not None:
             self.say(identifier, step)
         self._filed[identifier] = claims
 
@@ -147,9 +149,7 @@ class RefilingService(Service):
         del self._at_work[identifier]
 
     def _report(self, failure: Failure, what: str) -> None:
-        if failure.check(CancelledError):
-            return
-        if failure.check(OSError):
+        if failure.check(PathTrouble):
             self._log.error("{what} keep their names for now: {error}", what=what, error=str(failure.value))
-            return
-        self._log.failure("{what} could not be moved", failure, what=what)
+        elif not failure.check(CancelledError, DiskTrouble):  # the disk tells of its trouble, and when it is over
+            self._log.failure("{what} could not be moved", failure, what=what)

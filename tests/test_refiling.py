@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +150,37 @@ class TestADeviceThatIsAway:
         for person in event.people:
             person["File ID"] = f"NEW{person['Motion ID']}"
         event.write_roster()
-        event.until("ERROR The tracks of motion-601 keep their names for now: [Errno 13] Permission denied", 10)
+        event.until("ERROR The tracks of motion-601 keep their names for now: Permission denied (", 10)
         event.until("is now NEW602_602_20221017_090000.oao", 1)
         monkeypatch.undo()
         event.person(603)
         event.until("is now NEW601_601_20221017_090000.oao", 10)
+
+    def test_waits_with_all_others_while_the_disk_is_full(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for identifier in (601, 602, 603):
+            event.device(identifier, log_of(identifier))
+        collect_and_leave(event, 601, 602, 603)
+        before, ledgers = event.tracks(), [event.ledger(identifier) for identifier in (601, 602, 603)]
+
+        def find_it_full(*_: Path) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(Path, "rename", find_it_full)
+        for person in event.people:
+            person["File ID"] = f"NEW{person['Motion ID']}"
+        event.write_roster()
+        event.advance(10)
+        assert event.said("ERROR") == []
+        assert event.said("CRITICAL") == ["CRITICAL Downloads pause: No space left on device"]
+        assert event.tracks() == before
+        assert [event.ledger(identifier) for identifier in (601, 602, 603)] == ledgers
+        monkeypatch.undo()
+        event.until("Downloads go on", 5)
+        for identifier in (601, 602, 603):
+            event.until(f"is now NEW{identifier}_{identifier}_20221017_090000.oao", 6)
+        assert list(event.tracks().values()) == list(before.values())
 
     def test_is_not_looked_at_for_a_roster_that_is_saved_again_at_once(self, event: VirtualEvent) -> None:
         """Half a roster was saved, and the whole one three seconds later."""
