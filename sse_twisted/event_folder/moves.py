@@ -92,8 +92,9 @@ class _Refiling:
             if not free:  # a ring
                 track, names = next(iter(waiting.items()))
                 if track not in aside and (other := self._step_aside(names[0], track)) is not None:
+                    yield Move(names[0], other, superseded=False)
                     aside.add(track)
-                    waiting[track] = [other, *names[1:]]
+                    waiting[track] = [other.name, *names[1:]]
                     continue
                 free = [track]
             for track in free:
@@ -194,19 +195,19 @@ class _Refiling:
         self._ledger.save()
         return superseded
 
-    def _step_aside(self, name: str, track: Track) -> str | None:
-        """Move a file to a name that nobody wants, for now; gives that name, None if the file can't be moved."""
+    def _step_aside(self, name: str, track: Track) -> Track | None:
+        """Move a file to a name that nobody wants, for now; gives it by that name, None if it can't be moved."""
         place = self._file(name)
         if place is None:
             return None
         number = 2
-        while (aside := place.with_name(f"{place.stem}-{number}{place.suffix}")).exists():
+        while (free := place.with_name(f"{place.stem}-{number}{place.suffix}")).exists():
             number += 1
-        folder = str(aside.parent.relative_to(self._root))
-        if self._move(name, evolve(track, folder=folder, name=aside.name)) is None:
+        aside = evolve(track, folder=str(free.parent.relative_to(self._root)), name=free.name)
+        if self._move(name, aside) is None:
             return None
         self._named[aside.name] = evolve(self._named[name], name=aside.name)
-        return aside.name
+        return aside
 
     def _whole(self, name: str, path: Path) -> Fetched | None:
         """The download that the ledger has under `name`, if the file is of its length; the original's are examined."""

@@ -87,8 +87,8 @@ class ResultsService(Service):
     def take(self, identifier: int, tracks: Sequence[Held]) -> None:
         """All tracks of a device that is here; those that are examined already cost nothing."""
         names = {held.name for held in tracks}
-        device = self._fleet[identifier]
-        measured = tuple(each for each in device.measured if each.track in names)
+        valid = {measured_of(name, report) for name, report in self.of(identifier).items() if name in names}
+        measured = tuple(each for each in self._fleet[identifier].measured if each in valid)
         self._fleet.update(identifier, measured=measured)
         known = {each.track for each in measured}
         for held in tracks:

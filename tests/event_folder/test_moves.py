@@ -299,7 +299,12 @@ class TestATimeZone:
             replace(listed(content, f"/logs/{number}.oao"), timezone=minutes[number])
             for number, content in enumerate(contents)
         ]
-        refiled(folder, claims_of(OWNER, timezone=None), Listing(tuple(logs)))
+        there = {Path(local_file).name: content for local_file, content in files(folder).items()}
+        steps = refiled(folder, claims_of(OWNER, timezone=None), Listing(tuple(logs)))
+        for old, new in names_of(steps):
+            assert new not in there
+            there[new] = there.pop(old)
+        assert there == {Path(local_file).name: content for local_file, content in files(folder).items()}
         names = [f"{FOLDER}/ABC601XYZ_601_20221017_{stamp}.oao" for stamp in ("100000", "110000", "090000")]
         assert files(folder) == dict(sorted(zip(names, contents, strict=True)))
         assert {entry["local_file"] for entry in ledger_of(folder).values()} == set(names)

@@ -22,7 +22,8 @@ from sse_twisted.tracks.layout import HEADER_SIZE
 from sse_twisted.tracks.writer import encode_header
 from tests.event import MORNING, VirtualEvent, log_of, track
 
-NAME = "ABC601XYZ_601_20221017_090000.oao"
+NAME, LATER = "ABC601XYZ_601_20221017_090000.oao", "ABC601XYZ_601_20221017_100000.oao"
+HOUR = 3_600_000
 
 
 def kept(event: VirtualEvent) -> dict[str, Any]:
@@ -281,6 +282,26 @@ def test_a_track_that_is_renamed_keeps_its_results(
     assert kept(event) == {"NEW_601_20221017_090000.oao": before}
     if not away:
         assert [each.track for each in event.known(601).measured] == ["NEW_601_20221017_090000.oao"]
+
+
+def test_tracks_that_exchange_their_names_keep_their_results(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The device does not say in which time zone it is, and its listing says another one of each log than before."""
+    device = event.device(601, log_of(601), log_of(601, MORNING + HOUR, 900))
+    del device.settings["settings"]["timezone"]
+    event.arrive(601)
+    event.start()
+    event.until(f"{LATER} measured - ")
+    before, (one, other) = kept(event), event.known(601).measured
+    monkeypatch.delattr(results, "analyse")
+    for log, minutes in zip(device.logs, (120, 0), strict=True):
+        log.entry["timezone"] = minutes
+    event.wake_all()
+    event.advance(1)
+    assert kept(event) == {NAME: before[LATER], LATER: before[NAME]}
+    assert set(event.known(601).measured) == {evolve(one, track=LATER), evolve(other, track=NAME)}
+    assert kept(event)[NAME]["sha256"] == event.ledger(601)[NAME]["sha256"]
 
 
 def test_results_that_can_not_be_read_are_left_and_said_once(event: VirtualEvent) -> None:
