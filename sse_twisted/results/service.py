@@ -62,6 +62,7 @@ class ResultsService(Service):
         self._log = log
         self._results: dict[int, dict[str, Report]] = {}  # as tracks.json has them
         self._is_read = False
+        self._renamed_before: list[tuple[int, str, str]] = []  # they were read
         self._waiting: dict[Held, None] = {}
         self._earlier: dict[Held, None] = {}
         self._renamed: set[int] = set()  # devices whose results are not on disk yet as they are
@@ -102,6 +103,9 @@ class ResultsService(Service):
 
     def rename(self, identifier: int, old: str, new: str) -> None:
         """A track has another name now, and says the same as before."""
+        if not self._is_read:
+            self._renamed_before.append((identifier, old, new))
+            return
         results = self._results.get(identifier, {})
         if old in results:
             results[new] = results.pop(old)
@@ -136,6 +140,8 @@ class ResultsService(Service):
             self._results, self._earlier, self._is_read = kept.results, dict.fromkeys(kept.unexamined), True
             for path, aside in kept.unreadable:
                 self._log.warn("{path} could not be read: {aside}", path=str(path), aside=aside)
+            for rename in self._renamed_before:
+                self.rename(*rename)
         while self._waiting or self._earlier or self._renamed:
             while self._renamed:
                 await self._save(self._renamed.pop())

@@ -262,25 +262,29 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
     assert service.stopService() is None
 
 
-@pytest.mark.parametrize("away", [False, True], ids=["present", "away"])
+@pytest.mark.parametrize("when", ["present", "away", "at the next start"])
 def test_a_track_that_is_renamed_keeps_its_results(
-    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, away: bool
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
     event.until("measured - ")
     before = kept(event)[NAME]
-    if away:
+    if when != "present":
         event.leave(601)
         event.until("motion-601 has been disconnected")
     monkeypatch.delattr(results, "analyse")
+    if when == "at the next start":
+        event.stop()
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
+    if when == "at the next start":
+        event.start()
     event.until(f"motion-601 {NAME} is now NEW_601_20221017_090000.oao")
     event.advance(1)
     assert kept(event) == {"NEW_601_20221017_090000.oao": before}
-    if not away:
+    if when == "present":
         assert [each.track for each in event.known(601).measured] == ["NEW_601_20221017_090000.oao"]
 
 
