@@ -9,15 +9,16 @@ from typing import Final
 import numpy as np
 import numpy.ma
 from attrs import frozen
+from numpy.typing import NDArray
 
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
 from sse_twisted.tracks.firmware import Rules, rules_of
-from sse_twisted.tracks.grid import usable
+from sse_twisted.tracks.grid import on_grid, usable
 from sse_twisted.tracks.integrity import Damage
 from sse_twisted.tracks.layout import FRAME_SIZE, Buffer
 from sse_twisted.tracks.oao import Track, decode
-from sse_twisted.tracks.session import Session, frequency_of, grid_of, in_time, knots, session_of
+from sse_twisted.tracks.session import Session, frequency_of, in_time, knots, session_of
 
 POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
 FEW_SATELLITES: Final = 9  # the fewest in a best of 13 real sessions
@@ -69,16 +70,18 @@ def analyse(data: Buffer) -> Analysis:
     header = track.header
     rules = rules_of(header.identifier, header.firmware) if header else Rules()
     frequency = frequency_of(header, track.frames)
+    of_session = in_time(track.frames)
     session = None
     claims: tuple[Claim, ...] = ()
     if frequency and len(track.frames):
-        measures = Measures(grid_of(track.frames, frequency, rules))
+        frames = track.frames[of_session]
+        measures = Measures(on_grid(frames, frequency, rules))
         session = session_of(measures, rules)
-        claims = check_claims(header, track.frames, measures, rules) if header else ()
+        claims = check_claims(header, frames, measures, rules) if header else ()
     remarks = (
         *_remarks_on_claims(claims),
         *_remarks_on_accuracy(track, session),
-        *_remarks_on_time(track, frequency, rules),
+        *_remarks_on_time(track, of_session, frequency, rules),
     )
     unusable = int(np.count_nonzero(~usable(track.frames, rules)))
     return Analysis(track, rules, frequency, session, claims, _losses(track), unusable, remarks)
@@ -146,7 +149,7 @@ def _remarks_on_accuracy(track: Track, session: Session | None) -> Iterator[str]
                 yield f"best {name} has fixes of {satellites} satellites"
 
 
-def _remarks_on_time(track: Track, frequency: int, rules: Rules) -> Iterator[str]:
+def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int, rules: Rules) -> Iterator[str]:
     times = track.frames["utc"].astype(np.int64)
     if not len(times):
         return
@@ -155,7 +158,7 @@ def _remarks_on_time(track: Track, frequency: int, rules: Rules) -> Iterator[str
     if len(back):
         first = int(back[0])
         yield f"time goes back by {-int(steps[first]) / 1000:,.1f} s at byte {track.offset(first + 1):,}"
-    strange = np.flatnonzero(~in_time(track.frames))
+    strange = np.flatnonzero(~of_session)
     if len(strange):
         first = int(strange[0])
         yield (

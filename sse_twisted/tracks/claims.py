@@ -19,7 +19,6 @@ from sse_twisted.tracks.firmware import Alpha, Rules
 from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
 from sse_twisted.tracks.header import Best, Header
 from sse_twisted.tracks.layout import Frames
-from sse_twisted.tracks.session import in_time
 from sse_twisted.tracks.windows import NONE
 
 LATE: Final = 10  # s after its end that firmware 3109 to 3111 stamped an alpha
@@ -105,11 +104,10 @@ class _Evidence:
 def check_claims(header: Header, frames: Frames, measures: Measures, rules: Rules) -> tuple[Claim, ...]:
     """Every (second, value) of the header, its maximum and its distance, against the fixes.
 
-    `measures` are of the same `frames`.
+    `frames` are of one session, and `measures` of the same frames.
     """
     if not header.end_date:  # never finalised, or of an ESP logger: it claims nothing
         return ()
-    frames = frames[in_time(frames)]
     evidence = _evidence(header, frames, measures, rules)
     return (
         *(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sse_twisted.tracks.bests import Measures, Window, distance, five_windows, run_ends
 from sse_twisted.tracks.firmware import Alpha, Rules
-from sse_twisted.tracks.grid import LONGEST, Grid, on_grid
+from sse_twisted.tracks.grid import LONGEST, Grid
 from sse_twisted.tracks.header import Header
 from sse_twisted.tracks.layout import KNOT, Frames
 
@@ -99,11 +99,6 @@ def in_time(frames: Frames) -> NDArray[np.bool_]:
     near &= utc < NEVER
     near &= utc >= int(utc[near][0]) if near.any() else near
     return near
-
-
-def grid_of(frames: Frames, frequency: int, rules: Rules) -> Grid:
-    """The frames that are of one session, on their grid; an empty one where the frequency is not known."""
-    return on_grid(frames[in_time(frames)] if frequency else frames[:0], frequency or 1, rules)
 
 
 def session_of(measures: Measures, rules: Rules) -> Session:
