@@ -27,6 +27,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
 from sse_twisted.memory import MemoryService
+from sse_twisted.motion.client import MotionClient
 from sse_twisted.recollection import Recollection
 from sse_twisted.refiling import RefilingService
 from sse_twisted.results.service import ResultsService
@@ -49,82 +50,95 @@ class Collector(MultiService):
     ) -> None:
         """`read_settings` reads the configuration again; it may raise SettingsError."""
         super().__init__()
-        self.in_force = in_force = InForce(settings)
-        self.journal = Journal(folder.logs, lambda: in_force.settings.log)
-        self.log = log = in_force.log = self.journal.log
-        clock = world.clock
-        self.history = History()
-        self.journal.observe(self.history.note)
-        self.fleet = fleet = Fleet(world.utc, log)
-        self.attendance = attendance = Attendance(fleet)
-        self.statistics = statistics = Statistics(fleet)
-        self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
-        self._clock = clock
+        self._clock = clock = world.clock
         self._remarked: object = None
         self._remark = ""
+
+        self.in_force = in_force = InForce(settings)
+        self.journal = Journal(folder.logs, lambda: in_force.settings.log)
+        self.log = log = in_force.log = self.journal.log
+        self.history = History()
+        self.fleet = fleet = Fleet(world.utc, log)
+        self.attendance = attendance = Attendance(fleet)
+        self.statistics = Statistics(fleet)
+        self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self._names = names = world.names(lambda: in_force.settings.names, log)
-        client, hasty_client, probing_client = (
-            CountingClient(world.agent(timeout), clock, statistics)
-            for timeout in (
-                lambda: in_force.settings.inspection.timeout,
-                lambda: in_force.settings.detection.timeout,
-                lambda: in_force.settings.cleanup.timeout,
-            )
-        )
-        detector = Detector(hasty_client, names, fleet, in_force, log)
-        inspector = Inspector(client, folder, disk, fleet, in_force, log)
-        downloader = Downloader(client, folder, disk, fleet, in_force, log)
+
+        self.roster = RosterService(folder, disk, in_force, clock, log)
         self.results = ResultsService(folder, disk, fleet, in_force, log)
         self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
-        memory = MemoryService(folder, disk, fleet, attendance, clock, log)
-        collection = Collection(
-            inspector,
-            downloader,
+        self._memory = memory = MemoryService(folder, disk, fleet, attendance, clock, log)
+        self.scanner = scanner = ScannerService(
+            self._detector(world), self._collection(world), fleet, in_force, clock, log, names.refresh
+        )
+        probing = self._client(world, lambda: in_force.settings.cleanup.timeout)
+        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, in_force, clock, log)
+        short_tracks = ShortTracks(fleet, in_force, clock, log)
+        self._grace = grace = GraceService(fleet, in_force, clock, log)
+        recollection = Recollection(
+            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
+        )
+        retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
+        meter = DelayMeter(clock, self.statistics.delayed)
+        tellers = (grace, recollection, retrospect)
+        loops = (self.roster, scanner, self.cleanup, short_tracks)
+        for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
+            service.setServiceParent(self)
+
+        self._observe()
+        self.commands = self._commands()
+
+    def _client(self, world: World, timeout: Callable[[], float]) -> MotionClient:
+        """That gives up a connection after `timeout` s."""
+        return CountingClient(world.agent(timeout), world.clock, self.statistics)
+
+    def _detector(self, world: World) -> Detector:
+        hasty = self._client(world, lambda: self.in_force.settings.detection.timeout)
+        return Detector(hasty, self._names, self.fleet, self.in_force, self.log)
+
+    def _collection(self, world: World) -> Collection:
+        client = self._client(world, lambda: self.in_force.settings.inspection.timeout)
+        folder, disk, fleet, in_force, log = self.folder, self.disk, self.fleet, self.in_force, self.log
+        return Collection(
+            Inspector(client, folder, disk, fleet, in_force, log),
+            Downloader(client, folder, disk, fleet, in_force, log),
             folder,
             disk,
             fleet,
             in_force,
             self.refiling,
-            clock,
+            world.clock,
             log,
-            memory.note_down,
-            statistics.report,
-            self.results.take,
+            self._memory.note_down,
+            report=self.statistics.report,
+            examine=self.results.take,
         )
-        self.scanner = ScannerService(detector, collection, fleet, in_force, clock, log, names.refresh)
-        visits, drop = self.scanner.visits, self.scanner.drop
-        self.cleanup = CleanupService(probing_client, visits, drop, fleet, in_force, clock, log)
-        self.roster = RosterService(folder, disk, in_force, clock, log)
+
+    def _observe(self) -> None:
+        """Who is told of what."""
+        self.journal.observe(self.history.note)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
-            statistics.rounds_of(name, loop)
-        meter = DelayMeter(clock, statistics.delayed)
-        short_tracks = ShortTracks(fleet, in_force, clock, log)
-        grace = GraceService(fleet, in_force, clock, log)
-        recollection = Recollection(
-            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
-        )
-        retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
-        tellers = (grace, recollection, retrospect)
-        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
-        for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
-            service.setServiceParent(self)
-        disk.when_it_works_again(self.scanner.wake_waiting)
-        disk.when_it_works_again(self.refiling.look_soon)
-        disk.when_it_works_again(memory.try_again)
-        in_force.observe(self._take_changes)
-        in_force.observe(self.refiling.look_soon)
-        self.commands = Commands(
-            fleet=fleet,
-            in_force=in_force,
+            self.statistics.rounds_of(name, loop)
+        self.disk.when_it_works_again(self.scanner.wake_waiting)
+        self.disk.when_it_works_again(self.refiling.look_soon)
+        self.disk.when_it_works_again(self._memory.try_again)
+        self.in_force.observe(self._take_changes)
+        self.in_force.observe(self.refiling.look_soon)
+
+    def _commands(self) -> Commands:
+        """What the console and the board may see and do."""
+        return Commands(
+            fleet=self.fleet,
+            in_force=self.in_force,
             history=self.history,
-            statistics=statistics,
-            folder=folder,
-            disk=disk,
+            statistics=self.statistics,
+            folder=self.folder,
+            disk=self.disk,
             scanner=self.scanner,
-            grace=grace,
+            grace=self._grace,
             journal=self.journal,
             read_again=self.read_again,
         )
