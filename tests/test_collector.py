@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.event_folder.partial import PartialTrack
-from sse_twisted.settings import Detection, Event, Filters, Scan, Settings, SettingsError
+from sse_twisted.roster_file import RosterService
+from sse_twisted.settings import Detection, Devices, Event, Filters, Scan, Settings, SettingsError
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
 
@@ -169,3 +174,20 @@ def test_days_that_the_configuration_sets_are_the_event_s_to_the_last(event: Vir
     event.arrive(601)
     event.start()
     event.until("can be disconnected - none of its tracks (1) is of the event's days")
+
+
+def test_whoever_is_there_at_the_start_is_not_collected_before_the_roster_is_read(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        is_roster = isinstance(getattr(function, "__self__", None), RosterService)
+        return deferLater(event.reactor, 5.0 if is_roster else 0.0, function, *args, **kwargs)
+
+    monkeypatch.setattr("tests.event.at_once", slowly)
+    last_month = MORNING - 40 * 86_400_000
+    event.device(601, log_of(601, last_month), log_of(601))
+    event.settings = Settings(devices=Devices(addresses={"motion-601": "10.0.2.89"}))
+    event.arrive(601)
+    event.start()
+    event.until("can be disconnected")
+    assert list(event.tracks()) == ["gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao"]

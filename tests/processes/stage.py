@@ -1,0 +1,58 @@
+"""`twistd sse` and `twist sse` as processes of their own, and devices on loopback: what no virtual time can show."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from attrs import frozen
+
+from tests.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, until
+
+QUIET = ("--manhole", "off")  # its place may be taken by a collector that is at work on this machine
+
+
+@frozen
+class Stage:
+    """Everything that a test needs: the event, and a folder elsewhere to start programs in."""
+
+    reactor: Any
+    event: LiveEvent
+    elsewhere: Elsewhere
+
+    def collector(self, *arguments: str) -> Program:
+        """`twistd -n sse` with the event's configuration."""
+        return self.elsewhere.collector("--config", str(self.event.config), *arguments)
+
+    async def started(self) -> Program:
+        """A collector that has nothing to do any more but to wait."""
+        await self.event.device(601)
+        self.event.configure()
+        program = self.collector()
+        await program.says("motion-601 can be disconnected")
+        return program
+
+    async def downloads(self, program: Program, size: int = 1) -> None:
+        """Wait until the program has that many bytes of a track that is not whole yet."""
+
+        def holds() -> bool:
+            found = (path.stat() for path in self.event.partials())
+            return any(status.st_size >= size and status.st_mtime > program.began for status in found)
+
+        await until(self.reactor, holds, f"there are {size} bytes of a track")
+
+    async def collects(self, program: Program, identifier: int) -> None:
+        """Wait until the program lets the device go."""
+        line = f"motion-{identifier} can be disconnected"
+        await until(self.reactor, lambda: line in program.output, line)
+
+    async def is_collected_after(self, *identifiers: int) -> None:
+        """Start the collector, wait until it lets the devices go, and end it: every track is whole then."""
+        program = self.collector()
+        for identifier in identifiers:
+            await self.collects(program, identifier)
+        program.kill(signal.SIGTERM)
+        assert await program.ends(END_WITHIN) == 0
+        for identifier in identifiers:
+            tracks = self.event.tracks()
+            assert self.event.expected(identifier).items() <= tracks.items()

@@ -1,0 +1,67 @@
+"""What changes while it runs: configuration, logs and roster."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.daemon import END_WITHIN
+from tests.processes.stage import Stage
+from tests.simulator.wire import on_the_reactor
+
+
+@on_the_reactor
+async def test_sighup_puts_a_changed_configuration_in_force_and_refuses_a_broken_one(stage: Stage) -> None:
+    program = await stage.started()
+    stage.event.configure("battery = 70", "storage = 80", table="expected")
+    program.kill(signal.SIGHUP)
+    await program.says("Configuration: expected.storage: 95 -> 80")
+    await program.says("Configuration: expected.battery: 60 -> 70")
+    stage.event.configure("battery = 700", table="expected")
+    program.kill(signal.SIGHUP)
+    line = await program.says("The configuration before stays in force")
+    assert line.endswith(f"{stage.event.config}: expected.battery: Expected `int` <= 100")
+    assert "#error]" in line
+    stage.event.configure("battery = 71", "storage = 80", table="expected")
+    program.kill(signal.SIGHUP)
+    await program.says("Configuration: expected.battery: 70 -> 71")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+
+
+@on_the_reactor
+async def test_sighup_goes_on_in_new_logs_where_the_old_ones_were_rotated_away(stage: Stage) -> None:
+    program = await stage.started()
+    logs = stage.event.folder / "logs"
+    for name in ("server.log", "server.json"):
+        (logs / name).rename(logs / f"{name}.1")
+    program.kill(signal.SIGHUP)
+    await program.says("The configuration is as before")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Collecting into" in (logs / "server.log.1").read_text()
+    assert "The collector stops" in (logs / "server.log").read_text()
+    assert "The collector stops" in (logs / "server.json").read_text()
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_an_edited_roster_counts_without_a_restart_and_a_broken_one_does_not(stage: Stage) -> None:
+    await stage.event.device(601, 50_000)
+    await stage.event.device(602, 50_000)
+    stage.event.write_roster([601])
+    stage.event.configure()
+    roster = stage.event.folder / "config" / "motions.csv"
+    program = stage.collector()
+    await program.says("motion-601 can be disconnected")
+    roster.write_text("Motion ID,Start Date\n601,2022-10-15\n")
+    line = await program.says("The roster can't be read")
+    assert line.endswith("(line 1: no column 'End Date' nor 'File ID'): the one before stays in force")
+    assert "#error]" in line
+    stage.event.write_roster([601, 602])
+    await program.says("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21")
+    await program.says("motion-602 can be disconnected")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert stage.event.tracks() == stage.event.expected(601) | stage.event.expected(602)
