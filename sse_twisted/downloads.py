@@ -103,7 +103,8 @@ class Downloader:
             judgement = judge(transferred.received.integrity, track.log, track.identifier)
             remark = self._doubt(track, transferred, judgement)
             if remark:
-                if not is_beginning_of(track.log, track.identifier, transferred.received.integrity):
+                is_beginning = is_beginning_of(track.log, track.identifier, transferred.received.integrity)
+                if transferred.resumed or not is_beginning:
                     await self._disk.write(partial.discard)
                 raise BadAnswer(remark)
             kept = await self._disk.write(partial.commit)
@@ -158,13 +159,16 @@ class Downloader:
         """Why the bytes can't be kept as the device's own; "" if they can.
 
         Damaged ones are kept when they come a second time and are certainly all of this log: a page that says "not
-        found" is not, and less than a plausible listing announces is not.
+        found" is not, and less than a plausible listing announces is not. Of a resumed transfer only sound ones are:
+        the first bytes may be those of a log that was not finalised yet.
         """
         integrity, log = transferred.received.integrity, track.log
         if judgement.outcome is Outcome.VERIFIED:
             return ""
         if not transferred.transfer.promised:
             return f"{judgement.remark}, and no Content-Length"
+        if transferred.resumed:
+            return judgement.remark
         if judgement.outcome is Outcome.UNVERIFIED and integrity.header is not None:
             return ""
         header = integrity.header
@@ -174,8 +178,7 @@ class Downloader:
         came_before = self._digests.get(key) == transferred.received.sha256
         if is_this_log and is_all and came_before:
             return ""
-        if not transferred.resumed:
-            self._digests[key] = transferred.received.sha256
+        self._digests[key] = transferred.received.sha256
         return judgement.remark
 
     def _settle(self, visit: Visit, track: Track, judgement: Judgement, grown: bool) -> None:

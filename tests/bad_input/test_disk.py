@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from sse_twisted import disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.tracks.header import decode_header
+from sse_twisted.tracks.writer import encode_header
 from tests.event import MORNING, log_of, track
 from tests.real_event import RealEvent
 from tests.simulator.wire import on_the_reactor
@@ -256,6 +259,22 @@ async def test_what_a_killed_collector_left_is_gone_on_with_or_begun_anew(
     assert event.contents() == [LOG.content]
     assert device.ranges == ([] if resumed_at is None else [b"bytes=%d-" % resumed_at])
     assert not event.partials()
+
+
+@on_the_reactor
+async def test_what_was_left_of_a_log_that_has_got_another_header_since_is_fetched_anew(event: RealEvent) -> None:
+    """It was not finalised yet, and has the same size: of the new log, all but the header would be here."""
+    header = decode_header(LOG.content)
+    not_finalised = encode_header(evolve(header, end_date=0, distance=0, bests={}))
+    device = event.device(601, LOG)
+    device.supports_range = True
+    part = event.root / "gpslogs/20221017" / PART
+    part.parent.mkdir(parents=True)
+    part.write_bytes(not_finalised + LOG.content[len(not_finalised) : EDGE])
+    await event.collect()
+    assert event.contents() == [LOG.content]
+    assert event.ledger(601)[NAME]["outcome"] == "verified"
+    assert device.ranges == [b"bytes=%d-" % (EDGE - 4096)]
 
 
 @on_the_reactor
