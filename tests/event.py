@@ -139,7 +139,10 @@ class VirtualEvent:
             visit.wake()
 
     def until(self, text: str, seconds: float = 120.0) -> str:
-        """Let time pass until a line of the log contains the text, and give that line."""
+        """Let time pass until a line of the log contains the text, and give that line; a test in which none does fails.
+
+        Where that is what the test is about, it says `assert event.until(…)`.
+        """
         for _ in range(round(seconds / 0.05)):
             for line in self.lines:
                 if text in line:

@@ -222,7 +222,7 @@ class RealEvent:
         for identifier in self.servers:
             await self.until(f"motion-{identifier} can be disconnected")
 
-    async def is_collected_when_cleared(self, identifier: int = 601) -> None:
+    async def check_that_it_is_collected_when_cleared(self, identifier: int = 601) -> None:
         """So far the device was not let go; without its faults it is, and every file is the whole track of a log."""
         assert not self.said(f"motion-{identifier} can be disconnected"), "\n".join(self.lines)
         device = self.servers[identifier].device
@@ -240,7 +240,10 @@ class RealEvent:
             await deferLater(self.reactor, 0.002)
 
     async def until(self, text: str, *, since: int = 0, times: int = 1) -> str:
-        """Wait until lines of the log, from number `since` on, contain the text so many times; gives the last one."""
+        """Wait until lines of the log, from number `since` on, contain the text so many times; gives the last one.
+
+        A test in which they never do fails; where that is what it is about, it says `assert await event.until(…)`.
+        """
         await self.becomes(lambda: len(self.said(text, since)) >= times, repr(text))
         return self.said(text, since)[times - 1]
 

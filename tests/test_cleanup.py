@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sse_twisted.fleet import Stage
+from sse_twisted.motion.connections import Address
 from sse_twisted.settings import Cleanup, Downloads, Settings
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of
@@ -20,7 +21,7 @@ def test_a_device_that_has_gone_is_dropped_and_looked_for_again(event: VirtualEv
     assert event.known(601).stage is Stage.GONE
     event.arrive(601)
     event.lines.clear()
-    event.until("motion-601 is connected", 3)
+    assert event.until("motion-601 is connected", 3)
 
 
 def test_a_device_that_stays_is_probed_now_and_then_and_not_dropped(event: VirtualEvent) -> None:
@@ -54,7 +55,7 @@ def test_a_device_that_takes_its_time_is_still_there(event: VirtualEvent) -> Non
     assert len(event.said("motion-601 can be disconnected")) == 1
     assert not event.said("has been disconnected")
     event.leave(601)
-    event.until("has been disconnected", 16)
+    assert event.until("has been disconnected", 16)
 
 
 def test_a_device_that_accepts_connections_and_never_answers_has_gone(event: VirtualEvent) -> None:
@@ -63,7 +64,8 @@ def test_a_device_that_accepts_connections_and_never_answers_has_gone(event: Vir
     event.start()
     event.until("can be disconnected")
     device.add_fault(parse_fault("no-headers")[0])
-    event.until("motion-601 has been disconnected", 21)
+    assert event.until("motion-601 has been disconnected", 21)
+    assert event.known(601).stage is Stage.GONE
 
 
 def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEvent) -> None:
@@ -72,7 +74,8 @@ def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEven
     event.start()
     event.until("can be disconnected")
     device.add_fault(parse_fault("wrong-identifier")[0])
-    event.until("motion-601 has been disconnected", 16)
+    assert event.until("motion-601 has been disconnected", 16)
+    assert event.known(601).stage is Stage.GONE
 
 
 def test_a_device_waiting_for_its_retry_is_noticed_when_it_goes(event: VirtualEvent) -> None:
@@ -82,7 +85,7 @@ def test_a_device_waiting_for_its_retry_is_noticed_when_it_goes(event: VirtualEv
     event.start()
     event.until("retry 5 in 32 s")
     event.leave(601)
-    event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing", 16)
+    assert event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing", 16)
 
 
 def test_one_that_left_early_is_forgiven_once_it_is_collected(event: VirtualEvent) -> None:
@@ -111,7 +114,7 @@ def test_one_that_leaves_before_its_listing_was_read_is_not_forgotten(event: Vir
     event.start()
     event.until("must stay connected - it can't be inspected: logs.json is no JSON")
     event.leave(601)
-    event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
+    assert event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
 
 
 @pytest.mark.parametrize("last_retry", [4.0, 60.0])
@@ -126,7 +129,7 @@ def test_a_device_that_leaves_during_a_download_is_noticed(event: VirtualEvent, 
     event.until("queued")
     event.advance(2)
     event.leave(601)
-    event.until(f"ERROR motion-601 left too early - Sailor 601: {count} of {count} tracks missing", 50)
+    assert event.until(f"ERROR motion-601 left too early - Sailor 601: {count} of {count} tracks missing", 50)
 
 
 def test_a_device_that_comes_back_elsewhere_is_collected_there(event: VirtualEvent) -> None:
@@ -141,7 +144,9 @@ def test_a_device_that_comes_back_elsewhere_is_collected_there(event: VirtualEve
     event.advance(5)
     event.servers[601].interface = "10.0.9.9"
     event.arrive(601)
-    event.until("can be disconnected", 60)
+    assert event.until("can be disconnected", 60)
+    assert event.known(601).address == Address("10.0.9.9", 80)
+    assert list(event.tracks().values()) == [device.logs[0].content]
 
 
 def test_a_device_that_is_silent_for_a_moment_is_not_dropped(event: VirtualEvent) -> None:

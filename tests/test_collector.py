@@ -143,7 +143,7 @@ def test_a_path_that_can_not_be_written_to_costs_its_own_track_only(event: Virtu
     assert not event.said("Downloads pause")
     assert len(event.said("can be disconnected")) == 1
     (event.root / "gpslogs" / "20221018").unlink()
-    event.until("motion-601 can be disconnected")
+    assert event.until("motion-601 can be disconnected")
 
 
 def test_a_roster_of_another_year_costs_nobody_a_day(event: VirtualEvent) -> None:
@@ -173,7 +173,7 @@ def test_days_that_the_configuration_sets_are_the_event_s_to_the_last(event: Vir
     event.person(601, "2022-10-10", "2022-10-16")
     event.arrive(601)
     event.start()
-    event.until("can be disconnected - none of its tracks (1) is of the event's days")
+    assert event.until("can be disconnected - none of its tracks (1) is of the event's days")
 
 
 def test_whoever_is_there_at_the_start_is_not_collected_before_the_roster_is_read(

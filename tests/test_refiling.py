@@ -109,7 +109,7 @@ class TestADeviceThatIsAway:
         event.advance(20)
         assert list(event.tracks()) == [f"gpslogs/20221017/{OLD}"]
         event.folder.roster.write_bytes(roster.replace(b"ABC601XYZ", b"NEW9"))
-        event.until(f"{OLD} is now {NEW}", 10)
+        assert event.until(f"{OLD} is now {NEW}", 10)
 
     def test_has_the_time_zone_of_its_last_settings(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601, MORNING - 10 * HOUR))
@@ -125,7 +125,7 @@ class TestADeviceThatIsAway:
         settings.write_text("torn")
         give_to(event, "NEW9")
         event.start()
-        event.until("ABC601XYZ_601_20221017_010000.oao is now NEW9_601_20221017_010000.oao", 1)
+        assert event.until("ABC601XYZ_601_20221017_010000.oao is now NEW9_601_20221017_010000.oao", 1)
 
     def test_with_a_torn_ledger_waits_for_its_next_visit(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
@@ -154,7 +154,8 @@ class TestADeviceThatIsAway:
         event.until("is now NEW602_602_20221017_090000.oao", 1)
         monkeypatch.undo()
         event.person(603)
-        event.until("is now NEW601_601_20221017_090000.oao", 10)
+        assert event.until("is now NEW601_601_20221017_090000.oao", 10)
+        assert sorted(Path(name).name[:6] for name in event.tracks()) == ["NEW601", "NEW602"]
 
     def test_waits_with_all_others_while_the_disk_is_full(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
@@ -303,7 +304,7 @@ class TestOneHandAtATime:
         assert event.ledger(601) == ledger
         event.leave(601)
         event.until("left too early")
-        event.until(f"{OLD} is now {NEW}", 10)
+        assert event.until(f"{OLD} is now {NEW}", 10)
 
     def test_devices_take_their_turns(self, event: VirtualEvent) -> None:
         for identifier in (601, 602, 603):

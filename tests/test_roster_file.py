@@ -21,7 +21,7 @@ def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: Virtua
     event.device(602, log_of(602))
     event.arrive(602)
     event.until("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 5)
-    event.until("motion-602 is connected", 1)
+    assert event.until("motion-602 is connected", 1)
 
 
 def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -> None:
@@ -88,7 +88,7 @@ def test_a_broken_version_leaves_the_old_one_in_force_loudly(event: VirtualEvent
     event.lines.clear()
     event.until("ERROR The roster can't be read (there is no", 5)
     event.arrive(601)
-    event.until("motion-601 can be disconnected")
+    assert event.until("motion-601 can be disconnected")
 
 
 def test_mistakes_are_said_with_their_line_and_the_other_lines_count(event: VirtualEvent) -> None:
@@ -97,7 +97,7 @@ def test_mistakes_are_said_with_their_line_and_the_other_lines_count(event: Virt
     event.arrive(601)
     event.start()
     event.until("WARN Roster line 3: Start Date '2022-02-30' is no day of the calendar")
-    event.until("motion-601 can be disconnected")
+    assert event.until("motion-601 can be disconnected")
 
 
 def test_a_file_that_is_merely_touched_changes_nothing(event: VirtualEvent) -> None:
@@ -151,7 +151,7 @@ def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: V
     assert not event.said("roster can't be read")
     assert len(event.said("There is no roster")) == 1
     event.person(601)
-    event.until("Roster: 1 assignments of 1 devices")
+    assert event.until("Roster: 1 assignments of 1 devices")
 
 
 def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualEvent) -> None:

@@ -27,7 +27,7 @@ async def fails_until_cleared(event: RealEvent, device: WatchedDevice, reason: s
     await event.until(f"motion-601 must stay connected - 1 of 1 tracks missing ({reason}), retry 2 in ")
     assert not event.tracks()
     assert event.ledger(601)["ABC601XYZ_601_20221017_090000.oao"]["status"] == "failed"
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -46,7 +46,7 @@ async def test_a_device_that_refuses_connections_is_collected_as_soon_as_it_take
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(connection refused)" in event.said("not accepting")[0]
     assert event.known(601).stage is Stage.ABSENT
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -56,7 +56,7 @@ async def test_a_device_that_never_accepts_a_connection_counts_as_absent(event: 
     await event.begin()
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(does not accept the connection)" in event.said("not accepting")[0]
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -66,7 +66,7 @@ async def test_a_device_that_resets_connections_is_collected_as_soon_as_it_does_
     await event.begin()
     await event.until("DEBUG motion-601 not accepting connections at ")
     assert "(connection closed before an answer)" in event.said("not accepting")[0]
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -78,7 +78,7 @@ async def test_a_device_that_closes_its_door_during_a_visit_has_left_too_early(e
         "ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
     )
     assert not event.tracks()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -90,7 +90,7 @@ async def test_a_device_that_stops_accepting_during_a_visit_has_left_too_early(e
     device.when_asked(LOG.path, lambda: device.add_fault(Fault("never-accepted")))
     await event.begin()
     await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -103,7 +103,7 @@ async def test_a_device_that_has_gone_is_not_asked_for_each_of_its_tracks(event:
     await event.begin()
     await event.until("motion-601 must stay connected - ")
     assert len(event.said(" failed - ")) <= 2
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -115,7 +115,7 @@ async def test_a_track_that_is_never_answered_does_not_hold_up_the_others(event:
     await event.begin()
     await event.until("must stay connected - 1 of 3 tracks missing (no answer within 0.15 s)")
     assert event.contents() == sorted(log.content for log in logs[1:])
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at:
     assert LOG.content.startswith(kept)
     assert len(kept) >= SOUND_PREFIXES[at]
     assert not event.tracks()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("at", [EDGE, EDGE + 17, LENGTH - 1])
@@ -200,7 +200,7 @@ async def test_a_byte_now_and_then_is_too_slow(event: RealEvent, monkeypatch: py
     line = await event.until("retry 1 in ")
     assert "1 of 1 tracks missing (too slow: " in line
     assert not event.tracks()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -210,7 +210,7 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
     await event.begin()
     await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry 1 in 0.02 s")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("path", ["settings.json", "logs.json", "info.json"])
@@ -234,7 +234,7 @@ async def test_an_answer_that_fails_is_asked_for_again(event: RealEvent, path: s
     device.when_asked("/settings.json", lambda: device.add_fault(fault, path=path))
     await event.begin()
     await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.02 s")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("path", ["/settings.json", "/logs.json", LOG.path])

@@ -71,7 +71,7 @@ async def test_an_answer_that_is_no_http_is_no_track(event: RealEvent, name: str
     await event.until("retry 2 in ")
     assert not event.tracks()
     device.raw.clear()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("page", ["/info.json", "/logs.json"])
@@ -87,7 +87,7 @@ async def test_an_answer_that_is_no_http_is_no_json(event: RealEvent, name: str,
     await event.becomes(lambda: device.asked.count(page) >= 2, "asked again")
     assert not event.said("can be disconnected")
     device.raw.clear()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ async def test_a_device_with_the_wrong_number_is_not_collected_as_the_right_one(
     assert line.endswith(": motion-777 answers there")
     assert event.known(601).stage is Stage.ABSENT
     assert not any(path.startswith("/logs") for path in device.asked)
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -51,7 +51,7 @@ async def test_a_device_that_becomes_another_one_is_dropped(event: RealEvent) ->
     await event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
     assert not event.tracks()
     assert not (event.folder.motion(601) / "logs.json").exists()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("names", [True, False], ids=["names follow", "names are stale"])

@@ -54,7 +54,7 @@ async def test_an_answer_that_makes_no_sense_is_not_used(event: RealEvent, page:
     else:
         if page == "info.json":
             await event.until(page, since=event.lines.index(line))
-        await event.is_collected_when_cleared()
+        await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -77,7 +77,7 @@ async def test_a_listing_of_a_hundred_thousand_lists_in_each_other_is_refused(ev
     device.add_fault(Fault("deep-json", 100_000), path="logs.json")
     await event.begin()
     await event.until("must stay connected - it can't be inspected: logs.json is nested too deep, retry 2 in ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("depth", [300, 900])
@@ -92,7 +92,7 @@ async def test_something_unknown_that_is_deep_does_no_harm(event: RealEvent, pag
     await event.becomes(lambda: event.said("can be disconnected") or event.said("nested too deep"), "judged")
     if not event.said("can be disconnected"):
         device.pages.clear()
-        await event.is_collected_when_cleared()
+        await event.check_that_it_is_collected_when_cleared()
     assert event.contents() == [LOG.content]
 
 
@@ -146,7 +146,7 @@ async def test_who_does_not_say_who_it_is_is_nobody(event: RealEvent, spoil: Cal
     assert not event.said("is connected")
     device.info.clear()
     device.info.update(json.loads(sound))
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"logs": null}', b'{"logs": {}}', b"\xff\xfe", b"5"])
@@ -157,4 +157,4 @@ async def test_a_listing_without_a_list_is_no_empty_list(event: RealEvent, body:
     await event.begin()
     await event.until("must stay connected - it can't be inspected: logs.json ")
     device.pages.clear()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()

@@ -35,7 +35,7 @@ async def test_a_length_that_is_not_the_listed_one_is_not_believed(
     await event.begin()
     await event.until(f"1 of 1 tracks missing (announces {promised:,} bytes, listed {LENGTH:,}), retry 1 in ")
     await event.until(f"({then}), retry 3 in ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("more", [2, 1024])
@@ -45,7 +45,7 @@ async def test_a_length_that_a_device_may_well_announce_is_waited_for(event: Rea
     device.add_fault(Fault("length-long", more), path=LOG.path)
     await event.begin()
     await event.until(f"(connection lost after {LENGTH:,} bytes), retry 2 in ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -74,7 +74,7 @@ async def test_a_cut_that_no_length_shows_is_found_all_the_same(event: RealEvent
     await event.until(
         f"motion-601 must stay connected - 1 of 1 tracks missing ({what}, and no Content-Length), retry 3"
     )
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -84,7 +84,7 @@ async def test_a_listing_without_a_length_that_is_cut_is_no_listing(event: RealE
     device.add_fault(Fault("cut", 100), path="logs.json")
     await event.begin()
     await event.until("must stay connected - it can't be inspected: logs.json is no JSON: ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -93,7 +93,7 @@ async def test_of_two_lengths_none_is_believed(event: RealEvent) -> None:
     device.add_fault(Fault("length-twice"), path=LOG.path)
     await event.begin()
     await event.until("1 of 1 tracks missing (no proper HTTP answer (")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor

@@ -58,7 +58,7 @@ async def test_a_date_that_the_track_denies_is_not_believed(event: RealEvent, fa
         "WARN motion-601 must stay connected - 1 of 1 tracks missing "
         f"(began at {MORNING} ms, listed {ms} ms, at byte 16), retry 3 in "
     )
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize(("start", "day"), [(0, "19700101_010000"), (3_471_292_800_000, "20800101_010000")])
@@ -104,7 +104,7 @@ async def test_ten_thousand_entries_are_read_and_the_real_ones_collected(event: 
     assert " tracks missing (refuses (HTTP 404)), retry 1 in " in line
     assert event.contents() == [LOG.content]
     assert len(json.loads((event.folder.motion(601) / "logs.json").read_bytes())["logs"]) == 10_000
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -113,7 +113,7 @@ async def test_too_many_entries_are_refused(event: RealEvent) -> None:
     device.add_fault(Fault("10000-entries", 20_001))
     await event.begin()
     await event.until("it can't be inspected: logs.json has 20,001 entries, more than 20,000, retry 1 in ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("earlier", [True, False], ids=["at an earlier visit", "just now"])
@@ -160,7 +160,7 @@ async def test_entries_without_meaning_keep_the_device_but_cost_no_track(event: 
     assert event.contents() == [LOG.content]
     assert event.said("WARN motion-601 lists what can't be understood: entry 0 : ")
     assert event.said("WARN motion-601 lists what can't be understood: entry 5 ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -182,7 +182,7 @@ async def test_paths_that_lead_elsewhere_are_not_asked_for(event: RealEvent) -> 
     assert event.contents() == [LOG.content]
     outside = [path for path in event.root.parent.iterdir() if path != event.root]
     assert not outside
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor
@@ -198,7 +198,7 @@ async def test_a_path_to_another_host_is_asked_of_nobody(event: RealEvent) -> No
     await event.until("2 of 3 tracks missing (its path is not one of the device), retry 1 in ")
     assert not elsewhere.asked
     device.pages.clear()
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ async def test_figures_without_measure_cost_no_other_track(event: RealEvent, fig
     now = event.now
     for visit in event.collector.scanner.visits.values():  # type: ignore[union-attr]  # it runs
         visit.wake()
-    await event.until("can be disconnected", since=now)
+    assert await event.until("can be disconnected", since=now)
 
 
 @pytest.mark.parametrize("key", ["file", "spot", "wind"])

@@ -25,7 +25,7 @@ async def test_a_refused_track_is_retried_until_it_comes(event: RealEvent, statu
         f"knots (500m) ({words})"
     )
     await event.until(f"WARN motion-601 must stay connected - 1 of 1 tracks missing ({words}), retry 1 in ")
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("status", ["404", "500", "redirect"])
@@ -37,7 +37,7 @@ async def test_a_refused_listing_is_asked_for_again(event: RealEvent, status: st
     code = "302" if status == "redirect" else status
     line = await event.until("WARN motion-601 must stay connected - it can't be inspected: ")
     assert f"(HTTP {code}), retry 1 in " in line
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("status", ["404", "500", "redirect"])
@@ -49,7 +49,7 @@ async def test_a_device_that_refuses_to_say_who_it_is_is_looked_at_again(event: 
     code = "302" if status == "redirect" else status
     line = await event.until("WARN motion-601 does not answer as it should at ")
     assert f"(HTTP {code})" in line
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("status", ["404", "500", "redirect"])

@@ -85,7 +85,7 @@ async def test_what_is_not_the_whole_track_is_never_kept(event: RealEvent, fault
     await event.until(f"WARN motion-601 must stay connected - 1 of 1 tracks missing ({what}), retry 4 in ")
     assert not event.tracks()
     assert event.ledger(601)[NAME]["status"] == "failed"
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @pytest.mark.parametrize("name", ["frame-cut", "empty-body", "foreign", "flipped-bit", "html"])
@@ -219,7 +219,7 @@ async def test_one_bad_track_does_not_hold_up_the_others(event: RealEvent) -> No
     assert event.contents() == sorted((log.content for log in others), key=len)
     assert event.known(601).stage in (Stage.ATTENTION, Stage.INSPECTING, Stage.DOWNLOADING)
     assert event.known(601).missing == (NAME,), line
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
     assert [device.asked.count(log.path) for log in others] == [1, 1]
 
 
@@ -242,7 +242,7 @@ async def test_of_two_tracks_with_the_same_header_each_is_itself(event: RealEven
     await event.until(f"1 of 2 tracks missing (began at {MORNING} ms, listed {MORNING + 3_600_000} ms, at byte 16)")
     assert event.contents() == [LOG.content]
     device.logs[1] = other
-    await event.is_collected_when_cleared()
+    await event.check_that_it_is_collected_when_cleared()
 
 
 @on_the_reactor

@@ -58,6 +58,8 @@ def test_who_lets_go_lets_the_next_one_in(tmp_path: Path, lock: FolderLock) -> N
     check_free(tmp_path)
     second = FolderLock(tmp_path)
     second.acquire()
+    with pytest.raises(FolderInUse):
+        lock.acquire()
     second.release()
 
 

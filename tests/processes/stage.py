@@ -46,8 +46,8 @@ class Stage:
         line = f"motion-{identifier} can be disconnected"
         await until(self.reactor, lambda: line in program.output, line)
 
-    async def is_collected_after(self, *identifiers: int) -> None:
-        """Start the collector, wait until it lets the devices go, and end it: every track is whole then."""
+    async def check_that_it_collects(self, *identifiers: int) -> None:
+        """Started, the collector lets the devices go; then it is ended, and every track is whole."""
         program = self.collector()
         for identifier in identifiers:
             await self.collects(program, identifier)

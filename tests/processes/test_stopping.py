@@ -16,7 +16,7 @@ from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
 
 
-async def ends_at_signals(stage: Stage, reached: Callable[[Program], Awaitable[object]]) -> None:
+async def check_that_signals_end_it(stage: Stage, reached: Callable[[Program], Awaitable[object]]) -> None:
     """Whatever it is doing: a signal ends it in time, and further ones change nothing. The next start collects."""
     stage.event.configure()
     for signals in ((signal.SIGTERM,), (signal.SIGINT, signal.SIGINT)):
@@ -29,14 +29,14 @@ async def ends_at_signals(stage: Stage, reached: Callable[[Program], Awaitable[o
     for device in stage.event.devices.values():
         device.clear_faults()
         device.bytes_per_second = 0
-    await stage.is_collected_after(601)
+    await stage.check_that_it_collects(601)
     assert not stage.event.partials()
 
 
 @on_the_reactor
 async def test_signals_end_it_when_it_is_idle(stage: Stage) -> None:
     await stage.event.device(601, 50_000)
-    await ends_at_signals(stage, lambda program: program.says("can be disconnected"))
+    await check_that_signals_end_it(stage, lambda program: program.says("can be disconnected"))
 
 
 @on_the_reactor
@@ -53,25 +53,25 @@ async def test_signals_end_it_while_it_looks_for_names_and_devices_that_do_not_a
             await until(stage.reactor, lambda: select([name_server], [], [], 0)[0], "a name is asked for")
             assert b"motion-603" in name_server.recv(512)
 
-        await ends_at_signals(stage, others_are_looked_for)
+        await check_that_signals_end_it(stage, others_are_looked_for)
 
 
 @on_the_reactor
 async def test_signals_end_it_while_a_device_keeps_it_waiting(stage: Stage) -> None:
     (await stage.event.device(601, 50_000)).add_fault(Fault("no-headers"), path="/settings.json")
-    await ends_at_signals(stage, lambda program: program.says("motion-601 is connected"))
+    await check_that_signals_end_it(stage, lambda program: program.says("motion-601 is connected"))
 
 
 @on_the_reactor
 async def test_signals_end_it_in_the_middle_of_a_download(stage: Stage) -> None:
     (await stage.event.device(601, 1_000_000)).bytes_per_second = 800_000
-    await ends_at_signals(stage, lambda program: stage.downloads(program, 250_000))
+    await check_that_signals_end_it(stage, lambda program: stage.downloads(program, 250_000))
 
 
 @on_the_reactor
 async def test_signals_end_it_while_a_transfer_stalls(stage: Stage) -> None:
     (await stage.event.device(601, 500_000)).add_fault(Fault("stall", at=400_000))
-    await ends_at_signals(stage, lambda program: stage.downloads(program, 250_000))
+    await check_that_signals_end_it(stage, lambda program: stage.downloads(program, 250_000))
 
 
 @pytest.mark.slow

@@ -79,7 +79,8 @@ def test_another_logging_rate_than_expected_is_a_finding(event: VirtualEvent) ->
     event.settings = Settings(expected=Expected(gnss_rate=10))
     event.arrive(601)
     event.start()
-    event.until(f"WARN motion-601 {NAME} was logged at 5 Hz")
+    assert event.until(f"WARN motion-601 {NAME} was logged at 5 Hz")
+    assert event.known(601).findings == (f"{NAME} was logged at 5 Hz",)
 
 
 def test_what_was_measured_is_not_measured_again(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
