@@ -14,7 +14,17 @@ BLOCK = 1 << 20  # bytes read at once
 
 def sync_folder(folder: Path) -> None:
     """Make names that were given or taken in `folder` survive a loss of power."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file survive a loss of power that somebody else wrote, and its name."""
+    _sync(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import make_folder, write_json, write_whole
+from sse_twisted.event_folder.files import make_folder, sync_file, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
@@ -165,7 +165,7 @@ class EventFolder:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
 
         A file that the ledger knows nothing of, or only in the original's words, is examined, and counts if it is
-        whole; the caller records it.
+        whole, and then on the disk; the caller records it.
         """
         path = self.root / track.local_file
         if not path.is_file():
@@ -176,6 +176,7 @@ class EventFolder:
         received = examine(path)
         if judge(received.integrity, track.log, track.identifier).outcome is not Outcome.VERIFIED:
             return None
+        sync_file(path)
         return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
 
     def track_bytes(self, local_file: str, most: int) -> bytes | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
-from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
+from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_file, sync_folder
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Claims, LogKey, Named, Track, event_tracks, log_key
@@ -231,6 +231,7 @@ class _Refiling:
         received, log = examine(path), self._named[name].log
         if judge(received.integrity, log, self._tracks[0].identifier).outcome is not Outcome.VERIFIED:
             return None
+        sync_file(path)
         return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
 
     def _is_sound(self, name: str, path: Path) -> bool:

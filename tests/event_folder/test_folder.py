@@ -168,6 +168,16 @@ class TestHeld:
         wrong = Fetched(Outcome.VERIFIED, len(CONTENT) - 52, "ab" * 32)
         assert folder.held(TRACK, noted(folder, Status.COMPLETED, wrong)) is None
 
+    def test_is_on_the_disk_though_somebody_else_has_put_it_there(
+        self, folder: EventFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Copied by hand, or by a collector that was killed before it could bring the new name to the disk."""
+        path = at_its_final_name(folder, CONTENT)
+        synced: set[int] = set()
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+        assert folder.held(TRACK, folder.ledger(601)) == WHOLE
+        assert synced == {path.stat().st_ino, path.parent.stat().st_ino}
+
     @pytest.mark.parametrize("place", ["/home/pi/events/WSW/" + FINAL, "C:\\events\\gpslogs\\20221017\\" + NAME])
     def test_is_a_track_that_another_machine_wrote_down(self, folder: EventFolder, place: str) -> None:
         at_its_final_name(folder, CONTENT)

@@ -111,6 +111,15 @@ class TestATrackOfSomebodyElse:
         (new,) = event_tracks(601, listing, AFTER, folder.ledger(601).named())
         assert folder.held(new, folder.ledger(601)) is not None
 
+    def test_of_the_original_s_is_on_the_disk_before_it_counts(
+        self, folder: EventFolder, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collected(folder, CONTENT, original=True)
+        synced: set[int] = set()
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+        refiled(folder)
+        assert (folder.root / NEW_FINAL).stat().st_ino in synced
+
     def test_keeps_its_place_among_the_entries_and_the_others_theirs(self, folder: EventFolder) -> None:
         later = track(601, MORNING + 24 * HOUR)
         collected(folder, CONTENT, later)
