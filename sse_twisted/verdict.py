@@ -73,7 +73,13 @@ def give_verdict(
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    remarks = standing.unsound
+    remarks = standing.unsound + _the_first_of(standing.doubts)
     if standing.elsewhen and not standing.wanted and not standing.skipped:
         remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
     return Verdict(True, "; ".join(remarks))
+
+
+def _the_first_of(doubts: frozenset[str]) -> tuple[str, ...]:
+    """It says so again and was believed, but whoever has sailed with the device may know better."""
+    more = f" (and {len(doubts) - 1:,} more)" if len(doubts) > 1 else ""
+    return (f"{min(doubts)}{more}",) if doubts else ()

@@ -82,6 +82,17 @@ class TestTheVerdictIsTrue:
         assert any("damaged" in finding for finding in event.known(601).findings)
         event.stop()
 
+    def test_an_empty_listing_is_asked_for_twice_and_said(self, event: VirtualEvent) -> None:
+        device = event.device(601)
+        event.arrive(601)
+        event.start()
+        line = event.until("can be disconnected")
+        assert line == "INFO motion-601 can be disconnected - its listing is empty"
+        assert event.said("must stay connected - its listing is empty, retry 1 in 2 s")
+        assert [target for _, target in device.requests].count(b"/logs.json") == 2
+        assert event.known(601).reason == "its listing is empty"
+        event.stop()
+
     def test_less_than_a_plausible_listing_announces_is_never_enough(self, event: VirtualEvent) -> None:
         device = event.device(601, log_of(601))
         device.add_fault(parse_fault("frame-cut")[0], times=99)

@@ -141,13 +141,15 @@ async def test_a_log_that_failed_is_not_forgotten_when_a_listing_is_empty(event:
 
 
 @on_the_reactor
-async def test_a_log_that_was_deleted_on_the_device_is_not_waited_for(event: RealEvent) -> None:
+async def test_a_log_that_was_deleted_on_the_device_is_not_waited_for_and_named(event: RealEvent) -> None:
     device = event.device(601, LOG, LATER)
     device.add_fault(Fault("404"), path=LATER.path)
     await event.begin()
     await event.until("must stay connected - 1 of 2 tracks missing (refuses (HTTP 404))")
     del device.logs[1]
-    await event.until("motion-601 can be disconnected")
+    line = await event.until("motion-601 can be disconnected")
+    assert line == f"INFO motion-601 can be disconnected - it does not list {LATER.path} any more"
+    assert event.said(f"must stay connected - it does not list {LATER.path} any more, retry ")
     assert event.contents() == [LOG.content]
 
 
