@@ -47,21 +47,17 @@ def log_of(identifier: int, start: int = MORNING, fixes: int = 400) -> Simulated
     return SimulatedLog(f"/logs/{stamp[:4]}/{stamp[5:7]}/{identifier:04}_{stamp}.oao", track(identifier, start, fixes))
 
 
-class VirtualEvent:
-    """Everything that a test of the whole collector needs; `restart` makes a new collector on the same folder."""
+class AnyEvent:
+    """An event folder, who is on its roster, its devices, and what a collector makes of them."""
 
-    def __init__(self, root: Path, settings: Settings | None = None) -> None:
-        self.reactor = VirtualReactor()
-        self.utc = MORNING / 1000  # s, as the computer's clock stood at the beginning
-        self.names = VirtualNames(self.reactor)
+    def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root
         self.folder = EventFolder(root)
-        self.settings = settings or Settings()
+        self.settings = settings
         self.servers: dict[int, DeviceServer] = {}
-        self.lines: list[str] = []
+        self.lines: list[str] = []  # of the log: level and message
         self.people: list[dict[str, str]] = []
         self.collector: Collector | None = None
-        self.start_in_thread: Starter = at_once
 
     def person(self, identifier: int, first: str = "2022-10-15", last: str = "2022-10-21", file_id: str = "") -> None:
         """Put somebody on the roster."""
@@ -77,6 +73,53 @@ class VirtualEvent:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self.people)
+
+    def wake_all(self) -> None:
+        """Have every device that is there looked at again, the collected ones too."""
+        assert self.collector is not None
+        for visit in self.collector.scanner.visits.values():
+            visit.wake()
+
+    def said(self, text: str, since: int = 0) -> list[str]:
+        """The lines of the log, from number `since` on, that contain the text."""
+        return [line for line in self.lines[since:] if text in line]
+
+    def known(self, identifier: int) -> Device:
+        """What the collector knows of a device."""
+        assert self.collector is not None
+        return self.collector.fleet[identifier]
+
+    def is_collected(self, identifier: int) -> bool:
+        """Whether the collector says that the device can be disconnected."""
+        return self.known(identifier).stage is Stage.COLLECTED
+
+    def ledger(self, identifier: int) -> dict[str, Any]:
+        """The device's downloads.json, {} before there is one."""
+        path = self.folder.motion(identifier) / "downloads.json"
+        tree: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+        return tree
+
+    def tracks(self) -> dict[str, bytes]:
+        """All files with final names, by their path below the event folder."""
+        paths = [path for path in self.root.glob("gpslogs/**/*") if path.is_file() and not path.name.startswith(".")]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in sorted(paths)}
+
+    def _note(self, event: LogEvent) -> None:
+        line = f"{event['log_level'].name.upper()} {formatEvent(event)}"
+        if "log_failure" in event:
+            line += f": {event['log_failure']}"
+        self.lines.append(line)
+
+
+class VirtualEvent(AnyEvent):
+    """Everything that a test of the whole collector needs; after `stop`, `start` makes a new one on the same folder."""
+
+    def __init__(self, root: Path, settings: Settings | None = None) -> None:
+        super().__init__(root, settings or Settings())
+        self.reactor = VirtualReactor()
+        self.utc = MORNING / 1000  # s, as the computer's clock stood at the beginning
+        self.names = VirtualNames(self.reactor)
+        self.start_in_thread: Starter = at_once
 
     def device(self, identifier: int, *logs: SimulatedLog, person: bool = True) -> SimulatedDevice:
         """A device of somebody, away at first; at 10.0.x.y when it arrives."""
@@ -132,12 +175,6 @@ class VirtualEvent:
         """Let time pass."""
         self.reactor.pass_time(seconds)
 
-    def wake_all(self) -> None:
-        """Have every device that is there looked at again, the collected ones too."""
-        assert self.collector is not None
-        for visit in self.collector.scanner.visits.values():
-            visit.wake()
-
     def until(self, text: str, seconds: float = 120.0) -> str:
         """Let time pass until a line of the log contains the text, and give that line; a test in which none does fails.
 
@@ -149,32 +186,3 @@ class VirtualEvent:
                     return line
             self.reactor.pass_time(0.05)
         raise AssertionError(f"no {text!r} within {seconds:g} s in\n" + "\n".join(self.lines))
-
-    def said(self, text: str) -> list[str]:
-        """The lines of the log that contain the text."""
-        return [line for line in self.lines if text in line]
-
-    def known(self, identifier: int) -> Device:
-        """What the collector knows of a device."""
-        assert self.collector is not None
-        return self.collector.fleet[identifier]
-
-    def is_collected(self, identifier: int) -> bool:
-        """Whether the collector says that the device can be disconnected."""
-        return self.known(identifier).stage is Stage.COLLECTED
-
-    def ledger(self, identifier: int) -> dict[str, Any]:
-        """The device's downloads.json."""
-        tree: dict[str, Any] = json.loads((self.folder.motion(identifier) / "downloads.json").read_text())
-        return tree
-
-    def tracks(self) -> dict[str, bytes]:
-        """All files with final names, by their path below the event folder."""
-        paths = [path for path in self.root.glob("gpslogs/**/*") if path.is_file() and not path.name.startswith(".")]
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in sorted(paths)}
-
-    def _note(self, event: LogEvent) -> None:
-        line = f"{event['log_level'].name.upper()} {formatEvent(event)}"
-        if "log_failure" in event:
-            line += f": {event['log_failure']}"
-        self.lines.append(line)

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import json
 import os
 import re
 import tempfile
@@ -21,13 +19,11 @@ import msgspec
 from attrs import Factory, define, evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.task import deferLater
-from twisted.logger import LogEvent, formatEvent
+from twisted.logger import LogEvent
 
 from sse_twisted.collector import Collector
 from sse_twisted.disk import DiskThreads
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status
-from sse_twisted.fleet import Device, Stage
 from sse_twisted.settings import Cleanup, Detection, Devices, Downloads, Log, Names, Scan, Settings
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.answers import Answer, Body, Ending
@@ -35,7 +31,7 @@ from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.dns import NameServer
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.world import real_world
-from tests.event import COLUMNS
+from tests.event import AnyEvent
 
 PATIENCE = 20.0  # s until a test gives up; nothing takes as long but on a machine that hangs
 STOP_WITHIN = 5.0  # s, of the promises
@@ -130,19 +126,13 @@ def _threads(reactor: Any) -> DiskThreads:
     return DiskThreads(reactor)
 
 
-class RealEvent:
+class RealEvent(AnyEvent):
     """Everything that a test of the whole collector needs; after `stop`, `start` makes a new one on the same folder."""
 
     def __init__(self, reactor: Any, root: Path, settings: Settings | None = None) -> None:
+        super().__init__(root, settings or short_settings())
         self.reactor = reactor
-        self.root = root
-        self.folder = EventFolder(root)
-        self.settings = settings or short_settings()
         self.names = NameServer(reactor)
-        self.servers: dict[int, DeviceServer] = {}
-        self.lines: list[str] = []
-        self.people: list[dict[str, str]] = []
-        self.collector: Collector | None = None
         # What a device has of a log, where that is not what was put on it: damaged bytes, or None for no track at all.
         self.truth: dict[str, bytes | None] = {}
         self._false: list[str] = []
@@ -152,16 +142,6 @@ class RealEvent:
         for table, values in tables.items():
             changed = msgspec.structs.replace(getattr(self.settings, table), **values)
             self.settings = msgspec.structs.replace(self.settings, **{table: changed})
-
-    def person(self, identifier: int, first: str = "2022-10-15", last: str = "2022-10-21", file_id: str = "") -> None:
-        """Put somebody on the roster."""
-        row = (str(identifier), first, last, file_id or f"ABC{identifier}XYZ", "Sailor", str(identifier))
-        self.people.append(dict(zip(COLUMNS, row, strict=True)))
-        self.folder.roster.parent.mkdir(parents=True, exist_ok=True)
-        with self.folder.roster.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(self.people)
 
     def device(self, identifier: int, *logs: SimulatedLog, person: bool = True, fixed: bool = False) -> WatchedDevice:
         """A device of somebody, away at first; known by its name, or by a fixed address in the settings."""
@@ -247,34 +227,10 @@ class RealEvent:
         await self.becomes(lambda: len(self.said(text, since)) >= times, repr(text))
         return self.said(text, since)[times - 1]
 
-    def said(self, text: str, since: int = 0) -> list[str]:
-        """The lines of the log, from number `since` on, that contain the text."""
-        return [line for line in self.lines[since:] if text in line]
-
     @property
     def now(self) -> int:
         """The number of the next line of the log."""
         return len(self.lines)
-
-    def known(self, identifier: int) -> Device:
-        """What the collector knows of a device."""
-        assert self.collector is not None
-        return self.collector.fleet[identifier]
-
-    def is_collected(self, identifier: int) -> bool:
-        """Whether the collector says now that the device can be disconnected."""
-        return self.known(identifier).stage is Stage.COLLECTED
-
-    def ledger(self, identifier: int) -> dict[str, Any]:
-        """The device's downloads.json, {} before there is one."""
-        path = self.folder.motion(identifier) / "downloads.json"
-        tree: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-        return tree
-
-    def tracks(self) -> dict[str, bytes]:
-        """All files with final names, by their path below the event folder."""
-        paths = [path for path in self.root.glob("gpslogs/**/*") if path.is_file() and not path.name.startswith(".")]
-        return {str(path.relative_to(self.root)): path.read_bytes() for path in sorted(paths)}
 
     def partials(self) -> dict[str, bytes]:
         """What there is of tracks that are not whole, by the name of the hidden file."""
@@ -303,10 +259,8 @@ class RealEvent:
         assert not half_written, half_written
 
     def _note(self, event: LogEvent) -> None:
-        line = f"{event['log_level'].name.upper()} {formatEvent(event)}"
-        if "log_failure" in event:
-            line += f": {event['log_failure']}"
-        self.lines.append(line)
+        super()._note(event)
+        line = self.lines[-1]
         if match := VERDICT.match(line):
             device = self.servers[int(match[1])].device
             self._false += [f"{line!r}, but {what}" for what in self._missing(device)]

@@ -81,6 +81,15 @@ def checked(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[Any
     return ended.value.code, capsys.readouterr().out.splitlines()
 
 
+def check_that_it_is_refused(file: Path, message: str, root: Path) -> None:
+    """With that message, which names the place, and before anything is made."""
+    before = everything(root)
+    answer = refused("--config", file)
+    assert message in answer
+    assert str(root) in answer
+    assert everything(root) == before
+
+
 def everything(folder: Path) -> dict[Path, bytes | None]:
     """All files and folders below."""
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
@@ -196,11 +205,7 @@ class TestUsageErrors:
     def test_a_mistake_in_sse_toml_is_one_line_with_file_and_key(self, tmp_path: Path, text: str, message: str) -> None:
         file = tmp_path / "sse.toml"
         file.write_text(text)
-        before = everything(tmp_path)
-        answer = refused("--config", file)
-        assert message in answer
-        assert str(tmp_path) in answer
-        assert everything(tmp_path) == before
+        check_that_it_is_refused(file, message, tmp_path)
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -230,11 +235,7 @@ class TestUsageErrors:
         file = tmp_path / "config" / "server.json"
         file.parent.mkdir()
         file.write_text(text)
-        before = everything(tmp_path)
-        answer = refused("--config", file)
-        assert message in answer
-        assert str(tmp_path) in answer
-        assert everything(tmp_path) == before
+        check_that_it_is_refused(file, message, tmp_path)
 
     def test_a_configuration_that_is_no_text_is_refused(self, tmp_path: Path, event: Path) -> None:
         for name in ("sse.toml", "server.json"):

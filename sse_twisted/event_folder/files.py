@@ -6,8 +6,9 @@ import contextlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 BLOCK = 1 << 20  # bytes read at once
 
@@ -37,19 +38,10 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     One that is `private` can be read by its owner alone, whatever the umask is.
     """
     make_folder(path.parent)
-    hidden = path.parent / f".{path.name}.tmp"
-    try:
-        with hidden.open("wb") as file:
-            if private:
-                os.fchmod(file.fileno(), 0o600)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        hidden.rename(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
-        raise
+    with _hidden_at_first(path) as file:
+        if private:
+            os.fchmod(file.fileno(), 0o600)
+        file.write(data)
     sync_folder(path.parent)
 
 
@@ -84,7 +76,8 @@ def keep_copy(path: Path, folder: Path) -> Path:
     try:
         os.link(path, copy)
     except OSError:
-        _copy(path, copy)
+        with path.open("rb") as source, _hidden_at_first(copy) as target:
+            shutil.copyfileobj(source, target)
     sync_folder(folder)
     return copy
 
@@ -100,14 +93,16 @@ def same_content(one: Path, other: Path) -> bool:
     return True
 
 
-def _copy(path: Path, copy: Path) -> None:
-    hidden = copy.with_name(f".{copy.name}.tmp")
+@contextlib.contextmanager
+def _hidden_at_first(path: Path) -> Iterator[BinaryIO]:
+    """A file that has its name when all that was written to it is on disk; if that fails, nothing is left of it."""
+    hidden = path.with_name(f".{path.name}.tmp")
     try:
-        with path.open("rb") as source, hidden.open("wb") as target:
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
-        hidden.rename(copy)
+        with hidden.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.rename(path)
     except OSError:
         with contextlib.suppress(OSError):
             hidden.unlink(missing_ok=True)

@@ -22,11 +22,7 @@ _UTC: Final = slice(24, 32)
 
 def damage_track(content: bytes, fault: Fault) -> bytes | None:
     """Return the bytes of a track with the fault in them; None where it makes no difference."""
-    change = _FAULTS.get(fault.name)
-    if change is None:
-        return None
-    changed = change(content, fault)
-    return None if changed == content else changed
+    return fault.made_of(content, _FAULTS)
 
 
 def sealed(frame: bytes) -> bytes:

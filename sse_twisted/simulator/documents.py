@@ -67,11 +67,7 @@ def spoil_settings(document: Document, fault: Fault) -> Document | None:
 
 def spoil_json(body: Body, fault: Fault) -> Body | None:
     """Return the text of a JSON answer with the fault in it; None where it makes no difference."""
-    change = _TEXT_FAULTS.get(fault.name)
-    if change is None:
-        return None
-    changed = change(body, fault)
-    return None if changed == body else changed
+    return fault.made_of(body, _TEXT_FAULTS)
 
 
 def as_json(value: object) -> Body:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import frozen
+
+T = TypeVar("T")
 
 FAULTS: Final[dict[str, str]] = {
     # The door
@@ -102,6 +105,12 @@ class Fault:
     def pause(self) -> float:
         """The seconds of the fault, or the default of its name."""
         return self.seconds or _DEFAULT_SECONDS.get(self.name, 0.0)
+
+    def made_of(self, value: T, changes: Mapping[str, Callable[[T, Fault], T]]) -> T | None:
+        """What the change of the fault's name makes of a value; None where there is none, or it makes no difference."""
+        change = changes.get(self.name)
+        changed = value if change is None else change(value, self)
+        return None if changed == value else changed
 
     @property
     def default_times(self) -> int | None:

@@ -38,34 +38,23 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
     assert not event.names.queries
 
 
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        ("refused", "connection refused"),
+        ("never-accepted", "does not accept the connection"),
+        ("reset", "connection closed before an answer"),
+    ],
+)
 @on_the_reactor
-async def test_a_device_that_refuses_connections_is_collected_as_soon_as_it_takes_them(event: RealEvent) -> None:
-    device = event.device(601, LOG)
-    device.add_fault(Fault("refused"))
+async def test_a_device_that_takes_no_connection_is_absent_until_it_does(
+    event: RealEvent, fault: str, why: str
+) -> None:
+    event.device(601, LOG).add_fault(Fault(fault))
     await event.begin()
-    await event.until("DEBUG motion-601 not accepting connections at ")
-    assert "(connection refused)" in event.said("not accepting")[0]
+    line = await event.until("DEBUG motion-601 not accepting connections at ")
+    assert line.endswith(f"({why})")
     assert event.known(601).stage is Stage.ABSENT
-    await event.check_that_it_is_collected_when_cleared()
-
-
-@on_the_reactor
-async def test_a_device_that_never_accepts_a_connection_counts_as_absent(event: RealEvent) -> None:
-    device = event.device(601, LOG)
-    device.add_fault(Fault("never-accepted"))
-    await event.begin()
-    await event.until("DEBUG motion-601 not accepting connections at ")
-    assert "(does not accept the connection)" in event.said("not accepting")[0]
-    await event.check_that_it_is_collected_when_cleared()
-
-
-@on_the_reactor
-async def test_a_device_that_resets_connections_is_collected_as_soon_as_it_does_not(event: RealEvent) -> None:
-    device = event.device(601, LOG)
-    device.add_fault(Fault("reset"))
-    await event.begin()
-    await event.until("DEBUG motion-601 not accepting connections at ")
-    assert "(connection closed before an answer)" in event.said("not accepting")[0]
     await event.check_that_it_is_collected_when_cleared()
 
 

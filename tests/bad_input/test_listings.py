@@ -247,8 +247,7 @@ async def test_figures_without_measure_cost_no_other_track(event: RealEvent, fig
     assert event.contents() == [LOG.content]
     device.pages.clear()
     now = event.now
-    for visit in event.collector.scanner.visits.values():  # type: ignore[union-attr]  # it runs
-        visit.wake()
+    event.wake_all()
     assert await event.until("can be disconnected", since=now)
 
 

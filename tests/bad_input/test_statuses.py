@@ -28,27 +28,21 @@ async def test_a_refused_track_is_retried_until_it_comes(event: RealEvent, statu
     await event.check_that_it_is_collected_when_cleared()
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("logs.json", "motion-601 must stay connected - it can't be inspected: "),
+        ("info.json", "motion-601 does not answer as it should at "),
+    ],
+)
 @pytest.mark.parametrize("status", ["404", "500", "redirect"])
 @on_the_reactor
-async def test_a_refused_listing_is_asked_for_again(event: RealEvent, status: str) -> None:
+async def test_what_is_refused_is_asked_for_again(event: RealEvent, status: str, path: str, told: str) -> None:
     device = event.device(601, LOG)
-    device.add_fault(Fault(status, seconds=1.0), path="logs.json")
+    device.add_fault(Fault(status, seconds=1.0), path=path)
     await event.begin()
-    code = "302" if status == "redirect" else status
-    line = await event.until("WARN motion-601 must stay connected - it can't be inspected: ")
-    assert f"(HTTP {code}), retry 1 in " in line
-    await event.check_that_it_is_collected_when_cleared()
-
-
-@pytest.mark.parametrize("status", ["404", "500", "redirect"])
-@on_the_reactor
-async def test_a_device_that_refuses_to_say_who_it_is_is_looked_at_again(event: RealEvent, status: str) -> None:
-    device = event.device(601, LOG)
-    device.add_fault(Fault(status, seconds=1.0), path="info.json")
-    await event.begin()
-    code = "302" if status == "redirect" else status
-    line = await event.until("WARN motion-601 does not answer as it should at ")
-    assert f"(HTTP {code})" in line
+    line = await event.until(f"WARN {told}")
+    assert f"(HTTP {302 if status == 'redirect' else status})" in line
     await event.check_that_it_is_collected_when_cleared()
 
 

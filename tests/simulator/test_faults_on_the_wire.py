@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -17,25 +17,19 @@ from sse_twisted.simulator.faults import FAULTS, Fault, parse_fault
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.listings import EVIL_PATHS
 from tests.simulator.small import START, device_with_logs, small_track
-from tests.simulator.wire import Arrived, ask, becomes, fetch, on_the_reactor
+from tests.simulator.wire import Arrived, ask, becomes, fetch, on_the_reactor, serving
 
 TRACK = small_track()
 LOG = "/logs/2025/10/b.oao"
 INFO, SETTINGS, LISTING = "/info.json", "/settings.json", "/logs.json"
 
 
-@asynccontextmanager
-async def misbehaving(reactor: Any, text: str) -> AsyncIterator[DeviceServer]:
+def misbehaving(reactor: Any, text: str) -> AbstractAsyncContextManager[DeviceServer]:
     """A device with two logs of the same bytes and a fault."""
     fault, _ = parse_fault(text)
     device = device_with_logs("a", "b")
     device.add_fault(fault)
-    server = DeviceServer(reactor, device)
-    await server.arrive()
-    try:
-        yield server
-    finally:
-        await server.leave()
+    return serving(reactor, device)
 
 
 def entries(arrived: Arrived) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,19 +14,9 @@ from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.listings import make_entry
 from tests.simulator.small import device_with_logs, small_track
-from tests.simulator.wire import ask, becomes, fetch, on_the_reactor
+from tests.simulator.wire import ask, becomes, fetch, on_the_reactor, serving
 
 LOG = "/logs/2025/10/a.oao"
-
-
-@asynccontextmanager
-async def serving(reactor: Any, device: SimulatedDevice) -> AsyncIterator[DeviceServer]:
-    server = DeviceServer(reactor, device)
-    await server.arrive()
-    try:
-        yield server
-    finally:
-        await server.leave()
 
 
 @on_the_reactor

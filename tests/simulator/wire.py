@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, cast
 
 import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
@@ -14,6 +15,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.http import DeviceServer
 
 P = ParamSpec("P")
@@ -124,3 +126,14 @@ async def fetch(reactor: Any, server: DeviceServer, target: str = "/info.json", 
     """Ask, and wait until the connection is over."""
     client = await ask(reactor, server, target, headers)
     return await client.over
+
+
+@asynccontextmanager
+async def serving(reactor: Any, device: SimulatedDevice) -> AsyncIterator[DeviceServer]:
+    """The server of a device that is there for as long as the block runs."""
+    server = DeviceServer(reactor, device)
+    await server.arrive()
+    try:
+        yield server
+    finally:
+        await server.leave()
