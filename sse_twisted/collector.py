@@ -36,7 +36,7 @@ from sse_twisted.retrospect import Retrospect
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
-from sse_twisted.statistics import CountingClient, DelayMeter, Statistics
+from sse_twisted.statistics import DelayMeter, Statistics
 from sse_twisted.world import World
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -93,7 +93,8 @@ class Collector(MultiService):
 
     def _client(self, world: World, timeout: Callable[[], float]) -> MotionClient:
         """That gives up a connection after `timeout` s."""
-        return CountingClient(world.agent(timeout), world.clock, self.statistics)
+        statistics = self.statistics
+        return MotionClient(world.agent(timeout), world.clock, statistics.request, statistics.bytes_received)
 
     def _detector(self, world: World) -> Detector:
         hasty = self._client(world, lambda: self.in_force.settings.detection.timeout)

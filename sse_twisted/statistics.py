@@ -1,35 +1,27 @@
 """What is counted while the collector works, by the names and units of Prometheus, in a registry of its own.
 
-The parts that are counted know nothing of it: they tell observers what happens, and the requests are counted by a
-client that stands in the place of the plain one.
+The parts that are counted know nothing of it: they tell observers what happens.
 """
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector as MetricCollector
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.web.iweb import IAgent
 
 from sse_twisted.disk import DiskTrouble
 from sse_twisted.event_folder.ledger import Fetched
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.loop import LoopService
-from sse_twisted.motion.body import Sink
-from sse_twisted.motion.client import SMALL_ANSWER, Head, MotionClient, Transfer
-from sse_twisted.motion.connections import Address
 from sse_twisted.motion.errors import BadAnswer, Interrupted, Refused, Unreachable, WrongDevice
 from sse_twisted.verification import Outcome
-
-T = TypeVar("T")
 
 DELAY_INTERVAL = 1.0  # s between two measurements of the reactor's delay
 KINDS = {"/info.json": "info", "/settings.json": "settings", "/logs.json": "listing"}  # others ask for a track
@@ -115,9 +107,10 @@ class Statistics:
         """Count the rounds of a service."""
         loop.observe(self._rounds.labels(name).observe)
 
-    def request(self, kind: str, outcome: str, seconds: float) -> None:
-        """Count a request that has ended."""
-        self._requests.labels(kind, outcome).observe(seconds)
+    def request(self, path: str, seconds: float, error: BaseException | None) -> None:
+        """Count a request that has ended, well or with an error."""
+        outcome = "ok" if error is None else reason_of(error)
+        self._requests.labels(KINDS.get(path, "track"), outcome).observe(seconds)
 
     def bytes_received(self, count: int) -> None:
         """Count bytes of an answer."""
@@ -192,71 +185,6 @@ class _Stages(MetricCollector):
         for stage, count in _by_stage(self._fleet).items():
             family.add_metric([stage], count)
         yield family
-
-
-class CountingClient(MotionClient):
-    """A client whose requests, and the bytes that they bring, are counted."""
-
-    def __init__(self, agent: IAgent, clock: IReactorTime, statistics: Statistics) -> None:
-        super().__init__(agent, clock)
-        self._statistics = statistics
-
-    async def answer(self, address: Address, path: str, *, timeout: float, limit: int = SMALL_ANSWER) -> bytes:
-        """As the plain one."""
-        asking = super().answer(address, path, timeout=timeout, limit=limit)
-        data = await self._counted(KINDS.get(path, "track"), asking)
-        self._statistics.bytes_received(len(data))
-        return data
-
-    async def fetch(
-        self,
-        address: Address,
-        path: str,
-        accept: Callable[[Head], Sink],
-        *,
-        timeout: float,
-        limit: int,
-        minimum_rate: float,
-        start: int = 0,
-    ) -> Transfer:
-        """As the plain one; bytes count as they come."""
-
-        def accept_and_count(head: Head) -> Sink:
-            return _CountingSink(accept(head), self._statistics.bytes_received)
-
-        fetching = super().fetch(
-            address,
-            path,
-            accept_and_count,
-            timeout=timeout,
-            limit=limit,
-            minimum_rate=minimum_rate,
-            start=start,
-        )
-        return await self._counted("track", fetching)
-
-    async def _counted(self, kind: str, asking: Coroutine[Any, Any, T]) -> T:
-        began = self._clock.seconds()
-        outcome = "other"
-        try:
-            result = await asking
-            outcome = "ok"
-        except Exception as error:
-            outcome = reason_of(error)
-            raise
-        finally:
-            self._statistics.request(kind, outcome, self._clock.seconds() - began)
-        return result
-
-
-@frozen
-class _CountingSink:
-    inner: Sink
-    count: Callable[[int], None]
-
-    def write(self, data: bytes) -> Deferred[None] | None:
-        self.count(len(data))
-        return self.inner.write(data)
 
 
 class DelayMeter(Service):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
@@ -57,29 +58,51 @@ class _Collected:
         self.data += data
 
 
+@frozen
+class _Counted:
+    """A sink whose bytes are counted as they come."""
+
+    inner: Sink
+    count: Callable[[int], object]
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        self.count(len(data))
+        return self.inner.write(data)
+
+
 class MotionClient:
     """Speaks to devices; all its errors are MotionErrors."""
 
-    def __init__(self, agent: IAgent, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        agent: IAgent,
+        clock: IReactorTime,
+        asked: Callable[[str, float, BaseException | None], object] = lambda *_: None,
+        received: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """`asked` is told of each request that has ended: its path, its s, its error; `received` of bytes of bodies."""
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._http = HTTPClient(agent, no_cookies)
         self._clock = clock
+        self._asked = asked
+        self._received = received
 
     async def answer(self, address: Address, path: str, *, timeout: float, limit: int = SMALL_ANSWER) -> bytes:
         """The body of a JSON answer; `timeout` in s until the headers, and without a byte."""
         sink = _Collected(bytearray())
         reading = Deferred.fromCoroutine(self._answer(address, path, sink, timeout, limit))
         reading.addTimeout(timeout * PATIENCE, self._clock)
-        try:
-            await reading
-        except defer.TimeoutError:
-            raise Interrupted(f"{path}: not complete after {timeout * PATIENCE:g} s") from None
+        with self._telling(path):
+            try:
+                await reading
+            except defer.TimeoutError:
+                raise Interrupted(f"{path}: not complete after {timeout * PATIENCE:g} s") from None
         return bytes(sink.data)
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
         response = await self._request(address, path, Headers(), timeout)
         await self._check_status(response, (200,))
-        receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout)
+        receiver = BodyReceiver(self._clock, _Counted(sink, self._received), limit=limit, silence=timeout)
         response.deliverBody(receiver)
         await receiver.done
 
@@ -100,17 +123,31 @@ class MotionClient:
         `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
-        response = await self._request(address, path, headers, timeout)
-        await self._check_status(response, (200, 206) if start else (200,))
-        try:
-            sink = accept(_head(response))
-        except BaseException:
-            await self._hang_up(response)
-            raise
-        receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=minimum_rate)
-        response.deliverBody(receiver)
-        promised = await receiver.done
+        with self._telling(path):
+            response = await self._request(address, path, headers, timeout)
+            await self._check_status(response, (200, 206) if start else (200,))
+            try:
+                sink = _Counted(accept(_head(response)), self._received)
+            except BaseException:
+                await self._hang_up(response)
+                raise
+            receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=minimum_rate)
+            response.deliverBody(receiver)
+            promised = await receiver.done
         return Transfer(receiver.received, promised)
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        """Around a request."""
+        began = self._clock.seconds()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._asked(path, self._clock.seconds() - began, error)
 
     async def _request(self, address: Address, path: str, headers: Headers, timeout: float) -> _Response:
         url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
