@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent
 
+from sse_twisted import inspection
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
-from sse_twisted.simulator.faults import parse_fault
+from sse_twisted.simulator.faults import Fault, parse_fault
 from sse_twisted.tracks.integrity import Verifier
 from tests.event import MORNING, VirtualEvent, log_of, track
 
@@ -282,9 +283,10 @@ class TestTheDeviceIsSpared:
 
 
 class TestTheReactorIsNeverBlocked:
-    def test_syncs_and_checksums_happen_in_threads(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        event = VirtualEvent(tmp_path)
-        event.device(601, log_of(601))
+    def test_syncs_checksums_and_long_listings_are_a_matter_of_threads(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event.device(601, log_of(601)).add_fault(Fault("10000-entries", 300))
         event.arrive(601)
         collector = event.start()
         in_thread = threading.local()
@@ -297,14 +299,14 @@ class TestTheReactorIsNeverBlocked:
             finally:
                 in_thread.now = False
 
-        blocking: list[str] = []
+        happened: list[tuple[str, bool]] = []  # what, and whether in a thread
 
-        def watch(owner: Any, name: str) -> None:
+        def watch(owner: Any, name: str, *, least: int = 0) -> None:
             original = getattr(owner, name)
 
             def watched(*args: Any, **kwargs: Any) -> Any:
-                if not getattr(in_thread, "now", False):
-                    blocking.append(name)
+                if not least or len(args[0]) > least:
+                    happened.append((name, getattr(in_thread, "now", False)))
                 return original(*args, **kwargs)
 
             monkeypatch.setattr(owner, name, watched)
@@ -312,8 +314,9 @@ class TestTheReactorIsNeverBlocked:
         monkeypatch.setattr(collector.disk, "_start", start_noted)
         watch(os, "fsync")
         watch(Verifier, "feed")
-        event.until("can be disconnected")
-        assert blocking == []
+        watch(inspection, "parse_json", least=16 * 1024)
+        event.until("downloaded")
+        assert set(happened) == {("fsync", True), ("feed", True), ("parse_json", True)}
         event.stop()
 
 
