@@ -345,6 +345,6 @@ class CollectorMachine(RuleBasedStateMachine):
 
 
 CollectorMachine.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestCollector = CollectorMachine.TestCase

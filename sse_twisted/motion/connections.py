@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -54,7 +54,8 @@ class Traffic:
         self._clock = clock
         self._locks: dict[tuple[bytes, int], DeferredLock] = {}
         self._waiting: deque[Deferred[None]] = deque()
-        self._resting = False  # whether a connection was begun just now
+        self._next = 0.0  # s of the clock, before which no connection is begun
+        self._timer: IDelayedCall | None = None  # while somebody waits
 
     def lock(self, host: bytes, port: int) -> DeferredLock:
         """Held from the beginning of a connection to its end."""
@@ -62,18 +63,29 @@ class Traffic:
 
     def turn(self) -> Deferred[None]:
         """Fires when it is one's turn to begin a connection."""
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        if self._timer is None and self._rest() <= 0:
+            self._next = self._clock.seconds() + BETWEEN_CONNECTIONS
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._leave)
         self._waiting.append(waiting)
-        if not self._resting:
-            self._begin_one()
+        if self._timer is None:
+            self._timer = self._clock.callLater(self._rest(), self._begin_one)
         return waiting
 
+    def _rest(self) -> float:
+        return self._next - self._clock.seconds()
+
     def _begin_one(self) -> None:
-        self._resting = bool(self._waiting)
-        if self._resting:
-            waiting = self._waiting.popleft()
-            self._clock.callLater(BETWEEN_CONNECTIONS, self._begin_one)
-            waiting.callback(None)
+        waiting = self._waiting.popleft()
+        self._next = self._clock.seconds() + BETWEEN_CONNECTIONS
+        self._timer = self._clock.callLater(BETWEEN_CONNECTIONS, self._begin_one) if self._waiting else None
+        waiting.callback(None)
+
+    def _leave(self, waiting: Deferred[None]) -> None:
+        self._waiting.remove(waiting)
+        if not self._waiting and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Watched(ProtocolWrapper):

@@ -56,5 +56,13 @@ def test_who_is_cancelled_keeps_nobody_waiting() -> None:
 
 def test_nothing_is_left_to_do_when_all_have_begun() -> None:
     crowd = Crowd(2)
-    crowd.clock.pump([BETWEEN_CONNECTIONS] * 3)
+    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    assert crowd.begun == [0, 1]
+    assert crowd.clock.getDelayedCalls() == []
+
+
+def test_nothing_is_left_to_do_when_nobody_waits_any_more() -> None:
+    crowd = Crowd(2)
+    crowd.turns[1].addErrback(lambda failure: failure.trap(CancelledError))
+    crowd.turns[1].cancel()
     assert crowd.clock.getDelayedCalls() == []
