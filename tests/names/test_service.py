@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.protocol import DatagramProtocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import ILogObserver, Logger, formatEvent
 from twisted.names import dns
 
@@ -296,6 +297,42 @@ async def test_rubbish_before_the_answer_does_not_hide_it(reactor: Any) -> None:
     async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
         assert await scene.look_up("motion-601") == ["127.1.0.1"]
     await port.stopListening()
+
+
+@on_the_reactor
+async def test_answers_that_come_at_once_are_no_one_turn_of_the_reactor(reactor: Any) -> None:
+    class Late(DatagramProtocol):
+        """Answers when a hundred have asked."""
+
+        def __init__(self) -> None:
+            self.asked: list[tuple[bytes, Any]] = []
+
+        def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            self.asked.append((datagram, addr))
+            if len(self.asked) == 100:
+                for question, asker in self.asked:
+                    cast(Any, self.transport).write(reply(question, "127.1.0.1"), asker)
+
+    turn = 0
+
+    def begin_turn() -> None:
+        nonlocal turn
+        turn += 1
+
+    port = reactor.listenUDP(0, Late(), interface="127.0.0.1")
+    turns = LoopingCall(begin_turn)
+    taken: Counter[int] = Counter()  # answers, by turn
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        scene.service.refresh()
+        turns.start(0)
+        looking = [scene.service.lookup(f"motion-{number}") for number in range(100)]
+        for found in looking:
+            found.addCallback(lambda address: taken.update([turn] if address else []))
+        await DeferredList(looking)
+        turns.stop()
+    await port.stopListening()
+    assert taken.total() == 100
+    assert max(taken.values()) < 50
 
 
 @on_the_reactor
