@@ -130,7 +130,8 @@ class Collection:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
         self._fleet.update(visit.identifier, stage=Stage.INSPECTING, retry_at=None)
         ledger = await self._ledger(visit)
-        standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
+        listing = await self._inspector.listing(visit)
+        standing = await self._compare(visit, ledger, listing)
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
         paused = ""
@@ -139,9 +140,14 @@ class Collection:
                 await self._download(visit, standing.missing, ledger, failures)
             except DownloadsPaused as pause:
                 paused = str(pause)
-            standing = await self._compare(visit, ledger, await self._inspector.listing(visit))
+            listing = await self._inspector.listing(visit)
+            standing = await self._compare(visit, ledger, listing)
         new_doubts, visit.doubts = standing.doubts - visit.doubts, standing.doubts
-        return give_verdict(standing, failures, new_doubts, visit.retry_after, paused)
+        verdict = give_verdict(standing, failures, new_doubts, visit.retry_after, paused)
+        if verdict.collected and standing.doubts:
+            ledger.give_up({log.file for log in listing.entries})
+            await self._disk.write(ledger.save)
+        return verdict
 
     async def _download(
         self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger, failures: dict[str, str]

@@ -22,7 +22,7 @@ from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Status
+from sse_twisted.event_folder.ledger import Status, is_waited_for
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
@@ -112,7 +112,7 @@ class Historian:
                 missing.append(glance.name)
         stamp = f"_{self._today:%Y%m%d}_"
         for name, entry in entries.items():
-            if stamp in name and entry.get("status") in (Status.QUEUED, Status.FAILED) and name not in missing:
+            if stamp in name and is_waited_for(entry) and name not in missing:
                 missing.append(name)
         return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
 
@@ -122,7 +122,7 @@ class Historian:
         wanted = {
             name: entry
             for name, entry in sorted(entries.items())
-            if stamp in name and entry.get("status") in (Status.COMPLETED, Status.QUEUED, Status.FAILED)
+            if stamp in name and (entry.get("status") == Status.COMPLETED or is_waited_for(entry))
         }
         if not wanted:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.ledger import Ledger, is_waited_for
 from sse_twisted.event_folder.names import Track
 from sse_twisted.fleet import TrackGlance
 from sse_twisted.motion.errors import one_line
@@ -46,8 +46,7 @@ def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
     if not listing.entries and not listing.bad:
         return frozenset({"its listing is empty"})
     listed = {log.file for log in listing.entries}
-    waiting = (entry for entry in ledger.entries.values() if entry.get("status") in (Status.QUEUED, Status.FAILED))
-    files = {str(entry.get("motion_file")) for entry in waiting} - listed
+    files = {str(entry.get("motion_file")) for entry in ledger.entries.values() if is_waited_for(entry)} - listed
     return frozenset(f"it does not list {one_line(file)} any more" for file in files)
 
 

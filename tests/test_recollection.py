@@ -290,6 +290,31 @@ class TestWhatIsOnDisk:
         afternoon.until("motion-601 can be disconnected")
         assert afternoon.known(601).is_collected
 
+    @pytest.mark.parametrize("is_remembered", [True, False])
+    def test_is_not_asked_for_what_the_device_lists_no_more_and_was_believed(
+        self, event: VirtualEvent, is_remembered: bool
+    ) -> None:
+        event.utc = AFTERNOON
+        vanishing = log_of(601, MORNING + HOUR)
+        device = event.device(601, log_of(601), vanishing)
+        device.add_fault(Fault("404"), path=vanishing.path)
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 must stay connected - 1 of 2 tracks missing")
+        device.logs.remove(vanishing)
+        assert event.until("motion-601 can be disconnected").endswith(f"it does not list {vanishing.path} any more")
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+        begin_anew(event, lambda: None if is_remembered else event.folder.memory.unlink())
+        event.advance(60)
+        assert event.known(601).is_collected
+        assert event.said("ERROR") == []
+        device.logs.append(vanishing)
+        device.clear_faults()
+        event.arrive(601)
+        event.until("motion-601 can be disconnected")
+        assert vanishing.content in event.tracks().values()
+
     def test_decides_if_a_track_was_cut_short(self, afternoon: VirtualEvent) -> None:
         path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
         begin_anew(afternoon, lambda: os.truncate(path, 100))

@@ -1,14 +1,15 @@
 """The ledger of a device, `downloads.json`: what became of each of its tracks.
 
 The original's keys stand as they are; ours beside them say what the original never knew: `outcome` (verified,
-unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in words.
+unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in words; `unlisted` of one that never came
+and that its device lists no more.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,15 @@ class Ledger:
     def queue(self, track: Track) -> None:
         """Note that a track is to be fetched, unless it failed and waits for its retry."""
         entry = self.entries.get(track.name)
-        if entry is None or entry.get("status") != Status.FAILED or not _same_log(entry, track):
+        if entry is None or entry.get("status") != Status.FAILED or "unlisted" in entry or not _same_log(entry, track):
             self.record(track, Status.QUEUED)
+
+    def give_up(self, listed: Container[str]) -> None:
+        """Note of which tracks that are waited for the device lists the file no more, and was believed."""
+        for name, entry in self.entries.items():
+            if is_waited_for(entry) and entry.get("motion_file") not in listed:
+                self.entries[name] = entry | {"unlisted": True}
+                self.changed = True
 
     def fetched(self, track: Track) -> Fetched | None:
         """The completed download of exactly this track, at this size; None if there is none or the original made it."""
@@ -139,6 +147,11 @@ class Ledger:
             for name, log in logs.items()
             if log is not None
         )
+
+
+def is_waited_for(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry tells of a track that is to be fetched, and can be."""
+    return entry.get("status") in (Status.QUEUED, Status.FAILED) and "unlisted" not in entry
 
 
 def _words(fetched: Fetched) -> dict[str, Any]:
