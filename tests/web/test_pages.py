@@ -71,6 +71,12 @@ class TestTheBoard:
         assert "1 of 2 tracks missing (no answer)" in keep_on
         assert f'data-until="{int(retry_at)}"' in keep_on
 
+    def test_says_what_a_device_waits_for_between_its_tracks(self, desk: Desk) -> None:
+        desk.know(601, stage=Stage.DOWNLOADING, wanted=2, missing=("b",))
+        assert "waits for its turn…" in column(desk.get("/").text, "working")
+        desk.know(601, missing=())
+        assert "verifying…" in column(desk.get("/").text, "working")
+
     def test_tells_figures_of_what_is_here_from_those_of_what_is_to_come(self, desk: Desk) -> None:
         glances = tuple(
             TrackGlance(name, datetime.date(2022, 10, 17), 1000, 0, hours * 3_600_000, 10_000_000, 10_000)
