@@ -62,8 +62,14 @@ class LoopService(Service, ABC):
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come
             self._log.failure("A round of {service} failed", service=type(self).__name__)
+        self._publish(self._clock.seconds() - began)
+
+    def _publish(self, seconds: float) -> None:
         for observer in self._observers:
-            observer(self._clock.seconds() - began)
+            try:
+                observer(seconds)
+            except Exception:  # noqa: BLE001 - one who looks on must not stop the work
+                self._log.failure("An observer of {service} failed", service=type(self).__name__)
 
     def _start_loop(self) -> None:
         self._loop = LoopingCall(self.round_now)
