@@ -167,6 +167,20 @@ def box(element: Locator) -> FloatRect:
     return found
 
 
+def stickers(page: Page) -> dict[int, tuple[bool, float]]:
+    """Of each device: whether its whole tile is in sight, and how large its number is, in px.
+
+    All at one moment: what is inside of a tile is replaced whenever something changes, and has no size any more.
+    """
+    found = page.evaluate("""() => [...document.querySelectorAll(".tile")].map((tile) => {
+        const { top, left, bottom, right } = tile.getBoundingClientRect();
+        const inSight = top >= 0 && left >= 0 && bottom <= window.innerHeight && right <= window.innerWidth;
+        const size = parseFloat(getComputedStyle(tile.querySelector(".number")).fontSize);
+        return [Number(tile.dataset.id), inSight, size];
+    })""")
+    return {number: (in_sight, size) for number, in_sight, size in found}
+
+
 def is_in_sight(element: Locator) -> bool:
     """Whether nothing of it lies outside of the window."""
     inside = """element => {

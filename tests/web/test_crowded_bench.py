@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.real_event import folder_in_memory
-from tests.web.browser import Theatre, Watcher, box, is_in_sight, is_within_its_width, violations
+from tests.web.browser import Theatre, Watcher, box, is_in_sight, is_within_its_width, stickers, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -75,10 +75,11 @@ def test_all_that_matters_is_in_sight_and_legible_from_afar(
         page = watcher.goes_to()
         assert page.locator("html.has-script").count() == has_script
         assert is_within_its_width(page)
+        shown = stickers(page)
         for number in (*COLLECTED, *KEPT_ON, *WORKING):
-            sticker = page.locator(f"#device-{number} .number")
-            assert is_in_sight(page.locator(f"#device-{number}")), number
-            assert sticker.evaluate("element => parseFloat(getComputedStyle(element).fontSize)") >= LEGIBLE, number
+            in_sight, height = shown[number]
+            assert in_sight, number
+            assert height >= LEGIBLE, number
 
 
 def test_a_tile_among_many_still_has_everything(watching: Watching) -> None:
