@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 from pathlib import Path
@@ -104,5 +105,6 @@ async def test_the_demo_tells_its_story_and_ends(stage: Stage, monkeypatch: pyte
     assert await program.ends(END_WITHIN) == 0
     assert "Roster: 120 assignments of 120 devices" in program.output
     assert "Traceback" not in program.output
-    assert "left too early" not in program.output
+    # At most the one that reboots has gone, if it was among the first.
+    assert len(set(re.findall(r"(motion-\d+) left too early", program.output))) <= 1
     assert "The collector stops" in (folder / "logs" / "server.log").read_text()
