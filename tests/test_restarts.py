@@ -13,11 +13,12 @@ import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 from attrs import frozen
 from treq.client import HTTPClient
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.web.client import Agent
 
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.faults import Fault
-from tests.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, until
+from tests.daemon import END_WITHIN, PATIENCE, Elsewhere, LiveEvent, Program, until
 from tests.simulator.wire import on_the_reactor
 
 
@@ -55,6 +56,13 @@ class Afternoon:
     async def hears(self, program: Program, text: str) -> None:
         """Wait until the program has said it, before or after what it said else."""
         await until(self.reactor, lambda: text in program.output, text)
+
+    async def recalls(self, identifier: int, events: list[Any]) -> None:
+        """Wait until the process has read in the log what was said of a device before."""
+        end = self.reactor.seconds() + PATIENCE
+        while (known := (await self.device(identifier))["events"])[: len(events)] != events:
+            assert self.reactor.seconds() < end, f"waited in vain until {events} are known, not {known}"
+            await deferLater(self.reactor, 0.01)
 
     async def remembers(self, text: str) -> None:
         """Wait until the memory on disk has it."""
@@ -117,11 +125,11 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
             assert tile[key] == was[key], key
         assert device["visits"] == before[identifier]["visits"]
         said = [each for each in before[identifier]["events"] if each["level"] != "debug"]
-        assert device["events"][: len(said)] == said
+        await afternoon.recalls(identifier, said)
     assert after[601]["visits"][0]["verdict"] == "can be disconnected"
     assert after[603]["tile"]["waived"].startswith("fell into the water (Sailor 603: 1 of 1 tracks missing")
     assert "fell into the water" in await afternoon.page(603)
-    assert "left too early, before" not in str(after[603]["events"])
+    assert "motion-603 left too early, before" not in program.output
     afternoon.event.devices[602].clear_faults()
     await afternoon.event.return_(602)
     await program.says("motion-602 can be disconnected")
