@@ -12,7 +12,8 @@ from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sse_twisted.tracks.session import knots
-from sse_twisted.web.tiles import Column
+from sse_twisted.web.board import Summary
+from sse_twisted.web.tiles import Column, Tile
 
 DISCIPLINES = {
     "500m": "500 m",
@@ -103,15 +104,15 @@ class Renderer:
         self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
-    def page(self, template: str, **values: Any) -> bytes:
+    def page(self, template: str, **values: object) -> bytes:
         """A whole page."""
         return self._environment.get_template(template).render(**values).encode()
 
-    def tile(self, tile: Any) -> str:
+    def tile(self, tile: Tile) -> str:
         """What is inside of a tile."""
         return str(self._macros.tile(tile))
 
-    def top(self, summary: Any) -> str:
+    def top(self, summary: Summary) -> str:
         """What is inside of the bar on top."""
         return str(self._macros.top(summary))
 
