@@ -172,7 +172,7 @@ async def test_any_of_several_servers_may_know_it(reactor: Any) -> None:
 @on_the_reactor
 async def test_silence_means_absent_after_the_time_out(reactor: Any) -> None:
     knowing = router(reactor, mode=DnsMode.SILENCE)
-    async with knowing as server, looking_up(reactor, servers=(place(server),), timeout=0.05) as scene:
+    async with knowing as server, looking_up(reactor, servers=(place(server),), timeout=0.5) as scene:
         assert await scene.look_up("motion-603", "motion-601") == [None, "127.1.0.1"]
 
 
