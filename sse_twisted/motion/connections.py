@@ -63,17 +63,15 @@ class Traffic:
 
     def turn(self) -> Deferred[None]:
         """Fires when it is one's turn to begin a connection."""
-        if self._timer is None and self._rest() <= 0:
+        rest = self._next - self._clock.seconds()
+        if self._timer is None and rest <= 0:
             self._next = self._clock.seconds() + BETWEEN_CONNECTIONS
             return succeed(None)
         waiting: Deferred[None] = Deferred(self._leave)
         self._waiting.append(waiting)
         if self._timer is None:
-            self._timer = self._clock.callLater(self._rest(), self._begin_one)
+            self._timer = self._clock.callLater(rest, self._begin_one)
         return waiting
-
-    def _rest(self) -> float:
-        return self._next - self._clock.seconds()
 
     def _begin_one(self) -> None:
         waiting = self._waiting.popleft()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
@@ -66,3 +68,24 @@ def test_nothing_is_left_to_do_when_nobody_waits_any_more() -> None:
     crowd.turns[1].addErrback(lambda failure: failure.trap(CancelledError))
     crowd.turns[1].cancel()
     assert crowd.clock.getDelayedCalls() == []
+
+
+class PassingTime(Clock):
+    """A clock that is later at each look and takes no call of the past, as a real reactor."""
+
+    def seconds(self) -> float:
+        self.rightNow += BETWEEN_CONNECTIONS * 0.75
+        return super().seconds()
+
+    def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:  # noqa: A002, N802 - of Clock
+        assert delay >= 0
+        return super().callLater(delay, callable, *args, **kw)
+
+
+def test_time_may_pass_while_a_turn_is_asked_for() -> None:
+    clock = PassingTime()
+    traffic = Traffic(clock)
+    traffic.turn()
+    turn = traffic.turn()
+    clock.advance(BETWEEN_CONNECTIONS)
+    assert turn.called
