@@ -33,9 +33,11 @@ class Afternoon:
 
     async def start(self) -> Program:
         """A new process, that has told its fleet what was known before."""
+        before = self._memory()
         options = ("--web", f"tcp:{self.port}:interface=127.0.0.1", "--config", str(self.event.config))
         program = self.elsewhere.collector(*options)
         await program.says("The board is at")
+        await until(self.reactor, lambda: self._memory() != before, "what is known is written again")
         return program
 
     async def device(self, identifier: int) -> Any:
@@ -66,8 +68,11 @@ class Afternoon:
 
     async def remembers(self, text: str) -> None:
         """Wait until the memory on disk has it."""
-        memory = self.event.folder / ".sse_twisted" / "memory.json"
-        await until(self.reactor, lambda: memory.exists() and text in memory.read_text(), f"{text} is remembered")
+        await until(self.reactor, lambda: text in self._memory(), f"{text} is remembered")
+
+    def _memory(self) -> str:
+        file = self.event.folder / ".sse_twisted" / "memory.json"
+        return file.read_text() if file.exists() else ""
 
     async def _ask(self, method: str, path: str, body: object = None) -> Any:
         token = (self.event.folder / ".sse_twisted" / "web-token").read_text().strip()
