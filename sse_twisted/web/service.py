@@ -9,12 +9,13 @@ from typing import Any, cast
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolNegotiationFactory
 from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.server import Request, Site
+from zope.interface import implementer
 
 from sse_twisted.collector import Collector
 from sse_twisted.web.api import Api
@@ -52,10 +53,15 @@ class _Site(Site):
         self._log.debug(text, client=client, method=method, uri=uri, status=request.code)
 
 
+@implementer(IProtocolNegotiationFactory)
 class _Doors(WrappingFactory):
     """Knows all connections, so that they can be bounded, and closed at the end."""
 
     noisy = False
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Over TLS; browsers propose several, and nothing is chosen, nor served, if we name none."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         return super().buildProtocol(addr) if len(self.protocols) < MOST_CONNECTIONS else None

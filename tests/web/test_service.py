@@ -109,6 +109,8 @@ async def test_any_endpoint_serves_a_socket_of_a_path_and_tls(reactor: Any) -> N
         trust = trustRootFromCertificates([Certificate.loadPEM(pair.read_bytes())])
         endpoint: Any = wrapClientTLS(optionsForClientTLS("localhost", trust), tcp(reactor, place.port))
         await says_hello(event, endpoint)
+        proposing = optionsForClientTLS("localhost", trust, acceptableProtocols=[b"h2", b"http/1.1"])  # as browsers do
+        await says_hello(event, wrapClientTLS(proposing, tcp(reactor, place.port)))
         await maybeDeferred(by_tls.stopService)
         await event.close()
 
