@@ -210,6 +210,9 @@ def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watch
         page = watcher.goes_to()
         page.get_by_role("link", name="Day").click()
         page.get_by_role("region", name="The day's list").wait_for()
+        page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4 within its margins
         page.emulate_media(media="print")
         page.get_by_role("navigation").wait_for(state="hidden")
+        table = page.get_by_role("region", name="The day's list").get_by_role("table")
+        assert table.evaluate("table => table.getBoundingClientRect().right") <= 700
         assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 1 + COUNT
