@@ -34,6 +34,7 @@ class NameService(Service):
         self._system = SystemNames()
         self._seen: object = None
         self._warned = False
+        self._is_silent = False
         self._socket: Any = None
         self._has_asked = False  # anything that no file answered
 
@@ -56,14 +57,17 @@ class NameService(Service):
         """Why names can't be looked up, in words; "" while they can, or nobody asks."""
         if self._has_asked and not self._system.servers:
             return "no name server is known"
+        silent = self._silent_for()
+        return f"no name server has answered for {silent:.0f} s" if silent >= SILENCE else ""
+
+    def _silent_for(self) -> float:
         since = self.client.silent_since
-        if since is None or (silent := self._reactor.seconds() - since) < SILENCE:
-            return ""
-        return f"no name server has answered for {silent:.0f} s"
+        return 0.0 if since is None else self._reactor.seconds() - since
 
     def refresh(self) -> None:
         """Read the system's files again if they have changed: a laptop changes networks."""
         self._doubt()
+        self._tell_of_silence()
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
         seen = (settings, *(_stamp(file) for file in (*files, system_files.BEHIND_THE_STUB)))
@@ -85,6 +89,14 @@ class NameService(Service):
         since = self.client.silent_since
         if self._socket is not None and since is not None and self._reactor.seconds() - since > DOUBT:
             self.client.ask([KNOWN_NAME], self._system.servers, self._settings().timeout, lambda _: True)
+
+    def _tell_of_silence(self) -> None:
+        """Say once that the network seems to be lost, and once that it is back: devices may seem to have left."""
+        was_silent, self._is_silent = self._is_silent, self._silent_for() >= SILENCE
+        if self._is_silent and not was_silent:
+            self._log.warn("No name server answers: is this computer on the event's network?")
+        elif was_silent and not self._is_silent:
+            self._log.info("Name servers answer again")
 
     def lookup(self, name: str) -> Deferred[str | None]:
         """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""

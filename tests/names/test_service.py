@@ -43,8 +43,12 @@ class TestSilence:
     """A service whose questions nobody answers unless the test does; its rounds are 2 s apart."""
 
     @pytest.fixture
-    def service(self) -> NameService:
-        service = NameService(Clock(), logging_to([]), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+    def lines(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def service(self, lines: list[str]) -> NameService:
+        service = NameService(Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
         service.client.transport = cast(Any, Wire())
         service._socket = object()
         service.refresh()
@@ -67,6 +71,16 @@ class TestSilence:
         assert not trouble_of(service)
         self.rounds(service, 2)
         assert trouble_of(service) == "no name server has answered for 12 s"
+
+    def test_it_is_said_once_and_so_is_its_end(self, service: NameService, lines: list[str]) -> None:
+        del lines[:]
+        self.rounds(service, 9)
+        assert lines == ["No name server answers: is this computer on the event's network?"]
+        service.lookup("motion-601")
+        self.answer(service, cast(Any, service.client.transport).sent[-1][0])
+        service.refresh()
+        service.refresh()
+        assert lines[1:] == ["Name servers answer again"]
 
     def test_an_answer_ends_it_even_if_it_says_that_nobody_is_there(self, service: NameService) -> None:
         self.rounds(service, 6)
