@@ -23,10 +23,12 @@ from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status, is_waited_for
+from sse_twisted.event_folder.names import all_tracks
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
 from sse_twisted.memory import KEPT, Found, Memory, Remembered, read_memory
+from sse_twisted.motion.errors import BadAnswer
 from sse_twisted.motion.messages import LISTING_EXTRA
 from sse_twisted.reports import LARGEST_FIGURE
 
@@ -136,9 +138,21 @@ class Historian:
         if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
             if device.missing:
                 return Past(Fate.LOST, device)
-            if self._folder.is_listed(identifier):  # else there may be more
+            if self._folder.is_listed(identifier) and self._is_all_known(identifier, entries):  # else there may be more
                 return Past(Fate.COLLECTED, device)
         return Past(Fate.NOT_DONE, device)
+
+    def _is_all_known(self, identifier: int, entries: Entries) -> bool:
+        """Whether the last listing can be understood, and a ledger tells of every wanted log of the day in it."""
+        try:
+            listing = self._folder.listing(identifier)
+        except (OSError, BadAnswer):
+            return False
+        known = {(entry.get("motion_file"), entry.get("size")) for entry in entries.values()}
+        claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
+        tracks = all_tracks(identifier, listing, claims)
+        wanted = (track.log for track in tracks if track.of_event and not track.skipped and track.day == self._today)
+        return not listing.bad and all((log.file, log.size) in known for log in wanted)
 
 
 class Recollection(Service):

@@ -445,10 +445,35 @@ class TestWithoutAMemory:
         begin_anew(afternoon, cut_short)
         assert not afternoon.known(601).is_collected
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"file": "/logs/2022/10/0601_2022-10-17-1600.oao", "start_date": AFTERNOON * 1000},
+            {"size": 1536 + 52 * 100_000},
+            {"size": "large"},
+        ],
+    )
+    def test_who_listed_what_the_ledger_does_not_know_is_not_taken_for_collected(
+        self, afternoon: VirtualEvent, change: dict[str, Any]
+    ) -> None:
+        """The run before was killed when it had kept the listing, and not compared it yet."""
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def be_killed_in_between() -> None:
+            afternoon.folder.memory.unlink()
+            listing = json.loads(path.read_bytes())
+            listing["logs"].append(listing["logs"][0] | change)
+            path.write_text(json.dumps(listing))
+
+        begin_anew(afternoon, be_killed_in_between)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
     def test_a_ledger_of_anybody_does_no_harm(self, afternoon: VirtualEvent) -> None:
         path = afternoon.folder.ledger_path(601)
         entries = afternoon.ledger(601)
-        entries[TRACKS[601]] |= {"duration": 10**30, "distance": -(10**30), "motion_file": 7, "end_date": 1e300}
+        entries[TRACKS[601]] |= {"duration": 10**30, "distance": -(10**30), "end_date": 1e300}
+        entries["other"] = {"motion_file": 7, "status": "skipped"}
 
         def as_somebody_left_it() -> None:
             afternoon.folder.memory.unlink()
