@@ -16,6 +16,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from sse_twisted.observers import tell
+
 P = ParamSpec("P")
 T = TypeVar("T")
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
@@ -139,11 +141,7 @@ class Disk(Service):
             return
         self.trouble = ""
         self._log.warn("Downloads go on: the disk can be written to again")
-        for observer in self._observers:
-            try:
-                observer()
-            except Exception:  # noqa: BLE001 - one that fails must not keep the end from the others
-                self._log.failure("One who waited for the disk failed")
+        tell(self._observers, lambda: self._log.failure("One who waited for the disk failed"))
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

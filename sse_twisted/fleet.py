@@ -5,12 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from sse_twisted.motion.connections import Address
+from sse_twisted.observers import tell
 
 
 class Stage(StrEnum):
@@ -159,8 +161,5 @@ class Fleet:
                 del self._devices[device.identifier]
 
     def _publish(self, before: Device, after: Device) -> None:
-        for observer in list(self._observers):
-            try:
-                observer(before, after)
-            except Exception:  # noqa: BLE001 - one who looks on must not stop the work
-                self._log.failure("An observer of {device} failed", device=after.name)
+        failed = partial(self._log.failure, "An observer of {device} failed", device=after.name)
+        tell(self._observers, failed, before, after)

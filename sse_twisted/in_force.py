@@ -11,6 +11,7 @@ from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from sse_twisted.event_folder.names import Claims
+from sse_twisted.observers import tell
 from sse_twisted.roster import Roster
 from sse_twisted.settings import Settings, identifier_of, split_address
 
@@ -141,8 +142,4 @@ class InForce:
         return Claims(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
 
     def _publish(self) -> None:
-        for observer in list(self._observers):
-            try:
-                observer()
-            except Exception:  # noqa: BLE001 - one who looks on must not keep a change from the others
-                self.log.failure("An observer of settings and roster failed")
+        tell(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))

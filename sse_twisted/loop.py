@@ -10,6 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from sse_twisted.observers import tell
+
 
 class LoopService(Service, ABC):
     """Calls `round` at the interval in force, at once to begin with.
@@ -62,14 +64,10 @@ class LoopService(Service, ABC):
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come
             self._log.failure("A round of {service} failed", service=type(self).__name__)
-        self._publish(self._clock.seconds() - began)
+        tell(self._observers, self._observer_failed, self._clock.seconds() - began)
 
-    def _publish(self, seconds: float) -> None:
-        for observer in self._observers:
-            try:
-                observer(seconds)
-            except Exception:  # noqa: BLE001 - one who looks on must not stop the work
-                self._log.failure("An observer of {service} failed", service=type(self).__name__)
+    def _observer_failed(self) -> None:
+        self._log.failure("An observer of {service} failed", service=type(self).__name__)
 
     def _start_loop(self) -> None:
         self._loop = LoopingCall(self.round_now)
