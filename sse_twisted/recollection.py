@@ -13,10 +13,8 @@ from enum import Enum, auto
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import what_is_missing
@@ -30,6 +28,7 @@ from sse_twisted.in_force import InForce
 from sse_twisted.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.motion.errors import BadAnswer
 from sse_twisted.motion.messages import LISTING_EXTRA
+from sse_twisted.once import OnceService
 from sse_twisted.reports import LARGEST_FIGURE
 
 LEFT = "left too early, before this start"
@@ -155,7 +154,7 @@ class Historian:
         return not listing.bad and all((log.file, log.size) in known for log in wanted)
 
 
-class Recollection(Service):
+class Recollection(OnceService):
     """Reads memory and ledgers once, and tells the fleet of devices that nobody has met yet."""
 
     def __init__(
@@ -171,6 +170,7 @@ class Recollection(Service):
         told: Callable[[], None],
     ) -> None:
         """`turn` is held by whoever works with a device's ledger; `told` is called when the fleet knows everything."""
+        super().__init__(log, "What was known of the day could not be told")
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
@@ -178,24 +178,10 @@ class Recollection(Service):
         self._attendance = attendance
         self._grace = grace
         self._turn = turn
-        self._log = log
         self._told = told
-        self._reading: Deferred[None] | None = None
 
-    def startService(self) -> None:
-        """Begin to read."""
-        super().startService()
-        self._reading = Deferred.fromCoroutine(self._recollect())
-        self._reading.addErrback(self._report)
-
-    def stopService(self) -> None:
-        """Read no more."""
-        super().stopService()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-
-    async def _recollect(self) -> None:
+    async def work(self) -> None:
+        """Read, and tell."""
         found = await self._disk.run(read_memory, self._folder.memory)
         if found.remark:
             text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
@@ -252,10 +238,6 @@ class Recollection(Service):
                 return await self._disk.run(historian.is_here, device)
 
         return look
-
-    def _report(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("What was known of the day could not be told", failure)
 
 
 def _known(identifier: int, remembered: Remembered | None) -> Device:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 
-from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.log_tail import Event, recent_events
 from sse_twisted.history import Happening, History, happening_of, subject_of
 from sse_twisted.in_force import InForce
 from sse_twisted.journal import Journal
+from sse_twisted.once import OnceService
 
 Happenings = defaultdict[int, deque[Happening]]
 
 
-class Retrospect(Service):
+class Retrospect(OnceService):
     """Reads the journal of earlier runs once, from its end on, in many short steps; debug lines are not in it."""
 
     def __init__(
@@ -31,28 +29,15 @@ class Retrospect(Service):
         utc: Callable[[], float],
         log: Logger,
     ) -> None:
+        super().__init__(log, "The events of before this start could not be told")
         self._journal = journal
         self._history = history
         self._disk = disk
         self._in_force = in_force
         self._utc = utc
-        self._log = log
-        self._reading: Deferred[None] | None = None
 
-    def startService(self) -> None:
-        """Begin to read."""
-        super().startService()
-        self._reading = Deferred.fromCoroutine(self._read())
-        self._reading.addErrback(self._report)
-
-    def stopService(self) -> None:
-        """Read no more."""
-        super().stopService()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-
-    async def _read(self) -> None:
+    async def work(self) -> None:
+        """Read, and let the history take it in."""
         since = self._in_force.day_began_at(self._utc())
         blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
         earlier: Happenings = defaultdict(deque)
@@ -73,7 +58,3 @@ class Retrospect(Service):
             if (happening := happening_of(event)) is not None:
                 earlier[identifier].appendleft(happening)
         return events is not None
-
-    def _report(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("The events of before this start could not be told", failure)
