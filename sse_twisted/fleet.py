@@ -86,7 +86,12 @@ class Device:
     @property
     def is_collected(self) -> bool:
         """Whether all its tracks are here, whether it is still there or not."""
-        return self.stage in (Stage.COLLECTED, Stage.GONE) and not self.left_early and not self.waived
+        return self.stage in (Stage.COLLECTED, Stage.GONE) and not self.left_incomplete
+
+    @property
+    def left_incomplete(self) -> bool:
+        """Whether tracks of it were missing when it left, or was last here; waived or not."""
+        return bool(self.left_early or self.waived)
 
     @property
     def present(self) -> bool:
@@ -145,7 +150,7 @@ class Fleet:
         before = self[identifier]
         left_early = left_early or before.left_early
         after = Device(identifier, before.sailor, since=self.now, left_early=left_early, waived=before.waived)
-        if before.stage is Stage.GONE and (left_early or before.waived):
+        if before.stage is Stage.GONE and after.left_incomplete:
             after = evolve(after, stage=Stage.GONE, since=before.since)
         self._devices[identifier] = after
         self._publish(before, after)
@@ -156,8 +161,8 @@ class Fleet:
             if identifier not in self._devices or self[identifier].sailor != sailor:
                 self.update(identifier, sailor=sailor)
         for device in list(self):
-            is_missed = device.left_early or device.waived
-            if device.stage is Stage.ABSENT and not is_missed and device.identifier not in sailors:
+            is_missed = device.left_incomplete or device.identifier in sailors
+            if device.stage is Stage.ABSENT and not is_missed:
                 del self._devices[device.identifier]
 
     def _publish(self, before: Device, after: Device) -> None:

@@ -73,7 +73,7 @@ class GraceService(Service):
 
     def _is_absent(self, identifier: int) -> bool:
         device = self._fleet[identifier]
-        return device.stage is Stage.ABSENT and bool(device.left_early or device.waived)
+        return device.stage is Stage.ABSENT and device.left_incomplete
 
     def _forget(self, _: object, identifier: int, wait: Deferred[None]) -> None:
         if self._waiting.get(identifier) is wait:

@@ -203,4 +203,4 @@ def _remembered(device: Device, visits: tuple[Stay, ...]) -> Remembered:
 
 def _is_worth_it(device: Device) -> bool:
     """Whether it was met in an earlier run, or is missed."""
-    return device.stage is not Stage.ABSENT or bool(device.left_early or device.waived)
+    return device.stage is not Stage.ABSENT or device.left_incomplete

@@ -83,7 +83,7 @@ def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: fl
         days = f"{assignment.first_day} to {assignment.last_day}"
         yield f"roster     {assignment.file_id} {assignment.sailor}, {days} (line {assignment.line})"
     yield from (f"finding    {finding}" for finding in device.findings)
-    if device.left_early or device.waived:
+    if device.left_incomplete:
         yield f"alarm      {_finding(device)}"
     yield from tracks_table(report.tracks).splitlines()
     if report.others:

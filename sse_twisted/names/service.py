@@ -86,8 +86,7 @@ class NameService(Service):
 
     def _doubt(self) -> None:
         """Where nobody answers, find out whether only the absent are not answered for."""
-        since = self.client.silent_since
-        if self._socket is not None and since is not None and self._reactor.seconds() - since > DOUBT:
+        if self._socket is not None and self._silent_for() > DOUBT:
             self.client.ask([KNOWN_NAME], self._system.servers, self._settings().timeout, lambda _: True)
 
     def _tell_of_silence(self) -> None:
