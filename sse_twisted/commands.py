@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Ledger, Status
+from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
 from sse_twisted.event_folder.names import Claims, Named, Track, all_tracks, log_key
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.grace import GraceService
@@ -269,13 +269,12 @@ class Commands:
         return tuple(mine), tuple(log_report(track) for track in others)
 
     async def _tracks(self, day: datetime.date) -> tuple[TrackReport, ...]:
-        stamp = f"_{day:%Y%m%d}_"
         everything = await self._disk.run(self._folder.all_entries)
         return tuple(
             entry_report(identifier, name, entry)
             for identifier, entries in everything.items()
             for name, entry in sorted(entries.items())
-            if stamp in name
+            if is_of_day(name, day)
         )
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:

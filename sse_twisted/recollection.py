@@ -20,7 +20,7 @@ from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Status, is_waited_for
+from sse_twisted.event_folder.ledger import Entries, Status, is_of_day, is_waited_for
 from sse_twisted.event_folder.names import all_tracks
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
 from sse_twisted.grace import GraceService
@@ -33,8 +33,6 @@ from sse_twisted.reports import LARGEST_FIGURE
 
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
-
-Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by track
 
 
 class Fate(Enum):
@@ -111,19 +109,17 @@ class Historian:
             tracks.append(evolve(glance, name=name or glance.name))
             if name is None:
                 missing.append(glance.name)
-        stamp = f"_{self._today:%Y%m%d}_"
         for name, entry in entries.items():
-            if stamp in name and is_waited_for(entry) and name not in missing:
+            if is_of_day(name, self._today) and is_waited_for(entry) and name not in missing:
                 missing.append(name)
         return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
 
     def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
         """The day's tracks of a ledger; None if it has none that is wanted."""
-        stamp = f"_{self._today:%Y%m%d}_"
         wanted = {
             name: entry
             for name, entry in sorted(entries.items())
-            if stamp in name and (entry.get("status") == Status.COMPLETED or is_waited_for(entry))
+            if is_of_day(name, self._today) and (entry.get("status") == Status.COMPLETED or is_waited_for(entry))
         }
         if not wanted:
             return None

@@ -7,6 +7,7 @@ and that its device lists no more.
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from collections.abc import Container, Mapping
@@ -21,6 +22,8 @@ from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.names import Named, Track
 from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
 from sse_twisted.verification import Outcome
+
+Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
 
 class Status(StrEnum):
@@ -147,6 +150,11 @@ class Ledger:
             for name, log in logs.items()
             if log is not None
         )
+
+
+def is_of_day(name: str, day: datetime.date) -> bool:
+    """Whether a track is of that day, by the date in its name."""
+    return f"_{day:%Y%m%d}_" in name
 
 
 def is_waited_for(entry: Mapping[str, Any]) -> bool:

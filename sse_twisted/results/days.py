@@ -11,15 +11,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.ledger import Status
+from sse_twisted.event_folder.ledger import Entries, Status, is_of_day
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
-
-Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by track
 
 
 class State(StrEnum):
@@ -128,8 +126,7 @@ def sailed_on(
 
 def entries_of(day: datetime.date, entries: Entries) -> list[tuple[str, Mapping[str, Any]]]:
     """The tracks of a day, by the date in their names."""
-    stamp = f"_{day:%Y%m%d}_"
-    return [(name, entry) for name, entry in sorted(entries.items()) if stamp in name]
+    return [(name, entry) for name, entry in sorted(entries.items()) if is_of_day(name, day)]
 
 
 def day_as_csv(day: Day) -> bytes:
