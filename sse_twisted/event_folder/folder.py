@@ -19,7 +19,7 @@ from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.motion.errors import BadAnswer
-from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, Listing, listing_of, parse_json, settings_of
+from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, Listing, LogEntry, listing_of, parse_json, settings_of
 from sse_twisted.settings import identifier_of
 from sse_twisted.verification import Outcome, judge
 
@@ -173,11 +173,7 @@ class EventFolder:
         fetched = ledger.fetched(track)
         if fetched is not None:
             return fetched if path.stat().st_size == fetched.length else None
-        received = examine(path)
-        if judge(received.integrity, track.log, track.identifier).outcome is not Outcome.VERIFIED:
-            return None
-        sync_file(path)
-        return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
+        return taken_over(path, track.log, track.identifier)
 
     def track_bytes(self, local_file: str, most: int) -> bytes | None:
         """The first `most` bytes of a track that a ledger names; None if that is no file below `gpslogs`.
@@ -231,3 +227,15 @@ class EventFolder:
 
 def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def taken_over(path: Path, log: LogEntry, identifier: int) -> Fetched | None:
+    """The download of a file that somebody else put there, if it is all of the log, and then on the disk.
+
+    Blocks, raises OSError.
+    """
+    received = examine(path)
+    if judge(received.integrity, log, identifier).outcome is not Outcome.VERIFIED:
+        return None
+    sync_file(path)
+    return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)

@@ -17,13 +17,13 @@ from pathlib import Path
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
-from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_file, sync_folder
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
+from sse_twisted.event_folder.folder import EventFolder, taken_over
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.names import Claims, LogKey, Named, Track, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
 from sse_twisted.motion.messages import Listing, LogEntry
-from sse_twisted.verification import Outcome, is_header_of, judge
+from sse_twisted.verification import is_header_of
 
 PLACE = re.compile(r"(?:^|/)(gpslogs/(?:unassigned/)?(?:\d+|undated)/([^/\0]+))$", re.ASCII)
 STAMP = re.compile(r"_(\d{8})_(\d{6})(?:-\d+)?\.[^.]+$", re.ASCII)
@@ -228,11 +228,7 @@ class _Refiling:
         return fetched if examine(path).sha256 == fetched.sha256 else None
 
     def _examined(self, name: str, path: Path) -> Fetched | None:
-        received, log = examine(path), self._named[name].log
-        if judge(received.integrity, log, self._tracks[0].identifier).outcome is not Outcome.VERIFIED:
-            return None
-        sync_file(path)
-        return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
+        return taken_over(path, self._named[name].log, self._tracks[0].identifier)
 
     def _is_sound(self, name: str, path: Path) -> bool:
         """Whether the file holds the log as it was before."""
