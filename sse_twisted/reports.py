@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from sse_twisted.event_folder.names import MM_PER_S, Track
+from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR, Track
 from sse_twisted.fleet import Device
 from sse_twisted.history import Happening
 from sse_twisted.roster import Assignment
@@ -71,8 +71,8 @@ def entry_report(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackR
         status=_text(entry, "status"),
         outcome=_text(entry, "outcome"),
         size=int(_number(entry, "size")),
-        hours=_number(entry, "duration") / 3_600_000,
-        kilometres=_number(entry, "distance") / 1_000_000,
+        hours=_number(entry, "duration") / MS_PER_HOUR,
+        kilometres=_number(entry, "distance") / MM_PER_KM,
         knots=_number(entry, "500m_best") / MM_PER_S,
         remark=_text(entry, "damage"),
         local_file=_text(entry, "local_file"),
@@ -89,8 +89,8 @@ def log_report(track: Track) -> TrackReport:
         status="of another time",
         outcome="",
         size=log.size,
-        hours=log.duration / 3_600_000,
-        kilometres=log.distance / 1_000_000,
+        hours=log.duration / MS_PER_HOUR,
+        kilometres=log.distance / MM_PER_KM,
         knots=(log.best_500m or 0) / MM_PER_S,
         remark="",
         local_file=track.local_file,

@@ -12,6 +12,8 @@ from attrs import evolve, frozen
 from sse_twisted.motion.messages import Listing, LogEntry
 from sse_twisted.roster import Assignment
 
+MM_PER_KM = 1_000_000
+MS_PER_HOUR = 3_600_000
 MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
 # A log from outside of these years has lost its clock: it may well be of today.
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
@@ -52,8 +54,8 @@ class Track:
         log = self.log
         knots = (log.best_500m or 0) / MM_PER_S
         return (
-            f"{log.size / 2**20:.1f} MiB, {log.duration / 3_600_000:.1f} hours, "
-            f"{log.distance / 1_000_000:.1f} km, {knots:.1f} knots (500m)"
+            f"{log.size / 2**20:.1f} MiB, {log.duration / MS_PER_HOUR:.1f} hours, "
+            f"{log.distance / MM_PER_KM:.1f} km, {knots:.1f} knots (500m)"
         )
 
 

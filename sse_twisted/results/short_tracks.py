@@ -27,6 +27,7 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from sse_twisted.event_folder.names import MM_PER_KM, MS_PER_HOUR
 from sse_twisted.fleet import Device, Fleet
 from sse_twisted.in_force import InForce
 from sse_twisted.loop import LoopService
@@ -34,8 +35,6 @@ from sse_twisted.settings import Expected
 
 FEWEST = 5  # devices with tracks of a day, before there is anything to compare with
 INTERVAL = 1.0  # s between looks
-MM_PER_KM = 1_000_000
-MS_PER_HOUR = 3_600_000
 SHORT = "short track"  # how the finding begins
 
 

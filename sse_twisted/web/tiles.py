@@ -9,13 +9,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.names import MM_PER_S
+from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import Device, Stage, TrackGlance
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
-
-MM_PER_KM = 1_000_000
-MS_PER_HOUR = 3_600_000
 
 
 class Column(StrEnum):
