@@ -21,6 +21,7 @@ from sse_twisted.attendance import Attendance
 from sse_twisted.conditions import Condition
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.in_force import InForce
+from sse_twisted.observers import tell
 from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 
 PUSH_EVERY = 0.1  # s; changes in between are told together
@@ -203,11 +204,7 @@ class Board:
             (self._changed if identifier in self._tiles else self._removed)[identifier] = self.number
         while len(self._removed) > MOST_REMOVED:
             self._forgotten = self._removed.pop(next(iter(self._removed)))
-        for watcher in list(self._watchers):
-            try:
-                watcher()
-            except Exception:  # noqa: BLE001 - the board goes on for the others
-                self._log.failure("The board could not be shown")
+        tell(self._watchers, lambda: self._log.failure("The board could not be shown"))
 
     def _take(self, identifier: int, known: bool) -> bool:
         """Make the device's tile anew; gives whether that changes the board."""
