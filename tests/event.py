@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +187,12 @@ class VirtualEvent(AnyEvent):
                     return line
             self.reactor.pass_time(0.05)
         raise AssertionError(f"no {text!r} within {seconds:g} s in\n" + "\n".join(self.lines))
+
+
+def begin_anew(event: VirtualEvent, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Stop, and start again; something may happen in between."""
+    event.stop()
+    meanwhile()
+    event.lines.clear()
+    event.start()
+    event.advance(1.0)

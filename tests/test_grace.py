@@ -93,7 +93,7 @@ class TestForgotten:
         collector.commands.forget(601)
         event.settings = Settings()
         collector.commands.reload()
-        event.until("motion-601 left too early", 30)
+        assert event.until("motion-601 left too early", 30)
 
     def test_at_a_stop_it_is_not_collected(self, event: VirtualEvent, commands: Commands) -> None:
         event.leave(601)

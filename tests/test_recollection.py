@@ -10,7 +10,7 @@ import pytest
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.faults import Fault
-from tests.event import MORNING, VirtualEvent, log_of
+from tests.event import MORNING, VirtualEvent, begin_anew, log_of
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 DAY = 86_400  # s
@@ -42,15 +42,6 @@ def afternoon(event: VirtualEvent) -> VirtualEvent:
 def waive(event: VirtualEvent, identifier: int) -> None:
     assert event.collector is not None
     event.collector.commands.waive(identifier, "fell into the water")
-
-
-def begin_anew(event: VirtualEvent, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Stop, and start again; something may happen in between."""
-    event.stop()
-    meanwhile()
-    event.lines.clear()
-    event.start()
-    event.advance(1.0)
 
 
 def be_killed(event: VirtualEvent, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -276,7 +267,7 @@ class TestAKill:
         os.utime(memory, ns=(times.st_atime_ns, times.st_mtime_ns))
         afternoon.lines.clear()
         afternoon.start()
-        afternoon.until("motion-603 left too early, before this start")
+        assert afternoon.until("motion-603 left too early, before this start")
 
 
 class TestWhatIsOnDisk:
@@ -318,7 +309,7 @@ class TestWhatIsOnDisk:
     def test_decides_if_a_track_was_cut_short(self, afternoon: VirtualEvent) -> None:
         path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
         begin_anew(afternoon, lambda: os.truncate(path, 100))
-        afternoon.until("motion-601 was collected before this start, but")
+        assert afternoon.until("motion-601 was collected before this start, but")
 
     @pytest.mark.parametrize("status", ["queued", "failed", None])
     def test_decides_if_the_ledger_says_otherwise(self, afternoon: VirtualEvent, status: str | None) -> None:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sse_twisted.fleet import Stage
 from sse_twisted.history import Happening
-from tests.event import VirtualEvent, log_of
+from tests.event import VirtualEvent, begin_anew, log_of
 
 YESTERDAY = 1_600_000_000.0  # s, as a time in the log
 
@@ -30,14 +29,6 @@ def collected(event: VirtualEvent) -> VirtualEvent:
     event.leave(601)
     event.until("motion-601 has been disconnected")
     return event
-
-
-def begin_anew(event: VirtualEvent, meanwhile: Callable[[], object] = lambda: None) -> None:
-    event.stop()
-    meanwhile()
-    event.lines.clear()
-    event.start()
-    event.advance(1.0)
 
 
 def test_what_was_said_before_a_start_is_known_with_times_and_levels(collected: VirtualEvent) -> None:

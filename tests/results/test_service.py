@@ -222,8 +222,8 @@ def test_an_odd_path_in_a_ledger_keeps_no_other_track_from_being_measured(event:
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
-    event.until("measured - ")
-    event.until("can be disconnected")
+    assert event.until("measured - ")
+    assert event.until("can be disconnected")
 
 
 def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:

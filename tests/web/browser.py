@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
@@ -188,3 +188,6 @@ def is_in_sight(element: Locator) -> bool:
         return top >= 0 && left >= 0 && bottom <= window.innerHeight && right <= window.innerWidth;
     }"""
     return bool(element.evaluate(inside))
+
+
+Watching = Callable[..., AbstractContextManager[Watcher]]

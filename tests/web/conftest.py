@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.event import VirtualEvent, log_of
-from tests.web.browser import chromium
+from tests.web.browser import Theatre, Watcher, Watching, chromium
 from tests.web.desk import Desk
 
 if TYPE_CHECKING:
@@ -38,3 +39,22 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium, for all tests of a module."""
     with chromium() as browser:
         yield browser
+
+
+@pytest.fixture
+def usual() -> dict[str, Any]:
+    """What a browser's window is like where a test says nothing else; a module may have its own."""
+    return {}
+
+
+@pytest.fixture
+def watching(browser: Browser, theatre: Theatre, usual: dict[str, Any]) -> Watching:
+    """Opens windows on the theatre of the module."""
+
+    @contextmanager
+    def watch(**options: Any) -> Iterator[Watcher]:
+        watcher = Watcher(browser, theatre.address, **usual | options)
+        yield watcher
+        watcher.close()
+
+    return watch

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.real_event import folder_in_memory
-from tests.web.browser import Theatre, Watcher, box, is_in_sight, is_within_its_width, violations
+from tests.web.browser import Theatre, Watching, box, is_in_sight, is_within_its_width, violations
 from tests.web.stage import COUNT, EVIL
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-Watching = Callable[..., AbstractContextManager[Watcher]]
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +25,6 @@ def theatre(browser: Browser) -> Iterator[Theatre]:
         theatre.open()
         yield theatre
         theatre.close()
-
-
-@pytest.fixture
-def watching(browser: Browser, theatre: Theatre) -> Watching:
-    @contextmanager
-    def watch(**options: Any) -> Iterator[Watcher]:
-        watcher = Watcher(browser, theatre.address, **options)
-        yield watcher
-        watcher.close()
-
-    return watch
 
 
 def test_a_device_goes_through_all_columns(watching: Watching, theatre: Theatre) -> None:

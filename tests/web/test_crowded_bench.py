@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from tests.real_event import folder_in_memory
-from tests.web.browser import Theatre, Watcher, box, is_in_sight, is_within_its_width, stickers, violations
+from tests.web.browser import Theatre, Watcher, Watching, box, is_in_sight, is_within_its_width, stickers, violations
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.slow
-Watching = Callable[..., AbstractContextManager[Watcher]]
 
 LEGIBLE: Final = 28  # px of a sticker's number: digits of 4.5 mm on a laptop, which an eye with 20/30 can tell at 2 m
 COLLECTED: Final = range(601, 621)
@@ -54,14 +52,8 @@ def theatre(browser: Browser) -> Iterator[Theatre]:
 
 
 @pytest.fixture
-def watching(browser: Browser, theatre: Theatre) -> Watching:
-    @contextmanager
-    def watch(**options: Any) -> Iterator[Watcher]:
-        watcher = Watcher(browser, theatre.address, **{"viewport": LAPTOP} | options)
-        yield watcher
-        watcher.close()
-
-    return watch
+def usual() -> dict[str, Any]:
+    return {"viewport": LAPTOP}
 
 
 @pytest.mark.parametrize(
