@@ -10,7 +10,6 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import LogLevel
 
 from sse_twisted import conditions
-from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import CleanupService, what_is_missing
 from sse_twisted.collection import Collection
 from sse_twisted.commands import Commands
@@ -22,17 +21,18 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.grace import GraceService
-from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
 from sse_twisted.journal import Journal
-from sse_twisted.memory import MemoryService
 from sse_twisted.motion.client import MotionClient
-from sse_twisted.recollection import Recollection
+from sse_twisted.past.attendance import Attendance
+from sse_twisted.past.history import History
+from sse_twisted.past.memory import MemoryService
+from sse_twisted.past.recollection import Recollection
+from sse_twisted.past.retrospect import Retrospect
 from sse_twisted.refiling import RefilingService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
-from sse_twisted.retrospect import Retrospect
 from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences

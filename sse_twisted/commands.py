@@ -21,10 +21,10 @@ from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
 from sse_twisted.event_folder.names import Claims, Named, Track, all_tracks, log_key
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.grace import GraceService
-from sse_twisted.history import History
 from sse_twisted.in_force import InForce
 from sse_twisted.journal import Journal
 from sse_twisted.motion.errors import MotionError, one_line
+from sse_twisted.past.history import History
 from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport, entry_report, log_report
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import LEVELS, Log, Settings, SettingsError, identifier_of

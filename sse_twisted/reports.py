@@ -9,7 +9,7 @@ from attrs import frozen
 
 from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR, Track
 from sse_twisted.fleet import Device
-from sse_twisted.history import Happening
+from sse_twisted.past.history import Happening
 from sse_twisted.roster import Assignment
 
 LARGEST_FIGURE = 2**62  # in a ledger that we did not write there may be what no program can reckon with

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from twisted.internet.defer import DeferredSemaphore
 
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.history import Happening
 from sse_twisted.in_force import InForce
+from sse_twisted.past.history import Happening
 from sse_twisted.words import duration, size
 
 

@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from sse_twisted.attendance import Attendance, Stay
 from sse_twisted.commands import CommandError, Commands
-from sse_twisted.history import KEPT, Happening, History
 from sse_twisted.motion.errors import one_line
+from sse_twisted.past.attendance import Attendance, Stay
+from sse_twisted.past.history import KEPT, Happening, History
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.results.days import Day
 from sse_twisted.results.ranking import Place

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from twisted.logger import Logger
 
-from sse_twisted.attendance import Attendance, Stay
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.past.attendance import Attendance, Stay
 
 
 class Time:

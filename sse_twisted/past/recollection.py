@@ -16,7 +16,6 @@ from attrs import evolve, frozen
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 
-from sse_twisted.attendance import Attendance
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
@@ -25,10 +24,11 @@ from sse_twisted.event_folder.names import all_tracks
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
-from sse_twisted.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.motion.errors import BadAnswer
 from sse_twisted.motion.messages import LISTING_EXTRA
 from sse_twisted.once import OnceService
+from sse_twisted.past.attendance import Attendance
+from sse_twisted.past.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.reports import LARGEST_FIGURE
 
 LEFT = "left too early, before this start"

@@ -9,10 +9,10 @@ from twisted.logger import Logger
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.log_tail import Event, recent_events
-from sse_twisted.history import Happening, History, happening_of, subject_of
 from sse_twisted.in_force import InForce
 from sse_twisted.journal import Journal
 from sse_twisted.once import OnceService
+from sse_twisted.past.history import Happening, History, happening_of, subject_of
 
 Happenings = defaultdict[int, deque[Happening]]
 

@@ -20,11 +20,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.attendance import Attendance, Stay
 from sse_twisted.disk import Disk, DiskTrouble
 from sse_twisted.event_folder.files import set_aside
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
+from sse_twisted.past.attendance import Attendance, Stay
 
 FORMAT: Final = "sse_twisted memory"
 VERSION: Final = 1

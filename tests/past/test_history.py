@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from twisted.logger import Logger, LogLevel
 
-from sse_twisted.history import Happening, History
 from sse_twisted.in_force import InForce
+from sse_twisted.past.history import Happening, History
 from sse_twisted.settings import Expected, Settings
 from tests.event import VirtualEvent, log_of
 

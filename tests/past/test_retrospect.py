@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.fleet import Stage
-from sse_twisted.history import Happening
+from sse_twisted.past.history import Happening
 from tests.event import VirtualEvent, begin_anew, log_of
 
 YESTERDAY = 1_600_000_000.0  # s, as a time in the log
