@@ -81,7 +81,7 @@ class Collection:
         before, address = self._fleet[visit.identifier], visit.address
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._log.info("{device} is connected", device=visit.name)
-        known = {"address": address, "findings": (), "reason": "", "retry_at": None}
+        known = {"address": address, "findings": (), "reason": "", "retry_at": None, "tries": 0, "oddity": ""}
         self._fleet.update(visit.identifier, stage=Stage.CONNECTED, **known)
         if before.is_collected or before.waived:
             await self._note_down()
@@ -265,6 +265,7 @@ class Collection:
             missing=(),
             reason=verdict.reason,
             retry_at=None,
+            tries=0,
             left_early="",
             waived="",
         )
@@ -272,7 +273,8 @@ class Collection:
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
         retry_at = self._fleet.now + delay
-        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=retry_at)
+        kept = {"reason": verdict.reason, "retry_at": retry_at, "tries": retry}
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, **kept)
         self._log.warn(
             "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
             device=visit.name,
@@ -282,7 +284,8 @@ class Collection:
         )
 
     def _pause(self, visit: Visit, verdict: Verdict) -> None:
-        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, reason=verdict.reason, retry_at=None)
+        kept = {"reason": verdict.reason, "retry_at": None, "tries": 0}
+        self._fleet.update(visit.identifier, stage=Stage.ATTENTION, **kept)
         self._log.warn("{device} must stay connected - {reason}", device=visit.name, reason=verdict.reason)
 
     def _delay(self, failures: int, retry_after: float) -> float:

@@ -13,8 +13,9 @@ from sse_twisted.fleet import Fleet
 from sse_twisted.in_force import InForce, Target
 from sse_twisted.motion.client import MotionClient
 from sse_twisted.motion.connections import Address
-from sse_twisted.motion.errors import MotionError, Unreachable, WrongDevice
+from sse_twisted.motion.errors import MotionError, Silent, Unreachable, WrongDevice
 from sse_twisted.motion.messages import Motion, info_of, parse_json
+from sse_twisted.oddities import Oddities
 
 INFO = "/info.json"
 
@@ -56,29 +57,39 @@ class Detector:
         self._in_force = in_force
         self._log = log
         self._noted: dict[Target, str] = {}
+        self._oddities = Oddities(fleet)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
 
     async def detect(self, target: Target) -> Sighting | None:
         """The device, if it answers anywhere: at the address where it was last met while its name is looked up."""
+        odd: dict[Address, str] = {}
         known = self._fleet[target.identifier].address if target.identifier else None
         if known is None:
-            return await self._by_name(target, None)
-        return await first_found(self._at(target, known), self._by_name(target, known))
+            sighting = await self._by_name(target, None, odd)
+        else:
+            sighting = await first_found(self._at(target, known, odd), self._by_name(target, known, odd))
+        self._oddities.note(target, odd if sighting is None else {})
+        return sighting
 
-    async def _by_name(self, target: Target, known: Address | None) -> Sighting | None:
+    async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str]) -> Sighting | None:
         host, port = target.place(self._in_force.settings.devices.port)
         found = await self._names.lookup(host)
         if found is None or Address(found, port) == known:
             return None
-        return await self._at(target, Address(found, port))
+        return await self._at(target, Address(found, port), odd)
 
-    async def _at(self, target: Target, address: Address) -> Sighting | None:
+    async def _at(self, target: Target, address: Address, odd: dict[Address, str]) -> Sighting | None:
+        """Who answers there, if it is the one; else `odd` takes how somebody does who should not so."""
         if self._is_occupied(address):
             return None
         try:
             sighting = await self._meet(address)
             if target.identifier not in (None, sighting.identifier):
                 raise WrongDevice(f"motion-{sighting.identifier} answers there", sighting.identifier)
+        except Silent as error:
+            self._note(target, LogLevel.info, f"says nothing at {address} ({error})")
+            odd[address] = str(error)
+            return None
         except Unreachable as error:
             self._note(target, LogLevel.debug, f"not accepting connections at {address} ({error})")
             return None
@@ -89,6 +100,7 @@ class Detector:
             return None
         except MotionError as error:
             self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
+            odd[address] = str(error)
             return None
         self._noted.pop(target, None)
         return None if self._fleet[sighting.identifier].present else sighting

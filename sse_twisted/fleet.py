@@ -73,6 +73,8 @@ class Device:
     received: int = 0  # bytes of it that are here
     reason: str = ""  # why it must stay connected
     retry_at: float | None = None  # s since 1970, when it is looked at again; None = when something changes
+    tries: int = 0  # verdicts in a row that it must stay connected
+    oddity: str = ""  # how somebody answers in its place who does not answer as a device should; it is not there for us
     # What was missing when it left; "" once it came back and was collected. Of an absent one: what it had when it was
     # last here, while it is looked for.
     left_early: str = ""

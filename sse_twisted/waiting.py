@@ -16,6 +16,8 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
     """One line; `now` in s of the clock, `disk_trouble` as the Disk has it."""
     since = duration(now - device.since)
     match device.stage:
+        case Stage.ABSENT | Stage.GONE if device.oddity:
+            return f"is on, but does not answer as it should ({device.oddity}): restart it{_lost(device)}"
         case Stage.ABSENT:
             heard = [happening.text for happening in happenings if happening.level != "debug"]
             last = f"; last heard: {heard[-1]}" if heard else ""
@@ -53,6 +55,10 @@ def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> 
         return "it goes on when downloads are resumed" if in_force.paused else "it goes on at once"
     trouble = f", when the disk can be written to again ({disk_trouble})" if disk_trouble else ""
     return f"tried again in {duration(device.retry_at - now)}{trouble}"
+
+
+def _lost(device: Device) -> str:
+    return f"; it had left too early - {device.left_early}" if device.left_early else ""
 
 
 def _left(device: Device) -> str:

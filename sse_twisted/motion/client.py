@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 from urllib.parse import quote
 
 from attrs import define, frozen
@@ -15,12 +15,13 @@ from treq.cookies import IndexableCookieJar
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from sse_twisted.motion.body import BodyReceiver, Sink
-from sse_twisted.motion.connections import Address
-from sse_twisted.motion.errors import BadAnswer, Interrupted, Refused, Unreachable, connection_error
+from sse_twisted.motion.connections import Address, Unanswered
+from sse_twisted.motion.errors import BadAnswer, Interrupted, Refused, Silent, Unreachable, connection_error
 
 if TYPE_CHECKING:
     from treq.response import _Response
@@ -152,11 +153,9 @@ class MotionClient:
     async def _request(self, address: Address, path: str, headers: Headers, timeout: float) -> _Response:
         url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
         asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True)
-        asking.addTimeout(timeout, self._clock)
+        asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:
             return await asking
-        except defer.TimeoutError:
-            raise Unreachable(f"no answer within {timeout:g} s") from None
         except (GeneratorExit, CancelledError):
             raise
         except Exception as error:
@@ -178,6 +177,11 @@ class MotionClient:
         receiver.done.addErrback(lambda _: None)
         response.deliverBody(receiver)
         receiver.done.cancel()
+
+
+def _timed_out(result: object, timeout: float) -> NoReturn:
+    was_taken = isinstance(result, Failure) and result.check(Unanswered)
+    raise (Silent if was_taken else Unreachable)(f"no answer within {timeout:g} s")
 
 
 def _head(response: IResponse) -> Head:

@@ -196,11 +196,15 @@ class _PlainAgent:
         return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
 
 
+class Unanswered(CancelledError):
+    """A request was cancelled that somebody had taken, and had not answered."""
+
+
 def _as_cancelled(failure: Failure) -> Failure:
     """A request that was cancelled while it waited for headers fails with a wrapper, which no time-out recognises."""
     error = failure.value
     if isinstance(error, ResponseFailed) and any(reason.check(CancelledError) for reason in error.reasons):
-        raise CancelledError
+        raise Unanswered
     return failure
 
 

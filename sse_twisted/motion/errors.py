@@ -15,6 +15,10 @@ class Unreachable(MotionError):
     """Nobody took the request: no connection, or no word of an answer."""
 
 
+class Silent(Unreachable):
+    """Somebody took the connection, and gave no word of an answer."""
+
+
 class Refused(MotionError):
     """The device answered with a status that is no success; `retry_after` in s, 0 where it names none."""
 
@@ -55,14 +59,14 @@ def connection_error(error: Exception) -> MotionError:
     if isinstance(error, ResponseFailed):
         return _broken_answer(error)
     if isinstance(error, network.ConnectionClosed | RequestTransmissionFailed):
-        return Unreachable("connection closed before an answer")
+        return Silent("connection closed before an answer")
     raise error
 
 
 def _broken_answer(error: ResponseFailed) -> MotionError:
     reasons = [reason.value for reason in error.reasons]
     if all(isinstance(reason, network.ConnectionClosed | PotentialDataLoss) for reason in reasons):
-        return Unreachable("connection closed before an answer")
+        return Silent("connection closed before an answer")
     strange = next(r for r in reasons if not isinstance(r, network.ConnectionClosed | PotentialDataLoss))
     return BadAnswer(f"no proper HTTP answer ({one_line(str(strange)) or type(strange).__name__})")
 

@@ -65,6 +65,8 @@ class Tile(Struct, frozen=True):
     download: Download | None
     reason: Annotated[str, Meta(description="why it must stay connected; of a collected one, what should be known")]
     retry_at: Annotated[float | None, Meta(description="s since 1970")]
+    tries: Annotated[int, Meta(description="verdicts in a row that it must stay connected")]
+    oddity: Annotated[str, Meta(description="how it answers that does not answer as a device should")]
     left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
     waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
 
@@ -73,15 +75,16 @@ def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:
     """Where a device belongs; `expected` if somebody carries it today, `of_today` if its stage began today."""
     if device.stage is Stage.COLLECTED:
         return Column.SWITCH_OFF
-    if device.stage is Stage.ATTENTION:
+    if device.stage is Stage.ATTENTION or (device.present and device.tries):
         return Column.KEEP_ON
     if device.present:
         return Column.WORKING
-    if device.stage is Stage.GONE:
-        if device.left_early:
-            return Column.LEFT_EARLY
-        if of_today:
-            return Column.GONE
+    if device.stage is Stage.GONE and device.left_early:
+        return Column.LEFT_EARLY
+    if device.oddity:
+        return Column.KEEP_ON
+    if device.stage is Stage.GONE and of_today:
+        return Column.GONE
     return Column.EXPECTED if expected else Column.ELSEWHERE
 
 
@@ -117,6 +120,8 @@ def tile_of(
         listed=_figures([track for track in tracks if not _is_here(track, device)]),
         download=_download(device, rate),
         reason=device.reason,
+        tries=device.tries,
+        oddity=device.oddity,
         retry_at=device.retry_at,
         left_early=device.left_early,
         waived=device.waived,

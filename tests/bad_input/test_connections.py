@@ -39,20 +39,20 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
 
 
 @pytest.mark.parametrize(
-    ("fault", "why"),
+    ("fault", "said", "why"),
     [
-        ("refused", "connection refused"),
-        ("never-accepted", "does not accept the connection"),
-        ("reset", "connection closed before an answer"),
+        ("refused", "DEBUG motion-601 not accepting connections at ", "connection refused"),
+        ("never-accepted", "DEBUG motion-601 not accepting connections at ", "does not accept the connection"),
+        ("reset", "INFO motion-601 says nothing at ", "connection closed before an answer"),
     ],
 )
 @on_the_reactor
 async def test_a_device_that_takes_no_connection_is_absent_until_it_does(
-    event: RealEvent, fault: str, why: str
+    event: RealEvent, fault: str, said: str, why: str
 ) -> None:
     event.device(601, LOG).add_fault(Fault(fault))
     await event.begin()
-    line = await event.until("DEBUG motion-601 not accepting connections at ")
+    line = await event.until(said)
     assert line.endswith(f"({why})")
     assert event.known(601).stage is Stage.ABSENT
     await event.check_that_it_is_collected_when_cleared()
