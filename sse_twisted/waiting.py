@@ -53,8 +53,9 @@ def _crowd(semaphore: DeferredSemaphore) -> str:
 def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> str:
     if device.retry_at is None:
         return "it goes on when downloads are resumed" if in_force.paused else "it goes on at once"
+    paused = ", but downloads are paused" if in_force.paused and device.missing else ""
     trouble = f", when the disk can be written to again ({disk_trouble})" if disk_trouble else ""
-    return f"tried again in {duration(device.retry_at - now)}{trouble}"
+    return f"tried again in {duration(device.retry_at - now)}{paused}{trouble}"
 
 
 def _lost(device: Device) -> str:

@@ -15,8 +15,9 @@ from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.settings import Expected
 from sse_twisted.web.api import Api, Number
 from sse_twisted.web.board import Board, Changes
+from sse_twisted.web.layout import ZONES, Bench
 from sse_twisted.web.records import Records, TooLarge
-from sse_twisted.web.rendering import COLUMNS, Renderer, StaticFile
+from sse_twisted.web.rendering import Renderer, StaticFile
 from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
@@ -36,6 +37,7 @@ class BoardPage:
         self._streams = streams
         self._renderer = renderer
         self._token_file = token_file
+        self._bench = Bench()
         self._html: dict[int, tuple[Tile, str]] = {}  # of tiles, as they were last rendered
 
     def routes(self) -> tuple[Route, ...]:
@@ -50,12 +52,13 @@ class BoardPage:
         board = self._board
         board.refresh()
         await self._prepare()
-        tiles: dict[Column, list[Tile]] = {column: [] for column in COLUMNS}
+        tiles: dict[Column, list[Tile]] = {column: [] for column in Column}
         for tile in board.tiles:
             tiles[tile.column].append(tile)
         page = self._renderer.page(
             "board.html",
-            columns=COLUMNS,
+            zones=ZONES,
+            shares=self._bench.shares(board.summary.columns),
             tiles=tiles,
             inside=lambda tile: Markup(self._tile(tile)),  # noqa: S704 - made by a template that escapes
             summary=board.summary,
@@ -82,6 +85,7 @@ class BoardPage:
                 "tiles": [{"id": tile.id, "column": tile.column, "html": self._tile(tile)} for tile in changes.tiles],
                 "removed": changes.removed,
                 "top": self._renderer.top(summary),
+                "zones": self._bench.shares(summary.columns),
                 "title": f"{summary.collected} of {summary.expected} collected",
                 "paused": self._board.is_paused,
                 "now": self._board.now,

@@ -11,9 +11,10 @@ from typing import Any
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sse_twisted.event_folder.names import STAMPED
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
-from sse_twisted.web.tiles import Column, Tile
+from sse_twisted.web.tiles import Tile
 
 DISCIPLINES = {
     "500m": "500 m",
@@ -24,7 +25,6 @@ DISCIPLINES = {
     "1852m": "1852 m",
     "1h": "1 h",
 }
-COLUMNS = (Column.LEFT_EARLY, Column.KEEP_ON, Column.SWITCH_OFF, Column.WORKING, Column.EXPECTED, Column.GONE)
 ICONS = {
     "left-early": "alarm",
     "keep-on": "stop",
@@ -41,10 +41,10 @@ TITLES = {
     "expected": "Expected",
     "gone": "Gone",
 }
-WORDS = {"left-early": "wake it again", "keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
+WORDS = {"keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
 HINTS = {
     "left-early": "Gone with tracks missing: wake it again, or waive it.",
-    "keep-on": "Tried again by itself.",
+    "keep-on": "Something is missing: leave it on.",
     "switch-off": "All is here and verified: into the processed bucket.",
     "working": "Not done yet: leave it on.",
     "expected": "Not seen yet.",
@@ -101,7 +101,7 @@ class Renderer:
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
         self._environment.globals["discipline_names"] = DISCIPLINES
-        self._environment.filters.update(clock=self._clock, iso=_iso, mb=_mb, knots=knots)
+        self._environment.filters.update(brief=_brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -118,6 +118,11 @@ class Renderer:
 
     def _clock(self, seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")
+
+
+def _brief(text: str) -> str:
+    """A track by the time at which it began, which tells those of one device: its whole name fills a tile."""
+    return STAMPED.sub(r"\1:\2", text)
 
 
 def _iso(seconds: float) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR
-from sse_twisted.fleet import Device, Stage, TrackGlance
+from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
 
@@ -69,6 +69,31 @@ class Tile(Struct, frozen=True):
     oddity: Annotated[str, Meta(description="how it answers that does not answer as a device should")]
     left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
     waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
+
+    @property
+    def headline(self) -> str:
+        """What is wrong, in words that can be read from afar."""
+        if self.oddity and not self.left_early:
+            return "answers badly"
+        if self.missing:
+            return f"{len(self.missing)} of {self.wanted} missing"
+        return "tracks not known" if self.left_early and not self.wanted else "not verified"
+
+    @property
+    def detail(self) -> str:
+        """What the headline does not say of it."""
+        text = self.left_early.removeprefix(f"{self.sailor}: ") or (self.reason if self.present else "")
+        more = text.removeprefix(f"{len(self.missing)} of {self.wanted} tracks missing")
+        if more != text:
+            text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
+        if not self.oddity:
+            return text
+        return f"{text}; it is on, but answers badly: {self.oddity}" if text else f"{self.oddity}: restart it"
+
+    @property
+    def present(self) -> bool:
+        """Whether it is on the network."""
+        return self.stage in PRESENT
 
 
 def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:

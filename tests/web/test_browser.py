@@ -52,7 +52,7 @@ def test_a_device_that_must_be_kept_on_says_why_and_when_it_is_tried_again(
         page = watcher.goes_to()
         theatre.play("cut 602", "arrive 602")
         tile = page.locator("#keep-on #device-602").filter(has_text="keep on").filter(has_text="Next try in")
-        tile.filter(has_text="2 of 2 tracks missing (connection lost after 50,000 bytes)").wait_for()
+        tile.filter(has_text="2 of 2 missing").filter(has_text="connection lost after 50,000 bytes").wait_for()
         theatre.play("mend 602")
         watcher.sees(602, "switch-off")
 
@@ -69,6 +69,8 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
             if page.evaluate("document.activeElement.dataset.command") == "waive":
                 break
         page.keyboard.press("Enter")
+        sailor = page.locator("#device-603 .sailor").inner_text()
+        page.get_by_role("heading", name=f"Waive the alarm of 603, {sailor}").wait_for()
         page.keyboard.type("it fell into the water")
         page.keyboard.press("Tab")
         page.keyboard.type("not the token at all")
@@ -81,6 +83,7 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
         assert "waived" in page.locator("#device-603").inner_text()
         theatre.hears("motion-603 is waived - it fell into the water (")
         page.locator("#left-early").wait_for(state="hidden")
+        page.locator("#device-603 .number:focus").wait_for()
 
 
 def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> None:
@@ -108,6 +111,8 @@ def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Wa
         theatre.close()
         page.get_by_text("No word from the collector since").wait_for()
         assert "is-stale" in (page.locator("body").get_attribute("class") or "")
+        assert page.locator(".conditions").is_hidden()
+        assert page.title().startswith("Old since ")
         theatre.open()
         page.locator("#lost").wait_for(state="hidden")
         watcher.sees(604, "gone")

@@ -131,7 +131,7 @@ class TestTheBoard:
         desk.close()
         for text in (*pages, streamed):
             assert "<script>" not in text.replace('<script src="/static/board.js" defer></script>', "")
-        assert streamed.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") == 5
+        assert streamed.count("&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;") == 6
         assert "O&#39;Neill &amp; Sons" in pages[0]
 
     def test_tells_a_lost_network_from_absent_devices(self, desk: Desk) -> None:

@@ -104,3 +104,59 @@ def test_only_what_is_here_counts_as_collected() -> None:
 @pytest.mark.parametrize(("battery", "low"), [(None, False), (59, True), (60, False)])
 def test_a_low_battery_is_to_be_charged(battery: int | None, low: bool) -> None:
     assert shown(battery=battery).battery_low is low
+
+
+NAME = "BBB601_601_20221017_113600.oao"
+
+
+@pytest.mark.parametrize(
+    ("known", "headline", "detail"),
+    [
+        (
+            {"missing": (NAME,), "wanted": 2, "reason": "1 of 2 tracks missing (refuses (HTTP 503))"},
+            "1 of 2 missing",
+            "refuses (HTTP 503)",
+        ),
+        (
+            {"missing": (NAME,), "wanted": 1, "reason": "1 of 1 tracks missing, downloads are paused"},
+            "1 of 1 missing",
+            "downloads are paused",
+        ),
+        ({"wanted": 2, "reason": "its listing is empty"}, "not verified", "its listing is empty"),
+        (
+            {"missing": (NAME,), "wanted": 1, "reason": "it can't be inspected: no answer"},
+            "1 of 1 missing",
+            "it can't be inspected: no answer",
+        ),
+    ],
+)
+def test_who_is_kept_on_says_why(known: dict[str, Any], headline: str, detail: str) -> None:
+    tile = shown(stage=Stage.ATTENTION, **known)
+    assert (tile.headline, tile.detail) == (headline, detail)
+
+
+@pytest.mark.parametrize(
+    ("known", "headline", "detail"),
+    [
+        (
+            {"missing": (NAME,), "wanted": 2, "left_early": f"Bo: 1 of 2 tracks missing ({NAME})"},
+            "1 of 2 missing",
+            NAME,
+        ),
+        ({"left_early": "Bo: its tracks are not known yet"}, "tracks not known", "its tracks are not known yet"),
+        ({"wanted": 2, "left_early": "Bo: its tracks are here, but"}, "not verified", "its tracks are here, but"),
+        (
+            {"missing": (NAME,), "wanted": 1, "left_early": f"1 of 1 tracks missing ({NAME})", "oddity": "no answer"},
+            "1 of 1 missing",
+            f"{NAME}; it is on, but answers badly: no answer",
+        ),
+    ],
+)
+def test_an_alarm_says_what_is_missing(known: dict[str, Any], headline: str, detail: str) -> None:
+    tile = shown(stage=Stage.GONE, reason="what it was kept on for", **known)
+    assert (tile.headline, tile.detail) == (headline, detail)
+
+
+def test_who_answers_badly_is_to_be_started_anew() -> None:
+    tile = shown(oddity="info.json is no JSON, at 10.0.0.1")
+    assert (tile.headline, tile.detail) == ("answers badly", "info.json is no JSON, at 10.0.0.1: restart it")

@@ -14,6 +14,7 @@ let heard = Date.now();
 let began = heard; // the stream that is open now
 let source = null;
 let lost = false;
+let title = document.title;
 
 // ---- what the collector says
 
@@ -36,6 +37,7 @@ function hear(now) {
     lost = false;
     byId("lost").hidden = true;
     document.body.classList.remove("is-stale");
+    document.title = title;
   }
 }
 
@@ -47,6 +49,7 @@ function lose() {
     "Switch nothing off by this page: what it shows is old. It goes on by itself when the collector is back.";
   byId("lost").hidden = false;
   document.body.classList.add("is-stale");
+  document.title = `Old since ${new Date(heard + ahead).toTimeString().slice(0, 5)} – ${title}`;
 }
 
 function take(news, id) {
@@ -56,17 +59,23 @@ function take(news, id) {
   }
   hear(news.now);
   state = id;
-  const focused = document.activeElement && document.activeElement.dataset ? focusKey(document.activeElement) : null;
+  const focused = focusKey(document.activeElement);
   if (news.top !== null) byId("top").innerHTML = news.top;
-  if (news.title) document.title = news.title;
+  document.title = title = news.title;
+  board.dataset.paused = news.paused ? "yes" : "";
   byId("pause").dataset.command = news.paused ? "resume" : "pause";
   byId("pause").textContent = news.paused ? "Resume downloads…" : "Pause downloads…";
   const kept = new Set(news.tiles.map((tile) => tile.id));
   const gone = news.full ? [...board.querySelectorAll(".tile")].map((tile) => Number(tile.dataset.id)).filter((n) => !kept.has(n)) : news.removed;
   for (const number of gone) byId(`device-${number}`)?.remove();
+  for (const [name, share] of Object.entries(news.zones)) {
+    const zone = byId(`zone-${name}`);
+    zone.dataset.across = share.across;
+    zone.classList.toggle("is-dense", share.dense);
+  }
   const moved = news.tiles.map(put).filter(Boolean);
   COLUMNS.forEach(count);
-  if (focused) document.querySelector(focused)?.focus();
+  focus(focused);
   if (!news.full) announce(moved);
   tick();
 }
@@ -74,6 +83,11 @@ function take(news, id) {
 function focusKey(element) {
   const tile = element.closest(".tile");
   return tile ? `#${tile.id} ${element.tagName.toLowerCase()}` : null;
+}
+
+function focus(key) {
+  if (!key) return;
+  (document.querySelector(key) || document.querySelector(`${key.split(" ")[0]} .number`))?.focus();
 }
 
 // ---- tiles
@@ -183,8 +197,8 @@ function tick() {
 // ---- commands
 
 const ASKED = {
-  waive: (n) => ({
-    title: `Waive the alarm of ${n}`,
+  waive: (n, sailor) => ({
+    title: `Waive the alarm of ${n}${sailor ? `, ${sailor}` : ""}`,
     text: `Motion ${n} left with tracks missing. Who waives that gives its tracks up for today; the reason is logged.`,
     path: `/api/v1/devices/${n}/waive`,
     reason: true,
@@ -195,8 +209,8 @@ const ASKED = {
 let asked = null;
 let opener = "";
 
-function ask(command, device, from) {
-  asked = ASKED[command](device);
+function ask(command, from) {
+  asked = ASKED[command](from.dataset.device, from.dataset.sailor);
   opener = focusKey(from) || `#${from.id}`;
   byId("ask-title").textContent = asked.title;
   byId("ask-text").textContent = asked.text;
@@ -243,14 +257,14 @@ async function command() {
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-command]");
-  if (button) ask(button.dataset.command, button.dataset.device, button);
+  if (button) ask(button.dataset.command, button);
 });
 byId("ask-form").addEventListener("submit", (event) => {
   event.preventDefault();
   command();
 });
 byId("ask-cancel").addEventListener("click", () => byId("ask").close());
-byId("ask").addEventListener("close", () => document.querySelector(opener)?.focus());
+byId("ask").addEventListener("close", () => focus(opener));
 
 document.documentElement.classList.add("has-script");
 showSound();

@@ -1,0 +1,144 @@
+"""Benches that are fuller than a stage can play at once, in real Chromium: what may be switched off, and what not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from sse_twisted.fleet import Stage, TrackGlance
+from sse_twisted.web.rendering import static_files
+from tests.event import VirtualEvent
+from tests.web.browser import is_within_its_width
+from tests.web.desk import AFTERNOON, Desk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+pytestmark = pytest.mark.slow
+
+ADDRESS: Final = "http://bench.test/"
+LEGIBLE: Final = 28  # px; see test_crowded_bench
+READABLE: Final = 15  # px of a headline in a tile of 8 side by side
+
+
+def known(column: str, number: int, event: VirtualEvent) -> dict[str, Any]:
+    name = f"ABC{number}XYZ_{number}_20221017_113600.oao"
+    track = TrackGlance(name, event_day(event), 1000, 1, 3_600_000, 10_000_000, 10_000)
+    held: dict[str, Any] = {"tracks": (track,), "wanted": 1, "battery": 20 + number % 80}
+    held["findings"] = ("firmware is not approved (9001)", f"{name} has 3 damaged frames") if number % 3 == 0 else ()
+    missing = held | {"missing": (name,)}
+    match column:
+        case "left-early":
+            return missing | {"stage": Stage.GONE, "left_early": f"Sailor {number}: 1 of 1 tracks missing ({name})"}
+        case "keep-on":
+            reason = "1 of 1 tracks missing (the answer ends after 12,345 of 1,800,000 bytes)"
+            return missing | {"stage": Stage.ATTENTION, "reason": reason, "retry_at": AFTERNOON + 30, "tries": 2}
+        case "working":
+            return missing | {"stage": Stage.DOWNLOADING, "downloading": name, "size": 1000, "received": 500}
+        case "switch-off":
+            return held | {"stage": Stage.COLLECTED}
+        case _:
+            return held | {"stage": Stage.GONE}
+
+
+def event_day(event: VirtualEvent) -> Any:
+    assert event.collector is not None
+    return event.collector.commands.today
+
+
+@contextmanager
+def bench(browser: Browser, event: VirtualEvent, counts: dict[str, int], **options: Any) -> Iterator[Page]:
+    """The page of so many devices in each column, whose numbers are mixed."""
+    columns = [column for column, count in counts.items() for _ in range(count)]
+    numbers = random.Random(1).sample(range(601, 601 + len(columns)), len(columns))
+    for number in numbers:
+        event.person(number)
+    desk = Desk(event)
+    for number, column in zip(numbers, columns, strict=True):
+        if column != "expected":
+            desk.collector.fleet.update(number, **known(column, number, event))
+    desk.advance(0.3)
+    html = desk.get("/").text
+    desk.close()
+    files = static_files()
+
+    def answer(route: Route) -> None:
+        name = route.request.url.removeprefix(f"{ADDRESS}static/")
+        if name in files and name != "board.js":
+            route.fulfill(body=files[name].data, content_type=files[name].kind)
+        elif route.request.url == ADDRESS:
+            route.fulfill(body=html, content_type="text/html")
+        else:
+            route.abort()
+
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.route("**/*", answer)
+    page.goto(ADDRESS)
+    page.evaluate("document.documentElement.classList.add('has-script')")
+    yield page
+    context.close()
+
+
+def in_sight(page: Page, column: str) -> list[float]:
+    """The sizes of the numbers that are in sight, in px."""
+    found: list[float] = page.evaluate(
+        """column => [...document.querySelectorAll(`#${column} .number`)].filter((number) => {
+            const { top, bottom } = number.getBoundingClientRect();
+            return top >= 0 && bottom <= window.innerHeight;
+        }).map((number) => parseFloat(getComputedStyle(number).fontSize))""",
+        column,
+    )
+    return found
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"keep-on": 7, "switch-off": 30, "expected": 20, "gone": 31},
+        {"keep-on": 16, "switch-off": 4, "expected": 40, "gone": 10},
+        {"keep-on": 4, "switch-off": 20, "working": 20, "expected": 30, "gone": 20},
+        {"left-early": 7, "keep-on": 3, "switch-off": 8, "working": 5, "expected": 20, "gone": 41},
+        {"left-early": 1, "keep-on": 9, "switch-off": 50, "working": 8, "expected": 5, "gone": 3},
+    ],
+    ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood"],
+)
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
+def test_all_that_may_and_may_not_be_switched_off_is_in_sight(
+    browser: Browser, event: VirtualEvent, counts: dict[str, int], size: tuple[int, int]
+) -> None:
+    with bench(browser, event, counts, viewport=dict(zip(("width", "height"), size, strict=True))) as page:
+        assert is_within_its_width(page)
+        for column in ("left-early", "keep-on", "switch-off", "working"):
+            sizes = in_sight(page, column)
+            assert len(sizes) == counts.get(column, 0), column
+            assert min(sizes, default=LEGIBLE) >= LEGIBLE, column
+
+
+def test_an_alarm_moves_nothing_of_what_may_be_switched_off(browser: Browser, event: VirtualEvent) -> None:
+    counts = {"keep-on": 2, "switch-off": 12, "working": 5, "expected": 10}
+    where = "() => [...document.querySelectorAll('#switch-off .tile')].map((tile) => tile.getBoundingClientRect().top)"
+    with bench(browser, event, counts, viewport={"width": 1366, "height": 768}) as page:
+        before = page.evaluate(where)
+        page.evaluate("document.getElementById('left-early').hidden = false")
+        tile = "document.querySelector('#keep-on .tile')"
+        page.evaluate(f"document.querySelector('#left-early .tiles').append({tile})")
+        assert page.evaluate(where) == before
+
+
+def test_a_tile_says_what_is_wrong_in_a_line_that_can_be_read_from_afar(browser: Browser, event: VirtualEvent) -> None:
+    counts = {"keep-on": 7, "switch-off": 30, "working": 1}
+    with bench(browser, event, counts, viewport={"width": 1366, "height": 768}) as page:
+        headlines = page.locator("#keep-on .headline").all()
+        assert {headline.inner_text() for headline in headlines} == {"1 of 1 missing"}
+        sizes = "element => [parseFloat(getComputedStyle(element).fontSize), element.getBoundingClientRect().height]"
+        for headline in headlines:
+            size, height = headline.evaluate(sizes)
+            assert size >= READABLE
+            assert height < 1.5 * size
+        words = page.locator("#switch-off .findings .text").all_inner_texts()
+        assert set(words) == {"firmware is not approved (9001)", "11:36 has 3 damaged frames"}
