@@ -43,6 +43,7 @@ class Line(Struct, frozen=True):
     hours: Annotated[float, Meta(description="of those that are here")]
     km: Annotated[float, Meta(description="of those that are here")]
     knots: Annotated[float, Meta(description="best over 500 m, as the device reports it")]
+    measured: Annotated[bool, Meta(description="of a track among them, its own fixes tell: it was never finalised")]
     remark: str
 
 
@@ -62,20 +63,25 @@ def reconcile(
     day: datetime.date,
     assignments: Iterable[Assignment],
     ledgers: Mapping[int, Entries],
+    results: Mapping[int, Entries],
     seen: frozenset[int],
     devices: Mapping[int, Device],
     expected: Expected,
 ) -> Day:
     """What became of everybody on that day.
 
-    `seen` are the devices that answered on that day or later, `devices` what is known now if the day is today.
+    `results` are those of `tracks.json`, by device and track; `seen` the devices that answered on that day or later,
+    `devices` what is known now if the day is today.
     """
     of_day = {identifier: entries_of(day, entries) for identifier, entries in ledgers.items()}
     reports = {
-        identifier: [entry_report(identifier, name, entry) for name, entry in entries]
+        identifier: [
+            entry_report(identifier, name, entry, results.get(identifier, {}).get(name)) for name, entry in entries
+        ]
         for identifier, entries in of_day.items()
     }
-    short = short_tracks({identifier: _recorded(entries) for identifier, entries in of_day.items()}, expected)
+    recorded = {number: _recorded(reports[number], dict(entries)) for number, entries in of_day.items()}
+    short = short_tracks(recorded, expected)
     carriers = _carriers(day, assignments)
     lines = []
     for assignment in carriers.values():
@@ -96,6 +102,7 @@ def reconcile(
                 hours=sum(report.hours for report in here),
                 km=sum(report.kilometres for report in here),
                 knots=max((report.knots for report in here), default=0.0),
+                measured=any(report.measured for report in here),
                 remark=remark or "; ".join(report.remark for report in here if report.remark),
             )
         )
@@ -134,11 +141,12 @@ def day_as_csv(day: Day) -> bytes:
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
-    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark"))
+    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured"))
     for line in day.lines:
         texts = (line.sailor, line.tally, line.file_id, line.state, " ".join(line.tracks), " ".join(line.missing))
         figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
-        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark)))
+        measured = "yes" if line.measured else ""
+        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark), measured))
     return table.getvalue().encode("utf-8-sig")
 
 
@@ -174,12 +182,13 @@ def _judge(
     return State.NEVER_SEEN, ""
 
 
-def _recorded(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Recorded]:
+def _recorded(reports: Iterable[TrackReport], entries: Entries) -> list[Recorded]:
     """What the board compares, too: all that is wanted, whether it is here or not."""
-    reports = ((entry_report(0, name, entry), entry) for name, entry in entries)
     return [
-        Recorded(report.name, report.hours, report.kilometres, entry.get("end_date") != 0)
-        for report, entry in reports
+        Recorded(
+            report.name, report.hours, report.kilometres, report.measured or entries[report.name].get("end_date") != 0
+        )
+        for report in reports
         if report.status != Status.SKIPPED
     ]
 

@@ -81,9 +81,10 @@ class Records:
         begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()
         begin -= 60 * self._in_force.settings.expected.timezone
         ledgers = self._folder.all_entries()
+        results = {identifier: self._results.of(identifier) for identifier in ledgers}
         met = {identifier: self._folder.met_at(identifier) for identifier in ledgers}
         seen = frozenset(identifier for identifier, when in met.items() if when >= begin)
-        return reconcile(day, assignments, ledgers, seen, devices, self._in_force.settings.expected)
+        return reconcile(day, assignments, ledgers, results, seen, devices, self._in_force.settings.expected)
 
     def _sailed(self, day: datetime.date, assignments: tuple[Assignment, ...]) -> list[Sailed]:
         ledgers = self._folder.all_entries()

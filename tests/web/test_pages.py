@@ -12,6 +12,7 @@ import pytest
 
 from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
+from sse_twisted.simulator.faults import Fault
 from tests.event import VirtualEvent, track
 from tests.web.desk import Desk
 
@@ -287,6 +288,24 @@ class TestOtherPages:
         assert "39.06" in table
         assert "borne out" in table
         assert "What its tracks say themselves" not in desk.get("/devices/602").text
+
+    def test_figures_of_a_track_that_was_never_finalised_are_marked_as_measured(self, desk: Desk) -> None:
+        desk.event.servers[601].device.add_fault(Fault("not-finalised"), path="/logs/")
+        desk.event.arrive(601, 602)
+        desk.event.until("motion-601 can be disconnected")
+        desk.advance(1.0)
+        for path in ("/days/2022-10-17", "/devices/601"):
+            page = re.sub(r"<[^>]*>", "", desk.get(path).text)
+            assert "*measured: 1.6" in page
+            assert "*measured: 39.0" in page
+            assert "*measured:  measured from the fixes" in page
+        assert "measured:" not in desk.get("/devices/602").text
+        (here,) = [device["here"] for device in desk.get("/api/v1/fleet").json["devices"] if device["id"] == 601]
+        assert (here["measured"], round(here["km"], 1)) == (1, 1.6)
+        lines = {line["id"]: line for line in desk.get("/api/v1/days/2022-10-17").json["lines"]}
+        assert {number: line["measured"] for number, line in lines.items()} == {601: True, 602: False}
+        (report,) = desk.get("/api/v1/tracks?day=2022-10-17").json[:1]
+        assert (report["identifier"], report["measured"], round(report["knots"], 1)) == (601, True, 39.0)
 
     @pytest.mark.parametrize("name", ["ABC601XYZ_601_20221018_090000.oao", "..%2Fdownloads.json", "%00", "x" * 500])
     def test_what_is_not_here_has_none(self, desk: Desk, name: str) -> None:
