@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.results.days import Day, State, day_as_csv, reconcile, sailed_on
+from sse_twisted.results.days import MOST_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.settings import Expected
 
@@ -171,3 +171,59 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
     ]
     assert sum(len(line.tracks) for line in day.lines) + len(day.unassigned) == len(completed) > 10
     assert not day.count(State.LEFT_EARLY)
+
+
+def counted(
+    ledgers: dict[int, dict[str, dict[str, Any]]] | None = None,
+    assignments: tuple[Assignment, ...] = (ANN,),
+    met: dict[int, float] | None = None,
+    devices: dict[int, Device] | None = None,
+) -> dict[datetime.date, DayCount]:
+    days = count_days(assignments, ledgers or {}, {}, met or {}, DAY, devices or {}, Expected())
+    assert [day.day for day in days] == sorted((day.day for day in days), reverse=True)
+    return {day.day: day for day in days}
+
+
+class TestAllDays:
+    WEEK = Assignment(601, BEFORE, DAY + datetime.timedelta(days=1), "AAA601", "Ann", "7", 2)
+    BO = Assignment(602, BEFORE, DAY, "BBB602", "Bo", "", 3)
+
+    def test_are_those_of_the_roster_and_of_tracks_that_are_here(self) -> None:
+        names = [f"2022101{number}" for number in range(1, 4)]
+        ledger = {
+            f"motion-601_{date}_100000.oao": entry(status)
+            for date, status in zip(names, ("completed", "skipped", "queued"), strict=True)
+        }
+        ledger["motion-601_20221399_100000.oao"] = ledger["motion-601_undated_17.oao"] = entry()
+        days = counted({601: ledger}, (self.WEEK,))
+        assert [f"{day:%m%d}" for day in days] == ["1018", "1017", "1016", "1011"]
+        assert days[datetime.date(2022, 10, 11)].unassigned == 1
+
+    def test_say_of_each_what_its_own_page_says(self) -> None:
+        morning = datetime.datetime.combine(DAY, datetime.time(10), datetime.UTC).timestamp()
+        ledgers = {
+            601: {track(1): entry(), track(1, day=BEFORE): entry()},
+            602: {track(1, 602, BEFORE, "BBB602"): entry("failed")},
+        }
+        devices = {602: Device(602, stage=Stage.GONE, left_early="1 of 1 tracks missing")}
+        days = counted(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
+        assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0)
+        assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0)
+
+    def test_nobody_was_never_seen_on_a_day_to_come(self) -> None:
+        days = counted(assignments=(self.WEEK,))
+        assert [(day.expected, day.never_seen) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
+
+    @pytest.mark.parametrize(
+        ("first", "last", "newest", "oldest"),
+        [
+            ("0001-01-01", "9999-12-31", "2022-12-05", "2022-08-28"),
+            ("2019-01-01", "2020-12-31", "2020-12-31", "2020-09-23"),
+            ("2099-01-01", "9999-12-31", "2099-04-10", "2099-01-01"),
+        ],
+    )
+    def test_of_many_those_next_to_today_are_told(self, first: str, last: str, newest: str, oldest: str) -> None:
+        first_day, last_day = map(datetime.date.fromisoformat, (first, last))
+        days = [*counted(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
+        assert len(days) == MOST_DAYS
+        assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]

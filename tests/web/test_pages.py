@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
 from sse_twisted.simulator.faults import Fault
@@ -195,6 +196,33 @@ class TestOtherPages:
         desk.event.until("motion-601 has been disconnected")
         page = desk.get("/devices/601").text
         assert re.search(visits.format("<time[^>]*>17:00:..</time>"), page, re.DOTALL)
+
+    def test_all_days_of_the_event_have_a_line_each_with_a_link(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        page = desk.get("/days").text
+        assert '<a href="/days">Days</a>' in desk.get("/").text
+        rows = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall(r"<tr><th scope=\"row\".*?</tr>", page)]
+        assert [row[0] for row in rows] == [f"2022-10-{day}" for day in range(21, 14, -1)]
+        assert rows[4] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "1", "0"]
+        assert rows[3] == ["2022-10-18", "2", "to", "come"]
+        assert page.count('<a href="/days/2022-10-1') == 5 + 1
+        days = desk.get("/api/v1/days").json
+        assert [(day["day"], day["collected"], day["never_seen"]) for day in days][4] == ("2022-10-17", 1, 1)
+
+    def test_the_ledgers_are_read_once_for_all_days(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        read: list[int] = []
+        entries = EventFolder.entries
+
+        def note_and_read(folder: EventFolder, identifier: int) -> dict[str, dict[str, Any]]:
+            read.append(identifier)
+            return entries(folder, identifier)
+
+        monkeypatch.setattr(EventFolder, "entries", note_and_read)
+        assert len(desk.get("/api/v1/days").json) == 7
+        assert read == [601]
 
     def test_a_day_is_there_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
