@@ -79,7 +79,7 @@ class Collector(MultiService):
         short_tracks = ShortTracks(fleet, in_force, clock, log)
         self._grace = grace = GraceService(fleet, in_force, clock, log)
         recollection = Recollection(
-            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
+            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, self._recollected
         )
         retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
         meter = DelayMeter(clock, self.statistics.delayed)
@@ -142,7 +142,13 @@ class Collector(MultiService):
             grace=self._grace,
             journal=self.journal,
             read_again=self.read_again,
+            measured=self.results.of,
         )
+
+    def _recollected(self) -> None:
+        """The fleet knows what earlier runs knew."""
+        self.results.fill_in()
+        self._memory.begin()
 
     def __repr__(self) -> str:
         return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"

@@ -7,7 +7,7 @@ line.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -29,6 +29,7 @@ from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport, e
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import LEVELS, Log, Settings, SettingsError, identifier_of
 from sse_twisted.statistics import Figures, Statistics
+from sse_twisted.tracks.report import Report
 from sse_twisted.visit import Visit
 from sse_twisted.waiting import waits_for
 
@@ -55,8 +56,12 @@ class Commands:
         grace: GraceService,
         journal: Journal,
         read_again: Callable[[], tuple[str, ...]],
+        measured: Callable[[int], Mapping[str, Report]],
     ) -> None:
-        """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
+        """`read_again` reads the configuration and gives what changed; it may raise SettingsError.
+
+        `measured` gives what the tracks of a device say themselves, by name.
+        """
         self._fleet = fleet
         self._in_force = in_force
         self._history = history
@@ -68,6 +73,7 @@ class Commands:
         self._journal = journal
         self._log = journal.log
         self._read_again = read_again
+        self._measured = measured
 
     # Reading
 
@@ -265,13 +271,16 @@ class Commands:
         except (OSError, MotionError):  # never inspected
             listed = ()
         others = [track for track in listed if not track.of_event and track.name not in entries]
-        mine = (entry_report(identifier, name, entry) for name, entry in sorted(entries.items()))
+        mine = (self._report(identifier, name, entry) for name, entry in sorted(entries.items()))
         return tuple(mine), tuple(log_report(track) for track in others)
+
+    def _report(self, identifier: int, name: str, entry: Mapping[str, Any]) -> TrackReport:
+        return entry_report(identifier, name, entry, self._measured(identifier).get(name))
 
     async def _tracks(self, day: datetime.date) -> tuple[TrackReport, ...]:
         everything = await self._disk.run(self._folder.all_entries)
         return tuple(
-            entry_report(identifier, name, entry)
+            self._report(identifier, name, entry)
             for identifier, entries in everything.items()
             for name, entry in sorted(entries.items())
             if is_of_day(name, day)
@@ -287,7 +296,7 @@ class Commands:
         self._in_force.ask_for(visit.identifier, track.log.file)
         visit.wake()
         await here
-        return entry_report(visit.identifier, *self._completed(visit, track)[0])
+        return self._report(visit.identifier, *self._completed(visit, track)[0])
 
     def _find(self, visit: Visit, name: str, claims: Claims) -> Track:
         """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted."""

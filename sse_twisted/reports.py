@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR, Track
 from sse_twisted.fleet import Device
 from sse_twisted.past.history import Happening
 from sse_twisted.roster import Assignment
+from sse_twisted.tracks.report import totals_of
 
 LARGEST_FIGURE = 2**62  # in a ledger that we did not write there may be what no program can reckon with
 
@@ -24,12 +25,13 @@ class TrackReport:
     status: str  # of the ledger; "skipped", or "of another time" where nobody asked for it
     outcome: str  # verified, unverified, damaged, or ""
     size: int  # bytes, as listed
-    hours: float
+    hours: float  # as the device says, like the two that follow
     kilometres: float
-    knots: float  # best over 500 m, as the device says
+    knots: float  # best over 500 m
     remark: str  # what is damaged
     local_file: str  # below the event folder
     motion_file: str  # its path on the device
+    measured: bool = False  # whether hours, km and knots are those of its fixes: its device never finalised it
 
 
 @frozen
@@ -63,8 +65,32 @@ class Semaphore:
     waiting: int
 
 
-def entry_report(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackReport:
-    """Of an entry of the ledger, the original's as well; a figure that is none counts as 0."""
+def entry_report(
+    identifier: int, name: str, entry: Mapping[str, Any], report: Mapping[str, Any] | None = None
+) -> TrackReport:
+    """Of an entry of the ledger, the original's as well; a figure that is none counts as 0.
+
+    `report` is what its bytes say, as `tracks.json` has it: that stands in where the device never finalised the log.
+    """
+    listed = _as_listed(identifier, name, entry)
+    report = still_valid(entry, report)
+    if report is None or entry.get("end_date") != 0 or (totals := totals_of(report)) is None:
+        return listed
+    return evolve(
+        listed,
+        hours=totals.duration / MS_PER_HOUR,
+        kilometres=totals.distance / MM_PER_KM,
+        knots=totals.best_500m / MM_PER_S,
+        measured=True,
+    )
+
+
+def still_valid(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The report of a track, unless it is of an earlier version than the ledger's entry."""
+    return report if report is not None and entry.get("sha256", report["sha256"]) == report["sha256"] else None
+
+
+def _as_listed(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackReport:
     return TrackReport(
         identifier,
         name,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sse_twisted.motion.messages import LogEntry, listing_of, parse_json
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.listings import listing_entry
-from sse_twisted.tracks.integrity import verify
 from sse_twisted.verification import Judgement, Outcome, judge
 from tests.event import MORNING, track
+from tests.verified import verify
 
 PATH = "/logs/2022/10/0601_2022-10-17-0900.oao"
 TRACK = track(601)

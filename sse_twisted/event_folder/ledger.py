@@ -8,6 +8,7 @@ and that its device lists no more.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import re
 from collections.abc import Container, Mapping
@@ -155,6 +156,19 @@ class Ledger:
 def is_of_day(name: str, day: datetime.date) -> bool:
     """Whether a track is of that day, by the date in its name."""
     return f"_{day:%Y%m%d}_" in name
+
+
+def days_of(name: str) -> set[datetime.date]:
+    """The days of which a track is, by the date in its name: those for which `is_of_day` holds."""
+    return {day for digits in re.findall(r"_(?=([0-9]{8})_)", name) if (day := _date(digits))}
+
+
+@functools.lru_cache(maxsize=1024)
+def _date(digits: str) -> datetime.date | None:
+    try:
+        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def is_waited_for(entry: Mapping[str, Any]) -> bool:

@@ -11,13 +11,15 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.ledger import Entries, Status, is_of_day
+from sse_twisted.event_folder.ledger import Entries, Status, days_of, is_of_day
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
+
+MOST_DAYS = 100  # that are counted
 
 
 class State(StrEnum):
@@ -43,7 +45,21 @@ class Line(Struct, frozen=True):
     hours: Annotated[float, Meta(description="of those that are here")]
     km: Annotated[float, Meta(description="of those that are here")]
     knots: Annotated[float, Meta(description="best over 500 m, as the device reports it")]
+    measured: Annotated[bool, Meta(description="of a track among them, its own fixes tell: it was never finalised")]
     remark: str
+
+
+class DayCount(Struct, frozen=True):
+    """How many ended how on one day."""
+
+    day: datetime.date
+    expected: Annotated[int, Meta(description="devices that somebody carries")]
+    collected: int
+    short: Annotated[int, Meta(description="collected, and much less than the others have")]
+    missing: Annotated[int, Meta(description="the device was here, and tracks of the day are not")]
+    left_early: int
+    never_seen: Annotated[int, Meta(description="0 of a day to come")]
+    unassigned: Annotated[int, Meta(description="tracks that belong to nobody")]
 
 
 class Day(Struct, frozen=True):
@@ -62,20 +78,25 @@ def reconcile(
     day: datetime.date,
     assignments: Iterable[Assignment],
     ledgers: Mapping[int, Entries],
+    results: Mapping[int, Entries],
     seen: frozenset[int],
     devices: Mapping[int, Device],
     expected: Expected,
 ) -> Day:
     """What became of everybody on that day.
 
-    `seen` are the devices that answered on that day or later, `devices` what is known now if the day is today.
+    `results` are those of `tracks.json`, by device and track; `seen` the devices that answered on that day or later,
+    `devices` what is known now if the day is today.
     """
     of_day = {identifier: entries_of(day, entries) for identifier, entries in ledgers.items()}
     reports = {
-        identifier: [entry_report(identifier, name, entry) for name, entry in entries]
+        identifier: [
+            entry_report(identifier, name, entry, results.get(identifier, {}).get(name)) for name, entry in entries
+        ]
         for identifier, entries in of_day.items()
     }
-    short = short_tracks({identifier: _recorded(entries) for identifier, entries in of_day.items()}, expected)
+    recorded = {number: _recorded(reports[number], dict(entries)) for number, entries in of_day.items()}
+    short = short_tracks(recorded, expected)
     carriers = _carriers(day, assignments)
     lines = []
     for assignment in carriers.values():
@@ -96,11 +117,82 @@ def reconcile(
                 hours=sum(report.hours for report in here),
                 km=sum(report.kilometres for report in here),
                 knots=max((report.knots for report in here), default=0.0),
+                measured=any(report.measured for report in here),
                 remark=remark or "; ".join(report.remark for report in here if report.remark),
             )
         )
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report))
     return Day(day, tuple(sorted(lines, key=lambda line: line.id)), tuple(unassigned))
+
+
+def count_days(
+    assignments: tuple[Assignment, ...],
+    ledgers: Mapping[int, Entries],
+    results: Mapping[int, Entries],
+    met: Mapping[int, float],
+    today: datetime.date,
+    devices: Mapping[int, Device],
+    expected: Expected,
+) -> tuple[DayCount, ...]:
+    """Each day on which somebody carries a device, or a track was kept, the newest first; of many those next to today.
+
+    `met` tells when a device last answered, in s since 1970; `devices` is what is known now.
+    """
+    by_day: dict[datetime.date, dict[int, dict[str, Mapping[str, Any]]]] = {}
+    days = _days_on_roster(assignments, today)
+    for identifier, entries in ledgers.items():
+        for name, entry in entries.items():
+            for day in days_of(name):
+                by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
+                if entry.get("status") == Status.COMPLETED:
+                    days.add(day)
+    next_to_today = sorted(days, key=lambda day: (abs(day - today), day))[:MOST_DAYS]
+    return tuple(
+        _counted(
+            reconcile(
+                day,
+                assignments,
+                by_day.get(day, {}),
+                results,
+                seen_since(day, met, expected),
+                devices if day == today else {},
+                expected,
+            ),
+            today,
+        )
+        for day in sorted(next_to_today, reverse=True)
+    )
+
+
+def _days_on_roster(assignments: Iterable[Assignment], today: datetime.date) -> set[datetime.date]:
+    """Those of each assignment that are next to today, as nobody's last day may be in 2099."""
+    days: set[datetime.date] = set()
+    for first, last in {
+        (assignment.first_day.toordinal(), assignment.last_day.toordinal()) for assignment in assignments
+    }:
+        nearest = min(max(today.toordinal(), first), last)
+        numbers = range(max(first, nearest - MOST_DAYS), min(last, nearest + MOST_DAYS) + 1)
+        days.update(map(datetime.date.fromordinal, numbers))
+    return days
+
+
+def _counted(day: Day, today: datetime.date) -> DayCount:
+    return DayCount(
+        day=day.day,
+        expected=len(day.lines),
+        collected=day.count(State.COLLECTED),
+        short=day.count(State.SHORT),
+        missing=day.count(State.MISSING),
+        left_early=day.count(State.LEFT_EARLY),
+        never_seen=day.count(State.NEVER_SEEN) if day.day <= today else 0,
+        unassigned=len(day.unassigned),
+    )
+
+
+def seen_since(day: datetime.date, met: Mapping[int, float], expected: Expected) -> frozenset[int]:
+    """The devices that answered on that day of the event or later; `met` tells when each last did, in s since 1970."""
+    begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
+    return frozenset(identifier for identifier, when in met.items() if when >= begin)
 
 
 def sailed_on(
@@ -134,11 +226,12 @@ def day_as_csv(day: Day) -> bytes:
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
-    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark"))
+    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured"))
     for line in day.lines:
         texts = (line.sailor, line.tally, line.file_id, line.state, " ".join(line.tracks), " ".join(line.missing))
         figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
-        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark)))
+        measured = "yes" if line.measured else ""
+        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark), measured))
     return table.getvalue().encode("utf-8-sig")
 
 
@@ -174,12 +267,13 @@ def _judge(
     return State.NEVER_SEEN, ""
 
 
-def _recorded(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Recorded]:
+def _recorded(reports: Iterable[TrackReport], entries: Entries) -> list[Recorded]:
     """What the board compares, too: all that is wanted, whether it is here or not."""
-    reports = ((entry_report(0, name, entry), entry) for name, entry in entries)
     return [
-        Recorded(report.name, report.hours, report.kilometres, entry.get("end_date") != 0)
-        for report, entry in reports
+        Recorded(
+            report.name, report.hours, report.kilometres, report.measured or entries[report.name].get("end_date") != 0
+        )
+        for report in reports
         if report.status != Status.SKIPPED
     ]
 

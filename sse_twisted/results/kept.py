@@ -12,11 +12,14 @@ from msgspec import Meta, Struct, field
 
 from sse_twisted.tracks.claims import Bearing
 from sse_twisted.tracks.report import Report
+from sse_twisted.tracks.session import NEVER
 
 FILE = "tracks.json"
 
 Figure = Annotated[float, Meta(ge=0, le=1e6)]  # of a speed, in whatever unit
 Millimetres = Annotated[int, Meta(ge=0, le=10**9)]  # a second
+Metres = Annotated[float, Meta(ge=0, le=1e8)]
+Moment = Annotated[int, Meta(ge=0, le=NEVER)]  # ms since 1970
 
 
 class _Speed(Struct):
@@ -25,6 +28,9 @@ class _Speed(Struct):
 
 
 class _Session(Struct):
+    start: Moment
+    end: Moment
+    distance: Metres = field(name="distance_m")
     bests: dict[str, list[_Speed]]
     five_by_ten: _Speed | None = field(name="5x10s")
 

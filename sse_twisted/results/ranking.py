@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.names import MM_PER_S
-from sse_twisted.reports import LARGEST_FIGURE
+from sse_twisted.reports import LARGEST_FIGURE, still_valid
 from sse_twisted.tracks.claims import Bearing
 from sse_twisted.tracks.report import best_of
 
@@ -60,8 +60,7 @@ class Sailed(Struct, frozen=True):
 
 def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Figure]:
     """The figures of a track by its entry in the ledger, and by what its bytes say, as `tracks.json` has it."""
-    if report is not None and entry.get("sha256", report["sha256"]) != report["sha256"]:
-        report = None  # of an earlier version of the track
+    report = still_valid(entry, report)
     figures = {discipline: _figure(discipline, entry.get(key), report) for discipline, key in DISCIPLINES.items()}
     return {discipline: figure for discipline, figure in figures.items() if figure is not None}
 

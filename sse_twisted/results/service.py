@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -21,13 +21,14 @@ from sse_twisted.disk import Disk, DiskTrouble
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import local_file_of
-from sse_twisted.fleet import Fleet, Measured
+from sse_twisted.fleet import Device, Fleet, Measured, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
+from sse_twisted.reports import still_valid
 from sse_twisted.results.kept import FILE, reports_in
 from sse_twisted.settings import Expected
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of
+from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
 
 LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
@@ -44,7 +45,7 @@ class Held:
 
 @frozen
 class _Kept:
-    """What earlier runs left: results by device, tracks of the ledgers that have none, files and what came of them."""
+    """What earlier runs left: results by device, tracks that have none, or old ones, files and what came of them."""
 
     results: dict[int, dict[str, Report]] = field(factory=dict)
     unexamined: list[Held] = field(factory=list)
@@ -90,7 +91,9 @@ class ResultsService(Service):
         names = {held.name for held in tracks}
         valid = {measured_of(name, report) for name, report in self.of(identifier).items() if name in names}
         measured = tuple(each for each in self._fleet[identifier].measured if each in valid)
-        self._fleet.update(identifier, measured=measured)
+        certain = {held.name for held in tracks if self._knows(held)}
+        glances = self._filled_in(self._fleet[identifier], certain)
+        self._fleet.update(identifier, measured=measured, tracks=glances)
         known = {each.track for each in measured}
         for held in tracks:
             if held.local_file.lower().endswith(OAO) and (held.name not in known or not self._knows(held)):
@@ -115,6 +118,24 @@ class ResultsService(Service):
     def of(self, identifier: int) -> Mapping[str, Report]:
         """What is known of a device's tracks, by name."""
         return self._results.get(identifier, {})
+
+    def fill_in(self) -> None:
+        """Let what was measured stand in for what devices never said, of those that are known from before."""
+        for device in list(self._fleet):
+            self._fill_in(device.identifier)
+
+    def _fill_in(self, identifier: int) -> None:
+        tracks = self._filled_in(self._fleet[identifier], self.of(identifier))
+        if tracks != self._fleet[identifier].tracks:
+            self._fleet.update(identifier, tracks=tracks)
+
+    def _filled_in(self, device: Device, names: Container[str]) -> tuple[TrackGlance, ...]:
+        """The tracks of a device; of those with these names that were never finalised, with what was measured."""
+        reports = self.of(device.identifier)
+        return tuple(
+            filled_in(glance, reports[glance.name]) if glance.name in names and glance.name in reports else glance
+            for glance in device.tracks
+        )
 
     def _work(self) -> None:
         if self.running and self._working is None:
@@ -142,6 +163,7 @@ class ResultsService(Service):
                 self._log.warn("{path} could not be read: {aside}", path=str(path), aside=aside)
             for rename in self._renamed_before:
                 self.rename(*rename)
+            self.fill_in()
         while self._waiting or self._earlier or self._renamed:
             while self._renamed:
                 await self._save(self._renamed.pop())
@@ -162,6 +184,7 @@ class ResultsService(Service):
             if is_here:
                 self._tell(held, report)
             await self._save(held.identifier)
+        self._fill_in(held.identifier)
         if is_here:
             self._publish(held, results[held.name])
 
@@ -213,7 +236,11 @@ class ResultsService(Service):
             kept.results[identifier] = known = self._read(identifier, kept)
             for name, entry in entries.items():
                 local_file = local_file_of(name, entry)
-                if entry.get("status") == "completed" and local_file is not None and name not in known:
+                if (
+                    entry.get("status") == "completed"
+                    and local_file is not None
+                    and still_valid(entry, known.get(name)) is None
+                ):
                     held = Held(identifier, name, local_file, str(entry.get("sha256") or ""))
                     kept.unexamined.append(held)
         return kept
@@ -244,6 +271,14 @@ def measured_of(name: str, report: Report) -> Measured:
     bests = {column: best for column in COLUMNS if (best := best_of(report, column)) is not None}
     sound = bool(report["whole"]) and not report["doubtful"]
     return Measured(name, tuple(bests.items()), sound)
+
+
+def filled_in(glance: TrackGlance, report: Report) -> TrackGlance:
+    """A track with what was measured of it, if its device never finalised it and so tells nothing."""
+    totals = totals_of(report)
+    if glance.end_date or totals is None:
+        return glance
+    return evolve(glance, duration=totals.duration, distance=totals.distance, best_500m=totals.best_500m)
 
 
 def _remarks_on_settings(report: Report, expected: Expected) -> Iterable[str]:

@@ -28,6 +28,8 @@ _NAMES: Final = {
     "a500m_best": "alpha500",
     "1h_best": "1h",
 }
+_SLOW: Final = 2600  # mm/s, of the frames of a made-up track: just fast enough to be stored
+_SLOWEST: Final = 300  # mm/s, where bests that can't go together leave less
 _RADIUS: Final = 400.0  # metres of the circle of a plain track: too wide for an alpha
 
 
@@ -86,20 +88,20 @@ def track_for_entry(entry: Entry, identifier: int) -> bytes:
     """Return a track that fits an entry of a captured listing, whose own track is not at hand.
 
     It has `size` - 1024 bytes, of which a header like the entry (dates, distance, bests) and sound frames that are
-    later and later between start and end, faster around the bests. A log that was never finalised ends inside a frame.
+    later and later between start and end. Its frames bear out the bests over 2 s, 10 s, 500 m and 1852 m; an alpha, an
+    hour and the distance only by chance. A log that was never finalised ends inside a frame.
     """
     length = max(0, entry["size"] - KEPT_ON_DEVICE)
     frames = -(-max(0, length - HEADER_SIZE) // FRAME_SIZE)
     start, end = entry["start_date"], entry["end_date"]
     utc = _moments(start, end if end - start >= frames else start + PERIOD * frames, frames)
     fixes = _empty_fixes(utc)
-    middle = frames // 4
-    fixes["speed"] = _speeds_with_bests(entry, frames, middle)
+    fixes["speed"], ends = _speeds_with_bests(entry, frames)
     bests: dict[str, tuple[Best, ...]] = {}
     for name, short in _NAMES.items():
         if entry[name] and frames:
-            half = _frames_in(name, _WINDOWS.get(name, 500.0), entry[name]) // 2
-            bests[short] = (Best(int(utc[min(middle + half, frames - 1)]) // 1000, entry[name]),)
+            last = ends.get(name) or frames // 4 + _frames_in(name, _WINDOWS.get(name, 500.0), entry[name]) // 2
+            bests[short] = (Best(int(utc[min(last, frames - 1)]) // 1000, entry[name]),)
     return _written(fixes, identifier, start, end, entry["distance"], bests, entry["timezone"])[:length]
 
 
@@ -183,25 +185,43 @@ def _moments(start: int, end: int, frames: int) -> NDArray[np.int64]:
     return start + PERIOD * number
 
 
-def _speeds_with_bests(entry: Entry, frames: int, middle: int) -> NDArray[np.int64]:
-    """Speeds in mm/s with windows around `middle`, the shorter in the longer ones, that have the bests as means."""
-    layers: list[tuple[int, int]] = []
-    inner = total = 0
+def _speeds_with_bests(entry: Entry, frames: int) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Slow speeds in mm/s around windows, the shorter in the longer ones, with the bests as means; their last frames.
+
+    The means come out to the mm/s, and no other window is faster, if the entry claims nothing that can't be.
+    """
+    windows = np.zeros(0, np.int64)
+    before = 0  # frames of them before the innermost
+    behind: dict[str, int] = {}  # frames of each from the first of the innermost on
     for name in ("2s_best", "10s_best", "500m_best", "1852m_best"):
-        count = min(frames, _frames_in(name, _WINDOWS[name], entry[name])) if entry[name] else 0
-        if count > inner:
-            around = max(300, (count * entry[name] - total) // (count - inner))
-            layers.append((count, around))
-            total += around * (count - inner)
-            inner = count
-    speeds = np.full(frames, 2600, np.int64)
-    for count, around in reversed(layers):
-        first = max(0, middle - count // 2)
-        speeds[first : first + count] = around
+        best = entry[name]
+        count = _frames_in(name, _WINDOWS[name], best) if best else 0
+        if len(windows) < count <= frames:
+            around = _around(windows, count * best, count)
+            # A distance is that of the fewest frames: without either end it must be too short.
+            if name.endswith("m_best") and len(around) > 2:
+                around = np.concatenate([[best], _around(windows, count * best - 2 * best, count - 2), [best]])
+            left = len(around) // 2
+            windows = np.concatenate([around[:left], windows, around[left:]])
+            before += left
+            behind[name] = count - before
+    speeds = np.full(frames, _SLOW, np.int64)
+    first = min(max(0, frames // 4 - len(windows) // 2), frames - len(windows))
+    speeds[first : first + len(windows)] = windows
+    return speeds, {name: first + before + count - 1 for name, count in behind.items()}
+
+
+def _around(windows: NDArray[np.int64], total: int, count: int) -> NDArray[np.int64]:
+    """Speeds to be put around the windows, so that `count` frames sum up to `total`; as equal as may be."""
+    missing = count - len(windows)
+    least, more = divmod(total - int(windows.sum()), missing)
+    speeds: NDArray[np.int64] = np.maximum(_SLOWEST, least + (np.arange(missing) < more))
     return speeds
 
 
 def _frames_in(name: str, window: float, speed: int) -> int:
     """How many frames a window of seconds, or of metres at a speed in mm/s, has."""
-    seconds = window if name.endswith(("s_best", "h_best")) else window * 1000 / max(1, speed)
-    return int(np.ceil(seconds * 1000 / PERIOD))
+    per_second = 1000 // PERIOD
+    if name.endswith(("s_best", "h_best")):
+        return round(window * per_second)
+    return -(-round(window * 1000) * per_second // max(1, speed))

@@ -11,7 +11,7 @@ from attrs import frozen
 from sse_twisted.tracks.gaps import Gap
 from sse_twisted.tracks.header import Header, TrackError, decode_header
 from sse_twisted.tracks.kinds import kind_of
-from sse_twisted.tracks.layout import FRAME_SIZE, HEADER_SIZE, UTC, Buffer, Octets, fixes_hold
+from sse_twisted.tracks.layout import FRAME_SIZE, HEADER_SIZE, Buffer, Octets, fixes_hold
 from sse_twisted.tracks.search import sound_runs
 
 AT_ONCE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
@@ -44,8 +44,6 @@ class Integrity:
     damage_count: int
     unknown: int  # intact frames that are not decoded
     trailer: bytes  # b"]}" or b""; any other is a Damage
-    first_utc: int | None  # ms, of the first and last sound GNSS frame in order of offset
-    last_utc: int | None
 
     @property
     def whole(self) -> bool:
@@ -73,8 +71,6 @@ class Verifier:
         self._unknown = 0
         self._damages: list[Damage] = []
         self._damage_count = 0
-        self._first_utc: int | None = None
-        self._last_utc: int | None = None
 
     @property
     def verified_to(self) -> int:
@@ -112,7 +108,7 @@ class Verifier:
         if self._kind != "oao":
             # Frames behind something else: a track with its start lost if they are the better part of it, else chance.
             if not self._fixes or 2 * self._fixes * FRAME_SIZE < self._at - HEADER_SIZE:
-                return Integrity(self._at, self._kind, None, 0, (), 0, 0, b"", None, None)
+                return Integrity(self._at, self._kind, None, 0, (), 0, 0, b"")
             self._kind = "oao"
         return Integrity(
             length=self._at,
@@ -123,8 +119,6 @@ class Verifier:
             damage_count=self._damage_count,
             unknown=self._unknown,
             trailer=trailer,
-            first_utc=self._first_utc,
-            last_utc=self._last_utc,
         )
 
     def _take_header(self, octets: Octets) -> int:
@@ -179,9 +173,6 @@ class Verifier:
     def _accept(self, octets: Octets, length: int) -> None:
         count = len(octets) // length
         if length == FRAME_SIZE:
-            if self._first_utc is None:
-                self._first_utc = _utc(octets)
-            self._last_utc = _utc(octets[-FRAME_SIZE:])
             self._fixes += count
             self._on_fixes(self._at, count)
         else:
@@ -211,14 +202,3 @@ class Verifier:
         self._at += length
         if not self._damage_count:
             self._whole_to = self._at
-
-
-def verify(data: Buffer) -> Integrity:
-    """Verify a whole file at once."""
-    verifier = Verifier()
-    verifier.feed(data)
-    return verifier.finish()
-
-
-def _utc(frame: Octets) -> int:
-    return int.from_bytes(frame[UTC].tobytes(), "little")

@@ -96,7 +96,6 @@ FRAME: Final = np.dtype(
         ("hdop", "<u2"),  # 0.01, or NO_HDOP
     ]
 )
-UTC: Final = slice(24, 32)  # its bytes of the time
 
 
 def fletcher(data: Buffer) -> tuple[int, int]:

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from attrs import frozen
+
 from sse_twisted.tracks.analysis import Analysis, utc
 from sse_twisted.tracks.claims import Bearing, Claim
 from sse_twisted.tracks.header import Header
@@ -92,6 +94,24 @@ def _session(session: Session) -> Report:
 
 def _speed(value: float) -> Report:
     return {unit: round(convert(value), 3) for unit, convert in UNITS.items()}
+
+
+@frozen
+class Totals:
+    """What the fixes of a track come to."""
+
+    duration: int  # ms from the first to the last
+    distance: int  # mm
+    best_500m: int  # mm/s, 0 = none
+
+
+def totals_of(report: Mapping[str, Any]) -> Totals | None:
+    """The figures that a listing has too; None without a fix."""
+    session = report["session"]
+    if not session:
+        return None
+    duration = max(session["end"] - session["start"], 0)
+    return Totals(duration, round(session["distance_m"] * 1000), best_of(report, "500m") or 0)
 
 
 def complaint(report: Report) -> str:

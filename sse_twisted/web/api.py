@@ -15,7 +15,7 @@ from sse_twisted.motion.errors import one_line
 from sse_twisted.past.attendance import Attendance, Stay
 from sse_twisted.past.history import KEPT, Happening, History
 from sse_twisted.reports import Missing, TrackReport
-from sse_twisted.results.days import Day
+from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
 from sse_twisted.statistics import Figures
 from sse_twisted.web.board import Board, Changes, Summary
@@ -168,6 +168,13 @@ class Api:
                 query=on_day,
                 gives=tuple[TrackReport, ...],
             ),
+            Route(
+                "GET",
+                f"{ROOT}/days",
+                self.days,
+                "How many ended how on each day, the newest first; of many days those next to today.",
+                gives=tuple[DayCount, ...],
+            ),
             Route("GET", f"{ROOT}/days/{{day}}", self.day, "A day's reconciliation.", parameters=day, gives=Day),
             Route("GET", f"{ROOT}/ranking", self.ranking, "The bests of a day.", query=on_day, gives=Ranking),
             Route("GET", f"{ROOT}/stats", self.stats, "What was counted since the start.", gives=Figures),
@@ -240,6 +247,10 @@ class Api:
     async def tracks(self, asked: Asked) -> Answer:
         """Of one day."""
         return json_answer(await self._commands.tracks(asked.query.get("day", self._commands.today)))
+
+    async def days(self, asked: Asked) -> Answer:
+        """All of them."""
+        return json_answer(await self._records.days(self._commands.today))
 
     async def day(self, asked: Asked) -> Answer:
         """The reconciliation."""

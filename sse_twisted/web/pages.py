@@ -126,6 +126,7 @@ class RecordPages:
             Route(
                 "GET", "/devices/{identifier}/{track}.svg", self.plot, parameters={"identifier": Number, "track": str}
             ),
+            Route("GET", "/days", self.days),
             Route("GET", "/days/{day}.json", self.day_as_json, parameters={"day": datetime.date}),
             Route("GET", "/days/{day}.csv", self.day_as_csv, parameters={"day": datetime.date}),
             Route("GET", "/days/{day}", self.day, parameters={"day": datetime.date}),
@@ -150,6 +151,10 @@ class RecordPages:
         if picture is None:
             raise Refusal(404, "there is no such track here")
         return Answer(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": PICTURE_POLICY})
+
+    async def days(self, asked: Asked) -> Answer:
+        """One line for each day."""
+        return self._page("days.html", days=await self._records.days(self._board.today))
 
     async def day(self, asked: Asked) -> Answer:
         """The reconciliation of a day, to be printed."""

@@ -10,11 +10,11 @@ from twisted.internet.defer import DeferredLock
 
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Status, local_file_of
+from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.fleet import Device, Fleet, Measured
 from sse_twisted.in_force import InForce
 from sse_twisted.motion.messages import OAO
-from sse_twisted.results.days import Day, Line, reconcile, sailed_on
+from sse_twisted.results.days import Day, DayCount, Line, count_days, reconcile, sailed_on, seen_since
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import LARGEST, ResultsService, measured_of
 from sse_twisted.roster import Assignment
@@ -52,6 +52,11 @@ class Records:
         devices = {device.identifier: device for device in self._fleet} if day == today else {}
         return await self._disk.run(self._day, day, self._in_force.roster.assignments, devices)
 
+    async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
+        """How many ended how on each day of the event, the newest first."""
+        devices = {device.identifier: device for device in self._fleet}
+        return await self._disk.run(self._days, today, self._in_force.roster.assignments, devices)
+
     async def line(self, identifier: int, today: datetime.date) -> Line | None:
         """What became of a device today; None if nobody carries it."""
         day = await self.day(today, today)
@@ -78,12 +83,21 @@ class Records:
         return Answers(info, await self._disk.run(self._folder.answer, identifier, "settings.json"))
 
     def _day(self, day: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]) -> Day:
-        begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp()
-        begin -= 60 * self._in_force.settings.expected.timezone
-        ledgers = self._folder.all_entries()
-        met = {identifier: self._folder.met_at(identifier) for identifier in ledgers}
-        seen = frozenset(identifier for identifier, when in met.items() if when >= begin)
-        return reconcile(day, assignments, ledgers, seen, devices, self._in_force.settings.expected)
+        expected = self._in_force.settings.expected
+        ledgers, results, met = self._read_all()
+        return reconcile(day, assignments, ledgers, results, seen_since(day, met, expected), devices, expected)
+
+    def _days(
+        self, today: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]
+    ) -> tuple[DayCount, ...]:
+        expected = self._in_force.settings.expected
+        return count_days(assignments, *self._read_all(), today, devices, expected)
+
+    def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
+        """Of each device that was ever here its ledger, what its tracks say, and when it last answered."""
+        ledgers: dict[int, Entries] = {**self._folder.all_entries()}
+        results: dict[int, Entries] = {identifier: self._results.of(identifier) for identifier in ledgers}
+        return ledgers, results, {identifier: self._folder.met_at(identifier) for identifier in ledgers}
 
     def _sailed(self, day: datetime.date, assignments: tuple[Assignment, ...]) -> list[Sailed]:
         ledgers = self._folder.all_entries()

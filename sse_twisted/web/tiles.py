@@ -44,6 +44,7 @@ class Figures(Struct, frozen=True):
     hours: float
     km: float
     knots: Annotated[float, Meta(description="best over 500 m, 0 = none")]
+    measured: Annotated[int, Meta(description="of the tracks, those whose own fixes tell: they were never finalised")]
 
 
 class Tile(Struct, frozen=True):
@@ -164,6 +165,7 @@ def _figures(tracks: Collection[TrackGlance]) -> Figures:
         hours=sum(track.duration for track in tracks) / MS_PER_HOUR,
         km=sum(track.distance for track in tracks) / MM_PER_KM,
         knots=max((track.best_500m for track in tracks), default=0) / MM_PER_S,
+        measured=sum(track.end_date == 0 and track.duration > 0 for track in tracks),
     )
 
 

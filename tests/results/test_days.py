@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.results.days import Day, State, day_as_csv, reconcile, sailed_on
+from sse_twisted.results.days import MOST_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
 from sse_twisted.roster import Assignment, parse_roster
 from sse_twisted.settings import Expected
 
@@ -28,16 +28,27 @@ def track(number: int = 1, identifier: int = 601, day: datetime.date = DAY, owne
     return f"{owner}_{identifier}_{day:%Y%m%d}_{number:02}0000.oao"
 
 
+UNFINALISED = entry(sha256="a", end_date=0, duration=0, distance=0) | {"500m_best": 0}
+
+
+def measured(hours: float, **more: Any) -> dict[str, Any]:
+    """What is kept of a track that was sailed at 10 km an hour."""
+    best = {"kn": 25.0, "km/h": 46.3, "m/s": 12.861}
+    session = {"start": 0, "end": round(hours * 3_600_000), "distance_m": hours * 10_000, "bests": {"500m": [best]}}
+    return {"sha256": "a", "claimed": {}, "session": session | {"5x10s": None}} | more
+
+
 def of_ann(
     entries: dict[str, dict[str, Any]] | None = None,
     seen: bool = True,
     device: Device | None = None,
     others: dict[int, dict[str, dict[str, Any]]] | None = None,
+    results: dict[int, dict[str, dict[str, Any]]] | None = None,
 ) -> tuple[State, str]:
     ledgers = (others or {}) | {601: entries or {}}
     seen_devices = frozenset({601} if seen else ())
     devices = {601: device} if device else {}
-    (line,) = reconcile(DAY, [ANN], ledgers, seen_devices, devices, Expected()).lines
+    (line,) = reconcile(DAY, [ANN], ledgers, results or {}, seen_devices, devices, Expected()).lines
     return line.state, line.remark
 
 
@@ -82,6 +93,15 @@ class TestState:
         in_the_van = {track(1): entry(hours=0.5), track(2): entry("skipped", hours=5.0)}
         assert of_ann(in_the_van, others=others)[0] is State.SHORT
 
+    def test_a_track_that_was_never_finalised_is_as_long_as_its_fixes_say(self) -> None:
+        others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
+        ledger = {track(1): UNFINALISED}
+        assert of_ann(ledger, others=others)[0] is State.COLLECTED
+        whole, scrap = ({601: {track(1): measured(hours)}} for hours in (5.0, 0.5))
+        assert of_ann(ledger, others=others, results=whole)[0] is State.COLLECTED
+        remark = f"short track {track(1)}: 0.5 hours, the median is 5.0"
+        assert of_ann(ledger, others=others, results=scrap) == (State.SHORT, remark)
+
     def test_damage_is_remarked(self) -> None:
         ledger = {track(1): entry(outcome="damaged", damage="bad frame at byte 512")}
         assert of_ann(ledger) == (State.COLLECTED, "bad frame at byte 512")
@@ -90,13 +110,13 @@ class TestState:
 def test_each_device_has_one_line_and_the_first_on_the_roster_counts() -> None:
     late = Assignment(601, DAY, DAY, "BBB601", "Bo", "", 3)
     other = Assignment(601, BEFORE, BEFORE, "CCC601", "Cy", "", 4)
-    day = reconcile(DAY, [other, ANN, late], {}, frozenset(), {}, Expected())
+    day = reconcile(DAY, [other, ANN, late], {}, {}, frozenset(), {}, Expected())
     assert [line.sailor for line in day.lines] == ["Ann"]
 
 
 def test_tracks_of_nobody_are_listed_apart() -> None:
     ledgers = {601: {track(1): entry(), f"motion-601_{DAY:%Y%m%d}_200000.oao": entry()}}
-    day = reconcile(DAY, [ANN], ledgers, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [ANN], ledgers, {}, frozenset({601}), {}, Expected())
     assert day.unassigned == (f"motion-601_{DAY:%Y%m%d}_200000.oao",)
     assert day.lines[0].tracks == (track(1),)
     assert [sailed.track for sailed in sailed_on(DAY, [ANN], ledgers, {})] == [track(1)]
@@ -104,7 +124,7 @@ def test_tracks_of_nobody_are_listed_apart() -> None:
 
 def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:
     evil = Assignment(601, DAY, DAY, "AAA601", '=HYPERLINK("http://x")', "+7", 2)
-    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, frozenset({601}), {}, Expected())
     data = day_as_csv(day)
     assert data.startswith(b"\xef\xbb\xbf")
     (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
@@ -112,9 +132,26 @@ def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:
     assert (row["Tally"], row["State"], row["Hours"], row["Knots (500m)"]) == ("'+7", "collected", "4.00", "20.00")
 
 
+def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -> None:
+    ledgers = {601: {track(1): UNFINALISED, track(2): entry(end_date=1)}}
+    results = {601: {track(1): measured(3.0), track(2): measured(7.0)}}
+    day = reconcile(DAY, [ANN], ledgers, results, frozenset({601}), {}, Expected())
+    (line,) = day.lines
+    assert (line.hours, line.km, line.measured) == (7.0, 70.0, True)
+    assert line.knots == pytest.approx(25.0, abs=0.01)
+    (row,) = csv.DictReader(io.StringIO(day_as_csv(day).decode("utf-8-sig")))
+    assert (row["Hours"], row["km"], row["Measured"]) == ("7.00", "70.00", "yes")
+
+
+@pytest.mark.parametrize("report", [measured(3.0, sha256="b"), measured(3.0, session=None)])
+def test_what_an_earlier_version_gave_or_no_fix_stands_in_for_nothing(report: dict[str, Any]) -> None:
+    day = reconcile(DAY, [ANN], {601: {track(1): UNFINALISED}}, {601: {track(1): report}}, frozenset(), {}, Expected())
+    assert (day.lines[0].hours, day.lines[0].measured) == (0.0, False)
+
+
 def test_nonsense_in_a_ledger_costs_only_its_figures() -> None:
     odd = {track(1): {"status": "completed", "duration": "x", "distance": None, "500m_best": True}}
-    day = reconcile(DAY, [ANN], {601: odd}, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [ANN], {601: odd}, {}, frozenset({601}), {}, Expected())
     assert (day.lines[0].state, day.lines[0].hours, day.lines[0].knots) == (State.COLLECTED, 0.0, 0.0)
 
 
@@ -125,7 +162,7 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
         int(path.parent.name.partition("-")[2]): json.loads(path.read_text())
         for path in event.glob("motions/motion-*/downloads.json")
     }
-    day: Day = reconcile(DAY, assignments, ledgers, frozenset(ledgers), {}, Expected())
+    day: Day = reconcile(DAY, assignments, ledgers, {}, frozenset(ledgers), {}, Expected())
     completed = [
         name
         for entries in ledgers.values()
@@ -134,3 +171,59 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
     ]
     assert sum(len(line.tracks) for line in day.lines) + len(day.unassigned) == len(completed) > 10
     assert not day.count(State.LEFT_EARLY)
+
+
+def counted(
+    ledgers: dict[int, dict[str, dict[str, Any]]] | None = None,
+    assignments: tuple[Assignment, ...] = (ANN,),
+    met: dict[int, float] | None = None,
+    devices: dict[int, Device] | None = None,
+) -> dict[datetime.date, DayCount]:
+    days = count_days(assignments, ledgers or {}, {}, met or {}, DAY, devices or {}, Expected())
+    assert [day.day for day in days] == sorted((day.day for day in days), reverse=True)
+    return {day.day: day for day in days}
+
+
+class TestAllDays:
+    WEEK = Assignment(601, BEFORE, DAY + datetime.timedelta(days=1), "AAA601", "Ann", "7", 2)
+    BO = Assignment(602, BEFORE, DAY, "BBB602", "Bo", "", 3)
+
+    def test_are_those_of_the_roster_and_of_tracks_that_are_here(self) -> None:
+        names = [f"2022101{number}" for number in range(1, 4)]
+        ledger = {
+            f"motion-601_{date}_100000.oao": entry(status)
+            for date, status in zip(names, ("completed", "skipped", "queued"), strict=True)
+        }
+        ledger["motion-601_20221399_100000.oao"] = ledger["motion-601_undated_17.oao"] = entry()
+        days = counted({601: ledger}, (self.WEEK,))
+        assert [f"{day:%m%d}" for day in days] == ["1018", "1017", "1016", "1011"]
+        assert days[datetime.date(2022, 10, 11)].unassigned == 1
+
+    def test_say_of_each_what_its_own_page_says(self) -> None:
+        morning = datetime.datetime.combine(DAY, datetime.time(10), datetime.UTC).timestamp()
+        ledgers = {
+            601: {track(1): entry(), track(1, day=BEFORE): entry()},
+            602: {track(1, 602, BEFORE, "BBB602"): entry("failed")},
+        }
+        devices = {602: Device(602, stage=Stage.GONE, left_early="1 of 1 tracks missing")}
+        days = counted(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
+        assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0)
+        assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0)
+
+    def test_nobody_was_never_seen_on_a_day_to_come(self) -> None:
+        days = counted(assignments=(self.WEEK,))
+        assert [(day.expected, day.never_seen) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
+
+    @pytest.mark.parametrize(
+        ("first", "last", "newest", "oldest"),
+        [
+            ("0001-01-01", "9999-12-31", "2022-12-05", "2022-08-28"),
+            ("2019-01-01", "2020-12-31", "2020-12-31", "2020-09-23"),
+            ("2099-01-01", "9999-12-31", "2099-04-10", "2099-01-01"),
+        ],
+    )
+    def test_of_many_those_next_to_today_are_told(self, first: str, last: str, newest: str, oldest: str) -> None:
+        first_day, last_day = map(datetime.date.fromisoformat, (first, last))
+        days = [*counted(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
+        assert len(days) == MOST_DAYS
+        assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]

@@ -10,12 +10,13 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sse_twisted.disk import Disk
-from sse_twisted.fleet import Fleet, Measured
+from sse_twisted.fleet import Fleet, Measured, Stage, TrackGlance
 from sse_twisted.in_force import InForce
 from sse_twisted.results import service as results
 from sse_twisted.results.service import ResultsService
 from sse_twisted.settings import Expected, Settings
 from sse_twisted.simulator.device import SimulatedLog
+from sse_twisted.simulator.faults import Fault
 from sse_twisted.tracks.firmware import BESTS
 from sse_twisted.tracks.header import Best, decode_header
 from sse_twisted.tracks.layout import HEADER_SIZE
@@ -155,6 +156,7 @@ def test_torn_results_are_set_aside_and_made_anew(event: VirtualEvent, torn: byt
     assert (event.folder.motion(601) / "tracks.json.unusable.1").read_bytes() == torn
 
 
+SAILED = {"start": 0, "end": 1000, "distance_m": 10.0}
 SPEED = {"kn": 30.0, "km/h": 55.6, "m/s": 15.4}
 
 
@@ -162,12 +164,15 @@ SPEED = {"kn": 30.0, "km/h": 55.6, "m/s": 15.4}
     "odd",
     [
         {"session": "x"},
-        {"session": {"bests": [], "5x10s": None}},
-        {"session": {"bests": {"2s": {}}, "5x10s": None}},
-        {"session": {"bests": {"2s": [SPEED | {"m/s": "fast"}]}, "5x10s": None}},
-        {"session": {"bests": {"2s": [SPEED | {"m/s": 1e308}]}, "5x10s": None}},
-        {"session": {"bests": {"2s": [SPEED | {"m/s": float("nan")}]}, "5x10s": None}},
-        {"session": {"bests": {}}},
+        {"session": SAILED | {"bests": [], "5x10s": None}},
+        {"session": SAILED | {"bests": {"2s": {}}, "5x10s": None}},
+        {"session": SAILED | {"bests": {"2s": [SPEED | {"m/s": "fast"}]}, "5x10s": None}},
+        {"session": SAILED | {"bests": {"2s": [SPEED | {"m/s": 1e308}]}, "5x10s": None}},
+        {"session": SAILED | {"bests": {"2s": [SPEED | {"m/s": float("nan")}]}, "5x10s": None}},
+        {"session": SAILED | {"bests": {}}},
+        {"session": SAILED | {"bests": {}, "5x10s": None, "end": "late"}},
+        {"session": SAILED | {"bests": {}, "5x10s": None, "end": 10**30}},
+        {"session": SAILED | {"bests": {}, "5x10s": None, "distance_m": -1.0}},
         {"header": {"frequency": "5"}},
         {"header": []},
         {"remarks": "odd"},
@@ -322,3 +327,67 @@ def test_results_that_can_not_be_read_are_left_and_said_once(event: VirtualEvent
     assert len(event.said("tracks.json could not be read: it is left there (Too many levels of symbolic links)")) == 1
     assert event.said("measured - ")
     assert kept(event).keys() == {NAME}
+
+
+class TestATrackThatWasNeverFinalised:
+    """Its device lists no end, and so no hours, no distance and no bests."""
+
+    @pytest.fixture
+    def unfinished(self, event: VirtualEvent) -> VirtualEvent:
+        log = log_of(601)
+        event.device(601, log).add_fault(Fault("not-finalised"), path=log.path)
+        event.arrive(601)
+        event.start()
+        event.until("measured - ")
+        return event
+
+    def glance(self, event: VirtualEvent) -> TrackGlance:
+        (glance,) = event.known(601).tracks
+        return glance
+
+    def figures(self, event: VirtualEvent) -> tuple[int, int, int]:
+        """Seconds, metres, and mm/s over 500 m."""
+        glance = self.glance(event)
+        return glance.duration // 1000, glance.distance // 1000, glance.best_500m
+
+    def test_has_the_figures_that_are_measured(self, unfinished: VirtualEvent) -> None:
+        assert self.figures(unfinished) == (78, 1575, 20057)
+        assert self.glance(unfinished).end_date == 0
+
+    def test_keeps_them_when_it_is_looked_at_again(self, unfinished: VirtualEvent) -> None:
+        before = self.figures(unfinished)
+        unfinished.wake_all()
+        unfinished.advance(5)
+        assert self.figures(unfinished) == before
+
+    @pytest.mark.parametrize("memory", ["kept", "lost"])
+    @pytest.mark.parametrize("results", ["kept", "lost"])
+    def test_has_them_after_a_restart_though_its_device_has_gone(
+        self, unfinished: VirtualEvent, memory: str, results: str
+    ) -> None:
+        before = self.figures(unfinished)
+        unfinished.leave(601)
+        unfinished.until("motion-601 has been disconnected")
+        unfinished.stop()
+        if memory == "lost":
+            unfinished.folder.memory.unlink()
+        if results == "lost":
+            (unfinished.folder.motion(601) / "tracks.json").unlink()
+        unfinished.start()
+        unfinished.advance(2)
+        assert unfinished.known(601).stage is Stage.GONE
+        assert self.figures(unfinished) == before
+
+    def test_has_those_of_all_of_it_when_the_results_are_of_less(self, unfinished: VirtualEvent) -> None:
+        """As when the collector was killed between the download and the measuring."""
+        before = self.figures(unfinished)
+        unfinished.leave(601)
+        unfinished.until("motion-601 has been disconnected")
+        unfinished.stop()
+        unfinished.folder.memory.unlink()
+        report = kept(unfinished)[NAME]
+        report["sha256"], report["session"]["end"] = "0", report["session"]["start"]
+        (unfinished.folder.motion(601) / "tracks.json").write_text(json.dumps({NAME: report}))
+        unfinished.start()
+        unfinished.advance(2)
+        assert self.figures(unfinished) == before

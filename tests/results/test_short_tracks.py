@@ -62,8 +62,8 @@ class TestComparison:
             626: "short track a.oao: 0.5 hours, the median is 5.0"
         }
 
-    def test_a_track_that_was_never_finalised_may_be_of_any_length(self) -> None:
-        flat = [Recorded("a.oao", 0.5, 5.0), Recorded("b.oao", 0.0, 0.0, finalised=False)]
+    def test_a_track_of_which_nobody_knows_may_be_of_any_length(self) -> None:
+        flat = [Recorded("a.oao", 0.5, 5.0), Recorded("b.oao", 0.0, 0.0, known=False)]
         assert short_tracks(days(*USUAL) | {606: flat}, Expected()) == {}
 
     def test_a_threshold_of_zero_turns_it_off(self) -> None:
@@ -94,7 +94,7 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
     found = short_tracks(recorded, Expected())
     assert found == FOUND_IN_2022.get(day, {})
     ledgers = {number: json.loads(folder.ledger_path(number).read_text()) for number in folder.identifiers()}
-    lines = reconcile(date, roster.assignments, ledgers, frozenset(ledgers), {}, Expected()).lines
+    lines = reconcile(date, roster.assignments, ledgers, {}, frozenset(ledgers), {}, Expected()).lines
     assert {line.id: line.remark for line in lines if line.state is State.SHORT} == found
 
 

@@ -7,8 +7,13 @@ import datetime
 import io
 from itertools import pairwise
 
+import pytest
+
 from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load, invent_roster
-from sse_twisted.tracks.integrity import verify
+from sse_twisted.simulator.tracks import make_track
+from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.claims import Bearing
+from tests.verified import verify
 
 NOW = 1_760_284_800_000
 DAYS = datetime.date(2025, 10, 11), datetime.date(2025, 10, 18)
@@ -36,6 +41,21 @@ def test_every_log_of_an_afternoon_is_whole_and_of_its_listed_length() -> None:
     for log in invent_afternoon(601, 1, NOW):
         assert verify(log.content).whole
         assert len(log.content) == log.entry["size"] - 1024
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_a_track_claims_is_what_its_own_fixes_give(seed: int) -> None:
+    """As `sse-track` sees it: a track that was sailed, and one of weeks ago."""
+    of_weeks_ago, *_ = invent_afternoon(601, seed, NOW)
+    for track in (make_track(601, NOW, 900 + 20 * seed, seed), of_weeks_ago.content):
+        analysis = analyse(track)
+        assert not analysis.remarks
+        assert {claim.bearing for claim in analysis.claims} <= {Bearing.EXACT, Bearing.WITHIN}
+        header, session = analysis.track.header, analysis.session
+        assert header
+        assert session
+        claimed = {name: header.bests[name][0].value for name in ("2s", "10s", "500m")}
+        assert claimed == {name: session.best(name) for name in claimed}
 
 
 def test_todays_sessions_are_fast_and_those_of_weeks_ago_are_made_later() -> None:

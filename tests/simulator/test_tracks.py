@@ -12,8 +12,10 @@ import pytest
 
 from sse_twisted.simulator.listings import BESTS, emptied, make_entry, never_finalised
 from sse_twisted.simulator.tracks import listing_entry, log_path, make_track, track_for_entry, track_of_size
-from sse_twisted.tracks.integrity import verify
+from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.claims import Bearing
 from sse_twisted.tracks.layout import FRAME, HEADER_SIZE
+from tests.verified import verify
 
 START = 1_760_270_400_000
 PATH = "/logs/2025/10/0601_2025-10-12-1300.oao"
@@ -109,11 +111,21 @@ def test_its_frames_are_later_and_later_between_start_and_end() -> None:
     assert all(earlier < later for earlier, later in pairwise(utc))
 
 
-def test_its_speeds_are_near_the_bests() -> None:
-    speed = frames_of(track_for_entry(an_entry(), 601))["speed"].astype(float)
-    for best, frames in ((15_000, 10), (14_500, 50), (13_700, 183)):
-        means = np.convolve(speed, np.full(frames, 1 / frames), mode="valid")
-        assert means.max() == pytest.approx(best, rel=0.01)
+@pytest.mark.parametrize(
+    "bests",
+    [
+        {},
+        {"2s_best": 15_003, "10s_best": 14_501, "500m_best": 13_888, "1852m_best": 9_001},
+        {"2s_best": 3_500, "10s_best": 3_400, "500m_best": 3_001, "1852m_best": 0},
+        {"2s_best": 0, "10s_best": 0, "500m_best": 8_333, "1852m_best": 8_002},
+    ],
+)
+def test_its_speeds_bear_out_the_bests_to_the_millimetre(bests: dict[str, int]) -> None:
+    analysis = analyse(track_for_entry(an_entry(**bests), 601))
+    claims = [claim for claim in analysis.claims if claim.name in ("2s", "10s", "500m", "1852m")]
+    assert {claim.bearing for claim in claims} == {Bearing.EXACT}
+    assert analysis.session
+    assert all(analysis.session.best(claim.name) == claim.value for claim in claims)
 
 
 def test_a_log_that_was_never_finalised_ends_inside_a_frame() -> None:

@@ -10,11 +10,11 @@ from sse_twisted.tracks.bests import session_bests
 from sse_twisted.tracks.firmware import BESTS
 from sse_twisted.tracks.grid import on_grid
 from sse_twisted.tracks.header import Position, decode_header
-from sse_twisted.tracks.integrity import verify
 from sse_twisted.tracks.layout import FRAME, HEADER_SIZE
 from sse_twisted.tracks.oao import decode
 from sse_twisted.tracks.writer import LOGGING_THRESHOLD, encode_header, seal, write_track
 from tests.tracks.voyages import START, sail
+from tests.verified import verify
 
 LIVE = sail(300, pause=10)
 

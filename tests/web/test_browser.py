@@ -156,6 +156,11 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre
     with watching(viewport={"width": 360, "height": 740}, has_touch=True) as watcher:
         for path in ("/", "/devices/601", "/ranking"):
             assert is_within_its_width(watcher.goes_to(path)), path
+        day = watcher.page.get_by_role("link", name="Day", exact=True).get_attribute("href") or ""
+        for path in ("/days", day):
+            page = watcher.goes_to(path)
+            assert is_within_its_width(page), path
+            assert page.locator(".wide").evaluate("list => list.scrollWidth <= list.clientWidth"), path
         theatre.play("arrive 607")
         page = watcher.goes_to()
         watcher.sees(607, "switch-off")
@@ -171,8 +176,8 @@ def test_axe_finds_nothing_to_object_to(watching: Watching, theatre: Theatre, sc
     with watching(color_scheme=scheme, reduced_motion="reduce") as watcher:
         page = watcher.goes_to()
         watcher.sees(608, "keep-on")
-        day = page.get_by_role("link", name="Day").get_attribute("href") or ""
-        for path in ("/", "/devices/608", day, "/ranking"):
+        day = page.get_by_role("link", name="Day", exact=True).get_attribute("href") or ""
+        for path in ("/", "/devices/608", day, "/days", "/ranking"):
             assert violations(watcher.goes_to(path)) == [], path
         watcher.goes_to()
         page.get_by_role("button", name="Pause downloads…").click()
@@ -200,7 +205,7 @@ def test_a_sound_tells_of_a_verdict_if_it_is_wanted(watching: Watching, theatre:
 def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
-        page.get_by_role("link", name="Day").click()
+        page.get_by_role("link", name="Day", exact=True).click()
         page.get_by_role("region", name="The day's list").wait_for()
         page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4 within its margins
         page.emulate_media(media="print")

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
+from sse_twisted.simulator.faults import Fault
 from tests.event import VirtualEvent, track
 from tests.web.desk import Desk
 
@@ -195,6 +197,33 @@ class TestOtherPages:
         page = desk.get("/devices/601").text
         assert re.search(visits.format("<time[^>]*>17:00:..</time>"), page, re.DOTALL)
 
+    def test_all_days_of_the_event_have_a_line_each_with_a_link(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        page = desk.get("/days").text
+        assert '<a href="/days">Days</a>' in desk.get("/").text
+        rows = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall(r"<tr><th scope=\"row\".*?</tr>", page)]
+        assert [row[0] for row in rows] == [f"2022-10-{day}" for day in range(21, 14, -1)]
+        assert rows[4] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "1", "0"]
+        assert rows[3] == ["2022-10-18", "2", "to", "come"]
+        assert page.count('<a href="/days/2022-10-1') == 5 + 1
+        days = desk.get("/api/v1/days").json
+        assert [(day["day"], day["collected"], day["never_seen"]) for day in days][4] == ("2022-10-17", 1, 1)
+
+    def test_the_ledgers_are_read_once_for_all_days(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        read: list[int] = []
+        entries = EventFolder.entries
+
+        def note_and_read(folder: EventFolder, identifier: int) -> dict[str, dict[str, Any]]:
+            read.append(identifier)
+            return entries(folder, identifier)
+
+        monkeypatch.setattr(EventFolder, "entries", note_and_read)
+        assert len(desk.get("/api/v1/days").json) == 7
+        assert read == [601]
+
     def test_a_day_is_there_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
@@ -287,6 +316,24 @@ class TestOtherPages:
         assert "39.06" in table
         assert "borne out" in table
         assert "What its tracks say themselves" not in desk.get("/devices/602").text
+
+    def test_figures_of_a_track_that_was_never_finalised_are_marked_as_measured(self, desk: Desk) -> None:
+        desk.event.servers[601].device.add_fault(Fault("not-finalised"), path="/logs/")
+        desk.event.arrive(601, 602)
+        desk.event.until("motion-601 can be disconnected")
+        desk.advance(1.0)
+        for path in ("/days/2022-10-17", "/devices/601"):
+            page = re.sub(r"<[^>]*>", "", desk.get(path).text)
+            assert "*measured: 1.6" in page
+            assert "*measured: 39.0" in page
+            assert "*measured:  measured from the fixes" in page
+        assert "measured:" not in desk.get("/devices/602").text
+        (here,) = [device["here"] for device in desk.get("/api/v1/fleet").json["devices"] if device["id"] == 601]
+        assert (here["measured"], round(here["km"], 1)) == (1, 1.6)
+        lines = {line["id"]: line for line in desk.get("/api/v1/days/2022-10-17").json["lines"]}
+        assert {number: line["measured"] for number, line in lines.items()} == {601: True, 602: False}
+        (report,) = desk.get("/api/v1/tracks?day=2022-10-17").json[:1]
+        assert (report["identifier"], report["measured"], round(report["knots"], 1)) == (601, True, 39.0)
 
     @pytest.mark.parametrize("name", ["ABC601XYZ_601_20221018_090000.oao", "..%2Fdownloads.json", "%00", "x" * 500])
     def test_what_is_not_here_has_none(self, desk: Desk, name: str) -> None:

@@ -89,6 +89,12 @@ def test_figures_of_what_is_here_are_apart_from_those_of_what_is_only_listed() -
     assert tile.here.knots < tile.listed.knots == pytest.approx(36.0)
 
 
+def test_what_was_never_finalised_is_counted_as_measured_once_it_is() -> None:
+    tracks = (glance("a"), glance("b", end_date=1), glance("c", duration=0, distance=0, best_500m=0))
+    tile = shown(tracks=tracks)
+    assert (tile.here.tracks, tile.here.measured) == (3, 1)
+
+
 def test_a_download_is_the_nth_of_the_wanted_tracks() -> None:
     tile = shown(
         stage=Stage.DOWNLOADING, wanted=3, missing=("b", "c"), downloading="b", size=900, received=300, rate=50.0
