@@ -17,6 +17,7 @@ from sse_twisted.names.service import names_in_force
 from sse_twisted.names.system import DNS_PORT, SystemNames
 from sse_twisted.roster import Roster, RosterError, parse_roster
 from sse_twisted.settings import Settings
+from sse_twisted.words import counted
 
 
 def check(folder: EventFolder, settings: Settings, config: str | None, say: Callable[[str], None]) -> int:
@@ -36,7 +37,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, say: Call
         say(f"remark: {remark}")
     for mistake in mistakes:
         say(f"mistake: {mistake}")
-    say(f"{len(mistakes)} mistakes" if mistakes else "no mistakes")
+    say(counted(len(mistakes), "mistake") if mistakes else "no mistakes")
     return len(mistakes)
 
 
@@ -65,7 +66,7 @@ def _names_remarks(in_force: InForce, system: SystemNames) -> Iterator[str]:
     hosts = (target.place(in_force.settings.devices.port)[0] for target in in_force.targets())
     unknown = [host for host in hosts if system.fixed(host) is None]
     if unknown and not system.servers:
-        yield f"there is no name server, and {len(unknown)} devices are to be found by name: {_shortened(unknown)}"
+        yield f"there is no name server to find {counted(len(unknown), 'device')} by name: {_shortened(unknown)}"
 
 
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:

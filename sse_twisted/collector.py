@@ -37,6 +37,7 @@ from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
 from sse_twisted.statistics import DelayMeter, Statistics
+from sse_twisted.words import counted
 from sse_twisted.world import World
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -154,8 +155,8 @@ class Collector(MultiService):
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
         if leftovers := self.folder.leftovers():
-            text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
-            self.log.info(text, count=len(leftovers))
+            text = "{tracks} cut off by the end of an earlier run: each goes on when its device is back"
+            self.log.info(text, tracks=counted(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
         self._take_changes()
         super().startService()
@@ -264,5 +265,5 @@ class Collector(MultiService):
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
         collected = sum(device.is_collected for device in self.fleet)
-        text = "The collector stops: {collected} devices collected since its start"
-        self.log.info(text, collected=collected)
+        text = "The collector stops: {devices} collected since its start"
+        self.log.info(text, devices=counted(collected, "device"), collected=collected)

@@ -9,7 +9,7 @@ from twisted.internet.defer import DeferredSemaphore
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.past.history import Happening
-from sse_twisted.words import duration, size
+from sse_twisted.words import counted, duration, size
 
 
 def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, happenings: Sequence[Happening]) -> str:
@@ -40,14 +40,14 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
 
 
 def _download(device: Device, since: str, in_force: InForce) -> str:
-    count = f"{len(device.missing)} of {device.wanted} tracks missing"
+    count = f"{len(device.missing)} of {counted(device.wanted, 'track')} missing"
     if device.downloading:
         return f"the download of {device.downloading}, {size(device.received)} so far; {count}"
     return f"its turn to download for {since}; {count}{_crowd(in_force.limits.downloads)}"
 
 
 def _crowd(semaphore: DeferredSemaphore) -> str:
-    return f"; {len(semaphore.waiting)} wait, {semaphore.limit} at once" if semaphore.waiting else ""
+    return f"; {len(semaphore.waiting)} waiting, {semaphore.limit} at once" if semaphore.waiting else ""
 
 
 def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> str:

@@ -11,6 +11,7 @@ from sse_twisted.check import check
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.settings import Settings, convert_settings
+from sse_twisted.words import counted
 
 HEADING = "Motion ID,Start Date,End Date,File ID,First Name,Family Name\n"
 
@@ -32,7 +33,7 @@ def checked(root: Path, settings: Settings | None = None) -> tuple[int, list[str
     count = check(EventFolder(root), settings or settings_with(), "sse.toml", lines.append)
     mistakes = [line.removeprefix("mistake: ") for line in lines if line.startswith("mistake: ")]
     assert len(mistakes) == count
-    assert lines[-1] == (f"{count} mistakes" if count else "no mistakes")
+    assert lines[-1] == (counted(count, "mistake") if count else "no mistakes")
     assert all(line.isprintable() for line in lines)
     return count, mistakes
 
@@ -153,7 +154,7 @@ def test_that_nobody_can_be_asked_for_names_is_remarked_if_there_are_any(tmp_pat
     roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["10.0.0.2"]})) == []
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["motion-602", "gps.lan"]})) == [
-        "there is no name server, and 2 devices are to be found by name: motion-602, gps.lan"
+        "there is no name server to find 2 devices by name: motion-602, gps.lan"
     ]
     assert checked(tmp_path) == (0, [])
 

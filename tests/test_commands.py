@@ -148,7 +148,7 @@ class TestWhy:
         event.arrive(602, 603)
         event.advance(6)
         assert any("its turn to download" in commands.why(number) for number in (602, 603))
-        assert any("1 wait, 1 at once" in commands.why(number) for number in (602, 603))
+        assert any("1 waiting, 1 at once" in commands.why(number) for number in (602, 603))
 
 
 class TestRetry:
@@ -394,7 +394,7 @@ class TestWaive:
         assert event.said(line)
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
-        assert event.lines[-1] == "INFO The collector stops: 1 devices collected since its start"
+        assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
 
     def test_one_who_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")

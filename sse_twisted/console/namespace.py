@@ -14,6 +14,7 @@ from sse_twisted.commands import Commands
 from sse_twisted.console import tables
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import DeviceReport, Semaphore, TrackReport
+from sse_twisted.words import counted
 
 READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores")
 ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")
@@ -122,7 +123,7 @@ class Namespace:
         chosen = self._commands.today if day is None else day
 
         def show(tracks: tuple[TrackReport, ...]) -> Shown:
-            return Shown(f"{len(tracks)} tracks of {chosen}\n{tables.tracks_table(tracks)}", tracks)
+            return Shown(f"{counted(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
 
         return self._commands.tracks(chosen).addCallback(show)
 

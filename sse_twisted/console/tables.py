@@ -12,7 +12,7 @@ from sse_twisted.motion.errors import one_line
 from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport
 from sse_twisted.settings import Settings
 from sse_twisted.statistics import Figures
-from sse_twisted.words import duration, size
+from sse_twisted.words import counted, duration, size
 
 WIDTH = 100
 GAP = "  "
@@ -56,7 +56,7 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
         for device in devices
     )
     stages = (f"{count} {stage}" for stage in Stage if (count := sum(device.stage is stage for device in devices)))
-    return f"{table(heading, rows)}\n{len(devices)} devices: {', '.join(stages) or 'none'}"
+    return f"{table(heading, rows)}\n{counted(len(devices), 'device')}: {', '.join(stages) or 'none'}"
 
 
 def _finding(device: Device) -> str:

@@ -19,6 +19,7 @@ from sse_twisted.tracks.integrity import Damage
 from sse_twisted.tracks.layout import FRAME_SIZE, Buffer
 from sse_twisted.tracks.oao import Track, decode
 from sse_twisted.tracks.session import Session, frequency_of, in_time, knots, session_of
+from sse_twisted.words import counted
 
 POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
 FEW_SATELLITES: Final = 9  # the fewest in a best of 13 real sessions
@@ -146,7 +147,7 @@ def _remarks_on_accuracy(track: Track, session: Session | None) -> Iterator[str]
             if accuracy > POOR_ACCURACY:
                 yield f"best {name} is known to ±{knots(accuracy):.1f} knots only"
             if satellites < FEW_SATELLITES:
-                yield f"best {name} has fixes of {satellites} satellites"
+                yield f"best {name} has fixes of {counted(satellites, 'satellite')}"
 
 
 def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int, rules: Rules) -> Iterator[str]:
@@ -162,7 +163,7 @@ def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int
     if len(strange):
         first = int(strange[0])
         yield (
-            f"{len(strange):,} fixes of another time, left out: the first of {utc(int(times[first]))} "
+            f"{counted(len(strange), 'fix', 'fixes')} of another time, left out: the first of {utc(int(times[first]))} "
             f"at byte {track.offset(first):,}"
         )
     if frequency:

@@ -9,6 +9,7 @@ from sse_twisted.motion import body
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.words import counted
 from tests.event import MORNING, log_of
 from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
@@ -134,7 +135,7 @@ async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at:
     device = event.device(601, LOG)
     device.add_fault(Fault("cut", at), path=LOG.path)
     await event.begin()
-    await event.until(f"(connection lost after {at:,} bytes), retry 1 in ")
+    await event.until(f"(connection lost after {counted(at, 'byte')}), retry 1 in ")
     hidden = event.partials()
     assert set(hidden) <= {f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"}
     kept = b"".join(hidden.values())

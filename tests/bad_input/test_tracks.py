@@ -176,7 +176,7 @@ async def test_frames_of_an_unknown_kind_are_kept_and_named(event: RealEvent) ->
     event.truth[LOG.path] = damaged(fault)
     await event.collect()
     assert event.contents() == [damaged(fault)]
-    assert event.said(f"INFO motion-601 can be disconnected - {NAME} is unverified: 1 frames of an unknown kind")
+    assert event.said(f"INFO motion-601 can be disconnected - {NAME} is unverified: 1 frame of an unknown kind")
     assert device.asked.count(LOG.path) == 1
 
 
