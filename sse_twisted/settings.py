@@ -6,7 +6,6 @@ classes check both, so a mistake is one line that names the file and the key.
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import ipaddress
 import re
@@ -17,6 +16,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from sse_twisted.utf8 import NotUtf8, text_of
+from sse_twisted.validation import complaint_of
+
 Seconds = Annotated[float, Meta(ge=0.01, le=86_400)]
 Interval = Annotated[float, Meta(ge=0.1, le=86_400)]  # s; a loop without a pause would keep the reactor to itself
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
@@ -26,6 +28,7 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 DEFAULT_PORT = 80
+SHOWN = 60  # characters of a line with a mistake
 
 
 class SettingsError(ValueError):
@@ -230,27 +233,42 @@ def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
     try:
         return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
-        key = path.rstrip("`").lstrip(".")
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        key, text = complaint_of(error, Settings)
         raise SettingsError(f"{file}: {key}: {text}" if key else f"{file}: {text}") from None
 
 
 def read_settings(file: Path) -> Settings:
     """Settings of an `sse.toml`, with its event folder made absolute; raises SettingsError."""
-    try:
-        tree = msgspec.toml.decode(file.read_bytes().removeprefix(codecs.BOM_UTF8))
-    except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from None
-    except RecursionError:
-        raise SettingsError(f"{file}: nested too deep") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from None
-    settings = convert_settings(tree, file)
+    settings = convert_settings(_read_toml(file), file)
     if not settings.event.folder:
         return settings
     folder = str((file.parent / settings.event.folder).resolve())
     return msgspec.structs.replace(settings, event=msgspec.structs.replace(settings.event, folder=folder))
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    text = ""
+    try:
+        text = text_of(file.read_bytes())
+        tree: dict[str, Any] = msgspec.toml.decode(text)
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: nested too deep") from None
+    except NotUtf8 as error:
+        raise SettingsError(f"{file}: {error}") from None
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{file}: {_with_its_line(str(error), text)}") from None
+    return tree
+
+
+def _with_its_line(message: str, text: str) -> str:
+    """What the parser says, behind the number of the line, and what stands there; of the end it is the last one."""
+    lines = text.rstrip().split("\n")
+    what, _, place = message.partition(" (at ")
+    number = re.match(r"line (\d+)", place)
+    line = min(int(number[1]), len(lines)) if number else len(lines)
+    return f"line {line}: {what}: {lines[line - 1].strip()[:SHOWN]!r}"
 
 
 def differences(old: Settings, new: Settings) -> Iterator[str]:

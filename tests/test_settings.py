@@ -187,7 +187,7 @@ def test_a_number_of_another_type_is_refused_by_its_key(tmp_path: Path, value: s
         ("[names]\ncatch_all = ['10.0.0.1', 5]", "names.catch_all[1]: Expected `str`, got `int`"),
         ("[downloads]\nfirst_retry = 61", "downloads.last_retry is shorter than downloads.first_retry"),
         ("[expected]\nfirmwares = 'x'", "expected.firmwares: Expected `array`, got `str`"),
-        ("[log]\nfile = 'loud'", "log.file: Invalid enum value 'loud'"),
+        ("[log]\nfile = 'loud'", "log.file: 'loud' is none of debug, "),
         ("[log]\nconsole = 20", "log.console: Expected `str`, got `int`"),
     ],
 )
@@ -208,6 +208,40 @@ def test_what_is_no_toml_is_refused(tmp_path: Path, torn: bytes) -> None:
 
 def test_toml_without_end_is_refused(tmp_path: Path) -> None:
     assert complaint(written(tmp_path, b"a = " + b"[" * 100_000))
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[scan]\ninterval =", "line 2: Invalid value: 'interval ='"),
+        ("[scan]\ninterval = 1\ninterval = 2", "line 3: Cannot overwrite a value: 'interval = 2'"),
+        ("[scan]\ninterval = 1\n[scan]", "line 3: Cannot declare ('scan',) twice: '[scan]'"),
+        ("[devices]\nlisted = [\n  'motion-470',", "line 3: Invalid value: \"'motion-470',\""),
+    ],
+)
+def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path, text: str, expected: str, end: str) -> None:
+    assert complaint(written(tmp_path, text + end)) == expected
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path, mark: bytes) -> None:
+    text = "[event]\n" + "# a line\n" * 9 + "folder = 'Zoë'\n# the end\n"
+    assert complaint(written(tmp_path, mark + text.encode("cp1252"))) == "line 11: byte 0xeb is no UTF-8"
+
+
+def test_a_word_that_is_not_allowed_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    allowed = "'loud' is none of debug, info, warning, error, critical"
+    for key in ("log.console", "log.file"):
+        assert complaint(with_key(tmp_path, key, "'loud'")) == f"{key}: {allowed}"
+
+
+def test_an_unknown_key_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    assert complaint(with_key(tmp_path, "detection.limits", 5)).endswith(
+        "unknown field `limits`; it has limit, timeout"
+    )
+    tables = "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, web, log"
+    assert complaint(written(tmp_path, "scann = 5")).endswith(f"unknown field `scann`; it has {tables}")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
