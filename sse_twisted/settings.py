@@ -28,6 +28,7 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 DEFAULT_PORT = 80
+PREFIX = "motion-"
 SHOWN = 60  # characters of a line with a mistake
 
 
@@ -173,9 +174,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if number in numbers:
                 raise ValueError(f"devices.addresses: {numbers[number]!r} and {name!r} are the same device")
             numbers[number] = name
-            _checked(f"devices.addresses.{name}", address)
+            _checked_device(f"devices.addresses.{name}", address)
         for name in self.devices.listed:
-            _checked("devices.listed", name)
+            _checked_device("devices.listed", name)
 
     def _check_names(self) -> None:
         for server in self.names.servers:
@@ -195,6 +196,15 @@ def _checked(key: str, address: str) -> tuple[str, int]:
         return split_address(address, DEFAULT_PORT)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
+
+
+def _checked_device(key: str, address: str) -> None:
+    """As `_checked`; whoever is called motion-something is a device, in whatever domain."""
+    host, _, _ = address.partition(":")
+    name, _, _ = host.partition(".")
+    if host.isdecimal() or (name.lower().startswith(PREFIX) and identifier_of(name) is None):
+        raise ValueError(f"{key}: {address!r} is no device (motion-<number>)")
+    _checked(key, address)
 
 
 def identifier_of(name: str) -> int | None:
@@ -222,6 +232,8 @@ def is_host(text: str) -> bool:
 def split_address(address: str, default_port: int) -> tuple[str, int]:
     """Host and port of `host[:port]`, or ValueError."""
     host, colon, digits = address.partition(":")
+    if re.fullmatch(r"([A-Za-z0-9_-]*\.)*[0-9]+", host) and not is_ipv4(host):  # RFC 1123: no domain is a number
+        raise ValueError(f"{address!r} is no IPv4 address")
     port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0 if colon else default_port
     if not is_host(host) or not 1 <= port <= 65_535:
         raise ValueError(f"{address!r} is no address of the form host[:port]")

@@ -256,6 +256,27 @@ def test_a_name_server_is_given_by_its_address(tmp_path: Path) -> None:
         assert complaint(with_key(tmp_path, "names.servers", [server])).startswith("names.servers: ")
 
 
+@pytest.mark.parametrize("name", ["motion-xx", "Motion-6O1", "motion-0", "motion-0601:80", "motion-x.lan", "601"])
+def test_a_device_that_has_no_number_can_not_be_listed(tmp_path: Path, name: str) -> None:
+    expected = f"{name!r} is no device (motion-<number>)"
+    assert complaint(with_key(tmp_path, "devices.listed", ["motion-601", name])) == f"devices.listed: {expected}"
+    addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{name}'")
+    assert complaint(addresses) == f"devices.addresses.motion-601: {expected}"
+
+
+@pytest.mark.parametrize("address", ["300.1.1.1", "10.0.0", "10.0.0.1.2:80", "10.0.0.01", "10..0.1", "gps.1"])
+def test_an_address_that_can_not_be_is_no_name_either(tmp_path: Path, address: str) -> None:
+    expected = f"{address!r} is no IPv4 address"
+    assert complaint(with_key(tmp_path, "devices.listed", [address])) == f"devices.listed: {expected}"
+    addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{address}'")
+    assert complaint(addresses) == f"devices.addresses.motion-601: {expected}"
+
+
+def test_devices_may_be_listed_by_number_by_any_name_or_by_address(tmp_path: Path) -> None:
+    listed = ("motion-470", "MOTION-7", "motion-601.lan:8080", "gps", "gps-2.home.arpa", "601.lan", "10.0.0.1:8080")
+    assert read_settings(with_key(tmp_path, "devices.listed", listed)).devices.listed == listed
+
+
 def test_search_domains_may_have_several_labels_or_be_none(tmp_path: Path) -> None:
     for domains in ((), ("lan",), ("home.arpa", "event-2026.local")):
         assert read_settings(with_key(tmp_path, "names.search", domains)).names.search == domains
