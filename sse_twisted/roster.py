@@ -13,6 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from sse_twisted.utf8 import NotUtf8, text_of
+from sse_twisted.words import counted
 
 DEVICE = "Motion ID"
 FIRST_DAY = "Start Date"
@@ -90,6 +91,20 @@ class Roster:
     def of(self, identifier: int) -> tuple[Assignment, ...]:
         """Everybody who carries the device, in the order of the file."""
         return tuple(self._by_device.get(identifier, ()))
+
+    def carriers(self, day: datetime.date) -> dict[int, Assignment]:
+        """Who carries each device on that day."""
+        carriers: dict[int, Assignment] = {}
+        for assignment in self.assignments:
+            if assignment.covers(day):
+                carriers.setdefault(assignment.identifier, assignment)
+        return carriers
+
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        days = f", {self.days[0]} to {self.days[1]}" if self.days else ""
+        return f"{counted(len(self.assignments), 'assignment')} of {counted(len(self.identifiers), 'device')}{days}"
 
     def sailor(self, identifier: int) -> str:
         """Everybody who carries the device during the event, for a message."""

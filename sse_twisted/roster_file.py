@@ -120,8 +120,7 @@ def _stamp(path: Path) -> object:
 def changes(old: Roster, new: Roster) -> Iterator[str]:
     """What is different, one line each; of a first roster just how much there is."""
     if not old.assignments:
-        days = f", {new.days[0]} to {new.days[1]}" if new.days else ""
-        yield f"{counted(len(new.assignments), 'assignment')} of {counted(len(new.identifiers), 'device')}{days}"
+        yield new.summary
         return
     before, after = ({_text(assignment): None for assignment in roster.assignments} for roster in (old, new))
     yield from (f"no more {text}" for text in before if text not in after)
