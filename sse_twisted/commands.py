@@ -39,6 +39,10 @@ class CommandError(Exception):
     """Why a command can't be done, in one line."""
 
 
+class UnknownDevice(CommandError):
+    """Nobody carries it, and nobody has seen it."""
+
+
 class Commands:
     """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
 
@@ -223,7 +227,7 @@ class Commands:
         number = _number(identifier)
         device = next((device for device in self._fleet if device.identifier == number), None)
         if device is None:
-            raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
+            raise UnknownDevice(f"{_name(identifier)} is on no roster, and was not seen")
         return device
 
     def _present(self, identifier: int | str) -> Visit:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import CommandError, Commands
+from sse_twisted.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.motion.errors import one_line
 from sse_twisted.past.attendance import Attendance, Stay
 from sse_twisted.past.history import KEPT, Happening, History
@@ -213,7 +213,7 @@ class Api:
         try:
             report = await self._commands.device(identifier)
         except CommandError as error:
-            raise Refusal(404, str(error)) from None
+            raise _refusal(error) from None
         self._board.refresh()
         tile = self._board.tile(identifier)
         if tile is None:
@@ -318,7 +318,7 @@ class Api:
         try:
             return json_answer(Done(True, command() or ""))
         except CommandError as error:
-            raise Refusal(409, str(error)) from None
+            raise _refusal(error) from None
 
     async def _begin(self, asked: Asked, what: str, command: Callable[[int], Deferred[Any]]) -> Answer:
         """Begin with what takes its time, and wait a little for its outcome."""
@@ -326,5 +326,9 @@ class Api:
         try:
             done = await self._orders.is_done(f"motion-{identifier}", what, command(identifier))
         except CommandError as error:
-            raise Refusal(409, str(error)) from None
+            raise _refusal(error) from None
         return json_answer(Done(True)) if done else json_answer(Done(False, "it has begun, and goes on"), 202)
+
+
+def _refusal(error: CommandError) -> Refusal:
+    return Refusal(404 if isinstance(error, UnknownDevice) else 409, str(error))

@@ -196,6 +196,14 @@ class TestCommands:
         answer = busy.command("devices/601/fetch", {"track": "nothing.oao"})
         assert (answer.status, answer.json["detail"]) == (409, "motion-601 lists no track nothing.oao")
 
+    @pytest.mark.parametrize(
+        ("command", "body"), [("retry", {}), ("forget", {}), ("fetch", {"track": OLD}), ("waive", {"reason": "lost"})]
+    )
+    def test_a_device_that_nobody_knows_is_not_found(self, busy: Desk, command: str, body: Any) -> None:
+        answer = busy.command(f"devices/999/{command}", body)
+        assert (answer.status, answer.json["detail"]) == (404, "motion-999 is on no roster, and was not seen")
+        assert busy.get("/api/v1/devices/999").status == 404
+
     def test_waive_needs_an_alarm_and_a_reason(self, busy: Desk) -> None:
         assert busy.command("devices/602/waive", {"reason": "lost"}).status == 409
         busy.know(602, stage=Stage.GONE, left_early="its tracks are not known yet")
