@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Callable
 
 from twisted.application.service import MultiService
@@ -23,7 +24,7 @@ from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
-from sse_twisted.journal import Journal
+from sse_twisted.journal import Journal, local_offset
 from sse_twisted.motion.client import MotionClient
 from sse_twisted.past.attendance import Attendance
 from sse_twisted.past.history import History
@@ -57,6 +58,7 @@ class Collector(MultiService):
         self._clock = clock = world.clock
         self._remarked: object = None
         self._remark = ""
+        self._zones: object = None
 
         self.in_force = in_force = InForce(settings)
         self.journal = Journal(folder.logs, lambda: in_force.settings.log)
@@ -224,6 +226,7 @@ class Collector(MultiService):
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
         self._remark_on_days()
+        self._remark_on_zone()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
         remark, self._remark = self._remark, self.in_force.remark_on_rounds()
         if self._remark and not remark:
@@ -244,6 +247,15 @@ class Collector(MultiService):
         if (remark := (today, days)) != self._remarked:
             self._remarked = remark
             self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
+
+    def _remark_on_zone(self) -> None:
+        """Say once that the times of server.log are others than those of the board, if they are."""
+        now, event = self.fleet.now, self.in_force.zone
+        here = datetime.timezone(local_offset(now))
+        if (zones := (here, event)) != self._zones and here != event:
+            text = "Times in server.log are {here}, as of this computer; on the board they are {event}, as of the event"
+            self.log.info(text, here=str(here), event=str(event))
+        self._zones = zones
 
     def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)

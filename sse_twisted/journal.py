@@ -6,6 +6,7 @@ not hold back debug lines, and its file does not have the words that the results
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from collections.abc import Callable
@@ -141,6 +142,11 @@ def _quietly(function: Callable[..., object], *args: object) -> None:
         function(*args)
     except OSError:
         return
+
+
+def local_offset(seconds: float) -> datetime.timedelta:
+    """How far east of UTC the times of `server.log` are, at `seconds` since 1970."""
+    return datetime.timedelta(seconds=time.localtime(seconds).tm_gmtoff)
 
 
 @implementer(ILogObserver)

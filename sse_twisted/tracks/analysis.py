@@ -89,7 +89,7 @@ def analyse(data: Buffer) -> Analysis:
 
 
 def utc(milliseconds: int) -> str:
-    """A moment in ms UTC as text; one that no calendar has as its number."""
+    """A moment in ms UTC as text, behind which a finding says so; one that no calendar has as its number."""
     try:
         moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
     except (ValueError, OverflowError, OSError):
@@ -121,7 +121,7 @@ def _remarks_on_claims(claims: tuple[Claim, ...]) -> Iterator[str]:
             if rival is None or _boldness(claim) > _boldness(rival):
                 worst[claim.name] = claim
     for name, claim in worst.items():
-        at = f" at {utc(claim.second * 1000)}" if claim.second else ""
+        at = f" at {utc(claim.second * 1000)} UTC" if claim.second else ""
         nearest = "nothing" if claim.found is None else _figure(name, claim.found)
         limit = "at most" if claim.is_above else "at least"
         yield f"claims {_figure(name, claim.value)} ({name}){at}, its fixes give {limit} {nearest}"
@@ -162,10 +162,8 @@ def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int
     strange = np.flatnonzero(~of_session)
     if len(strange):
         first = int(strange[0])
-        yield (
-            f"{counted(len(strange), 'fix', 'fixes')} of another time, left out: the first of {utc(int(times[first]))} "
-            f"at byte {track.offset(first):,}"
-        )
+        count, when = counted(len(strange), "fix", "fixes"), utc(int(times[first]))
+        yield f"{count} of another time, left out: the first of {when} UTC at byte {track.offset(first):,}"
     if frequency:
         yield from _remarks_on_gaps(track, frequency, rules)
     header = track.header
@@ -193,4 +191,4 @@ def _remarks_on_gaps(track: Track, frequency: int, rules: Rules) -> Iterator[str
     longest = int(np.flatnonzero(gaps)[lost.argmax()])
     above = f" at more than {knots(WELL_ABOVE * rules.stored_from):.0f} knots" if rules.stored_from else ""
     count = "a gap" if len(lost) == 1 else f"{len(lost):,} gaps"
-    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(times[longest]))} on"
+    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(times[longest]))} UTC on"

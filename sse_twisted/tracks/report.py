@@ -107,7 +107,7 @@ def complaint(report: Report) -> str:
     first = damages[0]
     lost = f", {counted(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
     if first["from"] is not None and first["to"] is not None:
-        lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]}"
+        lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]} UTC"
     more = report["damage_count"] - 1
     others = f"; and {counted(more, 'more damage')}" if more else ""
     return f"{first['what']} at byte {first['byte']:,} ({counted(first['bytes'], 'byte')}{lost}){others}"
