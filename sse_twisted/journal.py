@@ -28,7 +28,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from sse_twisted.settings import Log
+from sse_twisted.settings import Level, Log
 
 NAMESPACE = "sse"
 
@@ -83,7 +83,7 @@ class Journal(Service):
         settings = self._settings()
         for predicate, level in ((self._console, settings.console), (self._file, settings.file)):
             predicate.clearLogLevels()
-            predicate.setLogLevelForNamespace("", _level(level))
+            predicate.setLogLevelForNamespace("", log_level(level))
         if self.running:
             for file in (self._text, self._json):
                 try:
@@ -92,8 +92,8 @@ class Journal(Service):
                     self.log.error("The log goes on without its file: {error}", error=str(error))
 
 
-def _level(name: str) -> Any:
-    """Of LogLevel, which says "warn"."""
+def log_level(name: Level) -> Any:
+    """The constant of LogLevel, which has no type, and says "warn"."""
     return LogLevel.levelWithName("warn" if name == "warning" else name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from sse_twisted.past.history import KEPT, Happening, History
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.results.days import Day
 from sse_twisted.results.ranking import Place
+from sse_twisted.settings import Level
 from sse_twisted.statistics import Figures
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.orders import Orders
@@ -99,7 +100,7 @@ class WhichTrack(Struct, frozen=True, forbid_unknown_fields=True):
 class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
     """From which level on is logged."""
 
-    level: Literal["debug", "info", "warning", "error", "critical"]
+    level: Level
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
