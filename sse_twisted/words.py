@@ -27,4 +27,4 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def lacking(missing: int, wanted: int) -> str:
     """How many tracks are missing of those that are wanted."""
-    return f"{missing} of {wanted} tracks missing"
+    return f"{missing} of {counted(wanted, 'track')} missing"

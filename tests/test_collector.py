@@ -132,7 +132,7 @@ def test_the_end_says_what_is_not_collected(event: VirtualEvent) -> None:
     event.until("motion-601 must stay connected")
     event.until("motion-602 can be disconnected")
     event.stop()
-    missing = "1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
+    missing = "1 of 1 track missing (ABC601XYZ_601_20221017_090000.oao)"
     assert event.said(f"ERROR motion-601 is not collected - Sailor 601: {missing}")
     assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
 

@@ -229,7 +229,7 @@ class TestNothingIsLost:
         event.start()
         event.until("must stay connected")
         event.leave(601)
-        lost = f"ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing ({NAME})"
+        lost = f"ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing ({NAME})"
         event.until(lost)
         event.stop()
         assert len(event.said(lost)) == 2

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_twisted.words import counted, duration, size
+from sse_twisted.words import counted, duration, lacking, size
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,10 @@ def test_one_thing_is_no_plural(count: int, words: str) -> None:
 
 def test_a_plural_may_be_another_word() -> None:
     assert [counted(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+
+
+def test_what_is_missing_agrees_with_all_that_is_wanted() -> None:
+    assert [lacking(1, wanted) for wanted in (1, 3)] == ["1 of 1 track missing", "1 of 3 tracks missing"]
 
 
 @pytest.mark.parametrize(
