@@ -17,6 +17,7 @@ from sse_twisted.motion.client import MotionClient
 from sse_twisted.motion.errors import MotionError, Unreachable
 from sse_twisted.motion.messages import info_of, parse_json
 from sse_twisted.visit import Visit
+from sse_twisted.words import lacking
 
 SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
 
@@ -124,4 +125,4 @@ def what_is_missing(device: Device) -> str:
         return f"{owner}its tracks are not known yet"
     if not device.missing:
         return f"{owner}its tracks are here, but were not checked against its listing again"
-    return f"{owner}{len(device.missing)} of {device.wanted} tracks missing ({', '.join(device.missing)})"
+    return f"{owner}{lacking(len(device.missing), device.wanted)} ({', '.join(device.missing)})"

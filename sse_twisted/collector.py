@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 from collections.abc import Callable
 
 from twisted.application.service import MultiService
@@ -23,7 +24,7 @@ from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
 from sse_twisted.inspection import Inspector
-from sse_twisted.journal import Journal
+from sse_twisted.journal import Journal, local_offset
 from sse_twisted.motion.client import MotionClient
 from sse_twisted.past.attendance import Attendance
 from sse_twisted.past.history import History
@@ -37,6 +38,7 @@ from sse_twisted.roster_file import RosterService
 from sse_twisted.scanner import ScannerService
 from sse_twisted.settings import Settings, SettingsError, differences
 from sse_twisted.statistics import DelayMeter, Statistics
+from sse_twisted.words import counted
 from sse_twisted.world import World
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -56,6 +58,7 @@ class Collector(MultiService):
         self._clock = clock = world.clock
         self._remarked: object = None
         self._remark = ""
+        self._zones: object = None
 
         self.in_force = in_force = InForce(settings)
         self.journal = Journal(folder.logs, lambda: in_force.settings.log)
@@ -160,8 +163,8 @@ class Collector(MultiService):
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
         if leftovers := self.folder.leftovers():
-            text = "{count} tracks were cut off by the end of an earlier run: they go on when their devices are back"
-            self.log.info(text, count=len(leftovers))
+            text = "{tracks} cut off by the end of an earlier run: each goes on when its device is back"
+            self.log.info(text, tracks=counted(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
         self._take_changes()
         super().startService()
@@ -229,6 +232,7 @@ class Collector(MultiService):
         roster = self.in_force.roster
         numbers = (target.identifier for target in self.in_force.targets())
         self._remark_on_days()
+        self._remark_on_zone()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
         remark, self._remark = self._remark, self.in_force.remark_on_rounds()
         if self._remark and not remark:
@@ -250,6 +254,15 @@ class Collector(MultiService):
             self._remarked = remark
             self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
 
+    def _remark_on_zone(self) -> None:
+        """Say once that the times of server.log are others than those of the board, if they are."""
+        now, event = self.fleet.now, self.in_force.zone
+        here = datetime.timezone(local_offset(now))
+        if (zones := (here, event)) != self._zones and here != event:
+            text = "Times in server.log are {here}, as of this computer; on the board they are {event}, as of the event"
+            self.log.info(text, here=str(here), event=str(event))
+        self._zones = zones
+
     def _leave_behind(self, ended: Deferred[None]) -> None:
         self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)
         ended.callback(None)
@@ -270,5 +283,5 @@ class Collector(MultiService):
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
         collected = sum(device.is_collected for device in self.fleet)
-        text = "The collector stops: {collected} devices collected since its start"
-        self.log.info(text, collected=collected)
+        text = "The collector stops: {devices} collected since its start"
+        self.log.info(text, devices=counted(collected, "device"), collected=collected)

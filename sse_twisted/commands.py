@@ -40,6 +40,10 @@ class CommandError(Exception):
     """Why a command can't be done, in one line."""
 
 
+class UnknownDevice(CommandError):
+    """Nobody carries it, and nobody has seen it."""
+
+
 class Commands:
     """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
 
@@ -115,16 +119,13 @@ class Commands:
         return Deferred.fromCoroutine(self._tracks(_day(day)))
 
     def missing(self) -> tuple[Missing, ...]:
-        """Who is expected today, and has not been collected."""
-        expected: dict[int, str] = {}
-        for assignment in self._in_force.roster.assignments:
-            if assignment.covers(self.today):  # of two on one day the first counts
-                expected.setdefault(assignment.identifier, assignment.sailor)
-        devices = (self._fleet[identifier] for identifier in sorted(expected))
+        """Who is expected today, and has not been collected today."""
+        carriers = self._in_force.roster.carriers(self.today)
+        devices = (self._fleet[identifier] for identifier in sorted(carriers))
         return tuple(
-            Missing(device.identifier, expected[device.identifier], str(device.stage), self.why(device.identifier))
-            for device in devices
-            if not device.is_collected
+            Missing(device.identifier, assignment.sailor, str(device.stage), self.why(device.identifier))
+            for device, assignment in ((device, carriers[device.identifier]) for device in devices)
+            if not self._is_collected_today(device)
         )
 
     def why(self, identifier: int | str) -> str:
@@ -223,11 +224,16 @@ class Commands:
 
     # Inside
 
+    def _is_collected_today(self, device: Device) -> bool:
+        """One that went on another day, or is on again and answers badly, may have a track more."""
+        settled = self._in_force.is_same_day(device.since, self.now) and not device.oddity
+        return device.is_collected and (device.present or settled)
+
     def _known(self, identifier: int | str) -> Device:
         number = _number(identifier)
         device = next((device for device in self._fleet if device.identifier == number), None)
         if device is None:
-            raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
+            raise UnknownDevice(f"{_name(identifier)} is on no roster, and was not seen")
         return device
 
     def _present(self, identifier: int | str) -> Visit:

@@ -19,6 +19,7 @@ from sse_twisted.fleet import Device, Stage
 from sse_twisted.settings import Cleanup, Devices, Downloads, Expected, Scan, Settings
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
 from sse_twisted.simulator.fleet import demo_fleet
+from sse_twisted.words import counted
 from sse_twisted.world import real_world
 
 
@@ -50,9 +51,10 @@ class Demo(MultiService):
     def startService(self) -> None:
         """Start the collector, then let the devices come."""
         self.collector.startService()
-        text = "Demo: {count} simulated devices join over about a minute; ^C ends it. Event folder: {folder}"
+        text = "Demo: {devices}, arriving over about a minute; ^C ends it. Event folder: {folder}"
         folder = self.collector.in_force.settings.event.folder
-        self.collector.log.info(text, count=self._count, folder=folder)
+        devices = counted(self._count, "simulated device")
+        self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
         self._simulated.startService()
         super().startService()
 
@@ -76,9 +78,9 @@ class Demo(MultiService):
                 self._reactor.callLater(0, self._tell_the_end)  # the line of the last device comes first
 
     def _tell_the_end(self) -> None:
-        text = "Demo: all {count} devices are collected. Look into {folder}, or wait for one to come back"
-        folder = self.collector.in_force.settings.event.folder
-        self.collector.log.info(text, count=self._count, folder=folder)
+        text = "Demo: everybody is collected ({devices}). Look into {folder}, or wait for one to come back"
+        folder, devices = self.collector.in_force.settings.event.folder, counted(self._count, "device")
+        self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
 
 
 def _write_roster(path: Path, rows: Iterable[dict[str, str]]) -> None:

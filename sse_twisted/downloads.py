@@ -21,6 +21,7 @@ from sse_twisted.motion.errors import BadAnswer, Interrupted, MotionError, Refus
 from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER
 from sse_twisted.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
 from sse_twisted.visit import Visit
+from sse_twisted.words import counted
 
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
 RANGE_NOT_SATISFIABLE = 416
@@ -149,11 +150,11 @@ class Downloader:
         if length is None or length - track.log.length in (0, TRAILER, LISTING_EXTRA):
             return
         if head.start:
-            raise OtherBytes(f"{length:,} bytes in all where {track.log.length:,} were listed")
+            raise OtherBytes(f"{counted(length, 'byte')} in all where {track.log.length:,} were listed")
         key = (track.local_file, track.log.size)
         if self._lengths.get(key) != length:
             self._lengths[key] = length
-            raise BadAnswer(f"announces {length:,} bytes, listed {track.log.length:,}")
+            raise BadAnswer(f"announces {counted(length, 'byte')}, listed {track.log.length:,}")
 
     def _doubt(self, track: Track, transferred: _Transferred, judgement: Judgement) -> str:
         """Why the bytes can't be kept as the device's own; "" if they can.

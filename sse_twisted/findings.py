@@ -10,11 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
-from twisted.logger import LogLevel
 
 from sse_twisted.motion.errors import BadAnswer
 from sse_twisted.motion.messages import DeviceSettings, Motion, info_of, settings_of
-from sse_twisted.settings import Expected
+from sse_twisted.settings import Expected, Level
 
 
 @frozen
@@ -26,12 +25,12 @@ class Fact:
     expected: str  # "" where nothing is
     ok: bool
     text: str  # in the log; and among the findings where it is not as expected
-    usual: Any = LogLevel.debug  # of LogLevel: at which it is logged where it is
+    usual: Level = "debug"  # at which it is logged where it is as expected
 
     @property
-    def level(self) -> Any:
+    def level(self) -> Level:
         """At which it is logged."""
-        return self.usual if self.ok else LogLevel.warn
+        return self.usual if self.ok else "warning"
 
 
 def facts_of_info(motion: Motion, expected: Expected) -> Iterator[Fact]:
@@ -46,7 +45,7 @@ def facts_of_info(motion: Motion, expected: Expected) -> Iterator[Fact]:
         yield Fact("storage", f"{level} % full", f"at most {expected.storage} %", ok, f"storage is {level}% full")
     if (level := motion.battery) is not None:
         ok, text = level >= expected.battery, f"battery level is {level}%"
-        yield Fact("battery", f"{level} %", f"at least {expected.battery} %", ok, text, LogLevel.info)
+        yield Fact("battery", f"{level} %", f"at least {expected.battery} %", ok, text, "info")
 
 
 def facts_of_settings(settings: DeviceSettings, expected: Expected) -> Iterator[Fact]:

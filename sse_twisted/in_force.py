@@ -96,6 +96,10 @@ class InForce:
         midnight = datetime.datetime.combine(self.today(seconds), datetime.time(), self.zone)
         return midnight.timestamp()
 
+    def is_same_day(self, one: float, other: float) -> bool:
+        """Whether two moments, in s since 1970, are of one day of the event."""
+        return self.today(one) == self.today(other)
+
     @property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
         """The first and the last day of the event, by the configuration or else the roster; None if neither says."""

@@ -13,6 +13,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.findings import Fact, facts_of_info, facts_of_settings
 from sse_twisted.fleet import Fleet
 from sse_twisted.in_force import InForce
+from sse_twisted.journal import log_level
 from sse_twisted.motion.client import LARGEST_LISTING, SMALL_ANSWER, MotionClient
 from sse_twisted.motion.errors import BadAnswer, Refused, WrongDevice
 from sse_twisted.motion.messages import DeviceSettings, Listing, Motion, info_of, listing_of, parse_json, settings_of
@@ -99,7 +100,7 @@ class Inspector:
             if fact.subject in visit.remarked:
                 continue
             visit.remarked.add(fact.subject)
-            self._log.emit(fact.level, "{device} {fact}", device=visit.name, fact=fact.text)
+            self._log.emit(log_level(fact.level), "{device} {fact}", device=visit.name, fact=fact.text)
             if not fact.ok:
                 findings = self._fleet[visit.identifier].findings
                 self._fleet.update(visit.identifier, findings=(*findings, fact.text))

@@ -6,6 +6,7 @@ not hold back debug lines, and its file does not have the words that the results
 
 from __future__ import annotations
 
+import datetime
 import os
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from sse_twisted.settings import Log
+from sse_twisted.settings import Level, Log
 
 NAMESPACE = "sse"
 
@@ -82,7 +83,7 @@ class Journal(Service):
         settings = self._settings()
         for predicate, level in ((self._console, settings.console), (self._file, settings.file)):
             predicate.clearLogLevels()
-            predicate.setLogLevelForNamespace("", _level(level))
+            predicate.setLogLevelForNamespace("", log_level(level))
         if self.running:
             for file in (self._text, self._json):
                 try:
@@ -91,8 +92,8 @@ class Journal(Service):
                     self.log.error("The log goes on without its file: {error}", error=str(error))
 
 
-def _level(name: str) -> Any:
-    """Of LogLevel, which says "warn"."""
+def log_level(name: Level) -> Any:
+    """The constant of LogLevel, which has no type, and says "warn"."""
     return LogLevel.levelWithName("warn" if name == "warning" else name)
 
 
@@ -141,6 +142,11 @@ def _quietly(function: Callable[..., object], *args: object) -> None:
         function(*args)
     except OSError:
         return
+
+
+def local_offset(seconds: float) -> datetime.timedelta:
+    """How far east of UTC the times of `server.log` are, at `seconds` since 1970."""
+    return datetime.timedelta(seconds=time.localtime(seconds).tm_gmtoff)
 
 
 @implementer(ILogObserver)

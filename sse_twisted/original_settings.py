@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sse_twisted.settings import Settings, SettingsError, convert_settings
+from sse_twisted.utf8 import text_of
 
 # The original's key -> ours. "LED Flash" is the name under which its code looked for "Flash".
 KEYS = {
@@ -61,7 +62,7 @@ def read_original_settings(file: Path) -> Settings:
 
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        tree = json.loads(file.read_text(encoding="utf-8-sig"))
+        tree = json.loads(text_of(file.read_bytes()))
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import datetime
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from attrs import field, frozen
+
+from sse_twisted.utf8 import NotUtf8, text_of
+from sse_twisted.words import counted
 
 DEVICE = "Motion ID"
 FIRST_DAY = "Start Date"
@@ -17,8 +22,19 @@ FILE_ID = "File ID"
 REQUIRED = (DEVICE, FIRST_DAY, LAST_DAY, FILE_ID)
 
 
+Row = dict[str | Any, str | Any]  # as csv.DictReader gives it
+
+
 class RosterError(ValueError):
     """The file as a whole is no roster: nothing of it can be used."""
+
+
+class _BadQuotes(ValueError):
+    """In the row that begins at this line."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
 
 
 @frozen
@@ -76,6 +92,20 @@ class Roster:
         """Everybody who carries the device, in the order of the file."""
         return tuple(self._by_device.get(identifier, ()))
 
+    def carriers(self, day: datetime.date) -> dict[int, Assignment]:
+        """Who carries each device on that day."""
+        carriers: dict[int, Assignment] = {}
+        for assignment in self.assignments:
+            if assignment.covers(day):
+                carriers.setdefault(assignment.identifier, assignment)
+        return carriers
+
+    @property
+    def summary(self) -> str:
+        """How much there is."""
+        days = f", {self.days[0]} to {self.days[1]}" if self.days else ""
+        return f"{counted(len(self.assignments), 'assignment')} of {counted(len(self.identifiers), 'device')}{days}"
+
     def sailor(self, identifier: int) -> str:
         """Everybody who carries the device during the event, for a message."""
         return " / ".join(dict.fromkeys(a.sailor for a in self.of(identifier) if a.sailor))
@@ -88,18 +118,18 @@ def parse_roster(data: bytes) -> Roster:
     """
     mistakes: list[Mistake] = []
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-        mistakes.append(Mistake(1, "not UTF-8: read as Windows-1252"))
+        text = text_of(data)
+    except NotUtf8 as error:
+        text = data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
+        mistakes.append(Mistake(error.line, "not UTF-8: the file is read as Windows-1252"))
     try:
         assignments = _read(text, mistakes)
-    except csv.Error as error:
-        mistakes.append(Mistake(1, f"quotes don't match ({error}): read without regard to quotes"))
+    except _BadQuotes as error:
+        mistakes.append(Mistake(error.line, f"quotes don't match ({error}): the file is read without regard to quotes"))
         try:
             assignments = _read(text.replace('"', ""), mistakes)
-        except csv.Error as other:
-            raise RosterError(str(other)) from None
+        except _BadQuotes as other:
+            raise RosterError(f"line {other.line}: {other}") from None
     mistakes += _overlaps(assignments)
     return Roster(tuple(assignments), tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
 
@@ -111,38 +141,48 @@ def _read(text: str, mistakes: list[Mistake]) -> list[Assignment]:
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
     table = io.StringIO("".join(lines[blank:]), newline="")
     rows = csv.DictReader(table, delimiter=delimiter, restkey="", strict=True)
-    _check_columns(rows)
+    _check_columns(rows, blank)
     found: list[Mistake] = []
-    try:
-        assignments = [*_assignments(rows, blank, found)]
-    except csv.Error as error:
-        raise csv.Error(f"line {blank + rows.line_num}: {error}") from None
+    assignments = [*_assignments(_numbered(rows, blank), found)]
     mistakes += found
     return assignments
 
 
-def _check_columns(rows: csv.DictReader[str]) -> None:
-    if not rows.fieldnames:
-        raise RosterError("the file is empty")
+def _numbered(rows: csv.DictReader[str], above: int) -> Iterator[tuple[int, Row]]:
+    """Each row with the number of its last line; `above` is how many blank ones there are before the heading."""
+    end = rows.line_num
+    try:
+        for row in rows:
+            end = rows.line_num
+            yield above + end, row
+    except csv.Error as error:
+        raise _BadQuotes(above + end + 1, str(error)) from None
+
+
+def _check_columns(rows: csv.DictReader[str], above: int) -> None:
+    try:
+        if not rows.fieldnames:
+            raise RosterError("the file is empty")
+    except csv.Error as error:
+        raise _BadQuotes(above + 1, str(error)) from None
     rows.fieldnames = [name.strip() for name in rows.fieldnames]
     missing = [name for name in REQUIRED if name not in rows.fieldnames]
     if missing:
-        raise RosterError(f"line {rows.line_num}: no column {' nor '.join(map(repr, missing))}")
+        raise RosterError(f"line {above + rows.line_num}: no column {' nor '.join(map(repr, missing))}")
     twice = [name for name in REQUIRED if rows.fieldnames.count(name) > 1]
     if twice:
-        raise RosterError(f"line {rows.line_num}: two columns {twice[0]!r}")
+        raise RosterError(f"line {above + rows.line_num}: two columns {twice[0]!r}")
 
 
-def _assignments(rows: csv.DictReader[str], above: int, mistakes: list[Mistake]) -> Iterator[Assignment]:
-    """`above` is the number of blank lines before the heading."""
-    for row in rows:
+def _assignments(rows: Iterable[tuple[int, Row]], mistakes: list[Mistake]) -> Iterator[Assignment]:
+    for line, row in rows:
         values = {name: (value or "").strip() for name, value in row.items() if name}
         if not any(values.values()):
             continue
         try:
-            assignment = _assignment(values, above + rows.line_num)
+            assignment = _assignment(values, line)
         except ValueError as error:
-            mistakes.append(Mistake(above + rows.line_num, str(error)))
+            mistakes.append(Mistake(line, str(error)))
             continue
         if assignment is not None:
             yield assignment

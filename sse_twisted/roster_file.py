@@ -15,6 +15,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.in_force import InForce
 from sse_twisted.loop import LoopService
 from sse_twisted.roster import Assignment, Roster, RosterError, parse_roster
+from sse_twisted.words import counted
 
 INTERVAL = 2.0  # s between looks at the file
 
@@ -73,15 +74,14 @@ class RosterService(LoopService):
     def _refuse(self, seen: object, why: str, first: bool) -> None:
         """There is no new roster; at home there is none at all, and the devices of the configuration are expected."""
         listed = len(self._in_force.targets())
+        devices = counted(listed, "device")
         if first and seen is None and listed:
-            text = "There is no roster: tracks of the {count} devices of the configuration go to gpslogs/unassigned"
-            self._log.info(text, count=listed)
+            text = "There is no roster: tracks of the {devices} of the configuration go to gpslogs/unassigned"
+            self._log.info(text, devices=devices, count=listed)
             return
         in_force = "the one before stays in force"
         if first:
-            in_force = (
-                f"only the {listed} devices of the configuration are expected" if listed else "nobody is expected"
-            )
+            in_force = f"nobody but the {devices} of the configuration is expected" if listed else "nobody is expected"
         self._log.error("The roster can't be read ({why}): {in_force}", why=why, in_force=in_force)
 
     def _read(self) -> tuple[object, Roster | str]:
@@ -120,8 +120,7 @@ def _stamp(path: Path) -> object:
 def changes(old: Roster, new: Roster) -> Iterator[str]:
     """What is different, one line each; of a first roster just how much there is."""
     if not old.assignments:
-        days = f", {new.days[0]} to {new.days[1]}" if new.days else ""
-        yield f"{len(new.assignments)} assignments of {len(new.identifiers)} devices{days}"
+        yield new.summary
         return
     before, after = ({_text(assignment): None for assignment in roster.assignments} for roster in (old, new))
     yield from (f"no more {text}" for text in before if text not in after)

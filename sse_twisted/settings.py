@@ -6,7 +6,6 @@ classes check both, so a mistake is one line that names the file and the key.
 
 from __future__ import annotations
 
-import codecs
 import datetime
 import ipaddress
 import re
@@ -17,6 +16,9 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
+from sse_twisted.utf8 import NotUtf8, text_of
+from sse_twisted.validation import complaint_of
+
 Seconds = Annotated[float, Meta(ge=0.01, le=86_400)]
 Interval = Annotated[float, Meta(ge=0.1, le=86_400)]  # s; a loop without a pause would keep the reactor to itself
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
@@ -26,6 +28,8 @@ Level = Literal["debug", "info", "warning", "error", "critical"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
 DEFAULT_PORT = 80
+PREFIX = "motion-"
+SHOWN = 60  # characters of a line with a mistake
 
 
 class SettingsError(ValueError):
@@ -170,9 +174,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if number in numbers:
                 raise ValueError(f"devices.addresses: {numbers[number]!r} and {name!r} are the same device")
             numbers[number] = name
-            _checked(f"devices.addresses.{name}", address)
+            _checked_device(f"devices.addresses.{name}", address)
         for name in self.devices.listed:
-            _checked("devices.listed", name)
+            _checked_device("devices.listed", name)
 
     def _check_names(self) -> None:
         for server in self.names.servers:
@@ -192,6 +196,15 @@ def _checked(key: str, address: str) -> tuple[str, int]:
         return split_address(address, DEFAULT_PORT)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
+
+
+def _checked_device(key: str, address: str) -> None:
+    """As `_checked`; whoever is called motion-something is a device, in whatever domain."""
+    host, _, _ = address.partition(":")
+    name, _, _ = host.partition(".")
+    if host.isdecimal() or (name.lower().startswith(PREFIX) and identifier_of(name) is None):
+        raise ValueError(f"{key}: {address!r} is no device (motion-<number>)")
+    _checked(key, address)
 
 
 def identifier_of(name: str) -> int | None:
@@ -219,6 +232,8 @@ def is_host(text: str) -> bool:
 def split_address(address: str, default_port: int) -> tuple[str, int]:
     """Host and port of `host[:port]`, or ValueError."""
     host, colon, digits = address.partition(":")
+    if re.fullmatch(r"([A-Za-z0-9_-]*\.)*[0-9]+", host) and not is_ipv4(host):  # RFC 1123: no domain is a number
+        raise ValueError(f"{address!r} is no IPv4 address")
     port = int(digits) if re.fullmatch(r"[0-9]{1,5}", digits) else 0 if colon else default_port
     if not is_host(host) or not 1 <= port <= 65_535:
         raise ValueError(f"{address!r} is no address of the form host[:port]")
@@ -230,27 +245,42 @@ def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
     try:
         return msgspec.convert(tree, Settings)
     except msgspec.ValidationError as error:
-        text, _, path = str(error).partition(" - at `$")
-        key = path.rstrip("`").lstrip(".")
-        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        key, text = complaint_of(error, Settings)
         raise SettingsError(f"{file}: {key}: {text}" if key else f"{file}: {text}") from None
 
 
 def read_settings(file: Path) -> Settings:
     """Settings of an `sse.toml`, with its event folder made absolute; raises SettingsError."""
-    try:
-        tree = msgspec.toml.decode(file.read_bytes().removeprefix(codecs.BOM_UTF8))
-    except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from None
-    except RecursionError:
-        raise SettingsError(f"{file}: nested too deep") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from None
-    settings = convert_settings(tree, file)
+    settings = convert_settings(_read_toml(file), file)
     if not settings.event.folder:
         return settings
     folder = str((file.parent / settings.event.folder).resolve())
     return msgspec.structs.replace(settings, event=msgspec.structs.replace(settings.event, folder=folder))
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    text = ""
+    try:
+        text = text_of(file.read_bytes())
+        tree: dict[str, Any] = msgspec.toml.decode(text)
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except RecursionError:
+        raise SettingsError(f"{file}: nested too deep") from None
+    except NotUtf8 as error:
+        raise SettingsError(f"{file}: {error}") from None
+    except msgspec.DecodeError as error:
+        raise SettingsError(f"{file}: {_with_its_line(str(error), text)}") from None
+    return tree
+
+
+def _with_its_line(message: str, text: str) -> str:
+    """What the parser says, behind the number of the line, and what stands there; of the end it is the last one."""
+    lines = text.rstrip().split("\n")
+    what, _, place = message.partition(" (at ")
+    number = re.match(r"line (\d+)", place)
+    line = min(int(number[1]), len(lines)) if number else len(lines)
+    return f"line {line}: {what}: {lines[line - 1].strip()[:SHOWN]!r}"
 
 
 def differences(old: Settings, new: Settings) -> Iterator[str]:

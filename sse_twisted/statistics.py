@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -62,39 +63,20 @@ class Statistics:
         self.registry = registry = CollectorRegistry()
         self._fleet = fleet
         self._longest = 0.0  # s, of all delays
-        self._rounds = Histogram(
-            "sse_round_duration_seconds",
-            "How long the beginning of a round kept the reactor.",
-            ["service"],
-            buckets=TURN,
-            registry=registry,
-        )
-        self._requests = Histogram(
-            "sse_request_duration_seconds",
-            "Requests to devices, from the wait for the one connection to the last byte.",
-            ["kind", "outcome"],
-            buckets=REQUEST,
-            registry=registry,
-        )
-        self._received = Counter("sse_received_bytes", "Bytes of answers received from devices.", registry=registry)
-        self._tracks = Counter("sse_tracks", "Tracks fetched, by outcome.", ["outcome"], registry=registry)
-        self._retries = Counter("sse_retries", "Devices looked at again after a failure.", registry=registry)
-        self._failures = Counter(
-            "sse_failures", "Tracks and inspections that failed, by reason.", ["reason"], registry=registry
-        )
-        self._steps = Histogram(
-            "sse_stage_duration_seconds",
-            "How long devices were in a stage that has ended.",
-            ["stage"],
-            buckets=STEP,
-            registry=registry,
-        )
-        self._delay = Histogram(
-            "sse_reactor_delay_seconds", "How late a timer of the reactor was.", buckets=TURN, registry=registry
-        )
-        self._longest_delay = Gauge(
-            "sse_reactor_longest_delay_seconds", "The latest that a timer of the reactor was.", registry=registry
-        )
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        meaning = "How long the beginning of a round kept the reactor."
+        self._rounds = histogram("sse_round_duration_seconds", meaning, ["service"], buckets=TURN)
+        meaning = "Requests to devices, from the wait for the one connection to the last byte."
+        self._requests = histogram("sse_request_duration_seconds", meaning, ["kind", "outcome"], buckets=REQUEST)
+        self._received = counter("sse_received_bytes", "Bytes of answers received from devices.")
+        self._tracks = counter("sse_tracks", "Tracks fetched, by outcome.", ["outcome"])
+        self._retries = counter("sse_retries", "Devices looked at again after a failure.")
+        self._failures = counter("sse_failures", "Tracks and inspections that failed, by reason.", ["reason"])
+        meaning = "How long devices were in a stage that has ended."
+        self._steps = histogram("sse_stage_duration_seconds", meaning, ["stage"], buckets=STEP)
+        self._delay = histogram("sse_reactor_delay_seconds", "How late a timer of the reactor was.", buckets=TURN)
+        meaning = "The latest that a timer of the reactor was."
+        self._longest_delay = Gauge("sse_reactor_longest_delay_seconds", meaning, registry=registry)
         for outcome in Outcome:
             self._tracks.labels(str(outcome))
         for reason in REASONS.values():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,13 @@ class Options(command_line.Options):
             self.settings = Settings()
             return
         self.settings = _settings(self)
+        folder = EventFolder(Path(self.settings.event.folder))
         with self.acting_as_the_daemon():
             if self["check"]:
-                mistakes = check(EventFolder(Path(self.settings.event.folder)), self.settings, self["config"], print)
-                sys.exit(1 if mistakes else 0)
-            check_event_folder(Path(self.settings.event.folder))
+                sys.exit(1 if check(folder, self.settings, self["config"], time.time(), print) else 0)
+            check_event_folder(folder.root)
             if self.access.ssh:
-                _check_host_key(EventFolder(Path(self.settings.event.folder)))
+                _check_host_key(folder)
 
 
 def access(options: Options) -> Access:

@@ -10,6 +10,7 @@ from sse_twisted.fleet import TrackGlance
 from sse_twisted.motion.errors import one_line
 from sse_twisted.motion.messages import Listing
 from sse_twisted.results.service import Held
+from sse_twisted.words import counted, lacking
 
 
 @frozen
@@ -59,16 +60,15 @@ def give_verdict(
     first time, `paused` that somebody asked for a pause; `retry_after` is in s.
     """
     missing = tuple(track.name for track in standing.missing)
+    count = lacking(len(missing), standing.wanted)
     if missing and paused:
-        reason = f"{len(missing)} of {standing.wanted} tracks missing, {paused}"
-        return Verdict(False, reason, missing, paused=True)
+        return Verdict(False, f"{count}, {paused}", missing, paused=True)
     if missing:
         track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
-        reason = f"{len(missing)} of {standing.wanted} tracks missing ({why})"
-        return Verdict(False, reason, missing, retry_after)
+        return Verdict(False, f"{count} ({why})", missing, retry_after)
     if standing.unreadable:
-        entries = f"{standing.unreadable} {'entry' if standing.unreadable == 1 else 'entries'}"
+        entries = counted(standing.unreadable, "entry", "entries")
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))

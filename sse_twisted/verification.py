@@ -9,6 +9,7 @@ from attrs import frozen
 from sse_twisted.motion.messages import LISTING_EXTRA, OAO, LogEntry
 from sse_twisted.tracks.header import Header
 from sse_twisted.tracks.integrity import Integrity
+from sse_twisted.words import counted
 
 HEADER_IDENTIFIER = 4  # offset in bytes; see tracks.oao
 HEADER_START = 16
@@ -63,7 +64,7 @@ def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
     if (claim := _other_claim(integrity.header, log)) is not None:
         return Judgement(Outcome.UNVERIFIED, f"its header has another {claim} than the listing")
     if integrity.unknown:
-        return Judgement(Outcome.UNVERIFIED, f"{integrity.unknown:,} frames of an unknown kind")
+        return Judgement(Outcome.UNVERIFIED, f"{counted(integrity.unknown, 'frame')} of an unknown kind")
     return Judgement(Outcome.VERIFIED)
 
 

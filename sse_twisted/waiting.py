@@ -9,7 +9,7 @@ from twisted.internet.defer import DeferredSemaphore
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.in_force import InForce
 from sse_twisted.past.history import Happening
-from sse_twisted.words import duration, size
+from sse_twisted.words import duration, lacking, size
 
 
 def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, happenings: Sequence[Happening]) -> str:
@@ -19,11 +19,7 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
         case Stage.ABSENT | Stage.GONE if device.oddity:
             return f"is on, but does not answer as it should ({device.oddity}): restart it{_lost(device)}"
         case Stage.ABSENT:
-            heard = [happening.text for happening in happenings if happening.level != "debug"]
-            last = f"; last heard: {heard[-1]}" if heard else ""
-            if device.left_early:
-                return f"was here, and is looked for every {in_force.settings.scan.interval:g} s - {device.left_early}"
-            return f"not seen yet, looked for every {in_force.settings.scan.interval:g} s{last}"
+            return _absent(device, in_force, happenings)
         case Stage.CONNECTED:
             return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"
         case Stage.INSPECTING:
@@ -36,18 +32,32 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
         case Stage.ATTENTION:
             return f"must stay connected - {device.reason}; {_retry(device, now, in_force, disk_trouble)}"
         case Stage.GONE:
-            return f"gone for {since}, {_left(device)}"
+            is_settled = device.left_early or in_force.is_same_day(device.since, now)
+            today = "" if is_settled else f"not seen today, {_looked_for(in_force)}; "
+            return f"{today}gone for {since}, {_left(device)}"
+
+
+def _absent(device: Device, in_force: InForce, happenings: Sequence[Happening]) -> str:
+    if device.left_early:
+        return f"was here, and is {_looked_for(in_force)} - {device.left_early}"
+    heard = [happening.text for happening in happenings if happening.level != "debug"]
+    last = f"; last heard: {heard[-1]}" if heard else ""
+    return f"not seen yet, {_looked_for(in_force)}{last}"
+
+
+def _looked_for(in_force: InForce) -> str:
+    return f"looked for every {in_force.settings.scan.interval:g} s"
 
 
 def _download(device: Device, since: str, in_force: InForce) -> str:
-    count = f"{len(device.missing)} of {device.wanted} tracks missing"
+    count = lacking(len(device.missing), device.wanted)
     if device.downloading:
         return f"the download of {device.downloading}, {size(device.received)} so far; {count}"
     return f"its turn to download for {since}; {count}{_crowd(in_force.limits.downloads)}"
 
 
 def _crowd(semaphore: DeferredSemaphore) -> str:
-    return f"; {len(semaphore.waiting)} wait, {semaphore.limit} at once" if semaphore.waiting else ""
+    return f"; {len(semaphore.waiting)} waiting, {semaphore.limit} at once" if semaphore.waiting else ""
 
 
 def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> str:

@@ -18,3 +18,13 @@ def size(count: float) -> str:
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
     return f"{count / 1000:.0f} KB"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """As "1 track" or "1,204 tracks"; `many` where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def lacking(missing: int, wanted: int) -> str:
+    """How many tracks are missing of those that are wanted."""
+    return f"{missing} of {counted(wanted, 'track')} missing"

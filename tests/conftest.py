@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import gc
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -34,6 +36,16 @@ def event(tmp_path: Path) -> Iterator[VirtualEvent]:
     yield event
     if event.collector is not None:
         event.stop()
+
+
+@pytest.fixture
+def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime.timezone]:
+    """A laptop whose clock is set to a zone 3.5 hours west of Greenwich."""
+    monkeypatch.setenv("TZ", "XXX3:30")
+    time.tzset()
+    yield datetime.timezone(datetime.timedelta(hours=-3.5))
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

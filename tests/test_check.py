@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from sse_twisted.check import check
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.settings import Settings, convert_settings
+from sse_twisted.words import counted
 
+NOW = datetime.datetime(2022, 10, 17, 12, tzinfo=datetime.UTC).timestamp()
+DAY = 86_400
 HEADING = "Motion ID,Start Date,End Date,File ID,First Name,Family Name\n"
 
 
@@ -29,17 +33,19 @@ def roster(root: Path, *rows: str) -> Path:
 
 def checked(root: Path, settings: Settings | None = None) -> tuple[int, list[str]]:
     lines: list[str] = []
-    count = check(EventFolder(root), settings or settings_with(), "sse.toml", lines.append)
+    count = check(EventFolder(root), settings or settings_with(), "sse.toml", NOW, lines.append)
     mistakes = [line.removeprefix("mistake: ") for line in lines if line.startswith("mistake: ")]
     assert len(mistakes) == count
-    assert lines[-1] == (f"{count} mistakes" if count else "no mistakes")
+    found = counted(count, "mistake") if count else "no mistakes"
+    remarked = len([line for line in lines if line.startswith("remark: ")])
+    assert lines[-1] == (f"{found}, {counted(remarked, 'remark')}" if remarked else found)
     assert all(line.isprintable() for line in lines)
     return count, mistakes
 
 
-def plan(root: Path, settings: Settings | None = None) -> dict[str, str]:
+def plan(root: Path, settings: Settings | None = None, now: float = NOW) -> dict[str, str]:
     lines: list[str] = []
-    check(EventFolder(root), settings or settings_with(), None, lines.append)
+    check(EventFolder(root), settings or settings_with(), None, now, lines.append)
     return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
 
 
@@ -126,9 +132,9 @@ def test_a_missing_event_folder_is_a_mistake(tmp_path: Path) -> None:
     assert not root.exists()
 
 
-def remarks(root: Path, settings: Settings) -> list[str]:
+def remarks(root: Path, settings: Settings, now: float = NOW) -> list[str]:
     lines: list[str] = []
-    check(EventFolder(root), settings, None, lines.append)
+    check(EventFolder(root), settings, None, now, lines.append)
     return [line.removeprefix("remark: ") for line in lines if line.startswith("remark: ")]
 
 
@@ -146,6 +152,45 @@ def test_a_roster_can_be_checked_while_a_collector_works(tmp_path: Path) -> None
     assert f"is in use by another collector (process {os.getpid()} on " in remark
 
 
+def test_how_many_are_expected_today_is_said_and_the_days_of_the_roster(tmp_path: Path) -> None:
+    roster(
+        tmp_path,
+        "601,2022-10-15,2022-10-21,A,Ann,Other",
+        "602,2022-10-17,2022-10-17,B,Bob,Other",
+        "602,2022-10-17,2022-10-18,C,Cy,Other",
+        "603,2022-10-18,2022-10-23,D,Di,Other",
+    )
+    event = {"first_day": "2022-10-16", "last_day": "2022-10-17"}
+    lines: list[str] = []
+    check(EventFolder(tmp_path), settings_with(event=event), None, NOW, lines.append)
+    assert "               4 assignments of 3 devices, 2022-10-15 to 2022-10-23" in lines
+    assert "today:         2022-10-17: 2 devices expected by the roster" in lines
+    assert plan(tmp_path, now=NOW + 5 * DAY)["today"] == "2022-10-22: 1 device expected by the roster"
+    just_before_midnight = NOW + 11 * 3600 - 1  # an hour behind the event
+    assert plan(tmp_path, now=just_before_midnight)["today"].startswith("2022-10-17")
+    assert plan(tmp_path, now=just_before_midnight + 1)["today"].startswith("2022-10-18")
+
+
+def test_a_roster_of_last_year_is_remarked_and_one_of_next_week_is_not(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,A,Ann,Other", "602,2022-10-15,2022-10-19,B,Bob,Other")
+    settings = settings_with(**ASKING)
+    for early in (NOW - 7 * DAY, NOW, NOW + 4 * DAY):
+        assert remarks(tmp_path, settings, early) == []
+    assert plan(tmp_path, settings, NOW - 7 * DAY)["today"] == "2022-10-10: 0 devices expected by the roster"
+    for late, today in ((NOW + 5 * DAY, "2022-10-22"), (NOW + 365 * DAY, "2023-10-17")):
+        said = f"the roster ends on 2022-10-21, and today is {today}: are roster and clock right?"
+        assert remarks(tmp_path, settings, late) == [said]
+    assert plan(tmp_path, settings, NOW + 365 * DAY)["today"] == "2023-10-17: 0 devices expected by the roster"
+
+
+def test_days_of_the_configuration_that_are_past_are_remarked(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,A,Ann,Other")
+    settings = settings_with(**ASKING, event={"first_day": "2022-10-15", "last_day": "2022-10-16"})
+    said = "the event ends on 2022-10-16 (event.last_day), and today is 2022-10-17: no later track is collected"
+    assert remarks(tmp_path, settings) == [said]
+    assert checked(tmp_path, settings) == (0, [])
+
+
 def test_that_nobody_can_be_asked_for_names_is_remarked_if_there_are_any(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("10.0.0.1 motion-601\n")
@@ -153,7 +198,7 @@ def test_that_nobody_can_be_asked_for_names_is_remarked_if_there_are_any(tmp_pat
     roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["10.0.0.2"]})) == []
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["motion-602", "gps.lan"]})) == [
-        "there is no name server, and 2 devices are to be found by name: motion-602, gps.lan"
+        "there is no name server to find 2 devices by name: motion-602, gps.lan"
     ]
     assert checked(tmp_path) == (0, [])
 

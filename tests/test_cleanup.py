@@ -6,6 +6,7 @@ from sse_twisted.fleet import Stage
 from sse_twisted.motion.connections import Address
 from sse_twisted.settings import Cleanup, Downloads, Settings
 from sse_twisted.simulator.faults import parse_fault
+from sse_twisted.words import lacking
 from tests.event import MORNING, VirtualEvent, log_of
 
 HOUR = 3_600_000  # ms
@@ -85,7 +86,7 @@ def test_a_device_waiting_for_its_retry_is_noticed_when_it_goes(event: VirtualEv
     event.start()
     event.until("retry 5 in 32 s")
     event.leave(601)
-    assert event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing", 16)
+    assert event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing", 16)
 
 
 def test_one_that_left_early_is_forgiven_once_it_is_collected(event: VirtualEvent) -> None:
@@ -96,7 +97,7 @@ def test_one_that_left_early_is_forgiven_once_it_is_collected(event: VirtualEven
     event.until("must stay connected")
     event.leave(601)
     event.until("left too early")
-    assert "1 of 1 tracks missing" in event.known(601).left_early
+    assert "1 of 1 track missing" in event.known(601).left_early
     device.clear_faults()
     event.arrive(601)
     event.until("can be disconnected")
@@ -129,7 +130,7 @@ def test_a_device_that_leaves_during_a_download_is_noticed(event: VirtualEvent, 
     event.until("queued")
     event.advance(2)
     event.leave(601)
-    assert event.until(f"ERROR motion-601 left too early - Sailor 601: {count} of {count} tracks missing", 50)
+    assert event.until(f"ERROR motion-601 left too early - Sailor 601: {lacking(count, count)}", 50)
 
 
 def test_a_device_that_comes_back_elsewhere_is_collected_there(event: VirtualEvent) -> None:

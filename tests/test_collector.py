@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import errno
 from collections.abc import Callable
 from datetime import date
@@ -12,7 +13,7 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.roster_file import RosterService
-from sse_twisted.settings import Detection, Devices, Event, Filters, Scan, Settings, SettingsError
+from sse_twisted.settings import Detection, Devices, Event, Expected, Filters, Scan, Settings, SettingsError
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
 
@@ -30,6 +31,32 @@ def test_a_lower_filter_is_applied_to_what_was_skipped(event: VirtualEvent) -> N
     event.until("downloaded")
     assert event.ledger(601)["ABC601XYZ_601_20221017_090000.oao"]["status"] == "completed"
     event.stop()
+
+
+def test_times_of_the_log_that_are_not_those_of_the_board_are_said_to_be_so(
+    event: VirtualEvent, far_west: datetime.timezone
+) -> None:
+    collector = event.start()
+    said = (
+        "INFO Times in server.log are UTC-03:30, as of this computer; on the board they are UTC+01:00, as of the event"
+    )
+    assert event.said("Times in server.log") == [said]
+    event.write_roster()
+    event.advance(5)
+    event.settings = Settings(expected=Expected(timezone=-210))
+    collector.reload()
+    assert event.said("Times in server.log") == [said]
+    event.settings = Settings(expected=Expected(timezone=0))
+    collector.reload()
+    assert event.said("Times in server.log")[1:] == [said.replace("UTC+01:00", "UTC")]
+
+
+def test_times_of_the_log_need_no_word_where_they_are_those_of_the_event(
+    event: VirtualEvent, far_west: datetime.timezone
+) -> None:
+    event.settings = Settings(expected=Expected(timezone=-210))
+    event.start()
+    assert not event.said("Times in server.log")
 
 
 def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: VirtualEvent) -> None:
@@ -105,9 +132,9 @@ def test_the_end_says_what_is_not_collected(event: VirtualEvent) -> None:
     event.until("motion-601 must stay connected")
     event.until("motion-602 can be disconnected")
     event.stop()
-    missing = "1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
+    missing = "1 of 1 track missing (ABC601XYZ_601_20221017_090000.oao)"
     assert event.said(f"ERROR motion-601 is not collected - Sailor 601: {missing}")
-    assert event.lines[-1] == "INFO The collector stops: 1 devices collected since its start"
+    assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
 
 
 def test_a_track_of_the_original_is_taken_over_if_it_is_whole(event: VirtualEvent) -> None:

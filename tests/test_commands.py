@@ -148,7 +148,7 @@ class TestWhy:
         event.arrive(602, 603)
         event.advance(6)
         assert any("its turn to download" in commands.why(number) for number in (602, 603))
-        assert any("1 wait, 1 at once" in commands.why(number) for number in (602, 603))
+        assert any("1 waiting, 1 at once" in commands.why(number) for number in (602, 603))
 
 
 class TestRetry:
@@ -156,7 +156,7 @@ class TestRetry:
         device = event.servers[602].device
         device.add_fault(parse_fault("404")[0], path="/logs/")
         event.arrive(602)
-        event.until("motion-602 must stay connected - 1 of 1 tracks missing (refuses (HTTP 404)), retry 5 in 32 s")
+        event.until("motion-602 must stay connected - 1 of 1 track missing (refuses (HTTP 404)), retry 5 in 32 s")
         device.clear_faults()
         verdict = commands.retry(602)
         event.advance(1)
@@ -327,14 +327,14 @@ class TestForget:
         event.leave(602)
         event.until("motion-602 left too early")
         commands.forget(602)
-        assert "1 of 1 tracks missing" in event.known(602).left_early
+        assert "1 of 1 track missing" in event.known(602).left_early
 
 
 class TestPause:
     def test_no_track_is_begun_and_the_verdict_says_why(self, event: VirtualEvent, commands: Commands) -> None:
         commands.pause()
         event.arrive(602)
-        event.until("WARN motion-602 must stay connected - 1 of 1 tracks missing, downloads are paused")
+        event.until("WARN motion-602 must stay connected - 1 of 1 track missing, downloads are paused")
         event.advance(300)
         device = event.servers[602].device
         assert not [target for _, target in device.requests if target.startswith(b"/logs/")]
@@ -390,11 +390,11 @@ class TestWaive:
     ) -> None:
         gone.waive(602, "did not\nsail today")
         assert event.known(602).left_early == ""
-        line = "WARN motion-602 is waived - did not sail today (Sailor 602: 1 of 1 tracks missing"
+        line = "WARN motion-602 is waived - did not sail today (Sailor 602: 1 of 1 track missing"
         assert event.said(line)
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
-        assert event.lines[-1] == "INFO The collector stops: 1 devices collected since its start"
+        assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
 
     def test_one_who_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")

@@ -43,19 +43,19 @@ def test_absent_devices_that_nobody_expects_any_more_are_forgotten(fleet: Fleet)
 
 def test_what_is_forgotten_is_as_before_it_was_seen_but_for_its_alarm(fleet: Fleet) -> None:
     fleet.expect({601: "Ada Anchor"})
-    fleet.update(601, stage=Stage.GONE, battery=71, findings=("odd",), left_early="1 of 1 tracks missing")
+    fleet.update(601, stage=Stage.GONE, battery=71, findings=("odd",), left_early="1 of 1 track missing")
     seen: list[Device] = []
     fleet.observe(lambda before, after: seen.append(after))
     fleet.forget(601)
     assert seen == [fleet[601]]
-    assert fleet[601] == Device(601, "Ada Anchor", Stage.GONE, 7.0, left_early="1 of 1 tracks missing")
+    assert fleet[601] == Device(601, "Ada Anchor", Stage.GONE, 7.0, left_early="1 of 1 track missing")
 
 
 def test_what_somebody_still_had_who_is_forgotten_while_he_is_here_is_kept_whoever_is_expected(fleet: Fleet) -> None:
     fleet.update(601, stage=Stage.ATTENTION, battery=71)
-    fleet.forget(601, "1 of 1 tracks missing")
+    fleet.forget(601, "1 of 1 track missing")
     fleet.expect({602: "Bo"})
-    assert fleet[601] == Device(601, since=7.0, left_early="1 of 1 tracks missing")
+    assert fleet[601] == Device(601, since=7.0, left_early="1 of 1 track missing")
     assert {device.identifier for device in fleet} == {601, 602}
 
 

@@ -38,8 +38,8 @@ class TestForgotten:
         event.leave(601)
         commands.forget(601)
         assert (event.known(601).stage, event.known(601).is_collected) == (Stage.ABSENT, False)
-        assert commands.why(601).startswith("was here, and is looked for every 2 s - Sailor 601: 1 of 1 tracks missing")
-        event.until(f"ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing ({TRACK})", 30)
+        assert commands.why(601).startswith("was here, and is looked for every 2 s - Sailor 601: 1 of 1 track missing")
+        event.until(f"ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing ({TRACK})", 30)
         assert event.known(601).stage is Stage.GONE
         event.advance(60)
         assert len(event.said("left too early")) == 1
@@ -99,7 +99,7 @@ class TestForgotten:
         event.leave(601)
         commands.forget(601)
         event.stop()
-        assert event.said(f"ERROR motion-601 is not collected - Sailor 601: 1 of 1 tracks missing ({TRACK})")
+        assert event.said(f"ERROR motion-601 is not collected - Sailor 601: 1 of 1 track missing ({TRACK})")
         event.lines.clear()
         event.start()
         event.until("motion-601 left too early, before this start")
@@ -117,7 +117,7 @@ class TestForgotten:
         collector.commands.forget(601)
         event.advance(80)
         (line,) = event.said("left too early")
-        assert line.endswith(f"Sailor 601: 1 of 1 tracks missing ({TRACK})")
+        assert line.endswith(f"Sailor 601: 1 of 1 track missing ({TRACK})")
         assert not collector.scanner.visits
 
 

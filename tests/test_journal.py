@@ -63,16 +63,6 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made.journal.stopService()
 
 
-@pytest.fixture
-def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime.timezone]:
-    """A laptop whose clock is set to a zone 3.5 hours west of Greenwich."""
-    monkeypatch.setenv("TZ", "XXX3:30")
-    time.tzset()
-    yield datetime.timezone(datetime.timedelta(hours=-3.5))
-    monkeypatch.undo()
-    time.tzset()
-
-
 def test_lines_are_of_the_form_that_the_original_wrote(desk: Desk) -> None:
     desk.log.info("{device} is connected", device="motion-653")
     desk.log.emit(LogLevel.warn, "{device} firmware is not approved ({name})", device="motion-653", name="3232 Release")

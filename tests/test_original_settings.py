@@ -167,6 +167,11 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, torn: bytes) -> None:
     assert complaint(written(tmp_path, torn)).startswith("no JSON")
 
 
+def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path) -> None:
+    text = '{\n "Comment": "x",\n "Event": "Zoë"\n}\n'
+    assert complaint(written(tmp_path, text.encode("cp1252"))) == "no JSON: line 3: byte 0xeb is no UTF-8"
+
+
 def test_an_object_of_any_depth_is_refused(tmp_path: Path) -> None:
     for depth in range(700, 1000, 5):
         assert complaint(written(tmp_path, b'{"a":' * depth + b"1" + b"}" * depth))

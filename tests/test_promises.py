@@ -168,7 +168,7 @@ class TestAFileAtItsFinalNameIsWhole:
         assert event.tracks() == {}
         event.lines.clear()
         event.start()
-        event.until("1 tracks were cut off by the end of an earlier run")
+        event.until("1 track cut off by the end of an earlier run")
         event.until("can be disconnected")
         assert list(event.tracks().values()) == [device.logs[0].content]
         event.stop()
@@ -229,7 +229,7 @@ class TestNothingIsLost:
         event.start()
         event.until("must stay connected")
         event.leave(601)
-        lost = f"ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing ({NAME})"
+        lost = f"ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing ({NAME})"
         event.until(lost)
         event.stop()
         assert len(event.said(lost)) == 2

@@ -122,7 +122,7 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
     program.kill(number)
     assert await program.ends(END_WITHIN) == (0 if number == signal.SIGTERM else -number)
     program = await afternoon.start()
-    await program.says("motion-602 left too early, before this start - Sailor 602: 1 of 1 tracks missing")
+    await program.says("motion-602 left too early, before this start - Sailor 602: 1 of 1 track missing")
     after = {identifier: await afternoon.device(identifier) for identifier in (601, 602, 603)}
     for identifier, device in after.items():
         tile, was = device["tile"], before[identifier]["tile"]
@@ -132,7 +132,7 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
         said = [each for each in before[identifier]["events"] if each["level"] != "debug"]
         await afternoon.recalls(identifier, said)
     assert after[601]["visits"][0]["verdict"] == "can be disconnected"
-    assert after[603]["tile"]["waived"].startswith("fell into the water (Sailor 603: 1 of 1 tracks missing")
+    assert after[603]["tile"]["waived"].startswith("fell into the water (Sailor 603: 1 of 1 track missing")
     assert "fell into the water" in await afternoon.page(603)
     assert "motion-603 left too early, before" not in program.output
     afternoon.event.devices[602].clear_faults()

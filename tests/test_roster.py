@@ -76,7 +76,16 @@ def test_blank_lines_before_the_heading_are_passed_over(start: str) -> None:
 def test_the_code_page_of_windows_is_read_and_said() -> None:
     roster = parse_roster(f"{HEADING}\n{ROW.replace('Ann', 'Zoë')}\n".encode("cp1252"))
     assert [assignment.sailor for assignment in roster.assignments] == ["Zoë Other"]
-    assert mistakes(roster) == [(1, "not UTF-8: read as Windows-1252")]
+    assert mistakes(roster) == [(2, "not UTF-8: the file is read as Windows-1252")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(end: str, mark: bytes) -> None:
+    rows = [ROW.replace("601", str(number)) for number in range(601, 612)]
+    rows[9] = rows[9].replace("Ann", "Zoë")
+    data = end.join([HEADING, *rows, ""]).encode("cp1252")
+    assert [line for line, _ in mistakes(parse_roster(mark + data))] == [11]
 
 
 def test_a_quoted_name_may_have_commas_and_line_breaks_but_a_message_has_none() -> None:
@@ -187,6 +196,17 @@ def test_a_quote_that_is_never_closed_does_not_hide_the_lines_behind_it_in_silen
     assert len(roster.identifiers) == 29 or mistakes(roster)
 
 
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("name", ['"Ann', '"Ann "the fast""'])
+def test_the_line_whose_quotes_do_not_match_is_the_one_that_is_said(name: str, blank: int) -> None:
+    rows = [ROW.replace("601", str(number)) for number in range(601, 631)]
+    rows[9] = rows[9].replace("Ann", name)
+    roster = parse_roster("\n".join(["\n" * blank + HEADING, *rows, ""]).encode())
+    (mistake,) = mistakes(roster)
+    assert mistake[0] == 11 + blank
+    assert mistake[1].startswith("quotes don't match (")
+
+
 def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence() -> None:
     rows = [HEADING, *(ROW.replace("601", str(number)) for number in range(601, 630))]
     text = "".join(f'"{row}"\n'.replace(",", '","') for row in rows).replace('"Ann"', '"Ann "the fast""', 1)
@@ -207,8 +227,10 @@ def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence
         (b"Motion ID,Start Date,End Date,File ID,Motion ID\n", "line 1: two columns 'Motion ID'"),
         (f"{HEADING}\n".encode("utf-16"), "line 1: no column"),
         (b"\0\0\0\0", "line 1: no column"),
+        (b"\n\nMotion ID\n", "line 3: no column"),
+        (b'\n"Motion ID', "line 2: no column"),
         (b"PK\x03\x04\x14\0\x06\0", "line 1: no column"),
-        (f"{HEADING}\n{ROW}\n".encode() + b'601,"' + b"x" * 200_000, "line 2: field larger than field limit"),
+        (f"{HEADING}\n{ROW}\n".encode() + b'601,"' + b"x" * 200_000, "line 3: field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_roster_says_why(data: bytes, why: str) -> None:

@@ -151,7 +151,7 @@ def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: V
     assert not event.said("roster can't be read")
     assert len(event.said("There is no roster")) == 1
     event.person(601)
-    assert event.until("Roster: 1 assignments of 1 devices")
+    assert event.until("Roster: 1 assignment of 1 device")
 
 
 def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualEvent) -> None:
@@ -160,4 +160,4 @@ def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualE
     event.settings = Settings(devices=Devices(listed=("motion-601",)))
     event.start()
     event.until("ERROR The roster can't be read (line 1: no column")
-    assert event.said("only the 1 devices of the configuration are expected")
+    assert event.said("nobody but the 1 device of the configuration is expected")

@@ -187,7 +187,7 @@ def test_a_number_of_another_type_is_refused_by_its_key(tmp_path: Path, value: s
         ("[names]\ncatch_all = ['10.0.0.1', 5]", "names.catch_all[1]: Expected `str`, got `int`"),
         ("[downloads]\nfirst_retry = 61", "downloads.last_retry is shorter than downloads.first_retry"),
         ("[expected]\nfirmwares = 'x'", "expected.firmwares: Expected `array`, got `str`"),
-        ("[log]\nfile = 'loud'", "log.file: Invalid enum value 'loud'"),
+        ("[log]\nfile = 'loud'", "log.file: 'loud' is none of debug, "),
         ("[log]\nconsole = 20", "log.console: Expected `str`, got `int`"),
     ],
 )
@@ -210,6 +210,40 @@ def test_toml_without_end_is_refused(tmp_path: Path) -> None:
     assert complaint(written(tmp_path, b"a = " + b"[" * 100_000))
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[scan]\ninterval =", "line 2: Invalid value: 'interval ='"),
+        ("[scan]\ninterval = 1\ninterval = 2", "line 3: Cannot overwrite a value: 'interval = 2'"),
+        ("[scan]\ninterval = 1\n[scan]", "line 3: Cannot declare ('scan',) twice: '[scan]'"),
+        ("[devices]\nlisted = [\n  'motion-470',", "line 3: Invalid value: \"'motion-470',\""),
+    ],
+)
+def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path, text: str, expected: str, end: str) -> None:
+    assert complaint(written(tmp_path, text + end)) == expected
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path, mark: bytes) -> None:
+    text = "[event]\n" + "# a line\n" * 9 + "folder = 'Zoë'\n# the end\n"
+    assert complaint(written(tmp_path, mark + text.encode("cp1252"))) == "line 11: byte 0xeb is no UTF-8"
+
+
+def test_a_word_that_is_not_allowed_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    allowed = "'loud' is none of debug, info, warning, error, critical"
+    for key in ("log.console", "log.file"):
+        assert complaint(with_key(tmp_path, key, "'loud'")) == f"{key}: {allowed}"
+
+
+def test_an_unknown_key_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    assert complaint(with_key(tmp_path, "detection.limits", 5)).endswith(
+        "unknown field `limits`; it has limit, timeout"
+    )
+    tables = "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, web, log"
+    assert complaint(written(tmp_path, "scann = 5")).endswith(f"unknown field `scann`; it has {tables}")
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     assert complaint(tmp_path / "none.toml") == "No such file or directory"
     assert complaint(tmp_path) == "Is a directory"
@@ -220,6 +254,27 @@ def test_a_name_server_is_given_by_its_address(tmp_path: Path) -> None:
     """A name would be refused by the socket at each look-up of each device, in each round."""
     for server in ("router", "router.lan:53", "10.0.0", "10.0.0.256", "1.2.3.4.5"):
         assert complaint(with_key(tmp_path, "names.servers", [server])).startswith("names.servers: ")
+
+
+@pytest.mark.parametrize("name", ["motion-xx", "Motion-6O1", "motion-0", "motion-0601:80", "motion-x.lan", "601"])
+def test_a_device_that_has_no_number_can_not_be_listed(tmp_path: Path, name: str) -> None:
+    expected = f"{name!r} is no device (motion-<number>)"
+    assert complaint(with_key(tmp_path, "devices.listed", ["motion-601", name])) == f"devices.listed: {expected}"
+    addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{name}'")
+    assert complaint(addresses) == f"devices.addresses.motion-601: {expected}"
+
+
+@pytest.mark.parametrize("address", ["300.1.1.1", "10.0.0", "10.0.0.1.2:80", "10.0.0.01", "10..0.1", "gps.1"])
+def test_an_address_that_can_not_be_is_no_name_either(tmp_path: Path, address: str) -> None:
+    expected = f"{address!r} is no IPv4 address"
+    assert complaint(with_key(tmp_path, "devices.listed", [address])) == f"devices.listed: {expected}"
+    addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{address}'")
+    assert complaint(addresses) == f"devices.addresses.motion-601: {expected}"
+
+
+def test_devices_may_be_listed_by_number_by_any_name_or_by_address(tmp_path: Path) -> None:
+    listed = ("motion-470", "MOTION-7", "motion-601.lan:8080", "gps", "gps-2.home.arpa", "601.lan", "10.0.0.1:8080")
+    assert read_settings(with_key(tmp_path, "devices.listed", listed)).devices.listed == listed
 
 
 def test_search_domains_may_have_several_labels_or_be_none(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import Commands
+from sse_twisted.commands import CommandError, Commands
 from sse_twisted.console import tables
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import DeviceReport, Semaphore, TrackReport
+from sse_twisted.words import counted
 
 READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores")
 ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")
@@ -30,6 +31,34 @@ class Shown:
         return self.text
 
 
+class Command:
+    """Does something when it is called; without brackets it says how that is done."""
+
+    def __init__(self, do: Callable[..., object]) -> None:
+        self._do = do
+        self._signature = inspect.signature(do)
+        self.meaning = inspect.getdoc(do) or ""
+
+    @property
+    def usage(self) -> str:
+        """As "tracks([day])"."""
+        parameters = self._signature.parameters.values()
+        takes = (each.name if each.default is each.empty else f"[{each.name}]" for each in parameters)
+        return f"{self._do.__name__}({', '.join(takes)})"
+
+    def __repr__(self) -> str:
+        purpose, _, _ = self.meaning.partition("\n")
+        return f"{self.usage}: {purpose}"
+
+    def __call__(self, *values: object, **named: object) -> object:
+        """Do it; raises CommandError if it takes something else."""
+        try:
+            self._signature.bind(*values, **named)
+        except TypeError as error:
+            raise CommandError(f"it is {self.usage}: {error}") from None
+        return self._do(*values, **named)
+
+
 class View:
     """Shows itself anew each time: no call is needed."""
 
@@ -40,7 +69,7 @@ class View:
     def __repr__(self) -> str:
         return self._show()
 
-    def __call__(self) -> View:
+    def __call__(self, *_: object, **__: object) -> View:
         """Itself, for those who type the brackets all the same."""
         return self
 
@@ -76,8 +105,8 @@ class Namespace:
             ),
             "settings": View(lambda: tables.settings_text(commands.settings), "The settings in force."),
         }
-        methods = {name: getattr(self, name) for name in (*READING, *ACTING) if name not in views}
-        return {"__name__": "__console__", "__doc__": None, **self._live, **methods, **views, "help": self.help}
+        methods = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "help") if name not in views}
+        return {"__name__": "__console__", "__doc__": None, **self._live, **methods, **views}
 
     @property
     def greeting(self) -> str:
@@ -95,8 +124,8 @@ class Namespace:
         """Tell what a name is; without one, which names there are."""
         if thing is None:
             print(self.greeting)
-        elif inspect.ismethod(thing) and thing.__self__ is self:
-            print(f"{thing.__name__}({', '.join(inspect.signature(thing).parameters)})\n\n{inspect.getdoc(thing)}")
+        elif isinstance(thing, Command):
+            print(f"{thing.usage}\n\n{thing.meaning}")
         elif isinstance(thing, View):
             print(thing.__doc__)
         else:
@@ -122,7 +151,7 @@ class Namespace:
         chosen = self._commands.today if day is None else day
 
         def show(tracks: tuple[TrackReport, ...]) -> Shown:
-            return Shown(f"{len(tracks)} tracks of {chosen}\n{tables.tracks_table(tracks)}", tracks)
+            return Shown(f"{counted(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
 
         return self._commands.tracks(chosen).addCallback(show)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -12,23 +14,35 @@ from sse_twisted.motion.errors import one_line
 from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport
 from sse_twisted.settings import Settings
 from sse_twisted.statistics import Figures
-from sse_twisted.words import duration, size
+from sse_twisted.words import counted, duration, size
 
 WIDTH = 100
 GAP = "  "
+NARROWEST = 12  # columns of a text that goes on below itself
+LONGEST = 2000  # characters of one text
 SAILOR = 20  # columns
 
 
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as they must be; the last one is cut where the screen ends. Numbers stand to the right."""
-    lines = [tuple(heading), *(tuple(map(one_line, row)) for row in rows)]
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, whole: bool = False) -> str:
+    """Columns as wide as they must be; numbers stand to the right.
+
+    Where the screen ends the last one is cut, or if it is to be `whole` goes on below itself.
+    """
+    lines = [tuple(heading), *((*map(one_line, row[:-1]), _readable(row[-1])) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     right = [_is_numeric(column[1:]) for column in zip(*lines, strict=True)]
-    return "\n".join(_fit(GAP.join(map(_pad, line, widths, right))) for line in lines)
+    below = sum(len(GAP) + width for width in widths[:-1])
+    padded = (GAP.join(map(_pad, line, widths, right)) for line in lines)
+    return "\n".join(_wrapped(line, below) if whole else _fit(line) for line in padded)
+
+
+def _readable(text: str) -> str:
+    return one_line(text, LONGEST)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    return bool(cells) and all(cell[:1].isdigit() or not cell for cell in cells)
+    """Whether all are figures, with a unit perhaps, as far as there are any."""
+    return bool(cells) and all(re.fullmatch(r"[0-9][0-9.,/]*( ?[A-Za-z%]+)?", cell) or not cell for cell in cells)
 
 
 def _pad(cell: str, width: int, right: bool) -> str:
@@ -38,6 +52,19 @@ def _pad(cell: str, width: int, right: bool) -> str:
 def _fit(line: str, width: int = WIDTH) -> str:
     line = line.rstrip()
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _wrapped(line: str, below: int) -> str:
+    """All of a line: what has no room goes on below the column in which the last text of it begins."""
+    if len(line.rstrip()) <= WIDTH or below > WIDTH - NARROWEST:
+        return _fit(line)
+    return textwrap.fill(
+        line[below:],
+        WIDTH,
+        initial_indent=line[:below],
+        subsequent_indent=" " * below,
+        break_on_hyphens=False,
+    )
 
 
 def fleet_table(devices: Sequence[Device], now: float) -> str:
@@ -56,7 +83,7 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
         for device in devices
     )
     stages = (f"{count} {stage}" for stage in Stage if (count := sum(device.stage is stage for device in devices)))
-    return f"{table(heading, rows)}\n{len(devices)} devices: {', '.join(stages) or 'none'}"
+    return f"{table(heading, rows)}\n{counted(len(devices), 'device')}: {', '.join(stages) or 'none'}"
 
 
 def _finding(device: Device) -> str:
@@ -70,29 +97,38 @@ def _finding(device: Device) -> str:
 
 def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> str:
     """Everything about one device, its name first."""
-    return "\n".join(_fit(one_line(line)) for line in _device_lines(report, why, zone, now))
+    return "\n".join(_device_lines(report, why, zone, now))
 
 
 def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> Iterator[str]:
     device = report.device
-    yield f"{device.name}: {device.sailor or 'nobody'}, {device.stage} for {duration(now - device.since)}"
-    yield f"waits for  {why}"
-    battery = "unknown" if device.battery is None else f"{device.battery}%"
-    yield f"address    {device.address or 'unknown'}, battery {battery}"
-    for assignment in report.assignments:
-        days = f"{assignment.first_day} to {assignment.last_day}"
-        yield f"roster     {assignment.file_id} {assignment.sailor}, {days} (line {assignment.line})"
-    yield from (f"finding    {finding}" for finding in device.findings)
-    if device.left_incomplete:
-        yield f"alarm      {_finding(device)}"
-    yield from tracks_table(report.tracks).splitlines()
+    name = f"{device.name}: {device.sailor or 'nobody'}, {device.stage} for {duration(now - device.since)}"
+    yield _fit(_readable(name))
+    yield from (_beside(f"{subject:<9}", text) for subject, text in _facts(report, why))
+    yield tracks_table(report.tracks)
     if report.others:
         yield f"of another time, to be had by fetch({device.identifier}, name):"
-        yield from tracks_table(report.others).splitlines()
-    yield from (
-        f"{datetime.datetime.fromtimestamp(happening.time, zone):%H:%M:%S}  {happening.level:<8}  {happening.text}"
-        for happening in report.happenings
-    )
+        yield tracks_table(report.others)
+    for happening in report.happenings:
+        time = datetime.datetime.fromtimestamp(happening.time, zone)
+        yield _beside(f"{time:%H:%M:%S}  {happening.level:<8}", happening.text)
+
+
+def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
+    device = report.device
+    yield "waits for", why
+    battery = "unknown" if device.battery is None else f"{device.battery}%"
+    yield "address", f"{device.address or 'unknown'}, battery {battery}"
+    for assignment in report.assignments:
+        days = f"{assignment.first_day} to {assignment.last_day}"
+        yield "roster", f"{assignment.file_id} {assignment.sailor}, {days} (line {assignment.line})"
+    yield from (("finding", finding) for finding in device.findings)
+    if device.left_incomplete:
+        yield "alarm", _finding(device)
+
+
+def _beside(subject: str, text: str) -> str:
+    return _wrapped(subject + GAP + _readable(text), len(subject + GAP))
 
 
 def tracks_table(tracks: Sequence[TrackReport]) -> str:
@@ -110,13 +146,17 @@ def tracks_table(tracks: Sequence[TrackReport]) -> str:
         )
         for track in tracks
     )
-    return table(heading, rows) if tracks else "no tracks"
+    return table(heading, rows, whole=True) if tracks else "no tracks"
 
 
 def missing_table(missing: Sequence[Missing]) -> str:
     """One line for each device that is expected."""
     rows = ((f"motion-{one.identifier}", _fit(one_line(one.sailor), SAILOR), one.why) for one in missing)
-    return table(("device", "sailor", "waits for"), rows) if missing else "everybody expected today is collected"
+    return (
+        table(("device", "sailor", "waits for"), rows, whole=True)
+        if missing
+        else "everybody expected today is collected"
+    )
 
 
 def semaphores_table(semaphores: Sequence[Semaphore]) -> str:

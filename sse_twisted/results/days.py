@@ -97,32 +97,34 @@ def reconcile(
     }
     recorded = {number: _recorded(reports[number], dict(entries)) for number, entries in of_day.items()}
     short = short_tracks(recorded, expected)
-    carriers = _carriers(day, assignments)
     lines = []
-    for assignment in carriers.values():
-        number = assignment.identifier
+    for number, assignment in sorted(_carriers(day, assignments).items()):
         mine = [report for report in reports.get(number, ()) if not _is_unassigned(report)]
-        here = [report for report in mine if report.status == Status.COMPLETED]
-        missing = tuple(report.name for report in mine if report.status in (Status.QUEUED, Status.FAILED))
-        state, remark = _judge(number in seen, bool(here), missing, short.get(number), devices.get(number))
-        lines.append(
-            Line(
-                id=number,
-                sailor=assignment.sailor,
-                tally=assignment.tally,
-                file_id=assignment.file_id,
-                state=state,
-                tracks=tuple(report.name for report in here),
-                missing=missing,
-                hours=sum(report.hours for report in here),
-                km=sum(report.kilometres for report in here),
-                knots=max((report.knots for report in here), default=0.0),
-                measured=any(report.measured for report in here),
-                remark=remark or "; ".join(report.remark for report in here if report.remark),
-            )
-        )
+        lines.append(_line(assignment, mine, number in seen, short.get(number), devices.get(number)))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report))
-    return Day(day, tuple(sorted(lines, key=lambda line: line.id)), tuple(unassigned))
+    return Day(day, tuple(lines), tuple(unassigned))
+
+
+def _line(
+    assignment: Assignment, reports: list[TrackReport], seen: bool, short: str | None, device: Device | None
+) -> Line:
+    here = [report for report in reports if report.status == Status.COMPLETED]
+    missing = tuple(report.name for report in reports if report.status in (Status.QUEUED, Status.FAILED))
+    state, remark = _judge(seen, bool(here), missing, short, device)
+    return Line(
+        id=assignment.identifier,
+        sailor=assignment.sailor,
+        tally=assignment.tally,
+        file_id=assignment.file_id,
+        state=state,
+        tracks=tuple(report.name for report in here),
+        missing=missing,
+        hours=sum(report.hours for report in here),
+        km=sum(report.kilometres for report in here),
+        knots=max((report.knots for report in here), default=0.0),
+        measured=any(report.measured for report in here),
+        remark=remark or "; ".join(report.remark for report in here if report.remark),
+    )
 
 
 def count_days(

@@ -23,6 +23,7 @@ from sse_twisted.simulator.faults import FAULTS, Fault, parse_fault
 from sse_twisted.simulator.fleet import Berth, Plan, SimulatedFleet, sow_faults
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load
+from sse_twisted.words import counted
 
 T = TypeVar("T")
 
@@ -187,7 +188,7 @@ def _places(options: Options, count: int) -> Iterable[tuple[str, int]]:
     if not port:
         return [(interface, free) for free in free_ports(interface, count)]
     if port + count > 65_536:
-        raise ValueError(f"no {count} ports from {port} on")
+        raise ValueError(f"no {counted(count, 'port')} from {port} on")
     return [(interface, port + number) for number in range(count)]
 
 

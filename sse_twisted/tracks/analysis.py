@@ -19,6 +19,7 @@ from sse_twisted.tracks.integrity import Damage
 from sse_twisted.tracks.layout import FRAME_SIZE, Buffer
 from sse_twisted.tracks.oao import Track, decode
 from sse_twisted.tracks.session import Session, frequency_of, in_time, knots, session_of
+from sse_twisted.words import counted
 
 POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
 FEW_SATELLITES: Final = 9  # the fewest in a best of 13 real sessions
@@ -88,7 +89,7 @@ def analyse(data: Buffer) -> Analysis:
 
 
 def utc(milliseconds: int) -> str:
-    """A moment in ms UTC as text; one that no calendar has as its number."""
+    """A moment in ms UTC as text, behind which a finding says so; one that no calendar has as its number."""
     try:
         moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
     except (ValueError, OverflowError, OSError):
@@ -120,7 +121,7 @@ def _remarks_on_claims(claims: tuple[Claim, ...]) -> Iterator[str]:
             if rival is None or _boldness(claim) > _boldness(rival):
                 worst[claim.name] = claim
     for name, claim in worst.items():
-        at = f" at {utc(claim.second * 1000)}" if claim.second else ""
+        at = f" at {utc(claim.second * 1000)} UTC" if claim.second else ""
         nearest = "nothing" if claim.found is None else _figure(name, claim.found)
         limit = "at most" if claim.is_above else "at least"
         yield f"claims {_figure(name, claim.value)} ({name}){at}, its fixes give {limit} {nearest}"
@@ -146,7 +147,7 @@ def _remarks_on_accuracy(track: Track, session: Session | None) -> Iterator[str]
             if accuracy > POOR_ACCURACY:
                 yield f"best {name} is known to ±{knots(accuracy):.1f} knots only"
             if satellites < FEW_SATELLITES:
-                yield f"best {name} has fixes of {satellites} satellites"
+                yield f"best {name} has fixes of {counted(satellites, 'satellite')}"
 
 
 def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int, rules: Rules) -> Iterator[str]:
@@ -161,10 +162,8 @@ def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int
     strange = np.flatnonzero(~of_session)
     if len(strange):
         first = int(strange[0])
-        yield (
-            f"{len(strange):,} fixes of another time, left out: the first of {utc(int(times[first]))} "
-            f"at byte {track.offset(first):,}"
-        )
+        count, when = counted(len(strange), "fix", "fixes"), utc(int(times[first]))
+        yield f"{count} of another time, left out: the first of {when} UTC at byte {track.offset(first):,}"
     if frequency:
         yield from _remarks_on_gaps(track, frequency, rules)
     header = track.header
@@ -192,4 +191,4 @@ def _remarks_on_gaps(track: Track, frequency: int, rules: Rules) -> Iterator[str
     longest = int(np.flatnonzero(gaps)[lost.argmax()])
     above = f" at more than {knots(WELL_ABOVE * rules.stored_from):.0f} knots" if rules.stored_from else ""
     count = "a gap" if len(lost) == 1 else f"{len(lost):,} gaps"
-    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(times[longest]))} on"
+    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(times[longest]))} UTC on"

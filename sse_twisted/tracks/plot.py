@@ -12,6 +12,7 @@ from sse_twisted.tracks.plot_graph import LANE, Graph, draw_graph, lanes
 from sse_twisted.tracks.plot_map import colours_of, draw_legend, draw_map, fit_map
 from sse_twisted.tracks.plot_scales import local, offset_name, round_step
 from sse_twisted.tracks.session import Session, knots
+from sse_twisted.words import counted
 
 __all__: Final = ["Mark", "marks_of", "plot", "title_of"]
 
@@ -96,7 +97,7 @@ def _facts(track: Track, course: Course, timezone: int) -> str:
     parts = [
         f"{start.day} {start:%B %Y}, {start:%H:%M} to {until} {offset_name(timezone)}",
         f"fastest fix {course.speed.max():.2f} knots",
-        f"{len(course):,} usable fixes" + (f", {unusable:,} others not drawn" if unusable else ""),
+        counted(len(course), "usable fix", "usable fixes") + (f", {unusable:,} more not drawn" if unusable else ""),
         f"firmware {track.header.firmware}" if track.header and track.header.firmware else "",
     ]
     return "  ·  ".join(filter(None, parts))

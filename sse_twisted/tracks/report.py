@@ -12,6 +12,7 @@ from sse_twisted.tracks.analysis import Analysis, utc
 from sse_twisted.tracks.claims import Bearing, Claim
 from sse_twisted.tracks.header import Header
 from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
+from sse_twisted.words import counted
 
 UNITS: Final[Mapping[str, Callable[[float], float]]] = {"kn": knots, "km/h": kmh, "m/s": metres_per_second}
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
@@ -124,16 +125,12 @@ def complaint(report: Report) -> str:
     if not damages:
         return "" if report["whole"] else "damaged header at byte 0"
     first = damages[0]
-    lost = f", {first['fixes']:,} {_plural(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
+    lost = f", {counted(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
     if first["from"] is not None and first["to"] is not None:
-        lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]}"
+        lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]} UTC"
     more = report["damage_count"] - 1
-    others = f"; and {more:,} more {_plural(more, 'damage', 'damages')}" if more else ""
-    return f"{first['what']} at byte {first['byte']:,} ({first['bytes']:,} bytes{lost}){others}"
-
-
-def _plural(count: int, one: str, many: str) -> str:
-    return one if count == 1 else many
+    others = f"; and {counted(more, 'more damage')}" if more else ""
+    return f"{first['what']} at byte {first['byte']:,} ({counted(first['bytes'], 'byte')}{lost}){others}"
 
 
 def heading(width: int, unit: str) -> str:
@@ -181,7 +178,7 @@ def details(report: Report, unit: str) -> Iterator[str]:
             f"{utc(header['start'])} to {utc(header['end']) if header['end'] else 'no end'} UTC"
         )
     if report.get("fixes"):
-        yield f"    {report['fixes']:,} fixes, {report['unusable_fixes']:,} of them not usable"
+        yield f"    {counted(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them not usable"
     if report.get("claims"):
         yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
     for name in SPEEDS if session else ():

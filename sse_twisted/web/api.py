@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import CommandError, Commands
+from sse_twisted.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.motion.errors import one_line
 from sse_twisted.past.attendance import Attendance, Stay
 from sse_twisted.past.history import KEPT, Happening, History
 from sse_twisted.reports import Missing, TrackReport
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
+from sse_twisted.settings import Level
 from sse_twisted.statistics import Figures
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.orders import Orders
 from sse_twisted.web.records import Records
-from sse_twisted.web.routing import JSON, Answer, Asked, Refusal, Route, json_answer
+from sse_twisted.web.routing import Answer, Asked, Handler, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
@@ -99,7 +100,7 @@ class WhichTrack(Struct, frozen=True, forbid_unknown_fields=True):
 class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
     """From which level on is logged."""
 
-    level: Literal["debug", "info", "warning", "error", "critical"]
+    level: Level
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,68 +137,39 @@ class Api:
 
     def routes(self) -> tuple[Route, ...]:
         """All of them, with what they take and give."""
+        return (*self._reading(), *self._acting())
+
+    def _reading(self) -> Iterator[Route]:
         device = {"identifier": Number}
         day = {"day": Date}
         on_day = {"day": (Date, "A day of the event; today if it is left out.")}
         since = {"since": (str, "The state from which on changes are told; Last-Event-ID wins.")}
-        return (
-            Route("GET", f"{ROOT}/fleet", self.fleet, "All devices on the board.", gives=FleetState),
-            Route(
-                "GET",
-                f"{ROOT}/events",
-                self.events,
-                "Server-Sent Events: all devices, then each change; nothing is lost by reconnecting.",
-                query=since,
-                gives=FleetChanges,
-                gives_kind=EVENT_STREAM,
-            ),
-            Route(
-                "GET",
-                f"{ROOT}/devices/{{identifier}}",
-                self.device,
-                "Everything known of one device.",
-                parameters=device,
-                gives=DeviceDetail,
-            ),
-            Route("GET", f"{ROOT}/missing", self.missing, "Who is not collected today.", gives=tuple[Missing, ...]),
-            Route(
-                "GET",
-                f"{ROOT}/tracks",
-                self.tracks,
-                "What the ledgers say of the tracks of a day.",
-                query=on_day,
-                gives=tuple[TrackReport, ...],
-            ),
-            Route(
-                "GET",
-                f"{ROOT}/days",
-                self.days,
-                "How many ended how on each day, the newest first; of many days those next to today.",
-                gives=tuple[DayCount, ...],
-            ),
-            Route("GET", f"{ROOT}/days/{{day}}", self.day, "A day's reconciliation.", parameters=day, gives=Day),
-            Route("GET", f"{ROOT}/ranking", self.ranking, "The bests of a day.", query=on_day, gives=Ranking),
-            Route("GET", f"{ROOT}/stats", self.stats, "What was counted since the start.", gives=Figures),
-            self._command("rescan", self.rescan, "Look for every device that is not there, now."),
-            self._command("reload", self.reload, "Read the configuration again."),
-            self._command("pause", self.pause, "Begin no further download."),
-            self._command("resume", self.resume, "Go on with downloads."),
-            self._command("loglevel", self.loglevel, "Log from a level on.", takes=LogLevel),
-            self._command("devices/{identifier}/retry", self.retry, "Look at a device again, now."),
-            self._command("devices/{identifier}/forget", self.forget, "End a device's visit, and begin anew."),
-            self._command(
-                "devices/{identifier}/fetch",
-                self.fetch,
-                "Want a track that was skipped or is of another time.",
-                takes=WhichTrack,
-            ),
-            self._command(
-                "devices/{identifier}/waive",
-                self.waive,
-                "Wait no more for what a device had that left too early.",
-                takes=Reason,
-            ),
-        )
+        yield _reads("fleet", self.fleet, "All devices on the board.", FleetState)
+        summary = "Server-Sent Events: all devices, then each change; nothing is lost by reconnecting."
+        yield _reads("events", self.events, summary, FleetChanges, query=since, gives_kind=EVENT_STREAM)
+        summary = "Everything known of one device."
+        yield _reads("devices/{identifier}", self.device, summary, DeviceDetail, parameters=device)
+        yield _reads("missing", self.missing, "Who is not collected today.", tuple[Missing, ...])
+        summary = "What the ledgers say of the tracks of a day."
+        yield _reads("tracks", self.tracks, summary, tuple[TrackReport, ...], query=on_day)
+        summary = "How many ended how on each day, the newest first; of many days those next to today."
+        yield _reads("days", self.days, summary, tuple[DayCount, ...])
+        yield _reads("days/{day}", self.day, "A day's reconciliation.", Day, parameters=day)
+        yield _reads("ranking", self.ranking, "The bests of a day.", Ranking, query=on_day)
+        yield _reads("stats", self.stats, "What was counted since the start.", Figures)
+
+    def _acting(self) -> Iterator[Route]:
+        yield _commands("rescan", self.rescan, "Look for every device that is not there, now.")
+        yield _commands("reload", self.reload, "Read the configuration again.")
+        yield _commands("pause", self.pause, "Begin no further download.")
+        yield _commands("resume", self.resume, "Go on with downloads.")
+        yield _commands("loglevel", self.loglevel, "Log from a level on.", LogLevel)
+        yield _commands("devices/{identifier}/retry", self.retry, "Look at a device again, now.")
+        yield _commands("devices/{identifier}/forget", self.forget, "End a device's visit, and begin anew.")
+        summary = "Want a track that was skipped or is of another time."
+        yield _commands("devices/{identifier}/fetch", self.fetch, summary, WhichTrack)
+        summary = "Wait no more for what a device had that left too early."
+        yield _commands("devices/{identifier}/waive", self.waive, summary, Reason)
 
     async def fleet(self, asked: Asked) -> Answer:
         """The whole board."""
@@ -220,7 +192,7 @@ class Api:
         try:
             report = await self._commands.device(identifier)
         except CommandError as error:
-            raise Refusal(404, str(error)) from None
+            raise _refusal(error) from None
         self._board.refresh()
         tile = self._board.tile(identifier)
         if tile is None:
@@ -304,32 +276,12 @@ class Api:
         """Give up what a device had."""
         return await self._do(lambda: self._commands.waive(asked.parameters["identifier"], asked.body.reason))
 
-    def _command(
-        self,
-        path: str,
-        handler: Callable[[Asked], Awaitable[Answer | None]],
-        summary: str,
-        takes: type[Struct] = Nothing,
-    ) -> Route:
-        parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
-        return Route(
-            "POST",
-            f"{ROOT}/{path}",
-            handler,
-            summary,
-            parameters=parameters,
-            takes=takes,
-            gives=Done,
-            gives_kind=JSON,
-            commands=True,
-        )
-
     async def _do(self, command: Callable[[], str | None]) -> Answer:
         """Do what is done at once."""
         try:
             return json_answer(Done(True, command() or ""))
         except CommandError as error:
-            raise Refusal(409, str(error)) from None
+            raise _refusal(error) from None
 
     async def _begin(self, asked: Asked, what: str, command: Callable[[int], Deferred[Any]]) -> Answer:
         """Begin with what takes its time, and wait a little for its outcome."""
@@ -337,5 +289,20 @@ class Api:
         try:
             done = await self._orders.is_done(f"motion-{identifier}", what, command(identifier))
         except CommandError as error:
-            raise Refusal(409, str(error)) from None
+            raise _refusal(error) from None
         return json_answer(Done(True)) if done else json_answer(Done(False, "it has begun, and goes on"), 202)
+
+
+def _reads(path: str, handler: Handler, summary: str, gives: Any, **more: Any) -> Route:
+    return Route("GET", f"{ROOT}/{path}", handler, summary, gives=gives, **more)
+
+
+def _commands(path: str, handler: Handler, summary: str, takes: type[Struct] = Nothing) -> Route:
+    parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
+    return Route(
+        "POST", f"{ROOT}/{path}", handler, summary, parameters=parameters, takes=takes, gives=Done, commands=True
+    )
+
+
+def _refusal(error: CommandError) -> Refusal:
+    return Refusal(404 if isinstance(error, UnknownDevice) else 409, str(error))

@@ -49,7 +49,7 @@ class Records:
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """What became of everybody on that day."""
-        devices = {device.identifier: device for device in self._fleet} if day == today else {}
+        devices = self._known_of_today() if day == today else {}
         return await self._disk.run(self._day, day, self._in_force.roster.assignments, devices)
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
@@ -81,6 +81,15 @@ class Records:
         """What the device last said about itself."""
         info = await self._disk.run(self._folder.answer, identifier, "info.json")
         return Answers(info, await self._disk.run(self._folder.answer, identifier, "settings.json"))
+
+    def _known_of_today(self) -> dict[int, Device]:
+        """Without what was settled on an earlier day; an alarm stays one until the device is back."""
+        now = self._fleet.now
+        return {
+            device.identifier: device
+            for device in self._fleet
+            if device.present or device.left_early or self._in_force.is_same_day(device.since, now)
+        }
 
     def _day(self, day: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]) -> Day:
         expected = self._in_force.settings.expected

@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
+from sse_twisted.validation import complaint_of
+
 LARGEST_BODY = 64 * 1024  # bytes of a request
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 WORTH_PACKING = 2048  # bytes of an answer
@@ -211,6 +213,8 @@ def _body(request: Request, route: Route) -> Any:
     data = content.read(LARGEST_BODY + 1)
     try:
         return msgspec.json.decode(data, type=route.takes)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, ": ".join(filter(None, complaint_of(error, route.takes)))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, str(error)) from None
 

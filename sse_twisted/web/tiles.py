@@ -13,6 +13,7 @@ from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
 from sse_twisted.roster import Assignment
 from sse_twisted.settings import Expected
+from sse_twisted.words import lacking
 
 
 class Column(StrEnum):
@@ -84,7 +85,7 @@ class Tile(Struct, frozen=True):
     def detail(self) -> str:
         """What the headline does not say of it."""
         text = self.left_early.removeprefix(f"{self.sailor}: ") or (self.reason if self.present else "")
-        more = text.removeprefix(f"{len(self.missing)} of {self.wanted} tracks missing")
+        more = text.removeprefix(lacking(len(self.missing), self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:

@@ -9,6 +9,7 @@ from sse_twisted.motion import body
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.words import counted
 from tests.event import MORNING, log_of
 from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
@@ -24,7 +25,7 @@ async def fails_until_cleared(event: RealEvent, device: WatchedDevice, reason: s
     """The device's track fails for that reason and its retry too; nothing seems whole; later it is collected."""
     await event.begin()
     await event.until(f"failed - 0.0 MiB, 0.0 hours, 1.6 km, 39.0 knots (500m) ({reason})", times=2)
-    await event.until(f"motion-601 must stay connected - 1 of 1 tracks missing ({reason}), retry 2 in ")
+    await event.until(f"motion-601 must stay connected - 1 of 1 track missing ({reason}), retry 2 in ")
     assert not event.tracks()
     assert event.ledger(601)["ABC601XYZ_601_20221017_090000.oao"]["status"] == "failed"
     await event.check_that_it_is_collected_when_cleared()
@@ -64,7 +65,7 @@ async def test_a_device_that_closes_its_door_during_a_visit_has_left_too_early(e
     device.when_asked(LOG.path, lambda: device.add_fault(Fault("refused")))
     await event.begin()
     await event.until(
-        "ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing (ABC601XYZ_601_20221017_090000.oao)"
+        "ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing (ABC601XYZ_601_20221017_090000.oao)"
     )
     assert not event.tracks()
     await event.check_that_it_is_collected_when_cleared()
@@ -78,7 +79,7 @@ async def test_a_device_that_stops_accepting_during_a_visit_has_left_too_early(e
     device = event.device(601, LOG)
     device.when_asked(LOG.path, lambda: device.add_fault(Fault("never-accepted")))
     await event.begin()
-    await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing")
+    await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -134,7 +135,7 @@ async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at:
     device = event.device(601, LOG)
     device.add_fault(Fault("cut", at), path=LOG.path)
     await event.begin()
-    await event.until(f"(connection lost after {at:,} bytes), retry 1 in ")
+    await event.until(f"(connection lost after {counted(at, 'byte')}), retry 1 in ")
     hidden = event.partials()
     assert set(hidden) <= {f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"}
     kept = b"".join(hidden.values())
@@ -187,7 +188,7 @@ async def test_a_byte_now_and_then_is_too_slow(event: RealEvent, monkeypatch: py
     device.add_fault(Fault("drip", seconds=0.2), path=LOG.path)
     await event.begin()
     line = await event.until("retry 1 in ")
-    assert "1 of 1 tracks missing (too slow: " in line
+    assert "1 of 1 track missing (too slow: " in line
     assert not event.tracks()
     await event.check_that_it_is_collected_when_cleared()
 

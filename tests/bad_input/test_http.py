@@ -67,7 +67,7 @@ async def test_an_answer_that_is_no_http_is_no_track(event: RealEvent, name: str
     device = event.device(601, LOG)
     device.raw[LOG.path] = NONSENSE[name]
     await event.begin()
-    await event.until("motion-601 must stay connected - 1 of 1 tracks missing (")
+    await event.until("motion-601 must stay connected - 1 of 1 track missing (")
     await event.until("retry 2 in ")
     assert not event.tracks()
     device.raw.clear()
@@ -130,7 +130,7 @@ async def test_the_page_of_an_error_is_not_waited_for(event: RealEvent) -> None:
     device.raw[LOG.path] = b"HTTP/1.1 500 Oops\r\nContent-Length: 100000000\r\n\r\n" + bytes(5_000_000)
     device.when_asked(LOG.path, device.raw.clear, nth=2)
     await event.collect()
-    (line,) = event.said("must stay connected - 1 of 1 tracks missing (")
+    (line,) = event.said("must stay connected - 1 of 1 track missing (")
     assert "refuses (HTTP 500)" in line
 
 

@@ -145,7 +145,7 @@ async def test_a_device_that_stays_away_after_a_reboot_goes_on_where_it_was(even
     await event.begin()
     await event.until("(connection lost after 300,000 bytes)")
     await event.leave()
-    await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 tracks missing (ABC601XYZ_601_2022")
+    await event.until("ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing (ABC601XYZ_601_2022")
     (part,) = event.partials().values()
     assert LONG.content.startswith(part)
     await event.arrive()

@@ -33,7 +33,7 @@ async def test_a_length_that_is_not_the_listed_one_is_not_believed(
     device = event.device(601, LOG)
     device.add_fault(fault, path=LOG.path)
     await event.begin()
-    await event.until(f"1 of 1 tracks missing (announces {promised:,} bytes, listed {LENGTH:,}), retry 1 in ")
+    await event.until(f"1 of 1 track missing (announces {promised:,} bytes, listed {LENGTH:,}), retry 1 in ")
     await event.until(f"({then}), retry 3 in ")
     await event.check_that_it_is_collected_when_cleared()
 
@@ -71,9 +71,7 @@ async def test_a_cut_that_no_length_shows_is_found_all_the_same(event: RealEvent
     device.add_fault(Fault("length-missing"), path=LOG.path)
     device.add_fault(Fault("cut", at), path=LOG.path)
     await event.begin()
-    await event.until(
-        f"motion-601 must stay connected - 1 of 1 tracks missing ({what}, and no Content-Length), retry 3"
-    )
+    await event.until(f"motion-601 must stay connected - 1 of 1 track missing ({what}, and no Content-Length), retry 3")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -92,7 +90,7 @@ async def test_of_two_lengths_none_is_believed(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("length-twice"), path=LOG.path)
     await event.begin()
-    await event.until("1 of 1 tracks missing (no proper HTTP answer (")
+    await event.until("1 of 1 track missing (no proper HTTP answer (")
     await event.check_that_it_is_collected_when_cleared()
 
 

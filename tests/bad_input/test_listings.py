@@ -55,7 +55,7 @@ async def test_a_date_that_the_track_denies_is_not_believed(event: RealEvent, fa
     device.add_fault(Fault(fault))
     await event.begin()
     await event.until(
-        "WARN motion-601 must stay connected - 1 of 1 tracks missing "
+        "WARN motion-601 must stay connected - 1 of 1 track missing "
         f"(began at {MORNING} ms, listed {ms} ms, at byte 16), retry 3 in "
     )
     await event.check_that_it_is_collected_when_cleared()
@@ -124,7 +124,7 @@ async def test_a_log_that_failed_is_not_forgotten_when_a_listing_is_empty(event:
     device.add_fault(Fault("404"), path=LOG.path)
     if earlier:
         await event.begin()
-        await event.until("must stay connected - 1 of 1 tracks missing (refuses (HTTP 404))")
+        await event.until("must stay connected - 1 of 1 track missing (refuses (HTTP 404))")
         await event.leave()
         await event.until("left too early")
 

@@ -24,7 +24,7 @@ async def test_a_refused_track_is_retried_until_it_comes(event: RealEvent, statu
         f"ERROR motion-601 ABC601XYZ_601_20221017_090000.oao failed - 0.0 MiB, 0.0 hours, 1.6 km, 39.0 "
         f"knots (500m) ({words})"
     )
-    await event.until(f"WARN motion-601 must stay connected - 1 of 1 tracks missing ({words}), retry 1 in ")
+    await event.until(f"WARN motion-601 must stay connected - 1 of 1 track missing ({words}), retry 1 in ")
     await event.check_that_it_is_collected_when_cleared()
 
 

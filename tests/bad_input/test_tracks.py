@@ -32,7 +32,7 @@ async def test_a_bit_that_flips_on_the_way_is_sent_again(event: RealEvent) -> No
     device = event.device(601, LOG)
     device.add_fault(Fault("flipped-bit", MIDDLE + 17), path=LOG.path)
     await event.collect()
-    assert event.said(f"must stay connected - 1 of 1 tracks missing (damaged frame at byte {MIDDLE:,}), retry 1 in ")
+    assert event.said(f"must stay connected - 1 of 1 track missing (damaged frame at byte {MIDDLE:,}), retry 1 in ")
     assert event.contents() == [LOG.content]
     assert event.ledger(601)[NAME]["outcome"] == "verified"
     assert not event.partials()
@@ -82,7 +82,7 @@ async def test_what_is_not_the_whole_track_is_never_kept(event: RealEvent, fault
     device = event.device(601, LOG)
     device.add_fault(fault, path=LOG.path)
     await event.begin()
-    await event.until(f"WARN motion-601 must stay connected - 1 of 1 tracks missing ({what}), retry 4 in ")
+    await event.until(f"WARN motion-601 must stay connected - 1 of 1 track missing ({what}), retry 4 in ")
     assert not event.tracks()
     assert event.ledger(601)[NAME]["status"] == "failed"
     await event.check_that_it_is_collected_when_cleared()
@@ -176,7 +176,7 @@ async def test_frames_of_an_unknown_kind_are_kept_and_named(event: RealEvent) ->
     event.truth[LOG.path] = damaged(fault)
     await event.collect()
     assert event.contents() == [damaged(fault)]
-    assert event.said(f"INFO motion-601 can be disconnected - {NAME} is unverified: 1 frames of an unknown kind")
+    assert event.said(f"INFO motion-601 can be disconnected - {NAME} is unverified: 1 frame of an unknown kind")
     assert device.asked.count(LOG.path) == 1
 
 

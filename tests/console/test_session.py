@@ -63,6 +63,17 @@ def test_a_track_of_another_time_is_fetched(house: House, event: VirtualEvent) -
         ("waive(601, 'why not')", "error: motion-601 did not leave early"),
         ("retry(602)", "error: motion-602 is not here (absent)"),
         ("answer", "42"),
+        ("waive(601)", "error: it is waive(device, reason): missing a required argument: 'reason'"),
+        ("waive()", "error: it is waive(device, reason): missing a required argument: 'device'"),
+        ("waive(601, 'a', 'b')", "error: it is waive(device, reason): too many positional arguments"),
+        ("why(number=601)", "error: it is why(device): missing a required argument: 'device'"),
+        ("missing(601)", "error: it is missing(): too many positional arguments"),
+        ("tracks(1, 2)", "error: it is tracks([day]): too many positional arguments"),
+        ("help(1, 2)", "error: it is help([thing]): too many positional arguments"),
+        ("missing", "missing(): Who is expected today, and has not been collected."),
+        ("waive", "waive(device, reason): Wait no more for what a device had that left too early."),
+        ("tracks", "tracks([day]): What became of the tracks of a day, today's without one."),
+        ("help", "help([thing]): Tell what a name is; without one, which names there are."),
         ("exit", "exit() or ^D ends the session, and not the collector"),
     ],
 )
@@ -77,8 +88,8 @@ def test_a_command_answers_in_words(house: House, line: str, answer: str) -> Non
         ("stats()", "verified"),
         ("semaphores()", "downloads        16     0        0"),
         ("settings", "scan.interval = 2.0"),
-        ('tracks("2022-10-17")', "1 tracks of 2022-10-17"),
-        ("tracks()", "1 tracks of 2022-10-17"),
+        ('tracks("2022-10-17")', "1 track of 2022-10-17"),
+        ("tracks()", "1 track of 2022-10-17"),
         ("help()", "Reading: fleet"),
         ("help(retry)", "retry(device)"),
         ("help(retry)", "tells the verdict"),
@@ -96,6 +107,17 @@ def test_tables_fit_the_screen(house: House) -> None:
     guest = house.guest()
     for line in ("fleet", "missing()", "stats()", "semaphores()", "settings", "device(601)", "tracks()", "help()"):
         assert max(map(len, guest.sees(line).splitlines())) <= 100 + len("Deferred #0 called back: "), line
+
+
+def test_every_command_says_what_it_does_and_what_it_takes(house: House) -> None:
+    from sse_twisted.console.namespace import ACTING, READING
+
+    guest = house.guest()
+    for name in {*READING, *ACTING, "help"} - {"fleet", "settings"}:
+        assert guest.sees(name).startswith(f"{name}("), name
+        assert guest.sees(f"{name}(1, 2, 3)").startswith(f"error: it is {name}("), name
+    for name in ("fleet", "settings"):
+        assert guest.sees(f"{name}(601)") == guest.sees(name)
 
 
 def test_every_command_has_a_help(house: House) -> None:

@@ -27,8 +27,8 @@ def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -
     know(fleet, Stage.CONNECTED)
     assert attendance.of(601) == (Stay(110.0),)
     assert attendance.last_arrival == 110.0
-    know(fleet, Stage.ATTENTION, reason="1 of 1 tracks missing")
-    assert attendance.of(601) == (Stay(110.0, None, "must stay connected - 1 of 1 tracks missing", 120.0),)
+    know(fleet, Stage.ATTENTION, reason="1 of 1 track missing")
+    assert attendance.of(601) == (Stay(110.0, None, "must stay connected - 1 of 1 track missing", 120.0),)
     know(fleet, Stage.INSPECTING)
     know(fleet, Stage.COLLECTED)
     know(fleet, Stage.GONE)

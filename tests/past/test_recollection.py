@@ -82,13 +82,13 @@ class TestWithItsMemory:
     def test_who_left_too_early_is_an_alarm_at_once(self, restarted: VirtualEvent) -> None:
         device = restarted.known(602)
         assert (device.stage, device.missing) == (Stage.GONE, (TRACKS[602],))
-        assert device.left_early == f"Sailor 602: 1 of 1 tracks missing ({TRACKS[602]})"
+        assert device.left_early == f"Sailor 602: 1 of 1 track missing ({TRACKS[602]})"
         assert restarted.said(f"ERROR motion-602 left too early, before this start - {device.left_early}")
 
     def test_who_was_waived_is_waived_with_its_reason(self, restarted: VirtualEvent) -> None:
         device = restarted.known(604)
         assert not device.left_early
-        assert device.waived == f"fell into the water (Sailor 604: 1 of 1 tracks missing ({TRACKS[604]}))"
+        assert device.waived == f"fell into the water (Sailor 604: 1 of 1 track missing ({TRACKS[604]}))"
         assert not device.is_collected
         restarted.advance(60)
         assert not restarted.said("motion-604 left too early")
@@ -186,7 +186,7 @@ class TestWhoIsStillThere:
         assert not present.known(602).is_collected
         assert not present.said("left too early")
         present.until(
-            f"ERROR motion-602 left too early, before this start - Sailor 602: 1 of 1 tracks missing ({TRACKS[602]})"
+            f"ERROR motion-602 left too early, before this start - Sailor 602: 1 of 1 track missing ({TRACKS[602]})"
         )
         assert present.known(602).stage is Stage.GONE
         present.advance(60.0)
@@ -275,7 +275,7 @@ class TestWhatIsOnDisk:
         begin_anew(afternoon, (afternoon.root / "gpslogs" / "20221017" / TRACKS[601]).unlink)
         assert not afternoon.known(601).is_collected
         line = afternoon.until("motion-601 was collected before this start, but its tracks are not all here")
-        assert line.endswith(f"Sailor 601: 1 of 1 tracks missing ({TRACKS[601]})")
+        assert line.endswith(f"Sailor 601: 1 of 1 track missing ({TRACKS[601]})")
         assert afternoon.known(601).left_early
         afternoon.arrive(601)
         afternoon.until("motion-601 can be disconnected")
@@ -370,7 +370,7 @@ class TestWithoutAMemory:
     def test_who_left_too_early_is_an_alarm_if_it_is_not_found(self, restarted: VirtualEvent) -> None:
         assert restarted.known(602).stage is Stage.ABSENT
         line = restarted.until("motion-602 left too early, before this start")
-        assert line.endswith(f"Sailor 602: 1 of 1 tracks missing ({TRACKS[602]})")
+        assert line.endswith(f"Sailor 602: 1 of 1 track missing ({TRACKS[602]})")
         assert restarted.known(602).stage is Stage.GONE
 
     def test_who_is_still_there_has_not_left(self, restarted: VirtualEvent) -> None:

@@ -138,7 +138,7 @@ async def test_a_check_says_what_would_be_done_and_ends_with_0_or_1(stage: Stage
     status, output = await stage.elsewhere.run("sse", "--config", config, "--check")
     assert status == 0
     assert "devices:       2: motion-601, motion-602" in output
-    assert output.splitlines()[-1] == "no mistakes"
+    assert output.splitlines()[-1].startswith("no mistakes, ")  # the roster is of 2022
     stage.event.write_roster([601, 602, 601])
     status, output = await stage.elsewhere.run("sse", "--config", config, "--check")
     assert status == 1

@@ -25,7 +25,7 @@ async def test_it_collects_in_front_and_ends_at_sigterm(stage: Stage) -> None:
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
     assert stage.event.tracks() == stage.event.expected(601)
-    assert "The collector stops: 1 devices collected since its start" in program.output
+    assert "The collector stops: 1 device collected since its start" in program.output
     assert stage.event.log().count("INFO,motion-601 can be disconnected") == 1
     assert "Traceback" not in program.output
 
@@ -95,7 +95,7 @@ async def test_it_collects_from_the_simulator_in_another_process(stage: Stage) -
 async def test_the_demo_tells_its_story_and_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(stage.event.root))
     program = stage.elsewhere.start("-n", "--pidfile=", "sse", *QUIET, "--demo", "--demo-devices", "120")
-    line = await program.says("Demo: 120 simulated devices join")
+    line = await program.says("Demo: 120 simulated devices, arriving")
     folder = Path(line.rpartition("Event folder: ")[2])
     assert folder.parent == stage.event.root
     await program.says("is connected")

@@ -67,7 +67,7 @@ def test_a_claim_that_the_fixes_contradict_is_a_finding(event: VirtualEvent) -> 
     event.start()
     event.until("can be disconnected")
     line = event.until("WARN motion-601 ABC601XYZ_601_20221017_090000.oao claims")
-    assert "claims 42.059 knots (2s) at 2022-10-17 08:00:19, its fixes give at most 39.060 knots" in line
+    assert "claims 42.059 knots (2s) at 2022-10-17 08:00:19 UTC, its fixes give at most 39.060 knots" in line
     assert event.known(601).findings == (line.removeprefix("WARN motion-601 "),)
     assert [each.sound for each in event.known(601).measured] == [False]
     event.wake_all()

@@ -38,7 +38,7 @@ def resealed(change: str, value: int, places: slice) -> bytes:
 def test_real_tracks_have_nothing_remarkable_but_gaps(captures: Path) -> None:
     remarks = {path.name: analyse(path.read_bytes()).remarks for path in captures.glob("**/*.oao")}
     assert len(remarks) == 14
-    assert remarks.pop("0470_2022-07-16-1202.oao") == ("5 gaps of 10.6 s, the longest from 2022-07-16 12:15:37 on",)
+    assert remarks.pop("0470_2022-07-16-1202.oao") == ("5 gaps of 10.6 s, the longest from 2022-07-16 12:15:37 UTC on",)
     assert set(remarks.values()) == {()}
 
 
@@ -83,7 +83,7 @@ def test_fixes_of_another_time_are_left_out_and_remarked(year: int) -> None:
     analysis = analyse(resealed("utc", moment, slice(10, 13)))
     assert analysis.session is not None
     assert analysis.session.best("10s") is not None
-    text = f"3 fixes of another time, left out: the first of {year}-01-01 00:00:00 at byte {512 + 10 * 52:,}"
+    text = f"3 fixes of another time, left out: the first of {year}-01-01 00:00:00 UTC at byte {512 + 10 * 52:,}"
     assert text in analysis.remarks
 
 
@@ -96,7 +96,7 @@ def test_a_best_that_is_known_only_roughly_is_remarked() -> None:
 def test_gaps_of_a_complete_track_are_remarked() -> None:
     fixes = sail(120)
     remarks = analyse(plain(np.delete(fixes, slice(200, 250)))).remarks
-    assert remarks[0] == f"a gap of 10.0 s, the longest from {utc(START + 199 * 200)} on"
+    assert remarks[0] == f"a gap of 10.0 s, the longest from {utc(START + 199 * 200)} UTC on"
 
 
 def test_gaps_of_event_firmware_are_remarked_where_nobody_can_have_been_slow() -> None:
@@ -105,7 +105,7 @@ def test_gaps_of_event_firmware_are_remarked_where_nobody_can_have_been_slow() -
     lost = np.delete(fixes, [*range(200, 250), *range(500, 520)])
     remarks = analyse(write_track(lost, identifier=601)).remarks
     assert [remark for remark in remarks if "gap" in remark] == [
-        f"a gap of 10.0 s at more than 10 knots, the longest from {utc(START + 199 * 200)} on"
+        f"a gap of 10.0 s at more than 10 knots, the longest from {utc(START + 199 * 200)} UTC on"
     ]
 
 

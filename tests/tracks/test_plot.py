@@ -145,7 +145,7 @@ def test_an_unusable_fix_is_nowhere() -> None:
     fixes = straight()
     before = plot(track_of(np.delete(fixes, 1000)))
     fixes["fix"][1000], fixes["speed"][1000], fixes["latitude"][1000] = 0, 400_000, 0
-    assert plot(track_of(fixes)).replace(", 1 others not drawn", "") == before
+    assert plot(track_of(fixes)).replace(", 1 more not drawn", "") == before
 
 
 def test_each_part_of_the_path_has_the_colour_of_its_speed_and_the_fastest_is_on_top() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -53,6 +54,45 @@ class TestReading:
 
     def test_who_is_missing(self, busy: Desk) -> None:
         assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [602]
+
+    def test_over_midnight_all_say_the_same_as_the_board(self, busy: Desk) -> None:
+        def said(day: str) -> tuple[list[str], list[int], dict[int, str]]:
+            columns = [tile["column"] for tile in busy.get("/api/v1/fleet").json["devices"]]
+            missing = [missing["identifier"] for missing in busy.get("/api/v1/missing").json]
+            lines = busy.get(f"/api/v1/days/{day}").json["lines"]
+            return columns, missing, {line["id"]: line["state"] for line in lines}
+
+        busy.listen()
+        busy.event.leave(601)
+        busy.event.until("motion-601 has been disconnected")
+        met = busy.event.folder.motion(601) / "info.json"
+        os.utime(met, (busy.collector.fleet.now,) * 2)
+        busy.advance(1.0)
+        assert said(DAY) == (["gone", "expected"], [602], {601: "collected", 602: "never seen"})
+        busy.reactor.advance(86_400)
+        busy.advance(1.5)
+        never_seen = {601: "never seen", 602: "never seen"}
+        assert said("2022-10-18") == (["expected", "expected"], [601, 602], never_seen)
+        why = busy.get("/api/v1/missing").json[0]["why"]
+        assert why == "not seen today, looked for every 2 s; gone for 24.0 h, collected"
+
+    def test_who_has_gone_and_answers_badly_is_missing_as_on_the_board(self, busy: Desk) -> None:
+        busy.event.leave(601)
+        busy.event.until("motion-601 has been disconnected")
+        busy.know(601, oddity="refuses (HTTP 500)")
+        assert busy.get("/api/v1/fleet").json["summary"]["collected"] == 0
+        assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [601, 602]
+
+    def test_an_alarm_and_who_is_still_here_are_the_same_the_next_day(self, busy: Desk) -> None:
+        busy.listen()
+        busy.know(602, stage=Stage.GONE, left_early="its tracks are not known yet")
+        busy.reactor.advance(86_400)
+        busy.advance(1.5)
+        columns = {tile["id"]: tile["column"] for tile in busy.get("/api/v1/fleet").json["devices"]}
+        assert columns == {601: "switch-off", 602: "left-early"}
+        assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [602]
+        line = busy.get("/api/v1/days/2022-10-18").json["lines"][1]
+        assert (line["state"], line["remark"]) == ("left early", "its tracks are not known yet")
 
     def test_figures(self, busy: Desk) -> None:
         assert busy.get("/api/v1/stats").json["tracks"]["verified"] == 1
@@ -142,7 +182,11 @@ class TestCommands:
 
     def test_loglevel_reload_and_rescan(self, busy: Desk) -> None:
         assert busy.command("loglevel", {"level": "debug"}).status == 200
-        assert busy.command("loglevel", {"level": "loud"}).status == 400
+        loud = busy.command("loglevel", {"level": "loud"})
+        assert (loud.status, loud.json["detail"]) == (
+            400,
+            "level: 'loud' is none of debug, info, warning, error, critical",
+        )
         assert busy.command("reload").json["detail"]
         rounds = busy.collector.scanner.rounds
         assert busy.command("rescan").status == 200
@@ -151,6 +195,14 @@ class TestCommands:
     def test_fetch_of_an_unknown_track_is_refused(self, busy: Desk) -> None:
         answer = busy.command("devices/601/fetch", {"track": "nothing.oao"})
         assert (answer.status, answer.json["detail"]) == (409, "motion-601 lists no track nothing.oao")
+
+    @pytest.mark.parametrize(
+        ("command", "body"), [("retry", {}), ("forget", {}), ("fetch", {"track": OLD}), ("waive", {"reason": "lost"})]
+    )
+    def test_a_device_that_nobody_knows_is_not_found(self, busy: Desk, command: str, body: Any) -> None:
+        answer = busy.command(f"devices/999/{command}", body)
+        assert (answer.status, answer.json["detail"]) == (404, "motion-999 is on no roster, and was not seen")
+        assert busy.get("/api/v1/devices/999").status == 404
 
     def test_waive_needs_an_alarm_and_a_reason(self, busy: Desk) -> None:
         assert busy.command("devices/602/waive", {"reason": "lost"}).status == 409

@@ -33,9 +33,9 @@ def known(column: str, number: int, event: VirtualEvent) -> dict[str, Any]:
     missing = held | {"missing": (name,)}
     match column:
         case "left-early":
-            return missing | {"stage": Stage.GONE, "left_early": f"Sailor {number}: 1 of 1 tracks missing ({name})"}
+            return missing | {"stage": Stage.GONE, "left_early": f"Sailor {number}: 1 of 1 track missing ({name})"}
         case "keep-on":
-            reason = "1 of 1 tracks missing (the answer ends after 12,345 of 1,800,000 bytes)"
+            reason = "1 of 1 track missing (the answer ends after 12,345 of 1,800,000 bytes)"
             return missing | {"stage": Stage.ATTENTION, "reason": reason, "retry_at": AFTERNOON + 30, "tries": 2}
         case "working":
             return missing | {"stage": Stage.DOWNLOADING, "downloading": name, "size": 1000, "received": 500}

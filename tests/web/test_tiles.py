@@ -34,17 +34,17 @@ def shown(
         ({}, Column.EXPECTED),
         ({"stage": Stage.CONNECTED}, Column.WORKING),
         ({"stage": Stage.INSPECTING}, Column.WORKING),
-        ({"stage": Stage.DOWNLOADING, "left_early": "1 of 1 tracks missing"}, Column.WORKING),
+        ({"stage": Stage.DOWNLOADING, "left_early": "1 of 1 track missing"}, Column.WORKING),
         ({"stage": Stage.ATTENTION}, Column.KEEP_ON),
         ({"stage": Stage.INSPECTING, "tries": 1}, Column.KEEP_ON),
         ({"stage": Stage.DOWNLOADING, "tries": 3}, Column.KEEP_ON),
         ({"oddity": "no answer within 10 s"}, Column.KEEP_ON),
         ({"stage": Stage.GONE, "oddity": "refuses (HTTP 500)"}, Column.KEEP_ON),
-        ({"stage": Stage.GONE, "left_early": "1 of 1 tracks missing", "oddity": "x"}, Column.LEFT_EARLY),
+        ({"stage": Stage.GONE, "left_early": "1 of 1 track missing", "oddity": "x"}, Column.LEFT_EARLY),
         ({"stage": Stage.COLLECTED}, Column.SWITCH_OFF),
         ({"stage": Stage.GONE}, Column.GONE),
         ({"stage": Stage.GONE, "waived": "lost"}, Column.GONE),
-        ({"stage": Stage.GONE, "left_early": "1 of 1 tracks missing"}, Column.LEFT_EARLY),
+        ({"stage": Stage.GONE, "left_early": "1 of 1 track missing"}, Column.LEFT_EARLY),
     ],
 )
 def test_each_device_is_in_its_bucket(known: dict[str, Any], column: Column) -> None:
@@ -124,7 +124,7 @@ NAME = "BBB601_601_20221017_113600.oao"
             "refuses (HTTP 503)",
         ),
         (
-            {"missing": (NAME,), "wanted": 1, "reason": "1 of 1 tracks missing, downloads are paused"},
+            {"missing": (NAME,), "wanted": 1, "reason": "1 of 1 track missing, downloads are paused"},
             "1 of 1 missing",
             "downloads are paused",
         ),
@@ -152,7 +152,7 @@ def test_who_is_kept_on_says_why(known: dict[str, Any], headline: str, detail: s
         ({"left_early": "Bo: its tracks are not known yet"}, "tracks not known", "its tracks are not known yet"),
         ({"wanted": 2, "left_early": "Bo: its tracks are here, but"}, "not verified", "its tracks are here, but"),
         (
-            {"missing": (NAME,), "wanted": 1, "left_early": f"1 of 1 tracks missing ({NAME})", "oddity": "no answer"},
+            {"missing": (NAME,), "wanted": 1, "left_early": f"1 of 1 track missing ({NAME})", "oddity": "no answer"},
             "1 of 1 missing",
             f"{NAME}; it is on, but answers badly: no answer",
         ),

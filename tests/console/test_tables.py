@@ -1,0 +1,66 @@
+"""What does not fit on the screen: cut in an overview, and whole where somebody asks for one thing."""
+
+from __future__ import annotations
+
+import datetime
+
+from sse_twisted.console.tables import WIDTH, device_text, fleet_table, missing_table, tracks_table
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.past.history import Happening
+from sse_twisted.reports import DeviceReport, Missing, TrackReport
+
+NAME = "ABC602XYZ_602_20221017_090000.oao"
+REASON = f"1 of 2 tracks missing ({NAME}: connection lost after 200,000 bytes, and more words than there is room for)"
+WHY = f"must stay connected - {REASON}; tried again in 2 s"
+DEVICE = Device(602, sailor="Dylan Bowline", stage=Stage.ATTENTION, reason=REASON, findings=(f"finding: {REASON}",))
+REMARK = "bytes that are no frames at byte 512"
+DAMAGED = TrackReport(602, NAME, "completed", "damaged", 10**6, 1.0, 2.0, 3.0, REMARK, "", "")
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_all_that_is_known_of_a_device_is_there_whole() -> None:
+    happening = Happening(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
+    report = DeviceReport(DEVICE, (), (happening,), (DAMAGED,), ())
+    text = device_text(report, WHY, datetime.UTC, 0.0)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    for whole in (f"waits for {WHY}", f"finding {DEVICE.findings[0]}", f"00:00:00 warning {happening.text}"):
+        assert whole in words(text)
+    assert "…" not in text
+    begin = next(number for number, line in enumerate(lines) if line.startswith("waits for"))
+    assert lines[begin + 1].startswith(" " * 11)
+    assert lines[begin + 1][11] != " "
+
+
+def test_who_is_missing_is_told_with_all_of_the_reason() -> None:
+    text = missing_table(
+        [Missing(602, "Dylan Bowline", "attention", WHY), Missing(603, "Edith", "absent", "not seen yet")]
+    )
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert f"motion-602 Dylan Bowline {WHY} motion-603" in words(text)
+
+
+def test_what_is_damaged_in_a_track_is_there_whole() -> None:
+    text = tracks_table([DAMAGED])
+    assert max(map(len, text.splitlines())) <= WIDTH
+    heading, *lines = text.splitlines()
+    outcome = " ".join(line[heading.index("outcome") :] for line in lines)
+    assert words(outcome) == f"damaged {REMARK}"
+
+
+def test_the_fleet_has_one_line_for_each_device() -> None:
+    lines = fleet_table([DEVICE], 0.0).splitlines()
+    assert len(lines) == 3
+    assert lines[0].split() == ["device", "sailor", "stage", "since", "battery", "tracks", "finding"]
+    assert lines[1].endswith("…")
+    assert len(lines[1]) == WIDTH
+
+
+def test_no_name_is_too_long_for_a_table() -> None:
+    odd = TrackReport(602, "x" * 5000, "y" * 5000, "z" * 5000, 1, 0, 0, 0, "r" * 5000, "", "")
+    assert max(map(len, tracks_table([odd, DAMAGED]).splitlines())) <= WIDTH
+    report = DeviceReport(Device(602, sailor="s" * 5000, findings=("f" * 5000,)), (), (), (odd,), (odd,))
+    assert max(map(len, device_text(report, "w" * 5000, datetime.UTC, 0.0).splitlines())) <= WIDTH
