@@ -22,12 +22,12 @@ from twisted.python.failure import Failure
 
 from sse_twisted.disk import Disk, DiskTrouble
 from sse_twisted.event_folder.files import set_aside
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
 from sse_twisted.past.attendance import Attendance, Stay
 
 FORMAT: Final = "sse_twisted memory"
-VERSION: Final = 1
+VERSION: Final = 2
 PAUSE = 1.0  # s from one writing to the next: of a hundred devices that arrive each changes several times a second
 LARGEST = 64 * 1024 * 1024  # bytes
 
@@ -66,10 +66,11 @@ class File(Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
     """
 
     format: Literal["sse_twisted memory"]
-    version: Literal[1]
+    version: Literal[1, 2]
     saved_at: Moment
-    ended: bool  # whether that collector has stopped: what is younger than the file was done by somebody else
+    ended: bool  # whether that collector has stopped: answers that it did not know were kept by somebody else
     devices: dict[int, D]
+    answers: dict[int, Stamps] | None = None  # that were kept before, of whatever device; version 1 did not say
 
 
 Memory = File[Remembered]
@@ -118,11 +119,11 @@ def _decode(data: bytes) -> Memory:
         head = _Head()
     if head.format != FORMAT:
         raise ValueError("it is none of this collector")
-    if head.version != VERSION:
+    if head.version not in (1, VERSION):
         raise ValueError(f"it is of version {head.version!r:.20}, and this collector knows {VERSION}")
     file = msgspec.json.decode(data, type=File[msgspec.Raw])
     devices = {identifier: _device.decode(device) for identifier, device in file.devices.items()}
-    return Memory(file.format, file.version, file.saved_at, file.ended, devices)
+    return Memory(file.format, file.version, file.saved_at, file.ended, devices, file.answers)
 
 
 class MemoryService(Service):
@@ -192,12 +193,14 @@ class MemoryService(Service):
         return Deferred.fromCoroutine(self.note_down()).addErrback(self._report)
 
     async def _write(self) -> None:
+        # First the answers, then what is known: a kill must not leave one that says less than the answers do.
+        answers = await self._disk.run(self._folder.all_stamps)
         self._changed = False
         self._not_before = self._clock.seconds() + PAUSE
         visits = {device.identifier: self._attendance.of(device.identifier) for device in self._fleet}
         devices = tuple(device for device in self._fleet if visits[device.identifier] or _is_worth_it(device))
         try:
-            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits)
+            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits, answers)
         except DiskTrouble as error:
             self._changed = True
             if not self._trouble:
@@ -209,11 +212,19 @@ class MemoryService(Service):
         else:
             self._trouble = ""
 
-    def _save(self, now: float, ended: bool, devices: Sequence[Device], visits: Mapping[int, tuple[Stay, ...]]) -> None:
+    def _save(
+        self,
+        now: float,
+        ended: bool,
+        devices: Sequence[Device],
+        visits: Mapping[int, tuple[Stay, ...]],
+        answers: dict[int, Stamps],
+    ) -> None:
         """In a thread."""
         remembered = ((device.identifier, _remembered(device, visits[device.identifier])) for device in devices)
         encoded = {identifier: msgspec.Raw(msgspec.json.encode(device)) for identifier, device in remembered}
-        self._folder.keep_memory(msgspec.json.encode(File(FORMAT, VERSION, max(now, 0.0), ended, encoded)))
+        file = File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers)
+        self._folder.keep_memory(msgspec.json.encode(file))
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.event_folder.ledger import Entries, Status, is_of_day, is_waited_for
 from sse_twisted.event_folder.names import all_tracks
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
@@ -65,20 +65,40 @@ class Historian:
     def past(self, identifier: int, entries: Entries) -> Past | None:
         """What became of a device; None if nothing needs to be known.
 
-        Answers of a device that are younger than the memory: the collector was killed before it noted them down, so
-        the device is not done; or it has stopped, and somebody else went on, as the original may, so the ledger tells.
+        The memory counts while the answers that are kept are those that were kept before it was written. Of others: the
+        collector was killed before it noted them down, so the device is not done; or it has stopped, and somebody else
+        went on, as the original may, so the ledger tells.
         """
         memory = self._found.memory
-        remembered = memory.devices.get(identifier) if memory is not None else None
         if memory is None:
             return self._by_ledger(identifier, entries)
-        if self._folder.answered_at(identifier) <= self._found.written_at:
-            return self._by_memory(identifier, remembered, entries, memory.saved_at) if remembered else None
+        remembered = memory.devices.get(identifier)
+        if self._knew_answers(memory, identifier):
+            if remembered is None:
+                return self._by_ledger(identifier, entries)
+            return self._by_memory(identifier, remembered, entries, memory.saved_at)
         if not memory.ended:
             return _not_done(_known(identifier, remembered), memory.saved_at)
+        return self._by_both(identifier, remembered, entries, memory.saved_at)
+
+    def _knew_answers(self, memory: Memory, identifier: int) -> bool:
+        """Whether nothing that the device has said came after the memory. Times alone may deceive: clocks are set."""
+        if memory.answers is None:
+            return self._folder.answered_at(identifier) <= self._found.written_at
+        return memory.answers.get(identifier, Stamps()) == self._folder.stamps(identifier)
+
+    def _by_both(
+        self, identifier: int, remembered: Remembered | None, entries: Entries, saved_at: float
+    ) -> Past | None:
+        """Of a device that somebody else has met since: an alarm, and what was not done, end only by its ledger."""
         by_ledger = self._by_ledger(identifier, entries)
-        if remembered and remembered.left_early and (by_ledger is None or by_ledger.fate is not Fate.COLLECTED):
-            return Past(Fate.LEFT_EARLY, _known(identifier, remembered))
+        if remembered is None or (by_ledger is not None and by_ledger.fate is Fate.COLLECTED):
+            return by_ledger
+        known = _known(identifier, remembered)
+        if remembered.left_early:
+            return Past(Fate.LEFT_EARLY, known)
+        if by_ledger is None and known.present and known.stage is not Stage.COLLECTED:
+            return _not_done(known, saved_at)
         return by_ledger
 
     def is_here(self, device: Device) -> bool:
@@ -133,9 +153,18 @@ class Historian:
         if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
             if device.missing:
                 return Past(Fate.LOST, device)
-            if self._folder.is_listed(identifier) and self._is_all_known(identifier, entries):  # else there may be more
+            if self._is_listed(identifier) and self._is_all_known(identifier, entries):  # else there may be more
                 return Past(Fate.COLLECTED, device)
         return Past(Fate.NOT_DONE, device)
+
+    def _is_listed(self, identifier: int) -> bool:
+        """Whether a listing was kept after the device was last met: by the times, and by what the memory has seen."""
+        memory = self._found.memory
+        if memory is not None and memory.answers is not None:
+            before, now = memory.answers.get(identifier, Stamps()), self._folder.stamps(identifier)
+            if now.info != before.info and now.listing == before.listing:
+                return False
+        return self._folder.is_listed(identifier)
 
     def _is_all_known(self, identifier: int, entries: Entries) -> bool:
         """Whether the last listing can be understood, and a ledger tells of every wanted log of the day in it."""

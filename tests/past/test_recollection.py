@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.event import MORNING, VirtualEvent, begin_anew, log_of
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 DAY = 86_400  # s
 HOUR = 3_600_000  # ms
+MORE: Any = {"file": "/logs/2022/10/0601_2022-10-17-1600.oao", "start_date": AFTERNOON * 1000}
 TRACKS = {identifier: f"ABC{identifier}XYZ_{identifier}_20221017_090000.oao" for identifier in (601, 602, 603, 604)}
 
 
@@ -63,6 +65,13 @@ def remembered(event: VirtualEvent) -> Any:
 
 def change_memory(event: VirtualEvent, **changes: Any) -> None:
     event.folder.memory.write_text(json.dumps(remembered(event) | changes))
+
+
+def list_one_more(path: Path, **change: Any) -> None:
+    """As a listing that was kept since: with another log than the first one."""
+    listing = json.loads(path.read_bytes())
+    listing["logs"].append(listing["logs"][0] | (change or MORE))
+    path.write_text(json.dumps(listing))
 
 
 class TestWithItsMemory:
@@ -269,6 +278,27 @@ class TestAKill:
         afternoon.start()
         assert afternoon.until("motion-603 left too early, before this start")
 
+    def test_between_an_answer_and_its_note_does_not_leave_it_collected(
+        self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The listing with a new track came while the memory was being written, which is younger for that."""
+        keep = EventFolder.keep_memory
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def keep_late(folder: EventFolder, data: bytes) -> None:
+            list_one_more(path)
+            keep(folder, data)
+
+        afternoon.advance(2.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "keep_memory", keep_late)
+            assert afternoon.collector is not None
+            afternoon.collector.fleet.update(601, battery=50)
+            afternoon.advance(0.1)
+        be_killed(afternoon)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
 
 class TestWhatIsOnDisk:
     def test_decides_if_the_memory_says_collected_and_a_track_was_deleted(self, afternoon: VirtualEvent) -> None:
@@ -439,7 +469,7 @@ class TestWithoutAMemory:
     @pytest.mark.parametrize(
         "change",
         [
-            {"file": "/logs/2022/10/0601_2022-10-17-1600.oao", "start_date": AFTERNOON * 1000},
+            MORE,
             {"size": 1536 + 52 * 100_000},
             {"size": "large"},
         ],
@@ -452,9 +482,7 @@ class TestWithoutAMemory:
 
         def be_killed_in_between() -> None:
             afternoon.folder.memory.unlink()
-            listing = json.loads(path.read_bytes())
-            listing["logs"].append(listing["logs"][0] | change)
-            path.write_text(json.dumps(listing))
+            list_one_more(path, **change)
 
         begin_anew(afternoon, be_killed_in_between)
         assert not afternoon.known(601).is_collected
@@ -487,8 +515,8 @@ class TestAMemoryThatCanNotBeUsed:
             (b'{"format": "\xff\xfe"}', "codec can't decode byte 0xff"),
             (b"[]", "it is none of this collector"),
             (b'{"version": 1}', "it is none of this collector"),
-            (b'{"format": "sse_twisted memory", "version": 2}', "it is of version 2, and this collector knows 1"),
-            (b'{"format": "sse_twisted memory", "version": 0}', "it is of version 0, and this collector knows 1"),
+            (b'{"format": "sse_twisted memory", "version": 3}', "it is of version 3, and this collector knows 2"),
+            (b'{"format": "sse_twisted memory", "version": 0}', "it is of version 0, and this collector knows 2"),
             (b'{"format": "sse_twisted memory", "version": 1}', "Object missing required field `saved_at`"),
         ],
     )
@@ -562,3 +590,93 @@ class TestSomebodyElseAtWork:
         begin_anew(afternoon, lambda: self.touch(afternoon.folder, 601, "info.json"))
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
+
+    def test_who_was_not_done_and_not_even_listed_is_an_alarm(self, event: VirtualEvent) -> None:
+        """Neither the memory, which does not know the last answer, nor the ledger, which there is none of, says why."""
+        event.utc = AFTERNOON
+        event.device(601, log_of(601)).add_fault(Fault("no-headers"), path="/settings.json")
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 is connected")
+        event.advance(2.0)
+        begin_anew(event, lambda: (event.leave(601), self.touch(event.folder, 601, "info.json")))
+        event.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
+
+    def test_what_it_could_not_fetch_is_an_alarm_even_if_the_memory_seems_younger(
+        self, afternoon: VirtualEvent
+    ) -> None:
+        """The clock was ahead when the memory was written, and right when the other one worked."""
+        entry = afternoon.ledger(602)[TRACKS[602]]
+        path = afternoon.folder.ledger_path(603)
+
+        def meet_another_one() -> None:
+            path.parent.mkdir()
+            path.write_text(json.dumps({TRACKS[603]: entry | {"local_file": f"gpslogs/20221017/{TRACKS[603]}"}}))
+
+        begin_anew(afternoon, meet_another_one)
+        afternoon.until("motion-603 left too early, before this start")
+
+
+class TestAClockThatIsSetBack:
+    """Times say nothing of what was first: what was kept before has a later one than all that comes for two hours."""
+
+    def set_back(self, path: Path) -> None:
+        status = path.stat()
+        os.utime(path, (status.st_atime, status.st_mtime - 7200))
+
+    @pytest.mark.parametrize("end", [begin_anew, be_killed])
+    def test_makes_no_alarm_and_leaves_what_is_waived(self, afternoon: VirtualEvent, end: Callable[..., None]) -> None:
+        afternoon.advance(2.0)
+        end(afternoon, lambda: self.set_back(afternoon.folder.memory))
+        afternoon.advance(60.0)
+        assert afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        assert not afternoon.said("motion-601 left too early")
+        assert not afternoon.said("motion-604 left too early")
+
+    @pytest.mark.parametrize("end", [begin_anew, be_killed])
+    def test_leaves_nobody_collected_whom_somebody_else_has_met_since(
+        self, afternoon: VirtualEvent, end: Callable[..., None]
+    ) -> None:
+        path = afternoon.folder.motion(601) / "info.json"
+        afternoon.advance(2.0)
+        end(afternoon, lambda: self.set_back(path))
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
+    def test_leaves_nobody_collected_whose_last_listing_may_be_of_before(self, afternoon: VirtualEvent) -> None:
+        listing = afternoon.folder.motion(601) / "logs.json"
+
+        def come_back_without_a_memory() -> None:
+            afternoon.folder.memory.unlink()
+            status = listing.stat()
+            os.utime(listing, (status.st_atime, status.st_mtime + 7200))
+
+        begin_anew(afternoon, come_back_without_a_memory)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
+
+class TestAMemoryOfVersion1:
+    """It does not say which answers it knew: their times do."""
+
+    def make_old(self, event: VirtualEvent) -> None:
+        memory = {key: value for key, value in remembered(event).items() if key != "answers"}
+        event.folder.memory.write_text(json.dumps(memory | {"version": 1}))
+
+    def test_is_understood(self, afternoon: VirtualEvent) -> None:
+        begin_anew(afternoon, lambda: self.make_old(afternoon))
+        assert afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        assert remembered(afternoon)["version"] == 2
+
+    def test_is_not_believed_of_who_was_met_since(self, afternoon: VirtualEvent) -> None:
+        def meet() -> None:
+            self.make_old(afternoon)
+            later = afternoon.folder.memory.stat().st_mtime + 10
+            os.utime(afternoon.folder.motion(601) / "info.json", (later, later))
+
+        begin_anew(afternoon, meet)
+        assert not afternoon.known(601).is_collected
