@@ -19,8 +19,8 @@ from twisted.logger import Logger
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder, Stamps
-from sse_twisted.event_folder.ledger import Entries, Status, is_of_day, is_waited_for
-from sse_twisted.event_folder.names import all_tracks
+from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day, is_waited_for
+from sse_twisted.event_folder.names import PLAUSIBLE, all_tracks, is_of_another_time
 from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
@@ -61,6 +61,7 @@ class Historian:
         self._found = found
         self._today = today
         self._in_force = in_force
+        self._days = in_force.claims(0, None).days
 
     def past(self, identifier: int, entries: Entries) -> Past | None:
         """What became of a device; None if nothing needs to be known.
@@ -130,16 +131,17 @@ class Historian:
             if name is None:
                 missing.append(glance.name)
         for name, entry in entries.items():
-            if is_of_day(name, self._today) and is_waited_for(entry) and name not in missing:
+            if self._may_be_of_today(day_of(name)) and is_waited_for(entry) and name not in missing:
                 missing.append(name)
         return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
 
     def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
-        """The day's tracks of a ledger; None if it has none that is wanted."""
+        """The day's tracks of a ledger, and what is missing of the event; None if it has none of them."""
         wanted = {
             name: entry
             for name, entry in sorted(entries.items())
-            if is_of_day(name, self._today) and (entry.get("status") == Status.COMPLETED or is_waited_for(entry))
+            if (is_of_day(name, self._today) and entry.get("status") == Status.COMPLETED)
+            or (is_waited_for(entry) and self._is_of_event(name))
         }
         if not wanted:
             return None
@@ -148,7 +150,7 @@ class Historian:
             since=self._folder.met_at(identifier),
             wanted=len(wanted),
             missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
-            tracks=tuple(_glance(name, self._today, entry) for name, entry in wanted.items()),
+            tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
         )
         if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
             if device.missing:
@@ -166,8 +168,16 @@ class Historian:
                 return False
         return self._folder.is_listed(identifier)
 
+    def _is_of_event(self, name: str) -> bool:
+        """Whether a track is wanted, by the day in its name: of a device without a clock it may well be of today."""
+        day = day_of(name)
+        return day is None or not is_of_another_time(day, self._days)
+
+    def _may_be_of_today(self, day: datetime.date | None) -> bool:
+        return day is None or not PLAUSIBLE[0] <= day < PLAUSIBLE[1] or day == self._today
+
     def _is_all_known(self, identifier: int, entries: Entries) -> bool:
-        """Whether the last listing can be understood, and a ledger tells of every wanted log of the day in it."""
+        """Whether the last listing can be understood, and a ledger tells of every wanted log in it that may be new."""
         try:
             listing = self._folder.listing(identifier)
         except (OSError, BadAnswer):
@@ -175,7 +185,9 @@ class Historian:
         known = {(entry.get("motion_file"), entry.get("size")) for entry in entries.values()}
         claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
         tracks = all_tracks(identifier, listing, claims)
-        wanted = (track.log for track in tracks if track.of_event and not track.skipped and track.day == self._today)
+        wanted = (
+            track.log for track in tracks if track.of_event and not track.skipped and self._may_be_of_today(track.day)
+        )
         return not listing.bad and all((log.file, log.size) in known for log in wanted)
 
 
@@ -274,10 +286,10 @@ def _not_done(known: Device, at: float) -> Past:
     return Past(Fate.NOT_DONE, evolve(known, since=at, left_early="" if known.present else known.left_early))
 
 
-def _glance(name: str, day: datetime.date, entry: Mapping[str, Any]) -> TrackGlance:
+def _glance(name: str, entry: Mapping[str, Any]) -> TrackGlance:
     return TrackGlance(
         name=name,
-        day=day,
+        day=day_of(name),
         length=_count(entry, "length") or max(_count(entry, "size") - LISTING_EXTRA, 0),
         end_date=_count(entry, "end_date"),
         duration=_count(entry, "duration"),

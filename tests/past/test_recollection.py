@@ -417,7 +417,49 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, sleep)
         afternoon.advance(20.0)
-        assert {afternoon.known(identifier).stage for identifier in (601, 602, 603)} == {Stage.ABSENT}
+        assert {afternoon.known(identifier).stage for identifier in (601, 603)} == {Stage.ABSENT}
+
+    def test_what_was_missing_yesterday_is_missed_today(self, afternoon: VirtualEvent) -> None:
+        def sleep() -> None:
+            afternoon.folder.memory.unlink()
+            afternoon.reactor.advance(DAY)
+
+        begin_anew(afternoon, sleep)
+        afternoon.until("motion-602 left too early, before this start")
+
+    @pytest.mark.parametrize(
+        ("missing", "start", "is_alarm"),
+        [
+            ("ABC601XYZ_601_20221016_090000.oao", MORNING - 1000 * DAY, True),
+            ("motion-601_19800106_010000.oao", 315_964_800_000, True),
+            (f"motion-601_undated_{2**62}.oao", 2**62, True),
+            ("motion-601_20220916_090000.oao", MORNING - 31_000 * DAY, False),
+        ],
+    )
+    def test_what_is_missing_of_another_day_of_the_event_or_of_no_day_leaves_nobody_collected(
+        self, afternoon: VirtualEvent, missing: str, start: int, is_alarm: bool
+    ) -> None:
+        change = {"motion_file": "/logs/x.oao", "start_date": start, "local_file": f"gpslogs/x/{missing}"}
+        entries = {**afternoon.ledger(601), missing: afternoon.ledger(602)[TRACKS[602]] | change}
+
+        def owe() -> None:
+            afternoon.folder.memory.unlink()
+            afternoon.folder.ledger_path(601).write_text(json.dumps(entries))
+
+        begin_anew(afternoon, owe)
+        assert afternoon.known(601).is_collected is not is_alarm
+        afternoon.advance(20.0)
+        assert bool(afternoon.said("motion-601 left too early, before this start")) is is_alarm
+
+    def test_who_lists_an_unknown_log_without_a_date_is_not_taken_for_collected(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def lose_its_clock() -> None:
+            afternoon.folder.memory.unlink()
+            list_one_more(path, file="/logs/1980/01/0601_1980-01-06-0000.oao", start_date=315_964_800_000)
+
+        begin_anew(afternoon, lose_its_clock)
+        assert not afternoon.known(601).is_collected
 
     def test_who_could_not_be_listed_last_is_not_taken_for_collected(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
@@ -599,7 +641,12 @@ class TestSomebodyElseAtWork:
         event.arrive(601)
         event.until("motion-601 is connected")
         event.advance(2.0)
-        begin_anew(event, lambda: (event.leave(601), self.touch(event.folder, 601, "info.json")))
+
+        def leave_and_meet_somebody_else() -> None:
+            event.leave(601)
+            self.touch(event.folder, 601, "info.json")
+
+        begin_anew(event, leave_and_meet_somebody_else)
         event.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
 
     def test_what_it_could_not_fetch_is_an_alarm_even_if_the_memory_seems_younger(
