@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import make_folder, sync_file, write_json, write_whole
+from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
@@ -75,6 +75,8 @@ class EventFolder:
         """Replace the memory."""
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
+        if not self.memory.exists():  # whoever made its folder
+            sync_folder(self.root)
         write_whole(self.memory, data, private=True)
 
     @property

@@ -6,6 +6,7 @@ and files bear it out.
 
 from __future__ import annotations
 
+import errno
 import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.event_folder.files import set_aside
 from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
@@ -28,8 +29,9 @@ from sse_twisted.past.attendance import Attendance, Stay
 
 FORMAT: Final = "sse_twisted memory"
 VERSION: Final = 2
+AGAIN = 5.0  # s until it is tried again, where only this file can't be written
 PAUSE = 1.0  # s from one writing to the next: of a hundred devices that arrive each changes several times a second
-LARGEST = 64 * 1024 * 1024  # bytes
+LARGEST = 64 * 1024 * 1024  # bytes; a larger one is not written, for the next start would not read it
 
 Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
 
@@ -151,7 +153,8 @@ class MemoryService(Service):
         """The fleet knows what earlier runs knew: from now on the file may be replaced."""
         if self.running:
             self._is_complete = True
-            self._change()
+            self._changed = True
+            self._write_at(self._not_before)
 
     def stopService(self) -> Deferred[None] | None:
         """Write for the last time; fires when that is done."""
@@ -167,7 +170,7 @@ class MemoryService(Service):
     def try_again(self) -> None:
         """The disk can be written to again."""
         if self._changed:
-            self._write_soon()
+            self._write_at(self._not_before)
 
     async def note_down(self) -> None:
         """Bring to disk what is known now; that it can't be written is in the log."""
@@ -177,16 +180,18 @@ class MemoryService(Service):
 
     def _note(self, before: Device, after: Device) -> None:
         if _kept(before) != _kept(after):
-            self._change()
+            self._changed = True
+            self._write_at(self._not_before)
 
-    def _change(self) -> None:
-        self._changed = True
-        self._write_soon()
-
-    def _write_soon(self) -> None:
-        if self._timer is None and self.running and self._is_complete:
-            wait = max(self._not_before - self._clock.seconds(), 0.0)
+    def _write_at(self, moment: float) -> None:
+        """Write at a moment of the clock, at the latest."""
+        if not self.running or not self._is_complete:
+            return
+        wait = max(moment - self._clock.seconds(), 0.0)
+        if self._timer is None:
             self._timer = self._clock.callLater(wait, self._start_writing)
+        elif moment < self._timer.getTime():
+            self._timer.reset(wait)
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
@@ -203,6 +208,8 @@ class MemoryService(Service):
             await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits, answers)
         except DiskTrouble as error:
             self._changed = True
+            if isinstance(error, PathTrouble):  # else the disk says when it can be written to again
+                self._write_at(self._clock.seconds() + AGAIN)
             if not self._trouble:
                 self._log.error("What is known of the day can't be kept: {error}", error=str(error))
             self._trouble = str(error)
@@ -223,8 +230,10 @@ class MemoryService(Service):
         """In a thread."""
         remembered = ((device.identifier, _remembered(device, visits[device.identifier])) for device in devices)
         encoded = {identifier: msgspec.Raw(msgspec.json.encode(device)) for identifier, device in remembered}
-        file = File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers)
-        self._folder.keep_memory(msgspec.json.encode(file))
+        data = msgspec.json.encode(File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
+        if len(data) > LARGEST:
+            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
+        self._folder.keep_memory(data)
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
