@@ -142,6 +142,7 @@ class Collector(MultiService):
             grace=self._grace,
             journal=self.journal,
             read_again=self.read_again,
+            note_down=self._memory.note_down,
         )
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ line.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from attrs import evolve
@@ -55,8 +55,12 @@ class Commands:
         grace: GraceService,
         journal: Journal,
         read_again: Callable[[], tuple[str, ...]],
+        note_down: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
-        """`read_again` reads the configuration and gives what changed; it may raise SettingsError."""
+        """`read_again` reads the configuration and gives what changed; it may raise SettingsError.
+
+        `note_down` brings to disk what is known of the fleet.
+        """
         self._fleet = fleet
         self._in_force = in_force
         self._history = history
@@ -68,6 +72,7 @@ class Commands:
         self._journal = journal
         self._log = journal.log
         self._read_again = read_again
+        self._note_down = note_down
 
     # Reading
 
@@ -188,8 +193,8 @@ class Commands:
                 if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
                     visit.wake()
 
-    def waive(self, identifier: int | str, reason: str) -> None:
-        """Wait no more for what a device had that left too early."""
+    def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
+        """Wait no more for what a device had that left too early. Fires when the next start would know it, too."""
         device = self._known(identifier)
         reason = one_line(" ".join(str(reason).split()))
         if not device.left_early:
@@ -199,6 +204,7 @@ class Commands:
         waived = f"{reason} ({device.left_early})"
         self._log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
         self._fleet.update(device.identifier, left_early="", waived=waived)
+        return Deferred.fromCoroutine(self._note_down())
 
     def reload(self) -> tuple[str, ...]:
         """Read the configuration again, as on SIGHUP; gives what changed."""

@@ -16,6 +16,7 @@ from sse_twisted.settings import Filters, Settings, SettingsError
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
+from tests.virtual import LateThreads
 
 T = TypeVar("T")
 HOUR = 3_600_000
@@ -395,6 +396,15 @@ class TestWaive:
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
         assert event.lines[-1] == "INFO The collector stops: 1 devices collected since its start"
+
+    def test_it_is_done_when_it_is_noted_down(self, event: VirtualEvent, gone: Commands) -> None:
+        assert event.collector is not None
+        event.collector.disk._start = LateThreads(event.reactor, [0.1]).start
+        waiving = gone.waive(602, "did not sail")
+        assert not waiving.called
+        while not waiving.called:
+            event.advance(0.05)
+        assert b"did not sail" in event.folder.memory.read_bytes()
 
     def test_one_who_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")

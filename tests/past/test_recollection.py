@@ -252,6 +252,10 @@ class TestAKill:
         be_killed(afternoon)
         assert afternoon.known(602).left_early
 
+    def test_after_a_waiver_leaves_it_waived(self, afternoon: VirtualEvent) -> None:
+        be_killed(afternoon)
+        assert afternoon.known(604).waived
+
     def test_while_one_is_back_that_was_collected_does_not_leave_it_collected(self, afternoon: VirtualEvent) -> None:
         """Its new track is not even listed: nothing but the memory can tell of it."""
         device = afternoon.servers[601].device
