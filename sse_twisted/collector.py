@@ -71,13 +71,13 @@ class Collector(MultiService):
         self.results = ResultsService(folder, disk, fleet, in_force, log)
         self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
         self._memory = memory = MemoryService(folder, disk, fleet, attendance, clock, log)
+        self._grace = grace = GraceService(fleet, in_force, clock, log)
         self.scanner = scanner = ScannerService(
-            self._detector(world), self._collection(world), fleet, in_force, clock, log, names.refresh
+            self._detector(world), self._collection(world), fleet, in_force, grace, clock, log, names.refresh
         )
         probing = self._client(world, lambda: in_force.settings.cleanup.timeout)
         self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, in_force, clock, log)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
-        self._grace = grace = GraceService(fleet, in_force, clock, log)
         recollection = Recollection(
             folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
         )
