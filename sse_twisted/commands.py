@@ -123,7 +123,7 @@ class Commands:
         return tuple(
             Missing(device.identifier, expected[device.identifier], str(device.stage), self.why(device.identifier))
             for device in devices
-            if not device.is_collected
+            if not self._is_done_today(device)
         )
 
     def why(self, identifier: int | str) -> str:
@@ -229,6 +229,10 @@ class Commands:
         if device is None:
             raise CommandError(f"{_name(identifier)} is on no roster, and was not seen")
         return device
+
+    def _is_done_today(self, device: Device) -> bool:
+        is_of_today = device.present or self._in_force.today(device.since) == self.today
+        return device.is_collected and is_of_today
 
     def _present(self, identifier: int | str) -> Visit:
         device = self._known(identifier)
