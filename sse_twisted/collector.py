@@ -79,7 +79,7 @@ class Collector(MultiService):
         self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, in_force, clock, log)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
         recollection = Recollection(
-            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, memory.begin
+            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, clock, log, memory.begin
         )
         retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
         meter = DelayMeter(clock, self.statistics.delayed)

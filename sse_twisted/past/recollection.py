@@ -13,8 +13,10 @@ from enum import Enum, auto
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import CancelledError, DeferredLock
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
@@ -30,6 +32,7 @@ from sse_twisted.once import OnceService
 from sse_twisted.past.attendance import Attendance
 from sse_twisted.past.memory import KEPT, Found, Memory, Remembered, read_memory
 from sse_twisted.reports import LARGEST_FIGURE
+from sse_twisted.turns import in_turns
 
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
@@ -101,6 +104,12 @@ class Historian:
         if by_ledger is None and known.present and known.stage is not Stage.COLLECTED:
             return _not_done(known, saved_at)
         return by_ledger
+
+    def not_judged(self, identifier: int) -> Past:
+        """What counts for a device of which nobody knows better: an alarm too many rather than one too few."""
+        memory = self._found.memory
+        remembered = memory.devices.get(identifier) if memory is not None else None
+        return _not_done(_known(identifier, remembered), memory.saved_at if memory is not None else 0.0)
 
     def is_here(self, device: Device) -> bool:
         """Whether every track that the device had is here now."""
@@ -203,6 +212,7 @@ class Recollection(OnceService):
         attendance: Attendance,
         grace: GraceService,
         turn: Callable[[int], DeferredLock],
+        clock: IReactorTime,
         log: Logger,
         told: Callable[[], None],
     ) -> None:
@@ -215,6 +225,7 @@ class Recollection(OnceService):
         self._attendance = attendance
         self._grace = grace
         self._turn = turn
+        self._clock = clock
         self._told = told
 
     async def work(self) -> None:
@@ -223,27 +234,49 @@ class Recollection(OnceService):
         if found.remark:
             text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
             self._log.error(text, remark=found.remark)
-        now = self._fleet.now
-        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
-        for identifier, past in (await self._disk.run(self._pasts, historian, found)).items():
-            self._tell(identifier, past, historian)
-        if found.memory is not None:
-            self._recall_visits(found.memory, self._in_force.day_began_at(now))
+        try:
+            await self._tell_all(found)
+        except CancelledError:
+            raise
+        except Exception:
+            if found.memory is None:  # else what it knows is on disk alone, and must stay there
+                self._told()
+            raise
         self._told()
 
-    def _recall_visits(self, memory: Memory, since: float) -> None:
-        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
-        for identifier, remembered in memory.devices.items():
-            stays = [evolve(stay, left=memory.saved_at) if stay.left is None else stay for stay in remembered.visits]
-            if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
-                self._attendance.recall(identifier, of_today)
+    async def _tell_all(self, found: Found) -> None:
+        now = self._fleet.now
+        since = self._in_force.day_began_at(now)
+        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
+        pasts, failures = await self._disk.run(self._pasts, historian, found)
+        for identifier, failure in failures.items():
+            text = "What was known of {device} can't be judged: it counts as not done"
+            self._log.failure(text, failure, device=f"motion-{identifier}")
+        async for identifier, past in in_turns(pasts.items(), self._clock):
+            if past is not None:
+                self._tell(identifier, past, historian)
+            if found.memory is not None and (remembered := found.memory.devices.get(identifier)) is not None:
+                self._recall_visits(identifier, remembered, found.memory.saved_at, since)
 
-    def _pasts(self, historian: Historian, found: Found) -> dict[int, Past]:
-        """In a thread."""
+    def _pasts(self, historian: Historian, found: Found) -> tuple[dict[int, Past | None], dict[int, Failure]]:
+        """What became of each device, and why that can't be judged of some; in a thread."""
         ledgers = self._folder.all_entries()
         identifiers = ledgers.keys() | (found.memory.devices.keys() if found.memory else set())
-        pasts = {identifier: historian.past(identifier, ledgers.get(identifier, {})) for identifier in identifiers}
-        return {identifier: past for identifier, past in sorted(pasts.items()) if past is not None}
+        pasts: dict[int, Past | None] = {}
+        failures: dict[int, Failure] = {}
+        for identifier in sorted(identifiers):
+            try:
+                pasts[identifier] = historian.past(identifier, ledgers.get(identifier, {}))
+            except Exception:  # noqa: BLE001 - whatever it is, the others must be told
+                failures[identifier] = Failure()
+                pasts[identifier] = historian.not_judged(identifier)
+        return pasts, failures
+
+    def _recall_visits(self, identifier: int, remembered: Remembered, saved_at: float, since: float) -> None:
+        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
+        stays = (evolve(stay, left=saved_at) if stay.left is None else stay for stay in remembered.visits)
+        if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
+            self._attendance.recall(identifier, of_today)
 
     def _tell(self, identifier: int, past: Past, historian: Historian) -> None:
         """Of a device that was met meanwhile more is known than that."""

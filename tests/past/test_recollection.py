@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
@@ -604,6 +605,55 @@ class TestAMemoryThatCanNotBeUsed:
         assert afternoon.said("What was known of the day could not be read (Is a directory; it is kept as ")
         afternoon.stop()
         assert afternoon.folder.memory.is_file()
+
+
+class TestAMishap:
+    """Something that nobody has thought of, while the past is told."""
+
+    def test_with_one_device_counts_it_as_not_done_and_leaves_the_others_as_they_were(
+        self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no way")
+
+        monkeypatch.setattr(EventFolder, "holds", fail)
+        begin_anew(afternoon)
+        assert afternoon.said("What was known of motion-601 can't be judged: it counts as not done")
+        assert not afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        afternoon.until("motion-601 left too early, before this start")
+        assert remembered(afternoon)["devices"]["601"]["left_early"]
+        logged_failures.clear()
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_with_all_of_it_leaves_a_memory_as_it_is_and_begins_one_where_there_was_none(
+        self,
+        afternoon: VirtualEvent,
+        monkeypatch: pytest.MonkeyPatch,
+        logged_failures: list[LogEvent],
+        is_there: bool,
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no way")
+
+        afternoon.stop()
+        if not is_there:
+            afternoon.folder.memory.unlink()
+        before = afternoon.folder.memory.read_bytes() if is_there else b""
+        afternoon.lines.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "all_entries", fail)
+            afternoon.start()
+        afternoon.arrive(601)
+        afternoon.until("motion-601 can be disconnected")
+        assert afternoon.said("What was known of the day could not be told")
+        afternoon.stop()
+        assert (afternoon.folder.memory.read_bytes() == before) is is_there
+        afternoon.start()
+        afternoon.advance(1.0)
+        assert bool(afternoon.known(602).left_early) is True
+        logged_failures.clear()
 
 
 class TestSomebodyElseAtWork:
