@@ -301,6 +301,24 @@ class TestFetch:
         event.advance(20)
         assert event.tracks()[result(fetching).local_file] == device.logs[1].content
 
+    def test_a_track_that_was_deleted_is_waited_for_though_its_ledger_has_it(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        first = commands.fetch(601, OLD)
+        event.advance(2)
+        path = event.root / result(first).local_file
+        event.stop()
+        path.unlink()
+        event.lines.clear()
+        again = event.start().commands
+        event.until("motion-601 can be disconnected")
+        assert event.ledger(601)[OLD]["status"] == "completed"
+        fetching = again.fetch(601, OLD)
+        while not fetching.called:
+            event.advance(0.01)
+        assert result(fetching).outcome == "verified"
+        assert path.is_file()
+
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):
             result(commands.fetch(601, NAME))
