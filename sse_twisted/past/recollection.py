@@ -145,18 +145,25 @@ class Historian:
         return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
 
     def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
-        """The day's tracks of a ledger, and what is missing of the event; None if it has none of them."""
+        """By the day's tracks of a ledger, and what is missing of the event.
+
+        None if there is none of them, and all that the device listed if it was here today.
+        """
         wanted = {
             name: entry
             for name, entry in sorted(entries.items())
             if (is_of_day(name, self._today) and entry.get("status") == Status.COMPLETED)
             or (is_waited_for(entry) and self._is_of_event(name))
         }
-        if not wanted:
+        met_at = self._folder.met_at(identifier)
+        if not wanted and self._in_force.today(met_at) != self._today:
             return None
+        is_all_known = self._is_listed(identifier) and self._is_all_known(identifier, entries)  # else there may be more
+        if not wanted:
+            return None if is_all_known else Past(Fate.NOT_DONE, Device(identifier, since=met_at))
         device = Device(
             identifier,
-            since=self._folder.met_at(identifier),
+            since=met_at,
             wanted=len(wanted),
             missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
             tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
@@ -164,7 +171,7 @@ class Historian:
         if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
             if device.missing:
                 return Past(Fate.LOST, device)
-            if self._is_listed(identifier) and self._is_all_known(identifier, entries):  # else there may be more
+            if is_all_known:
                 return Past(Fate.COLLECTED, device)
         return Past(Fate.NOT_DONE, device)
 

@@ -466,6 +466,24 @@ class TestWithoutAMemory:
         begin_anew(afternoon, lose_its_clock)
         assert not afternoon.known(601).is_collected
 
+    @pytest.mark.parametrize("is_listed", [True, False])
+    def test_who_was_here_today_and_whose_tracks_nobody_has_looked_at_is_an_alarm(
+        self, afternoon: VirtualEvent, is_listed: bool
+    ) -> None:
+        """It was its first visit, and the run before was killed in it."""
+        motion = afternoon.folder.motion(601)
+
+        def be_killed_in_between() -> None:
+            afternoon.folder.memory.unlink()
+            (motion / "downloads.json").unlink()
+            if not is_listed:
+                (motion / "logs.json").unlink()
+            for path in motion.iterdir():  # files have the time of the real clock
+                os.utime(path, (AFTERNOON, AFTERNOON))
+
+        begin_anew(afternoon, be_killed_in_between)
+        afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
+
     def test_who_could_not_be_listed_last_is_not_taken_for_collected(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
         device = event.device(601, log_of(601))
