@@ -104,11 +104,16 @@ class CleanupService(LoopService):
         self._drop(visit)
         self._log.debug("{device} has been disconnected", device=visit.name, why=why)
         if device.stage is Stage.COLLECTED:
-            self._fleet.update(visit.identifier, stage=Stage.GONE)
+            self._fleet.update(visit.identifier, stage=Stage.GONE, since=self._done_since(device))
             return
         lost = what_is_missing(device)
         self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
         self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
+
+    def _done_since(self, device: Device) -> float:
+        """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
+        now, today = self._fleet.now, self._in_force.today
+        return now if today(device.since) == today(now) else device.since
 
     def _forget(self, _: object, visit: Visit) -> None:
         del self._probes[visit]

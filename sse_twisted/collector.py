@@ -74,15 +74,15 @@ class Collector(MultiService):
         self.results = ResultsService(folder, disk, fleet, in_force, log)
         self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
         self._memory = memory = MemoryService(folder, disk, fleet, attendance, clock, log)
+        self._grace = grace = GraceService(fleet, in_force, clock, log)
         self.scanner = scanner = ScannerService(
-            self._detector(world), self._collection(world), fleet, in_force, clock, log, names.refresh
+            self._detector(world), self._collection(world), fleet, in_force, grace, clock, log, names.refresh
         )
         probing = self._client(world, lambda: in_force.settings.cleanup.timeout)
         self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, in_force, clock, log)
         short_tracks = ShortTracks(fleet, in_force, clock, log)
-        self._grace = grace = GraceService(fleet, in_force, clock, log)
         recollection = Recollection(
-            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, log, self._recollected
+            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, clock, log, self._recollected
         )
         retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
         meter = DelayMeter(clock, self.statistics.delayed)
@@ -146,6 +146,7 @@ class Collector(MultiService):
             journal=self.journal,
             read_again=self.read_again,
             measured=self.results.of,
+            note_down=self._memory.note_down,
         )
 
     def _recollected(self) -> None:

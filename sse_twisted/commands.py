@@ -7,7 +7,7 @@ line.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -18,7 +18,7 @@ from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
-from sse_twisted.event_folder.names import Claims, Named, Track, all_tracks, log_key
+from sse_twisted.event_folder.names import Claims, Track, all_tracks, log_key
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
@@ -61,10 +61,12 @@ class Commands:
         journal: Journal,
         read_again: Callable[[], tuple[str, ...]],
         measured: Callable[[int], Mapping[str, Report]],
+        note_down: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         """`read_again` reads the configuration and gives what changed; it may raise SettingsError.
 
-        `measured` gives what the tracks of a device say themselves, by name.
+        `measured` gives what the tracks of a device say themselves, by name; `note_down` brings to disk what is known
+        of the fleet.
         """
         self._fleet = fleet
         self._in_force = in_force
@@ -78,6 +80,7 @@ class Commands:
         self._log = journal.log
         self._read_again = read_again
         self._measured = measured
+        self._note_down = note_down
 
     # Reading
 
@@ -195,8 +198,8 @@ class Commands:
                 if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
                     visit.wake()
 
-    def waive(self, identifier: int | str, reason: str) -> None:
-        """Wait no more for what a device had that left too early."""
+    def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
+        """Wait no more for what a device had that left too early. Fires when the next start would know it, too."""
         device = self._known(identifier)
         reason = one_line(" ".join(str(reason).split()))
         if not device.left_early:
@@ -206,6 +209,7 @@ class Commands:
         waived = f"{reason} ({device.left_early})"
         self._log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
         self._fleet.update(device.identifier, left_early="", waived=waived)
+        return Deferred.fromCoroutine(self._note_down())
 
     def reload(self) -> tuple[str, ...]:
         """Read the configuration again, as on SIGHUP; gives what changed."""
@@ -273,7 +277,7 @@ class Commands:
         """In a thread: what the ledger says, and what the device lists of other times."""
         entries = self._folder.entries(identifier)
         try:
-            listed = all_tracks(identifier, self._folder.listing(identifier), claims, self._named(identifier))
+            listed = all_tracks(identifier, self._folder.listing(identifier), claims, self._ledger(identifier).named())
         except (OSError, MotionError):  # never inspected
             listed = ()
         others = [track for track in listed if not track.of_event and track.name not in entries]
@@ -294,54 +298,74 @@ class Commands:
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:
         claims = self._in_force.claims(visit.identifier, visit.timezone)
-        track = await self._disk.run(self._find, visit, str(name), claims)
+        track, is_deleted = await self._disk.run(self._find, visit, str(name), claims)
         if self._scanner.visits.get(visit.identifier) is not visit:
             raise CommandError(f"{visit.name} has gone")
         self._log.info("{device} {track} is asked for", device=visit.name, track=track.name)
-        here = self._when(visit.identifier, lambda _: bool(self._completed(visit, track)))
+        here = self._when(visit.identifier, self._arrival(visit, track, is_deleted))
         self._in_force.ask_for(visit.identifier, track.log.file)
         visit.wake()
         await here
-        return self._report(visit.identifier, *self._completed(visit, track)[0])
+        return self._report(visit.identifier, *_completed(visit.ledger, track)[0])
 
-    def _find(self, visit: Visit, name: str, claims: Claims) -> Track:
-        """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted."""
+    def _arrival(self, visit: Visit, track: Track, is_deleted: bool) -> Callable[[Device], bool]:
+        """Whether the track is here now. Of one that was deleted the ledger says so until its visit has looked."""
+        is_missed = not is_deleted
+
+        def has_come(_: Device) -> bool:
+            nonlocal is_missed
+            if visit.ledger is None:
+                return False
+            is_completed = bool(_completed(visit.ledger, track))
+            is_missed = is_missed or not is_completed
+            return is_missed and is_completed
+
+        return has_come
+
+    def _find(self, visit: Visit, name: str, claims: Claims) -> tuple[Track, bool]:
+        """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted.
+
+        And whether the ledger says that it is here, though it is not.
+        """
         try:
             listing = self._folder.listing(visit.identifier)
         except (OSError, MotionError):
             raise CommandError(f"{visit.name}: its listing is not known yet") from None
-        named = self._named(visit.identifier)
+        ledger = self._ledger(visit.identifier)
+        named = ledger.named()
         tracks = all_tracks(visit.identifier, listing, claims, named)
         found = [track for track in tracks if name in (track.name, track.local_file, track.log.file)]
         if not found:
             raise CommandError(f"{visit.name} lists no track {one_line(name)}")
         if problem := found[0].log.path_problem:
             raise CommandError(f"{found[0].name} can't be asked for: {problem}")
-        if visit.ledger is not None and self._folder.held(found[0], visit.ledger) is not None:
+        if self._folder.held(found[0], ledger) is not None:
             raise CommandError(f"{found[0].name} is here: {found[0].local_file}")
         asked_for = evolve(claims, asked_for=claims.asked_for | {found[0].log.file})
         wanted = all_tracks(visit.identifier, listing, asked_for, named)
-        return next(track for track in wanted if track.log == found[0].log)
+        track = next(track for track in wanted if track.log == found[0].log)
+        return track, bool(_completed(ledger, track))
 
-    def _named(self, identifier: int) -> tuple[Named, ...]:
-        """In a thread: the logs that have a name in the ledger, and keep its number."""
+    def _ledger(self, identifier: int) -> Ledger:
+        """In a thread: what is on disk, to be looked at only."""
+        path = self._folder.ledger_path(identifier)
         try:
-            ledger = Ledger.read(self._folder.ledger_path(identifier))
+            return Ledger.read(path) or Ledger(path)
         except OSError:
-            ledger = None
-        return ledger.named() if ledger is not None else ()
+            return Ledger(path)
 
-    def _completed(self, visit: Visit, track: Track) -> list[tuple[str, dict[str, Any]]]:
-        """The entry of a track that is here now, whatever its name is by now, and however much it has grown."""
-        entries = visit.ledger.entries if visit.ledger is not None else {}
-        return [
-            (name, entry)
-            for name, entry in entries.items()
-            if entry.get("status") == Status.COMPLETED
-            and (entry.get("motion_file"), entry.get("start_date")) == log_key(track.log)
-            and type(entry.get("size")) is int
-            and entry["size"] >= track.log.size
-        ]
+
+def _completed(ledger: Ledger | None, track: Track) -> list[tuple[str, dict[str, Any]]]:
+    """The entry of a track that is here now, whatever its name is by now, and however much it has grown."""
+    entries = ledger.entries if ledger is not None else {}
+    return [
+        (name, entry)
+        for name, entry in entries.items()
+        if entry.get("status") == Status.COMPLETED
+        and (entry.get("motion_file"), entry.get("start_date")) == log_key(track.log)
+        and type(entry.get("size")) is int
+        and entry["size"] >= track.log.size
+    ]
 
 
 def _number(identifier: object) -> object:

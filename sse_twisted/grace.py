@@ -60,7 +60,14 @@ class GraceService(Service):
 
     async def _wait(self, identifier: int, text: str, is_here: Callable[[], Awaitable[bool]] | None) -> None:
         await deferLater(self._clock, PATIENCE + self._in_force.settings.scan.interval + self._in_force.longest_round)
-        is_done = await is_here() if is_here is not None and self._is_absent(identifier) else False
+        is_done = False
+        if is_here is not None and self._is_absent(identifier):
+            try:
+                is_done = await is_here()
+            except CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - whatever it is, it must not cost an alarm
+                self._log.failure("{device} could not be looked up", device=f"motion-{identifier}")
         if not self._is_absent(identifier):
             return
         device = self._fleet[identifier]

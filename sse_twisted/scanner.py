@@ -18,6 +18,7 @@ from sse_twisted.cleanup import what_is_missing
 from sse_twisted.collection import Collection
 from sse_twisted.detection import Detector, Sighting
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce, Target
 from sse_twisted.loop import LoopService
 from sse_twisted.visit import Visit
@@ -35,6 +36,7 @@ class ScannerService(LoopService):
         collection: Collection,
         fleet: Fleet,
         in_force: InForce,
+        grace: GraceService,
         clock: IReactorTime,
         log: Logger,
         refresh: Callable[[], None],
@@ -45,6 +47,7 @@ class ScannerService(LoopService):
         self._collection = collection
         self._fleet = fleet
         self._in_force = in_force
+        self._grace = grace
         self._refresh = refresh
         self._queue: dict[Target, None] = {}  # of this round, in order
         self._timer: IDelayedCall | None = None
@@ -114,10 +117,17 @@ class ScannerService(LoopService):
         del self.visits[visit.identifier]
         self._collecting.pop(visit.identifier, None)
         if isinstance(result, Failure) and not result.check(CancelledError) and not visit.dropped:
-            device = self._fleet[visit.identifier]
-            lost = "" if device.stage is Stage.COLLECTED else what_is_missing(device)
-            self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
+            self._lose(visit)
         return result
+
+    def _lose(self, visit: Visit) -> None:
+        """A mishap of our own has ended a visit: the device is most likely there, and the next round will find it."""
+        device = self._fleet[visit.identifier]
+        if device.stage is Stage.COLLECTED:
+            self._fleet.update(visit.identifier, stage=Stage.GONE)
+            return
+        self._fleet.update(visit.identifier, stage=Stage.ABSENT, left_early=what_is_missing(device), waived="")
+        self._grace.wait_for(visit.identifier)
 
     def _forget(self, _: object, target: Target) -> None:
         del self._searches[target]

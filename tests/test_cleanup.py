@@ -25,6 +25,25 @@ def test_a_device_that_has_gone_is_dropped_and_looked_for_again(event: VirtualEv
     assert event.until("motion-601 is connected", 3)
 
 
+def test_a_device_that_was_done_yesterday_and_goes_in_the_morning_is_missed_today(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.device(602, log_of(602))
+    event.arrive(601, 602)
+    collector = event.start()
+    event.until("motion-601 can be disconnected")
+    event.until("motion-602 can be disconnected")
+    event.leave(602)
+    event.until("motion-602 has been disconnected")
+    assert collector.commands.missing() == ()
+    event.reactor.advance(20 * 3600)
+    came = collector.attendance.of(601)[0].came
+    event.leave(601)
+    event.until("motion-601 has been disconnected", 30)
+    assert event.known(601).stage is Stage.GONE
+    assert [missing.identifier for missing in collector.commands.missing()] == [601, 602]
+    assert (collector.attendance.of(601)[0].left or 0.0) > came + 20 * 3600
+
+
 def test_a_device_that_stays_is_probed_now_and_then_and_not_dropped(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601))
     event.settings = Settings(cleanup=Cleanup(interval=4.0))

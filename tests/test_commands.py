@@ -16,6 +16,7 @@ from sse_twisted.settings import Filters, Settings, SettingsError
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
 from tests.event import MORNING, VirtualEvent, log_of, track
+from tests.virtual import LateThreads
 
 T = TypeVar("T")
 HOUR = 3_600_000
@@ -300,6 +301,24 @@ class TestFetch:
         event.advance(20)
         assert event.tracks()[result(fetching).local_file] == device.logs[1].content
 
+    def test_a_track_that_was_deleted_is_waited_for_though_its_ledger_has_it(
+        self, event: VirtualEvent, commands: Commands
+    ) -> None:
+        first = commands.fetch(601, OLD)
+        event.advance(2)
+        path = event.root / result(first).local_file
+        event.stop()
+        path.unlink()
+        event.lines.clear()
+        again = event.start().commands
+        event.until("motion-601 can be disconnected")
+        assert event.ledger(601)[OLD]["status"] == "completed"
+        fetching = again.fetch(601, OLD)
+        while not fetching.called:
+            event.advance(0.01)
+        assert result(fetching).outcome == "verified"
+        assert path.is_file()
+
     def test_what_is_here_or_is_not_listed_can_not_be_fetched(self, commands: Commands) -> None:
         with pytest.raises(CommandError, match=f"{NAME} is here: gpslogs/20221017/{NAME}"):
             result(commands.fetch(601, NAME))
@@ -395,6 +414,15 @@ class TestWaive:
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
         assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
+
+    def test_it_is_done_when_it_is_noted_down(self, event: VirtualEvent, gone: Commands) -> None:
+        assert event.collector is not None
+        event.collector.disk._start = LateThreads(event.reactor, [0.1]).start
+        waiving = gone.waive(602, "did not sail")
+        assert not waiving.called
+        while not waiving.called:
+            event.advance(0.05)
+        assert b"did not sail" in event.folder.memory.read_bytes()
 
     def test_one_who_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")

@@ -121,6 +121,20 @@ class TestForgotten:
         assert not collector.scanner.visits
 
 
+def test_a_mishap_with_the_look_at_the_tracks_costs_no_alarm(
+    event: VirtualEvent, logged_failures: list[LogEvent]
+) -> None:
+    async def fail() -> bool:
+        raise RuntimeError("no way")
+
+    collector = event.start()
+    collector.fleet.update(601, left_early="all of it")
+    collector._grace.wait_for(601, "was collected", fail)
+    event.until("ERROR motion-601 was collected - all of it", 30)
+    assert event.known(601).stage is Stage.GONE
+    logged_failures.clear()
+
+
 def test_the_grace_is_as_long_as_a_round_takes(event: VirtualEvent) -> None:
     event.settings = Settings(scan=Scan(interval=30.0), detection=Detection(limit=1, timeout=5.0))
     for identifier in range(601, 611):

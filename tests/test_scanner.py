@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
 from twisted.logger import LogEvent
 
+from sse_twisted.fleet import Stage
 from sse_twisted.inspection import Inspector
 from sse_twisted.motion.messages import Listing
 from sse_twisted.settings import Detection, Devices, Scan, Settings
@@ -106,11 +108,9 @@ def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) ->
     assert len(set(event.names.asked)) == 100
 
 
-def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_found(
-    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
-) -> None:
-    device = event.device(470, log_of(470), person=False)
-    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
+@pytest.fixture
+def mishap(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]) -> Iterator[None]:
+    """The first listing is one too many for this computer."""
     listing = Inspector.listing
     wrong = iter([True, False])
 
@@ -120,6 +120,14 @@ def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_fou
         return await listing(inspector, visit)
 
     monkeypatch.setattr(Inspector, "listing", once_wrong)
+    yield
+    logged_failures.clear()
+
+
+@pytest.mark.usefixtures("mishap")
+def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_found(event: VirtualEvent) -> None:
+    device = event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
     event.arrive(470)
     event.start()
     event.until("could not be handled")
@@ -127,4 +135,15 @@ def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_fou
     event.until("motion-470 can be disconnected", 5)
     assert list(event.tracks().values()) == [device.logs[0].content]
     assert event.known(470).left_early == ""
-    logged_failures.clear()
+
+
+@pytest.mark.usefixtures("mishap")
+def test_a_device_whose_visit_went_wrong_is_no_alarm_before_it_was_looked_for(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("could not be handled")
+    assert (event.known(601).stage, event.known(601).is_collected) == (Stage.ABSENT, False)
+    event.leave(601)
+    event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet", 30)
+    assert event.known(601).stage is Stage.GONE

@@ -225,13 +225,12 @@ class Namespace:
         self._commands.resume()
         return Shown("downloads go on")
 
-    def waive(self, device: int | str, reason: str) -> Shown:
+    def waive(self, device: int | str, reason: str) -> Deferred[Shown]:
         """Wait no more for what a device had that left too early.
 
         waive(601, "did not sail")
         """
-        self._commands.waive(device, reason)
-        return Shown("waived")
+        return self._commands.waive(device, reason).addCallback(lambda _: Shown("waived"))
 
     def reload(self) -> Shown:
         """Read the configuration again, as SIGHUP does."""

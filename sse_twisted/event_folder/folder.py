@@ -7,13 +7,14 @@ import os
 import re
 import shutil
 import stat
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import make_folder, sync_file, write_json, write_whole
+from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.names import Track
@@ -25,6 +26,19 @@ from sse_twisted.verification import Outcome, judge
 
 LEDGER = "downloads.json"
 SETTINGS = "settings.json"
+INFO, LISTING = "info.json", "logs.json"
+NS = 1_000_000_000
+AHEAD = 60.0  # s by which a file server's clock may be
+
+Stamp = tuple[int, int]  # of a file: when it was written, in ns since 1970, and bytes; those of none are 0
+
+
+@frozen
+class Stamps:
+    """By which the answers of a device that are kept are told from any others, whatever the clock says."""
+
+    info: Stamp = (0, 0)
+    listing: Stamp = (0, 0)
 
 
 @frozen
@@ -61,6 +75,8 @@ class EventFolder:
         """Replace the memory."""
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
+        if not self.memory.exists():  # whoever made its folder
+            sync_folder(self.root)
         write_whole(self.memory, data, private=True)
 
     @property
@@ -107,24 +123,33 @@ class EventFolder:
 
     def met_at(self, identifier: int) -> float:
         """When a device last said who it is, in s since 1970; 0 if never. Raises no OSError."""
-        try:
-            return (self.motion(identifier) / "info.json").stat().st_mtime
-        except OSError:
-            return 0.0
+        return self.stamps(identifier).info[0] / NS
 
     def answered_at(self, identifier: int) -> float:
         """When the last answer of a device was kept, in s since 1970; 0 if none was. Raises no OSError."""
-        try:
-            return max(self.met_at(identifier), (self.motion(identifier) / "logs.json").stat().st_mtime)
-        except OSError:
-            return self.met_at(identifier)
+        stamps = self.stamps(identifier)
+        return max(stamps.info, stamps.listing)[0] / NS
 
     def is_listed(self, identifier: int) -> bool:
-        """Whether a listing was kept after the device last said who it is. Raises no OSError."""
+        """Whether a listing was kept after the device last said who it is. Raises no OSError.
+
+        Of times that are still to come nobody knows which was first: the clock has been set back since.
+        """
+        stamps = self.stamps(identifier)
+        return 0 < stamps.listing[0] < (time.time() + AHEAD) * NS and stamps.listing[0] >= stamps.info[0]
+
+    def stamps(self, identifier: int) -> Stamps:
+        """Those of the answers that are kept now. Raises no OSError."""
+        folder = self.motion(identifier)
+        return Stamps(_stamp(folder / INFO), _stamp(folder / LISTING))
+
+    def all_stamps(self) -> dict[int, Stamps]:
+        """Those of all devices that were ever here, by number. Raises no OSError."""
         try:
-            return (self.motion(identifier) / "logs.json").stat().st_mtime >= self.met_at(identifier)
+            names = [path.name for path in (self.root / "motions").iterdir()]
         except OSError:
-            return False
+            return {}
+        return {identifier: self.stamps(identifier) for identifier in map(identifier_of, names) if identifier}
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
@@ -159,7 +184,7 @@ class EventFolder:
 
     def listing(self, identifier: int) -> Listing:
         """The last listing of a device; raises OSError or BadAnswer if there is none."""
-        return listing_of(parse_json((self.motion(identifier) / "logs.json").read_bytes(), "logs.json"))
+        return listing_of(parse_json((self.motion(identifier) / LISTING).read_bytes(), "logs.json"))
 
     def held(self, track: Track, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
@@ -223,6 +248,14 @@ class EventFolder:
     def free(self) -> int:
         """Bytes of room on the disk of the tracks."""
         return shutil.disk_usage(self.root / "gpslogs").free
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def _may(path: Path, mode: int) -> bool:

@@ -155,7 +155,16 @@ class Ledger:
 
 def is_of_day(name: str, day: datetime.date) -> bool:
     """Whether a track is of that day, by the date in its name."""
-    return f"_{day:%Y%m%d}_" in name
+    return day_of(name) == day
+
+
+def day_of(name: str) -> datetime.date | None:
+    """The day of a track, by its name; None if it has no date."""
+    stamp = re.search(r".*_(\d{4})(\d\d)(\d\d)_", name, re.ASCII)
+    try:
+        return datetime.date(*map(int, stamp.groups())) if stamp else None
+    except ValueError:
+        return None
 
 
 def days_of(name: str) -> set[datetime.date]:

@@ -106,7 +106,7 @@ def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track
         day = start.date() if start else None
         owner = next((a for a in claims.assignments if day and a.covers(day)), None)
         asked_for = log.file in claims.asked_for
-        of_event = asked_for or owner is not None or not day or not _is_of_another_time(day, claims.days)
+        of_event = asked_for or owner is not None or not day or not is_of_another_time(day, claims.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
         date = stamp.partition("_")[0]
@@ -116,7 +116,8 @@ def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track
         yield Track(identifier, log, folder, name, owner, skipped, of_event)
 
 
-def _is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
+def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
+    """Whether a track of that day is none of the event, whose first and last day are `days`, or None: every day."""
     plausible = PLAUSIBLE[0] <= day < PLAUSIBLE[1]
     return plausible and days is not None and not days[0] <= day <= days[1]
 

@@ -52,10 +52,10 @@ class Attendance:
             stays.append(Stay(after.since))
         elif before.present and after.stage is not before.stage and self._stays.get(after.identifier):
             stays = self._stays[after.identifier]
-            stays[-1] = _after(stays[-1], after)
+            stays[-1] = _after(stays[-1], after, self._fleet.now)
 
 
-def _after(stay: Stay, device: Device) -> Stay:
+def _after(stay: Stay, device: Device, now: float) -> Stay:
     """What is known of a visit when its device has come to another stage."""
     if device.stage is Stage.COLLECTED:
         return evolve(stay, verdict="can be disconnected", judged_at=device.since)
@@ -63,4 +63,4 @@ def _after(stay: Stay, device: Device) -> Stay:
         return evolve(stay, verdict=f"must stay connected - {device.reason}", judged_at=device.since)
     if device.stage is Stage.GONE and device.left_early:
         return evolve(stay, left=device.since, verdict=f"left too early - {device.left_early}", judged_at=device.since)
-    return stay if device.present else evolve(stay, left=device.since)
+    return stay if device.present else evolve(stay, left=now)  # `since` may be when it was done, the day before

@@ -6,10 +6,11 @@ and files bear it out.
 
 from __future__ import annotations
 
+import errno
 import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from attrs import frozen
@@ -20,16 +21,17 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.event_folder.files import set_aside
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
 from sse_twisted.past.attendance import Attendance, Stay
 
 FORMAT: Final = "sse_twisted memory"
-VERSION: Final = 1
+VERSION: Final = 2
+AGAIN = 5.0  # s until it is tried again, where only this file can't be written
 PAUSE = 1.0  # s from one writing to the next: of a hundred devices that arrive each changes several times a second
-LARGEST = 64 * 1024 * 1024  # bytes
+LARGEST = 64 * 1024 * 1024  # bytes; a larger one is not written, for the next start would not read it
 
 Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
 
@@ -54,14 +56,33 @@ KEPT = tuple(name for name in Remembered.__struct_fields__ if name != "visits")
 _kept: operator.attrgetter[Any] = operator.attrgetter(*KEPT)
 
 
-class Memory(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+_device = msgspec.json.Decoder(Remembered)
+D = TypeVar("D", Remembered, msgspec.Raw)
+
+
+class File(Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
+    """The whole file.
+
+    What makes JSON of all devices in one go, or reads it, does not let go of Python's lock: 1,000 of 100 tracks each
+    would keep the reactor for up to 0.05 s at each writing, and 0.2 s at the start. So each is done by itself.
+    """
 
     format: Literal["sse_twisted memory"]
-    version: Literal[1]
+    version: Literal[1, 2]
     saved_at: Moment
-    ended: bool  # whether that collector has stopped: what is younger than the file was done by somebody else
-    devices: dict[int, Remembered]
+    ended: bool  # whether that collector has stopped: answers that it did not know were kept by somebody else
+    devices: dict[int, D]
+    answers: dict[int, Stamps] | None = None  # that were kept before, of whatever device; version 1 did not say
+
+
+Memory = File[Remembered]
+
+
+class _Head(Struct):
+    """What tells whose file it is."""
+
+    format: Any = None
+    version: Any = None
 
 
 @frozen
@@ -94,12 +115,17 @@ def read_memory(path: Path) -> Found:
 
 def _decode(data: bytes) -> Memory:
     """Raises ValueError or RecursionError."""
-    head = msgspec.json.decode(data)
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except msgspec.ValidationError:  # it is JSON, but no object
+        head = _Head()
+    if head.format != FORMAT:
         raise ValueError("it is none of this collector")
-    if head.get("version") != VERSION:
-        raise ValueError(f"it is of version {head.get('version')!r:.20}, and this collector knows {VERSION}")
-    return msgspec.convert(head, Memory, str_keys=True)
+    if head.version not in (1, VERSION):
+        raise ValueError(f"it is of version {head.version!r:.20}, and this collector knows {VERSION}")
+    file = msgspec.json.decode(data, type=File[msgspec.Raw])
+    devices = {identifier: _device.decode(device) for identifier, device in file.devices.items()}
+    return Memory(file.format, file.version, file.saved_at, file.ended, devices, file.answers)
 
 
 class MemoryService(Service):
@@ -127,7 +153,8 @@ class MemoryService(Service):
         """The fleet knows what earlier runs knew: from now on the file may be replaced."""
         if self.running:
             self._is_complete = True
-            self._change()
+            self._changed = True
+            self._write_at(self._not_before)
 
     def stopService(self) -> Deferred[None] | None:
         """Write for the last time; fires when that is done."""
@@ -143,7 +170,7 @@ class MemoryService(Service):
     def try_again(self) -> None:
         """The disk can be written to again."""
         if self._changed:
-            self._write_soon()
+            self._write_at(self._not_before)
 
     async def note_down(self) -> None:
         """Bring to disk what is known now; that it can't be written is in the log."""
@@ -153,30 +180,36 @@ class MemoryService(Service):
 
     def _note(self, before: Device, after: Device) -> None:
         if _kept(before) != _kept(after):
-            self._change()
+            self._changed = True
+            self._write_at(self._not_before)
 
-    def _change(self) -> None:
-        self._changed = True
-        self._write_soon()
-
-    def _write_soon(self) -> None:
-        if self._timer is None and self.running and self._is_complete:
-            wait = max(self._not_before - self._clock.seconds(), 0.0)
+    def _write_at(self, moment: float) -> None:
+        """Write at a moment of the clock, at the latest."""
+        if not self.running or not self._is_complete:
+            return
+        wait = max(moment - self._clock.seconds(), 0.0)
+        if self._timer is None:
             self._timer = self._clock.callLater(wait, self._start_writing)
+        elif moment < self._timer.getTime():
+            self._timer.reset(wait)
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
         return Deferred.fromCoroutine(self.note_down()).addErrback(self._report)
 
     async def _write(self) -> None:
+        # First the answers, then what is known: a kill must not leave one that says less than the answers do.
+        answers = await self._disk.run(self._folder.all_stamps)
         self._changed = False
         self._not_before = self._clock.seconds() + PAUSE
         visits = {device.identifier: self._attendance.of(device.identifier) for device in self._fleet}
         devices = tuple(device for device in self._fleet if visits[device.identifier] or _is_worth_it(device))
         try:
-            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits)
+            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits, answers)
         except DiskTrouble as error:
             self._changed = True
+            if isinstance(error, PathTrouble):  # else the disk says when it can be written to again
+                self._write_at(self._clock.seconds() + AGAIN)
             if not self._trouble:
                 self._log.error("What is known of the day can't be kept: {error}", error=str(error))
             self._trouble = str(error)
@@ -186,11 +219,21 @@ class MemoryService(Service):
         else:
             self._trouble = ""
 
-    def _save(self, now: float, ended: bool, devices: Sequence[Device], visits: Mapping[int, tuple[Stay, ...]]) -> None:
+    def _save(
+        self,
+        now: float,
+        ended: bool,
+        devices: Sequence[Device],
+        visits: Mapping[int, tuple[Stay, ...]],
+        answers: dict[int, Stamps],
+    ) -> None:
         """In a thread."""
-        remembered = {device.identifier: _remembered(device, visits[device.identifier]) for device in devices}
-        memory = Memory(format=FORMAT, version=VERSION, saved_at=max(now, 0.0), ended=ended, devices=remembered)
-        self._folder.keep_memory(msgspec.json.encode(memory) + b"\n")
+        remembered = ((device.identifier, _remembered(device, visits[device.identifier])) for device in devices)
+        encoded = {identifier: msgspec.Raw(msgspec.json.encode(device)) for identifier, device in remembered}
+        data = msgspec.json.encode(File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
+        if len(data) > LARGEST:
+            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
+        self._folder.keep_memory(data)
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

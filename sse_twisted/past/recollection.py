@@ -7,147 +7,28 @@ ledgers do. What either calls collected counts only if the tracks are on disk.
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum, auto
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from attrs import evolve, frozen
-from twisted.internet.defer import DeferredLock
+from attrs import evolve
+from twisted.internet.defer import CancelledError, DeferredLock
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sse_twisted.cleanup import what_is_missing
 from sse_twisted.disk import Disk
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Entries, Status, is_of_day, is_waited_for
-from sse_twisted.event_folder.names import all_tracks
-from sse_twisted.fleet import PRESENT, Device, Fleet, Stage, TrackGlance
+from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.grace import GraceService
 from sse_twisted.in_force import InForce
-from sse_twisted.motion.errors import BadAnswer
-from sse_twisted.motion.messages import LISTING_EXTRA
 from sse_twisted.once import OnceService
 from sse_twisted.past.attendance import Attendance
-from sse_twisted.past.memory import KEPT, Found, Memory, Remembered, read_memory
-from sse_twisted.reports import LARGEST_FIGURE
+from sse_twisted.past.historian import Fate, Historian, Past
+from sse_twisted.past.memory import KEPT, Found, Remembered, read_memory
+from sse_twisted.turns import in_turns
 
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
-
-
-class Fate(Enum):
-    """What became of a device before this start."""
-
-    COLLECTED = auto()  # and gone, or it will be found
-    LEFT_EARLY = auto()  # an alarm already
-    WAIVED = auto()
-    NOT_DONE = auto()  # it was here, and may still be
-    LOST = auto()  # it was collected, and what it had is not all here: or it is just being moved
-
-
-@frozen
-class Past:
-    """What is known of a device from before this start."""
-
-    fate: Fate
-    device: Device  # as it was, with its tracks under the names that they have now
-
-
-class Historian:
-    """Judges what memory, ledgers and files say together. All methods block and are called in a thread."""
-
-    def __init__(self, folder: EventFolder, found: Found, today: datetime.date, in_force: InForce) -> None:
-        self._folder = folder
-        self._found = found
-        self._today = today
-        self._in_force = in_force
-
-    def past(self, identifier: int, entries: Entries) -> Past | None:
-        """What became of a device; None if nothing needs to be known.
-
-        Answers of a device that are younger than the memory: the collector was killed before it noted them down, so
-        the device is not done; or it has stopped, and somebody else went on, as the original may, so the ledger tells.
-        """
-        memory = self._found.memory
-        remembered = memory.devices.get(identifier) if memory is not None else None
-        if memory is None:
-            return self._by_ledger(identifier, entries)
-        if self._folder.answered_at(identifier) <= self._found.written_at:
-            return self._by_memory(identifier, remembered, entries, memory.saved_at) if remembered else None
-        if not memory.ended:
-            return _not_done(_known(identifier, remembered), memory.saved_at)
-        by_ledger = self._by_ledger(identifier, entries)
-        if remembered and remembered.left_early and (by_ledger is None or by_ledger.fate is not Fate.COLLECTED):
-            return Past(Fate.LEFT_EARLY, _known(identifier, remembered))
-        return by_ledger
-
-    def is_here(self, device: Device) -> bool:
-        """Whether every track that the device had is here now."""
-        return not self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
-
-    def _by_memory(self, identifier: int, remembered: Remembered, entries: Entries, saved_at: float) -> Past | None:
-        known = _known(identifier, remembered)
-        if remembered.stage in PRESENT and remembered.stage is not Stage.COLLECTED:
-            return _not_done(known, saved_at)
-        if remembered.left_early:  # of whatever day: it stays until the device is back, or is waived
-            return Past(Fate.LEFT_EARLY if remembered.stage is Stage.GONE else Fate.NOT_DONE, known)
-        if remembered.stage is Stage.ABSENT and not remembered.waived:
-            return None
-        if self._in_force.today(remembered.since) != self._today:  # what was settled then is not asked for today
-            return None
-        if remembered.waived:
-            return Past(Fate.WAIVED, known)
-        verified = self._with_names_of_now(known, entries)
-        return Past(Fate.LOST if verified.missing else Fate.COLLECTED, verified)
-
-    def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
-        """A device with what is missing of its tracks, and with what was known of today and never came."""
-        by_file = {entry.get("motion_file"): name for name, entry in entries.items() if self._folder.holds(name, entry)}
-        tracks, missing = [], []
-        for glance in device.tracks:
-            name = by_file.get(glance.file) or (glance.name if glance.name in by_file.values() else None)
-            tracks.append(evolve(glance, name=name or glance.name))
-            if name is None:
-                missing.append(glance.name)
-        for name, entry in entries.items():
-            if is_of_day(name, self._today) and is_waited_for(entry) and name not in missing:
-                missing.append(name)
-        return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
-
-    def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
-        """The day's tracks of a ledger; None if it has none that is wanted."""
-        wanted = {
-            name: entry
-            for name, entry in sorted(entries.items())
-            if is_of_day(name, self._today) and (entry.get("status") == Status.COMPLETED or is_waited_for(entry))
-        }
-        if not wanted:
-            return None
-        device = Device(
-            identifier,
-            since=self._folder.met_at(identifier),
-            wanted=len(wanted),
-            missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
-            tracks=tuple(_glance(name, self._today, entry) for name, entry in wanted.items()),
-        )
-        if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
-            if device.missing:
-                return Past(Fate.LOST, device)
-            if self._folder.is_listed(identifier) and self._is_all_known(identifier, entries):  # else there may be more
-                return Past(Fate.COLLECTED, device)
-        return Past(Fate.NOT_DONE, device)
-
-    def _is_all_known(self, identifier: int, entries: Entries) -> bool:
-        """Whether the last listing can be understood, and a ledger tells of every wanted log of the day in it."""
-        try:
-            listing = self._folder.listing(identifier)
-        except (OSError, BadAnswer):
-            return False
-        known = {(entry.get("motion_file"), entry.get("size")) for entry in entries.values()}
-        claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
-        tracks = all_tracks(identifier, listing, claims)
-        wanted = (track.log for track in tracks if track.of_event and not track.skipped and track.day == self._today)
-        return not listing.bad and all((log.file, log.size) in known for log in wanted)
 
 
 class Recollection(OnceService):
@@ -162,6 +43,7 @@ class Recollection(OnceService):
         attendance: Attendance,
         grace: GraceService,
         turn: Callable[[int], DeferredLock],
+        clock: IReactorTime,
         log: Logger,
         told: Callable[[], None],
     ) -> None:
@@ -174,6 +56,7 @@ class Recollection(OnceService):
         self._attendance = attendance
         self._grace = grace
         self._turn = turn
+        self._clock = clock
         self._told = told
 
     async def work(self) -> None:
@@ -182,27 +65,49 @@ class Recollection(OnceService):
         if found.remark:
             text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
             self._log.error(text, remark=found.remark)
-        now = self._fleet.now
-        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
-        for identifier, past in (await self._disk.run(self._pasts, historian, found)).items():
-            self._tell(identifier, past, historian)
-        if found.memory is not None:
-            self._recall_visits(found.memory, self._in_force.day_began_at(now))
+        try:
+            await self._tell_all(found)
+        except CancelledError:
+            raise
+        except Exception:
+            if found.memory is None:  # else what it knows is on disk alone, and must stay there
+                self._told()
+            raise
         self._told()
 
-    def _recall_visits(self, memory: Memory, since: float) -> None:
-        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
-        for identifier, remembered in memory.devices.items():
-            stays = [evolve(stay, left=memory.saved_at) if stay.left is None else stay for stay in remembered.visits]
-            if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
-                self._attendance.recall(identifier, of_today)
+    async def _tell_all(self, found: Found) -> None:
+        now = self._fleet.now
+        since = self._in_force.day_began_at(now)
+        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
+        pasts, failures = await self._disk.run(self._pasts, historian, found)
+        for identifier, failure in failures.items():
+            text = "What was known of {device} can't be judged: it counts as not done"
+            self._log.failure(text, failure, device=f"motion-{identifier}")
+        async for identifier, past in in_turns(pasts.items(), self._clock):
+            if past is not None:
+                self._tell(identifier, past, historian)
+            if found.memory is not None and (remembered := found.memory.devices.get(identifier)) is not None:
+                self._recall_visits(identifier, remembered, found.memory.saved_at, since)
 
-    def _pasts(self, historian: Historian, found: Found) -> dict[int, Past]:
-        """In a thread."""
+    def _pasts(self, historian: Historian, found: Found) -> tuple[dict[int, Past | None], dict[int, Failure]]:
+        """What became of each device, and why that can't be judged of some; in a thread."""
         ledgers = self._folder.all_entries()
         identifiers = ledgers.keys() | (found.memory.devices.keys() if found.memory else set())
-        pasts = {identifier: historian.past(identifier, ledgers.get(identifier, {})) for identifier in identifiers}
-        return {identifier: past for identifier, past in sorted(pasts.items()) if past is not None}
+        pasts: dict[int, Past | None] = {}
+        failures: dict[int, Failure] = {}
+        for identifier in sorted(identifiers):
+            try:
+                pasts[identifier] = historian.past(identifier, ledgers.get(identifier, {}))
+            except Exception:  # noqa: BLE001 - whatever it is, the others must be told
+                failures[identifier] = Failure()
+                pasts[identifier] = historian.not_judged(identifier)
+        return pasts, failures
+
+    def _recall_visits(self, identifier: int, remembered: Remembered, saved_at: float, since: float) -> None:
+        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
+        stays = (evolve(stay, left=saved_at) if stay.left is None else stay for stay in remembered.visits)
+        if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
+            self._attendance.recall(identifier, of_today)
 
     def _tell(self, identifier: int, past: Past, historian: Historian) -> None:
         """Of a device that was met meanwhile more is known than that."""
@@ -234,30 +139,3 @@ class Recollection(OnceService):
                 return await self._disk.run(historian.is_here, device)
 
         return look
-
-
-def _known(identifier: int, remembered: Remembered | None) -> Device:
-    return Device(identifier, **{name: getattr(remembered, name) for name in KEPT} if remembered else {})
-
-
-def _not_done(known: Device, at: float) -> Past:
-    """Of one that was last there at `at`; an alarm of before says less than what is missing now."""
-    return Past(Fate.NOT_DONE, evolve(known, since=at, left_early="" if known.present else known.left_early))
-
-
-def _glance(name: str, day: datetime.date, entry: Mapping[str, Any]) -> TrackGlance:
-    return TrackGlance(
-        name=name,
-        day=day,
-        length=_count(entry, "length") or max(_count(entry, "size") - LISTING_EXTRA, 0),
-        end_date=_count(entry, "end_date"),
-        duration=_count(entry, "duration"),
-        distance=_count(entry, "distance"),
-        best_500m=_count(entry, "500m_best"),
-        file=str(entry.get("motion_file") or ""),
-    )
-
-
-def _count(entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key)
-    return value if type(value) is int and abs(value) <= LARGEST_FIGURE else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
@@ -12,9 +11,7 @@ from sse_twisted.event_folder.log_tail import Event, recent_events
 from sse_twisted.in_force import InForce
 from sse_twisted.journal import Journal
 from sse_twisted.once import OnceService
-from sse_twisted.past.history import Happening, History, happening_of, subject_of
-
-Happenings = defaultdict[int, deque[Happening]]
+from sse_twisted.past.history import History, happening_of, subject_of
 
 
 class Retrospect(OnceService):
@@ -40,7 +37,7 @@ class Retrospect(OnceService):
         """Read, and let the history take it in."""
         since = self._in_force.day_began_at(self._utc())
         blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
-        earlier: Happenings = defaultdict(deque)
+        earlier = History()
         try:
             while await self._disk.run(self._take_some, blocks, earlier):
                 pass
@@ -48,13 +45,13 @@ class Retrospect(OnceService):
             self._log.error("The events of before this start could not be read: {error}", error=str(error))
         self._history.recall(earlier)
 
-    def _take_some(self, blocks: Iterator[list[Event]], earlier: Happenings) -> bool:
-        """In a thread: events that are older than all that were taken before; whether there were any left."""
+    def _take_some(self, blocks: Iterator[list[Event]], earlier: History) -> bool:
+        """In a thread: events that are older than all that were taken before; whether there may be more."""
         events = next(blocks, None)
         for event in reversed(events or ()):
             identifier = subject_of(event)
-            if identifier is None or len(earlier[identifier]) == self._history.kept:
+            if identifier is None or not earlier.has_room_for(identifier):
                 continue
             if (happening := happening_of(event)) is not None:
-                earlier[identifier].appendleft(happening)
-        return events is not None
+                earlier.precede(identifier, happening)
+        return events is not None and not earlier.is_full

@@ -274,7 +274,8 @@ class Api:
 
     async def waive(self, asked: Asked) -> Answer:
         """Give up what a device had."""
-        return await self._do(lambda: self._commands.waive(asked.parameters["identifier"], asked.body.reason))
+        reason = asked.body.reason
+        return await self._begin(asked, "waiver", lambda number: self._commands.waive(number, reason))
 
     async def _do(self, command: Callable[[], str | None]) -> Answer:
         """Do what is done at once."""

@@ -187,6 +187,16 @@ class TestHeld:
             assert folder.held(TRACK, ledger) == WHOLE
 
 
+def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
+    folder: EventFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
+    folder.state.mkdir(parents=True)
+    folder.keep_memory(b"{}")
+    assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.memory)}
+
+
 def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: Path, folder: EventFolder) -> None:
     event = captures / "event-2022" / "motions" / "motion-641"
     original = json.loads((event / "downloads.json").read_bytes())

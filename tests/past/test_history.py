@@ -23,23 +23,54 @@ def test_what_is_said_of_a_device_is_kept_without_its_name_in_front() -> None:
     assert history.of(603) == ()
 
 
+def note(history: History, *times: float, device: str = "motion-601") -> None:
+    for time in times:
+        history.note({"log_level": LogLevel.info, "log_time": time, "log_format": "{device} is here", "device": device})
+
+
+def times(history: History, identifier: int = 601, since: float = 0.0) -> list[float]:
+    return [happening.time for happening in history.of(identifier, since=since)]
+
+
 def test_only_the_last_ones_are_kept_and_can_be_asked_for_by_time() -> None:
     history = History(kept=3)
-    for time in range(5):
-        history.note(
-            {"log_level": LogLevel.info, "log_time": time, "log_format": "{device} is here", "device": "motion-601"}
-        )
-    assert [happening.time for happening in history.of(601)] == [2, 3, 4]
-    assert [happening.time for happening in history.of(601, since=4)] == [4]
+    note(history, 0, 1, 2, 3, 4)
+    assert times(history) == [2, 3, 4]
+    assert times(history, since=4) == [4]
 
 
 def test_what_was_before_comes_before_and_pushes_nothing_out() -> None:
-    history = History(kept=3)
-    event = {"log_level": LogLevel.info, "log_time": 9.0, "log_format": "{device} is here", "device": "motion-601"}
-    history.note(event)
-    history.recall({601: [Happening(time, "info", "was here") for time in (5.0, 6.0, 7.0)]})
-    history.note(event | {"log_time": 10.0})
-    assert [happening.time for happening in history.of(601)] == [7.0, 9.0, 10.0]
+    history, earlier = History(kept=3), History(kept=3)
+    note(history, 9)
+    for time in (7.0, 6.0, 5.0):
+        assert earlier.has_room_for(601)
+        earlier.precede(601, Happening(time, "info", "was here"))
+    assert not earlier.has_room_for(601)
+    history.recall(earlier)
+    assert times(history) == [6, 7, 9]
+    note(history, 10)
+    assert times(history) == [7, 9, 10]
+
+
+def test_of_all_devices_together_the_oldest_events_go_first() -> None:
+    history = History(kept=3, most=6)
+    note(history, 0, 1, device="motion-601")
+    note(history, 2, 3, 4, 5, device="motion-602")
+    assert (times(history, 601), times(history, 602)) == ([0, 1], [3, 4, 5])
+    note(history, 6, device="motion-603")
+    assert (times(history, 601), times(history, 602)) == ([1], [3, 4, 5])
+    note(history, 7, 8, 9, device="motion-603")
+    assert (times(history, 601), times(history, 602), times(history, 603)) == ([], [4, 5], [7, 8, 9])
+
+
+def test_what_was_before_goes_first_of_all() -> None:
+    history, earlier = History(most=4), History(most=4)
+    note(history, 8, 9)
+    for number, time in ((602, 7.0), (601, 6.0), (602, 5.0), (603, 4.0)):
+        earlier.precede(number, Happening(time, "info", "was here"))
+    assert earlier.is_full
+    history.recall(earlier)
+    assert (times(history, 601), times(history, 602)) == ([6, 8, 9], [7])
 
 
 def test_the_error_of_a_failure_is_kept() -> None:

@@ -188,3 +188,41 @@ class TestADiskThatRefuses:
         event.advance(1)
         assert event.known(601).stage is Stage.GONE
         assert remembered(event)["stage"] == "gone"
+
+    def test_when_only_the_memory_could_not_be_written_it_is_tried_again_without_a_change(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event.device(601, log_of(601))
+        event.arrive(601)
+        event.start()
+        event.until("motion-601 can be disconnected")
+        event.advance(5)
+
+        def refuse(folder: EventFolder, data: bytes) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "keep_memory", refuse)
+            event.leave(601)
+            event.until("has been disconnected")
+            event.advance(20)
+            assert len(event.said("What is known of the day can't be kept")) == 1
+        assert remembered(event)["stage"] == "collected"
+        event.advance(6)
+        assert remembered(event)["stage"] == "gone"
+
+    def test_one_that_the_next_start_would_not_read_is_not_written_over_the_one_before(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        event.device(601, log_of(601))
+        event.arrive(601)
+        event.start()
+        event.until("motion-601 can be disconnected")
+        event.advance(5)
+        size = event.folder.memory.stat().st_size
+        monkeypatch.setattr("sse_twisted.past.memory.LARGEST", size + 100)
+        assert event.collector is not None
+        event.collector.fleet.update(601, findings=("odd",) * 100)
+        event.advance(2)
+        assert event.said("What is known of the day can't be kept: it would have ")
+        assert event.folder.memory.stat().st_size == size

@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
@@ -15,6 +17,7 @@ from tests.event import MORNING, VirtualEvent, begin_anew, log_of
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 DAY = 86_400  # s
 HOUR = 3_600_000  # ms
+MORE: Any = {"file": "/logs/2022/10/0601_2022-10-17-1600.oao", "start_date": AFTERNOON * 1000}
 TRACKS = {identifier: f"ABC{identifier}XYZ_{identifier}_20221017_090000.oao" for identifier in (601, 602, 603, 604)}
 
 
@@ -63,6 +66,13 @@ def remembered(event: VirtualEvent) -> Any:
 
 def change_memory(event: VirtualEvent, **changes: Any) -> None:
     event.folder.memory.write_text(json.dumps(remembered(event) | changes))
+
+
+def list_one_more(path: Path, **change: Any) -> None:
+    """As a listing that was kept since: with another log than the first one."""
+    listing = json.loads(path.read_bytes())
+    listing["logs"].append(listing["logs"][0] | (change or MORE))
+    path.write_text(json.dumps(listing))
 
 
 class TestWithItsMemory:
@@ -243,6 +253,10 @@ class TestAKill:
         be_killed(afternoon)
         assert afternoon.known(602).left_early
 
+    def test_after_a_waiver_leaves_it_waived(self, afternoon: VirtualEvent) -> None:
+        be_killed(afternoon)
+        assert afternoon.known(604).waived
+
     def test_while_one_is_back_that_was_collected_does_not_leave_it_collected(self, afternoon: VirtualEvent) -> None:
         """Its new track is not even listed: nothing but the memory can tell of it."""
         device = afternoon.servers[601].device
@@ -268,6 +282,27 @@ class TestAKill:
         afternoon.lines.clear()
         afternoon.start()
         assert afternoon.until("motion-603 left too early, before this start")
+
+    def test_between_an_answer_and_its_note_does_not_leave_it_collected(
+        self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The listing with a new track came while the memory was being written, which is younger for that."""
+        keep = EventFolder.keep_memory
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def keep_late(folder: EventFolder, data: bytes) -> None:
+            list_one_more(path)
+            keep(folder, data)
+
+        afternoon.advance(2.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "keep_memory", keep_late)
+            assert afternoon.collector is not None
+            afternoon.collector.fleet.update(601, battery=50)
+            afternoon.advance(0.1)
+        be_killed(afternoon)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
 
 
 class TestWhatIsOnDisk:
@@ -387,7 +422,67 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, sleep)
         afternoon.advance(20.0)
-        assert {afternoon.known(identifier).stage for identifier in (601, 602, 603)} == {Stage.ABSENT}
+        assert {afternoon.known(identifier).stage for identifier in (601, 603)} == {Stage.ABSENT}
+
+    def test_what_was_missing_yesterday_is_missed_today(self, afternoon: VirtualEvent) -> None:
+        def sleep() -> None:
+            afternoon.folder.memory.unlink()
+            afternoon.reactor.advance(DAY)
+
+        begin_anew(afternoon, sleep)
+        afternoon.until("motion-602 left too early, before this start")
+
+    @pytest.mark.parametrize(
+        ("missing", "start", "is_alarm"),
+        [
+            ("ABC601XYZ_601_20221016_090000.oao", MORNING - 1000 * DAY, True),
+            ("motion-601_19800106_010000.oao", 315_964_800_000, True),
+            (f"motion-601_undated_{2**62}.oao", 2**62, True),
+            ("motion-601_20220916_090000.oao", MORNING - 31_000 * DAY, False),
+        ],
+    )
+    def test_what_is_missing_of_another_day_of_the_event_or_of_no_day_leaves_nobody_collected(
+        self, afternoon: VirtualEvent, missing: str, start: int, is_alarm: bool
+    ) -> None:
+        change = {"motion_file": "/logs/x.oao", "start_date": start, "local_file": f"gpslogs/x/{missing}"}
+        entries = {**afternoon.ledger(601), missing: afternoon.ledger(602)[TRACKS[602]] | change}
+
+        def owe() -> None:
+            afternoon.folder.memory.unlink()
+            afternoon.folder.ledger_path(601).write_text(json.dumps(entries))
+
+        begin_anew(afternoon, owe)
+        assert afternoon.known(601).is_collected is not is_alarm
+        afternoon.advance(20.0)
+        assert bool(afternoon.said("motion-601 left too early, before this start")) is is_alarm
+
+    def test_who_lists_an_unknown_log_without_a_date_is_not_taken_for_collected(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def lose_its_clock() -> None:
+            afternoon.folder.memory.unlink()
+            list_one_more(path, file="/logs/1980/01/0601_1980-01-06-0000.oao", start_date=315_964_800_000)
+
+        begin_anew(afternoon, lose_its_clock)
+        assert not afternoon.known(601).is_collected
+
+    @pytest.mark.parametrize("is_listed", [True, False])
+    def test_who_was_here_today_and_whose_tracks_nobody_has_looked_at_is_an_alarm(
+        self, afternoon: VirtualEvent, is_listed: bool
+    ) -> None:
+        """It was its first visit, and the run before was killed in it."""
+        motion = afternoon.folder.motion(601)
+
+        def be_killed_in_between() -> None:
+            afternoon.folder.memory.unlink()
+            (motion / "downloads.json").unlink()
+            if not is_listed:
+                (motion / "logs.json").unlink()
+            for path in motion.iterdir():  # files have the time of the real clock
+                os.utime(path, (AFTERNOON, AFTERNOON))
+
+        begin_anew(afternoon, be_killed_in_between)
+        afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
 
     def test_who_could_not_be_listed_last_is_not_taken_for_collected(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
@@ -439,7 +534,7 @@ class TestWithoutAMemory:
     @pytest.mark.parametrize(
         "change",
         [
-            {"file": "/logs/2022/10/0601_2022-10-17-1600.oao", "start_date": AFTERNOON * 1000},
+            MORE,
             {"size": 1536 + 52 * 100_000},
             {"size": "large"},
         ],
@@ -452,9 +547,7 @@ class TestWithoutAMemory:
 
         def be_killed_in_between() -> None:
             afternoon.folder.memory.unlink()
-            listing = json.loads(path.read_bytes())
-            listing["logs"].append(listing["logs"][0] | change)
-            path.write_text(json.dumps(listing))
+            list_one_more(path, **change)
 
         begin_anew(afternoon, be_killed_in_between)
         assert not afternoon.known(601).is_collected
@@ -483,12 +576,12 @@ class TestAMemoryThatCanNotBeUsed:
             (b'{"format": "sse_twisted mem', "Input data was truncated"),
             (b"", "Input data was truncated"),
             (b"\0" * 500, "JSON is malformed"),
-            (b"[" * 100_000, "recursion"),
-            (b'"\xff\xfe"', "codec can't decode byte 0xff"),
+            (b'{"format":' * 100_000, "recursion"),
+            (b'{"format": "\xff\xfe"}', "codec can't decode byte 0xff"),
             (b"[]", "it is none of this collector"),
             (b'{"version": 1}', "it is none of this collector"),
-            (b'{"format": "sse_twisted memory", "version": 2}', "it is of version 2, and this collector knows 1"),
-            (b'{"format": "sse_twisted memory", "version": 0}', "it is of version 0, and this collector knows 1"),
+            (b'{"format": "sse_twisted memory", "version": 3}', "it is of version 3, and this collector knows 2"),
+            (b'{"format": "sse_twisted memory", "version": 0}', "it is of version 0, and this collector knows 2"),
             (b'{"format": "sse_twisted memory", "version": 1}', "Object missing required field `saved_at`"),
         ],
     )
@@ -532,6 +625,55 @@ class TestAMemoryThatCanNotBeUsed:
         assert afternoon.folder.memory.is_file()
 
 
+class TestAMishap:
+    """Something that nobody has thought of, while the past is told."""
+
+    def test_with_one_device_counts_it_as_not_done_and_leaves_the_others_as_they_were(
+        self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no way")
+
+        monkeypatch.setattr(EventFolder, "holds", fail)
+        begin_anew(afternoon)
+        assert afternoon.said("What was known of motion-601 can't be judged: it counts as not done")
+        assert not afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        afternoon.until("motion-601 left too early, before this start")
+        assert remembered(afternoon)["devices"]["601"]["left_early"]
+        logged_failures.clear()
+
+    @pytest.mark.parametrize("is_there", [True, False])
+    def test_with_all_of_it_leaves_a_memory_as_it_is_and_begins_one_where_there_was_none(
+        self,
+        afternoon: VirtualEvent,
+        monkeypatch: pytest.MonkeyPatch,
+        logged_failures: list[LogEvent],
+        is_there: bool,
+    ) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError("no way")
+
+        afternoon.stop()
+        if not is_there:
+            afternoon.folder.memory.unlink()
+        before = afternoon.folder.memory.read_bytes() if is_there else b""
+        afternoon.lines.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "all_entries", fail)
+            afternoon.start()
+        afternoon.arrive(601)
+        afternoon.until("motion-601 can be disconnected")
+        assert afternoon.said("What was known of the day could not be told")
+        afternoon.stop()
+        assert (afternoon.folder.memory.read_bytes() == before) is is_there
+        afternoon.start()
+        afternoon.advance(1.0)
+        assert bool(afternoon.known(602).left_early) is True
+        logged_failures.clear()
+
+
 class TestSomebodyElseAtWork:
     """The event went on with the original, and comes back: what is younger than the memory of a run that ended."""
 
@@ -562,3 +704,98 @@ class TestSomebodyElseAtWork:
         begin_anew(afternoon, lambda: self.touch(afternoon.folder, 601, "info.json"))
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
+
+    def test_who_was_not_done_and_not_even_listed_is_an_alarm(self, event: VirtualEvent) -> None:
+        """Neither the memory, which does not know the last answer, nor the ledger, which there is none of, says why."""
+        event.utc = AFTERNOON
+        event.device(601, log_of(601)).add_fault(Fault("no-headers"), path="/settings.json")
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 is connected")
+        event.advance(2.0)
+
+        def leave_and_meet_somebody_else() -> None:
+            event.leave(601)
+            self.touch(event.folder, 601, "info.json")
+
+        begin_anew(event, leave_and_meet_somebody_else)
+        event.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
+
+    def test_what_it_could_not_fetch_is_an_alarm_even_if_the_memory_seems_younger(
+        self, afternoon: VirtualEvent
+    ) -> None:
+        """The clock was ahead when the memory was written, and right when the other one worked."""
+        entry = afternoon.ledger(602)[TRACKS[602]]
+        path = afternoon.folder.ledger_path(603)
+
+        def meet_another_one() -> None:
+            path.parent.mkdir()
+            path.write_text(json.dumps({TRACKS[603]: entry | {"local_file": f"gpslogs/20221017/{TRACKS[603]}"}}))
+
+        begin_anew(afternoon, meet_another_one)
+        afternoon.until("motion-603 left too early, before this start")
+
+
+class TestAClockThatIsSetBack:
+    """Times say nothing of what was first: what was kept before has a later one than all that comes for two hours."""
+
+    def set_back(self, path: Path) -> None:
+        status = path.stat()
+        os.utime(path, (status.st_atime, status.st_mtime - 7200))
+
+    @pytest.mark.parametrize("end", [begin_anew, be_killed])
+    def test_makes_no_alarm_and_leaves_what_is_waived(self, afternoon: VirtualEvent, end: Callable[..., None]) -> None:
+        afternoon.advance(2.0)
+        end(afternoon, lambda: self.set_back(afternoon.folder.memory))
+        afternoon.advance(60.0)
+        assert afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        assert not afternoon.said("motion-601 left too early")
+        assert not afternoon.said("motion-604 left too early")
+
+    @pytest.mark.parametrize("end", [begin_anew, be_killed])
+    def test_leaves_nobody_collected_whom_somebody_else_has_met_since(
+        self, afternoon: VirtualEvent, end: Callable[..., None]
+    ) -> None:
+        path = afternoon.folder.motion(601) / "info.json"
+        afternoon.advance(2.0)
+        end(afternoon, lambda: self.set_back(path))
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
+    def test_leaves_nobody_collected_whose_last_listing_may_be_of_before(self, afternoon: VirtualEvent) -> None:
+        listing = afternoon.folder.motion(601) / "logs.json"
+
+        def come_back_without_a_memory() -> None:
+            afternoon.folder.memory.unlink()
+            status = listing.stat()
+            os.utime(listing, (status.st_atime, status.st_mtime + 7200))
+
+        begin_anew(afternoon, come_back_without_a_memory)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
+
+class TestAMemoryOfVersion1:
+    """It does not say which answers it knew: their times do."""
+
+    def make_old(self, event: VirtualEvent) -> None:
+        memory = {key: value for key, value in remembered(event).items() if key != "answers"}
+        event.folder.memory.write_text(json.dumps(memory | {"version": 1}))
+
+    def test_is_understood(self, afternoon: VirtualEvent) -> None:
+        begin_anew(afternoon, lambda: self.make_old(afternoon))
+        assert afternoon.known(601).is_collected
+        assert afternoon.known(602).left_early
+        assert afternoon.known(604).waived
+        assert remembered(afternoon)["version"] == 2
+
+    def test_is_not_believed_of_who_was_met_since(self, afternoon: VirtualEvent) -> None:
+        def meet() -> None:
+            self.make_old(afternoon)
+            later = afternoon.folder.memory.stat().st_mtime + 10
+            os.utime(afternoon.folder.motion(601) / "info.json", (later, later))
+
+        begin_anew(afternoon, meet)
+        assert not afternoon.known(601).is_collected
