@@ -229,8 +229,9 @@ class Commands:
     # Inside
 
     def _is_collected_today(self, device: Device) -> bool:
-        """One that went on another day, or is on again and answers badly, may have a track more."""
-        settled = self._in_force.is_same_day(device.since, self.now) and not device.oddity
+        """One that went on another day or without a track of today, or is on again and answers badly, may have more."""
+        sailed = device.waived or any(track.day == self.today for track in device.tracks)
+        settled = sailed and self._in_force.is_same_day(device.since, self.now) and not device.oddity
         return device.is_collected and (device.present or settled)
 
     def _known(self, identifier: int | str) -> Device:

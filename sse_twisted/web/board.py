@@ -150,7 +150,7 @@ class Board:
 
     def refresh(self) -> None:
         """Take what has changed now, for somebody who asks once."""
-        if self._dirty:
+        if self._dirty or self.today != self.summary.today:
             self._flush()
 
     def look(self) -> None:

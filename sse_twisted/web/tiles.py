@@ -71,6 +71,7 @@ class Tile(Struct, frozen=True):
     oddity: Annotated[str, Meta(description="how it answers that does not answer as a device should")]
     left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
     waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
+    idle: Annotated[bool, Meta(description="whether it was here today, and left without a track of today")]
 
     @property
     def headline(self) -> str:
@@ -98,8 +99,12 @@ class Tile(Struct, frozen=True):
         return self.stage in PRESENT
 
 
-def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:
-    """Where a device belongs; `expected` if somebody carries it today, `of_today` if its stage began today."""
+def column_of(device: Device, *, expected: bool, of_today: bool, sailed: bool) -> Column:
+    """Where a device belongs; `expected` if somebody carries it today, `of_today` if its stage began today.
+
+    One that has gone and has not `sailed`, without a track of today, is expected again: it may have been looked at in
+    the morning, and its day is not here.
+    """
     if device.stage is Stage.COLLECTED:
         return Column.SWITCH_OFF
     if device.stage is Stage.ATTENTION or (device.present and device.tries):
@@ -110,7 +115,7 @@ def column_of(device: Device, *, expected: bool, of_today: bool) -> Column:
         return Column.LEFT_EARLY
     if device.oddity:
         return Column.KEEP_ON
-    if device.stage is Stage.GONE and of_today:
+    if device.stage is Stage.GONE and of_today and (sailed or device.waived or not expected):
         return Column.GONE
     return Column.EXPECTED if expected else Column.ELSEWHERE
 
@@ -131,9 +136,10 @@ def tile_of(
     """The tile of a device whose stage began on the day `since`; `rate` in bytes/s is that of its transfer."""
     owner = carrier(assignments, today)
     tracks = [track for track in device.tracks if track.day == today]
+    of_today = since == today
     return Tile(
         id=device.identifier,
-        column=column_of(device, expected=owner is not None, of_today=since == today),
+        column=column_of(device, expected=owner is not None, of_today=of_today, sailed=bool(tracks)),
         stage=device.stage,
         since=device.since,
         sailor=owner.sailor if owner else device.sailor,
@@ -152,6 +158,7 @@ def tile_of(
         retry_at=device.retry_at,
         left_early=device.left_early,
         waived=device.waived,
+        idle=device.stage is Stage.GONE and of_today and not tracks,
     )
 
 

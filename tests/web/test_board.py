@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from sse_twisted.fleet import Stage
+import datetime
+
+from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.web.board import Board
 from tests.web.desk import Desk
+
+
+def sailed() -> TrackGlance:
+    return TrackGlance("today", datetime.date(2022, 10, 17), 1000, 1, 3_600_000, 10_000_000, 10_000)
 
 
 def changed(board: Board, since: int | None) -> list[int]:
@@ -67,7 +73,7 @@ def test_who_is_taken_off_the_roster_is_removed(desk: Desk) -> None:
 
 
 def test_the_next_day_everybody_is_expected_again(desk: Desk) -> None:
-    desk.know(601, stage=Stage.GONE)
+    desk.know(601, stage=Stage.GONE, tracks=(sailed(),))
     assert desk.web.board.summary.columns["gone"] == 1
     listening = desk.listen()
     desk.reactor.advance(86_400)
@@ -78,15 +84,32 @@ def test_the_next_day_everybody_is_expected_again(desk: Desk) -> None:
     assert last == {601: "expected", 602: "expected"}
 
 
+def test_who_asks_once_after_midnight_sees_the_new_day(desk: Desk) -> None:
+    desk.know(601, stage=Stage.GONE, tracks=(sailed(),))
+    desk.reactor.advance(86_400)
+    summary = desk.get("/api/v1/fleet").json["summary"]
+    assert (summary["columns"]["gone"], summary["columns"]["expected"], summary["collected"]) == (0, 2, 0)
+
+
+def test_who_left_without_a_track_of_today_is_not_collected(desk: Desk) -> None:
+    desk.know(601, stage=Stage.COLLECTED)
+    assert desk.web.board.summary.collected == 1
+    desk.know(601, stage=Stage.GONE)
+    summary = desk.web.board.summary
+    assert (summary.columns["expected"], summary.collected) == (2, 0)
+    assert "no track until 17:00:" in desk.get("/").text
+    assert 601 in [missing.identifier for missing in desk.collector.commands.missing()]
+
+
 def test_waived_devices_are_not_collected(desk: Desk) -> None:
     desk.know(601, stage=Stage.GONE, waived="lost")
-    desk.know(602, stage=Stage.GONE)
+    desk.know(602, stage=Stage.GONE, tracks=(sailed(),))
     assert desk.web.board.summary.collected == 1
 
 
 def test_the_collected_are_those_to_be_switched_off_and_those_who_have_gone(desk: Desk) -> None:
     desk.know(601, stage=Stage.COLLECTED)
-    desk.know(602, stage=Stage.GONE)
+    desk.know(602, stage=Stage.GONE, tracks=(sailed(),))
     summary = desk.web.board.summary
     assert (summary.collected, summary.to_switch_off, summary.gone, summary.waived) == (2, 1, 1, 0)
     desk.know(602, waived="lost")

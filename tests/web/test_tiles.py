@@ -28,6 +28,9 @@ def shown(
     return tile_of(Device(601, **known), assignments, TODAY, since, Expected(), rate)
 
 
+SAILED = glance("today")
+
+
 @pytest.mark.parametrize(
     ("known", "column"),
     [
@@ -42,7 +45,7 @@ def shown(
         ({"stage": Stage.GONE, "oddity": "refuses (HTTP 500)"}, Column.KEEP_ON),
         ({"stage": Stage.GONE, "left_early": "1 of 1 track missing", "oddity": "x"}, Column.LEFT_EARLY),
         ({"stage": Stage.COLLECTED}, Column.SWITCH_OFF),
-        ({"stage": Stage.GONE}, Column.GONE),
+        ({"stage": Stage.GONE, "tracks": (SAILED,)}, Column.GONE),
         ({"stage": Stage.GONE, "waived": "lost"}, Column.GONE),
         ({"stage": Stage.GONE, "left_early": "1 of 1 track missing"}, Column.LEFT_EARLY),
     ],
@@ -57,7 +60,18 @@ def test_only_a_verdict_leads_to_switch_off() -> None:
 
 
 def test_who_was_done_yesterday_is_expected_again() -> None:
-    assert shown(stage=Stage.GONE, since=YESTERDAY).column is Column.EXPECTED
+    assert shown(stage=Stage.GONE, since=YESTERDAY, tracks=(SAILED,)).column is Column.EXPECTED
+
+
+def test_who_was_here_in_the_morning_without_a_track_of_today_is_expected_again() -> None:
+    tile = shown(stage=Stage.GONE, tracks=(glance("yesterday", YESTERDAY),))
+    assert (tile.column, tile.idle) == (Column.EXPECTED, True)
+    assert not shown(stage=Stage.GONE, since=YESTERDAY).idle
+    assert not shown(stage=Stage.GONE, tracks=(SAILED,)).idle
+
+
+def test_a_device_that_nobody_carries_is_done_without_a_track() -> None:
+    assert shown((), stage=Stage.GONE).column is Column.GONE
 
 
 def test_an_alarm_stays_over_night() -> None:
