@@ -213,7 +213,7 @@ class Collector(MultiService):
         now = self._clock.seconds()
         today = self.in_force.today(self.fleet.now)
         interval = self.in_force.settings.scan.interval
-        expected = sum(assignment.covers(today) for assignment in self.in_force.roster.assignments)
+        expected = len(self.in_force.roster.carriers(today))
         return (
             conditions.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             conditions.names(self._names.trouble),

@@ -94,11 +94,7 @@ class Roster:
 
     def carriers(self, day: datetime.date) -> dict[int, Assignment]:
         """Who carries each device on that day."""
-        carriers: dict[int, Assignment] = {}
-        for assignment in self.assignments:
-            if assignment.covers(day):
-                carriers.setdefault(assignment.identifier, assignment)
-        return carriers
+        return carriers_on(day, self.assignments)
 
     @property
     def summary(self) -> str:
@@ -109,6 +105,15 @@ class Roster:
     def sailor(self, identifier: int) -> str:
         """Everybody who carries the device during the event, for a message."""
         return " / ".join(dict.fromkeys(a.sailor for a in self.of(identifier) if a.sailor))
+
+
+def carriers_on(day: datetime.date, assignments: Iterable[Assignment]) -> dict[int, Assignment]:
+    """Who has each device on a day: of two the first on the roster counts."""
+    carriers: dict[int, Assignment] = {}
+    for assignment in assignments:
+        if assignment.covers(day):
+            carriers.setdefault(assignment.identifier, assignment)
+    return carriers
 
 
 def parse_roster(data: bytes) -> Roster:

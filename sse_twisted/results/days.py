@@ -16,7 +16,7 @@ from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
-from sse_twisted.roster import Assignment
+from sse_twisted.roster import Assignment, carriers_on
 from sse_twisted.settings import Expected
 
 MOST_DAYS = 100  # that are counted
@@ -98,7 +98,7 @@ def reconcile(
     recorded = {number: _recorded(reports[number], dict(entries)) for number, entries in of_day.items()}
     short = short_tracks(recorded, expected)
     lines = []
-    for number, assignment in sorted(_carriers(day, assignments).items()):
+    for number, assignment in sorted(carriers_on(day, assignments).items()):
         mine = [report for report in reports.get(number, ()) if not _is_unassigned(report)]
         lines.append(_line(assignment, mine, number in seen, short.get(number), devices.get(number)))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report))
@@ -212,7 +212,7 @@ def sailed_on(
             name,
             figures_of(entry, results.get(number, {}).get(name)),
         )
-        for number, assignment in _carriers(day, assignments).items()
+        for number, assignment in carriers_on(day, assignments).items()
         for name, entry in entries_of(day, ledgers.get(number, {}))
         if entry.get("status") == Status.COMPLETED and not _is_unassigned(entry_report(number, name, entry))
     ]
@@ -240,15 +240,6 @@ def day_as_csv(day: Day) -> bytes:
 def _harmless(text: str) -> str:
     """Text that no spreadsheet takes for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
-
-
-def _carriers(day: datetime.date, assignments: Iterable[Assignment]) -> dict[int, Assignment]:
-    """Who had each device on that day: the first on the roster counts."""
-    carriers: dict[int, Assignment] = {}
-    for assignment in assignments:
-        if assignment.covers(day):
-            carriers.setdefault(assignment.identifier, assignment)
-    return carriers
 
 
 def _judge(

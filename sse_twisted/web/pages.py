@@ -8,11 +8,11 @@ from collections.abc import Callable
 import msgspec
 from markupsafe import Markup
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from sse_twisted.findings import facts_of_answers
 from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.settings import Expected
+from sse_twisted.turns import in_turns
 from sse_twisted.web.api import Api, Number
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.layout import ZONES, Bench
@@ -22,7 +22,6 @@ from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_an
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
 
-TURN = 0.01  # s that tiles may be rendered at once
 PICTURE_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a picture brings its style along, and nothing else
 
 
@@ -95,12 +94,8 @@ class BoardPage:
 
     async def _prepare(self) -> None:
         """Render the tiles that have changed, some at a time: those of a thousand devices take 50 ms."""
-        began = self._clock.seconds()
-        for tile in tuple(self._board.tiles):
+        async for tile in in_turns(self._board.tiles, self._clock):
             self._tile(tile)
-            if self._clock.seconds() - began > TURN:
-                await deferLater(self._clock, 0)
-                began = self._clock.seconds()
 
     def _tile(self, tile: Tile) -> str:
         known = self._html.get(tile.id)
