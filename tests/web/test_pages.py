@@ -53,7 +53,7 @@ class TestTheBoard:
     ) -> None:
         for number in range(611, 630):
             desk.know(number, stage=Stage.CONNECTED)
-        monkeypatch.setattr("sse_twisted.web.pages.TURN", -1.0)
+        monkeypatch.setattr("sse_twisted.turns.TURN", -1.0)
         turns: list[float] = []
         later = desk.reactor.callLater
 
