@@ -18,6 +18,15 @@ from tests.event import MORNING, VirtualEvent, log_of
 from tests.virtual import LateThreads
 
 
+def collect(event: VirtualEvent) -> None:
+    """One device, which stays, and what is known of it is on the disk."""
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 can be disconnected")
+    event.advance(5)
+
+
 @pytest.fixture
 def writings(event: VirtualEvent) -> Iterator[list[float]]:
     """When the memory was written, in s of the clock."""
@@ -145,11 +154,7 @@ class TestADiskThatRefuses:
             keep(folder, data)
 
         monkeypatch.setattr(EventFolder, "keep_memory", refuse)
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("motion-601 can be disconnected")
-        event.advance(5)
+        collect(event)
         (line,) = event.said("What is known of the day can't be kept")
         assert line.startswith("ERROR")
         assert not event.said("Downloads pause")
@@ -162,11 +167,7 @@ class TestADiskThatRefuses:
     def test_when_it_was_full_what_was_not_noted_is_noted(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("motion-601 can be disconnected")
-        event.advance(5)
+        collect(event)
         full = True
 
         def refuse_if_full(function: Any) -> Any:
@@ -192,11 +193,7 @@ class TestADiskThatRefuses:
     def test_when_only_the_memory_could_not_be_written_it_is_tried_again_without_a_change(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("motion-601 can be disconnected")
-        event.advance(5)
+        collect(event)
 
         def refuse(folder: EventFolder, data: bytes) -> None:
             raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
@@ -214,11 +211,7 @@ class TestADiskThatRefuses:
     def test_one_that_the_next_start_would_not_read_is_not_written_over_the_one_before(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("motion-601 can be disconnected")
-        event.advance(5)
+        collect(event)
         size = event.folder.memory.stat().st_size
         monkeypatch.setattr("sse_twisted.past.memory.LARGEST", size + 100)
         assert event.collector is not None
