@@ -82,7 +82,8 @@ class Collection:
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._log.info("{device} is connected", device=visit.name)
         known = {"address": address, "findings": (), "reason": "", "retry_at": None, "tries": 0, "oddity": ""}
-        self._fleet.update(visit.identifier, stage=Stage.CONNECTED, **known)
+        missed = before.left_early if before.stage is Stage.GONE else ""  # else nobody has missed it yet
+        self._fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known)
         if before.is_collected or before.waived:
             await self._note_down()
 

@@ -46,7 +46,7 @@ class Oddities:
         before = self._found.get(target)
         rounds = before.rounds + 1 if before is not None and before.address == address else 1
         self._found[target] = _Oddity(address, rounds)
-        self._publish(target, f"{text}, at {address}" if rounds >= OFTEN else "")
+        self._publish(target, text if rounds >= OFTEN else "")
 
     def _publish(self, target: Target, oddity: str) -> None:
         if target.identifier is not None and self._fleet[target.identifier].oddity != oddity:

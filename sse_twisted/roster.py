@@ -195,7 +195,7 @@ def _assignments(rows: Iterable[tuple[int, Row]], mistakes: list[Mistake]) -> It
 
 def _assignment(values: Mapping[str, str], line: int) -> Assignment | None:
     if not re.fullmatch(r"[+-]?[0-9]{1,6}", values[DEVICE], re.ASCII):
-        raise ValueError(f"{DEVICE} {values[DEVICE]!r} is no number")
+        raise ValueError(f"{DEVICE} {values[DEVICE]!r} is no number of a device")
     identifier = int(values[DEVICE])
     if identifier <= 0:  # an entrant without a device
         return None

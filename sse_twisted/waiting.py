@@ -17,7 +17,7 @@ def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, 
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT | Stage.GONE if device.oddity:
-            return f"is on, but does not answer as it should ({device.oddity}): restart it{_lost(device)}"
+            return f"a restart: it is on, but does not answer as it should ({device.oddity}){_lost(device)}"
         case Stage.ABSENT:
             return _absent(device, in_force, happenings)
         case Stage.CONNECTED:

@@ -119,7 +119,7 @@ def test_a_device_is_a_number(number: str) -> None:
 def test_what_is_no_number_costs_its_line_only(number: str) -> None:
     roster = roster_of(ROW.replace("601", number), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
-    assert mistakes(roster) == [(2, f"Motion ID {number!r} is no number")]
+    assert mistakes(roster) == [(2, f"Motion ID {number!r} is no number of a device")]
 
 
 @pytest.mark.parametrize("column", ["Start Date", "End Date"])

@@ -67,6 +67,8 @@ def check_free(description: str) -> None:
             trial.bind((interface, port))
         except OSError as error:
             raise EndpointError(f"{description!r}: {error.strerror or error}") from None
+        except OverflowError:
+            raise EndpointError(f"{description!r}: there is no port {port}") from None
 
 
 def _parts(description: str) -> tuple[str, list[str], dict[str, str]]:

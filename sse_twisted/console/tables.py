@@ -102,7 +102,8 @@ def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: floa
 
 def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> Iterator[str]:
     device = report.device
-    name = f"{device.name}: {device.sailor or 'nobody'}, {device.stage} for {duration(now - device.since)}"
+    since = f" for {duration(now - device.since)}" if device.since else ""
+    name = f"{device.name}: {device.sailor or 'nobody'}, {device.stage}{since}"
     yield _fit(_readable(name))
     yield from (_beside(f"{subject:<9}", text) for subject, text in _facts(report, why))
     yield tracks_table(report.tracks)

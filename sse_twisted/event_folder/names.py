@@ -18,7 +18,7 @@ MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
 # A log from outside of these years has lost its clock: it may well be of today.
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
 NUMBERED = re.compile(r"^(.*_(?:\d+_\d{6}|undated_-?\d+))-\d+(\.[^.]+)$", re.ASCII)
-STAMPED = re.compile(r"[\w-]+_\d{8}_(\d\d)(\d\d)\d\d(?:-\d+)?\.[A-Za-z]+", re.ASCII)  # a name, its hour and minute
+STAMPED = re.compile(r"[\w-]+_(\d{8})_(\d\d)(\d\d)\d\d(?:-\d+)?\.[A-Za-z]+", re.ASCII)  # name: day, hour, minute
 
 LogKey = tuple[str, int]
 Figures = tuple[int, int, int]

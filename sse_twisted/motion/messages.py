@@ -137,7 +137,8 @@ def parse_json(data: bytes, what: str) -> Any:
     except RecursionError:
         raise BadAnswer(f"{what} is nested too deep") from None
     except ValueError as error:
-        raise BadAnswer(f"{what} is no JSON: {one_line(str(error))}") from None
+        why = ", but a web page" if data.lstrip().startswith(b"<") else f": {one_line(str(error))}"
+        raise BadAnswer(f"{what} is no JSON{why}") from None
     _check_depth(tree, what)
     return tree
 

@@ -245,7 +245,9 @@ def _harmless(text: str) -> str:
 def _judge(
     seen: bool, here: bool, missing: tuple[str, ...], short: str | None, device: Device | None
 ) -> tuple[State, str]:
-    if device is not None and device.left_early:
+    if device is not None and device.oddity:
+        return State.MISSING, f"it is on, but answers badly: {device.oddity}"
+    if device is not None and device.left_early and not device.present:
         return State.LEFT_EARLY, device.left_early
     if device is not None and device.waived:
         return State.MISSING, f"waived: {device.waived}"
@@ -256,7 +258,7 @@ def _judge(
     if here:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
     if seen or (device is not None and device.stage is not Stage.ABSENT):
-        return State.MISSING, "it was here, and has no track of this day"
+        return State.MISSING, f"it was here{'' if device else ' since'}, and has no track of this day"
     return State.NEVER_SEEN, ""
 
 

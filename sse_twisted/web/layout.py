@@ -14,6 +14,7 @@ from attrs import frozen
 from sse_twisted.web.tiles import Column
 
 ACROSS: Final = 8  # tiles side by side whose numbers can be read at 2 m
+LARGEST: Final = 5  # side by side tiles are as large as they get
 SLACK: Final = 3  # tiles fewer, before a bucket gives room back: a device that comes and goes must not move the others
 
 
@@ -23,13 +24,13 @@ class Zone:
 
     name: str
     columns: tuple[Column, ...]
-    least: int = 1  # tiles side by side, while there is room
+    least: int = 1  # tiles side by side, if there are any and while there is room
     deep: int = 0  # tiles one above the other that are in sight where ACROSS are side by side, with all that they say
     deep_dense: int = 0  # the same, with a number and a line
 
 
 RED: Final = Zone("red", (Column.LEFT_EARLY, Column.KEEP_ON), 1, 4, 8)
-OFF: Final = Zone("off", (Column.SWITCH_OFF,), 2, 6, 11)
+OFF: Final = Zone("off", (Column.SWITCH_OFF,), 2, 5, 10)
 WORK: Final = Zone("work", (Column.WORKING,), 2, 5, 9)
 SIDE: Final = Zone("side", (Column.EXPECTED, Column.GONE))
 ZONES: Final = (RED, OFF, WORK, SIDE)
@@ -54,14 +55,18 @@ class Bench:
         """By the name of the zone; `counts` has the tiles of each column."""
         for column in (column for zone in SHARING for column in zone.columns):
             count = counts.get(column, 0)
-            self._held[column] = max(count, min(self._held.get(column, 0), count + SLACK))
+            self._held[column] = max(count, min(self._held.get(column, 0), count + SLACK)) if count else 0
         return shares_of(self._held)
 
 
 def shares_of(counts: Mapping[str, int]) -> dict[str, Share]:
     """The shares of so many tiles in each column: as large as they can be with all in sight, else some are dense."""
-    for total in range(sum(zone.least for zone in SHARING), ACROSS + 1):
-        across = {zone.name: max(_across(zone, counts, zone.deep * total // ACROSS), zone.least) for zone in SHARING}
+    least = {zone.name: zone.least if _rows(zone, counts, 1) else 1 for zone in SHARING}
+    for total in range(sum(least.values()), ACROSS + 1):
+        height = max(total, LARGEST)
+        across = {
+            zone.name: max(_across(zone, counts, zone.deep * height // ACROSS), least[zone.name]) for zone in SHARING
+        }
         if sum(across.values()) <= total:
             return _spread(counts, {name: Share(count, dense=False) for name, count in across.items()}, total)
     shares = _narrowed({zone.name: _across(zone, counts, zone.deep_dense) for zone in SHARING})
@@ -69,7 +74,7 @@ def shares_of(counts: Mapping[str, int]) -> dict[str, Share]:
         loose = shares | {
             zone.name: Share(max(_across(zone, counts, zone.deep), shares[zone.name].across), dense=False)
         }
-        if _total(loose) <= ACROSS:
+        if sum(max(share.across, least[name]) for name, share in loose.items()) <= ACROSS:
             shares = loose
     return _spread(counts, shares, ACROSS)
 

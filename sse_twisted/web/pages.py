@@ -63,6 +63,7 @@ class BoardPage:
             summary=board.summary,
             state=f"{board.run}-{board.number}",
             now=board.now,
+            timezone=self._renderer.timezone,
             paused=board.is_paused,
             token_file=self._token_file,
             today=board.today,

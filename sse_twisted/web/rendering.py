@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import re
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
@@ -43,8 +44,8 @@ TITLES = {
 }
 WORDS = {"keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
 HINTS = {
-    "left-early": "Gone with tracks missing: wake it again, or waive it.",
-    "keep-on": "Something is missing: leave it on.",
+    "left-early": "Wake it again, or waive it.",
+    "keep-on": "Not done: leave it on.",
     "switch-off": "All is here and verified: into the processed bucket.",
     "working": "Not done yet: leave it on.",
     "expected": "Not seen yet.",
@@ -85,9 +86,12 @@ def static_files() -> dict[str, StaticFile]:
 class Renderer:
     """Fills templates in."""
 
-    def __init__(self, files: dict[str, StaticFile], timezone: Callable[[], int]) -> None:
-        """`timezone` gives minutes east of UTC, in which times are written."""
+    def __init__(
+        self, files: dict[str, StaticFile], timezone: Callable[[], int], today: Callable[[], datetime.date]
+    ) -> None:
+        """`timezone` gives minutes east of UTC, in which times are written, `today` the day there."""
         self.files = hashlib.sha256(b"".join(file.data for file in files.values())).hexdigest()[:12]
+        self._today = today
         self._timezone = timezone
         self._environment = Environment(
             loader=PackageLoader("sse_twisted.web"),
@@ -101,7 +105,7 @@ class Renderer:
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
         self._environment.globals["discipline_names"] = DISCIPLINES
-        self._environment.filters.update(brief=_brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
+        self._environment.filters.update(brief=self._brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -116,13 +120,23 @@ class Renderer:
         """What is inside of the bar on top."""
         return str(self._macros.top(summary))
 
+    @property
+    def timezone(self) -> int:
+        """Minutes east of UTC, in which times are written."""
+        return self._timezone()
+
+    def _brief(self, text: str) -> str:
+        """A track by the time at which it began, and the day if it is not today: its whole name fills a tile."""
+        today = f"{self._today():%Y%m%d}"
+
+        def moment(name: re.Match[str]) -> str:
+            day, hour, minute = name.groups()
+            return f"{hour}:{minute}" if day == today else f"{day[:4]}-{day[4:6]}-{day[6:]} {hour}:{minute}"
+
+        return STAMPED.sub(moment, text)
+
     def _clock(self, seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")
-
-
-def _brief(text: str) -> str:
-    """A track by the time at which it began, which tells those of one device: its whole name fills a tile."""
-    return STAMPED.sub(r"\1:\2", text)
 
 
 def _iso(seconds: float) -> str:

@@ -89,7 +89,7 @@ class WebService(Service):
         self._trouble: Failure | None = None
         in_force = collector.in_force
         files = static_files()
-        renderer = Renderer(files, lambda: in_force.settings.expected.timezone)
+        renderer = Renderer(files, lambda: in_force.settings.expected.timezone, lambda: self.board.today)
         self.board = Board(
             collector.fleet, collector.attendance, in_force, reactor, collector.conditions, collector.log
         )

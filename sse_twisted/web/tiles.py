@@ -85,13 +85,13 @@ class Tile(Struct, frozen=True):
     @property
     def detail(self) -> str:
         """What the headline does not say of it."""
-        text = self.left_early.removeprefix(f"{self.sailor}: ") or (self.reason if self.present else "")
+        text = self.reason if self.present else self.left_early.removeprefix(f"{self.sailor}: ")
         more = text.removeprefix(lacking(len(self.missing), self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:
             return text
-        return f"{text}; it is on, but answers badly: {self.oddity}" if text else f"{self.oddity}: restart it"
+        return f"{text}; it is on, but answers badly: {self.oddity}" if text else f"restart it: {self.oddity}"
 
     @property
     def present(self) -> bool:

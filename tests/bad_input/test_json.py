@@ -16,7 +16,7 @@ from tests.simulator.wire import on_the_reactor
 LOG = log_of(601)
 PAGES = ["info.json", "settings.json", "logs.json"]
 FAULTS = {
-    "html": "is no JSON: Expecting value: line 1 column 1 (char 0)",
+    "html": "is no JSON, but a web page",
     "half-json": "is no JSON: ",
     "wrong-types": "",
     "1e400": "",

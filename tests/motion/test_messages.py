@@ -280,7 +280,7 @@ class TestJson:
         [
             (b"", "info.json is no JSON: "),
             (b'{"motion": {"identifier": 601', "info.json is no JSON: "),
-            (b"<html><body>404</body></html>", "info.json is no JSON: "),
+            (b"<html><body>404</body></html>", "info.json is no JSON, but a web page"),
             (b"\xff\xfe\x00", "info.json is no JSON: "),
             (b"{}{}", "info.json is no JSON: "),
             (b"[NaN]", "info.json is no JSON: NaN is no JSON number"),

@@ -61,9 +61,24 @@ class TestState:
         assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known and not here")
 
     def test_a_device_that_was_here_without_a_track_of_the_day_is_missing(self) -> None:
-        answer = (State.MISSING, "it was here, and has no track of this day")
+        answer = (State.MISSING, "it was here since, and has no track of this day")
         assert of_ann({track(1, day=BEFORE): entry()}) == answer
         assert of_ann({track(1): entry("skipped")}) == answer
+
+    def test_one_that_was_here_today_without_a_track_of_today_is_missing(self) -> None:
+        answer = (State.MISSING, "it was here, and has no track of this day")
+        assert of_ann(device=Device(601, stage=Stage.GONE)) == answer
+
+    def test_one_that_answers_badly_is_missing_and_says_so(self) -> None:
+        device = Device(601, oddity="no answer within 10 s")
+        assert of_ann(seen=False, device=device) == (
+            State.MISSING,
+            "it is on, but answers badly: no answer within 10 s",
+        )
+
+    def test_one_that_is_back_did_not_leave_early(self) -> None:
+        back = Device(601, stage=Stage.ATTENTION, left_early="x", reason="1 of 1 track missing")
+        assert of_ann(device=back) == (State.MISSING, "1 of 1 track missing")
 
     def test_a_device_that_nobody_met_was_never_seen(self) -> None:
         assert of_ann(seen=False) == (State.NEVER_SEEN, "")

@@ -178,5 +178,11 @@ def test_an_alarm_says_what_is_missing(known: dict[str, Any], headline: str, det
 
 
 def test_who_answers_badly_is_to_be_started_anew() -> None:
-    tile = shown(oddity="info.json is no JSON, at 10.0.0.1")
-    assert (tile.headline, tile.detail) == ("answers badly", "info.json is no JSON, at 10.0.0.1: restart it")
+    tile = shown(oddity="info.json is no JSON")
+    assert (tile.headline, tile.detail) == ("answers badly", "restart it: info.json is no JSON")
+
+
+def test_who_is_back_says_why_it_is_kept_on_and_not_what_was_missing_when_it_left() -> None:
+    reason = "1 of 1 track missing (timed out)"
+    tile = shown(stage=Stage.ATTENTION, missing=(NAME,), wanted=1, left_early="Bo: 1 of 1 track missing", reason=reason)
+    assert (tile.headline, tile.detail) == ("1 of 1 missing", "timed out")

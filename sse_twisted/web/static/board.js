@@ -45,11 +45,11 @@ function lose() {
   if (lost) return;
   lost = true;
   byId("lost").textContent =
-    `No word from the collector since ${new Date(heard + ahead).toTimeString().slice(0, 5)}. ` +
+    `No word from the collector since ${clock(heard)}. ` +
     "Switch nothing off by this page: what it shows is old. It goes on by itself when the collector is back.";
   byId("lost").hidden = false;
   document.body.classList.add("is-stale");
-  document.title = `Old since ${new Date(heard + ahead).toTimeString().slice(0, 5)} – ${title}`;
+  document.title = `Old since ${clock(heard)} – ${title}`;
 }
 
 function take(news, id) {
@@ -177,6 +177,11 @@ function words(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+function clock(moment) {
+  // As all times on the page: by the collector's clock, in the time zone of the event.
+  return new Date(moment + ahead + Number(board.dataset.timezone) * 60000).toISOString().slice(11, 16);
 }
 
 function tick() {
