@@ -11,8 +11,9 @@ from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
+from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from tests.event import MORNING, VirtualEvent, begin_anew, log_of
+from tests.event import MORNING, VirtualEvent, begin_anew, log_of, track
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 DAY = 86_400  # s
@@ -340,6 +341,25 @@ class TestWhatIsOnDisk:
         event.arrive(601)
         event.until("motion-601 can be disconnected")
         assert vanishing.content in event.tracks().values()
+
+    def test_is_asked_for_each_track_also_where_a_device_used_a_path_twice(self, event: VirtualEvent) -> None:
+        """As after its logs were deleted: the first track, which is here, does not stand in for the second."""
+        event.utc = AFTERNOON
+        first = log_of(601)
+        device = event.device(601, first)
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 can be disconnected")
+        device.logs[:] = [SimulatedLog(first.path, track(601, MORNING + HOUR))]
+        event.lines.clear()
+        event.wake_all()
+        event.until("motion-601 can be disconnected")
+        assert len(event.tracks()) == 2
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+        begin_anew(event, (event.root / "gpslogs/20221017/ABC601XYZ_601_20221017_100000.oao").unlink)
+        assert not event.known(601).is_collected
+        event.until("motion-601 was collected before this start, but its tracks are not all here")
 
     def test_decides_if_a_track_was_cut_short(self, afternoon: VirtualEvent) -> None:
         path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
