@@ -87,16 +87,17 @@ class Renderer:
 
     def __init__(self, files: dict[str, StaticFile], timezone: Callable[[], int]) -> None:
         """`timezone` gives minutes east of UTC, in which times are written."""
-        self.files = hashlib.sha256(b"".join(file.data for file in files.values())).hexdigest()[:12]
+        self._templates = PackageLoader("sse_twisted.web")
         self._timezone = timezone
         self._environment = Environment(
-            loader=PackageLoader("sse_twisted.web"),
+            loader=self._templates,
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.files = self._version(files)
         self._environment.globals.update(
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
@@ -115,6 +116,15 @@ class Renderer:
     def top(self, summary: Summary) -> str:
         """What is inside of the bar on top."""
         return str(self._macros.top(summary))
+
+    def _version(self, files: dict[str, StaticFile]) -> str:
+        """Of pages, and of what belongs to them: the script must find on a page what it looks for."""
+        digest = hashlib.sha256()
+        for file in files.values():
+            digest.update(file.data)
+        for name in self._templates.list_templates():
+            digest.update(self._templates.get_source(self._environment, name)[0].encode())
+        return digest.hexdigest()[:12]
 
     def _clock(self, seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")
