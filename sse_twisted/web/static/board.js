@@ -11,7 +11,8 @@ const AGAIN = 2000; // ms until a stream that was refused is tried again
 let state = board.dataset.state; // what we know: the id of the newest event
 let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms by which the collector's clock is ahead of ours
 let heard = Date.now();
-let began = heard; // the stream that is open now
+let steady = performance.now(); // the same, by a clock that nobody sets; but it may stand still while a laptop sleeps
+let began = steady; // the stream that is open now
 let source = null;
 let lost = false;
 let title = document.title;
@@ -20,7 +21,7 @@ let title = document.title;
 
 function listen() {
   if (source) source.close();
-  began = Date.now();
+  began = performance.now();
   source = new EventSource(`/stream?since=${encodeURIComponent(state)}`);
   source.addEventListener("board", (event) => take(JSON.parse(event.data), event.lastEventId));
   source.addEventListener("beat", (event) => hear(JSON.parse(event.data).now));
@@ -32,6 +33,7 @@ function listen() {
 
 function hear(now) {
   heard = Date.now();
+  steady = performance.now();
   ahead = now * 1000 - heard;
   if (lost) {
     lost = false;
@@ -188,9 +190,9 @@ function tick() {
     time.parentElement.firstChild.textContent = left > 0 ? "Next try in " : "Next try ";
     time.textContent = left > 0 ? words(left) : "now";
   }
-  if (Date.now() - heard > SILENCE) {
+  if (Math.max(Date.now() - heard, performance.now() - steady) > SILENCE) {
     lose();
-    if (Date.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
+    if (performance.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
   }
 }
 
