@@ -150,11 +150,8 @@ class Historian:
             missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
             tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
         )
-        if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
-            if device.missing:
-                return Past(Fate.LOST, device)
-            if is_all_known:
-                return Past(Fate.COLLECTED, device)
+        if is_all_known and all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
+            return Past(Fate.LOST if device.missing else Fate.COLLECTED, device)
         return Past(Fate.NOT_DONE, device)
 
     def _is_listed(self, identifier: int) -> bool:

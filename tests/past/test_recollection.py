@@ -435,6 +435,21 @@ class TestWithoutAMemory:
         restarted.advance(60.0)
         assert not restarted.said("motion-602 left too early")
 
+    def test_a_track_that_is_just_being_moved_does_not_make_up_for_one_that_is_only_listed(
+        self, afternoon: VirtualEvent
+    ) -> None:
+        path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
+
+        def lose() -> None:
+            afternoon.folder.memory.unlink()
+            path.rename(path.with_suffix(".away"))
+            list_one_more(afternoon.folder.motion(601) / "logs.json")
+
+        begin_anew(afternoon, lose)
+        path.with_suffix(".away").rename(path)
+        afternoon.until("motion-601 left too early, before this start")
+        assert not afternoon.known(601).is_collected
+
     def test_what_was_collected_yesterday_is_not_done_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:
             afternoon.folder.memory.unlink()
