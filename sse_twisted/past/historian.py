@@ -177,13 +177,17 @@ class Historian:
             listing = self._folder.listing(identifier)
         except (OSError, BadAnswer):
             return False
-        known = {(entry.get("motion_file"), entry.get("size")) for entry in entries.values()}
+        known = {
+            (entry.get("motion_file"), entry.get("start_date"), entry.get("size"))
+            for entry in entries.values()
+            if "unlisted" not in entry  # one that was given up, and is listed again, is wanted
+        }
         claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
         tracks = all_tracks(identifier, listing, claims)
         wanted = (
             track.log for track in tracks if track.of_event and not track.skipped and self._may_be_of_today(track.day)
         )
-        return not listing.bad and all((log.file, log.size) in known for log in wanted)
+        return not listing.bad and all((log.file, log.start_date, log.size) in known for log in wanted)
 
 
 def _name_of_now(glance: TrackGlance, entries: Entries, held: Mapping[str, Any]) -> str | None:

@@ -450,6 +450,40 @@ class TestWithoutAMemory:
         afternoon.until("motion-601 left too early, before this start")
         assert not afternoon.known(601).is_collected
 
+    def test_another_track_at_the_same_path_is_not_the_one_that_is_here(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def lose() -> None:
+            afternoon.folder.memory.unlink()
+            listing = json.loads(path.read_bytes())
+            listing["logs"][0] |= {"start_date": MORNING + HOUR, "end_date": MORNING + 2 * HOUR}
+            path.write_text(json.dumps(listing))
+
+        begin_anew(afternoon, lose)
+        afternoon.until("motion-601 left too early, before this start")
+
+    def test_what_was_given_up_and_is_listed_again_is_waited_for(self, event: VirtualEvent) -> None:
+        event.utc = AFTERNOON
+        vanishing = log_of(601, MORNING + HOUR)
+        device = event.device(601, log_of(601), vanishing)
+        device.add_fault(Fault("404"), path=vanishing.path)
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 must stay connected - 1 of 2 tracks missing")
+        path = event.folder.motion(601) / "logs.json"
+        listing = path.read_bytes()
+        device.logs.remove(vanishing)
+        event.until("motion-601 can be disconnected")
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+
+        def lose() -> None:
+            event.folder.memory.unlink()
+            path.write_bytes(listing)
+
+        begin_anew(event, lose)
+        event.until("motion-601 left too early, before this start")
+
     def test_what_was_collected_yesterday_is_not_done_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:
             afternoon.folder.memory.unlink()
