@@ -199,7 +199,7 @@ class Commands:
                     visit.wake()
 
     def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
-        """Wait no more for what a device had that left too early. Fires when the next start would know it, too."""
+        """Wait no more for what a device had that left too early. Fires when it is on the disk, or can't be."""
         device = self._known(identifier)
         reason = one_line(" ".join(str(reason).split()))
         if not device.left_early:

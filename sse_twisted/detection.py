@@ -57,7 +57,7 @@ class Detector:
         self._in_force = in_force
         self._log = log
         self._noted: dict[Target, str] = {}
-        self._oddities = Oddities(fleet)
+        self._oddities = Oddities(fleet, in_force)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
 
     async def detect(self, target: Target) -> Sighting | None:

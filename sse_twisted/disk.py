@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from sse_twisted.motion.errors import one_line
 from sse_twisted.observers import tell
 
 P = ParamSpec("P")
@@ -26,6 +27,7 @@ Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments s
 THREADS = 3
 # s; Python's 5 ms is how long each system call of the reactor may wait for one of these threads to let go of the lock.
 SWITCH_INTERVAL = 0.0002
+LONGEST_PATH = 1000  # characters that are told of it
 CHECK_INTERVAL = 5.0  # s between looks whether the disk can be written to again
 
 
@@ -150,7 +152,7 @@ class Disk(Service):
 
 
 def _words(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
+    where = f" ({one_line(str(error.filename), LONGEST_PATH)})" if error.filename else ""
     return f"{error.strerror or str(error) or type(error).__name__}{where}"
 
 

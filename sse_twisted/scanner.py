@@ -116,8 +116,10 @@ class ScannerService(LoopService):
     def _end_visit(self, result: Failure | None, visit: Visit) -> Failure | None:
         del self.visits[visit.identifier]
         self._collecting.pop(visit.identifier, None)
-        if isinstance(result, Failure) and not result.check(CancelledError) and not visit.dropped:
+        if isinstance(result, Failure) and self.running and not visit.dropped:
+            self._log.failure("{device} could not be handled", result, device=visit.name)
             self._lose(visit)
+            return None
         return result
 
     def _lose(self, visit: Visit) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from collections.abc import Callable
 from typing import Any, cast
@@ -124,6 +125,12 @@ def test_a_disk_that_can_not_be_written_to_is_trouble_and_not_the_fault_of_a_dev
     assert failure.type is DiskTrouble
     assert str(failure.value) == scene.disk.trouble == "No space left on device (/event/gpslogs/a.oao)"
     assert scene.lines == ["critical Downloads pause: No space left on device (/event/gpslogs/a.oao)"]
+    scene.disk.stopService()
+
+
+def test_a_path_that_is_no_utf_8_does_not_keep_the_trouble_from_the_board(scene: Scene) -> None:
+    scene.write(OSError(errno.ENOSPC, "No space left on device", os.fsdecode(b"/\xc9v\xe9nement/a.oao")))
+    assert scene.disk.trouble.encode() == rb"No space left on device (/\xdcc9v\xdce9nement/a.oao)"
     scene.disk.stopService()
 
 

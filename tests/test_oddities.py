@@ -90,3 +90,33 @@ def test_an_alarm_stays_one_while_its_device_answers_badly(event: VirtualEvent) 
     known = event.known(601)
     assert known.left_early
     assert "HTTP 500" in known.oddity
+
+
+def test_an_address_of_another_device_is_one_devices_again_after_a_while(event: VirtualEvent) -> None:
+    for number in (601, 602):
+        event.device(number, log_of(number)).add_fault(parse_fault("html")[0])
+    event.start()
+    event.arrive(601)
+    event.advance(10)
+    assert event.known(601).oddity
+    event.leave(601)
+    event.servers[602].interface = event.servers[601].interface
+    event.arrive(602)
+    event.names.known.pop("motion-601")
+    event.advance(10)
+    assert not event.known(602).oddity
+    event.advance(600)
+    assert event.known(602).oddity
+
+
+def test_who_is_not_looked_for_any_more_is_odd_no_more(event: VirtualEvent) -> None:
+    event.device(601).add_fault(parse_fault("html")[0])
+    event.person(602)
+    event.start()
+    event.arrive(601)
+    event.advance(10)
+    assert event.known(601).oddity
+    event.people.pop(0)
+    event.write_roster()
+    event.advance(10)
+    assert not event.known(601).oddity

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent
 
 from sse_twisted.fleet import Stage
@@ -147,3 +148,23 @@ def test_a_device_whose_visit_went_wrong_is_no_alarm_before_it_was_looked_for(ev
     event.leave(601)
     event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet", 30)
     assert event.known(601).stage is Stage.GONE
+
+
+def test_a_visit_that_ended_as_if_cancelled_though_nobody_did_so_is_begun_anew(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    listing = Inspector.listing
+    wrong = iter([True, False])
+
+    async def once_cancelled(inspector: Inspector, visit: Visit) -> Listing:
+        if next(wrong, False):
+            raise CancelledError
+        return await listing(inspector, visit)
+
+    monkeypatch.setattr(Inspector, "listing", once_cancelled)
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    assert event.until("motion-601 can be disconnected")
+    assert event.said("could not be handled")
+    logged_failures.clear()

@@ -114,10 +114,10 @@ class Historian:
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
         """A device with what is missing of its tracks, and with what was known of today and never came."""
-        by_file = {entry.get("motion_file"): name for name, entry in entries.items() if self._folder.holds(name, entry)}
+        held = {name: entry.get("motion_file") for name, entry in entries.items() if self._folder.holds(name, entry)}
         tracks, missing = [], []
         for glance in device.tracks:
-            name = by_file.get(glance.file) or (glance.name if glance.name in by_file.values() else None)
+            name = _name_of_now(glance, entries, held)
             tracks.append(evolve(glance, name=name or glance.name))
             if name is None:
                 missing.append(glance.name)
@@ -150,11 +150,8 @@ class Historian:
             missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
             tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
         )
-        if all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
-            if device.missing:
-                return Past(Fate.LOST, device)
-            if is_all_known:
-                return Past(Fate.COLLECTED, device)
+        if is_all_known and all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
+            return Past(Fate.LOST if device.missing else Fate.COLLECTED, device)
         return Past(Fate.NOT_DONE, device)
 
     def _is_listed(self, identifier: int) -> bool:
@@ -180,13 +177,28 @@ class Historian:
             listing = self._folder.listing(identifier)
         except (OSError, BadAnswer):
             return False
-        known = {(entry.get("motion_file"), entry.get("size")) for entry in entries.values()}
+        known = {
+            (entry.get("motion_file"), entry.get("start_date"), entry.get("size"))
+            for entry in entries.values()
+            if "unlisted" not in entry  # one that was given up, and is listed again, is wanted
+        }
         claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
         tracks = all_tracks(identifier, listing, claims)
         wanted = (
             track.log for track in tracks if track.of_event and not track.skipped and self._may_be_of_today(track.day)
         )
-        return not listing.bad and all((log.file, log.size) in known for log in wanted)
+        return not listing.bad and all((log.file, log.start_date, log.size) in known for log in wanted)
+
+
+def _name_of_now(glance: TrackGlance, entries: Entries, held: Mapping[str, Any]) -> str | None:
+    """Under which of the names that are `held`, each with its path on the device, a track is here; None if it is not.
+
+    A device may use a path again after its logs were deleted: where the track's own entry tells, no other one does.
+    """
+    if glance.name in entries and entries[glance.name].get("motion_file") == glance.file:
+        return glance.name if glance.name in held else None
+    moved = (name for name, file in held.items() if file == glance.file)
+    return next(moved, glance.name if glance.name in held else None)
 
 
 def _known(identifier: int, remembered: Remembered | None) -> Device:

@@ -86,7 +86,7 @@ def reconcile(
     """What became of everybody on that day.
 
     `results` are those of `tracks.json`, by device and track; `seen` the devices that answered on that day or later,
-    `devices` what is known now if the day is today.
+    `devices` what is known now and counts for that day.
     """
     of_day = {identifier: entries_of(day, entries) for identifier, entries in ledgers.items()}
     reports = {
@@ -133,12 +133,12 @@ def count_days(
     results: Mapping[int, Entries],
     met: Mapping[int, float],
     today: datetime.date,
-    devices: Mapping[int, Device],
+    known: Mapping[datetime.date, Mapping[int, Device]],
     expected: Expected,
 ) -> tuple[DayCount, ...]:
     """Each day on which somebody carries a device, or a track was kept, the newest first; of many those next to today.
 
-    `met` tells when a device last answered, in s since 1970; `devices` is what is known now.
+    `met` tells when a device last answered, in s since 1970; `known`, by day, what is known now and counts for it.
     """
     by_day: dict[datetime.date, dict[int, dict[str, Mapping[str, Any]]]] = {}
     days = _days_on_roster(assignments, today)
@@ -157,7 +157,7 @@ def count_days(
                 by_day.get(day, {}),
                 results,
                 seen_since(day, met, expected),
-                devices if day == today else {},
+                known.get(day, {}),
                 expected,
             ),
             today,
@@ -245,10 +245,10 @@ def _harmless(text: str) -> str:
 def _judge(
     seen: bool, here: bool, missing: tuple[str, ...], short: str | None, device: Device | None
 ) -> tuple[State, str]:
-    if device is not None and device.oddity:
-        return State.MISSING, f"it is on, but answers badly: {device.oddity}"
     if device is not None and device.left_early and not device.present:
         return State.LEFT_EARLY, device.left_early
+    if device is not None and device.oddity:
+        return State.MISSING, f"it is on, but answers badly: {device.oddity}"
     if device is not None and device.waived:
         return State.MISSING, f"waived: {device.waived}"
     if device is not None and device.present and device.stage is not Stage.COLLECTED:

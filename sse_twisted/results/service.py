@@ -275,8 +275,7 @@ def measured_of(name: str, report: Report) -> Measured:
 
 def filled_in(glance: TrackGlance, report: Report) -> TrackGlance:
     """A track with what was measured of it, if its device never finalised it and so tells nothing."""
-    totals = totals_of(report)
-    if glance.end_date or totals is None:
+    if glance.end_date or (totals := totals_of(report)) is None:
         return glance
     return evolve(glance, duration=totals.duration, distance=totals.distance, best_500m=totals.best_500m)
 

@@ -49,13 +49,13 @@ class Records:
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """What became of everybody on that day."""
-        devices = self._known_of_today() if day == today else {}
+        devices = self._known_by_day(today).get(day, {})
         return await self._disk.run(self._day, day, self._in_force.roster.assignments, devices)
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
         """How many ended how on each day of the event, the newest first."""
-        devices = {device.identifier: device for device in self._fleet}
-        return await self._disk.run(self._days, today, self._in_force.roster.assignments, devices)
+        known = self._known_by_day(today)
+        return await self._disk.run(self._days, today, self._in_force.roster.assignments, known)
 
     async def line(self, identifier: int, today: datetime.date) -> Line | None:
         """What became of a device today; None if nobody carries it."""
@@ -82,14 +82,20 @@ class Records:
         info = await self._disk.run(self._folder.answer, identifier, "info.json")
         return Answers(info, await self._disk.run(self._folder.answer, identifier, "settings.json"))
 
-    def _known_of_today(self) -> dict[int, Device]:
-        """Without what was settled on an earlier day; an alarm stays one until the device is back."""
-        now = self._fleet.now
-        return {
-            device.identifier: device
-            for device in self._fleet
-            if device.present or device.left_early or self._in_force.is_same_day(device.since, now)
-        }
+    def _known_by_day(self, today: datetime.date) -> dict[datetime.date, dict[int, Device]]:
+        """What is known now, for the days for which it counts: for today what was not settled on an earlier day.
+
+        An alarm stays one until the device is back. It and a waiver are of the day on which the device left, too: its
+        ledger may say that all is here that was listed before.
+        """
+        known: dict[datetime.date, dict[int, Device]] = {}
+        for device in self._fleet:
+            day = self._in_force.today(device.since)
+            if device.present or device.left_early or device.oddity or day == today:
+                known.setdefault(today, {})[device.identifier] = device
+            if device.left_incomplete and not device.present:
+                known.setdefault(day, {})[device.identifier] = device
+        return known
 
     def _day(self, day: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]) -> Day:
         expected = self._in_force.settings.expected
@@ -97,10 +103,13 @@ class Records:
         return reconcile(day, assignments, ledgers, results, seen_since(day, met, expected), devices, expected)
 
     def _days(
-        self, today: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]
+        self,
+        today: datetime.date,
+        assignments: tuple[Assignment, ...],
+        known: dict[datetime.date, dict[int, Device]],
     ) -> tuple[DayCount, ...]:
         expected = self._in_force.settings.expected
-        return count_days(assignments, *self._read_all(), today, devices, expected)
+        return count_days(assignments, *self._read_all(), today, known, expected)
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
         """Of each device that was ever here its ledger, what its tracks say, and when it last answered."""

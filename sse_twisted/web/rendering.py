@@ -90,22 +90,23 @@ class Renderer:
         self, files: dict[str, StaticFile], timezone: Callable[[], int], today: Callable[[], datetime.date]
     ) -> None:
         """`timezone` gives minutes east of UTC, in which times are written, `today` the day there."""
-        self.files = hashlib.sha256(b"".join(file.data for file in files.values())).hexdigest()[:12]
+        self._templates = PackageLoader("sse_twisted.web")
         self._today = today
         self._timezone = timezone
         self._environment = Environment(
-            loader=PackageLoader("sse_twisted.web"),
+            loader=self._templates,
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self.files = self._version(files)
         self._environment.globals.update(
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
         self._environment.globals["discipline_names"] = DISCIPLINES
-        self._environment.filters.update(brief=self._brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
+        self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -125,7 +126,7 @@ class Renderer:
         """Minutes east of UTC, in which times are written."""
         return self._timezone()
 
-    def _brief(self, text: str) -> str:
+    def brief(self, text: str) -> str:
         """A track by the time at which it began, and the day if it is not today: its whole name fills a tile."""
         today = f"{self._today():%Y%m%d}"
 
@@ -134,6 +135,15 @@ class Renderer:
             return f"{hour}:{minute}" if day == today else f"{day[:4]}-{day[4:6]}-{day[6:]} {hour}:{minute}"
 
         return STAMPED.sub(moment, text)
+
+    def _version(self, files: dict[str, StaticFile]) -> str:
+        """Of pages, and of what belongs to them: the script must find on a page what it looks for."""
+        digest = hashlib.sha256()
+        for file in files.values():
+            digest.update(file.data)
+        for name in self._templates.list_templates():
+            digest.update(self._templates.get_source(self._environment, name)[0].encode())
+        return digest.hexdigest()[:12]
 
     def _clock(self, seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")

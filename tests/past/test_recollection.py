@@ -11,8 +11,9 @@ from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
+from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from tests.event import MORNING, VirtualEvent, begin_anew, log_of
+from tests.event import MORNING, VirtualEvent, begin_anew, log_of, track
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 DAY = 86_400  # s
@@ -341,6 +342,25 @@ class TestWhatIsOnDisk:
         event.until("motion-601 can be disconnected")
         assert vanishing.content in event.tracks().values()
 
+    def test_is_asked_for_each_track_also_where_a_device_used_a_path_twice(self, event: VirtualEvent) -> None:
+        """As after its logs were deleted: the first track, which is here, does not stand in for the second."""
+        event.utc = AFTERNOON
+        first = log_of(601)
+        device = event.device(601, first)
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 can be disconnected")
+        device.logs[:] = [SimulatedLog(first.path, track(601, MORNING + HOUR))]
+        event.lines.clear()
+        event.wake_all()
+        event.until("motion-601 can be disconnected")
+        assert len(event.tracks()) == 2
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+        begin_anew(event, (event.root / "gpslogs/20221017/ABC601XYZ_601_20221017_100000.oao").unlink)
+        assert not event.known(601).is_collected
+        event.until("motion-601 was collected before this start, but its tracks are not all here")
+
     def test_decides_if_a_track_was_cut_short(self, afternoon: VirtualEvent) -> None:
         path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
         begin_anew(afternoon, lambda: os.truncate(path, 100))
@@ -414,6 +434,55 @@ class TestWithoutAMemory:
         restarted.until("motion-602 can be disconnected")
         restarted.advance(60.0)
         assert not restarted.said("motion-602 left too early")
+
+    def test_a_track_that_is_just_being_moved_does_not_make_up_for_one_that_is_only_listed(
+        self, afternoon: VirtualEvent
+    ) -> None:
+        path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
+
+        def lose() -> None:
+            afternoon.folder.memory.unlink()
+            path.rename(path.with_suffix(".away"))
+            list_one_more(afternoon.folder.motion(601) / "logs.json")
+
+        begin_anew(afternoon, lose)
+        path.with_suffix(".away").rename(path)
+        afternoon.until("motion-601 left too early, before this start")
+        assert not afternoon.known(601).is_collected
+
+    def test_another_track_at_the_same_path_is_not_the_one_that_is_here(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.motion(601) / "logs.json"
+
+        def lose() -> None:
+            afternoon.folder.memory.unlink()
+            listing = json.loads(path.read_bytes())
+            listing["logs"][0] |= {"start_date": MORNING + HOUR, "end_date": MORNING + 2 * HOUR}
+            path.write_text(json.dumps(listing))
+
+        begin_anew(afternoon, lose)
+        afternoon.until("motion-601 left too early, before this start")
+
+    def test_what_was_given_up_and_is_listed_again_is_waited_for(self, event: VirtualEvent) -> None:
+        event.utc = AFTERNOON
+        vanishing = log_of(601, MORNING + HOUR)
+        device = event.device(601, log_of(601), vanishing)
+        device.add_fault(Fault("404"), path=vanishing.path)
+        event.start()
+        event.arrive(601)
+        event.until("motion-601 must stay connected - 1 of 2 tracks missing")
+        path = event.folder.motion(601) / "logs.json"
+        listing = path.read_bytes()
+        device.logs.remove(vanishing)
+        event.until("motion-601 can be disconnected")
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+
+        def lose() -> None:
+            event.folder.memory.unlink()
+            path.write_bytes(listing)
+
+        begin_anew(event, lose)
+        event.until("motion-601 left too early, before this start")
 
     def test_what_was_collected_yesterday_is_not_done_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:

@@ -194,7 +194,7 @@ def counted(
     met: dict[int, float] | None = None,
     devices: dict[int, Device] | None = None,
 ) -> dict[datetime.date, DayCount]:
-    days = count_days(assignments, ledgers or {}, {}, met or {}, DAY, devices or {}, Expected())
+    days = count_days(assignments, ledgers or {}, {}, met or {}, DAY, {DAY: devices or {}}, Expected())
     assert [day.day for day in days] == sorted((day.day for day in days), reverse=True)
     return {day.day: day for day in days}
 

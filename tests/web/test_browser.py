@@ -121,6 +121,24 @@ def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Wa
         watcher.sees(605, "switch-off")
 
 
+def test_the_page_notices_silence_while_the_clock_of_its_computer_is_set_back(
+    watching: Watching, theatre: Theatre
+) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to()
+        watcher.sees(606, "expected")
+        page.evaluate(
+            """() => {
+                source.close();
+                listen = () => {};
+                const [clock, steady] = [Date.now, performance.now.bind(performance)];
+                Date.now = () => clock() - 3_600_000;
+                performance.now = () => steady() + 20_000;
+            }"""
+        )
+        page.get_by_text("No word from the collector since").wait_for(timeout=5000)
+
+
 def test_without_javascript_the_page_shows_the_state_and_loads_itself_again(
     watching: Watching, theatre: Theatre
 ) -> None:

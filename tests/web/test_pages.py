@@ -15,7 +15,7 @@ from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
 from sse_twisted.simulator.faults import Fault
 from tests.event import VirtualEvent, track
-from tests.web.desk import Desk
+from tests.web.desk import AFTERNOON, Desk
 
 EVIL = '<script>alert("x")</script>'
 
@@ -209,6 +209,41 @@ class TestOtherPages:
         assert page.count('<a href="/days/2022-10-1') == 5 + 1
         days = desk.get("/api/v1/days").json
         assert [(day["day"], day["collected"], day["never_seen"]) for day in days][4] == ("2022-10-17", 1, 1)
+
+    def test_a_day_keeps_its_alarm_over_midnight_whatever_was_collected_before(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        desk.event.leave(601)
+        desk.event.until("motion-601 has been disconnected")
+        desk.event.servers[601].device.add_fault(Fault("no-headers"), path="/logs.json")
+        desk.event.arrive(601)
+        desk.event.until("motion-601 must stay connected")
+        desk.event.leave(601)
+        desk.event.until("motion-601 left too early")
+        for _ in range(2):
+            (line, _) = desk.get("/api/v1/days/2022-10-17").json["lines"]
+            assert (line["id"], line["state"]) == (601, "left early")
+            (count,) = (count for count in desk.get("/api/v1/days").json if count["day"] == "2022-10-17")
+            assert (count["collected"], count["left_early"]) == (0, 1)
+            desk.reactor.advance(86_400)
+
+    def test_a_day_says_of_who_answers_badly_what_the_board_says(self, desk: Desk) -> None:
+        desk.know(601, oddity="no answer within 10 s")
+        line, other = desk.get("/days/2022-10-17.json").json["lines"]
+        assert (line["state"], other["state"]) == ("missing", "never seen")
+        assert line["remark"] == "it is on, but answers badly: no answer within 10 s"
+
+    def test_all_days_say_of_today_what_its_own_page_says_after_midnight(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        desk.event.leave(601)
+        desk.event.until("motion-601 has been disconnected")
+        os.utime(desk.event.folder.motion(601) / "info.json", (AFTERNOON, AFTERNOON))
+        desk.reactor.advance(86_400)
+        states = [line["state"] for line in desk.get("/api/v1/days/2022-10-18").json["lines"]]
+        (count,) = (count for count in desk.get("/api/v1/days").json if count["day"] == "2022-10-18")
+        assert states == ["never seen"] * 2
+        assert (count["missing"], count["never_seen"]) == (0, 2)
 
     def test_the_ledgers_are_read_once_for_all_days(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         desk.event.arrive(601)

@@ -11,7 +11,8 @@ const AGAIN = 2000; // ms until a stream that was refused is tried again
 let state = board.dataset.state; // what we know: the id of the newest event
 let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms by which the collector's clock is ahead of ours
 let heard = Date.now();
-let began = heard; // the stream that is open now
+let steady = performance.now(); // the same, by a clock that nobody sets; but it may stand still while a laptop sleeps
+let began = steady; // the stream that is open now
 let source = null;
 let lost = false;
 let title = document.title;
@@ -20,9 +21,17 @@ let title = document.title;
 
 function listen() {
   if (source) source.close();
-  began = Date.now();
+  began = performance.now();
   source = new EventSource(`/stream?since=${encodeURIComponent(state)}`);
-  source.addEventListener("board", (event) => take(JSON.parse(event.data), event.lastEventId));
+  source.addEventListener("board", (event) => {
+    try {
+      take(JSON.parse(event.data));
+      state = event.lastEventId;
+    } catch (error) {
+      startOver();
+      throw error;
+    }
+  });
   source.addEventListener("beat", (event) => hear(JSON.parse(event.data).now));
   source.onerror = () => {
     lose();
@@ -30,8 +39,17 @@ function listen() {
   };
 }
 
+function startOver() {
+  // What the page shows may be half of a change: ask for everything.
+  state = "";
+  lose();
+  source.close();
+  setTimeout(listen, AGAIN);
+}
+
 function hear(now) {
   heard = Date.now();
+  steady = performance.now();
   ahead = now * 1000 - heard;
   if (lost) {
     lost = false;
@@ -52,13 +70,12 @@ function lose() {
   document.title = `Old since ${clock(heard)} – ${title}`;
 }
 
-function take(news, id) {
+function take(news) {
   if (news.files !== document.documentElement.dataset.files) {
     location.reload(); // another version of the collector: this script is not its own
     return;
   }
   hear(news.now);
-  state = id;
   const focused = focusKey(document.activeElement);
   if (news.top !== null) byId("top").innerHTML = news.top;
   document.title = title = news.title;
@@ -193,9 +210,9 @@ function tick() {
     time.parentElement.firstChild.textContent = left > 0 ? "Next try in " : "Next try ";
     time.textContent = left > 0 ? words(left) : "now";
   }
-  if (Date.now() - heard > SILENCE) {
+  if (Math.max(Date.now() - heard, performance.now() - steady) > SILENCE) {
     lose();
-    if (Date.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
+    if (performance.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
   }
 }
 
@@ -233,6 +250,7 @@ function showToken(needed) {
 }
 
 async function command() {
+  const mine = asked;
   const token = byId("ask-token").value.trim() || sessionStorage.getItem("token") || "";
   byId("ask-do").disabled = true;
   try {
@@ -241,6 +259,7 @@ async function command() {
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
       body: JSON.stringify(asked.reason ? { reason: byId("ask-reason").value.trim() } : {}),
     });
+    if (asked !== mine) return; // cancelled meanwhile: the answer is of no dialog that is open
     if (answer.ok) {
       sessionStorage.setItem("token", token);
       byId("ask-token").value = "";
@@ -269,7 +288,10 @@ byId("ask-form").addEventListener("submit", (event) => {
   command();
 });
 byId("ask-cancel").addEventListener("click", () => byId("ask").close());
-byId("ask").addEventListener("close", () => focus(opener));
+byId("ask").addEventListener("close", () => {
+  asked = null;
+  focus(opener);
+});
 
 document.documentElement.classList.add("has-script");
 showSound();
