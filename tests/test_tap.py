@@ -166,6 +166,7 @@ class TestUsageErrors:
             (["--event", ""], "--event"),
             (["--demo", "--web", "nonsense:8080"], "the board: 'nonsense:8080' is no endpoint"),
             (["--demo", "--web", "tcp:many"], "the board: 'tcp:many' is no endpoint"),
+            (["--demo", "--web", "tcp:99999"], "the board: 'tcp:99999': there is no port 99999"),
             (["--demo", "--web", ""], "the board: '' is no endpoint"),
             (["--demo", "--web-token-file", "/nowhere/token"], "the board: /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
@@ -387,7 +388,7 @@ class TestCheck:
         assert status == 1
         assert lines[-4:-1] == [
             f"mistake: {roster}: line 4: motion-601 is on line 2 too on 2022-10-20: line 2 counts",
-            f"mistake: {roster}: line 5: Motion ID 'six' is no number",
+            f"mistake: {roster}: line 5: Motion ID 'six' is no number of a device",
             f"mistake: {roster}: line 6: Start Date '15/10/2022' is no date of the form YYYY-MM-DD",
         ]
         assert lines[-1].startswith("3 mistakes, ")

@@ -409,6 +409,23 @@ class TestWhatIsOnDisk:
         assert not afternoon.said("motion-601 was collected")
 
 
+def test_who_is_found_at_once_after_a_start_has_not_left_early(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601, fixes=4000))
+    device.bytes_per_second = 2000
+    event.arrive(601)
+    event.start()
+    event.until("queued")
+    begin_anew(event)
+    event.until("motion-601 is connected")
+    assert event.known(601).present
+    assert event.known(601).left_early == ""
+    event.leave(601)
+    event.until("motion-601 left too early")
+    event.arrive(601)
+    event.until("motion-601 is connected", 30)
+    assert event.known(601).left_early  # an alarm is one until it is collected
+
+
 class TestWithoutAMemory:
     @pytest.fixture
     def restarted(self, afternoon: VirtualEvent) -> VirtualEvent:
