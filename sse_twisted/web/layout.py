@@ -15,6 +15,7 @@ from sse_twisted.web.tiles import Column
 
 ACROSS: Final = 8  # tiles side by side whose numbers can be read at 2 m
 LARGEST: Final = 5  # side by side tiles are as large as they get
+OUT: Final = 0.4  # of the last tile may be out of sight, if all have as much to say as they can
 SLACK: Final = 3  # tiles fewer, before a bucket gives room back: a device that comes and goes must not move the others
 
 
@@ -63,9 +64,9 @@ def shares_of(counts: Mapping[str, int]) -> dict[str, Share]:
     """The shares of so many tiles in each column: as large as they can be with all in sight, else some are dense."""
     least = {zone.name: zone.least if _rows(zone, counts, 1) else 1 for zone in SHARING}
     for total in range(sum(least.values()), ACROSS + 1):
-        height = max(total, LARGEST)
+        height = max(total, LARGEST) / ACROSS
         across = {
-            zone.name: max(_across(zone, counts, zone.deep * height // ACROSS), least[zone.name]) for zone in SHARING
+            zone.name: max(_across(zone, counts, int(zone.deep * height + OUT)), least[zone.name]) for zone in SHARING
         }
         if sum(across.values()) <= total:
             return _spread(counts, {name: Share(count, dense=False) for name, count in across.items()}, total)
