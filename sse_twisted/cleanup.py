@@ -112,8 +112,8 @@ class CleanupService(LoopService):
 
     def _done_since(self, device: Device) -> float:
         """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
-        now, today = self._fleet.now, self._in_force.today
-        return now if today(device.since) == today(now) else device.since
+        now = self._fleet.now
+        return now if self._in_force.is_same_day(device.since, now) else device.since
 
     def _forget(self, _: object, visit: Visit) -> None:
         del self._probes[visit]

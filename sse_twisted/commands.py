@@ -230,7 +230,7 @@ class Commands:
 
     def _is_collected_today(self, device: Device) -> bool:
         """One that went on another day or without a track of today, or is on again and answers badly, may have more."""
-        sailed = device.waived or any(track.day == self.today for track in device.tracks)
+        sailed = any(track.day == self.today for track in device.tracks)
         settled = sailed and self._in_force.is_same_day(device.since, self.now) and not device.oddity
         return device.is_collected and (device.present or settled)
 

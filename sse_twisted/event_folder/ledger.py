@@ -8,7 +8,6 @@ and that its device lists no more.
 from __future__ import annotations
 
 import datetime
-import functools
 import json
 import re
 from collections.abc import Container, Mapping
@@ -163,19 +162,6 @@ def day_of(name: str) -> datetime.date | None:
     stamp = re.search(r".*_(\d{4})(\d\d)(\d\d)_", name, re.ASCII)
     try:
         return datetime.date(*map(int, stamp.groups())) if stamp else None
-    except ValueError:
-        return None
-
-
-def days_of(name: str) -> set[datetime.date]:
-    """The days of which a track is, by the date in its name: those for which `is_of_day` holds."""
-    return {day for digits in re.findall(r"_(?=([0-9]{8})_)", name) if (day := _date(digits))}
-
-
-@functools.lru_cache(maxsize=1024)
-def _date(digits: str) -> datetime.date | None:
-    try:
-        return datetime.date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
         return None
 

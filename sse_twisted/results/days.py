@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.ledger import Entries, Status, days_of, is_of_day
+from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
@@ -144,10 +144,11 @@ def count_days(
     days = _days_on_roster(assignments, today)
     for identifier, entries in ledgers.items():
         for name, entry in entries.items():
-            for day in days_of(name):
-                by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
-                if entry.get("status") == Status.COMPLETED:
-                    days.add(day)
+            if (day := day_of(name)) is None:
+                continue
+            by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
+            if entry.get("status") == Status.COMPLETED:
+                days.add(day)
     next_to_today = sorted(days, key=lambda day: (abs(day - today), day))[:MOST_DAYS]
     return tuple(
         _counted(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
-from sse_twisted.roster import Assignment
+from sse_twisted.roster import Assignment, carriers_on
 from sse_twisted.settings import Expected
 from sse_twisted.words import lacking
 
@@ -120,11 +120,6 @@ def column_of(device: Device, *, expected: bool, of_today: bool, sailed: bool) -
     return Column.EXPECTED if expected else Column.ELSEWHERE
 
 
-def carrier(assignments: Iterable[Assignment], day: datetime.date) -> Assignment | None:
-    """Who carries a device on that day: the first of its lines on the roster that covers it."""
-    return next((assignment for assignment in assignments if assignment.covers(day)), None)
-
-
 def tile_of(
     device: Device,
     assignments: tuple[Assignment, ...],
@@ -134,7 +129,7 @@ def tile_of(
     rate: float,
 ) -> Tile:
     """The tile of a device whose stage began on the day `since`; `rate` in bytes/s is that of its transfer."""
-    owner = carrier(assignments, today)
+    owner = carriers_on(today, assignments).get(device.identifier)
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today
     return Tile(
