@@ -147,6 +147,14 @@ class VirtualEvent(AnyEvent):
         self.collector.startService()
         return self.collector
 
+    def collect(self, identifier: int = 601) -> SimulatedDevice:
+        """Start with a device of one track, and collect it."""
+        device = self.device(identifier, log_of(identifier))
+        self.arrive(identifier)
+        self.start()
+        self.until(f"motion-{identifier} can be disconnected")
+        return device
+
     def stop(self) -> None:
         """Stop the collector in the time that it may take."""
         assert self.collector is not None

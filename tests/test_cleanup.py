@@ -13,10 +13,7 @@ HOUR = 3_600_000  # ms
 
 
 def test_a_device_that_has_gone_is_dropped_and_looked_for_again(event: VirtualEvent) -> None:
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.leave(601)
     event.until("DEBUG motion-601 has been disconnected", 16)
     assert event.known(601).stage is Stage.GONE
@@ -57,10 +54,7 @@ def test_a_device_that_stays_is_probed_now_and_then_and_not_dropped(event: Virtu
 
 
 def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None:
-    device = event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    device = event.collect()
     device.add_fault(parse_fault("500")[0])
     event.advance(60)
     assert event.is_collected(601)
@@ -79,20 +73,14 @@ def test_a_device_that_takes_its_time_is_still_there(event: VirtualEvent) -> Non
 
 
 def test_a_device_that_accepts_connections_and_never_answers_has_gone(event: VirtualEvent) -> None:
-    device = event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    device = event.collect()
     device.add_fault(parse_fault("no-headers")[0])
     assert event.until("motion-601 has been disconnected", 21)
     assert event.known(601).stage is Stage.GONE
 
 
 def test_another_device_at_its_address_means_that_it_has_gone(event: VirtualEvent) -> None:
-    device = event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    device = event.collect()
     device.add_fault(parse_fault("wrong-identifier")[0])
     assert event.until("motion-601 has been disconnected", 16)
     assert event.known(601).stage is Stage.GONE

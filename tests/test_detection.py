@@ -30,10 +30,7 @@ def test_a_fixed_address_needs_no_name(event: VirtualEvent) -> None:
 
 
 def test_the_last_address_is_tried_while_the_name_is_looked_up(event: VirtualEvent) -> None:
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.leave(601)
     event.until("has been disconnected")
     event.names.silent.add("motion-601")
@@ -44,10 +41,7 @@ def test_the_last_address_is_tried_while_the_name_is_looked_up(event: VirtualEve
 
 
 def test_a_new_address_is_found_by_name_while_the_last_one_is_dead(event: VirtualEvent) -> None:
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.leave(601)
     event.until("has been disconnected")
     event.servers[601].interface = "10.0.9.9"

@@ -205,10 +205,7 @@ def test_a_visit_that_ends_with_a_mishap_while_its_collected_device_goes_is_no_a
             raise RuntimeError("while letting go") from None
 
     monkeypatch.setattr(Visit, "until_woken", and_fail)
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.leave(601)
     event.until("while letting go")
     assert event.known(601).is_collected

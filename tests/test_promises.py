@@ -61,10 +61,7 @@ class TestTheVerdictIsTrue:
         event.stop()
 
     def test_a_file_that_vanished_from_the_disk_is_missed(self, event: VirtualEvent) -> None:
-        device = event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("can be disconnected")
+        device = event.collect()
         (event.root / FINAL).unlink()
         event.wake_all()
         event.advance(1)
@@ -238,10 +235,7 @@ class TestNothingIsLost:
 class TestStateNeverStopsAStart:
     @pytest.mark.parametrize("ledger", [b"", b'{"ABC601XYZ_601_2', b"[]", b'{"a": 1}', b"\xff\xfe", b"[" * 100_000])
     def test_a_torn_ledger_is_set_aside_and_rebuilt_from_the_tracks(self, event: VirtualEvent, ledger: bytes) -> None:
-        device = event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("can be disconnected")
+        device = event.collect()
         event.stop()
         whole = event.ledger(601)
         path = event.folder.motion(601) / "downloads.json"
@@ -381,10 +375,7 @@ class TestTimeIsUtc:
     ) -> None:
         monkeypatch.setenv("TZ", zone)
         time.tzset()
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("can be disconnected")
+        event.collect()
         event.stop()
         monkeypatch.undo()
         time.tzset()

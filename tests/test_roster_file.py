@@ -25,10 +25,7 @@ def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: Virtua
 
 
 def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -> None:
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
     event.until("Roster: no more motion-601 ABC601XYZ")

@@ -20,10 +20,7 @@ from tests.virtual import LateThreads
 
 def collect(event: VirtualEvent) -> None:
     """One device, which stays, and what is known of it is on the disk."""
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("motion-601 can be disconnected")
+    event.collect()
     event.advance(5)
 
 
@@ -78,10 +75,7 @@ class TestWriting:
         assert len(writings) == count
 
     def test_an_idle_collector_writes_nothing(self, event: VirtualEvent, writings: list[float]) -> None:
-        event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("can be disconnected")
+        event.collect()
         event.advance(5)
         count = len(writings)
         event.advance(600)
@@ -119,10 +113,7 @@ class TestWriting:
         assert not event.reactor.getDelayedCalls()
 
     def test_who_is_back_is_noted_down_before_it_is_asked_for_anything(self, event: VirtualEvent) -> None:
-        device = event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("can be disconnected")
+        device = event.collect()
         event.leave(601)
         event.until("has been disconnected")
         event.advance(2)

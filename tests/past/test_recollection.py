@@ -478,6 +478,7 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, lose)
         afternoon.until("motion-601 left too early, before this start")
+        assert afternoon.known(601).left_early
 
     def test_what_was_given_up_and_is_listed_again_is_waited_for(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
@@ -500,6 +501,7 @@ class TestWithoutAMemory:
 
         begin_anew(event, lose)
         event.until("motion-601 left too early, before this start")
+        assert event.known(601).left_early
 
     def test_what_was_collected_yesterday_is_not_done_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:
@@ -517,6 +519,7 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, sleep)
         afternoon.until("motion-602 left too early, before this start")
+        assert afternoon.known(602).left_early
 
     @pytest.mark.parametrize(
         ("missing", "start", "is_alarm"),
@@ -569,13 +572,11 @@ class TestWithoutAMemory:
 
         begin_anew(afternoon, be_killed_in_between)
         afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
+        assert afternoon.known(601).left_early
 
     def test_who_could_not_be_listed_last_is_not_taken_for_collected(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
-        device = event.device(601, log_of(601))
-        event.arrive(601)
-        event.start()
-        event.until("motion-601 can be disconnected")
+        device = event.collect()
         event.leave(601)
         event.until("motion-601 has been disconnected")
         device.logs.append(log_of(601, MORNING + HOUR))
@@ -806,6 +807,7 @@ class TestSomebodyElseAtWork:
 
         begin_anew(event, leave_and_meet_somebody_else)
         event.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
+        assert event.known(601).left_early
 
     def test_what_it_could_not_fetch_is_an_alarm_even_if_the_memory_seems_younger(
         self, afternoon: VirtualEvent
@@ -820,6 +822,7 @@ class TestSomebodyElseAtWork:
 
         begin_anew(afternoon, meet_another_one)
         afternoon.until("motion-603 left too early, before this start")
+        assert afternoon.known(603).left_early
 
 
 class TestAClockThatIsSetBack:

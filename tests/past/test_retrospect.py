@@ -22,10 +22,7 @@ def texts(event: VirtualEvent, identifier: int = 601) -> list[str]:
 @pytest.fixture
 def collected(event: VirtualEvent) -> VirtualEvent:
     """601 was collected and has gone."""
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("motion-601 can be disconnected")
+    event.collect()
     event.leave(601)
     event.until("motion-601 has been disconnected")
     return event

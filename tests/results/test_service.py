@@ -46,10 +46,7 @@ def boastful(knots_more: float) -> SimulatedLog:
 
 
 def test_a_track_is_measured_once_it_is_here(event: VirtualEvent) -> None:
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     line = event.until("measured - ")
     assert line == f"INFO motion-601 {NAME} measured - 39.06 (2s), 39.02 (10s), 38.99 (500m) knots"
     report = kept(event)[NAME]
@@ -236,10 +233,7 @@ def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(results, "write_json", full)
-    event.device(601, log_of(601))
-    event.arrive(601)
-    event.start()
-    event.until("can be disconnected")
+    event.collect()
     event.until("Downloads pause: No space left on device")
     event.until("Downloads go on")
     assert event.is_collected(601)

@@ -55,6 +55,7 @@ def test_a_device_that_must_be_kept_on_says_why_and_when_it_is_tried_again(
         tile.filter(has_text="2 of 2 missing").filter(has_text="connection lost after 50,000 bytes").wait_for()
         theatre.play("mend 602")
         watcher.sees(602, "switch-off")
+        assert page.locator("#device-602 .headline").count() == 0
 
 
 def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching: Watching, theatre: Theatre) -> None:
