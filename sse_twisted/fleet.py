@@ -11,8 +11,9 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.logger import Logger
 
-from sse_twisted.motion.connections import Address
-from sse_twisted.observers import tell
+from sse_twisted.devices.connections import Address
+from sse_twisted.runtime.observers import tell
+from sse_twisted.runtime.text import lacking
 
 
 class Stage(StrEnum):
@@ -170,3 +171,13 @@ class Fleet:
     def _publish(self, before: Device, after: Device) -> None:
         failed = partial(self._log.failure, "An observer of {device} failed", device=after.name)
         tell(self._observers, failed, before, after)
+
+
+def what_is_missing(device: Device) -> str:
+    """Whose tracks, and which of them, a device still has that was not collected."""
+    owner = f"{device.sailor}: " if device.sailor else ""
+    if not device.wanted:
+        return f"{owner}its tracks are not known yet"
+    if not device.missing:
+        return f"{owner}its tracks are here, but were not checked against its listing again"
+    return f"{owner}{lacking(len(device.missing), device.wanted)} ({', '.join(device.missing)})"

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 
 settings.register_profile("untimed", deadline=None)  # a machine that has other things to do is no mistake of ours
 settings.load_profile("untimed")

@@ -21,9 +21,9 @@ import numpy as np
 
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.csv_export import write_csv
-from sse_twisted.tracks.gpx import write_gpx
-from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher
-from sse_twisted.tracks.plot import plot
+from sse_twisted.tracks.gpx_export import write_gpx
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher
+from sse_twisted.tracks.plot.picture import plot
 from sse_twisted.tracks.report import complaint, details, report_of, row
 from tests.tracks.voyages import small_track
 

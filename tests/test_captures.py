@@ -14,8 +14,8 @@ import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 from sse_twisted.event_folder.partial import examine
 from sse_twisted.simulator.captures import captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
-from tests.real_event import RealEvent, WatchedDevice, folder_in_memory
 from tests.simulator.wire import on_the_reactor
+from tests.support.real_event import RealEvent, WatchedDevice, folder_in_memory
 
 KEYS: tuple[str, ...] = ("motion_file", "local_file", "size", "start_date", "end_date", "duration", "distance")
 KEYS += ("2s_best", "10s_best", "500m_best", "status")

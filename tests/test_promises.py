@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent
 
-from sse_twisted import inspection
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault, parse_fault
-from sse_twisted.tracks.integrity import Verifier
-from tests.event import MORNING, VirtualEvent, log_of, track
+from sse_twisted.tracks.oao.integrity import Verifier
+from sse_twisted.visits import inspection
+from tests.support.event import MORNING, VirtualEvent, log_of, track
 
 HOUR = 3_600_000
 NAME = "ABC601XYZ_601_20221017_090000.oao"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import sse_twisted
+from sse_twisted.config.roster import parse_roster
+from sse_twisted.config.settings import Event, Settings, differences, read_settings
 from sse_twisted.console.namespace import ACTING, READING
-from sse_twisted.roster import parse_roster
-from sse_twisted.settings import Event, Settings, differences, read_settings
-from sse_twisted.simulator.tap import Options as SimulatorOptions
-from sse_twisted.tap import Options
+from sse_twisted.daemon.simulator_tap import Options as SimulatorOptions
+from sse_twisted.daemon.tap import Options
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -37,7 +37,7 @@ def test_the_reference_names_every_setting_with_its_default(tmp_path: Path) -> N
 
 
 def test_the_example_of_the_package_is_the_reference() -> None:
-    example = (Path(sse_twisted.__file__).parent / "sse.example.toml").read_text()
+    example = (Path(sse_twisted.__file__).parent / "config" / "sse.example.toml").read_text()
     assert example.endswith(blocks("toml")[0])
     assert Event().folder == ""
 

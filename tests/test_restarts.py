@@ -18,8 +18,8 @@ from twisted.web.client import Agent
 
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.faults import Fault
-from tests.daemon import END_WITHIN, PATIENCE, Elsewhere, LiveEvent, Program, until
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, PATIENCE, Elsewhere, LiveEvent, Program, until
 
 
 @frozen

@@ -23,14 +23,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import CommandError, Commands
+from sse_twisted.config.settings import Devices, Settings
+from sse_twisted.control.commands import CommandError, Commands
 from sse_twisted.event_folder.partial import SUPERSEDED, PartialTrack
 from sse_twisted.fleet import Device, Fleet, Stage
-from sse_twisted.settings import Devices, Settings
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
-from tests.event import MORNING, VirtualEvent, log_of
-from tests.virtual import SlowThreads
+from tests.support.event import MORNING, VirtualEvent, log_of
+from tests.support.virtual import SlowThreads
 
 DEVICES = (601, 602, 603)
 HOUR = 3_600_000

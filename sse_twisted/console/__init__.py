@@ -1,1 +1,4 @@
-"""The Manhole console: looking inside the running collector by telnet or SSH, and steering it."""
+"""The Manhole console by telnet and SSH: accounts, sessions, and tables of what `control/` tells.
+
+It may know `control/` and the values that it returns. Begin with `service.py`, then `namespace.py`.
+"""

@@ -19,7 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from sse_twisted.motion.errors import one_line
+from sse_twisted.runtime.text import one_line
 
 USER = "sse"
 LONGEST_DELAY = 30.0  # s until the answer to a wrong password

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import CommandError, Commands
 from sse_twisted.console import tables
+from sse_twisted.control.commands import CommandError, Commands
+from sse_twisted.control.reports import DeviceReport, Semaphore
+from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.reports import DeviceReport, Semaphore, TrackReport
-from sse_twisted.words import counted
+from sse_twisted.runtime.text import counted
 
 READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores")
 ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")

@@ -19,10 +19,10 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.commands import Commands
 from sse_twisted.console.accounts import AccountsError, PasswordChecker, Patience, random_account, read_accounts
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
+from sse_twisted.control.commands import Commands
 
 if TYPE_CHECKING:
     from sse_twisted.console.session import Session

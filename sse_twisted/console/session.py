@@ -17,8 +17,8 @@ from twisted.conch.manhole import ColoredManhole, ManholeInterpreter  # noqa: TI
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.commands import CommandError
 from sse_twisted.console.namespace import Leave, Namespace
+from sse_twisted.control.commands import CommandError
 
 COLOURED = 400  # bytes of input; each key colours all of it again
 LONGEST_LINE = 4000  # bytes

@@ -37,7 +37,7 @@ from zope.interface import implementer
 
 from sse_twisted.console.accounts import AccountsError, Patience, check_private, write_private
 from sse_twisted.console.telnet import MOST_SESSIONS, expect_login
-from sse_twisted.motion.errors import one_line
+from sse_twisted.runtime.text import one_line
 
 OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # whoever can add a key can log in
 

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from sse_twisted.config.settings import Settings
+from sse_twisted.control.metrics import Figures
+from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
+from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.motion.errors import one_line
-from sse_twisted.reports import DeviceReport, Missing, Semaphore, TrackReport
-from sse_twisted.settings import Settings
-from sse_twisted.statistics import Figures
-from sse_twisted.words import counted, duration, size
+from sse_twisted.runtime.text import counted, duration, one_line, size
 
 WIDTH = 100
 GAP = "  "

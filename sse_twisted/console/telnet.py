@@ -27,7 +27,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sse_twisted.motion.errors import one_line
+from sse_twisted.runtime.text import one_line
 
 CTRL_C = b"\x03"
 LOGIN_WITHIN = 60.0  # s until somebody who has not logged in is hung up on

@@ -1,4 +1,5 @@
-"""The event folder, shared with the original server and the results software: the only room that touches the disk.
+"""The event folder, shared with the original server and the results software: names, ledger, partial tracks, moves.
 
-Everything here blocks, and is called through `disk.Disk`.
+Everything here blocks, and is called through `runtime.disk.Disk`. It knows the configuration and `tracks/`. Begin with
+`folder.py`, then `naming.py`, which decides where a track belongs.
 """

@@ -14,15 +14,23 @@ from typing import Any
 
 from attrs import frozen
 
+from sse_twisted.config.settings import identifier_of
+from sse_twisted.devices.errors import BadAnswer
+from sse_twisted.devices.motion.messages import (
+    LISTING_EXTRA,
+    TRAILER,
+    Listing,
+    LogEntry,
+    listing_of,
+    parse_json,
+    settings_of,
+)
 from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
-from sse_twisted.event_folder.names import Track
+from sse_twisted.event_folder.naming import Track
 from sse_twisted.event_folder.partial import PartialTrack, examine
-from sse_twisted.motion.errors import BadAnswer
-from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, Listing, LogEntry, listing_of, parse_json, settings_of
-from sse_twisted.settings import identifier_of
-from sse_twisted.verification import Outcome, judge
+from sse_twisted.event_folder.verification import Outcome, judge
 
 LEDGER = "downloads.json"
 SETTINGS = "settings.json"

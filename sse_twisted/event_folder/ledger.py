@@ -18,10 +18,10 @@ from typing import Any
 import msgspec
 from attrs import define, field, frozen
 
+from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
 from sse_twisted.event_folder.files import set_aside, write_json
-from sse_twisted.event_folder.names import Named, Track
-from sse_twisted.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
-from sse_twisted.verification import Outcome
+from sse_twisted.event_folder.naming import Named, Track
+from sse_twisted.event_folder.verification import Outcome
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
@@ -219,3 +219,13 @@ def _same_log(entry: Mapping[str, Any], track: Track) -> bool:
     log = track.log
     mine = (log.file, log.size, log.start_date, log.end_date)
     return mine == tuple(entry.get(key) for key in ("motion_file", "size", "start_date", "end_date"))
+
+
+@frozen
+class Held:
+    """A track that is in the event folder; `sha256` as the ledger has it, "" where the original made the entry."""
+
+    identifier: int
+    name: str
+    local_file: str  # below the event folder
+    sha256: str

@@ -17,13 +17,14 @@ from pathlib import Path
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
+from sse_twisted.config.filing import Claims
+from sse_twisted.devices.motion.messages import Listing, LogEntry
 from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.folder import EventFolder, taken_over
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.names import Claims, LogKey, Named, Track, event_tracks, log_key
+from sse_twisted.event_folder.naming import LogKey, Named, Track, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
-from sse_twisted.motion.messages import Listing, LogEntry
-from sse_twisted.verification import is_header_of
+from sse_twisted.event_folder.verification import is_header_of
 
 PLACE = re.compile(r"(?:^|/)(gpslogs/(?:unassigned/)?(?:\d+|undated)/([^/\0]+))$", re.ASCII)
 STAMP = re.compile(r"_(\d{8})_(\d{6})(?:-\d+)?\.[^.]+$", re.ASCII)

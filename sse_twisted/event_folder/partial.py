@@ -11,10 +11,10 @@ from typing import BinaryIO
 from attrs import frozen
 
 from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
-from sse_twisted.event_folder.names import Track
-from sse_twisted.tracks.integrity import Integrity, Verifier
-from sse_twisted.tracks.oao import HEADER_SIZE, decode_header
-from sse_twisted.verification import is_header_of
+from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.verification import is_header_of
+from sse_twisted.tracks.oao.decoding import HEADER_SIZE, decode_header
+from sse_twisted.tracks.oao.integrity import Integrity, Verifier
 
 OVERLAP = 4096  # bytes that a resumed transfer repeats, to be compared with those we have
 SUPERSEDED = "gpslogs/superseded"

@@ -1,1 +1,4 @@
-"""What tracks tell of the sailing: figures of each track, a day's reconciliation, rankings, short tracks."""
+"""What the tracks tell of a day: figures of each track, the day's reconciliation, rankings, short tracks.
+
+It knows the event folder, the fleet and `tracks/`. Begin with `days.py`; `service.py` measures tracks as they come.
+"""

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from sse_twisted.config.roster import Assignment, carriers_on
+from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day
+from sse_twisted.event_folder.track_report import TrackReport, entry_report
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.reports import TrackReport, entry_report
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
-from sse_twisted.roster import Assignment, carriers_on
-from sse_twisted.settings import Expected
 
 MOST_DAYS = 100  # that are counted
 

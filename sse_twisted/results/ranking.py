@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.names import MM_PER_S
-from sse_twisted.reports import LARGEST_FIGURE, still_valid
+from sse_twisted.event_folder.naming import MM_PER_S
+from sse_twisted.event_folder.track_report import LARGEST_FIGURE, still_valid
 from sse_twisted.tracks.claims import Bearing
 from sse_twisted.tracks.report import best_of
 

@@ -17,30 +17,20 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.disk import Disk, DiskTrouble
+from sse_twisted.config.live import InForce
+from sse_twisted.config.settings import Expected
+from sse_twisted.devices.motion.messages import OAO
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import local_file_of
+from sse_twisted.event_folder.ledger import Held, local_file_of
+from sse_twisted.event_folder.track_report import still_valid
 from sse_twisted.fleet import Device, Fleet, Measured, TrackGlance
-from sse_twisted.in_force import InForce
-from sse_twisted.motion.messages import OAO
-from sse_twisted.reports import still_valid
 from sse_twisted.results.kept import FILE, reports_in
-from sse_twisted.settings import Expected
+from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
 
 LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
-
-
-@frozen
-class Held:
-    """A track that is in the event folder; `sha256` as the ledger has it, "" where the original made the entry."""
-
-    identifier: int
-    name: str
-    local_file: str  # below the event folder
-    sha256: str
 
 
 @frozen

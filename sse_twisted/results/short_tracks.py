@@ -27,11 +27,11 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from sse_twisted.event_folder.names import MM_PER_KM, MS_PER_HOUR
+from sse_twisted.config.live import InForce
+from sse_twisted.config.settings import Expected
+from sse_twisted.event_folder.naming import MM_PER_KM, MS_PER_HOUR
 from sse_twisted.fleet import Device, Fleet
-from sse_twisted.in_force import InForce
-from sse_twisted.loop import LoopService
-from sse_twisted.settings import Expected
+from sse_twisted.runtime.periodic import LoopService
 
 FEWEST = 5  # devices with tracks of a day, before there is anything to compare with
 INTERVAL = 1.0  # s between looks

@@ -1,1 +1,4 @@
-"""A fleet of devices on loopback, for the demo, tests and load. Speaks the device's language from the other side."""
+"""Simulated devices on loopback addresses: tracks, listings, faults, arrivals, departures, a name server.
+
+It serves the demo, `twistd sse-simulator` and the tests; the collector never imports it. Begin with `device.py`.
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sse_twisted.words import counted
+from sse_twisted.runtime.text import counted
 
 _ONE_RANGE: Final = re.compile(rb"bytes=(\d*)-(\d*)")
 

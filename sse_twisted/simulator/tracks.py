@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
 from sse_twisted.simulator.sailing import KNOT, Session, sail
-from sse_twisted.tracks.header import Best, Header, Position
-from sse_twisted.tracks.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
-from sse_twisted.tracks.writer import encode_header, seal, write_track
+from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.tracks.oao.header import Best, Header, Position
+from sse_twisted.tracks.oao.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
 
 __all__ = ["listing_entry", "log_path", "make_track", "track_for_entry", "track_of_size"]
 

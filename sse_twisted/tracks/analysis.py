@@ -11,15 +11,15 @@ import numpy.ma
 from attrs import frozen
 from numpy.typing import NDArray
 
+from sse_twisted.runtime.text import counted
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
-from sse_twisted.tracks.firmware import Rules, rules_of
 from sse_twisted.tracks.grid import on_grid, usable
-from sse_twisted.tracks.integrity import Damage
-from sse_twisted.tracks.layout import FRAME_SIZE, Buffer
-from sse_twisted.tracks.oao import Track, decode
+from sse_twisted.tracks.oao.decoding import Track, decode
+from sse_twisted.tracks.oao.firmware import Rules, rules_of
+from sse_twisted.tracks.oao.integrity import Damage
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, Buffer
 from sse_twisted.tracks.session import Session, frequency_of, in_time, knots, session_of
-from sse_twisted.words import counted
 
 POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
 FEW_SATELLITES: Final = 9  # the fewest in a best of 13 real sessions

@@ -11,9 +11,9 @@ import numpy as np
 from attrs import field, frozen
 
 from sse_twisted.tracks.alpha import over_alpha
-from sse_twisted.tracks.firmware import BESTS
 from sse_twisted.tracks.grid import Grid, Places
-from sse_twisted.tracks.header import Best
+from sse_twisted.tracks.oao.firmware import BESTS
+from sse_twisted.tracks.oao.header import Best
 from sse_twisted.tracks.windows import NONE, Metric, over_distance, over_hour, over_seconds
 
 SLOWEST_OF_A_RUN: Final = 2572  # mm/s, 5 knots: found in firmware 3111 to 9004

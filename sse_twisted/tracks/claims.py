@@ -15,10 +15,10 @@ import numpy as np
 from attrs import frozen
 
 from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
-from sse_twisted.tracks.firmware import Alpha, Rules
 from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
-from sse_twisted.tracks.header import Best, Header
-from sse_twisted.tracks.layout import Frames
+from sse_twisted.tracks.oao.firmware import Alpha, Rules
+from sse_twisted.tracks.oao.header import Best, Header
+from sse_twisted.tracks.oao.layout import Frames
 from sse_twisted.tracks.windows import NONE
 
 LATE: Final = 10  # s after its end that firmware 3109 to 3111 stamped an alpha

@@ -19,10 +19,10 @@ from tqdm import tqdm
 from sse_twisted import __version__
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.csv_export import write_csv
-from sse_twisted.tracks.gpx import write_gpx
+from sse_twisted.tracks.gpx_export import write_gpx
 from sse_twisted.tracks.kinds import kind_of
-from sse_twisted.tracks.layout import HEADER_SIZE
-from sse_twisted.tracks.plot import marks_of, plot
+from sse_twisted.tracks.oao.layout import HEADER_SIZE
+from sse_twisted.tracks.plot.picture import marks_of, plot
 from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, report_of, row
 
 LARGEST: Final = 256 * 1024 * 1024  # bytes; ten times the longest track that was ever listed

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from sse_twisted.tracks.grid import usable
-from sse_twisted.tracks.layout import KNOT, NO_HDOP, Frames
-from sse_twisted.tracks.oao import Track
+from sse_twisted.tracks.oao.decoding import Track
+from sse_twisted.tracks.oao.layout import KNOT, NO_HDOP, Frames
 from sse_twisted.tracks.spans import writable
 
 AT_ONCE: Final = 4096  # rows of one piece of text

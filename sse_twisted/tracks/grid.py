@@ -9,8 +9,8 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.firmware import Rules
-from sse_twisted.tracks.layout import Frames
+from sse_twisted.tracks.oao.firmware import Rules
+from sse_twisted.tracks.oao.layout import Frames
 
 Speeds = NDArray[np.int64]  # mm/s, one for each fix of a grid
 Places = NDArray[np.int64]  # of a grid: 0 for its start, 1 for the moment at which the next fix is due

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from sse_twisted.runtime.text import counted
 from sse_twisted.tracks.analysis import Analysis, utc
 from sse_twisted.tracks.claims import Bearing, Claim
-from sse_twisted.tracks.header import Header
+from sse_twisted.tracks.oao.header import Header
 from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
-from sse_twisted.words import counted
 
 UNITS: Final[Mapping[str, Callable[[float], float]]] = {"kn": knots, "km/h": kmh, "m/s": metres_per_second}
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")

@@ -14,10 +14,10 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.bests import Measures, Window, distance, five_windows, run_ends
-from sse_twisted.tracks.firmware import Alpha, Rules
 from sse_twisted.tracks.grid import LONGEST, Grid
-from sse_twisted.tracks.header import Header
-from sse_twisted.tracks.layout import KNOT, Frames
+from sse_twisted.tracks.oao.firmware import Alpha, Rules
+from sse_twisted.tracks.oao.header import Header
+from sse_twisted.tracks.oao.layout import KNOT, Frames
 
 SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most looked-at first
 NEVER: Final = 1 << 53  # ms; sums with later moments would not fit

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.layout import Frames
+from sse_twisted.tracks.oao.layout import Frames
 
 LAST_YEAR: Final = 253_370_764_800_000  # ms UTC, the first of 9999: whatever the time zone, years have four digits
 

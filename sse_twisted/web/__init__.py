@@ -1,1 +1,4 @@
-"""The bench board, the JSON API and the metrics: snapshots to look at, and the commands that the console has too."""
+"""The board, its pages, the API and the event stream.
+
+It may know `control/` and the values that it returns. Begin with `service.py`, then `board.py` and `pages.py`.
+"""

@@ -10,17 +10,18 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from sse_twisted.commands import CommandError, Commands, UnknownDevice
-from sse_twisted.motion.errors import one_line
-from sse_twisted.past.attendance import Attendance, Stay
-from sse_twisted.past.history import KEPT, Happening, History
-from sse_twisted.reports import Missing, TrackReport
+from sse_twisted.config.settings import Level
+from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
+from sse_twisted.control.metrics import Figures
+from sse_twisted.control.reports import Missing
+from sse_twisted.event_folder.track_report import TrackReport
+from sse_twisted.history.attendance import Attendance, Stay
+from sse_twisted.history.events import KEPT, Happening, History
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
-from sse_twisted.settings import Level
-from sse_twisted.statistics import Figures
+from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
-from sse_twisted.web.orders import Orders
+from sse_twisted.web.pending_commands import Orders
 from sse_twisted.web.records import Records
 from sse_twisted.web.routing import Answer, Asked, Handler, Refusal, Route, json_answer
 from sse_twisted.web.stream import Streams

@@ -17,11 +17,11 @@ from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from sse_twisted.conditions import Condition
+from sse_twisted.config.live import InForce
+from sse_twisted.control.health import Condition
 from sse_twisted.fleet import Device, Fleet, Stage
-from sse_twisted.in_force import InForce
-from sse_twisted.observers import tell
-from sse_twisted.past.attendance import Attendance
+from sse_twisted.history.attendance import Attendance
+from sse_twisted.runtime.observers import tell
 from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 
 PUSH_EVERY = 0.1  # s; changes in between are told together

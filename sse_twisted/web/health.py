@@ -8,7 +8,7 @@ from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from sse_twisted.conditions import Condition
+from sse_twisted.control.health import Condition
 from sse_twisted.web.routing import Answer, Asked, Route, json_answer
 from sse_twisted.web.stream import Streams
 

@@ -9,13 +9,13 @@ import msgspec
 from markupsafe import Markup
 from twisted.internet.interfaces import IReactorTime
 
-from sse_twisted.findings import facts_of_answers
+from sse_twisted.config.settings import Expected
+from sse_twisted.devices.motion.findings import facts_of_answers
 from sse_twisted.results.days import State, day_as_csv
-from sse_twisted.settings import Expected
-from sse_twisted.turns import in_turns
+from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api, Number
+from sse_twisted.web.bench import ZONES, Bench
 from sse_twisted.web.board import Board, Changes
-from sse_twisted.web.layout import ZONES, Bench
 from sse_twisted.web.records import Records, TooLarge
 from sse_twisted.web.rendering import Renderer, StaticFile
 from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer

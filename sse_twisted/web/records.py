@@ -8,18 +8,18 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import DeferredLock
 
-from sse_twisted.disk import Disk
+from sse_twisted.config.live import InForce
+from sse_twisted.config.roster import Assignment
+from sse_twisted.devices.motion.messages import OAO
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.fleet import Device, Fleet, Measured
-from sse_twisted.in_force import InForce
-from sse_twisted.motion.messages import OAO
 from sse_twisted.results.days import Day, DayCount, Line, count_days, reconcile, sailed_on, seen_since
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import LARGEST, ResultsService, measured_of
-from sse_twisted.roster import Assignment
+from sse_twisted.runtime.disk import Disk
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.plot import marks_of, plot
+from sse_twisted.tracks.plot.picture import marks_of, plot
 
 
 class TooLarge(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sse_twisted.event_folder.names import STAMPED
+from sse_twisted.event_folder.naming import STAMPED
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
 from sse_twisted.web.tiles import Tile

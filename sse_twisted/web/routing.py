@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
-from sse_twisted.validation import complaint_of
+from sse_twisted.config.mistakes import complaint_of
 
 LARGEST_BODY = 64 * 1024  # bytes of a request
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

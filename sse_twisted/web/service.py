@@ -17,13 +17,13 @@ from twisted.web import http
 from twisted.web.server import Request, Site
 from zope.interface import implementer
 
-from sse_twisted.collector import Collector
+from sse_twisted.daemon.collector import Collector
 from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.health import Health
 from sse_twisted.web.openapi import described
-from sse_twisted.web.orders import Orders
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
+from sse_twisted.web.pending_commands import Orders
 from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
 from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer, readable

@@ -9,11 +9,11 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sse_twisted.event_folder.names import MM_PER_KM, MM_PER_S, MS_PER_HOUR
+from sse_twisted.config.roster import Assignment, carriers_on
+from sse_twisted.config.settings import Expected
+from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
-from sse_twisted.roster import Assignment, carriers_on
-from sse_twisted.settings import Expected
-from sse_twisted.words import lacking
+from sse_twisted.runtime.text import lacking
 
 
 class Column(StrEnum):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 
-from tests.real_event import RealEvent, folder_in_memory
+from tests.support.real_event import RealEvent, folder_in_memory
 
 
 @pytest.fixture

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from sse_twisted.devices import body
 from sse_twisted.fleet import Stage
-from sse_twisted.motion import body
+from sse_twisted.runtime.text import counted
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.words import counted
-from tests.event import MORNING, log_of
-from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import MORNING, log_of
+from tests.support.real_event import RealEvent, WatchedDevice
 
 LOG = log_of(601)
 LENGTH = len(LOG.content)

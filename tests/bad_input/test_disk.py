@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from sse_twisted import disk
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.partial import PartialTrack
+from sse_twisted.runtime import disk
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.tracks.header import decode_header
-from sse_twisted.tracks.writer import encode_header
-from tests.event import MORNING, log_of, track
-from tests.real_event import RealEvent
+from sse_twisted.simulator.writer import encode_header
+from sse_twisted.tracks.oao.header import decode_header
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import MORNING, log_of, track
+from tests.support.real_event import RealEvent
 
 LOG = log_of(601)
 LENGTH = len(LOG.content)

@@ -6,9 +6,9 @@ import gzip
 
 import pytest
 
-from tests.event import log_of
-from tests.real_event import RealEvent
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import log_of
+from tests.support.real_event import RealEvent
 
 LOG = log_of(601)
 TRACK = LOG.content

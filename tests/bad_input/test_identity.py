@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from twisted.internet.defer import Deferred
 
+from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Stage
-from sse_twisted.motion.connections import Address
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from tests.event import log_of, track
-from tests.real_event import PORT, RealEvent
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import log_of, track
+from tests.support.real_event import PORT, RealEvent
 
 LOG = log_of(601)
 OTHER = log_of(602)

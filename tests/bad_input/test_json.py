@@ -9,9 +9,9 @@ import pytest
 
 from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.faults import Fault
-from tests.event import log_of
-from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import log_of
+from tests.support.real_event import RealEvent, WatchedDevice
 
 LOG = log_of(601)
 PAGES = ["info.json", "settings.json", "logs.json"]

@@ -6,9 +6,9 @@ import pytest
 
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from tests.event import log_of
-from tests.real_event import RealEvent
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import log_of
+from tests.support.real_event import RealEvent
 
 LOG = log_of(601)
 LENGTH = len(LOG.content)

@@ -11,9 +11,9 @@ from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.listings import EVIL_PATHS
-from tests.event import MORNING, log_of
-from tests.real_event import PORT, RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import MORNING, log_of
+from tests.support.real_event import PORT, RealEvent, WatchedDevice
 
 LOG = log_of(601)
 NAME = "ABC601XYZ_601_20221017_090000.oao"

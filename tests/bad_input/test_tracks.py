@@ -10,9 +10,9 @@ from sse_twisted.simulator.damage import damage_track
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE
-from tests.event import MORNING, log_of, track
-from tests.real_event import RealEvent, WatchedDevice
 from tests.simulator.wire import on_the_reactor
+from tests.support.event import MORNING, log_of, track
+from tests.support.real_event import RealEvent, WatchedDevice
 
 LOG = log_of(601)
 NAME = "ABC601XYZ_601_20221017_090000.oao"

@@ -9,12 +9,12 @@ from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 
-from sse_twisted.collector import Collector
+from sse_twisted.config.settings import read_settings
+from sse_twisted.daemon.collector import Collector
+from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device
-from sse_twisted.garbage import GarbageService
-from sse_twisted.settings import read_settings
-from sse_twisted.world import real_world
+from sse_twisted.runtime.gc_freeze import GarbageService
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 

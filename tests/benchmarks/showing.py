@@ -9,13 +9,13 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import LoopingCall
 
-from sse_twisted.collector import Collector
+from sse_twisted.config.roster import parse_roster
+from sse_twisted.config.settings import Settings
+from sse_twisted.daemon.collector import Collector
+from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
-from sse_twisted.roster import parse_roster
-from sse_twisted.settings import Settings
 from sse_twisted.web.service import WebService
-from sse_twisted.world import real_world
 from tests.benchmarks.blocking import ReactorWatch
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 

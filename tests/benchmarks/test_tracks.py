@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.oao.decoding import decode
 from tests.benchmarks.tracks import season_figures, slow_sums, speed_figures, stretched, verify_figures
 from tests.tracks.voyages import small_track
 

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Final
 
 from sse_twisted.simulator.inventions import invent_afternoon
+from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.bests import Measures, five_windows, run_ends
 from sse_twisted.tracks.claims import check_claims
-from sse_twisted.tracks.firmware import rules_of
 from sse_twisted.tracks.grid import on_grid
-from sse_twisted.tracks.integrity import Verifier
-from sse_twisted.tracks.oao import FRAME_SIZE, HEADER_SIZE, decode
+from sse_twisted.tracks.oao.decoding import FRAME_SIZE, HEADER_SIZE, decode
+from sse_twisted.tracks.oao.firmware import rules_of
+from sse_twisted.tracks.oao.integrity import Verifier
 from sse_twisted.tracks.session import SPEEDS, frequency_of, in_time
-from sse_twisted.tracks.writer import seal
 from tests.benchmarks.report import Figure, table
 
 CHUNK: Final = 256 * 1024

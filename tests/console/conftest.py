@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.console.terminal import House
-from tests.event import MORNING, VirtualEvent, log_of
+from tests.support.event import MORNING, VirtualEvent, log_of
 
 
 @pytest.fixture

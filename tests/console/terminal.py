@@ -12,10 +12,10 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
-from sse_twisted.commands import Commands
 from sse_twisted.console.accounts import PasswordChecker, Patience
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
+from sse_twisted.control.commands import Commands
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -8,7 +8,7 @@ import pytest
 from twisted.logger import LogEvent
 
 from tests.console.terminal import House
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 
 
 def test_the_fleet_is_a_table_that_needs_no_call(house: House) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 
 from sse_twisted.console.tables import WIDTH, device_text, fleet_table, missing_table, tracks_table
+from sse_twisted.control.reports import DeviceReport, Missing
+from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.past.history import Happening
-from sse_twisted.reports import DeviceReport, Missing, TrackReport
+from sse_twisted.history.events import Happening
 
 NAME = "ABC602XYZ_602_20221017_090000.oao"
 REASON = f"1 of 2 tracks missing ({NAME}: connection lost after 200,000 bytes, and more words than there is room for)"

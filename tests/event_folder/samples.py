@@ -13,11 +13,12 @@ import msgspec
 import pytest
 from attrs import define, field
 
-from sse_twisted.event_folder.names import Claims, Track, event_tracks
-from sse_twisted.motion.messages import Listing, LogEntry
-from sse_twisted.roster import Assignment
+from sse_twisted.config.filing import Claims
+from sse_twisted.config.roster import Assignment
+from sse_twisted.devices.motion.messages import Listing, LogEntry
+from sse_twisted.event_folder.naming import Track, event_tracks
 from sse_twisted.simulator.listings import listing_entry
-from tests.event import MORNING, track
+from tests.support.event import MORNING, track
 
 FIRST, LAST = datetime.date(2022, 10, 15), datetime.date(2022, 10, 21)
 OWNER = Assignment(601, FIRST, LAST, "ABC601XYZ", "Sailor 601", "", 2)

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.verification import Outcome
+from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
 
 CONTENT, TRACK = sailed()

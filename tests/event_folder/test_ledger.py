@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sse_twisted.config.filing import Claims
+from sse_twisted.config.roster import parse_roster
+from sse_twisted.devices.motion.messages import listing_of, parse_json, settings_of
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, read_entries
-from sse_twisted.event_folder.names import Claims, event_tracks
-from sse_twisted.motion.messages import listing_of, parse_json, settings_of
-from sse_twisted.roster import parse_roster
-from sse_twisted.verification import Outcome
+from sse_twisted.event_folder.naming import event_tracks
+from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, kept, listed, sailed, watched
 
 CONTENT, TRACK = sailed()

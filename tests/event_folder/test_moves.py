@@ -12,16 +12,17 @@ import pytest
 from attrs import evolve
 from msgspec.structs import replace
 
+from sse_twisted.config.filing import Claims
+from sse_twisted.config.roster import Assignment
+from sse_twisted.devices.motion.messages import Listing, LogEntry
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
-from sse_twisted.event_folder.names import Claims, Track, event_tracks
+from sse_twisted.event_folder.naming import Track, event_tracks
 from sse_twisted.event_folder.partial import examine, partial_path
-from sse_twisted.motion.messages import Listing, LogEntry
-from sse_twisted.roster import Assignment
-from sse_twisted.verification import Outcome
-from tests.event import MORNING, track
+from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FIRST, FOLDER, LAST, NAME, OWNER, failing_at_each_step, hidden, listed
+from tests.support.event import MORNING, track
 
 HOUR = 3_600_000
 OTHER = evolve(OWNER, file_id="NEW9", sailor="Somebody Else")

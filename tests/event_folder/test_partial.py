@@ -14,10 +14,10 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.event_folder.names import Track
+from sse_twisted.event_folder.naming import Track
 from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
-from tests.event import MORNING, track
 from tests.event_folder.samples import FINAL, FOLDER, FULL, NAME, Steps, failing_at_each_step, hidden, sailed, watched
+from tests.support.event import MORNING, track
 
 CONTENT, TRACK = sailed()
 GROWN, GROWN_TRACK = sailed(900)

@@ -15,8 +15,8 @@ import pytest_twisted  # type: ignore[import-untyped]  # it has no annotations
 from twisted.internet.defer import Deferred
 
 import sse_twisted
-from tests.daemon import Elsewhere, LiveEvent
 from tests.processes.stage import Stage
+from tests.support.daemon import Elsewhere, LiveEvent
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from tests.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, until
+from tests.support.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, until
 
 QUIET = ("--manhole", "off")  # its place may be taken by a collector that is at work on this machine
 

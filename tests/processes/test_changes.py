@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from tests.daemon import END_WITHIN
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN
 
 
 @on_the_reactor

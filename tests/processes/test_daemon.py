@@ -10,9 +10,9 @@ import socket
 import stat
 
 from sse_twisted.console.endpoints import DEFAULT
-from tests.daemon import END_WITHIN, until
 from tests.processes.stage import QUIET, Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, until
 
 
 @on_the_reactor

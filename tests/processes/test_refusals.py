@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.daemon import END_WITHIN, until
 from tests.processes.stage import QUIET, Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, until
 
 MISTAKES = {
     "sse.toml": ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
@@ -63,7 +63,7 @@ async def test_a_folder_that_the_other_user_can_not_write_to_is_a_usage_error(pu
 
 PARSE_AS_ANOTHER = """
 import os, sys
-from sse_twisted.tap import Options, usage
+from sse_twisted.daemon.tap import Options, usage
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[1]))
 for folder in sys.argv[3:]:

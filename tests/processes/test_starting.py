@@ -10,9 +10,9 @@ from select import select
 
 import pytest
 
-from tests.daemon import END_WITHIN, until
 from tests.processes.stage import QUIET, Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, until
 
 
 @on_the_reactor

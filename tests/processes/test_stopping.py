@@ -11,9 +11,9 @@ from select import select
 import pytest
 
 from sse_twisted.simulator.faults import Fault
-from tests.daemon import END_WITHIN, Program, Watchman, until
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, Program, Watchman, until
 
 
 async def check_that_signals_end_it(stage: Stage, reached: Callable[[Program], Awaitable[object]]) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from sse_twisted.config.roster import Assignment, parse_roster
+from sse_twisted.config.settings import Expected
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.results.days import MOST_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
-from sse_twisted.roster import Assignment, parse_roster
-from sse_twisted.settings import Expected
 
 DAY = datetime.date(2022, 10, 17)
 BEFORE = DAY - datetime.timedelta(days=1)

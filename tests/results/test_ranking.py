@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sse_twisted.results.ranking import Figure, Sailed, figures_of, ranking
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.report import report_of
-from tests.event import track
+from tests.support.event import track
 
 ENTRY = {"500m_best": 20_057, "10s_best": 20_074, "2s_best": 20_094, "status": "completed"}
 

@@ -9,19 +9,19 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from sse_twisted.disk import Disk
+from sse_twisted.config.live import InForce
+from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.fleet import Fleet, Measured, Stage, TrackGlance
-from sse_twisted.in_force import InForce
 from sse_twisted.results import service as results
 from sse_twisted.results.service import ResultsService
-from sse_twisted.settings import Expected, Settings
+from sse_twisted.runtime.disk import Disk
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.tracks.firmware import BESTS
-from sse_twisted.tracks.header import Best, decode_header
-from sse_twisted.tracks.layout import HEADER_SIZE
-from sse_twisted.tracks.writer import encode_header
-from tests.event import MORNING, VirtualEvent, log_of, track
+from sse_twisted.simulator.writer import encode_header
+from sse_twisted.tracks.oao.firmware import BESTS
+from sse_twisted.tracks.oao.header import Best, decode_header
+from sse_twisted.tracks.oao.layout import HEADER_SIZE
+from tests.support.event import MORNING, VirtualEvent, log_of, track
 
 NAME, LATER = "ABC601XYZ_601_20221017_090000.oao", "ABC601XYZ_601_20221017_100000.oao"
 HOUR = 3_600_000

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from sse_twisted.config.filing import Claims
+from sse_twisted.config.roster import parse_roster
+from sse_twisted.config.settings import Expected, Filters, Settings
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.names import Claims, event_tracks
+from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.fleet import Device, TrackGlance
 from sse_twisted.results.days import State, reconcile
 from sse_twisted.results.short_tracks import Recorded, recorded_on, short_tracks
-from sse_twisted.roster import parse_roster
-from sse_twisted.settings import Expected, Filters, Settings
-from tests.event import MORNING, VirtualEvent, log_of
+from tests.support.event import MORNING, VirtualEvent, log_of
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
 HOUR = 3_600_000

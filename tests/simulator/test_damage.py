@@ -11,9 +11,9 @@ import pytest
 from sse_twisted.simulator.damage import damage_track, grown, sealed
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.tracks import make_track
-from sse_twisted.tracks.integrity import Integrity
-from sse_twisted.tracks.oao import decode
-from tests.verified import verify
+from sse_twisted.tracks.oao.decoding import decode
+from sse_twisted.tracks.oao.integrity import Integrity
+from tests.support.verified import verify
 
 START = 1_760_270_400_000
 

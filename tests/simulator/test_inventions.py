@@ -13,7 +13,7 @@ from sse_twisted.simulator.inventions import invent_afternoon, invent_device, in
 from sse_twisted.simulator.tracks import make_track
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Bearing
-from tests.verified import verify
+from tests.support.verified import verify
 
 NOW = 1_760_284_800_000
 DAYS = datetime.date(2025, 10, 11), datetime.date(2025, 10, 18)

@@ -14,8 +14,8 @@ from sse_twisted.simulator.listings import BESTS, emptied, make_entry, never_fin
 from sse_twisted.simulator.tracks import listing_entry, log_path, make_track, track_for_entry, track_of_size
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Bearing
-from sse_twisted.tracks.layout import FRAME, HEADER_SIZE
-from tests.verified import verify
+from sse_twisted.tracks.oao.layout import FRAME, HEADER_SIZE
+from tests.support.verified import verify
 
 START = 1_760_270_400_000
 PATH = "/logs/2025/10/0601_2025-10-12-1300.oao"

@@ -6,9 +6,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from sse_twisted.tracks.layout import Frames
-from sse_twisted.tracks.oao import Track, decode
-from sse_twisted.tracks.writer import encode_header, seal, write_track
+from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.tracks.oao.decoding import Track, decode
+from sse_twisted.tracks.oao.layout import Frames
 from tests.tracks.voyages import sail
 
 GPX = {version: f"{{http://www.topografix.com/GPX/{version.replace('.', '/')}}}" for version in ("1.0", "1.1")}

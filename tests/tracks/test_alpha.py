@@ -8,8 +8,8 @@ import pytest
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, on_grid
-from sse_twisted.tracks.layout import Frames
-from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.oao.decoding import decode
+from sse_twisted.tracks.oao.layout import Frames
 from sse_twisted.tracks.windows import NONE
 from tests.tracks.test_windows import by_place, grid_of
 from tests.tracks.voyages import sail

@@ -9,11 +9,11 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sse_twisted.simulator.writer import encode_header, seal, write_track
 from sse_twisted.tracks.analysis import analyse, utc
-from sse_twisted.tracks.header import decode_header
-from sse_twisted.tracks.integrity import Damage
-from sse_twisted.tracks.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
-from sse_twisted.tracks.writer import encode_header, seal, write_track
+from sse_twisted.tracks.oao.header import decode_header
+from sse_twisted.tracks.oao.integrity import Damage
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
 from tests.fuzz import mutated
 from tests.tracks.voyages import START, sail, small_track
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sse_twisted.tracks.bests import distance, five_best, run_ends, session_bests
-from sse_twisted.tracks.firmware import BESTS
 from sse_twisted.tracks.grid import Grid, on_grid
-from sse_twisted.tracks.header import Best, Header
-from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.oao.decoding import decode
+from sse_twisted.tracks.oao.firmware import BESTS
+from sse_twisted.tracks.oao.header import Best, Header
 from sse_twisted.tracks.windows import over_distance, over_seconds
 from tests.tracks.test_windows import grid_of
 from tests.tracks.voyages import sail

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from sse_twisted.simulator.writer import encode_header, seal, write_track
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Bearing, Claim
-from sse_twisted.tracks.header import Best, Header, decode_header
-from sse_twisted.tracks.layout import FRAME_SIZE, HEADER_SIZE
-from sse_twisted.tracks.oao import decode
-from sse_twisted.tracks.writer import encode_header, seal, write_track
+from sse_twisted.tracks.oao.decoding import decode
+from sse_twisted.tracks.oao.header import Best, Header, decode_header
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
 from tests.tracks.voyages import sail
 
 FIXES = sail(900, pause=10)

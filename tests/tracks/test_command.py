@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sse_twisted.simulator.writer import write_track
 from sse_twisted.tracks.command import main, read_track
-from sse_twisted.tracks.writer import write_track
 from tests.tracks.voyages import sail
 
 COMMAND = [sys.executable, "-m", "sse_twisted.tracks.command"]

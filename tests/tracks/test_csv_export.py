@@ -7,7 +7,7 @@ import pytest
 
 from sse_twisted.tracks.csv_export import AT_ONCE, write_csv
 from sse_twisted.tracks.grid import usable
-from sse_twisted.tracks.oao import Track, decode
+from sse_twisted.tracks.oao.decoding import Track, decode
 from tests.tracks.exported import track_of
 from tests.tracks.voyages import sail, small_track
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sse_twisted.tracks.gpx import write_gpx
-from sse_twisted.tracks.oao import Track, decode
+from sse_twisted.tracks.gpx_export import write_gpx
+from sse_twisted.tracks.oao.decoding import Track, decode
 from tests.tracks.exported import GARMIN, GPX, numbers, points, positions, segments, times
 
 TRACK = "tracks/635_2022-10-16-1452.oao"  # a small one, with 103 gaps and 306 fixes that don't count

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sse_twisted.tracks.grid import filled, on_grid, usable, widened
-from sse_twisted.tracks.layout import FRAME
+from sse_twisted.tracks.oao.layout import FRAME
 from tests.tracks.voyages import START, sail
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.bests import Measures
-from sse_twisted.tracks.firmware import Alpha, Rules
 from sse_twisted.tracks.grid import on_grid
-from sse_twisted.tracks.layout import FRAME, Frames
-from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.oao.decoding import decode
+from sse_twisted.tracks.oao.firmware import Alpha, Rules
+from sse_twisted.tracks.oao.layout import FRAME, Frames
 from sse_twisted.tracks.session import (
     SPEEDS,
     Session,

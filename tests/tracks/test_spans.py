@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sse_twisted.tracks.oao import decode
+from sse_twisted.tracks.oao.decoding import decode
 from sse_twisted.tracks.spans import breaks
 from tests.tracks.voyages import sail
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sse_twisted.tracks.layout import FRAME, Frames
-from sse_twisted.tracks.writer import write_track
+from sse_twisted.simulator.writer import write_track
+from sse_twisted.tracks.oao.layout import FRAME, Frames
 
 START = 1_666_177_200_000  # ms UTC, 2022-10-19 11:00
 METRES_PER_UNIT = 6_371_009.0 * np.pi / 180 * 1e-7  # of latitude

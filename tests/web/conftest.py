@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.event import VirtualEvent, log_of
+from tests.support.event import VirtualEvent, log_of
 from tests.web.browser import Theatre, Watcher, Watching, chromium
 from tests.web.desk import Desk
 

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from sse_twisted.fleet import Device
 from sse_twisted.web.service import WebService
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 
 PLACE = "127.0.0.1:8080"
 AFTERNOON = 1_666_022_400.0  # 2022-10-17, 16:00 UTC, in s

@@ -20,10 +20,12 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import LogEvent, formatEvent
 from twisted.protocols.basic import LineOnlyReceiver
 
-from sse_twisted.collector import Collector
+from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
+from sse_twisted.daemon.collector import Collector
+from sse_twisted.daemon.tap import together
+from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
-from sse_twisted.signals import SignalService
+from sse_twisted.runtime.signals import SignalService
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.berths import Berth, Plan
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
@@ -31,9 +33,7 @@ from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.fleet import SimulatedFleet
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.inventions import TIMEZONE, invent_device, invent_load, invent_roster
-from sse_twisted.tap import together
 from sse_twisted.web.service import WebService
-from sse_twisted.world import real_world
 
 FIRST: Final = 601
 COUNT: Final = 10

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.fleet import Stage
-from tests.event import MORNING, log_of
+from tests.support.event import MORNING, log_of
 from tests.web.desk import Desk
 
 DAY = "2022-10-17"

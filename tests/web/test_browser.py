@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.real_event import folder_in_memory
+from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre, Watching, box, is_in_sight, is_within_its_width, violations
 from tests.web.stage import COUNT, EVIL
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.real_event import folder_in_memory
+from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre, Watcher, Watching, box, is_in_sight, is_within_its_width, stickers, violations
 
 if TYPE_CHECKING:

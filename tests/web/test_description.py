@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.real_event import folder_in_memory
+from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre
 
 pytestmark = pytest.mark.slow

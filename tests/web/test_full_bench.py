@@ -11,7 +11,7 @@ import pytest
 
 from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.web.rendering import static_files
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 from tests.web.browser import is_within_its_width
 from tests.web.desk import AFTERNOON, Desk
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sse_twisted.web.routing import LARGEST_BODY
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 from tests.web.desk import PLACE, Desk
 from tests.web.test_pages import TRACK
 

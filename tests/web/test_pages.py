@@ -14,7 +14,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage, TrackGlance
 from sse_twisted.results.service import LARGEST
 from sse_twisted.simulator.faults import Fault
-from tests.event import VirtualEvent, track
+from tests.support.event import VirtualEvent, track
 from tests.web.desk import AFTERNOON, Desk
 
 EVIL = '<script>alert("x")</script>'
@@ -53,7 +53,7 @@ class TestTheBoard:
     ) -> None:
         for number in range(611, 630):
             desk.know(number, stage=Stage.CONNECTED)
-        monkeypatch.setattr("sse_twisted.turns.TURN", -1.0)
+        monkeypatch.setattr("sse_twisted.runtime.turns.TURN", -1.0)
         turns: list[float] = []
         later = desk.reactor.callLater
 

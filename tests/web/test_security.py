@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sse_twisted.web.security import TokenError, make_token, read_token
-from tests.event import VirtualEvent
+from tests.support.event import VirtualEvent
 from tests.web.desk import PLACE, Desk
 
 COMMANDS = (
@@ -74,7 +74,7 @@ class TestHost:
         assert desk.get("/", Host=host).status == 200
 
     def test_other_names_are_taken_if_the_settings_name_them(self, event: VirtualEvent) -> None:
-        from sse_twisted.settings import Settings, Web
+        from sse_twisted.config.settings import Settings, Web
 
         event.settings = Settings(web=Web(hosts=("Bench.lan",)))
         desk = Desk(event)

@@ -22,10 +22,10 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.web.client import Agent
 
 from sse_twisted.web.service import WebService
-from tests.daemon import END_WITHIN, Elsewhere, LiveEvent
-from tests.event import VirtualEvent, log_of
-from tests.real_event import RealEvent, folder_in_memory
 from tests.simulator.wire import on_the_reactor
+from tests.support.daemon import END_WITHIN, Elsewhere, LiveEvent
+from tests.support.event import VirtualEvent, log_of
+from tests.support.real_event import RealEvent, folder_in_memory
 from tests.web.desk import Desk
 
 HELLO = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"

@@ -8,13 +8,13 @@ import pytest
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import deferLater
 
+from sse_twisted.config.settings import Settings, Web
 from sse_twisted.fleet import Stage
-from sse_twisted.settings import Settings, Web
 from sse_twisted.web.board import PUSH_EVERY
 from sse_twisted.web.service import WebService
 from sse_twisted.web.stream import SLOWEST
-from tests.real_event import RealEvent, folder_in_memory
 from tests.simulator.wire import on_the_reactor
+from tests.support.real_event import RealEvent, folder_in_memory
 from tests.web.desk import Desk
 
 

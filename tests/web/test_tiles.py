@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from sse_twisted.config.roster import Assignment
+from sse_twisted.config.settings import Expected
 from sse_twisted.fleet import Device, Stage, TrackGlance
-from sse_twisted.roster import Assignment
-from sse_twisted.settings import Expected
 from sse_twisted.web.tiles import Column, Download, Tile, bytes_of, tile_of
 
 TODAY = datetime.date(2022, 10, 17)

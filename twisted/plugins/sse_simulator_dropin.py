@@ -6,7 +6,7 @@ from twisted.application.service import ServiceMaker
 
 simulator = ServiceMaker(
     "Simulated Motion GPS devices on loopback",
-    "sse_twisted.simulator.tap",
+    "sse_twisted.daemon.simulator_tap",
     "Simulated Motion GPS devices on loopback, to try the collector with: arrivals, tracks, faults.",
     "sse-simulator",
 )

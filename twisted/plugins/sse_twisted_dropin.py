@@ -3,5 +3,8 @@
 from twisted.application.service import ServiceMaker
 
 collector = ServiceMaker(
-    "The collector", "sse_twisted.tap", "Collect the GPS tracks of a speed-sailing event from its WiFi loggers.", "sse"
+    "The collector",
+    "sse_twisted.daemon.tap",
+    "Collect the GPS tracks of a speed-sailing event from its WiFi loggers.",
+    "sse",
 )

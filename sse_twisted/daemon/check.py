@@ -1,0 +1,130 @@
+"""`twistd sse --check`: what would be done, and each mistake with its file and line, without starting anything.
+
+What may be meant so, or is another time's matter, is a remark and no mistake: above all that a collector is at work in
+the folder, for a roster is checked before it is saved beside it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sse_twisted.config.live import InForce
+from sse_twisted.config.roster import Roster, RosterError, parse_roster
+from sse_twisted.config.settings import Settings
+from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
+from sse_twisted.dns.service import names_in_force
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.runtime.options import acting_user
+from sse_twisted.runtime.text import counted
+
+
+def check(folder: EventFolder, settings: Settings, config: str | None, now: float, say: Callable[[str], None]) -> int:
+    """Say line by line what would be done at `now`, in s since 1970; gives the number of mistakes."""
+    mistakes = [*_folder_mistakes(folder.root)]
+    roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
+    mistakes += roster_mistakes
+    in_force, system = InForce(settings, roster), names_in_force(settings.names)
+    today = in_force.today(now)
+    for line in (
+        f"configuration: {config or 'none, defaults'}",
+        f"event folder:  {folder.root}",
+        f"roster:        {folder.roster}",
+        *([f"               {roster.summary}"] if roster.assignments else []),
+        *_plan(in_force, system, today),
+    ):
+        say(line)
+    remarks = (
+        *_use(folder.root),
+        *_days_remarks(in_force, today),
+        *_names_remarks(in_force, system),
+        *filter(None, [in_force.remark_on_rounds()]),
+    )
+    for remark in remarks:
+        say(f"remark: {remark}")
+    for mistake in mistakes:
+        say(f"mistake: {mistake}")
+    found = counted(len(mistakes), "mistake") if mistakes else "no mistakes"
+    say(f"{found}, {counted(len(remarks), 'remark')}" if remarks else found)
+    return len(mistakes)
+
+
+def _folder_mistakes(root: Path) -> Iterator[str]:
+    try:
+        if not root.is_dir():
+            yield f"{root}: there is no such event folder"
+            return
+        if closed := EventFolder(root).closed():
+            yield f"{closed}: the event folder is not writable for {acting_user()}"
+    except OSError as error:
+        yield f"{root}: {error.strerror}"
+
+
+def _use(root: Path) -> Iterator[str]:
+    try:
+        check_free(root)
+    except FolderInUse as error:
+        yield str(error)
+    except OSError as error:
+        yield f"{root}: whether a collector works there can't be known ({error.strerror})"
+
+
+def _days_remarks(in_force: InForce, today: datetime.date) -> Iterator[str]:
+    """That all is over; before the event nobody is expected, and that is as it should be."""
+    roster, event = in_force.roster, in_force.settings.event
+    if roster.days and roster.days[1] < today:
+        yield f"the roster ends on {roster.days[1]}, and today is {today}: are roster and clock right?"
+    if event.last_day and event.last_day < today:
+        yield f"the event ends on {event.last_day} (event.last_day), and today is {today}: no later track is collected"
+
+
+def _names_remarks(in_force: InForce, system: SystemNames) -> Iterator[str]:
+    """That names can't be looked up, if any must be: the computer may not be on the event's network yet."""
+    hosts = (target.place(in_force.settings.devices.port)[0] for target in in_force.targets())
+    unknown = [host for host in hosts if system.fixed(host) is None]
+    if unknown and not system.servers:
+        yield f"there is no name server to find {counted(len(unknown), 'device')} by name: {_shortened(unknown)}"
+
+
+def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
+    """The roster and its mistakes; having none is one only if there are no `others` to look for."""
+    try:
+        roster = parse_roster(path.read_bytes())
+    except FileNotFoundError:
+        return Roster(), [] if others else [f"{path}: there is no roster, and nobody is listed in the configuration"]
+    except OSError as error:
+        return Roster(), [f"{path}: {error.strerror}"]
+    except RosterError as error:
+        return Roster(), [f"{path}: {error}"]
+    return roster, [f"{path}: line {mistake.line}: {mistake.text}" for mistake in roster.mistakes]
+
+
+def _plan(in_force: InForce, system: SystemNames, today: datetime.date) -> Iterator[str]:
+    settings = in_force.settings
+    targets = in_force.targets()
+    days = in_force.days
+    servers = ", ".join(host if port == DNS_PORT else f"{host}:{port}" for host, port in system.servers) or "none"
+    search = ", ".join(system.search) or "none"
+    expected = settings.expected
+    yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
+    yield f"days:          {' to '.join(map(str, days)) if days else 'all'}"
+    yield f"today:         {today}: {counted(len(in_force.roster.carriers(today)), 'device')} expected by the roster"
+    yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
+    yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
+    yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"
+    yield f"names:         servers {servers}; search domains {search}; port {settings.devices.port}"
+    yield (
+        f"rounds:        scan every {settings.scan.interval:g} s, detection {settings.detection.limit} at once, "
+        f"inspection {settings.inspection.limit}, downloads {settings.downloads.limit}; "
+        f"cleanup every {settings.cleanup.interval:g} s with {settings.cleanup.limit}"
+    )
+    yield (
+        f"expected:      battery {expected.battery}% at least, storage {expected.storage}% at most, "
+        f"{expected.gnss_rate} Hz, timezone {expected.timezone}, firmware {' or '.join(expected.firmwares) or 'any'}"
+    )
+
+
+def _shortened(words: list[str]) -> str:
+    return ", ".join(words) if len(words) <= 12 else f"{', '.join(words[:10])} … {words[-1]}"

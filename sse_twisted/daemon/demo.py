@@ -1,0 +1,92 @@
+"""`twistd sse --demo`: the collector against simulated devices in the same process."""
+
+from __future__ import annotations
+
+import csv
+import secrets
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Scan, Settings
+from sse_twisted.daemon.collector import Collector
+from sse_twisted.daemon.world import real_world
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.fleet import Device, Stage
+from sse_twisted.runtime.text import counted
+from sse_twisted.simulator.documents import EVENT_FIRMWARE
+from sse_twisted.simulator.fleet import demo_fleet
+
+
+class Demo(MultiService):
+    """A collector in an event folder of its own, and the devices that it collects."""
+
+    def __init__(self, reactor: Any, count: int, event: str | None) -> None:
+        """`event` is the folder to use; a new temporary one without it."""
+        super().__init__()
+        self._simulated = demo_fleet(reactor, count, seed=secrets.randbelow(1 << 16))
+        root = Path(event).absolute() if event else Path(tempfile.mkdtemp(prefix="sse-demo-"))
+        folder = EventFolder(root)
+        _write_roster(folder.roster, self._simulated.roster_rows())
+        addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self._simulated.addresses.items()}
+        settings = Settings(
+            devices=Devices(addresses=addresses),
+            scan=Scan(interval=1.0),
+            cleanup=Cleanup(interval=2.0, timeout=2.0),
+            downloads=Downloads(timeout=5.0),
+            expected=Expected(firmwares=(EVENT_FIRMWARE,)),
+        )
+        settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(root)))
+        self.collector = Collector(folder, settings, lambda: settings, real_world(reactor))
+        self.collector.fleet.observe(self._watch)
+        self._reactor = reactor
+        self._collected: set[int] = set()
+        self._count = count
+
+    def startService(self) -> None:
+        """Start the collector, then let the devices come."""
+        self.collector.startService()
+        text = "Demo: {devices}, arriving over about a minute; ^C ends it. Event folder: {folder}"
+        folder = self.collector.in_force.settings.event.folder
+        devices = counted(self._count, "simulated device")
+        self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
+        self._simulated.startService()
+        super().startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop the collector, then the devices, so that none of them seems to leave early."""
+        super().stopService()
+        stopping = maybeDeferred(self.collector.stopService)
+        return stopping.addCallback(lambda _: self._simulated.stopService())
+
+    def reload(self) -> None:
+        """There is no file to read again, but its logs may have been rotated away."""
+        self.collector.reload()
+
+    def _watch(self, before: Device, after: Device) -> None:
+        if after.stage is not Stage.COLLECTED or before.stage is Stage.COLLECTED:
+            return
+        self._simulated.release(after.identifier)
+        if after.identifier not in self._collected:
+            self._collected.add(after.identifier)
+            if len(self._collected) == self._count:
+                self._reactor.callLater(0, self._tell_the_end)  # the line of the last device comes first
+
+    def _tell_the_end(self) -> None:
+        text = "Demo: everybody is collected ({devices}). Look into {folder}, or wait for one to come back"
+        folder, devices = self.collector.in_force.settings.event.folder, counted(self._count, "device")
+        self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
+
+
+def _write_roster(path: Path, rows: Iterable[dict[str, str]]) -> None:
+    rows = list(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,199 @@
+"""`twistd sse-simulator`: options of the command line, and the fleet made from them."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, Final, TypeVar
+
+from twisted.application.service import IService
+from twisted.python import usage
+
+from sse_twisted.runtime.options import Options as OneLineOptions
+from sse_twisted.runtime.text import counted
+from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
+from sse_twisted.simulator.captures import CaptureError, captured_devices
+from sse_twisted.simulator.device import SimulatedDevice
+from sse_twisted.simulator.dns import DnsMode, NameServer
+from sse_twisted.simulator.faults import FAULTS, Fault, parse_fault
+from sse_twisted.simulator.fleet import Berth, Plan, SimulatedFleet, sow_faults
+from sse_twisted.simulator.http import DeviceServer
+from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load
+
+T = TypeVar("T")
+
+_LARGEST_IDENTIFIER: Final = 65_535  # two bytes of a track's header
+
+
+def whole(text: str) -> int:
+    """Read a whole number from 0 on."""
+    if not text.isdecimal():
+        raise ValueError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def amount(text: str) -> float:
+    """Read a number from 0 on."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{text!r} is not a number from 0 on")
+    return number
+
+
+class Options(OneLineOptions):
+    """What the fleet is made of."""
+
+    synopsis = "[--devices N | --captures DIR] [options]"
+    optParameters: Final = [
+        ["devices", "d", 10, "number of invented devices, each with an afternoon's tracks", whole],
+        ["captures", "c", None, "folder of captures in place of invented devices: DIR/motions/motion-<id>/*.json"],
+        ["tracks", None, None, "folder of real tracks for --captures: <id>_<YYYY-MM-DD-HHMM>.oao"],
+        [
+            "size",
+            None,
+            0,
+            "KB of one plain track for each invented device, in place of an afternoon's; for load",
+            whole,
+        ],
+        ["first-id", None, 601, "number of the first invented device", whole],
+        ["address", None, None, "address before the first device's: one for each, all on one port (127.1.0.0)"],
+        ["interface", None, None, "address of all devices, which get a port each, from --port on"],
+        ["port", "p", 8080, "port; 0 takes any free ones with --interface", whole],
+        ["dns-port", None, 0, "UDP port of a name server for motion-<id>, 0 for none", whole],
+        ["dns-mode", None, "nxdomain", "answer to unknown names: nxdomain, catch-all or silence"],
+        ["domain", None, "", "domain below which the name server knows the devices, e.g. lan"],
+        ["rate", None, 500.0, "KB/s that a device sends, 0 without limit", amount],
+        ["latency", None, 0.02, "seconds before each answer", amount],
+        ["arrivals", None, 0.0, "seconds over which the devices arrive", amount],
+        ["stay", None, 0.0, "seconds that a device stays, 0 for ever", amount],
+        ["away", None, 0.0, "seconds after which a device that left comes back, 0 never", amount],
+        ["seed", None, 1, "seed of all that is invented", whole],
+    ]
+    optFlags: Final = [
+        ["stale-names", None, "the name server knows absent devices as well, as routers do"],
+        ["ranges", None, "devices can send a part of a track (HTTP Range)"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults: list[tuple[Fault, float]] = []
+
+    def opt_fault(self, text: str) -> None:
+        """NAME[@BYTE][:SECONDS][=PROBABILITY] gives each device this fault with this probability (1); repeatable."""
+        try:
+            self.faults.append(parse_fault(text))
+        except ValueError as error:
+            raise usage.UsageError(str(error)) from error
+
+    def postOptions(self) -> None:
+        """Refuse what can't be."""
+        _, last = self._identifiers()
+        if last > _LARGEST_IDENTIFIER:
+            raise usage.UsageError(
+                f"--first-id and --devices reach {last}; the largest number is {_LARGEST_IDENTIFIER}"
+            )
+        if self["tracks"] is not None and self["captures"] is None:
+            raise usage.UsageError("--tracks needs --captures")
+        if self["address"] is not None and self["interface"] is not None:
+            raise usage.UsageError("--address or --interface, not both")
+        if not self["port"] and self["interface"] is None:
+            raise usage.UsageError("--port 0 is not possible where one port serves all devices; see --interface")
+        for name in ("address", "interface"):
+            if self[name] is not None:
+                _or_usage_error(partial(loopback_address, self[name]), f"--{name}")
+        for name in ("port", "dns-port"):
+            if self[name] > 65_535:
+                raise usage.UsageError(f"--{name} {self[name]} is more than 65535")
+        _or_usage_error(lambda: DnsMode(self["dns-mode"]), "--dns-mode")
+
+    def getUsage(self, width: int | None = None) -> str:  # noqa: N802 - a name of usage.Options
+        """Return the help, with all faults."""
+        column = max(len(name) for name in FAULTS) + 4
+        lines = [
+            textwrap.fill(text, width or 80, initial_indent=f"  {name:<{column - 2}}", subsequent_indent=" " * column)
+            for name, text in FAULTS.items()
+        ]
+        return "\n".join(
+            [super().getUsage(width), "Faults (in brackets what holds without BYTE or SECONDS):", *lines, ""]
+        )
+
+    def _identifiers(self) -> tuple[int, int]:
+        if self["devices"] < 1 or self["first-id"] < 1:
+            raise usage.UsageError("--devices and --first-id are at least 1")
+        return self["first-id"], self["first-id"] + self["devices"] - 1
+
+
+def makeService(options: Options) -> IService:
+    """Return the fleet that the options ask for. Raises UsageError where captures or ports are missing."""
+    from twisted.internet import reactor
+
+    with options.mistakes_in_one_line():
+        return _or_usage_error(lambda: assemble_fleet(reactor, options), "no fleet")
+
+
+def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
+    """Build devices, their places and their schedule. Raises CaptureError or ValueError."""
+    preparations = _captured(options) if options["captures"] is not None else _invented(reactor, options)
+    chance = Random(options["seed"])
+    moments = sorted(chance.uniform(0, options["arrivals"]) for _ in preparations)
+    places = _places(options, len(preparations))
+    berths = []
+    for (device, prepare), moment, (address, port) in zip(preparations, moments, places, strict=True):
+        device.bytes_per_second = options["rate"] * 1000
+        device.latency = options["latency"]
+        device.supports_range = bool(options["ranges"])
+        plan = Plan(arrival=moment, stay=options["stay"] or None, away=options["away"] or None)
+        berths.append(Berth(DeviceServer(reactor, device, address, port), plan, prepare))
+    sow_faults((device for device, _ in preparations), options.faults, options["seed"])
+    name_server = None
+    if options["dns-port"]:
+        mode = DnsMode(options["dns-mode"])
+        name_server = NameServer(reactor, port=options["dns-port"], domain=options["domain"], mode=mode)
+    return SimulatedFleet(reactor, berths, name_server=name_server, stale_names=bool(options["stale-names"]))
+
+
+Preparation = tuple[SimulatedDevice, Callable[[], object] | None]
+
+
+def _captured(options: Options) -> list[Preparation]:
+    tracks = Path(options["tracks"]) if options["tracks"] is not None else None
+    return [(device, None) for device in captured_devices(Path(options["captures"]), tracks)]
+
+
+def _invented(reactor: Any, options: Options) -> list[Preparation]:
+    seed, size, now_ms = options["seed"], options["size"] * 1000, int(time.time() * 1000)
+
+    def logs_for(device: SimulatedDevice) -> Callable[[], object]:
+        if size:
+            return lambda: device.logs.extend(invent_load(device.identifier, [size], now_ms - 8 * 3_600_000))
+        return lambda: device.logs.extend(invent_afternoon(device.identifier, seed, now_ms))
+
+    identifiers = range(options["first-id"], options["first-id"] + options["devices"])
+    devices = [invent_device(identifier, seed) for identifier in identifiers]
+    return [(device, logs_for(device)) for device in devices]
+
+
+def _places(options: Options, count: int) -> Iterable[tuple[str, int]]:
+    interface, port = options["interface"], options["port"]
+    if interface is None:
+        return [(address, port) for address in own_addresses(options["address"] or "127.1.0.0", count)]
+    if not port:
+        return [(interface, free) for free in free_ports(interface, count)]
+    if port + count > 65_536:
+        raise ValueError(f"no {counted(count, 'port')} from {port} on")
+    return [(interface, port + number) for number in range(count)]
+
+
+def _or_usage_error(make: Callable[[], T], what: str) -> T:
+    try:
+        return make()
+    except (CaptureError, ValueError) as error:
+        raise usage.UsageError(f"{what}: {error}") from error

@@ -1,0 +1,198 @@
+"""Requests to a device, each bounded in bytes and in time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, NoReturn, cast
+from urllib.parse import quote
+
+from attrs import define, frozen
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
+from twisted.internet import defer
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
+
+from sse_twisted.devices.body import BodyReceiver, Sink
+from sse_twisted.devices.connections import Address, Unanswered
+from sse_twisted.devices.errors import BadAnswer, Interrupted, Refused, Silent, Unreachable, connection_error
+
+if TYPE_CHECKING:
+    from treq.response import _Response
+
+SMALL_ANSWER = 64 * 1024  # bytes; info.json and settings.json have about 1 KB
+LARGEST_LISTING = 8 * 1024 * 1024  # bytes; 104 KB were seen, this is 16,000 entries
+LONGEST_RETRY_AFTER = 120.0  # s; a device that asks for more is asked again then
+PATIENCE = 6  # a whole JSON answer may take so many times the silence that ends it
+
+
+@frozen
+class Head:
+    """What the headers of a track's answer say, in bytes: the body's first offset, its length, the whole's length."""
+
+    start: int
+    length: int | None
+    total: int | None
+
+
+@frozen
+class Transfer:
+    """A body that came to its end; `promised` if its end is known from the headers, not from a closed connection."""
+
+    received: int
+    promised: bool
+
+
+@define
+class _Collected:
+    """A sink for small answers."""
+
+    data: bytearray
+
+    def write(self, data: bytes) -> None:
+        self.data += data
+
+
+@frozen
+class _Counted:
+    """A sink whose bytes are counted as they come."""
+
+    inner: Sink
+    count: Callable[[int], object]
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        self.count(len(data))
+        return self.inner.write(data)
+
+
+class MotionClient:
+    """Speaks to devices; all its errors are MotionErrors."""
+
+    def __init__(
+        self,
+        agent: IAgent,
+        clock: IReactorTime,
+        asked: Callable[[str, float, BaseException | None], object] = lambda *_: None,
+        received: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """`asked` is told of each request that has ended: its path, its s, its error; `received` of bytes of bodies."""
+        no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=()))
+        self._http = HTTPClient(agent, no_cookies)
+        self._clock = clock
+        self._asked = asked
+        self._received = received
+
+    async def answer(self, address: Address, path: str, *, timeout: float, limit: int = SMALL_ANSWER) -> bytes:
+        """The body of a JSON answer; `timeout` in s until the headers, and without a byte."""
+        sink = _Collected(bytearray())
+        reading = Deferred.fromCoroutine(self._answer(address, path, sink, timeout, limit))
+        reading.addTimeout(timeout * PATIENCE, self._clock)
+        with self._telling(path):
+            try:
+                await reading
+            except defer.TimeoutError:
+                raise Interrupted(f"{path}: not complete after {timeout * PATIENCE:g} s") from None
+        return bytes(sink.data)
+
+    async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
+        response = await self._request(address, path, Headers(), timeout)
+        await self._check_status(response, (200,))
+        receiver = BodyReceiver(self._clock, _Counted(sink, self._received), limit=limit, silence=timeout)
+        response.deliverBody(receiver)
+        await receiver.done
+
+    async def fetch(
+        self,
+        address: Address,
+        path: str,
+        accept: Callable[[Head], Sink],
+        *,
+        timeout: float,
+        limit: int,
+        minimum_rate: float,
+        start: int = 0,
+    ) -> Transfer:
+        """Send the bytes of a track from `start` on to the sink that `accept` chooses when the headers are there.
+
+        The sink must look at `Head.start`: a device may ignore the range and send everything.
+        `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
+        """
+        headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
+        with self._telling(path):
+            response = await self._request(address, path, headers, timeout)
+            await self._check_status(response, (200, 206) if start else (200,))
+            try:
+                sink = _Counted(accept(_head(response)), self._received)
+            except BaseException:
+                await self._hang_up(response)
+                raise
+            receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=minimum_rate)
+            response.deliverBody(receiver)
+            promised = await receiver.done
+        return Transfer(receiver.received, promised)
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        """Around a request."""
+        began = self._clock.seconds()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._asked(path, self._clock.seconds() - began, error)
+
+    async def _request(self, address: Address, path: str, headers: Headers, timeout: float) -> _Response:
+        url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
+        asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True)
+        asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
+        try:
+            return await asking
+        except (GeneratorExit, CancelledError):
+            raise
+        except Exception as error:
+            raise connection_error(error) from error
+
+    async def _check_status(self, response: _Response, good: tuple[int, ...]) -> None:
+        if response.code in good:
+            return
+        after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
+        retry_after = min(float(after), LONGEST_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+        status = int(response.code)
+        await self._hang_up(response)
+        meaning = "redirects to elsewhere, not followed" if 300 <= status < 400 else "refuses"
+        raise Refused(f"{meaning} (HTTP {status})", status, retry_after)
+
+    async def _hang_up(self, response: IResponse) -> None:
+        """Close the connection of an answer that nobody reads: it would stay open, and paused."""
+        receiver = BodyReceiver(self._clock, _Collected(bytearray()), limit=0, silence=1.0)
+        receiver.done.addErrback(lambda _: None)
+        response.deliverBody(receiver)
+        receiver.done.cancel()
+
+
+def _timed_out(result: object, timeout: float) -> NoReturn:
+    was_taken = isinstance(result, Failure) and result.check(Unanswered)
+    raise (Silent if was_taken else Unreachable)(f"no answer within {timeout:g} s")
+
+
+def _head(response: IResponse) -> Head:
+    length = None if response.length is UNKNOWN_LENGTH else cast(int, response.length)
+    if response.code == 200:
+        return Head(0, length, length)
+    values = response.headers.getRawHeaders("Content-Range") or [""]
+    match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", values[0])
+    if match is None:
+        raise BadAnswer(f"a part without a proper Content-Range (HTTP {response.code})")
+    first, last, total = (int(number) for number in match.groups())
+    if last + 1 != total or first > last or (length is not None and length != last + 1 - first):
+        raise BadAnswer(f"a part that contradicts itself (bytes {first}-{last}/{total})")
+    return Head(first, length, total)

@@ -1,0 +1,71 @@
+"""What the system's files say of host names: name servers, search domains, and names with fixed addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import field, frozen
+
+from sse_twisted.config.settings import is_ipv4
+
+DNS_PORT = 53
+# systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
+STUB = "127.0.0.53"
+BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
+Server = tuple[str, int]
+
+
+@frozen
+class SystemNames:
+    """What the system's files say: name servers, search domains, and names with fixed addresses."""
+
+    servers: tuple[Server, ...] = ()
+    search: tuple[str, ...] = ()
+    hosts: dict[str, str] = field(factory=dict)
+
+    def candidates(self, name: str) -> list[str]:
+        """The names to ask for: the bare one, and it below each search domain."""
+        return [name, *(f"{name}.{domain}" for domain in self.search)]
+
+    def fixed(self, name: str) -> str | None:
+        """The address of a name that needs no server: it is one, or stands in the hosts file."""
+        if is_ipv4(name):
+            return name
+        return next(filter(None, (self.hosts.get(candidate.lower()) for candidate in self.candidates(name))), None)
+
+
+def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
+    """What the two files say; a missing one says nothing. Name servers with IPv4 addresses only."""
+    servers, search = _resolver(resolver_file)
+    if servers == [(STUB, DNS_PORT)]:
+        servers = _resolver(BEHIND_THE_STUB)[0] or servers
+    hosts: dict[str, str] = {}
+    for address, *names in _words(hosts_file, "#"):
+        if is_ipv4(address):
+            for name in names:
+                hosts.setdefault(name.lower(), address)
+    return SystemNames(tuple(servers), search, hosts)
+
+
+def _resolver(file: str) -> tuple[list[Server], tuple[str, ...]]:
+    servers: list[Server] = []
+    search: tuple[str, ...] = ()
+    for keyword, *values in _words(file, "#;"):
+        if keyword == "nameserver" and values and is_ipv4(values[0]):
+            servers.append((values[0], DNS_PORT))
+        elif keyword in ("search", "domain") and values:
+            search = tuple(value.strip(".") for value in values if re.fullmatch(r"[A-Za-z0-9._-]+", value.strip(".")))
+    return servers, search
+
+
+def _words(file: str, comment: str) -> Iterable[list[str]]:
+    try:
+        text = Path(file).read_text(encoding="utf-8", errors="replace") if file else ""
+    except OSError:
+        return
+    for line in text.splitlines():
+        words = re.split(f"[{comment}]", line, maxsplit=1)[0].split()
+        if words:
+            yield words

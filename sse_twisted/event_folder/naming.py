@@ -1,0 +1,179 @@
+"""Which of a device's logs belong to the event, to whom, and under which name they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
+
+from attrs import evolve, frozen
+
+from sse_twisted.config.filing import Claims
+from sse_twisted.config.roster import Assignment
+from sse_twisted.devices.motion.messages import Listing, LogEntry
+
+MM_PER_KM = 1_000_000
+MS_PER_HOUR = 3_600_000
+MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
+# A log from outside of these years has lost its clock: it may well be of today.
+PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
+NUMBERED = re.compile(r"^(.*_(?:\d+_\d{6}|undated_-?\d+))-\d+(\.[^.]+)$", re.ASCII)
+STAMPED = re.compile(r"[\w-]+_(\d{8})_(\d\d)(\d\d)\d\d(?:-\d+)?\.[A-Za-z]+", re.ASCII)  # name: day, hour, minute
+
+LogKey = tuple[str, int]
+Figures = tuple[int, int, int]
+
+
+@frozen
+class Track:
+    """A log of the event: what the device lists, and where it is kept below the event folder."""
+
+    identifier: int
+    log: LogEntry
+    folder: str  # "gpslogs/20221018" or "gpslogs/unassigned/20221018"
+    name: str  # "DCS122YRD_653_20221018_113632.oao"
+    owner: Assignment | None
+    skipped: bool  # slower than the filter
+    of_event: bool = True  # or asked for; an old one has a name all the same
+
+    @property
+    def local_file(self) -> str:
+        """Its path below the event folder."""
+        return f"{self.folder}/{self.name}"
+
+    @property
+    def day(self) -> dt.date | None:
+        """That of its start, in the device's time zone; None without a date."""
+        try:
+            return dt.date.fromisoformat(self.folder.rpartition("/")[2])
+        except ValueError:  # "undated", or from the first thousand years
+            return None
+
+    @property
+    def summary(self) -> str:
+        """Size, duration, distance and speed, in the words of the original's log."""
+        log = self.log
+        knots = (log.best_500m or 0) / MM_PER_S
+        return (
+            f"{log.size / 2**20:.1f} MiB, {log.duration / MS_PER_HOUR:.1f} hours, "
+            f"{log.distance / MM_PER_KM:.1f} km, {knots:.1f} knots (500m)"
+        )
+
+
+@frozen
+class Named:
+    """A log that has a name already, in the device's ledger."""
+
+    name: str
+    log: LogEntry  # as it was when it got the name
+    completed: bool
+
+
+def log_key(log: LogEntry) -> LogKey:
+    """What tells a log of a device from its others, and stays while it grows."""
+    return log.file, log.start_date
+
+
+def event_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
+    """The logs of the event's days, each under a name of its own.
+
+    The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
+    """
+    return tuple(track for track in all_tracks(identifier, listing, claims, named) if track.of_event)
+
+
+def all_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
+    """All logs, those of other times as well, under the names that they have or would have."""
+    return tuple(_with_names_of_their_own([*_tracks(identifier, listing, claims)], named))
+
+
+def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track]:
+    for log in listing.entries:
+        minutes = log.timezone or 0 if claims.timezone is None else claims.timezone
+        start = _local_time(log.start_date, minutes)
+        day = start.date() if start else None
+        owner = next((a for a in claims.assignments if day and a.covers(day)), None)
+        asked_for = log.file in claims.asked_for
+        of_event = asked_for or owner is not None or not day or not is_of_another_time(day, claims.days)
+        stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
+        prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
+        date = stamp.partition("_")[0]
+        folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
+        name = f"{prefix}_{stamp}{log.extension}"
+        skipped = not asked_for and _is_slow(log, claims.slowest)
+        yield Track(identifier, log, folder, name, owner, skipped, of_event)
+
+
+def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
+    """Whether a track of that day is none of the event, whose first and last day are `days`, or None: every day."""
+    plausible = PLAUSIBLE[0] <= day < PLAUSIBLE[1]
+    return plausible and days is not None and not days[0] <= day <= days[1]
+
+
+def _is_slow(log: LogEntry, slowest: float) -> bool:
+    """Whether the filter leaves the log out. One that was never finalised lists no bests, whatever is in it."""
+    if log.end_date == 0 or log.best_500m is None:
+        return False
+    return log.best_500m < slowest * MM_PER_S
+
+
+def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromtimestamp(start_date // 1000 + minutes * 60, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _with_names_of_their_own(tracks: list[Track], named: Iterable[Named]) -> Iterator[Track]:
+    """Number those that began in the same second as another: no log may take the place of another one.
+
+    The ledger's numbers stay: one that is deleted on the device must not change those of the others.
+    """
+    named = sorted(named, key=lambda known: not known.completed)
+    kept = _kept_names(tracks, named)
+    taken = set(kept.values())
+    logs = {log_key(track.log) for track in tracks}
+    of_others = {known.name: known.log for known in named if known.completed and log_key(known.log) not in logs}
+    count: Counter[str] = Counter()
+    for track in tracks:
+        name = kept.get(track.log)
+        while name is None:
+            count[track.name] += 1
+            name = _numbered(track.name, count[track.name])
+            other = of_others.get(name)
+            if name in taken or (other is not None and _figures(other) != _figures(track.log)):
+                name = None
+        yield evolve(track, name=name)
+
+
+def _kept_names(tracks: list[Track], named: list[Named]) -> dict[LogEntry, str]:
+    """Which of the names that differ in their number only a log has in the ledger."""
+    exact: dict[tuple[str, LogKey, Figures], str] = {}
+    grown: defaultdict[tuple[str, LogKey], deque[str]] = defaultdict(deque)
+    for known in named:
+        base = NUMBERED.sub(r"\1\2", known.name)
+        exact.setdefault((base, log_key(known.log), _figures(known.log)), known.name)
+        grown[base, log_key(known.log)].append(known.name)
+    kept = {
+        track.log: name
+        for track in tracks
+        if (name := exact.pop((track.name, log_key(track.log), _figures(track.log)), None)) is not None
+    }
+    used = set(kept.values())
+    for track in tracks:
+        names = grown[track.name, log_key(track.log)]
+        while track.log not in kept and names:
+            if (name := names.popleft()) not in used:
+                kept[track.log] = name
+    return kept
+
+
+def _figures(log: LogEntry) -> Figures:
+    """By which a log is known that the device keeps at another path than before."""
+    return log.start_date, log.end_date, log.size
+
+
+def _numbered(name: str, number: int) -> str:
+    stem, dot, extension = name.rpartition(".")
+    return f"{stem}-{number}{dot}{extension}" if number > 1 else name

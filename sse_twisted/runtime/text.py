@@ -1,0 +1,56 @@
+"""Figures in the words of a person who is in a hurry."""
+
+from __future__ import annotations
+
+import codecs
+
+
+def duration(seconds: float) -> str:
+    """As "12 s", "3 min" or "2.5 h"."""
+    if seconds < 100:
+        return f"{max(seconds, 0.0):.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Of bytes, as "12 KB" or "3.4 MB"."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6)):
+        if count >= scale:
+            return f"{count / scale:.1f} {unit}"
+    return f"{count / 1000:.0f} KB"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """As "1 track" or "1,204 tracks"; `many` where it is not `one` with an s."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
+def lacking(missing: int, wanted: int) -> str:
+    """How many tracks are missing of those that are wanted."""
+    return f"{missing} of {counted(wanted, 'track')} missing"
+
+
+def one_line(text: str, longest: int = 120) -> str:
+    """Text that a device had a say in, made fit for a log line: printable, on one line, not too long."""
+    text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+class NotUtf8(ValueError):
+    """Says in which line, which is the first that can't be read."""
+
+    def __init__(self, line: int, byte: int) -> None:
+        super().__init__(f"line {line}: byte 0x{byte:02x} is no UTF-8")
+        self.line = line
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file; raises NotUtf8."""
+    data = data.removeprefix(codecs.BOM_UTF8)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        line = len((data[: error.start] + b"x").splitlines())
+        raise NotUtf8(line, data[error.start]) from None

@@ -1,0 +1,123 @@
+"""Writing tracks as a device does, for devices that are simulated."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from sse_twisted.tracks.bests import distance, session_bests
+from sse_twisted.tracks.grid import on_grid, usable
+from sse_twisted.tracks.oao.firmware import BESTS, best_name
+from sse_twisted.tracks.oao.header import Header, Position
+from sse_twisted.tracks.oao.layout import (
+    BETWEEN_MODE,
+    FRAME_SIZE,
+    HEADER,
+    HEADER_MODE,
+    SECOND_MODE,
+    Frames,
+    checksums,
+    fletcher,
+)
+
+LOGGING_THRESHOLD: Final = 2572  # mm/s, 5 knots: firmware 9002 to 9004 stores nothing slower
+
+_NUMBERS: Final = (
+    "identifier",
+    "start_date",
+    "end_date",
+    "distance",
+    "above_12kn",
+    "above_12kn_seconds",
+    "elevation_gain",
+    "firmware",
+    "timezone",
+    "frequency",
+    "one_log_per_day",
+)
+
+
+def seal(frames: Frames) -> bytes:
+    """The bytes of frames of dtype FRAME, with right checksums."""
+    rows = np.frombuffer(frames.tobytes(), np.uint8).reshape(-1, FRAME_SIZE).copy()
+    rows[:, 2:4] = checksums(rows)
+    return rows.tobytes()
+
+
+def encode_header(header: Header) -> bytes:
+    """The 512 bytes of a header; raises OverflowError where a number does not fit.
+
+    A nickname is cut after ten bytes of UTF-8, a list of bests after five.
+    """
+    fields: Any = np.zeros(1, HEADER)
+    fields["mode"] = HEADER_MODE
+    for name in _NUMBERS:
+        fields[name] = getattr(header, name)
+    fields["nickname"] = header.nickname.encode()
+    for name in ("start", "end"):
+        position: Position = getattr(header, name)
+        fields[name] = (position.latitude, position.longitude, position.altitude)
+    fields["minimum"]["altitude"] = header.lowest
+    fields["maximum"]["altitude"] = header.highest
+    fields["maximum"]["speed"] = header.max_speed
+    for field in BESTS:
+        for index, best in enumerate(header.bests.get(best_name(field, header.firmware), ())[:5]):
+            fields[field][0, index] = (best.second, best.value)
+    fields["checksum"] = fletcher(fields.tobytes())
+    sealed: bytes = fields.tobytes()
+    return sealed
+
+
+def write_track(
+    fixes: Frames,
+    *,
+    identifier: int,
+    nickname: str = "",
+    firmware: int = 9004,
+    timezone: int = 60,
+    frequency: int = 5,
+    logging_threshold: int = LOGGING_THRESHOLD,
+) -> bytes:
+    """The file that a device makes of all fixes that it received: dtype FRAME, `frequency` a second, in order of time.
+
+    Their modes and checksums are set here. The first is never stored, the others if they are not slower than
+    `logging_threshold` (mm/s; plain firmware: 0); bests and distance are those of all of them. No fix at all, or one,
+    gives a header only. Raises ValueError where the times go back, or on for more than four days.
+    """
+    if (np.diff(fixes["utc"].astype(np.int64)) < 0).any():
+        raise ValueError("times that go back")
+    fixes = fixes.copy()
+    fixes["mode"] = np.where(fixes["utc"] % 1000, BETWEEN_MODE, SECOND_MODE)
+    header = _header(fixes, identifier, nickname, firmware, timezone, frequency)
+    stored = fixes[1:]
+    return encode_header(header) + seal(stored[stored["speed"] >= logging_threshold])
+
+
+def _header(fixes: Frames, identifier: int, nickname: str, firmware: int, timezone: int, frequency: int) -> Header:
+    counted = fixes[usable(fixes)]
+    grid = on_grid(fixes, frequency)
+    on_seconds = counted["altitude"][counted["mode"] == SECOND_MODE]
+    return Header(
+        identifier=identifier,
+        nickname=nickname,
+        start_date=int(fixes["utc"][0]) if len(fixes) else 0,
+        end_date=int(fixes["utc"][-1]) if len(fixes) else 0,
+        distance=distance(grid),
+        max_speed=int(counted["speed"].max(initial=0)),
+        firmware=firmware,
+        timezone=timezone,
+        frequency=frequency,
+        one_log_per_day=False,
+        bests=session_bests(grid),
+        start=_position(fixes[:1]),
+        end=_position(fixes[-1:]),
+        lowest=int(on_seconds.min()) if len(on_seconds) else 0,
+        highest=int(on_seconds.max()) if len(on_seconds) else 0,
+    )
+
+
+def _position(fixes: Frames) -> Position:
+    for fix in fixes:
+        return Position(int(fix["latitude"]), int(fix["longitude"]), int(fix["altitude"]))
+    return Position()

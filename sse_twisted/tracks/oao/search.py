@@ -1,0 +1,59 @@
+"""Finding sound frames at any offset, where they are not one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from sse_twisted.tracks.oao.layout import (
+    ATTITUDE_MODE,
+    LENGTHS,
+    MODE_FAMILY,
+    TRACK_POINT_MODE,
+    Octets,
+    sums_hold,
+)
+
+AT_ONCE: Final = (
+    8192  # frames gathered and checked at once: bounds the memory where every other byte looks like a start
+)
+
+_LOWEST: Final = TRACK_POINT_MODE & 0xFF
+_LENGTHS: Final = np.array([LENGTHS[mode] for mode in range(TRACK_POINT_MODE, ATTITUDE_MODE + 1)])
+
+
+def sound_runs(data: Octets, limit: int) -> Iterator[tuple[int, int, int]]:
+    """Offset, length of each, and number of frames of one length that follow one another, none before the last's end.
+
+    The frames are of known modes, sound, and begin before `limit`. By chance there is one in 700 MB of random bytes.
+    """
+    start = end = length = 0
+    for at, size in _sound_frames(data, limit):
+        if at == end and size == length:
+            end += size
+        elif at >= end:
+            if length:
+                yield start, length, (end - start) // length
+            start, end, length = at, at + size, size
+    if length:
+        yield start, length, (end - start) // length
+
+
+def _sound_frames(data: Octets, limit: int) -> Iterator[tuple[int, int]]:
+    starts = np.flatnonzero(data[1 : limit + 1] == MODE_FAMILY)
+    starts = starts[data[starts] - np.uint8(_LOWEST) < len(_LENGTHS)]
+    for block in range(0, len(starts), AT_ONCE):
+        yield from _sound(data, starts[block : block + AT_ONCE])
+
+
+def _sound(data: Octets, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Iterator[tuple[int, int]]:
+    lengths = _LENGTHS[data[starts] - np.uint8(_LOWEST)]
+    held = np.zeros(len(starts), np.bool_)
+    for length in set(lengths.tolist()):
+        these = np.flatnonzero((lengths == length) & (starts + length <= len(data)))
+        if len(these):
+            held[these] = sums_hold(sliding_window_view(data, length)[starts[these]])
+    return zip(starts[held].tolist(), lengths[held].tolist(), strict=True)

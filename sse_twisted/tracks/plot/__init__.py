@@ -1,0 +1,1 @@
+"""A picture of a track as SVG. Begin with `picture.py`."""

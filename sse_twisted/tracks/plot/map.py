@@ -1,0 +1,207 @@
+"""The lower part of a plot: the path coloured by speed, with its scales."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from attrs import frozen
+
+from sse_twisted.tracks.plot.course import Course, Floats, Indices, Mark
+from sse_twisted.tracks.plot.scales import round_step, viridis
+
+MARGIN: Final = 44  # between the path and the edge of the map
+LOWEST: Final = 260  # of a map, px
+HIGHEST: Final = 760
+LEAST_EXTENT: Final = 20  # metres; a device on a table must not fill the page
+MOST_STEPS: Final = 8_000  # of the path, which bounds the size of the file
+MOST_OF_HALO: Final = 50
+STEP: Final = 1.2  # px
+MOST_COLOURS: Final = 20
+FINEST: Final = 0.5  # knots of one colour
+DARKEST: Final = 0.16  # of the ramp: what is before can't be seen on the map's ground
+BLOCK: Final = 24  # width of a colour in the legend
+CLOSE: Final = 24  # px between two places that share a name
+DIGIT: Final = 8  # width of one in a tick, amply
+HALO: Final = 7  # width of what is around a best run
+SHORTEST_BAR: Final = 80
+
+
+@frozen(eq=False)
+class Map:
+    """Where the map is on the page, the path in px on it, and how many px a metre is."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    scale: float
+    x: Floats
+    y: Floats
+
+
+@frozen
+class Colours:
+    """Speeds in bins of `step` knots from `lowest` on, one colour for each."""
+
+    lowest: float
+    step: float
+    colours: tuple[str, ...]
+
+    def bins(self, speeds: Floats) -> Indices:
+        """The number of the bin of each speed."""
+        places = np.floor((speeds - self.lowest) / self.step + 1e-9).astype(np.intp)
+        return np.clip(places, 0, len(self.colours) - 1)
+
+
+def fit_map(course: Course, left: float, top: float, width: float) -> Map:
+    """Give the path as much room as it needs with equal scales, north up, within reason."""
+    extents = [max(float(np.ptp(values)), LEAST_EXTENT) for values in (course.east, course.north)]
+    height = min(max((width - 2 * MARGIN) * extents[1] / extents[0] + 2 * MARGIN, LOWEST), HIGHEST)
+    scale = min((width - 2 * MARGIN) / extents[0], (height - 2 * MARGIN) / extents[1])
+    east, north = ((values.min() + values.max()) / 2 for values in (course.east, course.north))
+    return Map(
+        left=left,
+        top=top,
+        width=width,
+        height=height,
+        scale=scale,
+        x=left + width / 2 + (course.east - east) * scale,
+        y=top + height / 2 - (course.north - north) * scale,
+    )
+
+
+def colours_of(speeds: Floats) -> Colours:
+    """Round bins for these speeds, at most MOST_COLOURS."""
+    step = max(round_step(float(np.ptp(speeds)), MOST_COLOURS - 1), FINEST)
+    lowest = math.floor(float(speeds.min()) / step) * step
+    count = max(math.ceil((float(speeds.max()) - lowest) / step - 1e-9), 1)
+    parts = (DARKEST + (1 - DARKEST) * index / max(count - 1, 1) for index in range(count))
+    return Colours(lowest, step, tuple(viridis(part) for part in parts))
+
+
+def draw_map(area: Map, course: Course, colours: Colours, marks: Sequence[Mark]) -> Iterator[str]:
+    """Draw the ground, the path, where it begins and ends, and the numbers of the marks."""
+    yield (
+        f'<rect class="ground" x="{area.left:.1f}" y="{area.top:.1f}" '
+        f'width="{area.width:.1f}" height="{area.height:.1f}" rx="6"/>'
+    )
+    yield from _halos(area, course, marks)
+    yield '<g class="path">'
+    yield from _paths(area, course, colours)
+    yield "</g>"
+    yield from _ends(area)
+    yield from _numbers(area, course, marks)
+    yield from _scale_bar(area)
+    yield from _north(area)
+
+
+def draw_legend(colours: Colours, left: float, top: float) -> Iterator[str]:
+    """Draw the colours with the speeds between them."""
+    for index, colour in enumerate(colours.colours):
+        yield f'<rect x="{left + index * BLOCK:.1f}" y="{top:.1f}" width="{BLOCK}" height="12" fill="{colour}"/>'
+    names = [f"{colours.lowest + index * colours.step:g}" for index in range(len(colours.colours) + 1)]
+    every = -(-(max(map(len, names)) * DIGIT + 4) // BLOCK)
+    for index in range(0, len(names), every):
+        x = left + index * BLOCK
+        yield f'<text class="tick" text-anchor="middle" x="{x:.1f}" y="{top + 27:.1f}">{names[index]}</text>'
+
+
+def _paths(area: Map, course: Course, colours: Colours) -> Iterator[str]:
+    """One path for each colour, the fastest on top; each step has the colour of its fastest fix."""
+    moved = np.hypot(np.diff(area.x, prepend=area.x[:1]), np.diff(area.y, prepend=area.y[:1]))
+    gone = np.cumsum(moved)
+    step = max(STEP, float(gone[-1]) / MOST_STEPS)
+    # A gap shorter than a step can't be seen, and there may be thousands.
+    torn = course.broken & (moved > step)
+    torn[:1] = True
+    cell = np.floor(gone / step)
+    starts = np.flatnonzero(torn | (np.diff(cell, prepend=-1) > 0))
+    vertices = np.unique(np.concatenate([starts, np.append(np.flatnonzero(torn)[1:], len(torn)) - 1]))
+    fastest = np.maximum.reduceat(course.speed, vertices)
+    goes_on = np.append(~torn[vertices[1:]], False)
+    fastest[:-1] = np.where(goes_on[:-1], np.maximum(fastest[:-1], course.speed[vertices[1:]]), fastest[:-1])
+    alone = ~goes_on & torn[vertices]
+    bins = colours.bins(fastest)
+    points = [f"{x:.1f} {y:.1f}" for x, y in zip(area.x[vertices].tolist(), area.y[vertices].tolist(), strict=True)]
+    for index, colour in enumerate(colours.colours):
+        steps = np.flatnonzero((bins == index) & (goes_on | alone))
+        if len(steps):
+            yield f'<path stroke="{colour}" d="{_steps(points, steps.tolist(), goes_on.tolist())}"/>'
+
+
+def _steps(points: list[str], steps: list[int], goes_on: list[bool]) -> str:
+    pieces = []
+    for before, step in pairwise([-2, *steps]):
+        if step != before + 1 or not goes_on[before]:
+            pieces.append("M" + points[step])
+        pieces.append("L" + points[step + 1] if goes_on[step] else "h0")
+    return "".join(pieces)
+
+
+def _halos(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
+    for mark in marks:
+        fixes = course.within(mark)
+        if len(fixes) and mark.in_one_place:
+            moved = np.hypot(np.diff(area.x[fixes], prepend=np.nan), np.diff(area.y[fixes], prepend=np.nan))
+            torn = np.flatnonzero(course.broken[fixes] & (moved > HALO))
+            pieces = np.split(fixes, torn) if len(torn) < MOST_OF_HALO else [fixes[:1]]
+            every = -(-len(fixes) // MOST_OF_HALO)
+            path = "".join(_halo(area, np.append(piece[:-1:every], piece[-1:])) for piece in pieces)
+            yield f'<path class="halo" d="{path}"/>'
+
+
+def _halo(area: Map, fixes: Indices) -> str:
+    points = [f"{x:.1f} {y:.1f}" for x, y in zip(area.x[fixes].tolist(), area.y[fixes].tolist(), strict=True)]
+    return "M" + "L".join(points) + "h0"
+
+
+def _numbers(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
+    """The number of each mark near the middle of its window, below another where that would be hidden."""
+    taken: list[tuple[float, float]] = []
+    for index, mark in enumerate(marks):
+        fixes = course.within(mark)
+        if not len(fixes) or not mark.in_one_place:
+            continue
+        x, y = float(area.x[fixes[len(fixes) // 2]]), float(area.y[fixes[len(fixes) // 2]])
+        at = (min(x + 22, area.left + area.width - 12), max(y - 18, area.top + 12))
+        while any(abs(at[0] - other[0]) < 19 and abs(at[1] - other[1]) < 19 for other in taken):
+            at = (at[0], at[1] + 19)
+        taken.append(at)
+        yield f'<path class="pointer" d="M{x:.1f} {y:.1f}L{at[0]:.1f} {at[1]:.1f}"/>'
+        yield f'<circle class="badge" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9"/>'
+        yield f'<text class="on-badge" text-anchor="middle" x="{at[0]:.1f}" y="{at[1] + 4:.1f}">{index + 1}</text>'
+
+
+def _ends(area: Map) -> Iterator[str]:
+    x, y = float(area.x[0]), float(area.y[0])
+    end_x, end_y = float(area.x[-1]), float(area.y[-1])
+    yield f'<circle class="end" cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
+    yield f'<rect class="end" x="{end_x - 4.5:.1f}" y="{end_y - 4.5:.1f}" width="9" height="9"/>'
+    if math.hypot(end_x - x, end_y - y) < CLOSE:
+        yield _place(area, end_x, end_y + 4, "start and end")
+    else:
+        yield _place(area, x, y + (12 if y > end_y else -4), "start")
+        yield _place(area, end_x, end_y + (12 if end_y >= y else -4), "end")
+
+
+def _place(area: Map, x: float, y: float, name: str) -> str:
+    anchor, side = ("end", -12) if x > area.left + area.width - 120 else ("start", 12)
+    return f'<text class="place" text-anchor="{anchor}" x="{x + side:.1f}" y="{y:.1f}">{name}</text>'
+
+
+def _scale_bar(area: Map) -> Iterator[str]:
+    metres = round_step(SHORTEST_BAR / area.scale, 1)
+    length, right, y = metres * area.scale, area.left + area.width - 20, area.top + area.height - 18
+    name = f"{metres:g} m" if metres < 10_000 else f"{metres / 1000:g} km"
+    yield f'<path class="bar" d="M{right - length:.1f} {y - 5:.1f}v5h{length:.1f}v-5"/>'
+    yield f'<text class="on-ground" text-anchor="middle" x="{right - length / 2:.1f}" y="{y - 8:.1f}">{name}</text>'
+
+
+def _north(area: Map) -> Iterator[str]:
+    x, y = area.left + area.width - 26, area.top + 20
+    yield f'<path class="arrow" d="M{x:.1f} {y:.1f}l6 18l-6 -4l-6 4z"/>'
+    yield f'<text class="on-ground" text-anchor="middle" x="{x:.1f}" y="{y + 32:.1f}">N</text>'

@@ -1,0 +1,122 @@
+"""The cleanup: it alone decides that a device has gone away, and drops it, so that the scanner looks for it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sse_twisted.config.live import InForce
+from sse_twisted.devices.errors import MotionError, Unreachable
+from sse_twisted.devices.http import MotionClient
+from sse_twisted.devices.motion.messages import info_of, parse_json
+from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
+from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.visits.detection import INFO
+from sse_twisted.visits.visit import Visit
+
+SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
+
+
+class CleanupService(LoopService):
+    """Asks the devices that nobody talks to whether they are still there.
+
+    Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
+
+    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
+    answer as in an inspection.
+    """
+
+    def __init__(
+        self,
+        client: MotionClient,
+        visits: Mapping[int, Visit],
+        drop: Callable[[Visit], None],
+        fleet: Fleet,
+        in_force: InForce,
+        clock: IReactorTime,
+        log: Logger,
+    ) -> None:
+        super().__init__(clock, log, lambda: in_force.settings.cleanup.interval)
+        self._client = client
+        self._visits = visits
+        self._drop = drop
+        self._fleet = fleet
+        self._in_force = in_force
+        self._probes: dict[Visit, Deferred[None]] = {}
+        self._silent: set[Visit] = set()  # in the last round
+
+    def stopService(self) -> None:
+        """Ask nobody any more."""
+        super().stopService()
+        for probe in list(self._probes.values()):
+            probe.cancel()
+
+    def round(self) -> None:
+        """Drop every device that answers nobody, and probe those that nobody talks to."""
+        before, self._silent = self._silent, set()
+        for visit in [visit for visit in self._visits.values() if not visit.dropped]:
+            if visit.silences >= SILENCES and visit in before:
+                self._depart(visit, f"no answer to {visit.silences} requests in a row")
+                continue
+            if visit.silences >= SILENCES:
+                self._silent.add(visit)
+            if visit not in self._probes and not visit.is_talking:
+                self._start_probe(visit)
+
+    def _start_probe(self, visit: Visit) -> None:
+        probe = Deferred.fromCoroutine(self._probe(visit))
+        self._probes[visit] = probe
+        probe.addErrback(self._report, visit)
+        probe.addBoth(self._forget, visit)
+
+    async def _probe(self, visit: Visit) -> None:
+        async with self._in_force.limits.cleanup:
+            if visit.is_talking or self._visits.get(visit.identifier) is not visit:
+                return
+            conversations = visit.conversations
+            gone = await self._why_gone(visit)
+            if not gone or visit.dropped or self._visits.get(visit.identifier) is not visit:
+                return
+            if visit.conversations == conversations:
+                self._depart(visit, gone)
+            else:  # the probe may have waited for that request, which has its own answer, or has none
+                visit.silences += 1
+
+    async def _why_gone(self, visit: Visit) -> str:
+        settings = self._in_force.settings
+        timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
+        try:
+            info = await self._client.answer(visit.address, INFO, timeout=timeout)
+            identifier = info_of(parse_json(info, INFO[1:])).identifier
+        except Unreachable as error:
+            return str(error)
+        except MotionError:  # somebody answers, badly: the visit's own requests will tell
+            return ""
+        return "" if identifier == visit.identifier else f"motion-{identifier} answers at its address"
+
+    def _depart(self, visit: Visit, why: str) -> None:
+        device = self._fleet[visit.identifier]
+        self._drop(visit)
+        self._log.debug("{device} has been disconnected", device=visit.name, why=why)
+        if device.stage is Stage.COLLECTED:
+            self._fleet.update(visit.identifier, stage=Stage.GONE, since=self._done_since(device))
+            return
+        lost = what_is_missing(device)
+        self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
+        self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
+
+    def _done_since(self, device: Device) -> float:
+        """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
+        now = self._fleet.now
+        return now if self._in_force.is_same_day(device.since, now) else device.since
+
+    def _forget(self, _: object, visit: Visit) -> None:
+        del self._probes[visit]
+
+    def _report(self, failure: Failure, visit: Visit) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("{device} could not be probed", failure, device=visit.name)

@@ -1,0 +1,176 @@
+"""From a name or an address to "it answers, and it is who we think"."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger, LogLevel
+
+from sse_twisted.config.live import InForce, Target
+from sse_twisted.devices.connections import Address
+from sse_twisted.devices.errors import MotionError, Silent, Unreachable, WrongDevice
+from sse_twisted.devices.http import MotionClient
+from sse_twisted.devices.motion.messages import Motion, info_of, parse_json
+from sse_twisted.fleet import Fleet
+from sse_twisted.visits.bad_responses import Oddities
+
+INFO = "/info.json"
+
+
+class NameLookup(Protocol):
+    """The service that knows the addresses of names."""
+
+    @property
+    def trouble(self) -> str:
+        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+
+    def refresh(self) -> None:
+        """Take note of changes of the network, before a round."""
+
+    def lookup(self, name: str) -> Deferred[str | None]:
+        """The address of a name; None if it has none."""
+
+    def setServiceParent(self, parent: Any) -> object:
+        """As every service."""
+
+
+@frozen
+class Sighting:
+    """A device that answered."""
+
+    identifier: int
+    address: Address
+    motion: Motion
+    info: Any  # the whole of info.json, to be kept
+
+
+class Detector:
+    """Looks for devices. `client` gives up a connection after the detection's time-out."""
+
+    def __init__(self, client: MotionClient, names: NameLookup, fleet: Fleet, in_force: InForce, log: Logger) -> None:
+        self._client = client
+        self._names = names
+        self._fleet = fleet
+        self._in_force = in_force
+        self._log = log
+        self._noted: dict[Target, str] = {}
+        self._oddities = Oddities(fleet, in_force)
+        self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
+
+    async def detect(self, target: Target) -> Sighting | None:
+        """The device, if it answers anywhere: at the address where it was last met while its name is looked up."""
+        odd: dict[Address, str] = {}
+        known = self._fleet[target.identifier].address if target.identifier else None
+        if known is None:
+            sighting = await self._by_name(target, None, odd)
+        else:
+            sighting = await first_found(self._at(target, known, odd), self._by_name(target, known, odd))
+        self._oddities.note(target, odd if sighting is None else {})
+        return sighting
+
+    async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str]) -> Sighting | None:
+        host, port = target.place(self._in_force.settings.devices.port)
+        found = await self._names.lookup(host)
+        if found is None or Address(found, port) == known:
+            return None
+        return await self._at(target, Address(found, port), odd)
+
+    async def _at(self, target: Target, address: Address, odd: dict[Address, str]) -> Sighting | None:
+        """Who answers there, if it is the one; else `odd` takes how somebody does who should not so."""
+        if self._is_occupied(address):
+            return None
+        try:
+            sighting = await self._meet(address)
+            if target.identifier not in (None, sighting.identifier):
+                raise WrongDevice(f"motion-{sighting.identifier} answers there", sighting.identifier)
+        except Silent as error:
+            self._note(target, LogLevel.info, f"says nothing at {address} ({error})")
+            odd[address] = str(error)
+            return None
+        except Unreachable as error:
+            self._note(target, LogLevel.debug, f"not accepting connections at {address} ({error})")
+            return None
+        except WrongDevice as error:
+            self._note(target, LogLevel.info, f"is not at {address}: {error}")
+            if not self._fleet[error.identifier].present:
+                self._fleet.update(error.identifier, address=address)
+            return None
+        except MotionError as error:
+            self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
+            odd[address] = str(error)
+            return None
+        self._noted.pop(target, None)
+        return None if self._fleet[sighting.identifier].present else sighting
+
+    async def _meet(self, address: Address) -> Sighting:
+        """Who answers at an address; MotionError.
+
+        There is one attempt at a time. Who comes meanwhile has its outcome, and takes no place of the limit: a router
+        may give one address for a hundred names, and nobody be there.
+        """
+        if (waiting := self._waiting.get(address)) is not None:
+            outcome: Deferred[Sighting | None] = Deferred(waiting.remove)
+            waiting.append(outcome)
+            if (shared := await outcome) is not None:
+                return shared
+        else:
+            self._waiting[address] = waiting = []
+        try:
+            async with self._in_force.limits.detection:
+                sighting = await self._identify(address)
+        except MotionError as error:
+            del self._waiting[address]
+            while waiting:
+                waiting.pop(0).errback(error)
+            raise
+        except BaseException:  # it was cancelled: the next one has to try
+            if waiting:
+                waiting.pop(0).callback(None)
+            else:
+                del self._waiting[address]
+            raise
+        del self._waiting[address]
+        while waiting:
+            waiting.pop(0).callback(sighting)
+        return sighting
+
+    async def _identify(self, address: Address) -> Sighting:
+        timeout = self._in_force.settings.inspection.timeout
+        info = parse_json(await self._client.answer(address, INFO, timeout=timeout), "info.json")
+        motion = info_of(info)
+        return Sighting(motion.identifier, address, motion, info)
+
+    def _is_occupied(self, address: Address) -> bool:
+        """Whether a device that is there has the address: names go stale, and it may be busy with a transfer."""
+        return any(device.present and device.address == address for device in self._fleet)
+
+    def _note(self, target: Target, level: Any, text: str) -> None:
+        """Log what is odd about a target once, not in each round."""
+        if self._noted.get(target) != text:
+            self._noted[target] = text
+            self._log.emit(level, "{target} {text}", target=str(target), text=text)
+
+
+async def first_found(*attempts: Coroutine[Any, Any, Sighting | None]) -> Sighting | None:
+    """The first result that is not None, without waiting for the other attempts: they are cancelled."""
+    started = [Deferred.fromCoroutine(attempt) for attempt in attempts]
+    found: Deferred[Sighting | None] = Deferred()
+    waiting = len(started)
+
+    def report(result: Any) -> None:
+        nonlocal waiting
+        waiting -= 1
+        if not found.called and (result is not None or not waiting):
+            found.callback(result)
+
+    for attempt in started:
+        attempt.addBoth(report)
+    try:
+        result = await found
+    finally:
+        for attempt in started:
+            attempt.cancel()
+    return result

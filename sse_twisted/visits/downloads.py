@@ -1,0 +1,263 @@
+"""Bringing one track from a device to its final name, or finding out why not."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+
+from sse_twisted.config.live import InForce
+from sse_twisted.devices.errors import BadAnswer, Interrupted, MotionError, Refused
+from sse_twisted.devices.http import Head, MotionClient, Transfer
+from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
+from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
+from sse_twisted.fleet import Fleet
+from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.runtime.text import counted
+from sse_twisted.visits.visit import Visit
+
+BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
+RANGE_NOT_SATISFIABLE = 416
+KB, MB = 1000, 1_000_000
+
+
+class DownloadsPaused(Exception):
+    """Somebody asked for a pause: nothing is wrong, and nothing is begun."""
+
+
+@frozen
+class _Transferred:
+    """What one transfer brought, and how."""
+
+    received: Received
+    transfer: Transfer
+    resumed: bool
+
+
+class Downloader:
+    """Downloads one track per call, under the limit for downloads."""
+
+    def __init__(
+        self, client: MotionClient, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._disk = disk
+        self._fleet = fleet
+        self._in_force = in_force
+        self._log = log
+        # Of transfers that were not sound, by local file and listed size: what must come twice to be believed.
+        self._lengths: dict[tuple[str, int], int] = {}
+        self._digests: dict[tuple[str, int], str] = {}
+
+    async def download(self, visit: Visit, track: Track, ledger: Ledger) -> Fetched:
+        """The track, at its final name and in the ledger; raises MotionError, DiskTrouble or DownloadsPaused."""
+        async with self._in_force.limits.downloads:
+            if self._in_force.paused:
+                raise DownloadsPaused("downloads are paused")
+            try:
+                await self._check_room(track)
+                fetched = await self._download(visit, track)
+                ledger.record(track, Status.COMPLETED, fetched)
+                await self._disk.write(ledger.save)
+            except (MotionError, PathTrouble) as error:
+                self._log.error(
+                    "{device} {track} failed - {summary} ({reason})",
+                    device=visit.name,
+                    track=track.name,
+                    summary=track.summary,
+                    reason=str(error),
+                )
+                ledger.record(track, Status.FAILED)  # saved with the next look at all tracks
+                if isinstance(error, Refused):
+                    visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE
+                    visit.retry_after = max(visit.retry_after, error.retry_after)
+                raise
+            finally:
+                self._fleet.update(visit.identifier, downloading="", size=0, received=0)
+        return fetched
+
+    async def _check_room(self, track: Track) -> None:
+        if self._disk.trouble:
+            raise DiskTrouble(self._disk.trouble)
+        settings = self._in_force.settings.downloads
+        believable = 0 <= track.log.length <= settings.largest_track * MB
+        needed = settings.disk_reserve * MB + (track.log.length if believable else 0)
+        free = await self._disk.write(self._folder.free)
+        if free < needed:
+            self._disk.pause(f"only {free / MB:,.0f} MB free")
+            raise DiskTrouble(self._disk.trouble)
+
+    async def _download(self, visit: Visit, track: Track) -> Fetched:
+        partial = self._folder.partial(track)
+        writer = _Writer(self._disk, partial, lambda count: self._show(visit, track, count))
+        try:
+            with visit.talking():
+                transferred = await self._transfer(visit, track, partial, writer)
+            judgement = judge(transferred.received.integrity, track.log, track.identifier)
+            remark = self._doubt(track, transferred, judgement)
+            if remark:
+                is_beginning = is_beginning_of(track.log, track.identifier, transferred.received.integrity)
+                if transferred.resumed or not is_beginning:
+                    await self._disk.write(partial.discard)
+                raise BadAnswer(remark)
+            kept = await self._disk.write(partial.commit)
+        except OtherBytes as error:
+            visit.resumes = False
+            await self._disk.write(partial.discard)
+            raise Interrupted(str(error)) from None
+        finally:
+            await writer.close()
+        self._settle(visit, track, judgement, kept is not None)
+        received = transferred.received
+        return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
+
+    async def _transfer(self, visit: Visit, track: Track, partial: PartialTrack, writer: _Writer) -> _Transferred:
+        settings = self._in_force.settings.downloads
+        self._show(visit, track, 0)
+        start = await self._disk.write(partial.open)
+        start = start if visit.resumes else 0
+        chosen = Head(0, None, None)
+
+        def accept(head: Head) -> _Writer:
+            nonlocal chosen
+            chosen = head
+            self._check_length(track, head)
+            writer.starts_at(head.start)
+            return writer
+
+        transfer = await self._client.fetch(
+            visit.address,
+            track.log.file,
+            accept,
+            start=start,
+            timeout=settings.timeout,
+            limit=settings.largest_track * MB,
+            minimum_rate=settings.minimum_rate * KB,
+        )
+        return _Transferred(await writer.finish(), transfer, resumed=chosen.start > 0)
+
+    def _check_length(self, track: Track, head: Head) -> None:
+        """Hang up if the announced length is not the listed one; believe it only if it is announced again."""
+        length = head.total
+        if length is None or length - track.log.length in (0, TRAILER, LISTING_EXTRA):
+            return
+        if head.start:
+            raise OtherBytes(f"{counted(length, 'byte')} in all where {track.log.length:,} were listed")
+        key = (track.local_file, track.log.size)
+        if self._lengths.get(key) != length:
+            self._lengths[key] = length
+            raise BadAnswer(f"announces {counted(length, 'byte')}, listed {track.log.length:,}")
+
+    def _doubt(self, track: Track, transferred: _Transferred, judgement: Judgement) -> str:
+        """Why the bytes can't be kept as the device's own; "" if they can.
+
+        Damaged ones are kept when they come a second time and are certainly all of this log: a page that says "not
+        found" is not, and less than a plausible listing announces is not. Of a resumed transfer only sound ones are:
+        the first bytes may be those of a log that was not finalised yet.
+        """
+        integrity, log = transferred.received.integrity, track.log
+        if judgement.outcome is Outcome.VERIFIED:
+            return ""
+        if not transferred.transfer.promised:
+            return f"{judgement.remark}, and no Content-Length"
+        if transferred.resumed:
+            return judgement.remark
+        if judgement.outcome is Outcome.UNVERIFIED and integrity.header is not None:
+            return ""
+        header = integrity.header
+        is_this_log = integrity.length == log.length if header is None else is_header_of(log, track.identifier, header)
+        is_all = integrity.length >= log.length or not log.is_plausible
+        key = (track.local_file, log.size)
+        came_before = self._digests.get(key) == transferred.received.sha256
+        if is_this_log and is_all and came_before:
+            return ""
+        self._digests[key] = transferred.received.sha256
+        return judgement.remark
+
+    def _settle(self, visit: Visit, track: Track, judgement: Judgement, grown: bool) -> None:
+        key = (track.local_file, track.log.size)
+        self._lengths.pop(key, None)
+        self._digests.pop(key, None)
+        if grown:
+            text = "{device} {track} replaces an earlier one, which is kept in gpslogs/superseded"
+            self._log.info(text, device=visit.name, track=track.name)
+        if judgement.remark:
+            remark = f"{track.name} is {judgement.outcome}: {judgement.remark}"
+            self._log.warn("{device} {remark}", device=visit.name, remark=remark)
+            findings = self._fleet[visit.identifier].findings
+            self._fleet.update(visit.identifier, findings=(*findings, remark))
+        text = "{device} {track} downloaded - {summary}"
+        self._log.info(text, device=visit.name, track=track.name, summary=track.summary)
+
+    def _show(self, visit: Visit, track: Track, count: int) -> None:
+        self._fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
+
+
+class _Writer:
+    """A sink that hands blocks to the partial file in a thread, one at a time, and asks for a pause meanwhile."""
+
+    def __init__(self, disk: Disk, partial: PartialTrack, progress: Callable[[int], None]) -> None:
+        self._starts_over = False  # whether the transfer begins at the first byte
+        self._disk = disk
+        self._partial = partial
+        self._progress = progress
+        self._buffer = bytearray()
+        self._count = 0  # bytes of the track that were handed on, now or in an earlier transfer
+        self._turn = DeferredLock()
+        self._error: Exception | None = None
+
+    def starts_at(self, offset: int) -> None:
+        """Say at which byte of the track the body begins."""
+        self._starts_over = offset == 0
+        self._count = offset
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        """Take bytes of the body."""
+        self._buffer += data
+        if len(self._buffer) < BLOCK or self._turn.locked:
+            return None
+        return Deferred.fromCoroutine(self._hand_on())
+
+    async def finish(self) -> Received:
+        """Hand on what is left, bring it to the disk and say what it all is; raises DiskTrouble or OtherBytes."""
+        await self._hand_on()
+        if self._error is not None:
+            raise self._error
+        async with self._turn:
+            return await self._disk.write(self._partial.finish)
+
+    async def close(self) -> None:
+        """Leave the file, when nobody writes to it any more; of a transfer that was cut, with all that came."""
+        async with self._turn:
+            await self._disk.run(self._leave)
+
+    def _leave(self) -> None:
+        if self._buffer and self._error is None:
+            with contextlib.suppress(OSError, OtherBytes):  # it is cut off anyhow, and the rest will be sent again
+                self._write(bytes(self._buffer))
+        self._partial.close()
+
+    async def _hand_on(self) -> None:
+        async with self._turn:
+            block, self._buffer = bytes(self._buffer), bytearray()
+            try:
+                await self._disk.write(self._write, block)
+            except (DiskTrouble, OtherBytes) as error:
+                self._error = error
+                raise
+            self._count += len(block)
+            self._progress(self._count)
+
+    def _write(self, block: bytes) -> None:
+        if self._starts_over:
+            self._partial.start_over()
+            self._starts_over = False
+        self._partial.write(block)

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from twisted.logger import LogEvent
+
+from sse_twisted.config.live import InForce
+from sse_twisted.config.settings import Settings
+from tests.support.event import VirtualEvent
+
+
+def test_an_observer_that_fails_keeps_the_change_from_no_other(logged_failures: list[LogEvent]) -> None:
+    in_force, told = InForce(Settings()), list[str]()
+    in_force.observe(lambda: 1 / 0)  # type: ignore[arg-type] # it is to fail
+    in_force.observe(lambda: told.append("again"))
+    in_force.change(paused=True)
+    in_force.ask_for(601, "/logs/x.oao")
+    assert told == ["again", "again"]
+    assert len(logged_failures) == 2
+    logged_failures.clear()
+
+
+def test_the_event_s_log_says_which_observer_failed(event: VirtualEvent, logged_failures: list[LogEvent]) -> None:
+    collector = event.start()
+    collector.in_force.observe(lambda: 1 / 0)  # type: ignore[arg-type] # it is to fail
+    collector.in_force.change(paused=True)
+    assert event.said("CRITICAL An observer of settings and roster failed")
+    logged_failures.clear()

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import datetime
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
+
+HEADING = "Motion ID,Start Date,End Date,File ID,First Name,Family Name,Tally"
+FIRST, LAST = datetime.date(2022, 10, 15), datetime.date(2022, 10, 21)
+ROW = "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other,100"
+
+
+def roster_of(*rows: str, heading: str = HEADING) -> Roster:
+    return parse_roster("\n".join([heading, *rows, ""]).encode())
+
+
+def mistakes(roster: Roster) -> list[tuple[int, str]]:
+    return [(mistake.line, mistake.text) for mistake in roster.mistakes]
+
+
+def only(roster: Roster) -> Assignment:
+    assert mistakes(roster) == []
+    (assignment,) = roster.assignments
+    return assignment
+
+
+def test_a_row_says_who_carries_which_device_when() -> None:
+    assert only(roster_of(ROW)) == Assignment(601, FIRST, LAST, "HOX100UEA", "Ann Other", "100", 2)
+
+
+def test_a_person_has_the_device_on_the_first_and_the_last_day_and_between() -> None:
+    assignment = only(roster_of(ROW))
+    day = datetime.timedelta(days=1)
+    assert [assignment.covers(d) for d in (FIRST - day, FIRST, FIRST + day, LAST, LAST + day)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_columns_come_in_any_order_among_others() -> None:
+    heading = "Craft Type,File ID,Entrant ID, End Date ,Family Name,Motion ID,,Start Date,Status,First Name,"
+    roster = roster_of("Kite,HOX100UEA,1,2022-10-21,Other,601,x,2022-10-15,Pro Fleet,Ann,,more", heading=heading)
+    assert only(roster) == Assignment(601, FIRST, LAST, "HOX100UEA", "Ann Other", "", 2)
+
+
+def test_names_and_tally_may_be_missing() -> None:
+    heading, row = HEADING.rsplit(",", 3)[0], ROW.rsplit(",", 3)[0]
+    assert only(roster_of(row, heading=heading)) == Assignment(601, FIRST, LAST, "HOX100UEA", "", "", 2)
+    assert only(roster_of(row)).sailor == ""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("between", [",", ";"])
+def test_any_spreadsheet_may_have_written_it(end: str, mark: bytes, between: str) -> None:
+    text = end.join([HEADING, ROW, "", ",,,,,,", "  ", ROW.replace("601", "602")]).replace(",", between)
+    roster = parse_roster(mark + text.encode())
+    assert mistakes(roster) == []
+    assert [assignment.identifier for assignment in roster.assignments] == [601, 602]
+    assert {assignment.sailor for assignment in roster.assignments} == {"Ann Other"}
+
+
+@pytest.mark.parametrize("start", ["\n", "\r\n\r\n"])
+def test_blank_lines_before_the_heading_are_passed_over(start: str) -> None:
+    assert only(parse_roster(f"{start}{HEADING}\n{ROW}\n".encode())).identifier == 601
+
+
+def test_the_code_page_of_windows_is_read_and_said() -> None:
+    roster = parse_roster(f"{HEADING}\n{ROW.replace('Ann', 'Zoë')}\n".encode("cp1252"))
+    assert [assignment.sailor for assignment in roster.assignments] == ["Zoë Other"]
+    assert mistakes(roster) == [(2, "not UTF-8: the file is read as Windows-1252")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(end: str, mark: bytes) -> None:
+    rows = [ROW.replace("601", str(number)) for number in range(601, 612)]
+    rows[9] = rows[9].replace("Ann", "Zoë")
+    data = end.join([HEADING, *rows, ""]).encode("cp1252")
+    assert [line for line, _ in mistakes(parse_roster(mark + data))] == [11]
+
+
+def test_a_quoted_name_may_have_commas_and_line_breaks_but_a_message_has_none() -> None:
+    roster = roster_of(ROW.replace("Ann", '"Ann,\nthe ""fast"""'), ROW.replace("601", "602"))
+    assert roster.assignments[0].sailor == 'Ann, the "fast" Other'
+    assert [assignment.line for assignment in roster.assignments] == [3, 4]
+
+
+@pytest.mark.parametrize("character", ["\0", "\x1b", "\x07", "\u202e", "\u2028", "\t"])
+def test_no_control_character_comes_through(character: str) -> None:
+    assert only(roster_of(ROW.replace("Ann", f"A{character}nn"))).sailor == "A nn Other"
+
+
+def test_a_tally_is_one_line() -> None:
+    assert only(roster_of(ROW.replace(",100", ',"1\n\x1b00"'))).tally.isprintable()
+
+
+def test_an_entrant_without_a_device_is_none() -> None:
+    for number in ("0", "-1", "-999", "+0", "00"):
+        assert roster_of(ROW.replace("601", number)) == Roster()
+
+
+@pytest.mark.parametrize("number", ["601", " 601 ", "0601", "+601", "000601"])
+def test_a_device_is_a_number(number: str) -> None:
+    assert only(roster_of(ROW.replace("601", number))).identifier == 601
+
+
+@pytest.mark.parametrize(
+    "number", ["", "6O1", "601.0", "1e3", "motion-601", "1234567", "\uff16\uff10\uff11", "6 01", "--1"]
+)
+def test_what_is_no_number_costs_its_line_only(number: str) -> None:
+    roster = roster_of(ROW.replace("601", number), ROW.replace("601", "602"))
+    assert [assignment.identifier for assignment in roster.assignments] == [602]
+    assert mistakes(roster) == [(2, f"Motion ID {number!r} is no number of a device")]
+
+
+@pytest.mark.parametrize("column", ["Start Date", "End Date"])
+@pytest.mark.parametrize(
+    ("date", "why"),
+    [
+        ("15/10/2022", "no date of the form YYYY-MM-DD"),
+        ("2022-10-5", "no date of the form YYYY-MM-DD"),
+        ("20221015", "no date of the form YYYY-MM-DD"),
+        ("", "no date of the form YYYY-MM-DD"),
+        ("2022-10-15 00:00", "no date of the form YYYY-MM-DD"),
+        ("2022-W41-6", "no date of the form YYYY-MM-DD"),
+        ("2022-13-01", "no day of the calendar"),
+        ("2023-02-29", "no day of the calendar"),
+        ("0000-01-01", "no day of the calendar"),
+    ],
+)
+def test_what_is_no_day_costs_its_line_only(column: str, date: str, why: str) -> None:
+    day = "2022-10-15" if column == "Start Date" else "2022-10-21"
+    roster = roster_of(ROW.replace(day, date), ROW.replace("601", "602"))
+    assert [assignment.identifier for assignment in roster.assignments] == [602]
+    assert mistakes(roster) == [(2, f"{column} {date!r} is {why}")]
+
+
+def test_a_last_day_before_the_first_costs_its_line_only() -> None:
+    assert mistakes(roster_of(ROW.replace("2022-10-21", "2022-10-14"))) == [
+        (2, "End Date 2022-10-14 is before Start Date 2022-10-15")
+    ]
+
+
+@pytest.mark.parametrize(
+    "file_id",
+    ["", "..", "../../x", "a/b", "a\\b", "/etc", "a.b", "a b", "a_b", "a:b", "é", "a\0", "x" * 41, "<b>", "%2e"],
+)
+def test_a_file_id_is_no_path(file_id: str) -> None:
+    roster = roster_of(ROW.replace("HOX100UEA", file_id))
+    assert not roster.assignments
+    assert mistakes(roster) == [
+        (2, f"File ID {file_id!r} is no part of a file name: letters, digits and - only"),
+    ]
+
+
+def test_short_rows_are_mistakes_if_they_lack_what_counts() -> None:
+    roster = roster_of("601", "602,2022-10-15", "603,2022-10-15,2022-10-21", "604,2022-10-15,2022-10-21,A", "0")
+    assert [assignment.identifier for assignment in roster.assignments] == [604]
+    assert [line for line, _ in mistakes(roster)] == [2, 3, 4]
+
+
+def test_where_two_have_a_device_on_one_day_the_first_counts_and_it_is_said() -> None:
+    roster = roster_of(
+        ROW,
+        ROW.replace("2022-10-15", "2022-10-22").replace("2022-10-21", "2022-10-30"),
+        ROW.replace("2022-10-15", "2022-10-20").replace("HOX", "ABC"),
+        ROW.replace("601", "602"),
+    )
+    assert [assignment.file_id for assignment in roster.of(601)] == ["HOX100UEA", "HOX100UEA", "ABC100UEA"]
+    assert mistakes(roster) == [(4, "motion-601 is on line 2 too on 2022-10-20: line 2 counts")]
+    assert next(a for a in roster.of(601) if a.covers(LAST)).line == 2
+
+
+def test_what_is_known_of_a_device_and_of_the_event() -> None:
+    later = ROW.replace("2022-10-15", "2022-10-22").replace("2022-10-21", "2022-10-23").replace("Ann", "Bob")
+    roster = roster_of(ROW, later, ROW.replace("601", "602").replace("2022-10-15", "2022-10-14"))
+    assert roster.identifiers == {601, 602}
+    assert roster.days == (datetime.date(2022, 10, 14), datetime.date(2022, 10, 23))
+    assert roster.sailor(601) == "Ann Other / Bob Other"
+    assert roster.sailor(603) == ""
+    assert roster.of(603) == ()
+    assert Roster().days is None
+
+
+def test_a_quote_that_is_never_closed_does_not_hide_the_lines_behind_it_in_silence() -> None:
+    roster = roster_of(ROW.replace("Ann", '"Ann'), *(ROW.replace("601", str(number)) for number in range(602, 630)))
+    assert len(roster.identifiers) == 29 or mistakes(roster)
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("name", ['"Ann', '"Ann "the fast""'])
+def test_the_line_whose_quotes_do_not_match_is_the_one_that_is_said(name: str, blank: int) -> None:
+    rows = [ROW.replace("601", str(number)) for number in range(601, 631)]
+    rows[9] = rows[9].replace("Ann", name)
+    roster = parse_roster("\n".join(["\n" * blank + HEADING, *rows, ""]).encode())
+    (mistake,) = mistakes(roster)
+    assert mistake[0] == 11 + blank
+    assert mistake[1].startswith("quotes don't match (")
+
+
+def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence() -> None:
+    rows = [HEADING, *(ROW.replace("601", str(number)) for number in range(601, 630))]
+    text = "".join(f'"{row}"\n'.replace(",", '","') for row in rows).replace('"Ann"', '"Ann "the fast""', 1)
+    roster = parse_roster(text.encode())
+    assert roster.identifiers == set(range(601, 630))
+    assert len(mistakes(roster)) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "the file is empty"),
+        (b"\xef\xbb\xbf", "the file is empty"),
+        (b"\r\n\n", "the file is empty"),
+        (f"{ROW}\n".encode(), "line 1: no column 'Motion ID' nor 'Start Date' nor 'End Date' nor 'File ID'"),
+        (b"Motion ID,Start Date,End Date\n", "line 1: no column 'File ID'"),
+        (b"motion id,Start Date,End Date,File ID\n", "line 1: no column 'Motion ID'"),
+        (b"Motion ID,Start Date,End Date,File ID,Motion ID\n", "line 1: two columns 'Motion ID'"),
+        (f"{HEADING}\n".encode("utf-16"), "line 1: no column"),
+        (b"\0\0\0\0", "line 1: no column"),
+        (b"\n\nMotion ID\n", "line 3: no column"),
+        (b'\n"Motion ID', "line 2: no column"),
+        (b"PK\x03\x04\x14\0\x06\0", "line 1: no column"),
+        (f"{HEADING}\n{ROW}\n".encode() + b'601,"' + b"x" * 200_000, "line 3: field larger than field limit"),
+    ],
+)
+def test_a_file_that_is_no_roster_says_why(data: bytes, why: str) -> None:
+    with pytest.raises(RosterError) as caught:
+        parse_roster(data)
+    assert str(caught.value).startswith(why)
+
+
+CELLS = st.one_of(
+    st.sampled_from(["601", "0", "2022-10-15", "HOX", '"', "..", "\n", "\r", "\0", ";"]), st.text(max_size=4)
+)
+
+
+@given(st.binary(max_size=200))
+@example(b"\xef\xbb\xbf\0")
+@example(b'"')
+def test_any_bytes_are_a_roster_or_refused(data: bytes) -> None:
+    for start in ("", f"{HEADING}\n", f"{HEADING}\n{ROW}\n", f"{HEADING}\n".replace(",", ";")):
+        with suppress(RosterError):
+            assert isinstance(parse_roster(start.encode() + data), Roster)
+
+
+@given(st.lists(st.lists(CELLS, max_size=8), max_size=4))
+def test_any_row_gives_a_name_of_a_file_and_a_line_of_text(rows: list[list[str]]) -> None:
+    with suppress(RosterError):
+        roster = roster_of(*(",".join(row) for row in rows))
+        for assignment in roster.assignments:
+            assert assignment.file_id.replace("-", "").isalnum()
+            assert assignment.identifier > 0
+            assert assignment.sailor.isprintable()
+            assert assignment.tally.isprintable()
+        assert all(mistake.text.isprintable() for mistake in roster.mistakes)
+
+
+def test_the_roster_of_a_real_event(captures: Path) -> None:
+    roster = parse_roster((captures / "event-2022" / "config" / "motions.csv").read_bytes())
+    assert mistakes(roster) == []
+    assert len(roster.assignments) == 23
+    assert roster.days == (FIRST, LAST)
+    assert roster.assignments[-1] == Assignment(651, FIRST, LAST, "LTX126CSP", "Sailor 126", "126", 27)
+    assert roster.identifiers == {int(path.name[7:]) for path in (captures / "event-2022" / "motions").iterdir()}

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from sse_twisted.config.settings import Devices, Settings
+from tests.support.event import MORNING, VirtualEvent, log_of
+from tests.support.virtual import at_once
+
+DAY = 86_400_000  # ms
+
+
+def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.start()
+    event.advance(5)
+    event.device(602, log_of(602))
+    event.arrive(602)
+    event.until("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 5)
+    assert event.until("motion-602 is connected", 1)
+
+
+def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -> None:
+    event.collect()
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.until("Roster: no more motion-601 ABC601XYZ")
+    event.until("motion-601 ABC601XYZ_601_20221017_090000.oao is now NEW_601_20221017_090000.oao: Sailor 601")
+    event.advance(2)
+    assert event.is_collected(601)
+    assert list(event.tracks()) == ["gpslogs/20221017/NEW_601_20221017_090000.oao"]
+
+
+def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:
+    def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        result = at_once(function, *args, **kwargs)
+        if function.__name__ != "_look":
+            return result
+        return result.addCallback(lambda standing: deferLater(event.reactor, 3.0, lambda: standing))
+
+    event.start_in_thread = compare_slowly
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("downloaded")
+    event.advance(0.5)
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.until("can be disconnected")
+    assert event.said("Roster: now motion-601 NEW")
+    assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
+    event.advance(30)
+    assert len(event.said("can be disconnected")) == 1
+
+
+def test_an_edit_wakes_only_the_devices_that_it_concerns(event: VirtualEvent) -> None:
+    one, other = event.device(601, log_of(601)), event.device(602, log_of(602))
+    event.arrive(601, 602)
+    event.start()
+    event.until("motion-602 can be disconnected")
+    event.until("motion-601 can be disconnected")
+    one.requests.clear()
+    other.requests.clear()
+    event.people[0]["File ID"] = "NEW"
+    event.write_roster()
+    event.advance(5)
+    assert (b"GET", b"/logs.json") in one.requests
+    assert (b"GET", b"/logs.json") not in other.requests
+
+
+def test_a_broken_version_leaves_the_old_one_in_force_loudly(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.start()
+    event.advance(1)
+    for broken in (b"", b"Motion ID;Name\n601;x\n", b"\0\0\0"):
+        event.folder.roster.write_bytes(broken)
+        event.lines.clear()
+        event.until("ERROR The roster can't be read", 5)
+        assert event.said("the one before stays in force")
+    event.folder.roster.unlink()
+    event.lines.clear()
+    event.until("ERROR The roster can't be read (there is no", 5)
+    event.arrive(601)
+    assert event.until("motion-601 can be disconnected")
+
+
+def test_mistakes_are_said_with_their_line_and_the_other_lines_count(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.person(602, first="2022-02-30")
+    event.arrive(601)
+    event.start()
+    event.until("WARN Roster line 3: Start Date '2022-02-30' is no day of the calendar")
+    assert event.until("motion-601 can be disconnected")
+
+
+def test_a_file_that_is_merely_touched_changes_nothing(event: VirtualEvent) -> None:
+    event.device(601)
+    event.start()
+    event.advance(1)
+    event.lines.clear()
+    os.utime(event.folder.roster, (1, 1))
+    event.advance(5)
+    assert event.lines == []
+
+
+def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent) -> None:
+    event.start()
+    event.until("ERROR The roster can't be read (there is no", 1)
+    assert event.said("nobody is expected")
+    event.advance(10)
+    assert len(event.said("The roster can't be read")) == 1
+
+
+def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent) -> None:
+    """What it does not hold yet would count as nobody's, or as none of the event's."""
+    event.device(601, log_of(601), log_of(601, MORNING + 3 * DAY))
+    event.person(601, "2022-10-19", "2022-10-21", file_id="THEN")
+    event.people[0] |= {"End Date": "2022-10-18"}
+    event.write_roster()
+    whole = event.folder.roster.read_bytes()
+    event.start()
+    event.advance(3)
+    for length in range(len(whole) // 2, len(whole), 7):  # saved slowly, with a look at each step
+        event.folder.roster.write_bytes(whole[:length])
+        event.advance(2)
+    event.arrive(601)
+    event.folder.roster.write_bytes(whole)
+    event.advance(30)
+    assert not event.said("Roster: no more")
+    assert sorted(event.tracks()) == [
+        "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao",
+        "gpslogs/20221020/THEN_601_20221020_090000.oao",
+    ]
+
+
+def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), person=False)
+    event.settings = Settings(devices=Devices(listed=("motion-601", "10.0.9.9")))
+    event.arrive(601)
+    event.start()
+    event.until("INFO There is no roster: tracks of the 2 devices of the configuration go to gpslogs/unassigned")
+    event.until("motion-601 can be disconnected")
+    event.advance(10)
+    assert not event.said("roster can't be read")
+    assert len(event.said("There is no roster")) == 1
+    event.person(601)
+    assert event.until("Roster: 1 assignment of 1 device")
+
+
+def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualEvent) -> None:
+    event.folder.roster.parent.mkdir(parents=True)
+    event.folder.roster.write_bytes(b"nonsense")
+    event.settings = Settings(devices=Devices(listed=("motion-601",)))
+    event.start()
+    event.until("ERROR The roster can't be read (line 1: no column")
+    assert event.said("nobody but the 1 device of the configuration is expected")

@@ -1,0 +1,382 @@
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from attrs import define
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock, LoopingCall
+from twisted.logger import ILogObserver, Logger, formatEvent
+from twisted.names import dns
+
+from sse_twisted.config.settings import Names
+from sse_twisted.dns.service import NameService
+from sse_twisted.simulator.dns import DnsMode, NameServer
+from tests.dns.wire import ROUTER, Wire, reply
+from tests.simulator.wire import on_the_reactor
+
+NOBODY = Names(resolver_file="", hosts_file="")
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor as installed
+
+    return installed
+
+
+def logging_to(lines: list[str]) -> Logger:
+    return Logger(observer=cast(ILogObserver, lambda event: lines.append(formatEvent(event))))
+
+
+def trouble_of(service: NameService) -> str:
+    return service.trouble
+
+
+class TestSilence:
+    """A service whose questions nobody answers unless the test does; its rounds are 2 s apart."""
+
+    @pytest.fixture
+    def lines(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def service(self, lines: list[str]) -> NameService:
+        service = NameService(Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+        service.client.transport = cast(Any, Wire())
+        service._socket = object()
+        service.refresh()
+        return service
+
+    def rounds(self, service: NameService, count: int) -> list[bytes]:
+        """Ask for a device in each round; gives the questions."""
+        wire = cast(Any, service.client.transport)
+        for _ in range(count):
+            service.refresh()
+            service.lookup("motion-601")
+            cast(Any, service)._reactor.advance(2.0)
+        return [question for question, _ in wire.sent]
+
+    def answer(self, service: NameService, question: bytes) -> None:
+        service.client.datagramReceived(reply(question, code=dns.ENAME), ROUTER)
+
+    def test_it_is_a_trouble_after_a_while(self, service: NameService) -> None:
+        self.rounds(service, 4)
+        assert not trouble_of(service)
+        self.rounds(service, 2)
+        assert trouble_of(service) == "no name server has answered for 12 s"
+
+    def test_it_is_said_once_and_so_is_its_end(self, service: NameService, lines: list[str]) -> None:
+        del lines[:]
+        self.rounds(service, 9)
+        assert lines == ["No name server answers: is this computer on the event's network?"]
+        service.lookup("motion-601")
+        self.answer(service, cast(Any, service.client.transport).sent[-1][0])
+        service.refresh()
+        service.refresh()
+        assert lines[1:] == ["Name servers answer again"]
+
+    def test_an_answer_ends_it_even_if_it_says_that_nobody_is_there(self, service: NameService) -> None:
+        self.rounds(service, 6)
+        service.lookup("motion-601")
+        self.answer(service, cast(Any, service.client.transport).sent[-1][0])
+        assert not trouble_of(service)
+
+    def test_a_server_that_does_not_answer_for_the_absent_is_asked_for_what_it_knows(
+        self, service: NameService
+    ) -> None:
+        wire = cast(Any, service.client.transport)
+        for _ in range(10):
+            service.refresh()
+            for question, _ in wire.sent:
+                if b"localhost" in question:
+                    self.answer(service, question)
+            self.rounds(service, 1)
+        assert not trouble_of(service)
+
+    def test_who_is_asked_nothing_need_not_answer(self, service: NameService) -> None:
+        cast(Any, service)._reactor.advance(100.0)
+        assert not trouble_of(service)
+
+    def test_without_a_server_nobody_can_be_asked(self) -> None:
+        service = NameService(Clock(), logging_to([]), lambda: Names(hosts_file="", resolver_file=""))
+        service._socket = object()
+        service.refresh()
+        assert not trouble_of(service)
+        service.lookup("motion-601")
+        assert trouble_of(service) == "no name server is known"
+
+
+@define
+class Scene:
+    """A service that asks servers on loopback."""
+
+    service: NameService
+    settings: Names
+    lines: list[str]
+
+    async def look_up(self, *names: str) -> list[str | None]:
+        self.service.refresh()
+        found = await DeferredList([self.service.lookup(name) for name in names], fireOnOneErrback=True)
+        return [address for _, address in found]
+
+
+@asynccontextmanager
+async def looking_up(reactor: Any, **settings: Any) -> AsyncIterator[Scene]:
+    lines: list[str] = []
+
+    def in_force() -> Names:
+        return scene.settings
+
+    names = Names(**{"resolver_file": "", "hosts_file": "", "search": ()} | settings)
+    scene = Scene(NameService(reactor, logging_to(lines), in_force), names, lines)
+    scene.service.startService()
+    try:
+        yield scene
+    finally:
+        await cast(Deferred[None], scene.service.stopService())
+
+
+@asynccontextmanager
+async def router(reactor: Any, **options: Any) -> AsyncIterator[NameServer]:
+    server = NameServer(reactor, **options)
+    server.names |= {"motion-601": "127.1.0.1", "motion-602": "127.1.0.2"}
+    server.startService()
+    try:
+        yield server
+    finally:
+        await server.stopService()
+
+
+def place(server: NameServer) -> str:
+    return f"127.0.0.1:{server.port}"
+
+
+@on_the_reactor
+async def test_names_are_looked_up_all_at_once(reactor: Any) -> None:
+    async with router(reactor) as server, looking_up(reactor, servers=(place(server),)) as scene:
+        names = [f"motion-{number}" for number in range(600, 700)]
+        assert await scene.look_up(*names) == [None, "127.1.0.1", "127.1.0.2"] + [None] * 97
+        assert set(server.queries.values()) == {1}
+
+
+@on_the_reactor
+async def test_a_name_is_known_below_a_search_domain(reactor: Any) -> None:
+    async with router(reactor, domain="lan") as server:
+        async with looking_up(reactor, servers=(place(server),), search=("home", "lan")) as scene:
+            assert await scene.look_up("motion-601", "motion-603", "motion-601.lan") == ["127.1.0.1", None, "127.1.0.1"]
+        async with looking_up(reactor, servers=(place(server),), search=()) as scene:
+            assert await scene.look_up("motion-601") == [None]
+
+
+@on_the_reactor
+async def test_any_of_several_servers_may_know_it(reactor: Any) -> None:
+    silent, knowing = router(reactor, mode=DnsMode.SILENCE), router(reactor)
+    async with silent as one, knowing as other, looking_up(reactor, servers=(place(one), place(other))) as scene:
+        del one.names["motion-601"], other.names["motion-602"]
+        assert await scene.look_up("motion-601", "motion-602") == ["127.1.0.1", "127.1.0.2"]
+
+
+@on_the_reactor
+async def test_silence_means_absent_after_the_time_out(reactor: Any) -> None:
+    knowing = router(reactor, mode=DnsMode.SILENCE)
+    async with knowing as server, looking_up(reactor, servers=(place(server),), timeout=0.5) as scene:
+        assert await scene.look_up("motion-603", "motion-601") == [None, "127.1.0.1"]
+
+
+@on_the_reactor
+async def test_a_catch_all_address_means_absent(reactor: Any) -> None:
+    sky = router(reactor, mode=DnsMode.CATCH_ALL)
+    async with sky as server, looking_up(reactor, servers=(place(server),)) as scene:
+        assert await scene.look_up("motion-601", "motion-603") == ["127.1.0.1", None]
+        scene.settings = Names(servers=scene.settings.servers, catch_all=(), resolver_file="", hosts_file="")
+        assert await scene.look_up("motion-603") == ["10.10.10.10"]
+
+
+@on_the_reactor
+async def test_a_server_that_is_not_there_costs_the_time_out_only(reactor: Any) -> None:
+    free = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
+    port = free.getHost().port
+    await free.stopListening()
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port}",), timeout=0.05) as scene:
+        assert await scene.look_up("motion-601", "motion-602") == [None, None]
+
+
+@on_the_reactor
+async def test_without_a_network_nobody_is_found(reactor: Any) -> None:
+    async with looking_up(reactor) as scene:
+        assert await scene.look_up("motion-601") == [None]
+    assert await scene.look_up("motion-601") == [None]
+
+
+@on_the_reactor
+async def test_an_address_is_its_own_name(reactor: Any) -> None:
+    async with looking_up(reactor) as scene:
+        assert await scene.look_up("127.0.0.1", "10.0.0.256") == ["127.0.0.1", None]
+
+
+@on_the_reactor
+async def test_the_hosts_file_wins(reactor: Any, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.9 MOTION-601\n10.0.0.8 motion-602.lan\n")
+    settings = {"search": ("lan",), "hosts_file": str(hosts)}
+    async with router(reactor) as server, looking_up(reactor, servers=(place(server),), **settings) as scene:
+        assert await scene.look_up("motion-601", "Motion-602", "motion-603") == ["10.0.0.9", "10.0.0.8", None]
+        assert set(server.queries) == {"motion-603", "motion-603.lan"}
+
+
+@on_the_reactor
+async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path: Path) -> None:
+    resolver, hosts = tmp_path / "resolv.conf", tmp_path / "hosts"
+    files = {"resolver_file": str(resolver), "hosts_file": str(hosts), "search": None, "timeout": 0.05}
+    async with looking_up(reactor, **files) as scene:
+        assert await scene.look_up("motion-601") == [None]
+        hosts.write_text("10.0.0.1 motion-601\n")
+        assert await scene.look_up("motion-601") == ["10.0.0.1"]
+        other = tmp_path / "other"
+        other.write_text("10.0.0.2 motion-601\n")
+        os.utime(other, ns=(hosts.stat().st_atime_ns, hosts.stat().st_mtime_ns))
+        other.rename(hosts)
+        assert await scene.look_up("motion-601") == ["10.0.0.2"]
+        scene.lines.clear()
+        resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
+        scene.service.refresh()
+        scene.service.refresh()
+        resolver.unlink()
+        hosts.unlink()
+        assert await scene.look_up("motion-601") == [None]
+    assert scene.lines == [
+        "Names are looked up at 127.0.0.3:53, search domains: lan",
+        "Names are looked up at no name server, search domains: none",
+        "There is no name server: motion-601 can't be found, nor any other name",
+    ]
+
+
+@on_the_reactor
+async def test_that_there_is_no_server_is_said_once_and_only_if_one_is_missed(reactor: Any, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("10.0.0.9 motion-601\n")
+    async with looking_up(reactor, hosts_file=str(hosts)) as scene:
+        await scene.look_up("motion-601", "127.0.0.1")
+        assert scene.lines == []
+        await scene.look_up("motion-602", "motion-603")
+        await scene.look_up("motion-602")
+        assert scene.lines == ["There is no name server: motion-602 can't be found, nor any other name"]
+
+
+def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
+    resolver = tmp_path / "resolv.conf"
+    resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
+    said: list[str] = []
+    settings = [Names(servers=("10.0.0.1:5353",), resolver_file=str(resolver), hosts_file="")]
+    service = NameService(Clock(), logging_to(said), lambda: settings[0])
+    service.refresh()
+    settings[0] = Names(search=("home",), resolver_file=str(resolver), hosts_file="")
+    service.refresh()
+    assert said == [
+        "Names are looked up at 10.0.0.1:5353, search domains: lan",
+        "Names are looked up at 127.0.0.3:53, search domains: home",
+    ]
+
+
+def test_a_service_that_never_started_can_be_stopped() -> None:
+    service = NameService(Clock(), logging_to([]), lambda: NOBODY)
+    assert service.stopService() is None
+
+
+class Rude(DatagramProtocol):
+    """A server that answers with what a test makes of the question."""
+
+    def __init__(self, answer: Callable[[bytes], list[bytes]]) -> None:
+        self.answer = answer
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        for answer in self.answer(datagram):
+            cast(Any, self.transport).write(answer, addr)
+
+
+@on_the_reactor
+async def test_rubbish_before_the_answer_does_not_hide_it(reactor: Any) -> None:
+    def answer(question: bytes) -> list[bytes]:
+        other = reply(question, "6.6.6.6", asked="motion-666")
+        return [b"", b"\0", os.urandom(4000), question[:2], other, reply(question, "127.1.0.1")]
+
+    port = reactor.listenUDP(0, Rude(answer), interface="127.0.0.1")
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        assert await scene.look_up("motion-601") == ["127.1.0.1"]
+    await port.stopListening()
+
+
+@on_the_reactor
+async def test_answers_that_come_at_once_are_no_one_turn_of_the_reactor(reactor: Any) -> None:
+    class Late(DatagramProtocol):
+        """Answers when a hundred have asked."""
+
+        def __init__(self) -> None:
+            self.asked: list[tuple[bytes, Any]] = []
+
+        def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            self.asked.append((datagram, addr))
+            if len(self.asked) == 100:
+                for question, asker in self.asked:
+                    cast(Any, self.transport).write(reply(question, "127.1.0.1"), asker)
+
+    turn = 0
+
+    def begin_turn() -> None:
+        nonlocal turn
+        turn += 1
+
+    port = reactor.listenUDP(0, Late(), interface="127.0.0.1")
+    turns = LoopingCall(begin_turn)
+    taken: Counter[int] = Counter()  # answers, by turn
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        scene.service.refresh()
+        turns.start(0)
+        looking = [scene.service.lookup(f"motion-{number}") for number in range(100)]
+        for found in looking:
+            found.addCallback(lambda address: taken.update([turn] if address else []))
+        await DeferredList(looking)
+        turns.stop()
+    await port.stopListening()
+    assert taken.total() == 100
+    assert max(taken.values()) < 50
+
+
+@on_the_reactor
+async def test_a_stranger_who_knows_the_number_is_not_believed(reactor: Any) -> None:
+    stranger = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
+
+    class Overheard(DatagramProtocol):
+        def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            stranger.write(reply(datagram, "6.6.6.6"), addr)
+            reactor.callLater(0.02, cast(Any, self.transport).write, reply(datagram, "127.1.0.1"), addr)
+
+    port = reactor.listenUDP(0, Overheard(), interface="127.0.0.1")
+    async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
+        assert await scene.look_up("motion-601") == ["127.1.0.1"]
+    await port.stopListening()
+    await stranger.stopListening()
+
+
+def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
+    monkeypatch.setattr("sse_twisted.dns.resolv_conf.BEHIND_THE_STUB", str(behind))
+    said: list[str] = []
+    service = NameService(Clock(), logging_to(said), lambda: Names(resolver_file=str(stub), hosts_file=""))
+    service.refresh()
+    behind.write_text("nameserver 192.168.0.1\n")
+    service.refresh()
+    assert said == [
+        "Names are looked up at 127.0.0.53:53, search domains: lan",
+        "Names are looked up at 192.168.0.1:53, search domains: lan",
+    ]

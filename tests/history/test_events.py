@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from twisted.logger import Logger, LogLevel
+
+from sse_twisted.config.live import InForce
+from sse_twisted.config.settings import Expected, Settings
+from sse_twisted.history.events import Happening, History
+from tests.support.event import VirtualEvent, log_of
+
+
+def test_what_is_said_of_a_device_is_kept_without_its_name_in_front() -> None:
+    history = History()
+    log = Logger(namespace="test", observer=history.note)  # type: ignore[arg-type]  # a function is an observer
+    log.emit(LogLevel.warn, "{device} battery level is {percent}%", device="motion-601", percent=41)
+    log.info("{target} is not at 10.0.0.1", target="motion-602")
+    log.info("Collecting into a folder")
+    log.info("{target} is not there", target="device at 10.0.0.9")
+    (happening,) = history.of(601)
+    assert (happening.level, happening.text) == ("warning", "battery level is 41%")
+    assert happening.time > 1_600_000_000
+    assert [happening.text for happening in history.of(602)] == ["is not at 10.0.0.1"]
+    assert history.of(603) == ()
+
+
+def note(history: History, *times: float, device: str = "motion-601") -> None:
+    for time in times:
+        history.note({"log_level": LogLevel.info, "log_time": time, "log_format": "{device} is here", "device": device})
+
+
+def times(history: History, identifier: int = 601, since: float = 0.0) -> list[float]:
+    return [happening.time for happening in history.of(identifier, since=since)]
+
+
+def test_only_the_last_ones_are_kept_and_can_be_asked_for_by_time() -> None:
+    history = History(kept=3)
+    note(history, 0, 1, 2, 3, 4)
+    assert times(history) == [2, 3, 4]
+    assert times(history, since=4) == [4]
+
+
+def test_what_was_before_comes_before_and_pushes_nothing_out() -> None:
+    history, earlier = History(kept=3), History(kept=3)
+    note(history, 9)
+    for time in (7.0, 6.0, 5.0):
+        assert earlier.has_room_for(601)
+        earlier.precede(601, Happening(time, "info", "was here"))
+    assert not earlier.has_room_for(601)
+    history.recall(earlier)
+    assert times(history) == [6, 7, 9]
+    note(history, 10)
+    assert times(history) == [7, 9, 10]
+
+
+def test_of_all_devices_together_the_oldest_events_go_first() -> None:
+    history = History(kept=3, most=6)
+    note(history, 0, 1, device="motion-601")
+    note(history, 2, 3, 4, 5, device="motion-602")
+    assert (times(history, 601), times(history, 602)) == ([0, 1], [3, 4, 5])
+    note(history, 6, device="motion-603")
+    assert (times(history, 601), times(history, 602)) == ([1], [3, 4, 5])
+    note(history, 7, 8, 9, device="motion-603")
+    assert (times(history, 601), times(history, 602), times(history, 603)) == ([], [4, 5], [7, 8, 9])
+
+
+def test_what_was_before_goes_first_of_all() -> None:
+    history, earlier = History(most=4), History(most=4)
+    note(history, 8, 9)
+    for number, time in ((602, 7.0), (601, 6.0), (602, 5.0), (603, 4.0)):
+        earlier.precede(number, Happening(time, "info", "was here"))
+    assert earlier.is_full
+    history.recall(earlier)
+    assert (times(history, 601), times(history, 602)) == ([6, 8, 9], [7])
+
+
+def test_the_error_of_a_failure_is_kept() -> None:
+    history = History()
+    log = Logger(namespace="test", observer=history.note)  # type: ignore[arg-type]  # a function is an observer
+    try:
+        raise ValueError("no way")
+    except ValueError:
+        log.failure("{device} could not be probed", device="motion-601")
+    assert history.of(601)[0].text == "could not be probed: no way"
+    assert history.of(601)[0].level == "critical"
+
+
+def test_a_collector_remembers_debug_lines_that_its_log_leaves_out(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    collector = event.start()
+    event.until("can be disconnected")
+    texts = [happening.text for happening in collector.history.of(601)]
+    assert texts[0].startswith("detected at")
+    assert texts[-1] == "can be disconnected"
+
+
+@pytest.mark.parametrize(
+    ("minutes", "seconds", "day"),
+    [(60, 1_666_047_599, "2022-10-17"), (60, 1_666_047_600, "2022-10-18"), (-600, 1_666_047_600, "2022-10-17")],
+)
+def test_the_day_is_that_of_the_devices_whatever_the_laptop_says(
+    minutes: int, seconds: int, day: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    in_force = InForce(Settings(expected=Expected(timezone=minutes)))
+    assert str(in_force.today(seconds)) == day
+    began = in_force.day_began_at(seconds)
+    assert str(in_force.today(began)) == day
+    assert str(in_force.today(began - 1)) != day

@@ -1,0 +1,212 @@
+"""When the memory is written, and what happens if it can't be. What a start makes of it: `test_recollection`."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.fleet import Stage
+from sse_twisted.simulator.faults import parse_fault
+from tests.support.event import MORNING, VirtualEvent, log_of
+from tests.support.virtual import LateThreads
+
+
+def collect(event: VirtualEvent) -> None:
+    """One device, which stays, and what is known of it is on the disk."""
+    event.collect()
+    event.advance(5)
+
+
+@pytest.fixture
+def writings(event: VirtualEvent) -> Iterator[list[float]]:
+    """When the memory was written, in s of the clock."""
+    times: list[float] = []
+    keep = EventFolder.keep_memory
+
+    def note_and_keep(folder: EventFolder, data: bytes) -> None:
+        times.append(event.reactor.seconds())
+        keep(folder, data)
+
+    with patch.object(EventFolder, "keep_memory", note_and_keep):
+        yield times
+
+
+def remembered(event: VirtualEvent, identifier: int = 601) -> Any:
+    return json.loads(event.folder.memory.read_bytes())["devices"].get(str(identifier))
+
+
+class TestWriting:
+    def test_a_change_is_noted_down_at_once_and_those_of_a_second_together(
+        self, event: VirtualEvent, writings: list[float]
+    ) -> None:
+        for identifier in range(601, 621):
+            event.device(identifier, log_of(identifier))
+        event.start()
+        event.advance(10)
+        assert len(writings) == 1
+        before = event.reactor.seconds()
+        event.arrive(*range(601, 621))
+        first = event.until("is connected").split()[1].removeprefix("motion-")
+        assert remembered(event, int(first))["stage"] == "connected"
+        event.until("motion-620 can be disconnected")
+        event.advance(5)
+        seconds = writings[-1] - before
+        assert len(writings) - 1 <= seconds + 1
+        assert min(later - earlier for earlier, later in itertools.pairwise(writings)) >= 1.0
+        assert {remembered(event, identifier)["stage"] for identifier in range(601, 621)} == {"collected"}
+
+    def test_progress_alone_is_not_worth_a_writing(self, event: VirtualEvent, writings: list[float]) -> None:
+        event.device(601, log_of(601, fixes=20_000)).bytes_per_second = 50_000
+        event.arrive(601)
+        event.start()
+        event.until("queued")
+        event.advance(3)
+        count = len(writings)
+        received = event.known(601).received
+        event.advance(10)
+        assert event.known(601).received > received
+        assert len(writings) == count
+
+    def test_an_idle_collector_writes_nothing(self, event: VirtualEvent, writings: list[float]) -> None:
+        event.collect()
+        event.advance(5)
+        count = len(writings)
+        event.advance(600)
+        assert len(writings) == count
+
+    def test_nothing_is_written_before_what_was_is_read(self, event: VirtualEvent, writings: list[float]) -> None:
+        event.device(601, log_of(601)).add_fault(parse_fault("404")[0], path="/logs/")
+        event.arrive(601)
+        event.start()
+        event.until("must stay connected")
+        event.leave(601)
+        event.until("left too early")
+        event.stop()
+        before = event.folder.memory.read_bytes()
+        del writings[:]
+        event.start_in_thread = LateThreads(event.reactor, [10.0]).start
+        event.start()
+        event.advance(5)
+        event.start_in_thread = LateThreads(event.reactor, [0.0]).start
+        event.stop()
+        assert writings == []
+        assert event.folder.memory.read_bytes() == before
+
+    def test_the_last_one_is_after_the_last_visit_and_says_that_it_is(self, event: VirtualEvent) -> None:
+        event.device(601, log_of(601))
+        event.start()
+        event.advance(2)
+        assert json.loads(event.folder.memory.read_bytes())["ended"] is False
+        event.arrive(601)
+        event.until("motion-601 can be disconnected")
+        event.stop()
+        memory = json.loads(event.folder.memory.read_bytes())
+        assert memory["ended"] is True
+        assert memory["devices"]["601"]["stage"] == "collected"
+        assert not event.reactor.getDelayedCalls()
+
+    def test_who_is_back_is_noted_down_before_it_is_asked_for_anything(self, event: VirtualEvent) -> None:
+        device = event.collect()
+        event.leave(601)
+        event.until("has been disconnected")
+        event.advance(2)
+        stages: list[tuple[str, str]] = []
+        store = EventFolder.store_answer
+
+        def look_and_store(folder: EventFolder, identifier: int, name: str, tree: Any) -> None:
+            stages.append((name, remembered(event)["stage"]))
+            store(folder, identifier, name, tree)
+
+        with patch.object(EventFolder, "store_answer", look_and_store):
+            device.logs.append(log_of(601, MORNING + 3_600_000))
+            event.arrive(601)
+            event.until("motion-601 ABC601XYZ_601_20221017_100000.oao queued")
+        assert stages[0] == ("info.json", "connected")
+        assert all(stage not in ("gone", "collected") for _, stage in stages)
+
+
+class TestADiskThatRefuses:
+    def test_is_said_once_and_collecting_goes_on_and_so_does_the_memory(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep = EventFolder.keep_memory
+        refusing = True
+
+        def refuse(folder: EventFolder, data: bytes) -> None:
+            if refusing:
+                raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
+            keep(folder, data)
+
+        monkeypatch.setattr(EventFolder, "keep_memory", refuse)
+        collect(event)
+        (line,) = event.said("What is known of the day can't be kept")
+        assert line.startswith("ERROR")
+        assert not event.said("Downloads pause")
+        refusing = False
+        event.leave(601)
+        event.until("has been disconnected")
+        event.advance(2)
+        assert remembered(event)["stage"] == "gone"
+
+    def test_when_it_was_full_what_was_not_noted_is_noted(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collect(event)
+        full = True
+
+        def refuse_if_full(function: Any) -> Any:
+            def wrapped(*arguments: Any) -> Any:
+                if full:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                return function(*arguments)
+
+            return wrapped
+
+        monkeypatch.setattr(EventFolder, "keep_memory", refuse_if_full(EventFolder.keep_memory))
+        monkeypatch.setattr(EventFolder, "check_writable", refuse_if_full(EventFolder.check_writable))
+        event.leave(601)
+        event.until("Downloads pause")
+        event.advance(10)
+        assert remembered(event)["stage"] == "collected"
+        full = False
+        event.until("Downloads go on")
+        event.advance(1)
+        assert event.known(601).stage is Stage.GONE
+        assert remembered(event)["stage"] == "gone"
+
+    def test_when_only_the_memory_could_not_be_written_it_is_tried_again_without_a_change(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collect(event)
+
+        def refuse(folder: EventFolder, data: bytes) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "keep_memory", refuse)
+            event.leave(601)
+            event.until("has been disconnected")
+            event.advance(20)
+            assert len(event.said("What is known of the day can't be kept")) == 1
+        assert remembered(event)["stage"] == "collected"
+        event.advance(6)
+        assert remembered(event)["stage"] == "gone"
+
+    def test_one_that_the_next_start_would_not_read_is_not_written_over_the_one_before(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collect(event)
+        size = event.folder.memory.stat().st_size
+        monkeypatch.setattr("sse_twisted.history.store.LARGEST", size + 100)
+        assert event.collector is not None
+        event.collector.fleet.update(601, findings=("odd",) * 100)
+        event.advance(2)
+        assert event.said("What is known of the day can't be kept: it would have ")
+        assert event.folder.memory.stat().st_size == size

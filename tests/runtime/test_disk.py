@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
+
+from sse_twisted.runtime.disk import CHECK_INTERVAL, Disk, DiskThreads, DiskTrouble
+from tests.simulator.wire import on_the_reactor
+
+FULL = OSError(errno.ENOSPC, "No space left on device", "/event/gpslogs/a.oao")
+
+
+@define
+class Threads:
+    """Threads that do what they are given when a test says so."""
+
+    jobs: list[tuple[Callable[[], Any], Deferred[Any]]] = field(factory=list)
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        self.jobs.append((lambda: function(*args, **kwargs), done))
+        return done
+
+    def work(self) -> None:
+        jobs, self.jobs = self.jobs, []
+        for job, done in jobs:
+            maybeDeferred(job).addBoth(done.callback)
+
+
+@define
+class Scene:
+    """A disk, its clock, and what it says."""
+
+    clock: Clock = field(factory=Clock)
+    threads: Threads = field(factory=Threads)
+    lines: list[str] = field(factory=list)
+    works_again: list[None] = field(factory=list)
+    writable: Exception | None = None
+    disk: Disk = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        log = Logger(namespace="test", observer=cast(ILogObserver, self._note))
+        self.disk = Disk(self.threads.start, self.clock, log, self._check)
+        self.disk.when_it_works_again(lambda: self.works_again.append(None))
+        self.disk.startService()
+
+    def look(self) -> None:
+        self.clock.advance(CHECK_INTERVAL)
+        self.threads.work()
+
+    def write(self, failure: Exception) -> list[Any]:
+        results: list[Any] = []
+        Deferred.fromCoroutine(self.disk.write(fail, failure)).addBoth(results.append)
+        self.threads.work()
+        return results
+
+    def _check(self) -> None:
+        if self.writable is not None:
+            raise self.writable
+
+    def _note(self, event: LogEvent) -> None:
+        self.lines.append(f"{event['log_level'].name} {formatEvent(event)}")
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def fail(failure: Exception) -> None:
+    raise failure
+
+
+def started(scene: Scene, function: Callable[..., Any], *args: Any) -> tuple[Deferred[Any], list[Any]]:
+    results: list[Any] = []
+    running = Deferred.fromCoroutine(scene.disk.run(function, *args))
+    running.addBoth(results.append)
+    return running, results
+
+
+def test_a_function_runs_in_a_thread_and_its_result_comes_back(scene: Scene) -> None:
+    _, results = started(scene, divmod, 7, 2)
+    assert results == []
+    scene.threads.work()
+    assert results == [(3, 1)]
+
+
+def test_what_a_function_raises_comes_back(scene: Scene) -> None:
+    _, results = started(scene, fail, ValueError("x"))
+    scene.threads.work()
+    assert results[0].type is ValueError
+
+
+@pytest.mark.parametrize("job", [lambda: 5, lambda: fail(FULL)])
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_who_cancels_waits_for_the_thread_all_the_same(scene: Scene, job: Callable[[], Any], times: int) -> None:
+    """Nobody else may open the file while a thread still writes to it; leaving and stopping may both cancel."""
+    running, results = started(scene, job)
+    for _ in range(times):
+        running.cancel()
+        assert results == []
+    scene.threads.work()
+    assert results[0].type is CancelledError
+
+
+def test_a_cancelled_write_is_no_trouble(scene: Scene) -> None:
+    running = Deferred.fromCoroutine(scene.disk.write(fail, FULL))
+    results: list[Any] = []
+    running.addBoth(results.append)
+    running.cancel()
+    scene.threads.work()
+    assert results[0].type is CancelledError
+
+
+def test_a_disk_that_can_not_be_written_to_is_trouble_and_not_the_fault_of_a_device(scene: Scene) -> None:
+    (failure,) = scene.write(FULL)
+    assert failure.type is DiskTrouble
+    assert str(failure.value) == scene.disk.trouble == "No space left on device (/event/gpslogs/a.oao)"
+    assert scene.lines == ["critical Downloads pause: No space left on device (/event/gpslogs/a.oao)"]
+    scene.disk.stopService()
+
+
+def test_a_path_that_is_no_utf_8_does_not_keep_the_trouble_from_the_board(scene: Scene) -> None:
+    scene.write(OSError(errno.ENOSPC, "No space left on device", os.fsdecode(b"/\xc9v\xe9nement/a.oao")))
+    assert scene.disk.trouble.encode() == rb"No space left on device (/\xdcc9v\xdce9nement/a.oao)"
+    scene.disk.stopService()
+
+
+def test_what_is_no_matter_of_the_disk_is_no_trouble(scene: Scene) -> None:
+    (failure,) = scene.write(ValueError("x"))
+    assert failure.type is ValueError
+    assert scene.disk.trouble == ""
+    assert scene.lines == []
+
+
+def test_trouble_is_said_once_and_its_end_once(scene: Scene) -> None:
+    scene.writable = FULL
+    for _ in range(3):
+        scene.write(FULL)
+    scene.disk.pause("only 5 MB free")
+    for _ in range(3):
+        scene.look()
+    assert len(scene.lines) == 1
+    assert len(scene.clock.getDelayedCalls()) == 1
+    assert scene.works_again == []
+    scene.writable = None
+    scene.look()
+    assert scene.disk.trouble == ""
+    assert scene.lines[1:] == ["warn Downloads go on: the disk can be written to again"]
+    assert scene.works_again == [None]
+    assert scene.clock.getDelayedCalls() == []
+
+
+def test_trouble_that_comes_again_is_said_again(scene: Scene) -> None:
+    for _ in range(2):
+        scene.write(FULL)
+        scene.look()
+    assert [line.split()[0] for line in scene.lines] == ["critical", "warn"] * 2
+    assert len(scene.works_again) == 2
+
+
+def test_while_it_is_looked_at_it_is_still_trouble(scene: Scene) -> None:
+    scene.disk.pause("full")
+    scene.clock.advance(CHECK_INTERVAL)
+    scene.disk.pause("full")
+    assert scene.disk.trouble
+    assert scene.clock.getDelayedCalls() == []
+    scene.threads.work()
+    assert scene.disk.trouble == ""
+
+
+@pytest.mark.parametrize("silent", [OSError(), OSError(0, ""), OSError("")])
+def test_an_error_without_words_is_trouble_too(scene: Scene, silent: OSError) -> None:
+    scene.writable = silent
+    for _ in range(2):
+        scene.write(silent)
+    assert scene.disk.trouble
+    scene.look()
+    assert scene.disk.trouble
+    assert len(scene.lines) == 1
+    assert len(scene.clock.getDelayedCalls()) == 1
+    scene.disk.stopService()
+
+
+def test_one_who_looks_on_and_fails_does_not_hide_the_end_from_others(scene: Scene) -> None:
+    told: list[None] = []
+    scene.disk.when_it_works_again(lambda: fail(RuntimeError("x")))
+    scene.disk.when_it_works_again(lambda: told.append(None))
+    scene.disk.pause("full")
+    scene.look()
+    assert scene.disk.trouble == ""
+    assert told == [None]
+
+
+def test_a_look_that_goes_wrong_in_another_way_is_followed_by_others(scene: Scene) -> None:
+    """Or downloads would pause until the next start."""
+    scene.writable = ValueError("x")
+    scene.disk.pause("full")
+    scene.look()
+    scene.writable = None
+    scene.look()
+    assert scene.disk.trouble == ""
+
+
+def test_stopping_leaves_no_timer(scene: Scene) -> None:
+    scene.disk.pause("full")
+    scene.disk.stopService()
+    assert scene.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize("writable", [None, FULL])
+def test_stopping_during_a_look_leaves_no_timer(scene: Scene, writable: Exception | None) -> None:
+    scene.writable = writable
+    scene.disk.pause("full")
+    scene.clock.advance(CHECK_INTERVAL)
+    scene.disk.stopService()
+    scene.threads.work()
+    assert scene.clock.getDelayedCalls() == []
+    assert scene.works_again == []
+
+
+def test_trouble_after_the_stop_leaves_no_timer(scene: Scene) -> None:
+    """The last visits are still letting go of their files when the disk's service has stopped."""
+    scene.disk.stopService()
+    (failure,) = scene.write(FULL)
+    assert failure.type is DiskTrouble
+    assert scene.clock.getDelayedCalls() == []
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor as installed
+
+    return installed
+
+
+@on_the_reactor
+async def test_threads_are_not_the_reactors_and_end_with_the_process(reactor: Any) -> None:
+    threads = DiskThreads(reactor)
+    worker, daemon = await threads.start(lambda: (threading.current_thread(), threading.current_thread().daemon))
+    assert worker is not threading.main_thread()
+    assert worker not in reactor.getThreadPool().threads
+    assert daemon
+
+
+@on_the_reactor
+async def test_a_thread_says_what_went_wrong(reactor: Any) -> None:
+    threads = DiskThreads(reactor)
+    with pytest.raises(OSError, match="No space left on device"):
+        await threads.start(fail, FULL)

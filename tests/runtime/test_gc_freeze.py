@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+from sse_twisted.runtime.gc_freeze import GarbageService
+
+
+class Thing:
+    """Something that refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_exists_at_the_start_is_looked_at_no_more_until_the_end() -> None:
+    gc.unfreeze()  # the suite has left out all that there is, before each test
+    service = GarbageService()
+    before = len(gc.get_objects())
+    service.startService()
+    try:
+        assert len(gc.get_objects()) < before / 10
+    finally:
+        service.stopService()
+    assert len(gc.get_objects()) > before / 2
+    gc.freeze()
+
+
+def test_what_comes_later_is_collected_as_ever() -> None:
+    service = GarbageService()
+    service.startService()
+    try:
+        gone = weakref.ref(Thing())
+        gc.collect()
+        assert gone() is None
+    finally:
+        service.stopService()

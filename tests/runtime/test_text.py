@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import pytest
+
+from sse_twisted.runtime.text import counted, duration, lacking, size
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks"), (1204, "1,204 tracks"), (-1, "-1 tracks")]
+)
+def test_one_thing_is_no_plural(count: int, words: str) -> None:
+    assert counted(count, "track") == words
+
+
+def test_a_plural_may_be_another_word() -> None:
+    assert [counted(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+
+
+def test_what_is_missing_agrees_with_all_that_is_wanted() -> None:
+    assert [lacking(1, wanted) for wanted in (1, 3)] == ["1 of 1 track missing", "1 of 3 tracks missing"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, "0 s"), (99, "99 s"), (100, "2 min"), (5999, "100 min"), (6000, "1.7 h")]
+)
+def test_a_duration_is_as_exact_as_somebody_in_a_hurry_wants_it(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 KB"), (12_345, "12 KB"), (3.4e6, "3.4 MB"), (2e9, "2.0 GB")])
+def test_a_size_has_its_unit(count: float, words: str) -> None:
+    assert size(count) == words

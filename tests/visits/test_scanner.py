@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+from msgspec.structs import replace
+from twisted.internet.defer import CancelledError
+from twisted.logger import LogEvent
+
+from sse_twisted.config.settings import Detection, Devices, Scan, Settings
+from sse_twisted.devices.motion.messages import Listing
+from sse_twisted.fleet import Stage
+from sse_twisted.visits.inspection import Inspector
+from sse_twisted.visits.visit import Visit
+from tests.support.event import VirtualEvent, log_of
+
+
+def test_a_device_is_looked_for_in_every_round_until_it_is_there(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.start()
+    event.advance(9)
+    assert event.names.asked == ["motion-601"] * 5
+    event.arrive(601)
+    event.advance(2.5)
+    asked = len(event.names.asked)
+    assert event.said("motion-601 is connected")
+    event.advance(20)
+    assert len(event.names.asked) == asked
+
+
+def test_a_round_does_not_wait_for_the_look_ups_and_visits_of_the_one_before(event: VirtualEvent) -> None:
+    event.device(601, log_of(601, fixes=4000)).bytes_per_second = 4000
+    event.device(602, log_of(602))
+    event.device(603)
+    event.names.silent.add("motion-603")
+    event.settings = Settings(scan=Scan(interval=0.5))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 ABC601XYZ_601_20221017_090000.oao queued")
+    event.arrive(602)
+    event.advance(1)
+    assert event.said("motion-602 is connected")
+
+
+def test_a_look_up_that_takes_longer_than_a_round_is_not_begun_twice(event: VirtualEvent) -> None:
+    event.device(601)
+    event.names.silent.add("motion-601")
+    event.settings = Settings(scan=Scan(interval=0.2))
+    event.start()
+    event.advance(0.9)
+    assert event.names.asked == ["motion-601"]
+
+
+def test_no_more_connections_are_tried_at_once_than_the_limit_allows(event: VirtualEvent) -> None:
+    event.settings = Settings(detection=Detection(limit=3, timeout=1.5))
+    for identifier in range(601, 611):
+        event.device(identifier)
+        event.arrive(identifier)
+        event.leave(identifier)
+    event.start()
+    event.advance(1)
+    assert len(event.reactor.attempts) == 3
+    event.advance(1)
+    assert len(event.reactor.attempts) == 6
+
+
+def test_a_new_interval_is_taken_without_a_restart(event: VirtualEvent) -> None:
+    event.device(601)
+    collector = event.start()
+    event.advance(1)
+    event.settings = replace(event.settings, scan=Scan(interval=10.0))
+    collector.reload()
+    assert event.said("Configuration: scan.interval: 2.0 -> 10.0")
+    event.names.asked.clear()
+    event.advance(25)
+    assert len(event.names.asked) == 2
+
+
+def test_a_device_that_answers_at_a_listed_address_is_collected_under_its_own_number(event: VirtualEvent) -> None:
+    device = event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
+    event.arrive(470)
+    event.start()
+    event.until("motion-470 can be disconnected")
+    assert list(event.tracks().values()) == [device.logs[0].content]
+
+
+def test_a_listed_device_of_nobody_is_looked_for_by_name(event: VirtualEvent) -> None:
+    event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=("motion-470",)))
+    event.arrive(470)
+    event.start()
+    event.until("motion-470 can be disconnected")
+    assert list(event.tracks()) == ["gpslogs/unassigned/20221017/motion-470_20221017_090000.oao"]
+
+
+def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) -> None:
+    for identifier in range(601, 701):
+        event.person(identifier)
+    event.start()
+    begun = [len(event.names.asked)]
+    while begun[-1] < 100:
+        event.advance(0.01)
+        begun.append(len(event.names.asked))
+    steps = [after - before for before, after in itertools.pairwise(begun)]
+    assert max(begun[0], *steps) <= 16
+    assert event.reactor.seconds() < 0.2
+    assert len(set(event.names.asked)) == 100
+
+
+@pytest.fixture
+def mishap(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]) -> Iterator[None]:
+    """The first listing is one too many for this computer."""
+    listing = Inspector.listing
+    wrong = iter([True, False])
+
+    async def once_wrong(inspector: Inspector, visit: Visit) -> Listing:
+        if next(wrong, False):
+            raise OSError(24, "Too many open files")
+        return await listing(inspector, visit)
+
+    monkeypatch.setattr(Inspector, "listing", once_wrong)
+    yield
+    logged_failures.clear()
+
+
+@pytest.mark.usefixtures("mishap")
+def test_a_device_whose_visit_went_wrong_is_looked_for_again_wherever_it_was_found(event: VirtualEvent) -> None:
+    device = event.device(470, log_of(470), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[470].interface,)))
+    event.arrive(470)
+    event.start()
+    event.until("could not be handled")
+    assert event.known(470).left_early
+    event.until("motion-470 can be disconnected", 5)
+    assert list(event.tracks().values()) == [device.logs[0].content]
+    assert event.known(470).left_early == ""
+
+
+@pytest.mark.usefixtures("mishap")
+def test_a_device_whose_visit_went_wrong_is_no_alarm_before_it_was_looked_for(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("could not be handled")
+    assert (event.known(601).stage, event.known(601).is_collected) == (Stage.ABSENT, False)
+    event.leave(601)
+    event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet", 30)
+    assert event.known(601).stage is Stage.GONE
+
+
+def test_a_visit_that_ended_as_if_cancelled_though_nobody_did_so_is_begun_anew(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    listing = Inspector.listing
+    wrong = iter([True, False])
+
+    async def once_cancelled(inspector: Inspector, visit: Visit) -> Listing:
+        if next(wrong, False):
+            raise CancelledError
+        return await listing(inspector, visit)
+
+    monkeypatch.setattr(Inspector, "listing", once_cancelled)
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    assert event.until("motion-601 can be disconnected")
+    assert event.said("could not be handled")
+    logged_failures.clear()
