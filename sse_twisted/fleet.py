@@ -12,8 +12,8 @@ from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from sse_twisted.devices.connections import Address
-from sse_twisted.runtime.observers import tell
-from sse_twisted.runtime.text import lacking
+from sse_twisted.runtime.observers import notify
+from sse_twisted.runtime.text import missing_of
 
 
 class Stage(StrEnum):
@@ -41,7 +41,7 @@ class Measured:
 
 
 @frozen
-class TrackGlance:
+class TrackSummary:
     """A wanted track as its device lists it."""
 
     name: str
@@ -68,7 +68,7 @@ class Device:
     wanted: int = 0  # tracks
     missing: tuple[str, ...] = ()  # of the wanted ones, by name
     measured: tuple[Measured, ...] = ()  # of the tracks that are here
-    tracks: tuple[TrackGlance, ...] = ()  # the youngest of the wanted ones, oldest first
+    tracks: tuple[TrackSummary, ...] = ()  # the youngest of the wanted ones, oldest first
     downloading: str = ""  # the name of the track under way
     size: int = 0  # bytes that it should have
     received: int = 0  # bytes of it that are here
@@ -170,7 +170,7 @@ class Fleet:
 
     def _publish(self, before: Device, after: Device) -> None:
         failed = partial(self._log.failure, "An observer of {device} failed", device=after.name)
-        tell(self._observers, failed, before, after)
+        notify(self._observers, failed, before, after)
 
 
 def what_is_missing(device: Device) -> str:
@@ -180,4 +180,4 @@ def what_is_missing(device: Device) -> str:
         return f"{owner}its tracks are not known yet"
     if not device.missing:
         return f"{owner}its tracks are here, but were not checked against its listing again"
-    return f"{owner}{lacking(len(device.missing), device.wanted)} ({', '.join(device.missing)})"
+    return f"{owner}{missing_of(len(device.missing), device.wanted)} ({', '.join(device.missing)})"

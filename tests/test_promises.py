@@ -320,7 +320,7 @@ class TestLoopsLive:
     ) -> None:
         event.device(601, log_of(601))
         collector = event.start()
-        monkeypatch.setattr(collector.in_force, "targets", lambda: 1 / 0)
+        monkeypatch.setattr(collector.live, "targets", lambda: 1 / 0)
         event.until("A round of ScannerService failed")
         monkeypatch.undo()
         assert {failure["log_failure"].type for failure in logged_failures} == {ZeroDivisionError}

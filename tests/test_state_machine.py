@@ -326,7 +326,7 @@ class CollectorMachine(RuleBasedStateMachine):
         minutes = self.event.collector.scanner.visits[identifier].timezone
         started = datetime.strptime(path[-19:-4], "%Y-%m-%d-%H%M").replace(tzinfo=UTC)  # as if it were UTC + 60 minutes
         local = started + timedelta(minutes=60 if minutes is None else minutes) - timedelta(minutes=60)
-        assignments = self.event.collector.in_force.roster.of(identifier)
+        assignments = self.event.collector.live.roster.of(identifier)
         owner = next((each for each in assignments if each.covers(local.date())), None)
         stamp = f"{local:%Y%m%d_%H%M%S}"
         if owner is None:

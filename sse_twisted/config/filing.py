@@ -10,7 +10,7 @@ from sse_twisted.config.roster import Assignment
 
 
 @frozen
-class Claims:
+class FilingRules:
     """What decides over a device's logs: who had it when, on which days the event is, and how fast counts."""
 
     assignments: tuple[Assignment, ...]  # of this device, the first that covers a day counts

@@ -10,10 +10,10 @@ from attrs import frozen
 from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Roster
 from sse_twisted.config.settings import Settings, identifier_of, split_address
-from sse_twisted.runtime.observers import tell
+from sse_twisted.runtime.observers import notify
 
 
 @frozen
@@ -48,7 +48,7 @@ class Limits:
                 setattr(self, step, semaphore)
 
 
-class InForce:
+class LiveConfig:
     """Read by all services at each use, so that a change needs no restart."""
 
     def __init__(self, settings: Settings, roster: Roster | None = None) -> None:
@@ -134,7 +134,7 @@ class InForce:
             "there: with a higher detection.limit they are noticed sooner"
         )
 
-    def claims(self, identifier: int, timezone: int | None) -> Claims:
+    def filing_rules(self, identifier: int, timezone: int | None) -> FilingRules:
         """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
         event = self.settings.event
         days = self.days
@@ -143,7 +143,7 @@ class InForce:
             days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
-        return Claims(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
+        return FilingRules(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
 
     def _publish(self) -> None:
-        tell(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))
+        notify(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))

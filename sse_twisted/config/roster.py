@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from sse_twisted.runtime.text import NotUtf8, counted, text_of
+from sse_twisted.runtime.text import NotUtf8, plural, text_of
 
 DEVICE = "Motion ID"
 FIRST_DAY = "Start Date"
@@ -99,7 +99,7 @@ class Roster:
     def summary(self) -> str:
         """How much there is."""
         days = f", {self.days[0]} to {self.days[1]}" if self.days else ""
-        return f"{counted(len(self.assignments), 'assignment')} of {counted(len(self.identifiers), 'device')}{days}"
+        return f"{plural(len(self.assignments), 'assignment')} of {plural(len(self.identifiers), 'device')}{days}"
 
     def sailor(self, identifier: int) -> str:
         """Everybody who carries the device during the event, for a message."""

@@ -10,27 +10,27 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.periodic import LoopService
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.text import plural
 
 INTERVAL = 2.0  # s between looks at the file
 
 
-class RosterService(LoopService):
+class RosterService(PeriodicService):
     """Puts each new version of `config/motions.csv` in force; a broken one leaves the old one in force, loudly.
 
     A version counts when it is the same at two looks: one that is still being saved is a valid roster of fewer people,
     and what it leaves out would not be collected.
     """
 
-    def __init__(self, path: Path, disk: Disk, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
+    def __init__(self, path: Path, disk: Disk, live: LiveConfig, clock: IReactorTime, log: Logger) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
         self._path = path
         self._disk = disk
-        self._in_force = in_force
+        self._live = live
         self._seen: object = ()
         self._coming: object = ()  # seen at the last look, and not yet in force
         self._looking: Deferred[None] | None = None
@@ -66,22 +66,22 @@ class RosterService(LoopService):
             return
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
-        for change in changes(self._in_force.roster, roster):
+        for change in changes(self._live.roster, roster):
             self._log.info("Roster: {change}", change=change)
-        self._in_force.change(roster=roster)
+        self._live.change(roster=roster)
 
     def _refuse(self, seen: object, why: str, first: bool) -> None:
         """There is no new roster; at home there is none at all, and the devices of the configuration are expected."""
-        listed = len(self._in_force.targets())
-        devices = counted(listed, "device")
+        listed = len(self._live.targets())
+        devices = plural(listed, "device")
         if first and seen is None and listed:
             text = "There is no roster: tracks of the {devices} of the configuration go to gpslogs/unassigned"
             self._log.info(text, devices=devices, count=listed)
             return
-        in_force = "the one before stays in force"
+        live = "the one before stays in force"
         if first:
-            in_force = f"nobody but the {devices} of the configuration is expected" if listed else "nobody is expected"
-        self._log.error("The roster can't be read ({why}): {in_force}", why=why, in_force=in_force)
+            live = f"nobody but the {devices} of the configuration is expected" if listed else "nobody is expected"
+        self._log.error("The roster can't be read ({why}): {live}", why=why, live=live)
 
     def _read(self) -> tuple[object, Roster | str]:
         """What the file is, to be compared, and its roster, or why there is none; in a thread."""

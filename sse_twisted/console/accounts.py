@@ -76,7 +76,7 @@ def random_account(path: Path) -> dict[str, str]:
     return {USER: password}
 
 
-class Patience:
+class LoginBackoff:
     """Answers to wrong passwords and keys, each later than the one before, until somebody gets in."""
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -117,7 +117,7 @@ class PasswordChecker:
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(self, accounts: Mapping[str, str], patience: Patience) -> None:
+    def __init__(self, accounts: Mapping[str, str], patience: LoginBackoff) -> None:
         self._accounts = {user.encode(): password.encode() for user, password in accounts.items()}
         self._patience = patience
 

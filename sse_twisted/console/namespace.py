@@ -15,7 +15,7 @@ from sse_twisted.control.commands import CommandError, Commands
 from sse_twisted.control.reports import DeviceReport, Semaphore
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 
 READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores")
 ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")
@@ -152,7 +152,7 @@ class Namespace:
         chosen = self._commands.today if day is None else day
 
         def show(tracks: tuple[TrackReport, ...]) -> Shown:
-            return Shown(f"{counted(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
+            return Shown(f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
 
         return self._commands.tracks(chosen).addCallback(show)
 

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.console.accounts import AccountsError, PasswordChecker, Patience, random_account, read_accounts
+from sse_twisted.console.accounts import AccountsError, LoginBackoff, PasswordChecker, random_account, read_accounts
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
 from sse_twisted.control.commands import Commands
@@ -65,7 +65,7 @@ class ConsoleService(Service):
         self._commands = commands
         self._live = live
         self._log = log
-        self._patience = Patience(reactor, log)
+        self._patience = LoginBackoff(reactor, log)
         self._ports: list[IListeningPort] = []
         self._factories: list[Any] = []
         self._password_file: Path | None = None  # of this run

@@ -35,7 +35,7 @@ from twisted.python.components import registerAdapter
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sse_twisted.console.accounts import AccountsError, Patience, check_private, write_private
+from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private, write_private
 from sse_twisted.console.telnet import MOST_SESSIONS, expect_login
 from sse_twisted.runtime.text import one_line
 
@@ -80,7 +80,7 @@ class KeyChecker:
 
     credentialInterfaces = (ISSHPrivateKey,)
 
-    def __init__(self, keys: AuthorizedKeys, patience: Patience) -> None:
+    def __init__(self, keys: AuthorizedKeys, patience: LoginBackoff) -> None:
         self._checker = SSHPublicKeyChecker(keys)
         self._patience = patience
 

@@ -14,7 +14,7 @@ from sse_twisted.control.metrics import Figures
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.text import counted, duration, one_line, size
+from sse_twisted.runtime.text import duration, one_line, plural, size
 
 WIDTH = 100
 GAP = "  "
@@ -83,7 +83,7 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
         for device in devices
     )
     stages = (f"{count} {stage}" for stage in Stage if (count := sum(device.stage is stage for device in devices)))
-    return f"{table(heading, rows)}\n{counted(len(devices), 'device')}: {', '.join(stages) or 'none'}"
+    return f"{table(heading, rows)}\n{plural(len(devices), 'device')}: {', '.join(stages) or 'none'}"
 
 
 def _finding(device: Device) -> str:

@@ -14,16 +14,16 @@ from attrs import evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
-from sse_twisted.config.filing import Claims
-from sse_twisted.config.live import InForce
+from sse_twisted.config.filing import FilingRules
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import LEVELS, Log, Settings, SettingsError, identifier_of
 from sse_twisted.control.explain import waits_for
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
-from sse_twisted.devices.errors import MotionError
+from sse_twisted.devices.errors import DeviceError
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
-from sse_twisted.event_folder.naming import Track, all_tracks, log_key
+from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.history.events import History
@@ -31,7 +31,7 @@ from sse_twisted.history.journal import Journal
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.report import Report
-from sse_twisted.visits.grace_period import GraceService
+from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.scanner import ScannerService
 from sse_twisted.visits.visit import Visit
 
@@ -53,25 +53,25 @@ class Commands:
         self,
         *,
         fleet: Fleet,
-        in_force: InForce,
+        live: LiveConfig,
         history: History,
         statistics: Statistics,
         folder: EventFolder,
         disk: Disk,
         scanner: ScannerService,
-        grace: GraceService,
+        grace: GracePeriod,
         journal: Journal,
         read_again: Callable[[], tuple[str, ...]],
         measured: Callable[[int], Mapping[str, Report]],
-        note_down: Callable[[], Coroutine[Any, Any, None]],
+        save: Callable[[], Coroutine[Any, Any, None]],
     ) -> None:
         """`read_again` reads the configuration and gives what changed; it may raise SettingsError.
 
-        `measured` gives what the tracks of a device say themselves, by name; `note_down` brings to disk what is known
+        `measured` gives what the tracks of a device say themselves, by name; `save` brings to disk what is known
         of the fleet.
         """
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._history = history
         self._statistics = statistics
         self._folder = folder
@@ -82,7 +82,7 @@ class Commands:
         self._log = journal.log
         self._read_again = read_again
         self._measured = measured
-        self._note_down = note_down
+        self._note_down = save
 
     # Reading
 
@@ -94,22 +94,22 @@ class Commands:
     @property
     def today(self) -> datetime.date:
         """The day of the event."""
-        return self._in_force.today(self.now)
+        return self._live.today(self.now)
 
     @property
     def zone(self) -> datetime.tzinfo:
         """The time zone of the event, for times that are shown."""
-        return self._in_force.zone
+        return self._live.zone
 
     @property
     def settings(self) -> Settings:
         """Those in force."""
-        return self._in_force.settings
+        return self._live.settings
 
     @property
     def paused(self) -> bool:
         """Whether somebody paused the downloads."""
-        return self._in_force.paused
+        return self._live.paused
 
     def fleet(self) -> tuple[Device, ...]:
         """All devices, by number."""
@@ -125,7 +125,7 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Who is expected today, and has not been collected today."""
-        carriers = self._in_force.roster.carriers(self.today)
+        carriers = self._live.roster.carriers(self.today)
         devices = (self._fleet[identifier] for identifier in sorted(carriers))
         return tuple(
             Missing(device.identifier, assignment.sailor, str(device.stage), self.why(device.identifier))
@@ -136,7 +136,7 @@ class Commands:
     def why(self, identifier: int | str) -> str:
         """What a device is waiting for now, in words."""
         device = self._known(identifier)
-        return waits_for(device, self.now, self._in_force, self._disk.trouble, self._history.of(device.identifier))
+        return waits_for(device, self.now, self._live, self._disk.trouble, self._history.of(device.identifier))
 
     def stats(self) -> Figures:
         """What was counted since the start."""
@@ -146,7 +146,7 @@ class Commands:
         """How many devices are in each step, and how many wait for it."""
         return tuple(
             Semaphore(step, semaphore.limit, semaphore.tokens, len(semaphore.waiting))
-            for step, semaphore in vars(self._in_force.limits).items()
+            for step, semaphore in vars(self._live.limits).items()
         )
 
     # Acting
@@ -189,13 +189,13 @@ class Commands:
         """Begin no further download; those under way come to their end, and everything else goes on."""
         if not self.paused:
             self._log.warn("Downloads are paused, as asked for")
-            self._in_force.change(paused=True)
+            self._live.change(paused=True)
 
     def resume(self) -> None:
         """Go on with downloads, at once."""
         if self.paused:
             self._log.warn("Downloads are resumed, as asked for")
-            self._in_force.change(paused=False)
+            self._live.change(paused=False)
             for visit in self._scanner.visits.values():
                 if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
                     visit.wake()
@@ -224,7 +224,7 @@ class Commands:
         """Log from this level on, in twistd's log and in the event's, until the configuration is read again."""
         if level not in LEVELS:
             raise CommandError(f"{one_line(str(level), 40)!r} is none of {', '.join(LEVELS)}")
-        self._in_force.change(settings=replace(self.settings, log=Log(console=level, file=level)))
+        self._live.change(settings=replace(self.settings, log=Log(console=level, file=level)))
         self._journal.reconfigure()
         self._log.info("The log level is {name} now, as asked for", name=level)
 
@@ -233,7 +233,7 @@ class Commands:
     def _is_collected_today(self, device: Device) -> bool:
         """One that went on another day or without a track of today, or is on again and answers badly, may have more."""
         sailed = any(track.day == self.today for track in device.tracks)
-        settled = sailed and self._in_force.is_same_day(device.since, self.now) and not device.oddity
+        settled = sailed and self._live.is_same_day(device.since, self.now) and not device.oddity
         return device.is_collected and (device.present or settled)
 
     def _known(self, identifier: int | str) -> Device:
@@ -270,18 +270,20 @@ class Commands:
     async def _device_report(self, device: Device) -> DeviceReport:
         identifier = device.identifier
         visit = self._scanner.visits.get(identifier)
-        claims = self._in_force.claims(identifier, visit.timezone if visit else None)
-        tracks, others = await self._disk.run(self._read_tracks, identifier, claims)
+        rules = self._live.filing_rules(identifier, visit.timezone if visit else None)
+        tracks, others = await self._disk.run(self._read_tracks, identifier, rules)
         return DeviceReport(
-            self._fleet[identifier], claims.assignments, self._history.of(identifier)[-LAST:], tracks, others
+            self._fleet[identifier], rules.assignments, self._history.of(identifier)[-LAST:], tracks, others
         )
 
-    def _read_tracks(self, identifier: int, claims: Claims) -> tuple[tuple[TrackReport, ...], tuple[TrackReport, ...]]:
+    def _read_tracks(
+        self, identifier: int, rules: FilingRules
+    ) -> tuple[tuple[TrackReport, ...], tuple[TrackReport, ...]]:
         """In a thread: what the ledger says, and what the device lists of other times."""
         entries = self._folder.entries(identifier)
         try:
-            listed = all_tracks(identifier, self._folder.listing(identifier), claims, self._ledger(identifier).named())
-        except (OSError, MotionError):  # never inspected
+            listed = all_tracks(identifier, self._folder.listing(identifier), rules, self._ledger(identifier).named())
+        except (OSError, DeviceError):  # never inspected
             listed = ()
         others = [track for track in listed if not track.of_event and track.name not in entries]
         mine = (self._report(identifier, name, entry) for name, entry in sorted(entries.items()))
@@ -300,18 +302,18 @@ class Commands:
         )
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:
-        claims = self._in_force.claims(visit.identifier, visit.timezone)
-        track, is_deleted = await self._disk.run(self._find, visit, str(name), claims)
+        rules = self._live.filing_rules(visit.identifier, visit.timezone)
+        track, is_deleted = await self._disk.run(self._find, visit, str(name), rules)
         if self._scanner.visits.get(visit.identifier) is not visit:
             raise CommandError(f"{visit.name} has gone")
         self._log.info("{device} {track} is asked for", device=visit.name, track=track.name)
         here = self._when(visit.identifier, self._arrival(visit, track, is_deleted))
-        self._in_force.ask_for(visit.identifier, track.log.file)
+        self._live.ask_for(visit.identifier, track.log.file)
         visit.wake()
         await here
         return self._report(visit.identifier, *_completed(visit.ledger, track)[0])
 
-    def _arrival(self, visit: Visit, track: Track, is_deleted: bool) -> Callable[[Device], bool]:
+    def _arrival(self, visit: Visit, track: EventTrack, is_deleted: bool) -> Callable[[Device], bool]:
         """Whether the track is here now. Of one that was deleted the ledger says so until its visit has looked."""
         is_missed = not is_deleted
 
@@ -325,18 +327,18 @@ class Commands:
 
         return has_come
 
-    def _find(self, visit: Visit, name: str, claims: Claims) -> tuple[Track, bool]:
+    def _find(self, visit: Visit, name: str, rules: FilingRules) -> tuple[EventTrack, bool]:
         """In a thread: the listed track that is meant, if it is not here; as it will be named when it is wanted.
 
         And whether the ledger says that it is here, though it is not.
         """
         try:
             listing = self._folder.listing(visit.identifier)
-        except (OSError, MotionError):
+        except (OSError, DeviceError):
             raise CommandError(f"{visit.name}: its listing is not known yet") from None
         ledger = self._ledger(visit.identifier)
         named = ledger.named()
-        tracks = all_tracks(visit.identifier, listing, claims, named)
+        tracks = all_tracks(visit.identifier, listing, rules, named)
         found = [track for track in tracks if name in (track.name, track.local_file, track.log.file)]
         if not found:
             raise CommandError(f"{visit.name} lists no track {one_line(name)}")
@@ -344,7 +346,7 @@ class Commands:
             raise CommandError(f"{found[0].name} can't be asked for: {problem}")
         if self._folder.held(found[0], ledger) is not None:
             raise CommandError(f"{found[0].name} is here: {found[0].local_file}")
-        asked_for = evolve(claims, asked_for=claims.asked_for | {found[0].log.file})
+        asked_for = evolve(rules, asked_for=rules.asked_for | {found[0].log.file})
         wanted = all_tracks(visit.identifier, listing, asked_for, named)
         track = next(track for track in wanted if track.log == found[0].log)
         return track, bool(_completed(ledger, track))
@@ -358,7 +360,7 @@ class Commands:
             return Ledger(path)
 
 
-def _completed(ledger: Ledger | None, track: Track) -> list[tuple[str, dict[str, Any]]]:
+def _completed(ledger: Ledger | None, track: EventTrack) -> list[tuple[str, dict[str, Any]]]:
     """The entry of a track that is here now, whatever its name is by now, and however much it has grown."""
     entries = ledger.entries if ledger is not None else {}
     return [

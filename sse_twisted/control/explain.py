@@ -6,64 +6,66 @@ from collections.abc import Sequence
 
 from twisted.internet.defer import DeferredSemaphore
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.history.events import Happening
-from sse_twisted.runtime.text import duration, lacking, size
+from sse_twisted.history.events import DeviceEvent
+from sse_twisted.runtime.text import duration, missing_of, size
 
 
-def waits_for(device: Device, now: float, in_force: InForce, disk_trouble: str, happenings: Sequence[Happening]) -> str:
+def waits_for(
+    device: Device, now: float, live: LiveConfig, disk_trouble: str, happenings: Sequence[DeviceEvent]
+) -> str:
     """One line; `now` in s of the clock, `disk_trouble` as the Disk has it."""
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT | Stage.GONE if device.oddity:
             return f"a restart: it is on, but does not answer as it should ({device.oddity}){_lost(device)}"
         case Stage.ABSENT:
-            return _absent(device, in_force, happenings)
+            return _absent(device, live, happenings)
         case Stage.CONNECTED:
-            return f"connected for {since}, to be asked for its settings{_crowd(in_force.limits.inspection)}"
+            return f"connected for {since}, to be asked for its settings{_crowd(live.limits.inspection)}"
         case Stage.INSPECTING:
-            return f"being inspected for {since}{_crowd(in_force.limits.inspection)}"
+            return f"being inspected for {since}{_crowd(live.limits.inspection)}"
         case Stage.DOWNLOADING:
-            return _download(device, since, in_force)
+            return _download(device, since, live)
         case Stage.COLLECTED:
             known = f" ({device.reason})" if device.reason else ""
             return f"nothing: it can be disconnected, for {since} now{known}"
         case Stage.ATTENTION:
-            return f"must stay connected - {device.reason}; {_retry(device, now, in_force, disk_trouble)}"
+            return f"must stay connected - {device.reason}; {_retry(device, now, live, disk_trouble)}"
         case Stage.GONE:
-            is_settled = device.left_early or in_force.is_same_day(device.since, now)
-            today = "" if is_settled else f"not seen today, {_looked_for(in_force)}; "
+            is_settled = device.left_early or live.is_same_day(device.since, now)
+            today = "" if is_settled else f"not seen today, {_looked_for(live)}; "
             return f"{today}gone for {since}, {_left(device)}"
 
 
-def _absent(device: Device, in_force: InForce, happenings: Sequence[Happening]) -> str:
+def _absent(device: Device, live: LiveConfig, happenings: Sequence[DeviceEvent]) -> str:
     if device.left_early:
-        return f"was here, and is {_looked_for(in_force)} - {device.left_early}"
+        return f"was here, and is {_looked_for(live)} - {device.left_early}"
     heard = [happening.text for happening in happenings if happening.level != "debug"]
     last = f"; last heard: {heard[-1]}" if heard else ""
-    return f"not seen yet, {_looked_for(in_force)}{last}"
+    return f"not seen yet, {_looked_for(live)}{last}"
 
 
-def _looked_for(in_force: InForce) -> str:
-    return f"looked for every {in_force.settings.scan.interval:g} s"
+def _looked_for(live: LiveConfig) -> str:
+    return f"looked for every {live.settings.scan.interval:g} s"
 
 
-def _download(device: Device, since: str, in_force: InForce) -> str:
-    count = lacking(len(device.missing), device.wanted)
+def _download(device: Device, since: str, live: LiveConfig) -> str:
+    count = missing_of(len(device.missing), device.wanted)
     if device.downloading:
         return f"the download of {device.downloading}, {size(device.received)} so far; {count}"
-    return f"its turn to download for {since}; {count}{_crowd(in_force.limits.downloads)}"
+    return f"its turn to download for {since}; {count}{_crowd(live.limits.downloads)}"
 
 
 def _crowd(semaphore: DeferredSemaphore) -> str:
     return f"; {len(semaphore.waiting)} waiting, {semaphore.limit} at once" if semaphore.waiting else ""
 
 
-def _retry(device: Device, now: float, in_force: InForce, disk_trouble: str) -> str:
+def _retry(device: Device, now: float, live: LiveConfig, disk_trouble: str) -> str:
     if device.retry_at is None:
-        return "it goes on when downloads are resumed" if in_force.paused else "it goes on at once"
-    paused = ", but downloads are paused" if in_force.paused and device.missing else ""
+        return "it goes on when downloads are resumed" if live.paused else "it goes on at once"
+    paused = ", but downloads are paused" if live.paused and device.missing else ""
     trouble = f", when the disk can be written to again ({disk_trouble})" if disk_trouble else ""
     return f"tried again in {duration(device.retry_at - now)}{paused}{trouble}"
 

@@ -22,7 +22,7 @@ from sse_twisted.event_folder.ledger import Fetched
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.runtime.disk import DiskTrouble
-from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.runtime.periodic import PeriodicService
 
 DELAY_INTERVAL = 1.0  # s between two measurements of the reactor's delay
 KINDS = {"/info.json": "info", "/settings.json": "settings", "/logs.json": "listing"}  # others ask for a track
@@ -85,7 +85,7 @@ class Statistics:
         ProcessCollector(registry=registry)
         fleet.observe(self._change)
 
-    def rounds_of(self, name: str, loop: LoopService) -> None:
+    def rounds_of(self, name: str, loop: PeriodicService) -> None:
         """Count the rounds of a service."""
         loop.observe(self._rounds.labels(name).observe)
 

@@ -7,7 +7,7 @@ from attrs import frozen
 from sse_twisted.config.roster import Assignment
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device
-from sse_twisted.history.events import Happening
+from sse_twisted.history.events import DeviceEvent
 
 
 @frozen
@@ -16,7 +16,7 @@ class DeviceReport:
 
     device: Device
     assignments: tuple[Assignment, ...]
-    happenings: tuple[Happening, ...]  # the last ones, the oldest first
+    happenings: tuple[DeviceEvent, ...]  # the last ones, the oldest first
     tracks: tuple[TrackReport, ...]  # of the event, by name
     others: tuple[TrackReport, ...]  # listed by the device, of another time
 

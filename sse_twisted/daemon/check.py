@@ -10,7 +10,7 @@ import datetime
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
 from sse_twisted.config.settings import Settings
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
@@ -18,7 +18,7 @@ from sse_twisted.dns.service import names_in_force
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.runtime.options import acting_user
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 
 
 def check(folder: EventFolder, settings: Settings, config: str | None, now: float, say: Callable[[str], None]) -> int:
@@ -26,28 +26,28 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     mistakes = [*_folder_mistakes(folder.root)]
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
     mistakes += roster_mistakes
-    in_force, system = InForce(settings, roster), names_in_force(settings.names)
-    today = in_force.today(now)
+    live, system = LiveConfig(settings, roster), names_in_force(settings.names)
+    today = live.today(now)
     for line in (
         f"configuration: {config or 'none, defaults'}",
         f"event folder:  {folder.root}",
         f"roster:        {folder.roster}",
         *([f"               {roster.summary}"] if roster.assignments else []),
-        *_plan(in_force, system, today),
+        *_plan(live, system, today),
     ):
         say(line)
     remarks = (
         *_use(folder.root),
-        *_days_remarks(in_force, today),
-        *_names_remarks(in_force, system),
-        *filter(None, [in_force.remark_on_rounds()]),
+        *_days_remarks(live, today),
+        *_names_remarks(live, system),
+        *filter(None, [live.remark_on_rounds()]),
     )
     for remark in remarks:
         say(f"remark: {remark}")
     for mistake in mistakes:
         say(f"mistake: {mistake}")
-    found = counted(len(mistakes), "mistake") if mistakes else "no mistakes"
-    say(f"{found}, {counted(len(remarks), 'remark')}" if remarks else found)
+    found = plural(len(mistakes), "mistake") if mistakes else "no mistakes"
+    say(f"{found}, {plural(len(remarks), 'remark')}" if remarks else found)
     return len(mistakes)
 
 
@@ -71,21 +71,21 @@ def _use(root: Path) -> Iterator[str]:
         yield f"{root}: whether a collector works there can't be known ({error.strerror})"
 
 
-def _days_remarks(in_force: InForce, today: datetime.date) -> Iterator[str]:
+def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:
     """That all is over; before the event nobody is expected, and that is as it should be."""
-    roster, event = in_force.roster, in_force.settings.event
+    roster, event = live.roster, live.settings.event
     if roster.days and roster.days[1] < today:
         yield f"the roster ends on {roster.days[1]}, and today is {today}: are roster and clock right?"
     if event.last_day and event.last_day < today:
         yield f"the event ends on {event.last_day} (event.last_day), and today is {today}: no later track is collected"
 
 
-def _names_remarks(in_force: InForce, system: SystemNames) -> Iterator[str]:
+def _names_remarks(live: LiveConfig, system: SystemNames) -> Iterator[str]:
     """That names can't be looked up, if any must be: the computer may not be on the event's network yet."""
-    hosts = (target.place(in_force.settings.devices.port)[0] for target in in_force.targets())
+    hosts = (target.place(live.settings.devices.port)[0] for target in live.targets())
     unknown = [host for host in hosts if system.fixed(host) is None]
     if unknown and not system.servers:
-        yield f"there is no name server to find {counted(len(unknown), 'device')} by name: {_shortened(unknown)}"
+        yield f"there is no name server to find {plural(len(unknown), 'device')} by name: {_shortened(unknown)}"
 
 
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
@@ -101,16 +101,16 @@ def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
     return roster, [f"{path}: line {mistake.line}: {mistake.text}" for mistake in roster.mistakes]
 
 
-def _plan(in_force: InForce, system: SystemNames, today: datetime.date) -> Iterator[str]:
-    settings = in_force.settings
-    targets = in_force.targets()
-    days = in_force.days
+def _plan(live: LiveConfig, system: SystemNames, today: datetime.date) -> Iterator[str]:
+    settings = live.settings
+    targets = live.targets()
+    days = live.days
     servers = ", ".join(host if port == DNS_PORT else f"{host}:{port}" for host, port in system.servers) or "none"
     search = ", ".join(system.search) or "none"
     expected = settings.expected
     yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
     yield f"days:          {' to '.join(map(str, days)) if days else 'all'}"
-    yield f"today:         {today}: {counted(len(in_force.roster.carriers(today)), 'device')} expected by the roster"
+    yield f"today:         {today}: {plural(len(live.roster.carriers(today)), 'device')} expected by the roster"
     yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
     yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
     yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"

@@ -1,4 +1,4 @@
-"""The collector: all services and what they share, put together."""
+"""The collector: all services and what they share, put multi_service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import LogLevel
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_service import RosterService
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
@@ -18,27 +18,27 @@ from sse_twisted.control.commands import Commands
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.daemon.world import World
-from sse_twisted.devices.http import MotionClient
+from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.fleet import Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal, local_offset
-from sse_twisted.history.replay import Retrospect
-from sse_twisted.history.restore import Recollection
-from sse_twisted.history.store import MemoryService
+from sse_twisted.history.replay import LogReplay
+from sse_twisted.history.restore import Restorer
+from sse_twisted.history.store import StateStore
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.visits.cleanup import CleanupService
 from sse_twisted.visits.detection import Detector
 from sse_twisted.visits.downloads import MB, Downloader
-from sse_twisted.visits.grace_period import GraceService
+from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.refiling import RefilingService
-from sse_twisted.visits.runner import Collection
+from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.scanner import ScannerService
 
 STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
@@ -60,33 +60,33 @@ class Collector(MultiService):
         self._remark = ""
         self._zones: object = None
 
-        self.in_force = in_force = InForce(settings)
-        self.journal = Journal(folder.logs, lambda: in_force.settings.log)
-        self.log = log = in_force.log = self.journal.log
+        self.live = live = LiveConfig(settings)
+        self.journal = Journal(folder.logs, lambda: live.settings.log)
+        self.log = log = live.log = self.journal.log
         self.history = History()
         self.fleet = fleet = Fleet(world.utc, log)
         self.attendance = attendance = Attendance(fleet)
         self.statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
-        self._names = names = world.names(lambda: in_force.settings.names, log)
+        self._names = names = world.names(lambda: live.settings.names, log)
 
-        self.roster = RosterService(folder.roster, disk, in_force, clock, log)
-        self.results = ResultsService(folder, disk, fleet, in_force, log)
-        self.refiling = RefilingService(folder, disk, in_force, clock, log, self.results.rename)
-        self._memory = memory = MemoryService(folder, disk, fleet, attendance, clock, log)
-        self._grace = grace = GraceService(fleet, in_force, clock, log)
+        self.roster = RosterService(folder.roster, disk, live, clock, log)
+        self.results = ResultsService(folder, disk, fleet, live, log)
+        self.refiling = RefilingService(folder, disk, live, clock, log, self.results.rename)
+        self._memory = memory = StateStore(folder, disk, fleet, attendance, clock, log)
+        self._grace = grace = GracePeriod(fleet, live, clock, log)
         self.scanner = scanner = ScannerService(
-            self._detector(world), self._collection(world), fleet, in_force, grace, clock, log, names.refresh
+            self._detector(world), self._collection(world), fleet, live, grace, clock, log, names.refresh
         )
-        probing = self._client(world, lambda: in_force.settings.cleanup.timeout)
-        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, in_force, clock, log)
-        short_tracks = ShortTracks(fleet, in_force, clock, log)
-        recollection = Recollection(
-            folder, disk, fleet, in_force, attendance, grace, self.refiling.turn, clock, log, self._recollected
+        probing = self._client(world, lambda: live.settings.cleanup.timeout)
+        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, live, clock, log)
+        short_tracks = ShortTracks(fleet, live, clock, log)
+        restorer = Restorer(
+            folder, disk, fleet, live, attendance, grace, self.refiling.turn, clock, log, self._recollected
         )
-        retrospect = Retrospect(self.journal, self.history, disk, in_force, lambda: fleet.now, log)
+        replay = LogReplay(self.journal, self.history, disk, live, lambda: fleet.now, log)
         meter = DelayMeter(clock, self.statistics.delayed)
-        tellers = (grace, recollection, retrospect)
+        tellers = (grace, restorer, replay)
         loops = (self.roster, scanner, self.cleanup, short_tracks)
         for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
             service.setServiceParent(self)
@@ -94,29 +94,29 @@ class Collector(MultiService):
         self._observe()
         self.commands = self._commands()
 
-    def _client(self, world: World, timeout: Callable[[], float]) -> MotionClient:
+    def _client(self, world: World, timeout: Callable[[], float]) -> DeviceHttp:
         """That gives up a connection after `timeout` s."""
         statistics = self.statistics
-        return MotionClient(world.agent(timeout), world.clock, statistics.request, statistics.bytes_received)
+        return DeviceHttp(world.agent(timeout), world.clock, statistics.request, statistics.bytes_received)
 
     def _detector(self, world: World) -> Detector:
-        hasty = self._client(world, lambda: self.in_force.settings.detection.timeout)
-        return Detector(hasty, self._names, self.fleet, self.in_force, self.log)
+        hasty = self._client(world, lambda: self.live.settings.detection.timeout)
+        return Detector(hasty, self._names, self.fleet, self.live, self.log)
 
-    def _collection(self, world: World) -> Collection:
-        client = self._client(world, lambda: self.in_force.settings.inspection.timeout)
-        folder, disk, fleet, in_force, log = self.folder, self.disk, self.fleet, self.in_force, self.log
-        return Collection(
-            Inspector(client, folder, disk, fleet, in_force, log),
-            Downloader(client, folder, disk, fleet, in_force, log),
+    def _collection(self, world: World) -> VisitRunner:
+        client = self._client(world, lambda: self.live.settings.inspection.timeout)
+        folder, disk, fleet, live, log = self.folder, self.disk, self.fleet, self.live, self.log
+        return VisitRunner(
+            Inspector(client, folder, disk, fleet, live, log),
+            Downloader(client, folder, disk, fleet, live, log),
             folder,
             disk,
             fleet,
-            in_force,
+            live,
             self.refiling,
             world.clock,
             log,
-            self._memory.note_down,
+            self._memory.save,
             report=self.statistics.report,
             examine=self.results.take,
         )
@@ -129,14 +129,14 @@ class Collector(MultiService):
         self.disk.when_it_works_again(self.scanner.wake_waiting)
         self.disk.when_it_works_again(self.refiling.look_soon)
         self.disk.when_it_works_again(self._memory.try_again)
-        self.in_force.observe(self._take_changes)
-        self.in_force.observe(self.refiling.look_soon)
+        self.live.observe(self._take_changes)
+        self.live.observe(self.refiling.look_soon)
 
     def _commands(self) -> Commands:
         """What the console and the board may see and do."""
         return Commands(
             fleet=self.fleet,
-            in_force=self.in_force,
+            live=self.live,
             history=self.history,
             statistics=self.statistics,
             folder=self.folder,
@@ -146,7 +146,7 @@ class Collector(MultiService):
             journal=self.journal,
             read_again=self.read_again,
             measured=self.results.of,
-            note_down=self._memory.note_down,
+            save=self._memory.save,
         )
 
     def _recollected(self) -> None:
@@ -165,7 +165,7 @@ class Collector(MultiService):
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
         if leftovers := self.folder.leftovers():
             text = "{tracks} cut off by the end of an earlier run: each goes on when its device is back"
-            self.log.info(text, tracks=counted(len(leftovers), "track"), count=len(leftovers))
+            self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
         self._take_changes()
         super().startService()
@@ -196,13 +196,13 @@ class Collector(MultiService):
         except SettingsError as error:
             self.log.error("The configuration before stays in force: {error}", error=str(error))
             raise
-        changed = list(differences(self.in_force.settings, settings))
+        changed = list(differences(self.live.settings, settings))
         for change in changed:
             later = " (from the next start on)" if change.startswith("event.folder") else ""
             self.log.info("Configuration: {change}{later}", change=change, later=later)
         if not changed:
             self.log.info("The configuration is as before")
-        self.in_force.change(settings=settings)
+        self.live.change(settings=settings)
         self.scanner.reconfigure()
         self.cleanup.reconfigure()
         self.journal.reconfigure()
@@ -211,18 +211,18 @@ class Collector(MultiService):
     def conditions(self) -> tuple[Condition, ...]:
         """Whether the collector has what it needs: scanning, names, downloads and clock."""
         now = self._clock.seconds()
-        today = self.in_force.today(self.fleet.now)
-        interval = self.in_force.settings.scan.interval
-        expected = len(self.in_force.roster.carriers(today))
+        today = self.live.today(self.fleet.now)
+        interval = self.live.settings.scan.interval
+        expected = len(self.live.roster.carriers(today))
         return (
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             health.names(self._names.trouble),
-            health.downloads(self.disk.trouble, "somebody asked for it" if self.in_force.paused else ""),
+            health.downloads(self.disk.trouble, "somebody asked for it" if self.live.paused else ""),
             health.clock(self.fleet.now, today, expected, self.fleet),
         )
 
     def _check_disk(self) -> None:
-        reserve = self.in_force.settings.downloads.disk_reserve * MB
+        reserve = self.live.settings.downloads.disk_reserve * MB
         self.folder.check_writable()
         free = self.folder.free()
         if free < reserve:
@@ -230,24 +230,24 @@ class Collector(MultiService):
 
     def _take_changes(self) -> None:
         """The roster or the settings are others now."""
-        roster = self.in_force.roster
-        numbers = (target.identifier for target in self.in_force.targets())
+        roster = self.live.roster
+        numbers = (target.identifier for target in self.live.targets())
         self._remark_on_days()
         self._remark_on_zone()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
-        remark, self._remark = self._remark, self.in_force.remark_on_rounds()
+        remark, self._remark = self._remark, self.live.remark_on_rounds()
         if self._remark and not remark:
             self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():
-            if visit.claims != self.in_force.claims(visit.identifier, visit.timezone):
+            if visit.rules != self.live.filing_rules(visit.identifier, visit.timezone):
                 visit.wake()
         self.scanner.round_now()
 
     def _remark_on_days(self) -> None:
         """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
-        today, days = self.in_force.today(self.fleet.now), self.in_force.days
+        today, days = self.live.today(self.fleet.now), self.live.days
         if days is None or days[0] <= today <= days[1]:
             return
         text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"
@@ -257,7 +257,7 @@ class Collector(MultiService):
 
     def _remark_on_zone(self) -> None:
         """Say once that the times of server.log are others than those of the board, if they are."""
-        now, event = self.fleet.now, self.in_force.zone
+        now, event = self.fleet.now, self.live.zone
         here = datetime.timezone(local_offset(now))
         if (zones := (here, event)) != self._zones and here != event:
             text = "Times in server.log are {here}, as of this computer; on the board they are {event}, as of the event"
@@ -285,4 +285,4 @@ class Collector(MultiService):
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
         collected = sum(device.is_collected for device in self.fleet)
         text = "The collector stops: {devices} collected since its start"
-        self.log.info(text, devices=counted(collected, "device"), collected=collected)
+        self.log.info(text, devices=plural(collected, "device"), collected=collected)

@@ -18,7 +18,7 @@ from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
 from sse_twisted.simulator.fleet import demo_fleet
 
@@ -52,8 +52,8 @@ class Demo(MultiService):
         """Start the collector, then let the devices come."""
         self.collector.startService()
         text = "Demo: {devices}, arriving over about a minute; ^C ends it. Event folder: {folder}"
-        folder = self.collector.in_force.settings.event.folder
-        devices = counted(self._count, "simulated device")
+        folder = self.collector.live.settings.event.folder
+        devices = plural(self._count, "simulated device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
         self._simulated.startService()
         super().startService()
@@ -79,7 +79,7 @@ class Demo(MultiService):
 
     def _tell_the_end(self) -> None:
         text = "Demo: everybody is collected ({devices}). Look into {folder}, or wait for one to come back"
-        folder, devices = self.collector.in_force.settings.event.folder, counted(self._count, "device")
+        folder, devices = self.collector.live.settings.event.folder, plural(self._count, "device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
 
 

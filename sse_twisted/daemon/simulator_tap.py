@@ -15,7 +15,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from sse_twisted.runtime.options import Options as OneLineOptions
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
 from sse_twisted.simulator.captures import CaptureError, captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
@@ -188,7 +188,7 @@ def _places(options: Options, count: int) -> Iterable[tuple[str, int]]:
     if not port:
         return [(interface, free) for free in free_ports(interface, count)]
     if port + count > 65_536:
-        raise ValueError(f"no {counted(count, 'port')} from {port} on")
+        raise ValueError(f"no {plural(count, 'port')} from {port} on")
     return [(interface, port + number) for number in range(count)]
 
 

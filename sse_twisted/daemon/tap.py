@@ -196,13 +196,13 @@ def makeService(options: Options) -> IService:
             demo = _demo(reactor, options)
         beside = _beside(reactor, options, demo.collector)
         signals = SignalService(reactor, demo.reload)
-        return together(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor), GarbageService())
+        return multi_service(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor), GarbageService())
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
     beside = _beside(reactor, options, collector)
     signals = SignalService(reactor, collector.reload)
-    return together(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor), GarbageService())
+    return multi_service(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor), GarbageService())
 
 
 def _demo(reactor: Any, options: Options) -> Demo:
@@ -226,7 +226,7 @@ def console_of(reactor: Any, access: Access, collector: Collector) -> ConsoleSer
     return ConsoleService(reactor, access, state, collector.commands, {"collector": collector}, collector.log)
 
 
-def together(*services: IService) -> IService:
+def multi_service(*services: IService) -> IService:
     """All of them, to be started in this order."""
     parent = MultiService()
     for service in services:

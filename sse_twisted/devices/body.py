@@ -13,7 +13,7 @@ from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
 from sse_twisted.devices.errors import BadAnswer, Interrupted
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 
 RATE_WINDOW = 30.0  # s that a slow transfer is given before its average counts
 
@@ -65,7 +65,7 @@ class BodyReceiver(Protocol):
             return
         elapsed = self._clock.seconds() - self._started - self._paused
         if elapsed > RATE_WINDOW and self.received < self._minimum_rate * elapsed:
-            self._fail(Interrupted(f"too slow: {counted(self.received, 'byte')} in {elapsed:.0f} s"))
+            self._fail(Interrupted(f"too slow: {plural(self.received, 'byte')} in {elapsed:.0f} s"))
             return
         if self._watchdog is not None:
             self._watchdog.reset(self._silence)
@@ -87,7 +87,7 @@ class BodyReceiver(Protocol):
         elif reason.check(PotentialDataLoss):
             self.done.callback(False)
         else:
-            self.done.errback(Interrupted(f"connection lost after {counted(self.received, 'byte')}"))
+            self.done.errback(Interrupted(f"connection lost after {plural(self.received, 'byte')}"))
 
     def _pause(self, wait: Deferred[None]) -> None:
         self._stop_watching()

@@ -9,11 +9,11 @@ from twisted.web.http import PotentialDataLoss
 from sse_twisted.runtime.text import one_line
 
 
-class MotionError(Exception):
+class DeviceError(Exception):
     """Base of all of these: a matter of one device and one request, never of the collector."""
 
 
-class Unreachable(MotionError):
+class Unreachable(DeviceError):
     """Nobody took the request: no connection, or no word of an answer."""
 
 
@@ -21,7 +21,7 @@ class Silent(Unreachable):
     """Somebody took the connection, and gave no word of an answer."""
 
 
-class Refused(MotionError):
+class Refused(DeviceError):
     """The device answered with a status that is no success; `retry_after` in s, 0 where it names none."""
 
     def __init__(self, message: str, status: int, retry_after: float = 0.0) -> None:
@@ -30,15 +30,15 @@ class Refused(MotionError):
         self.retry_after = retry_after
 
 
-class Interrupted(MotionError):
+class Interrupted(DeviceError):
     """The answer began and did not come to its end."""
 
 
-class BadAnswer(MotionError):
+class BadAnswer(DeviceError):
     """The answer came whole and can't be used."""
 
 
-class WrongDevice(MotionError):
+class WrongDevice(DeviceError):
     """Another device than the expected one answers at this address."""
 
     def __init__(self, message: str, identifier: int) -> None:
@@ -46,9 +46,9 @@ class WrongDevice(MotionError):
         self.identifier = identifier
 
 
-def connection_error(error: Exception) -> MotionError:
+def connection_error(error: Exception) -> DeviceError:
     """Our word for what a request failed with before its answer began; raises what is no matter of the network."""
-    if isinstance(error, MotionError):
+    if isinstance(error, DeviceError):
         return error
     if isinstance(error, network.ConnectionRefusedError):
         return Unreachable("connection refused")
@@ -65,7 +65,7 @@ def connection_error(error: Exception) -> MotionError:
     raise error
 
 
-def _broken_answer(error: ResponseFailed) -> MotionError:
+def _broken_answer(error: ResponseFailed) -> DeviceError:
     reasons = [reason.value for reason in error.reasons]
     if all(isinstance(reason, network.ConnectionClosed | PotentialDataLoss) for reason in reasons):
         return Silent("connection closed before an answer")

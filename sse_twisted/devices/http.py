@@ -71,7 +71,7 @@ class _Counted:
         return self.inner.write(data)
 
 
-class MotionClient:
+class DeviceHttp:
     """Speaks to devices; all its errors are MotionErrors."""
 
     def __init__(

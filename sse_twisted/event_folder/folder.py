@@ -28,7 +28,7 @@ from sse_twisted.devices.motion.messages import (
 from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_json, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
-from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.event_folder.verification import Outcome, judge
 
@@ -79,7 +79,7 @@ class EventFolder:
         """What the collector knew of each device when it last noted it down."""
         return self.state / "memory.json"
 
-    def keep_memory(self, data: bytes) -> None:
+    def keep_state(self, data: bytes) -> None:
         """Replace the memory."""
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
@@ -194,7 +194,7 @@ class EventFolder:
         """The last listing of a device; raises OSError or BadAnswer if there is none."""
         return listing_of(parse_json((self.motion(identifier) / LISTING).read_bytes(), "logs.json"))
 
-    def held(self, track: Track, ledger: Ledger) -> Fetched | None:
+    def held(self, track: EventTrack, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
 
         A file that the ledger knows nothing of, or only in the original's words, is examined, and counts if it is
@@ -245,7 +245,7 @@ class EventFolder:
             return size > 0
         return size - (listed - LISTING_EXTRA) in (0, TRAILER)
 
-    def partial(self, track: Track) -> PartialTrack:
+    def partial(self, track: EventTrack) -> PartialTrack:
         """Where the bytes of a track gather until it is whole."""
         return PartialTrack(self.root, track)
 

@@ -20,7 +20,7 @@ from attrs import define, field, frozen
 
 from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
 from sse_twisted.event_folder.files import set_aside, write_json
-from sse_twisted.event_folder.naming import Named, Track
+from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.verification import Outcome
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
@@ -77,7 +77,7 @@ class Ledger:
         write_json(self.path, self.entries)
         self.changed = False
 
-    def record(self, track: Track, status: Status, fetched: Fetched | None = None) -> None:
+    def record(self, track: EventTrack, status: Status, fetched: Fetched | None = None) -> None:
         """Note what became of a track, to be saved. `fetched` belongs to a completed one."""
         log = track.log
         entry: dict[str, Any] = {
@@ -99,7 +99,7 @@ class Ledger:
             self.entries[track.name] = entry
             self.changed = True
 
-    def rename(self, old: str, track: Track, fetched: Fetched | None = None) -> None:
+    def rename(self, old: str, track: EventTrack, fetched: Fetched | None = None) -> None:
         """Note that the track `old` has another name now; whatever had that name leaves."""
         entry = self.entries[old] | {"local_file": track.local_file} | (_words(fetched) if fetched else {})
         others = ((name, other) for name, other in self.entries.items() if name != track.name)
@@ -110,7 +110,7 @@ class Ledger:
         """Forget an entry: another one tells of its log."""
         self.changed = self.entries.pop(name, None) is not None or self.changed
 
-    def queue(self, track: Track) -> None:
+    def queue(self, track: EventTrack) -> None:
         """Note that a track is to be fetched, unless it failed and waits for its retry."""
         entry = self.entries.get(track.name)
         if entry is None or entry.get("status") != Status.FAILED or "unlisted" in entry or not _same_log(entry, track):
@@ -123,7 +123,7 @@ class Ledger:
                 self.entries[name] = entry | {"unlisted": True}
                 self.changed = True
 
-    def fetched(self, track: Track) -> Fetched | None:
+    def fetched(self, track: EventTrack) -> Fetched | None:
         """The completed download of exactly this track, at this size; None if there is none or the original made it."""
         entry = self.entries.get(track.name)
         if entry is None or not _same_log(entry, track):
@@ -215,14 +215,14 @@ def _log(entry: Mapping[str, Any]) -> LogEntry | None:
         return None
 
 
-def _same_log(entry: Mapping[str, Any], track: Track) -> bool:
+def _same_log(entry: Mapping[str, Any], track: EventTrack) -> bool:
     log = track.log
     mine = (log.file, log.size, log.start_date, log.end_date)
     return mine == tuple(entry.get(key) for key in ("motion_file", "size", "start_date", "end_date"))
 
 
 @frozen
-class Held:
+class StoredTrack:
     """A track that is in the event folder; `sha256` as the ledger has it, "" where the original made the entry."""
 
     identifier: int

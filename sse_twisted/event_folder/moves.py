@@ -17,12 +17,12 @@ from pathlib import Path
 from attrs import evolve, frozen
 from msgspec.structs import replace
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.motion.messages import Listing, LogEntry
 from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.folder import EventFolder, taken_over
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.naming import LogKey, Named, Track, event_tracks, log_key
+from sse_twisted.event_folder.naming import EventTrack, LogKey, Named, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
 from sse_twisted.event_folder.verification import is_header_of
 
@@ -36,7 +36,7 @@ class Move:
     """A track has another name now."""
 
     old: str
-    track: Track
+    track: EventTrack
     superseded: bool  # whether there was another file too, which is kept in gpslogs/superseded
 
 
@@ -51,19 +51,21 @@ class Left:
 Step = Move | Left
 
 
-def refile(folder: EventFolder, identifier: int, listing: Listing, claims: Claims, ledger: Ledger) -> Iterator[Step]:
+def refile(
+    folder: EventFolder, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger
+) -> Iterator[Step]:
     """Move what the ledger has under other names than it should, one track at a time; blocks, raises OSError.
 
     `listing` is the one of a visit; of logs that are not in it, the ledger tells enough. Without a roster nothing
     moves: that nobody is on it does not mean that the tracks are nobody's.
     """
-    if not claims.with_roster:
+    if not rules.with_roster:
         return
     named = ledger.named()
     listed = {log_key(log) for log in listing.entries}
     best = {log_key(known.log): known for known in sorted(named, key=_by_size)}
     others = (_with_timezone(known) for key, known in best.items() if key not in listed)
-    tracks = event_tracks(identifier, Listing((*listing.entries, *others)), claims, named)
+    tracks = event_tracks(identifier, Listing((*listing.entries, *others)), rules, named)
     refiling = _Refiling(folder, ledger, named, tracks)
     yield from refiling.run()
     yield from refiling.of_other_days()
@@ -72,7 +74,9 @@ def refile(folder: EventFolder, identifier: int, listing: Listing, claims: Claim
 class _Refiling:
     """The work on one device."""
 
-    def __init__(self, folder: EventFolder, ledger: Ledger, named: Iterable[Named], tracks: tuple[Track, ...]) -> None:
+    def __init__(
+        self, folder: EventFolder, ledger: Ledger, named: Iterable[Named], tracks: tuple[EventTrack, ...]
+    ) -> None:
         self._folder = folder
         self._root = folder.root
         self._ledger = ledger
@@ -86,7 +90,7 @@ class _Refiling:
         """Give every track its name; first those whose new name is free, or will not be given away."""
         listed = Counter(log_key(track.log) for track in self._tracks)
         waiting = {track: names for track in self._tracks if (names := self._former(track, listed))}
-        aside: set[Track] = set()
+        aside: set[EventTrack] = set()
         while waiting:
             given_away = {name for names in waiting.values() for name in names}
             free = [track for track in waiting if track.name not in given_away]
@@ -110,7 +114,7 @@ class _Refiling:
             if "unassigned" not in file.relative_to(self._root).parts:
                 yield Left(known.name, "its day is not one of the event any more")
 
-    def _former(self, track: Track, listed: Counter[LogKey]) -> list[str]:
+    def _former(self, track: EventTrack, listed: Counter[LogKey]) -> list[str]:
         """The other names of the log in the ledger, the best first; of one that is listed twice, at this size only."""
         key, log = log_key(track.log), track.log
         return [
@@ -120,7 +124,7 @@ class _Refiling:
             and (listed[key] == 1 or (known.log.size, known.log.end_date) == (log.size, log.end_date))
         ]
 
-    def _refile(self, track: Track, former: list[str]) -> Iterator[Step]:
+    def _refile(self, track: EventTrack, former: list[str]) -> Iterator[Step]:
         fetched = self._folder.held(track, self._ledger)
         if fetched is not None:
             self._ledger.record(track, Status.COMPLETED, fetched)
@@ -140,7 +144,7 @@ class _Refiling:
         if self._ledger.changed:
             self._ledger.save()
 
-    def _rename_entry(self, name: str, track: Track) -> None:
+    def _rename_entry(self, name: str, track: EventTrack) -> None:
         """Of a track that is not here: with what is on its way of it, unless the new name has an entry."""
         self._carry_parts(name, track)
         if track.name in self._ledger.entries:
@@ -148,7 +152,7 @@ class _Refiling:
         else:
             self._ledger.rename(name, track)
 
-    def _move(self, name: str, track: Track) -> bool | None:
+    def _move(self, name: str, track: EventTrack) -> bool | None:
         """Move a file; gives whether there was another one at its new name, None if it can't be moved.
 
         What the ledger does not call completed may have a file: the log has grown since. It goes along, and does not
@@ -167,7 +171,7 @@ class _Refiling:
         self._ledger.save()
         return superseded
 
-    def _rename(self, source: Path, target: Path, track: Track) -> bool:
+    def _rename(self, source: Path, target: Path, track: EventTrack) -> bool:
         make_folder(target.parent)
         if not target.exists():
             source.rename(target)
@@ -181,7 +185,7 @@ class _Refiling:
         source.rename(target)
         return superseded
 
-    def _retire(self, name: str, track: Track) -> bool:
+    def _retire(self, name: str, track: EventTrack) -> bool:
         """Take a file away whose log is here at its right name; gives whether it held something else, which is kept."""
         source = self._file(name)
         superseded = False
@@ -196,7 +200,7 @@ class _Refiling:
         self._ledger.save()
         return superseded
 
-    def _step_aside(self, name: str, track: Track) -> Track | None:
+    def _step_aside(self, name: str, track: EventTrack) -> EventTrack | None:
         """Move a file to a name that nobody wants, for now; gives it by that name, None if it can't be moved."""
         place = self._file(name)
         if place is None:
@@ -244,7 +248,7 @@ class _Refiling:
             return "there is no such file"
         return "its file is not whole" if self._ledger.completed(name) is None else "its file has another length"
 
-    def _carry_parts(self, name: str, track: Track) -> None:
+    def _carry_parts(self, name: str, track: EventTrack) -> None:
         """What of the track is on its way goes on under the new name."""
         place = self._place(name)
         if place is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from attrs import evolve, frozen
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.motion.messages import Listing, LogEntry
 
@@ -26,7 +26,7 @@ Figures = tuple[int, int, int]
 
 
 @frozen
-class Track:
+class EventTrack:
     """A log of the event: what the device lists, and where it is kept below the event folder."""
 
     identifier: int
@@ -75,34 +75,38 @@ def log_key(log: LogEntry) -> LogKey:
     return log.file, log.start_date
 
 
-def event_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
+def event_tracks(
+    identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
+) -> tuple[EventTrack, ...]:
     """The logs of the event's days, each under a name of its own.
 
     The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
     """
-    return tuple(track for track in all_tracks(identifier, listing, claims, named) if track.of_event)
+    return tuple(track for track in all_tracks(identifier, listing, rules, named) if track.of_event)
 
 
-def all_tracks(identifier: int, listing: Listing, claims: Claims, named: Iterable[Named] = ()) -> tuple[Track, ...]:
+def all_tracks(
+    identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
+) -> tuple[EventTrack, ...]:
     """All logs, those of other times as well, under the names that they have or would have."""
-    return tuple(_with_names_of_their_own([*_tracks(identifier, listing, claims)], named))
+    return tuple(_with_names_of_their_own([*_tracks(identifier, listing, rules)], named))
 
 
-def _tracks(identifier: int, listing: Listing, claims: Claims) -> Iterator[Track]:
+def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[EventTrack]:
     for log in listing.entries:
-        minutes = log.timezone or 0 if claims.timezone is None else claims.timezone
+        minutes = log.timezone or 0 if rules.timezone is None else rules.timezone
         start = _local_time(log.start_date, minutes)
         day = start.date() if start else None
-        owner = next((a for a in claims.assignments if day and a.covers(day)), None)
-        asked_for = log.file in claims.asked_for
-        of_event = asked_for or owner is not None or not day or not is_of_another_time(day, claims.days)
+        owner = next((a for a in rules.assignments if day and a.covers(day)), None)
+        asked_for = log.file in rules.asked_for
+        of_event = asked_for or owner is not None or not day or not is_of_another_time(day, rules.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
         date = stamp.partition("_")[0]
         folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
         name = f"{prefix}_{stamp}{log.extension}"
-        skipped = not asked_for and _is_slow(log, claims.slowest)
-        yield Track(identifier, log, folder, name, owner, skipped, of_event)
+        skipped = not asked_for and _is_slow(log, rules.slowest)
+        yield EventTrack(identifier, log, folder, name, owner, skipped, of_event)
 
 
 def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
@@ -125,7 +129,7 @@ def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
         return None
 
 
-def _with_names_of_their_own(tracks: list[Track], named: Iterable[Named]) -> Iterator[Track]:
+def _with_names_of_their_own(tracks: list[EventTrack], named: Iterable[Named]) -> Iterator[EventTrack]:
     """Number those that began in the same second as another: no log may take the place of another one.
 
     The ledger's numbers stay: one that is deleted on the device must not change those of the others.
@@ -147,7 +151,7 @@ def _with_names_of_their_own(tracks: list[Track], named: Iterable[Named]) -> Ite
         yield evolve(track, name=name)
 
 
-def _kept_names(tracks: list[Track], named: list[Named]) -> dict[LogEntry, str]:
+def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[LogEntry, str]:
     """Which of the names that differ in their number only a log has in the ledger."""
     exact: dict[tuple[str, LogKey, Figures], str] = {}
     grown: defaultdict[tuple[str, LogKey], deque[str]] = defaultdict(deque)

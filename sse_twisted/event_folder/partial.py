@@ -11,7 +11,7 @@ from typing import BinaryIO
 from attrs import frozen
 
 from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
-from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.tracks.oao.decoding import HEADER_SIZE, decode_header
 from sse_twisted.tracks.oao.integrity import Integrity, Verifier
@@ -50,7 +50,7 @@ class _Examination:
 class PartialTrack:
     """The hidden file of one track at one size. Every method blocks and may raise OSError."""
 
-    def __init__(self, root: Path, track: Track) -> None:
+    def __init__(self, root: Path, track: EventTrack) -> None:
         self._track = track
         self._final = root / track.local_file
         self._superseded = root / SUPERSEDED / Path(track.folder).name

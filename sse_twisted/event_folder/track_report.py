@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR, Track
+from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR, EventTrack
 from sse_twisted.tracks.report import totals_of
 
 LARGEST_FIGURE = 2**62  # in a ledger that we did not write there may be what no program can reckon with
@@ -72,7 +72,7 @@ def _as_listed(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackRep
     )
 
 
-def log_report(track: Track) -> TrackReport:
+def log_report(track: EventTrack) -> TrackReport:
     """Of a log that the device lists, from another time than the event's."""
     log = track.log
     return TrackReport(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from sse_twisted.devices.motion.messages import LISTING_EXTRA, OAO, LogEntry
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.oao.header import Header
 from sse_twisted.tracks.oao.integrity import Integrity
 
@@ -64,7 +64,7 @@ def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
     if (claim := _other_claim(integrity.header, log)) is not None:
         return Judgement(Outcome.UNVERIFIED, f"its header has another {claim} than the listing")
     if integrity.unknown:
-        return Judgement(Outcome.UNVERIFIED, f"{counted(integrity.unknown, 'frame')} of an unknown kind")
+        return Judgement(Outcome.UNVERIFIED, f"{plural(integrity.unknown, 'frame')} of an unknown kind")
     return Judgement(Outcome.VERIFIED)
 
 

@@ -16,7 +16,7 @@ MOST = 200_000  # events in all, some 50 MB; those of a hundred devices
 
 
 @frozen
-class Happening:
+class DeviceEvent:
     """One event of a device."""
 
     time: float  # s UTC
@@ -34,7 +34,7 @@ class History:
     def __init__(self, kept: int = KEPT, most: int = MOST) -> None:
         self._kept = kept
         self._most = most
-        self._happenings: dict[int, deque[Happening]] = {}
+        self._happenings: dict[int, deque[DeviceEvent]] = {}
         self._order: deque[int] = deque()  # whose each event is, the oldest first
         self._gone: Counter[int] = Counter()  # how many of them, by device, are not kept any more
 
@@ -58,7 +58,7 @@ class History:
         """Whether one more event of a device pushes none out."""
         return not self.is_full and len(self._happenings.get(identifier, ())) < self._kept
 
-    def precede(self, identifier: int, happening: Happening) -> None:
+    def precede(self, identifier: int, happening: DeviceEvent) -> None:
         """Take in an event of before all others, for which there is room."""
         self._happenings.setdefault(identifier, deque()).appendleft(happening)
         self._order.appendleft(identifier)
@@ -84,7 +84,7 @@ class History:
             else:
                 self._happenings[oldest].popleft()
 
-    def of(self, identifier: int, *, since: float = 0.0) -> tuple[Happening, ...]:
+    def of(self, identifier: int, *, since: float = 0.0) -> tuple[DeviceEvent, ...]:
         """What is known of a device from `since` s UTC on, the oldest first."""
         return tuple(happening for happening in self._happenings.get(identifier, ()) if happening.time >= since)
 
@@ -94,7 +94,7 @@ def subject_of(event: Mapping[str, Any]) -> int | None:
     return identifier_of(str(event.get("device") or event.get("target") or ""))
 
 
-def happening_of(event: LogEvent) -> Happening | None:
+def happening_of(event: LogEvent) -> DeviceEvent | None:
     """An event as `logs/server.json` has it; None if it is not of its form."""
     time, level = event.get("log_time"), event.get("log_level")
     name = level.get("name") if isinstance(level, dict) else None
@@ -107,7 +107,7 @@ def happening_of(event: LogEvent) -> Happening | None:
     return _happening(event, float(time), name, str(event.get("error", "")))  # type: ignore[arg-type]  # it is a number
 
 
-def _happening(event: LogEvent, time: float, level: str, error: str) -> Happening:
+def _happening(event: LogEvent, time: float, level: str, error: str) -> DeviceEvent:
     name = str(event.get("device") or event.get("target"))
     text = formatEvent(event).removeprefix(f"{name} ") + (f": {error}" if error else "")
-    return Happening(time, "warning" if level == "warn" else level, text)
+    return DeviceEvent(time, "warning" if level == "warn" else level, text)

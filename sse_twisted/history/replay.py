@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.history.events import History, happening_of, subject_of
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.log_tail import Event, recent_events
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.one_shot import OnceService
+from sse_twisted.runtime.one_shot import OneShotService
 
 
-class Retrospect(OnceService):
+class LogReplay(OneShotService):
     """Reads the journal of earlier runs once, from its end on, in many short steps; debug lines are not in it."""
 
     def __init__(
@@ -22,7 +22,7 @@ class Retrospect(OnceService):
         journal: Journal,
         history: History,
         disk: Disk,
-        in_force: InForce,
+        live: LiveConfig,
         utc: Callable[[], float],
         log: Logger,
     ) -> None:
@@ -30,12 +30,12 @@ class Retrospect(OnceService):
         self._journal = journal
         self._history = history
         self._disk = disk
-        self._in_force = in_force
+        self._live = live
         self._utc = utc
 
     async def work(self) -> None:
         """Read, and let the history take it in."""
-        since = self._in_force.day_began_at(self._utc())
+        since = self._live.day_began_at(self._utc())
         blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
         earlier = History()
         try:

@@ -15,22 +15,22 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.history.store import KEPT, Found, Remembered, read_memory
-from sse_twisted.history.verdict_at_start import Fate, Historian, Past
+from sse_twisted.history.store import KEPT, LoadedState, SavedDevice, load_state
+from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.one_shot import OnceService
+from sse_twisted.runtime.one_shot import OneShotService
 from sse_twisted.runtime.turns import in_turns
-from sse_twisted.visits.grace_period import GraceService
+from sse_twisted.visits.grace_period import GracePeriod
 
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
 
 
-class Recollection(OnceService):
+class Restorer(OneShotService):
     """Reads memory and ledgers once, and tells the fleet of devices that nobody has met yet."""
 
     def __init__(
@@ -38,9 +38,9 @@ class Recollection(OnceService):
         folder: EventFolder,
         disk: Disk,
         fleet: Fleet,
-        in_force: InForce,
+        live: LiveConfig,
         attendance: Attendance,
-        grace: GraceService,
+        grace: GracePeriod,
         turn: Callable[[int], DeferredLock],
         clock: IReactorTime,
         log: Logger,
@@ -51,7 +51,7 @@ class Recollection(OnceService):
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._attendance = attendance
         self._grace = grace
         self._turn = turn
@@ -60,7 +60,7 @@ class Recollection(OnceService):
 
     async def work(self) -> None:
         """Read, and tell."""
-        found = await self._disk.run(read_memory, self._folder.memory)
+        found = await self._disk.run(load_state, self._folder.memory)
         if found.remark:
             text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
             self._log.error(text, remark=found.remark)
@@ -74,41 +74,43 @@ class Recollection(OnceService):
             raise
         self._told()
 
-    async def _tell_all(self, found: Found) -> None:
+    async def _tell_all(self, found: LoadedState) -> None:
         now = self._fleet.now
-        since = self._in_force.day_began_at(now)
-        historian = Historian(self._folder, found, self._in_force.today(now), self._in_force)
-        pasts, failures = await self._disk.run(self._pasts, historian, found)
+        since = self._live.day_began_at(now)
+        judge_at_start = StartupJudge(self._folder, found, self._live.today(now), self._live)
+        pasts, failures = await self._disk.run(self._pasts, judge_at_start, found)
         for identifier, failure in failures.items():
             text = "What was known of {device} can't be judged: it counts as not done"
             self._log.failure(text, failure, device=f"motion-{identifier}")
         async for identifier, past in in_turns(pasts.items(), self._clock):
             if past is not None:
-                self._tell(identifier, past, historian)
+                self._tell(identifier, past, judge_at_start)
             if found.memory is not None and (remembered := found.memory.devices.get(identifier)) is not None:
                 self._recall_visits(identifier, remembered, found.memory.saved_at, since)
 
-    def _pasts(self, historian: Historian, found: Found) -> tuple[dict[int, Past | None], dict[int, Failure]]:
+    def _pasts(
+        self, judge_at_start: StartupJudge, found: LoadedState
+    ) -> tuple[dict[int, PriorState | None], dict[int, Failure]]:
         """What became of each device, and why that can't be judged of some; in a thread."""
         ledgers = self._folder.all_entries()
         identifiers = ledgers.keys() | (found.memory.devices.keys() if found.memory else set())
-        pasts: dict[int, Past | None] = {}
+        pasts: dict[int, PriorState | None] = {}
         failures: dict[int, Failure] = {}
         for identifier in sorted(identifiers):
             try:
-                pasts[identifier] = historian.past(identifier, ledgers.get(identifier, {}))
+                pasts[identifier] = judge_at_start.past(identifier, ledgers.get(identifier, {}))
             except Exception:  # noqa: BLE001 - whatever it is, the others must be told
                 failures[identifier] = Failure()
-                pasts[identifier] = historian.not_judged(identifier)
+                pasts[identifier] = judge_at_start.not_judged(identifier)
         return pasts, failures
 
-    def _recall_visits(self, identifier: int, remembered: Remembered, saved_at: float, since: float) -> None:
+    def _recall_visits(self, identifier: int, remembered: SavedDevice, saved_at: float, since: float) -> None:
         """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
         stays = (evolve(stay, left=saved_at) if stay.left is None else stay for stay in remembered.visits)
         if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
             self._attendance.recall(identifier, of_today)
 
-    def _tell(self, identifier: int, past: Past, historian: Historian) -> None:
+    def _tell(self, identifier: int, past: PriorState, judge_at_start: StartupJudge) -> None:
         """Of a device that was met meanwhile more is known than that."""
         now, was = self._fleet[identifier], past.device
         if now.stage is not Stage.ABSENT or now.left_early:
@@ -116,25 +118,25 @@ class Recollection(OnceService):
         known = {name: getattr(was, name) for name in KEPT if name not in ("stage", "left_early", "waived")}
         lost = was.left_early or what_is_missing(evolve(was, sailor=now.sailor))
         match past.fate:
-            case Fate.COLLECTED:
+            case PriorOutcome.COLLECTED:
                 self._fleet.update(identifier, **known, stage=Stage.GONE)
-            case Fate.WAIVED:
+            case PriorOutcome.WAIVED:
                 self._fleet.update(identifier, **known, stage=Stage.GONE, waived=was.waived)
-            case Fate.LEFT_EARLY:
+            case PriorOutcome.LEFT_EARLY:
                 self._fleet.update(identifier, **known, stage=Stage.GONE, left_early=lost)
                 self._log.error("{device} {text} - {lost}", device=was.name, text=LEFT, lost=lost)
-            case Fate.NOT_DONE:
+            case PriorOutcome.NOT_DONE:
                 self._fleet.update(identifier, **known, left_early=lost)
                 self._grace.wait_for(identifier, LEFT)
-            case Fate.LOST:
+            case PriorOutcome.LOST:
                 self._fleet.update(identifier, **known, left_early=lost)
-                self._grace.wait_for(identifier, LOST, self._is_here(was, historian))
+                self._grace.wait_for(identifier, LOST, self._is_here(was, judge_at_start))
 
-    def _is_here(self, device: Device, historian: Historian) -> Callable[[], Awaitable[bool]]:
+    def _is_here(self, device: Device, judge_at_start: StartupJudge) -> Callable[[], Awaitable[bool]]:
         """A look at what is on disk, while nobody moves it."""
 
         async def look() -> bool:
             async with self._turn(device.identifier):
-                return await self._disk.run(historian.is_here, device)
+                return await self._disk.run(judge_at_start.is_here, device)
 
         return look

@@ -1,6 +1,6 @@
 """What is known of each device, on disk: `.sse_twisted/memory.json`, so that a restart forgets no alarm and no waiver.
 
-It is never more than what was known once: the recollection, which reads it, believes "collected" only as far as ledger
+It is never more than what was known once: the restorer, which reads it, believes "collected" only as far as ledger
 and files bear it out.
 """
 
@@ -23,8 +23,8 @@ from twisted.python.failure import Failure
 
 from sse_twisted.event_folder.files import set_aside
 from sse_twisted.event_folder.folder import EventFolder, Stamps
-from sse_twisted.fleet import Device, Fleet, Stage, TrackGlance
-from sse_twisted.history.attendance import Attendance, Stay
+from sse_twisted.fleet import Device, Fleet, Stage, TrackSummary
+from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
 
 FORMAT: Final = "sse_twisted memory"
@@ -36,7 +36,7 @@ LARGEST = 64 * 1024 * 1024  # bytes; a larger one is not written, for the next s
 Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
 
 
-class Remembered(Struct, frozen=True, forbid_unknown_fields=True):
+class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True):
     """One device, as its snapshot had it."""
 
     stage: Stage
@@ -45,19 +45,19 @@ class Remembered(Struct, frozen=True, forbid_unknown_fields=True):
     findings: tuple[str, ...] = ()
     wanted: int = 0
     missing: tuple[str, ...] = ()
-    tracks: tuple[TrackGlance, ...] = ()
+    tracks: tuple[TrackSummary, ...] = ()
     reason: str = ""
     left_early: str = ""
     waived: str = ""
-    visits: tuple[Stay, ...] = ()
+    visits: tuple[PastVisit, ...] = ()
 
 
-KEPT = tuple(name for name in Remembered.__struct_fields__ if name != "visits")
+KEPT = tuple(name for name in SavedDevice.__struct_fields__ if name != "visits")
 _kept: operator.attrgetter[Any] = operator.attrgetter(*KEPT)
 
 
-_device = msgspec.json.Decoder(Remembered)
-D = TypeVar("D", Remembered, msgspec.Raw)
+_device = msgspec.json.Decoder(SavedDevice)
+D = TypeVar("D", SavedDevice, msgspec.Raw)
 
 
 class File(Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
@@ -75,7 +75,7 @@ class File(Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
     answers: dict[int, Stamps] | None = None  # that were kept before, of whatever device; version 1 did not say
 
 
-Memory = File[Remembered]
+SavedState = File[SavedDevice]
 
 
 class _Head(Struct):
@@ -86,34 +86,34 @@ class _Head(Struct):
 
 
 @frozen
-class Found:
+class LoadedState:
     """What a start finds; `memory` is None if there is none that can be used, and `remark` says why not."""
 
-    memory: Memory | None = None
+    memory: SavedState | None = None
     written_at: float = 0.0  # s since 1970, by the clock that stamps the files
     remark: str = ""
 
 
-def read_memory(path: Path) -> Found:
+def load_state(path: Path) -> LoadedState:
     """The memory of earlier runs; one that is torn, foreign or of another version is set aside. Blocks."""
     try:
         status = path.stat()
         if status.st_size > LARGEST:
             raise ValueError(f"it has {status.st_size:,} bytes")
-        return Found(_decode(path.read_bytes()), status.st_mtime)
+        return LoadedState(_decode(path.read_bytes()), status.st_mtime)
     except FileNotFoundError:
-        return Found()
+        return LoadedState()
     except OSError as error:
         why = str(error.strerror)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         why = str(error)
     try:
-        return Found(remark=f"{why}; it is kept as {set_aside(path)}")
+        return LoadedState(remark=f"{why}; it is kept as {set_aside(path)}")
     except OSError as error:
-        return Found(remark=f"{why}; it can't be kept under another name ({error.strerror})")
+        return LoadedState(remark=f"{why}; it can't be kept under another name ({error.strerror})")
 
 
-def _decode(data: bytes) -> Memory:
+def _decode(data: bytes) -> SavedState:
     """Raises ValueError or RecursionError."""
     try:
         head = msgspec.json.decode(data, type=_Head)
@@ -125,11 +125,11 @@ def _decode(data: bytes) -> Memory:
         raise ValueError(f"it is of version {head.version!r:.20}, and this collector knows {VERSION}")
     file = msgspec.json.decode(data, type=File[msgspec.Raw])
     devices = {identifier: _device.decode(device) for identifier, device in file.devices.items()}
-    return Memory(file.format, file.version, file.saved_at, file.ended, devices, file.answers)
+    return SavedState(file.format, file.version, file.saved_at, file.ended, devices, file.answers)
 
 
-class MemoryService(Service):
-    """Notes down what is known of the fleet: a change at once, and those of the next second together."""
+class StateStore(Service):
+    """Notes down what is known of the fleet: a change at once, and those of the next second multi_service."""
 
     def __init__(
         self, folder: EventFolder, disk: Disk, fleet: Fleet, attendance: Attendance, clock: IReactorTime, log: Logger
@@ -172,7 +172,7 @@ class MemoryService(Service):
         if self._changed:
             self._write_at(self._not_before)
 
-    async def note_down(self) -> None:
+    async def save(self) -> None:
         """Bring to disk what is known now; that it can't be written is in the log."""
         async with self._turn:
             if self._changed and self._is_complete:
@@ -195,7 +195,7 @@ class MemoryService(Service):
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
-        return Deferred.fromCoroutine(self.note_down()).addErrback(self._report)
+        return Deferred.fromCoroutine(self.save()).addErrback(self._report)
 
     async def _write(self) -> None:
         # First the answers, then what is known: a kill must not leave one that says less than the answers do.
@@ -224,7 +224,7 @@ class MemoryService(Service):
         now: float,
         ended: bool,
         devices: Sequence[Device],
-        visits: Mapping[int, tuple[Stay, ...]],
+        visits: Mapping[int, tuple[PastVisit, ...]],
         answers: dict[int, Stamps],
     ) -> None:
         """In a thread."""
@@ -233,15 +233,15 @@ class MemoryService(Service):
         data = msgspec.json.encode(File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
         if len(data) > LARGEST:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
-        self._folder.keep_memory(data)
+        self._folder.keep_state(data)
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self._log.failure("What is known of the day could not be kept", failure)
 
 
-def _remembered(device: Device, visits: tuple[Stay, ...]) -> Remembered:
-    return Remembered(**{name: getattr(device, name) for name in KEPT}, visits=visits)
+def _remembered(device: Device, visits: tuple[PastVisit, ...]) -> SavedDevice:
+    return SavedDevice(**{name: getattr(device, name) for name in KEPT}, visits=visits)
 
 
 def _is_worth_it(device: Device) -> bool:

@@ -1,4 +1,4 @@
-"""What became of a device before this start: what memory, ledger and files say together. Tells nobody; blocks."""
+"""What became of a device before this start: what memory, ledger and files say multi_service. Tells nobody; blocks."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.devices.motion.messages import LISTING_EXTRA
 from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day, is_waited_for
 from sse_twisted.event_folder.naming import PLAUSIBLE, all_tracks, is_of_another_time
 from sse_twisted.event_folder.track_report import LARGEST_FIGURE
-from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
-from sse_twisted.history.store import KEPT, Found, Memory, Remembered
+from sse_twisted.fleet import PRESENT, Device, Stage, TrackSummary
+from sse_twisted.history.store import KEPT, LoadedState, SavedDevice, SavedState
 
 
-class Fate(Enum):
+class PriorOutcome(Enum):
     """What became of a device before this start."""
 
     COLLECTED = auto()  # and gone, or it will be found
@@ -31,24 +31,24 @@ class Fate(Enum):
 
 
 @frozen
-class Past:
+class PriorState:
     """What is known of a device from before this start."""
 
-    fate: Fate
+    fate: PriorOutcome
     device: Device  # as it was, with its tracks under the names that they have now
 
 
-class Historian:
-    """Judges what memory, ledgers and files say together. All methods block and are called in a thread."""
+class StartupJudge:
+    """Judges what memory, ledgers and files say multi_service. All methods block and are called in a thread."""
 
-    def __init__(self, folder: EventFolder, found: Found, today: datetime.date, in_force: InForce) -> None:
+    def __init__(self, folder: EventFolder, found: LoadedState, today: datetime.date, live: LiveConfig) -> None:
         self._folder = folder
         self._found = found
         self._today = today
-        self._in_force = in_force
-        self._days = in_force.claims(0, None).days
+        self._live = live
+        self._days = live.filing_rules(0, None).days
 
-    def past(self, identifier: int, entries: Entries) -> Past | None:
+    def past(self, identifier: int, entries: Entries) -> PriorState | None:
         """What became of a device; None if nothing needs to be known.
 
         The memory counts while the answers that are kept are those that were kept before it was written. Of others: the
@@ -67,27 +67,27 @@ class Historian:
             return _not_done(_known(identifier, remembered), memory.saved_at)
         return self._by_both(identifier, remembered, entries, memory.saved_at)
 
-    def _knew_answers(self, memory: Memory, identifier: int) -> bool:
+    def _knew_answers(self, memory: SavedState, identifier: int) -> bool:
         """Whether nothing that the device has said came after the memory. Times alone may deceive: clocks are set."""
         if memory.answers is None:
             return self._folder.answered_at(identifier) <= self._found.written_at
         return memory.answers.get(identifier, Stamps()) == self._folder.stamps(identifier)
 
     def _by_both(
-        self, identifier: int, remembered: Remembered | None, entries: Entries, saved_at: float
-    ) -> Past | None:
+        self, identifier: int, remembered: SavedDevice | None, entries: Entries, saved_at: float
+    ) -> PriorState | None:
         """Of a device that somebody else has met since: an alarm, and what was not done, end only by its ledger."""
         by_ledger = self._by_ledger(identifier, entries)
-        if remembered is None or (by_ledger is not None and by_ledger.fate is Fate.COLLECTED):
+        if remembered is None or (by_ledger is not None and by_ledger.fate is PriorOutcome.COLLECTED):
             return by_ledger
         known = _known(identifier, remembered)
         if remembered.left_early:
-            return Past(Fate.LEFT_EARLY, known)
+            return PriorState(PriorOutcome.LEFT_EARLY, known)
         if by_ledger is None and known.present and known.stage is not Stage.COLLECTED:
             return _not_done(known, saved_at)
         return by_ledger
 
-    def not_judged(self, identifier: int) -> Past:
+    def not_judged(self, identifier: int) -> PriorState:
         """What counts for a device of which nobody knows better: an alarm too many rather than one too few."""
         memory = self._found.memory
         remembered = memory.devices.get(identifier) if memory is not None else None
@@ -97,20 +97,24 @@ class Historian:
         """Whether every track that the device had is here now."""
         return not self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
 
-    def _by_memory(self, identifier: int, remembered: Remembered, entries: Entries, saved_at: float) -> Past | None:
+    def _by_memory(
+        self, identifier: int, remembered: SavedDevice, entries: Entries, saved_at: float
+    ) -> PriorState | None:
         known = _known(identifier, remembered)
         if remembered.stage in PRESENT and remembered.stage is not Stage.COLLECTED:
             return _not_done(known, saved_at)
         if remembered.left_early:  # of whatever day: it stays until the device is back, or is waived
-            return Past(Fate.LEFT_EARLY if remembered.stage is Stage.GONE else Fate.NOT_DONE, known)
+            return PriorState(
+                PriorOutcome.LEFT_EARLY if remembered.stage is Stage.GONE else PriorOutcome.NOT_DONE, known
+            )
         if remembered.stage is Stage.ABSENT and not remembered.waived:
             return None
-        if self._in_force.today(remembered.since) != self._today:  # what was settled then is not asked for today
+        if self._live.today(remembered.since) != self._today:  # what was settled then is not asked for today
             return None
         if remembered.waived:
-            return Past(Fate.WAIVED, known)
+            return PriorState(PriorOutcome.WAIVED, known)
         verified = self._with_names_of_now(known, entries)
-        return Past(Fate.LOST if verified.missing else Fate.COLLECTED, verified)
+        return PriorState(PriorOutcome.LOST if verified.missing else PriorOutcome.COLLECTED, verified)
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
         """A device with what is missing of its tracks, and with what was known of today and never came."""
@@ -126,7 +130,7 @@ class Historian:
                 missing.append(name)
         return evolve(device, tracks=tuple(tracks), missing=tuple(missing), wanted=max(device.wanted, len(missing)))
 
-    def _by_ledger(self, identifier: int, entries: Entries) -> Past | None:
+    def _by_ledger(self, identifier: int, entries: Entries) -> PriorState | None:
         """By the day's tracks of a ledger, and what is missing of the event.
 
         None if there is none of them, and all that the device listed if it was here today.
@@ -138,11 +142,11 @@ class Historian:
             or (is_waited_for(entry) and self._is_of_event(name))
         }
         met_at = self._folder.met_at(identifier)
-        if not wanted and self._in_force.today(met_at) != self._today:
+        if not wanted and self._live.today(met_at) != self._today:
             return None
         is_all_known = self._is_listed(identifier) and self._is_all_known(identifier, entries)  # else there may be more
         if not wanted:
-            return None if is_all_known else Past(Fate.NOT_DONE, Device(identifier, since=met_at))
+            return None if is_all_known else PriorState(PriorOutcome.NOT_DONE, Device(identifier, since=met_at))
         device = Device(
             identifier,
             since=met_at,
@@ -151,8 +155,8 @@ class Historian:
             tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
         )
         if is_all_known and all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
-            return Past(Fate.LOST if device.missing else Fate.COLLECTED, device)
-        return Past(Fate.NOT_DONE, device)
+            return PriorState(PriorOutcome.LOST if device.missing else PriorOutcome.COLLECTED, device)
+        return PriorState(PriorOutcome.NOT_DONE, device)
 
     def _is_listed(self, identifier: int) -> bool:
         """Whether a listing was kept after the device was last met: by the times, and by what the memory has seen."""
@@ -182,15 +186,15 @@ class Historian:
             for entry in entries.values()
             if "unlisted" not in entry  # one that was given up, and is listed again, is wanted
         }
-        claims = self._in_force.claims(identifier, self._folder.timezone(identifier))
-        tracks = all_tracks(identifier, listing, claims)
+        rules = self._live.filing_rules(identifier, self._folder.timezone(identifier))
+        tracks = all_tracks(identifier, listing, rules)
         wanted = (
             track.log for track in tracks if track.of_event and not track.skipped and self._may_be_of_today(track.day)
         )
         return not listing.bad and all((log.file, log.start_date, log.size) in known for log in wanted)
 
 
-def _name_of_now(glance: TrackGlance, entries: Entries, held: Mapping[str, Any]) -> str | None:
+def _name_of_now(glance: TrackSummary, entries: Entries, held: Mapping[str, Any]) -> str | None:
     """Under which of the names that are `held`, each with its path on the device, a track is here; None if it is not.
 
     A device may use a path again after its logs were deleted: where the track's own entry tells, no other one does.
@@ -201,17 +205,19 @@ def _name_of_now(glance: TrackGlance, entries: Entries, held: Mapping[str, Any])
     return next(moved, glance.name if glance.name in held else None)
 
 
-def _known(identifier: int, remembered: Remembered | None) -> Device:
+def _known(identifier: int, remembered: SavedDevice | None) -> Device:
     return Device(identifier, **{name: getattr(remembered, name) for name in KEPT} if remembered else {})
 
 
-def _not_done(known: Device, at: float) -> Past:
+def _not_done(known: Device, at: float) -> PriorState:
     """Of one that was last there at `at`; an alarm of before says less than what is missing now."""
-    return Past(Fate.NOT_DONE, evolve(known, since=at, left_early="" if known.present else known.left_early))
+    return PriorState(
+        PriorOutcome.NOT_DONE, evolve(known, since=at, left_early="" if known.present else known.left_early)
+    )
 
 
-def _glance(name: str, entry: Mapping[str, Any]) -> TrackGlance:
-    return TrackGlance(
+def _glance(name: str, entry: Mapping[str, Any]) -> TrackSummary:
+    return TrackSummary(
         name=name,
         day=day_of(name),
         length=_count(entry, "length") or max(_count(entry, "size") - LISTING_EXTRA, 0),

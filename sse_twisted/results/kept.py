@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import Report
 from sse_twisted.tracks.session import NEVER
 
@@ -41,7 +41,7 @@ class _Header(Struct):
 
 class _Claim(Struct):
     value: Millimetres
-    bearing: Bearing
+    bearing: ClaimCheck
 
 
 class _Kept(Struct):

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.naming import MM_PER_S
 from sse_twisted.event_folder.track_report import LARGEST_FIGURE, still_valid
-from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import best_of
 
 # Each discipline and the ledger's key of what the device claims (mm/s), "" where the ledger has none.
@@ -26,7 +26,7 @@ DISCIPLINES = {
     "1852m": "",
     "1h": "",
 }
-BORNE_OUT = (Bearing.EXACT, Bearing.WITHIN)
+BORNE_OUT = (ClaimCheck.EXACT, ClaimCheck.WITHIN)
 
 
 class Figure(Struct, frozen=True):
@@ -71,7 +71,7 @@ def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> F
         if claim is not None and claim["bearing"] in BORNE_OUT:
             return Figure(claim["value"], True)
         measured = best_of(report, discipline)
-        if measured is not None and (claim is None or claim["bearing"] == Bearing.CONTRADICTED):
+        if measured is not None and (claim is None or claim["bearing"] == ClaimCheck.CONTRADICTED):
             return Figure(measured, True)
     return Figure(listed, False) if type(listed) is int and 0 < listed <= LARGEST_FIGURE else None
 

@@ -17,14 +17,14 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected
 from sse_twisted.devices.motion.messages import OAO
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Held, local_file_of
+from sse_twisted.event_folder.ledger import StoredTrack, local_file_of
 from sse_twisted.event_folder.track_report import still_valid
-from sse_twisted.fleet import Device, Fleet, Measured, TrackGlance
+from sse_twisted.fleet import Device, Fleet, Measured, TrackSummary
 from sse_twisted.results.kept import FILE, reports_in
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.tracks.analysis import analyse
@@ -38,24 +38,24 @@ class _Kept:
     """What earlier runs left: results by device, tracks that have none, or old ones, files and what came of them."""
 
     results: dict[int, dict[str, Report]] = field(factory=dict)
-    unexamined: list[Held] = field(factory=list)
+    unexamined: list[StoredTrack] = field(factory=list)
     unreadable: list[tuple[Path, str]] = field(factory=list)
 
 
 class ResultsService(Service):
     """Examines tracks in the order in which they come, those of devices that are here first."""
 
-    def __init__(self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger) -> None:
+    def __init__(self, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger) -> None:
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._log = log
         self._results: dict[int, dict[str, Report]] = {}  # as tracks.json has them
         self._is_read = False
         self._renamed_before: list[tuple[int, str, str]] = []  # they were read
-        self._waiting: dict[Held, None] = {}
-        self._earlier: dict[Held, None] = {}
+        self._waiting: dict[StoredTrack, None] = {}
+        self._earlier: dict[StoredTrack, None] = {}
         self._renamed: set[int] = set()  # devices whose results are not on disk yet as they are
         self._working: Deferred[None] | None = None
 
@@ -76,7 +76,7 @@ class ResultsService(Service):
         self._working.cancel()
         return ended
 
-    def take(self, identifier: int, tracks: Sequence[Held]) -> None:
+    def take(self, identifier: int, tracks: Sequence[StoredTrack]) -> None:
         """All tracks of a device that is here; those that are examined already cost nothing."""
         names = {held.name for held in tracks}
         valid = {measured_of(name, report) for name, report in self.of(identifier).items() if name in names}
@@ -90,7 +90,7 @@ class ResultsService(Service):
                 self._waiting[held] = None
         self._work()
 
-    def _knows(self, held: Held) -> bool:
+    def _knows(self, held: StoredTrack) -> bool:
         known = self.of(held.identifier).get(held.name)
         return known is not None and held.sha256 in ("", known["sha256"])
 
@@ -119,7 +119,7 @@ class ResultsService(Service):
         if tracks != self._fleet[identifier].tracks:
             self._fleet.update(identifier, tracks=tracks)
 
-    def _filled_in(self, device: Device, names: Container[str]) -> tuple[TrackGlance, ...]:
+    def _filled_in(self, device: Device, names: Container[str]) -> tuple[TrackSummary, ...]:
         """The tracks of a device; of those with these names that were never finalised, with what was measured."""
         reports = self.of(device.identifier)
         return tuple(
@@ -164,7 +164,7 @@ class ResultsService(Service):
             del queue[held]
             await self._settle(held, is_here=queue is self._waiting)
 
-    async def _settle(self, held: Held, *, is_here: bool) -> None:
+    async def _settle(self, held: StoredTrack, *, is_here: bool) -> None:
         results = self._results.setdefault(held.identifier, {})
         if not self._knows(held):
             report = await self._disk.run(self._examine, held)
@@ -182,7 +182,7 @@ class ResultsService(Service):
         with contextlib.suppress(DiskTrouble):  # said by the disk; they are examined again after the next start
             await self._disk.write(self._keep, identifier, dict(self._results[identifier]))
 
-    def _tell(self, held: Held, report: Report) -> None:
+    def _tell(self, held: StoredTrack, report: Report) -> None:
         session = report["session"]
         bests = [(name, best_in(session, name)) for name in COLUMNS] if session else []
         sailed = ", ".join(f"{best['kn']:.2f} ({name})" for name, best in bests if best)
@@ -191,19 +191,19 @@ class ResultsService(Service):
             text, device=f"motion-{held.identifier}", track=held.name, sailed=f"{sailed} knots" if sailed else "no fix"
         )
 
-    def _publish(self, held: Held, report: Report) -> None:
+    def _publish(self, held: StoredTrack, report: Report) -> None:
         """Put the result into the snapshot of the device, and what is odd about it among its findings."""
         device = self._fleet[held.identifier]
         measured = measured_of(held.name, report)
         others = tuple(other for other in device.measured if other.track != held.name)
         known = set(device.findings)
-        odd = [*report["remarks"], *_remarks_on_settings(report, self._in_force.settings.expected)]
+        odd = [*report["remarks"], *_remarks_on_settings(report, self._live.settings.expected)]
         findings = [finding for remark in odd if (finding := f"{held.name} {remark}") not in known]
         for finding in findings:
             self._log.warn("{device} {finding}", device=device.name, finding=finding)
         self._fleet.update(held.identifier, measured=(*others, measured), findings=(*device.findings, *findings))
 
-    def _examine(self, held: Held) -> Report | None:
+    def _examine(self, held: StoredTrack) -> Report | None:
         """The report of a track; None if it is not there, too large, or not the one that the ledger means. Blocks."""
         data = self._folder.track_bytes(held.local_file, LARGEST + 1)
         if data is None or len(data) > LARGEST:
@@ -231,7 +231,7 @@ class ResultsService(Service):
                     and local_file is not None
                     and still_valid(entry, known.get(name)) is None
                 ):
-                    held = Held(identifier, name, local_file, str(entry.get("sha256") or ""))
+                    held = StoredTrack(identifier, name, local_file, str(entry.get("sha256") or ""))
                     kept.unexamined.append(held)
         return kept
 
@@ -263,7 +263,7 @@ def measured_of(name: str, report: Report) -> Measured:
     return Measured(name, tuple(bests.items()), sound)
 
 
-def filled_in(glance: TrackGlance, report: Report) -> TrackGlance:
+def filled_in(glance: TrackSummary, report: Report) -> TrackSummary:
     """A track with what was measured of it, if its device never finalised it and so tells nothing."""
     if glance.end_date or (totals := totals_of(report)) is None:
         return glance

@@ -27,11 +27,11 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.naming import MM_PER_KM, MS_PER_HOUR
 from sse_twisted.fleet import Device, Fleet
-from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.runtime.periodic import PeriodicService
 
 FEWEST = 5  # devices with tracks of a day, before there is anything to compare with
 INTERVAL = 1.0  # s between looks
@@ -86,26 +86,26 @@ def recorded_on(day: datetime.date, device: Device) -> tuple[Recorded, ...]:
     )
 
 
-class ShortTracks(LoopService):
+class ShortTracks(PeriodicService):
     """Keeps the findings of today's short tracks; each is logged once a day."""
 
-    def __init__(self, fleet: Fleet, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
+    def __init__(self, fleet: Fleet, live: LiveConfig, clock: IReactorTime, log: Logger) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._said: set[tuple[int, datetime.date]] = set()
         self._changed = True
         fleet.observe(self._note)
-        in_force.observe(self._note_settings)
+        live.observe(self._note_settings)
 
     def round(self) -> None:
         """Compare all devices again if one has told what it holds since."""
         if not self._changed:
             return
         self._changed = False
-        today = self._in_force.today(self._fleet.now)
+        today = self._live.today(self._fleet.now)
         recorded = {device.identifier: recorded_on(today, device) for device in self._fleet if device.tracks}
-        short = short_tracks(recorded, self._in_force.settings.expected)
+        short = short_tracks(recorded, self._live.settings.expected)
         for device in list(self._fleet):
             self._settle(device, short.get(device.identifier), today)
 

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from sse_twisted.runtime.observers import tell
+from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.text import one_line
 
 P = ParamSpec("P")
@@ -143,7 +143,7 @@ class Disk(Service):
             return
         self.trouble = ""
         self._log.warn("Downloads go on: the disk can be written to again")
-        tell(self._observers, lambda: self._log.failure("One who waited for the disk failed"))
+        notify(self._observers, lambda: self._log.failure("One who waited for the disk failed"))
 
     def _report(self, failure: Failure) -> None:
         if not failure.check(CancelledError):

@@ -8,7 +8,7 @@ from typing import ParamSpec
 P = ParamSpec("P")
 
 
-def tell(
+def notify(
     observers: Iterable[Callable[P, object]], failed: Callable[[], object], *args: P.args, **kwargs: P.kwargs
 ) -> None:
     """Call all of them, also who is removed meanwhile; `failed` is called while the exception of one is handled."""

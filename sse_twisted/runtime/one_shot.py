@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 
-class OnceService(Service, ABC):
+class OneShotService(Service, ABC):
     """Does its work from the start on; what is not done when it stops is given up."""
 
     def __init__(self, log: Logger, failed: str) -> None:

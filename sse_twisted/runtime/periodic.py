@@ -10,10 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from sse_twisted.runtime.observers import tell
+from sse_twisted.runtime.observers import notify
 
 
-class LoopService(Service, ABC):
+class PeriodicService(Service, ABC):
     """Calls `round` at the interval in force, at once to begin with.
 
     A LoopingCall ends for good at the first exception; here it is logged and the loop lives. `round` must not wait for
@@ -64,7 +64,7 @@ class LoopService(Service, ABC):
             self.round()
         except Exception:  # noqa: BLE001 - whatever it is, the next round must come
             self._log.failure("A round of {service} failed", service=type(self).__name__)
-        tell(self._observers, self._observer_failed, self._clock.seconds() - began)
+        notify(self._observers, self._observer_failed, self._clock.seconds() - began)
 
     def _observer_failed(self) -> None:
         self._log.failure("An observer of {service} failed", service=type(self).__name__)

@@ -22,14 +22,14 @@ def size(count: float) -> str:
     return f"{count / 1000:.0f} KB"
 
 
-def counted(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str, many: str = "") -> str:
     """As "1 track" or "1,204 tracks"; `many` where it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
-def lacking(missing: int, wanted: int) -> str:
+def missing_of(missing: int, wanted: int) -> str:
     """How many tracks are missing of those that are wanted."""
-    return f"{missing} of {counted(wanted, 'track')} missing"
+    return f"{missing} of {plural(wanted, 'track')} missing"
 
 
 def one_line(text: str, longest: int = 120) -> str:

@@ -32,13 +32,13 @@ def replacement(fault: Fault, target: bytes) -> Answer | None:
         retry = (b"Retry-After", b"%d" % fault.pause)
         return make_answer(503, b"Service Unavailable", page, b"text/html", retry)
     if fault.name == "redirect":
-        return make_answer(302, b"Found", page, b"text/html", (b"Location", ELSEWHERE + target))
+        return make_answer(302, b"LoadedState", page, b"text/html", (b"Location", ELSEWHERE + target))
     return None
 
 
 def not_found() -> Answer:
     """Return the answer to a path that the device does not have."""
-    return make_answer(404, b"Not Found", Body(b"<html><body>not here</body></html>"), b"text/html")
+    return make_answer(404, b"Not LoadedState", Body(b"<html><body>not here</body></html>"), b"text/html")
 
 
 def _end_at(ending: Ending) -> Callable[[Answer, Fault], Answer | None]:

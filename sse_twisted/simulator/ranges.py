@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 
 _ONE_RANGE: Final = re.compile(rb"bytes=(\d*)-(\d*)")
 
@@ -27,7 +27,7 @@ def wanted_part(header: bytes | None, length: int) -> slice | None:
     if last and int(last) < start:
         return None
     if start >= length:
-        raise ValueError(f"no byte from {start} on in {counted(length, 'byte')}")
+        raise ValueError(f"no byte from {start} on in {plural(length, 'byte')}")
     return slice(start, stop)
 
 
@@ -35,5 +35,5 @@ def _last_bytes(count: bytes, length: int) -> slice | None:
     if not count:
         return None
     if not int(count) or not length:
-        raise ValueError(f"no last {counted(int(count), 'byte')} in {counted(length, 'byte')}")
+        raise ValueError(f"no last {plural(int(count), 'byte')} in {plural(length, 'byte')}")
     return slice(max(0, length - int(count)), length)

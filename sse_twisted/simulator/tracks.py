@@ -29,7 +29,7 @@ _NAMES: Final = {
     "1h_best": "1h",
 }
 _SLOW: Final = 2600  # mm/s, of the frames of a made-up track: just fast enough to be stored
-_SLOWEST: Final = 300  # mm/s, where bests that can't go together leave less
+_SLOWEST: Final = 300  # mm/s, where bests that can't go multi_service leave less
 _RADIUS: Final = 400.0  # metres of the circle of a plain track: too wide for an alpha
 
 

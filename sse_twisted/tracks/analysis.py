@@ -11,7 +11,7 @@ import numpy.ma
 from attrs import frozen
 from numpy.typing import NDArray
 
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
 from sse_twisted.tracks.grid import on_grid, usable
@@ -147,7 +147,7 @@ def _remarks_on_accuracy(track: Track, session: Session | None) -> Iterator[str]
             if accuracy > POOR_ACCURACY:
                 yield f"best {name} is known to ±{knots(accuracy):.1f} knots only"
             if satellites < FEW_SATELLITES:
-                yield f"best {name} has fixes of {counted(satellites, 'satellite')}"
+                yield f"best {name} has fixes of {plural(satellites, 'satellite')}"
 
 
 def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int, rules: Rules) -> Iterator[str]:
@@ -162,7 +162,7 @@ def _remarks_on_time(track: Track, of_session: NDArray[np.bool_], frequency: int
     strange = np.flatnonzero(~of_session)
     if len(strange):
         first = int(strange[0])
-        count, when = counted(len(strange), "fix", "fixes"), utc(int(times[first]))
+        count, when = plural(len(strange), "fix", "fixes"), utc(int(times[first]))
         yield f"{count} of another time, left out: the first of {when} UTC at byte {track.offset(first):,}"
     if frequency:
         yield from _remarks_on_gaps(track, frequency, rules)

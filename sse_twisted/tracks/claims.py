@@ -30,7 +30,7 @@ OTHER_ROUNDING: Final = 10  # mm/s, 0.02 knots; no event file is off at all
 DISTANCE_AT_REST: Final = 1000  # mm; logs at rest claim up to a few hundred
 
 
-class Bearing(StrEnum):
+class ClaimCheck(StrEnum):
     """What the fixes say of a claim."""
 
     EXACT = "exact"  # it comes out to the mm/s
@@ -49,20 +49,20 @@ class Claim:
     name: str
     second: int
     value: int
-    bearing: Bearing
+    bearing: ClaimCheck
     found: int | None = None
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it is contradicted by more than firmware of other rules may round."""
-        return self.bearing is Bearing.CONTRADICTED and (
+        return self.bearing is ClaimCheck.CONTRADICTED and (
             self.found is None or abs(self.value - self.found) > OTHER_ROUNDING
         )
 
     @property
     def is_above(self) -> bool:
         """Whether more is claimed than the fixes can give."""
-        return self.bearing is Bearing.CONTRADICTED and (self.found is None or self.value > self.found)
+        return self.bearing is ClaimCheck.CONTRADICTED and (self.found is None or self.value > self.found)
 
 
 @frozen(eq=False)
@@ -134,22 +134,22 @@ def _check(name: str, best: Best, evidence: _Evidence) -> Claim:
     grid = evidence.actual.grid
     exact = evidence.actual[name](0, *grid.fixes(*grid.places(best.second)))
     if (exact == best.value).any():
-        return Claim(name, best.second, best.value, Bearing.EXACT)
+        return Claim(name, best.second, best.value, ClaimCheck.EXACT)
     first, stop = evidence.wide.places(best.second)
     if first >= stop:
-        return Claim(name, best.second, best.value, Bearing.UNSEEN)
+        return Claim(name, best.second, best.value, ClaimCheck.UNSEEN)
     return _weighed(name, best, *evidence.limits(name, first, stop))
 
 
 def _weighed(name: str, best: Best, lower: Speeds, upper: Speeds) -> Claim:
     complete = upper != NONE
     if not complete.any():
-        return Claim(name, best.second, best.value, Bearing.UNSEEN)
+        return Claim(name, best.second, best.value, ClaimCheck.UNSEEN)
     if ((lower <= best.value) & (best.value <= upper))[complete].any():
-        return Claim(name, best.second, best.value, Bearing.WITHIN)
+        return Claim(name, best.second, best.value, ClaimCheck.WITHIN)
     limits = np.concatenate([upper[complete], lower[complete & (lower != NONE)]])
     nearest = int(limits[np.abs(limits - best.value).argmin()])
-    return Claim(name, best.second, best.value, Bearing.CONTRADICTED, nearest)
+    return Claim(name, best.second, best.value, ClaimCheck.CONTRADICTED, nearest)
 
 
 def _check_alpha(best: Best, frames: Frames, evidence: _Evidence, rules: Rules) -> Claim:
@@ -163,17 +163,17 @@ def _check_alpha(best: Best, frames: Frames, evidence: _Evidence, rules: Rules) 
         metric, second = METRICS["alpha500"](grid), second - LATE
     values = metric(0, *grid.fixes(*grid.places(second)))
     if (values == best.value).any():
-        return Claim("alpha500", best.second, best.value, Bearing.EXACT)
+        return Claim("alpha500", best.second, best.value, ClaimCheck.EXACT)
     grid = evidence.wide
     first, stop = grid.places(second)
     if first >= stop:
-        return Claim("alpha500", best.second, best.value, Bearing.UNSEEN)
+        return Claim("alpha500", best.second, best.value, ClaimCheck.UNSEEN)
     begin = evidence.back(stop, LONGEST_ALPHA)
     # What else firmware 3109 to 3111 does is not known: of ten alphas of two real files two come out.
     if evidence.missing(begin, stop) or rules.alpha is Alpha.EVERY_SECOND:
         fastest = max(evidence.fastest, int(grid.speed[slice(*grid.fixes(begin, stop))].max(initial=0)))
         return _weighed("alpha500", best, np.zeros(1, np.int64), np.array([fastest]))
-    return Claim("alpha500", best.second, best.value, Bearing.CONTRADICTED, _nearest(values, best.value))
+    return Claim("alpha500", best.second, best.value, ClaimCheck.CONTRADICTED, _nearest(values, best.value))
 
 
 def _nearest(values: Speeds, claimed: int) -> int | None:
@@ -184,13 +184,13 @@ def _nearest(values: Speeds, claimed: int) -> int | None:
 def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator[Claim]:
     """The maximum and the distance, which have no second."""
     fastest = int(evidence.actual.grid.speed.max(initial=0))
-    bearing = Bearing.CONTRADICTED
+    bearing = ClaimCheck.CONTRADICTED
     if header.max_speed == fastest:
-        bearing = Bearing.EXACT
+        bearing = ClaimCheck.EXACT
     elif evidence.missing(0, evidence.wide.length) and fastest < header.max_speed <= rules.stored_from:
-        bearing = Bearing.WITHIN
+        bearing = ClaimCheck.WITHIN
     if header.max_speed or fastest:
-        found = None if bearing is not Bearing.CONTRADICTED else fastest
+        found = None if bearing is not ClaimCheck.CONTRADICTED else fastest
         yield Claim("maximum", 0, header.max_speed, bearing, found)
     shortest = distance(evidence.wide)
     # The first fix that is received is never stored, however fast it is.
@@ -199,7 +199,7 @@ def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator
     shortest -= int(DISTANCE_OFF * shortest) + DISTANCE_AT_REST
     longest += int(DISTANCE_OFF * longest) + DISTANCE_AT_REST
     if shortest <= header.distance <= longest:
-        yield Claim("distance", 0, header.distance, Bearing.WITHIN)
+        yield Claim("distance", 0, header.distance, ClaimCheck.WITHIN)
     else:
         nearest = shortest if header.distance < shortest else longest
-        yield Claim("distance", 0, header.distance, Bearing.CONTRADICTED, nearest)
+        yield Claim("distance", 0, header.distance, ClaimCheck.CONTRADICTED, nearest)

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.analysis import Analysis, utc
-from sse_twisted.tracks.claims import Bearing, Claim
+from sse_twisted.tracks.claims import Claim, ClaimCheck
 from sse_twisted.tracks.oao.header import Header
 from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
 
@@ -48,7 +48,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
         "contradicted": [
             {"name": claim.name, "second": claim.second, "value": claim.value, "found": claim.found}
             for claim in analysis.claims
-            if claim.bearing is Bearing.CONTRADICTED
+            if claim.bearing is ClaimCheck.CONTRADICTED
         ],
         "claimed": _claimed(analysis.claims),
         "doubtful": any(claim.is_doubtful for claim in analysis.claims),
@@ -125,12 +125,12 @@ def complaint(report: Report) -> str:
     if not damages:
         return "" if report["whole"] else "damaged header at byte 0"
     first = damages[0]
-    lost = f", {counted(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
+    lost = f", {plural(first['fixes'], 'fix', 'fixes')} lost" if first["fixes"] else ""
     if first["from"] is not None and first["to"] is not None:
         lost += f" between {utc(first['from'])} and {utc(first['to'])[11:]} UTC"
     more = report["damage_count"] - 1
-    others = f"; and {counted(more, 'more damage')}" if more else ""
-    return f"{first['what']} at byte {first['byte']:,} ({counted(first['bytes'], 'byte')}{lost}){others}"
+    others = f"; and {plural(more, 'more damage')}" if more else ""
+    return f"{first['what']} at byte {first['byte']:,} ({plural(first['bytes'], 'byte')}{lost}){others}"
 
 
 def heading(width: int, unit: str) -> str:
@@ -178,7 +178,7 @@ def details(report: Report, unit: str) -> Iterator[str]:
             f"{utc(header['start'])} to {utc(header['end']) if header['end'] else 'no end'} UTC"
         )
     if report.get("fixes"):
-        yield f"    {counted(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them not usable"
+        yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them not usable"
     if report.get("claims"):
         yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
     for name in SPEEDS if session else ():

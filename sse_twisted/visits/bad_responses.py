@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from sse_twisted.config.live import InForce, Target
+from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Fleet
 
@@ -15,24 +15,24 @@ SHARED = 600.0  # s after which an address that two were looked for at may be on
 
 
 @frozen
-class _Oddity:
+class _BadResponse:
     address: Address
     rounds: int
 
 
-class Oddities:
+class BadResponses:
     """Puts into the fleet how devices answer that do not answer as they should, round after round.
 
     An address at which two devices were looked for of late is no device's: a router may give one for a hundred names,
     and show a page of its own there. What it says stays in the log.
     """
 
-    def __init__(self, fleet: Fleet, in_force: InForce) -> None:
+    def __init__(self, fleet: Fleet, live: LiveConfig) -> None:
         self._fleet = fleet
-        self._in_force = in_force
-        self._found: dict[Target, _Oddity] = {}
+        self._live = live
+        self._found: dict[Target, _BadResponse] = {}
         self._seen: dict[Address, dict[Target, float]] = {}  # for whom an address was odd, and when, in s since 1970
-        in_force.observe(self._forget)
+        live.observe(self._forget)
 
     def note(self, target: Target, answers: Mapping[Address, str]) -> None:
         """Take what a round found for a target: by address, how somebody there answers who should not so."""
@@ -46,7 +46,7 @@ class Oddities:
         address, text = next(iter(own.items()))
         before = self._found.get(target)
         rounds = before.rounds + 1 if before is not None and before.address == address else 1
-        self._found[target] = _Oddity(address, rounds)
+        self._found[target] = _BadResponse(address, rounds)
         self._publish(target, text if rounds >= OFTEN else "")
 
     def _is_shared(self, address: Address) -> bool:
@@ -56,7 +56,7 @@ class Oddities:
 
     def _forget(self) -> None:
         """Nobody is looked for any more who is not on the roster."""
-        for target in self._found.keys() - set(self._in_force.targets()):
+        for target in self._found.keys() - set(self._live.targets()):
             del self._found[target]
             self._publish(target, "")
 

@@ -9,19 +9,19 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce
-from sse_twisted.devices.errors import MotionError, Unreachable
-from sse_twisted.devices.http import MotionClient
+from sse_twisted.config.live import LiveConfig
+from sse_twisted.devices.errors import DeviceError, Unreachable
+from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.devices.motion.messages import info_of, parse_json
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
-from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.visits.detection import INFO
 from sse_twisted.visits.visit import Visit
 
 SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
 
 
-class CleanupService(LoopService):
+class CleanupService(PeriodicService):
     """Asks the devices that nobody talks to whether they are still there.
 
     Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
@@ -32,20 +32,20 @@ class CleanupService(LoopService):
 
     def __init__(
         self,
-        client: MotionClient,
+        client: DeviceHttp,
         visits: Mapping[int, Visit],
         drop: Callable[[Visit], None],
         fleet: Fleet,
-        in_force: InForce,
+        live: LiveConfig,
         clock: IReactorTime,
         log: Logger,
     ) -> None:
-        super().__init__(clock, log, lambda: in_force.settings.cleanup.interval)
+        super().__init__(clock, log, lambda: live.settings.cleanup.interval)
         self._client = client
         self._visits = visits
         self._drop = drop
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._probes: dict[Visit, Deferred[None]] = {}
         self._silent: set[Visit] = set()  # in the last round
 
@@ -74,7 +74,7 @@ class CleanupService(LoopService):
         probe.addBoth(self._forget, visit)
 
     async def _probe(self, visit: Visit) -> None:
-        async with self._in_force.limits.cleanup:
+        async with self._live.limits.cleanup:
             if visit.is_talking or self._visits.get(visit.identifier) is not visit:
                 return
             conversations = visit.conversations
@@ -87,14 +87,14 @@ class CleanupService(LoopService):
                 visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
-        settings = self._in_force.settings
+        settings = self._live.settings
         timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
         try:
             info = await self._client.answer(visit.address, INFO, timeout=timeout)
             identifier = info_of(parse_json(info, INFO[1:])).identifier
         except Unreachable as error:
             return str(error)
-        except MotionError:  # somebody answers, badly: the visit's own requests will tell
+        except DeviceError:  # somebody answers, badly: the visit's own requests will tell
             return ""
         return "" if identifier == visit.identifier else f"motion-{identifier} answers at its address"
 
@@ -112,7 +112,7 @@ class CleanupService(LoopService):
     def _done_since(self, device: Device) -> float:
         """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
         now = self._fleet.now
-        return now if self._in_force.is_same_day(device.since, now) else device.since
+        return now if self._live.is_same_day(device.since, now) else device.since
 
     def _forget(self, _: object, visit: Visit) -> None:
         del self._probes[visit]

@@ -9,13 +9,13 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger, LogLevel
 
-from sse_twisted.config.live import InForce, Target
+from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.devices.connections import Address
-from sse_twisted.devices.errors import MotionError, Silent, Unreachable, WrongDevice
-from sse_twisted.devices.http import MotionClient
+from sse_twisted.devices.errors import DeviceError, Silent, Unreachable, WrongDevice
+from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.devices.motion.messages import Motion, info_of, parse_json
 from sse_twisted.fleet import Fleet
-from sse_twisted.visits.bad_responses import Oddities
+from sse_twisted.visits.bad_responses import BadResponses
 
 INFO = "/info.json"
 
@@ -50,14 +50,14 @@ class Sighting:
 class Detector:
     """Looks for devices. `client` gives up a connection after the detection's time-out."""
 
-    def __init__(self, client: MotionClient, names: NameLookup, fleet: Fleet, in_force: InForce, log: Logger) -> None:
+    def __init__(self, client: DeviceHttp, names: NameLookup, fleet: Fleet, live: LiveConfig, log: Logger) -> None:
         self._client = client
         self._names = names
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._log = log
         self._noted: dict[Target, str] = {}
-        self._oddities = Oddities(fleet, in_force)
+        self._oddities = BadResponses(fleet, live)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
 
     async def detect(self, target: Target) -> Sighting | None:
@@ -72,7 +72,7 @@ class Detector:
         return sighting
 
     async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str]) -> Sighting | None:
-        host, port = target.place(self._in_force.settings.devices.port)
+        host, port = target.place(self._live.settings.devices.port)
         found = await self._names.lookup(host)
         if found is None or Address(found, port) == known:
             return None
@@ -98,7 +98,7 @@ class Detector:
             if not self._fleet[error.identifier].present:
                 self._fleet.update(error.identifier, address=address)
             return None
-        except MotionError as error:
+        except DeviceError as error:
             self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
             odd[address] = str(error)
             return None
@@ -106,7 +106,7 @@ class Detector:
         return None if self._fleet[sighting.identifier].present else sighting
 
     async def _meet(self, address: Address) -> Sighting:
-        """Who answers at an address; MotionError.
+        """Who answers at an address; DeviceError.
 
         There is one attempt at a time. Who comes meanwhile has its outcome, and takes no place of the limit: a router
         may give one address for a hundred names, and nobody be there.
@@ -119,9 +119,9 @@ class Detector:
         else:
             self._waiting[address] = waiting = []
         try:
-            async with self._in_force.limits.detection:
+            async with self._live.limits.detection:
                 sighting = await self._identify(address)
-        except MotionError as error:
+        except DeviceError as error:
             del self._waiting[address]
             while waiting:
                 waiting.pop(0).errback(error)
@@ -138,7 +138,7 @@ class Detector:
         return sighting
 
     async def _identify(self, address: Address) -> Sighting:
-        timeout = self._in_force.settings.inspection.timeout
+        timeout = self._live.settings.inspection.timeout
         info = parse_json(await self._client.answer(address, INFO, timeout=timeout), "info.json")
         motion = info_of(info)
         return Sighting(motion.identifier, address, motion, info)

@@ -9,18 +9,18 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
-from sse_twisted.devices.errors import BadAnswer, Interrupted, MotionError, Refused
-from sse_twisted.devices.http import Head, MotionClient, Transfer
+from sse_twisted.config.live import LiveConfig
+from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused
+from sse_twisted.devices.http import DeviceHttp, Head, Transfer
 from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
 from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
 from sse_twisted.fleet import Fleet
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.visits.visit import Visit
 
 BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
@@ -45,29 +45,29 @@ class Downloader:
     """Downloads one track per call, under the limit for downloads."""
 
     def __init__(
-        self, client: MotionClient, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger
+        self, client: DeviceHttp, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger
     ) -> None:
         self._client = client
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._log = log
         # Of transfers that were not sound, by local file and listed size: what must come twice to be believed.
         self._lengths: dict[tuple[str, int], int] = {}
         self._digests: dict[tuple[str, int], str] = {}
 
-    async def download(self, visit: Visit, track: Track, ledger: Ledger) -> Fetched:
-        """The track, at its final name and in the ledger; raises MotionError, DiskTrouble or DownloadsPaused."""
-        async with self._in_force.limits.downloads:
-            if self._in_force.paused:
+    async def download(self, visit: Visit, track: EventTrack, ledger: Ledger) -> Fetched:
+        """The track, at its final name and in the ledger; raises DeviceError, DiskTrouble or DownloadsPaused."""
+        async with self._live.limits.downloads:
+            if self._live.paused:
                 raise DownloadsPaused("downloads are paused")
             try:
                 await self._check_room(track)
                 fetched = await self._download(visit, track)
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._disk.write(ledger.save)
-            except (MotionError, PathTrouble) as error:
+            except (DeviceError, PathTrouble) as error:
                 self._log.error(
                     "{device} {track} failed - {summary} ({reason})",
                     device=visit.name,
@@ -84,10 +84,10 @@ class Downloader:
                 self._fleet.update(visit.identifier, downloading="", size=0, received=0)
         return fetched
 
-    async def _check_room(self, track: Track) -> None:
+    async def _check_room(self, track: EventTrack) -> None:
         if self._disk.trouble:
             raise DiskTrouble(self._disk.trouble)
-        settings = self._in_force.settings.downloads
+        settings = self._live.settings.downloads
         believable = 0 <= track.log.length <= settings.largest_track * MB
         needed = settings.disk_reserve * MB + (track.log.length if believable else 0)
         free = await self._disk.write(self._folder.free)
@@ -95,7 +95,7 @@ class Downloader:
             self._disk.pause(f"only {free / MB:,.0f} MB free")
             raise DiskTrouble(self._disk.trouble)
 
-    async def _download(self, visit: Visit, track: Track) -> Fetched:
+    async def _download(self, visit: Visit, track: EventTrack) -> Fetched:
         partial = self._folder.partial(track)
         writer = _Writer(self._disk, partial, lambda count: self._show(visit, track, count))
         try:
@@ -119,8 +119,8 @@ class Downloader:
         received = transferred.received
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
-    async def _transfer(self, visit: Visit, track: Track, partial: PartialTrack, writer: _Writer) -> _Transferred:
-        settings = self._in_force.settings.downloads
+    async def _transfer(self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer) -> _Transferred:
+        settings = self._live.settings.downloads
         self._show(visit, track, 0)
         start = await self._disk.write(partial.open)
         start = start if visit.resumes else 0
@@ -144,19 +144,19 @@ class Downloader:
         )
         return _Transferred(await writer.finish(), transfer, resumed=chosen.start > 0)
 
-    def _check_length(self, track: Track, head: Head) -> None:
+    def _check_length(self, track: EventTrack, head: Head) -> None:
         """Hang up if the announced length is not the listed one; believe it only if it is announced again."""
         length = head.total
         if length is None or length - track.log.length in (0, TRAILER, LISTING_EXTRA):
             return
         if head.start:
-            raise OtherBytes(f"{counted(length, 'byte')} in all where {track.log.length:,} were listed")
+            raise OtherBytes(f"{plural(length, 'byte')} in all where {track.log.length:,} were listed")
         key = (track.local_file, track.log.size)
         if self._lengths.get(key) != length:
             self._lengths[key] = length
-            raise BadAnswer(f"announces {counted(length, 'byte')}, listed {track.log.length:,}")
+            raise BadAnswer(f"announces {plural(length, 'byte')}, listed {track.log.length:,}")
 
-    def _doubt(self, track: Track, transferred: _Transferred, judgement: Judgement) -> str:
+    def _doubt(self, track: EventTrack, transferred: _Transferred, judgement: Judgement) -> str:
         """Why the bytes can't be kept as the device's own; "" if they can.
 
         Damaged ones are kept when they come a second time and are certainly all of this log: a page that says "not
@@ -182,7 +182,7 @@ class Downloader:
         self._digests[key] = transferred.received.sha256
         return judgement.remark
 
-    def _settle(self, visit: Visit, track: Track, judgement: Judgement, grown: bool) -> None:
+    def _settle(self, visit: Visit, track: EventTrack, judgement: Judgement, grown: bool) -> None:
         key = (track.local_file, track.log.size)
         self._lengths.pop(key, None)
         self._digests.pop(key, None)
@@ -197,7 +197,7 @@ class Downloader:
         text = "{device} {track} downloaded - {summary}"
         self._log.info(text, device=visit.name, track=track.name, summary=track.summary)
 
-    def _show(self, visit: Visit, track: Track, count: int) -> None:
+    def _show(self, visit: Visit, track: EventTrack, count: int) -> None:
         self._fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
 
 

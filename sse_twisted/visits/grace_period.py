@@ -15,18 +15,18 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.fleet import Fleet, Stage
 
 PATIENCE = 10.0  # s beyond a round in which everybody is looked for
 
 
-class GraceService(Service):
+class GracePeriod(Service):
     """Waits for absent devices whose snapshots say, as `left_early`, what they still had."""
 
-    def __init__(self, fleet: Fleet, in_force: InForce, clock: IReactorTime, log: Logger) -> None:
+    def __init__(self, fleet: Fleet, live: LiveConfig, clock: IReactorTime, log: Logger) -> None:
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._clock = clock
         self._log = log
         self._waiting: dict[int, Deferred[None]] = {}
@@ -59,7 +59,7 @@ class GraceService(Service):
         wait.addBoth(self._forget, identifier, wait)
 
     async def _wait(self, identifier: int, text: str, is_here: Callable[[], Awaitable[bool]] | None) -> None:
-        await deferLater(self._clock, PATIENCE + self._in_force.settings.scan.interval + self._in_force.longest_round)
+        await deferLater(self._clock, PATIENCE + self._live.settings.scan.interval + self._live.longest_round)
         is_done = False
         if is_here is not None and self._is_absent(identifier):
             try:

@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import log_level
 from sse_twisted.devices.errors import BadAnswer, Refused, WrongDevice
-from sse_twisted.devices.http import LARGEST_LISTING, SMALL_ANSWER, MotionClient
+from sse_twisted.devices.http import LARGEST_LISTING, SMALL_ANSWER, DeviceHttp
 from sse_twisted.devices.motion.findings import Fact, facts_of_info, facts_of_settings
 from sse_twisted.devices.motion.messages import (
     DeviceSettings,
@@ -38,13 +38,13 @@ class Inspector:
     """Inspects one device at a time per call, under the limit for inspections."""
 
     def __init__(
-        self, client: MotionClient, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, log: Logger
+        self, client: DeviceHttp, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger
     ) -> None:
         self._client = client
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._log = log
 
     async def greet(self, visit: Visit, sighting: Sighting) -> None:
@@ -53,12 +53,12 @@ class Inspector:
         await self._disk.write(self._folder.store_answer, visit.identifier, INFO[1:], sighting.info)
 
     async def settings(self, visit: Visit) -> None:
-        """Take the device's settings, above all its time zone; raises MotionError.
+        """Take the device's settings, above all its time zone; raises DeviceError.
 
         Without them, the time zone that it had last counts, or else each log's own: tracks must not change their names
         to and fro.
         """
-        async with self._in_force.limits.inspection:
+        async with self._live.limits.inspection:
             with visit.talking():
                 try:
                     tree, settings = await self._ask(visit, SETTINGS, settings_of)
@@ -67,16 +67,16 @@ class Inspector:
                     settings, tree = DeviceSettings(), None
         known = self._folder.timezone
         visit.timezone = settings.timezone if tree else await self._disk.run(known, visit.identifier)
-        self._say(visit, facts_of_settings(settings, self._in_force.settings.expected))
+        self._say(visit, facts_of_settings(settings, self._live.settings.expected))
         if tree is not None:
             await self._disk.write(self._folder.store_answer, visit.identifier, SETTINGS[1:], tree)
 
     async def listing(self, visit: Visit) -> Listing:
-        """A fresh listing, certainly of this device; raises MotionError.
+        """A fresh listing, certainly of this device; raises DeviceError.
 
         logs.json does not say whose it is, and addresses change hands; so info.json is asked for after it.
         """
-        async with self._in_force.limits.inspection:
+        async with self._live.limits.inspection:
             with visit.talking():
                 tree, listing = await self._ask(visit, LISTING, listing_of, LARGEST_LISTING)
                 _, motion = await self._ask(visit, INFO, info_of)
@@ -88,7 +88,7 @@ class Inspector:
 
     async def _ask(self, visit: Visit, path: str, read: Callable[[Any], T], limit: int = SMALL_ANSWER) -> tuple[Any, T]:
         """An answer as it was parsed, and as it was read."""
-        timeout = self._in_force.settings.inspection.timeout
+        timeout = self._live.settings.inspection.timeout
         data = await self._client.answer(visit.address, path, timeout=timeout, limit=limit)
 
         def parse() -> tuple[Any, T]:
@@ -100,7 +100,7 @@ class Inspector:
     def _take_info(self, visit: Visit, motion: Motion) -> None:
         if motion.battery is not None:
             self._fleet.update(visit.identifier, battery=motion.battery)
-        self._say(visit, facts_of_info(motion, self._in_force.settings.expected))
+        self._say(visit, facts_of_info(motion, self._live.settings.expected))
 
     def _say(self, visit: Visit, facts: Iterable[Fact]) -> None:
         """Log each subject once in a visit, and keep as findings what is other than expected."""

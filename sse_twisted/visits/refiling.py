@@ -15,8 +15,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.filing import Claims
-from sse_twisted.config.live import InForce
+from sse_twisted.config.filing import FilingRules
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.motion.messages import Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
@@ -33,7 +33,7 @@ class RefilingService(Service):
         self,
         folder: EventFolder,
         disk: Disk,
-        in_force: InForce,
+        live: LiveConfig,
         clock: IReactorTime,
         log: Logger,
         moved: Callable[[int, str, str], object] = lambda *_: None,
@@ -42,19 +42,19 @@ class RefilingService(Service):
         self._moved = moved
         self._folder = folder
         self._disk = disk
-        self._in_force = in_force
+        self._live = live
         self._clock = clock
         self._log = log
         self._turns: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
         self._one_at_a_time = DeferredLock()
-        self._filed: dict[int, Claims] = {}  # by which the tracks of a device that is away have their names
+        self._filed: dict[int, FilingRules] = {}  # by which the tracks of a device that is away have their names
         self._said: set[tuple[int, Left]] = set()
         self._timer: IDelayedCall | None = None
         self._looking: Deferred[None] | None = None
         self._at_work: dict[int, Deferred[None]] = {}
 
     def turn(self, identifier: int) -> DeferredLock:
-        """Held by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
+        """StoredTrack by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
         return self._turns[identifier]
 
     def startService(self) -> None:
@@ -117,7 +117,7 @@ class RefilingService(Service):
     async def _work(self, identifier: int) -> None:
         """Wait until the device is away, and until it is its turn among the others; and see that it still is away."""
         turn = self.turn(identifier)
-        while self._filed.get(identifier) != self._claims(identifier):
+        while self._filed.get(identifier) != self._rules(identifier):
             async with turn:
                 pass
             async with self._one_at_a_time:
@@ -128,22 +128,22 @@ class RefilingService(Service):
     async def _refile(self, identifier: int) -> None:
         if self._disk.trouble:
             raise DiskTrouble(self._disk.trouble)
-        claims = self._claims(identifier)
-        steps = await self._disk.write(self._steps, identifier, claims)
+        rules = self._rules(identifier)
+        steps = await self._disk.write(self._steps, identifier, rules)
         while (step := await self._disk.write(next, steps, None)) is not None:
             self.say(identifier, step)
-        self._filed[identifier] = claims
+        self._filed[identifier] = rules
 
-    def _claims(self, identifier: int) -> Claims:
-        return self._in_force.claims(identifier, None)
+    def _rules(self, identifier: int) -> FilingRules:
+        return self._live.filing_rules(identifier, None)
 
-    def _steps(self, identifier: int, claims: Claims) -> Iterator[Step]:
+    def _steps(self, identifier: int, rules: FilingRules) -> Iterator[Step]:
         """By the ledger and the settings that the device had last; blocks."""
         ledger = Ledger.read(self._folder.ledger_path(identifier))
         if ledger is None:  # its next visit sets it aside and rebuilds it
             return iter((Left("what it holds", "its ledger can't be read"),))
-        claims = evolve(claims, timezone=self._folder.timezone(identifier))
-        return refile(self._folder, identifier, Listing(), claims, ledger)
+        rules = evolve(rules, timezone=self._folder.timezone(identifier))
+        return refile(self._folder, identifier, Listing(), rules, ledger)
 
     def _forget(self, _: object, identifier: int) -> None:
         del self._at_work[identifier]

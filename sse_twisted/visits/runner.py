@@ -7,30 +7,30 @@ from collections.abc import Awaitable, Callable, Sequence
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from sse_twisted.config.filing import Claims
-from sse_twisted.config.live import InForce
-from sse_twisted.devices.errors import MotionError, Refused, Unreachable
+from sse_twisted.config.filing import FilingRules
+from sse_twisted.config.live import LiveConfig
+from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.devices.motion.messages import Listing
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Fetched, Held, Ledger, Status
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, StoredTrack
 from sse_twisted.event_folder.moves import Step, refile
-from sse_twisted.event_folder.naming import Track, all_tracks
+from sse_twisted.event_folder.naming import EventTrack, all_tracks
 from sse_twisted.event_folder.verification import Outcome
-from sse_twisted.fleet import Fleet, Stage, TrackGlance
+from sse_twisted.fleet import Fleet, Stage, TrackSummary
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.visits.detection import Sighting
 from sse_twisted.visits.downloads import Downloader, DownloadsPaused
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.refiling import RefilingService
-from sse_twisted.visits.verdict import Standing, Verdict, doubts_of, give_verdict
+from sse_twisted.visits.verdict import Comparison, Verdict, doubts_of, give_verdict
 from sse_twisted.visits.visit import Visit
 
 SILENCES = 2
-MOST_GLANCES = 100  # tracks of one device that are shown
+MAX_SUMMARIES = 100  # tracks of one device that are shown
 MOST_LINES = 100  # of one kind for one listing; more, from a device gone mad, would block the reactor
 
 
-class Collection:
+class VisitRunner:
     """Collects one device per call, for as long as it stays."""
 
     def __init__(
@@ -40,21 +40,21 @@ class Collection:
         folder: EventFolder,
         disk: Disk,
         fleet: Fleet,
-        in_force: InForce,
+        live: LiveConfig,
         refiling: RefilingService,
         clock: IReactorTime,
         log: Logger,
-        note_down: Callable[[], Awaitable[None]],
+        save: Callable[[], Awaitable[None]],
         report: Callable[[Fetched | Exception], object] = lambda _: None,
-        examine: Callable[[int, Sequence[Held]], object] = lambda *_: None,
+        examine: Callable[[int, Sequence[StoredTrack]], object] = lambda *_: None,
     ) -> None:
-        """`note_down` brings to disk what is known of the fleet.
+        """`save` brings to disk what is known of the fleet.
 
         `report` is told of each track that was fetched, and of everything that failed.
 
         `examine` gets all tracks of a device that are here, whenever they were looked at.
         """
-        self._note_down = note_down
+        self._note_down = save
         self._report = report
         self._examine = examine
         self._inspector = inspector
@@ -62,7 +62,7 @@ class Collection:
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._refiling = refiling
         self._clock = clock
         self._log = log
@@ -99,7 +99,7 @@ class Collection:
                 before = self._fleet[visit.identifier].missing
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
-            except MotionError as error:
+            except DeviceError as error:
                 self._report(error)
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
                 reason, missing = f"it can't be inspected: {error}", self._fleet[visit.identifier].missing
@@ -108,24 +108,24 @@ class Collection:
                 self._report(error)
                 verdict = Verdict(False, f"nothing can be kept: {error}", self._fleet[visit.identifier].missing)
             if verdict.collected and self._is_out_of_date(visit):
-                await visit.until_woken(self._clock, 0.0)
+                await visit.wait_for_wake(self._clock, 0.0)
             elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
-                await visit.until_woken(self._clock, None)
+                await visit.wait_for_wake(self._clock, None)
             elif verdict.paused:
                 failures = 0
                 self._pause(visit, verdict)
-                await visit.until_woken(self._clock, None)
+                await visit.wait_for_wake(self._clock, None)
             else:
                 failures += 1
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
-                await visit.until_woken(self._clock, delay)
+                await visit.wait_for_wake(self._clock, delay)
 
     def _is_out_of_date(self, visit: Visit) -> bool:
         """Whether roster or settings have changed while the device was judged by the ones before."""
-        return visit.claims != self._in_force.claims(visit.identifier, visit.timezone)
+        return visit.rules != self._live.filing_rules(visit.identifier, visit.timezone)
 
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download what is missing, and judge by a listing that is younger than the last download."""
@@ -151,7 +151,7 @@ class Collection:
         return verdict
 
     async def _download(
-        self, visit: Visit, missing: tuple[Track, ...], ledger: Ledger, failures: dict[str, str]
+        self, visit: Visit, missing: tuple[EventTrack, ...], ledger: Ledger, failures: dict[str, str]
     ) -> None:
         """Fetch what is missing, and note by name why what failed did; those that failed before come last.
 
@@ -167,7 +167,7 @@ class Collection:
                 left = tuple(name for name in self._fleet[visit.identifier].missing if name != track.name)
                 self._fleet.update(visit.identifier, missing=left)
                 silent = 0
-            except (MotionError, PathTrouble) as error:
+            except (DeviceError, PathTrouble) as error:
                 self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
@@ -183,11 +183,11 @@ class Collection:
                 self._log.error(text, device=visit.name, path=str(visit.ledger.set_aside))
         return visit.ledger
 
-    async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Standing:
-        visit.claims = claims = self._in_force.claims(visit.identifier, visit.timezone)
+    async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Comparison:
+        visit.rules = rules = self._live.filing_rules(visit.identifier, visit.timezone)
         steps: list[Step] = []
         try:
-            standing = await self._disk.write(self._look, visit.identifier, listing, claims, ledger, steps)
+            standing = await self._disk.write(self._look, visit.identifier, listing, rules, ledger, steps)
         finally:
             for step in steps:
                 self._refiling.say(visit.identifier, step)
@@ -202,20 +202,22 @@ class Collection:
         self._examine(visit.identifier, standing.held)
         return standing
 
-    def _look(self, identifier: int, listing: Listing, claims: Claims, ledger: Ledger, steps: list[Step]) -> Standing:
+    def _look(
+        self, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger, steps: list[Step]
+    ) -> Comparison:
         """What of the listed tracks the folder holds; in a thread, for there may be thousands.
 
         What it holds under another name than it should is moved first; `steps` takes what was done.
         """
-        steps.extend(refile(self._folder, identifier, listing, claims, ledger))
-        everything = all_tracks(identifier, listing, claims, ledger.named())
+        steps.extend(refile(self._folder, identifier, listing, rules, ledger))
+        everything = all_tracks(identifier, listing, rules, ledger.named())
         tracks = [track for track in everything if track.of_event]
         held, missing, unsound = [], [], []
         for track in tracks:
             fetched = self._folder.held(track, ledger)
             if fetched is not None:
                 ledger.record(track, Status.COMPLETED, fetched)
-                held.append(Held(identifier, track.name, track.local_file, fetched.sha256))
+                held.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
                 if fetched.outcome is not Outcome.VERIFIED:
                     unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
             elif track.skipped:
@@ -227,19 +229,19 @@ class Collection:
             ledger.save()
         skipped = tuple(track for track in tracks if track.skipped)
         wanted = [track for track in tracks if not track.skipped]
-        return Standing(
+        return Comparison(
             wanted=len(wanted),
-            glances=tuple(map(_glance, wanted[-MOST_GLANCES:])),
+            glances=tuple(map(_glance, wanted[-MAX_SUMMARIES:])),
             held=tuple(held),
             missing=tuple(missing),
             skipped=skipped,
             unreadable=len(listing.bad),
             unsound=tuple(unsound),
             doubts=doubts_of(listing, ledger),
-            elsewhen=sum(not track.of_event and not track.skipped for track in everything),
+            out_of_event=sum(not track.of_event and not track.skipped for track in everything),
         )
 
-    def _announce(self, visit: Visit, standing: Standing) -> None:
+    def _announce(self, visit: Visit, standing: Comparison) -> None:
         """Say once in a visit what is queued, and what is skipped."""
         for word, tracks, emit in (
             ("queued", standing.missing, self._log.info),
@@ -290,13 +292,13 @@ class Collection:
         self._log.warn("{device} must stay connected - {reason}", device=visit.name, reason=verdict.reason)
 
     def _delay(self, failures: int, retry_after: float) -> float:
-        settings = self._in_force.settings.downloads
+        settings = self._live.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
 
 
-def _glance(track: Track) -> TrackGlance:
+def _glance(track: EventTrack) -> TrackSummary:
     log = track.log
-    return TrackGlance(
+    return TrackSummary(
         track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0, log.file
     )

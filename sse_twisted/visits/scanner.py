@@ -14,38 +14,38 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import InForce, Target
+from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.fleet import Fleet, Stage, what_is_missing
-from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.visits.detection import Detector, Sighting
-from sse_twisted.visits.grace_period import GraceService
-from sse_twisted.visits.runner import Collection
+from sse_twisted.visits.grace_period import GracePeriod
+from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.visit import Visit
 
 AT_ONCE = 16  # searches begun in one go
 PAUSE = 0.01  # s between; a thousand take less than a second
 
 
-class ScannerService(LoopService):
+class ScannerService(PeriodicService):
     """Starts visits. `refresh` is called before each round."""
 
     def __init__(
         self,
         detector: Detector,
-        collection: Collection,
+        collection: VisitRunner,
         fleet: Fleet,
-        in_force: InForce,
-        grace: GraceService,
+        live: LiveConfig,
+        grace: GracePeriod,
         clock: IReactorTime,
         log: Logger,
         refresh: Callable[[], None],
     ) -> None:
-        super().__init__(clock, log, lambda: in_force.settings.scan.interval)
+        super().__init__(clock, log, lambda: live.settings.scan.interval)
         self.visits: dict[int, Visit] = {}
         self._detector = detector
         self._collection = collection
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
         self._grace = grace
         self._refresh = refresh
         self._queue: dict[Target, None] = {}  # of this round, in order
@@ -70,7 +70,7 @@ class ScannerService(LoopService):
         """Look for everybody who is not there; without waiting for anybody."""
         self._refresh()
         idle = not self._queue
-        self._queue.update(dict.fromkeys(self._in_force.targets()))
+        self._queue.update(dict.fromkeys(self._live.targets()))
         if idle:
             self._start_some()
 

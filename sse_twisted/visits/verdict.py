@@ -5,25 +5,25 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from sse_twisted.devices.motion.messages import Listing
-from sse_twisted.event_folder.ledger import Held, Ledger, is_waited_for
-from sse_twisted.event_folder.naming import Track
-from sse_twisted.fleet import TrackGlance
-from sse_twisted.runtime.text import counted, lacking, one_line
+from sse_twisted.event_folder.ledger import Ledger, StoredTrack, is_waited_for
+from sse_twisted.event_folder.naming import EventTrack
+from sse_twisted.fleet import TrackSummary
+from sse_twisted.runtime.text import missing_of, one_line, plural
 
 
 @frozen
-class Standing:
+class Comparison:
     """How the event folder compares with a listing."""
 
     wanted: int = 0  # tracks
-    held: tuple[Held, ...] = ()  # whether wanted or not
-    glances: tuple[TrackGlance, ...] = ()  # of the youngest wanted ones
-    missing: tuple[Track, ...] = ()  # of the wanted ones
-    skipped: tuple[Track, ...] = ()  # by the filter
+    held: tuple[StoredTrack, ...] = ()  # whether wanted or not
+    glances: tuple[TrackSummary, ...] = ()  # of the youngest wanted ones
+    missing: tuple[EventTrack, ...] = ()  # of the wanted ones
+    skipped: tuple[EventTrack, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing that have no meaning
     unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
     doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
-    elsewhen: int = 0  # logs of other days that the filter would not leave out
+    out_of_event: int = 0  # logs of other days that the filter would not leave out
 
 
 @frozen
@@ -50,7 +50,7 @@ def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
 
 
 def give_verdict(
-    standing: Standing, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
+    standing: Comparison, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
 ) -> Verdict:
     """By a listing that is younger than the last download.
 
@@ -58,7 +58,7 @@ def give_verdict(
     first time, `paused` that somebody asked for a pause; `retry_after` is in s.
     """
     missing = tuple(track.name for track in standing.missing)
-    count = lacking(len(missing), standing.wanted)
+    count = missing_of(len(missing), standing.wanted)
     if missing and paused:
         return Verdict(False, f"{count}, {paused}", missing, paused=True)
     if missing:
@@ -66,13 +66,13 @@ def give_verdict(
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
         return Verdict(False, f"{count} ({why})", missing, retry_after)
     if standing.unreadable:
-        entries = counted(standing.unreadable, "entry", "entries")
+        entries = plural(standing.unreadable, "entry", "entries")
         return Verdict(False, f"its listing has {entries} that can't be understood")
     if new_doubts:
         return Verdict(False, min(new_doubts))
     remarks = standing.unsound + _the_first_of(standing.doubts)
-    if standing.elsewhen and not standing.wanted and not standing.skipped:
-        remarks += (f"none of its tracks ({standing.elsewhen}) is of the event's days",)
+    if standing.out_of_event and not standing.wanted and not standing.skipped:
+        remarks += (f"none of its tracks ({standing.out_of_event}) is of the event's days",)
     return Verdict(True, "; ".join(remarks))
 
 

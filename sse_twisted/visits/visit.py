@@ -10,9 +10,9 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.connections import Address
-from sse_twisted.devices.errors import MotionError, Unreachable
+from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
 
@@ -23,7 +23,7 @@ class Visit:
     identifier: int
     address: Address
     timezone: int | None = None  # minutes east of UTC, as its settings say
-    claims: Claims | None = None  # by which its listing was last read
+    rules: FilingRules | None = None  # by which its listing was last read
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were said once
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
@@ -58,7 +58,7 @@ class Visit:
         except Unreachable:
             self.silences += 1
             raise
-        except MotionError:
+        except DeviceError:
             self.silences = 0
             raise
         finally:
@@ -70,7 +70,7 @@ class Visit:
         if self._bell is not None and not self._bell.called:
             self._bell.callback(None)
 
-    async def until_woken(self, clock: IReactorTime, seconds: float | None) -> None:
+    async def wait_for_wake(self, clock: IReactorTime, seconds: float | None) -> None:
         """Wait for `wake`, for that many seconds at most."""
         if not self._woken:
             self._bell = Deferred()

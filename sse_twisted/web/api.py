@@ -15,15 +15,15 @@ from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.reports import Missing
 from sse_twisted.event_folder.track_report import TrackReport
-from sse_twisted.history.attendance import Attendance, Stay
-from sse_twisted.history.events import KEPT, Happening, History
+from sse_twisted.history.attendance import Attendance, PastVisit
+from sse_twisted.history.events import KEPT, DeviceEvent, History
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
-from sse_twisted.web.pending_commands import Orders
+from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.records import Records
-from sse_twisted.web.routing import Answer, Asked, Handler, Refusal, Route, json_answer
+from sse_twisted.web.routing import Handler, ParsedRequest, Refusal, Response, Route, json_answer
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
@@ -72,9 +72,9 @@ class DeviceDetail(Struct, frozen=True):
     carriers: tuple[Carrier, ...]
     tracks: tuple[TrackReport, ...]
     others: Annotated[tuple[TrackReport, ...], Meta(description="listed by the device, of another time")]
-    visits: Annotated[tuple[Stay, ...], Meta(description="of today, the oldest first")]
+    visits: Annotated[tuple[PastVisit, ...], Meta(description="of today, the oldest first")]
     events: Annotated[
-        tuple[Happening, ...],
+        tuple[DeviceEvent, ...],
         Meta(description=f"of today, the oldest first; at most {KEPT}. Debug events are those since the start"),
     ]
 
@@ -126,7 +126,7 @@ class Api:
         board: Board,
         streams: Streams,
         records: Records,
-        orders: Orders,
+        orders: PendingCommands,
     ) -> None:
         self._commands = commands
         self._history = history
@@ -172,13 +172,13 @@ class Api:
         summary = "Wait no more for what a device had that left too early."
         yield _commands("devices/{identifier}/waive", self.waive, summary, Reason)
 
-    async def fleet(self, asked: Asked) -> Answer:
+    async def fleet(self, asked: ParsedRequest) -> Response:
         """The whole board."""
         board = self._board
         board.refresh()
         return json_answer(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
 
-    async def events(self, asked: Asked) -> None:
+    async def events(self, asked: ParsedRequest) -> None:
         """The stream."""
         last = asked.header("last-event-id") or asked.query.get("since", "")
         self._streams.open(asked.request, self.encode, last)
@@ -209,87 +209,87 @@ class Api:
             events=self._history.of(identifier, since=self._board.day_began_at),
         )
 
-    async def device(self, asked: Asked) -> Answer:
+    async def device(self, asked: ParsedRequest) -> Response:
         """One device."""
         return json_answer(await self.detail(asked.parameters["identifier"]))
 
-    async def missing(self, asked: Asked) -> Answer:
+    async def missing(self, asked: ParsedRequest) -> Response:
         """Whom we still wait for."""
         return json_answer(self._commands.missing())
 
-    async def tracks(self, asked: Asked) -> Answer:
+    async def tracks(self, asked: ParsedRequest) -> Response:
         """Of one day."""
         return json_answer(await self._commands.tracks(asked.query.get("day", self._commands.today)))
 
-    async def days(self, asked: Asked) -> Answer:
+    async def days(self, asked: ParsedRequest) -> Response:
         """All of them."""
         return json_answer(await self._records.days(self._commands.today))
 
-    async def day(self, asked: Asked) -> Answer:
+    async def day(self, asked: ParsedRequest) -> Response:
         """The reconciliation."""
         return json_answer(await self._records.day(asked.parameters["day"], self._commands.today))
 
-    async def ranking(self, asked: Asked) -> Answer:
+    async def ranking(self, asked: ParsedRequest) -> Response:
         """Of one day."""
         day: datetime.date = asked.query.get("day", self._commands.today)
         return json_answer(Ranking(day, await self._records.ranking(day)))
 
-    async def stats(self, asked: Asked) -> Answer:
+    async def stats(self, asked: ParsedRequest) -> Response:
         """Figures."""
         return json_answer(self._commands.stats())
 
-    async def rescan(self, asked: Asked) -> Answer:
+    async def rescan(self, asked: ParsedRequest) -> Response:
         """Look for everybody."""
         return await self._do(self._commands.rescan)
 
-    async def reload(self, asked: Asked) -> Answer:
+    async def reload(self, asked: ParsedRequest) -> Response:
         """Read the configuration."""
         return await self._do(lambda: "; ".join(self._commands.reload()) or "the configuration is as before")
 
-    async def pause(self, asked: Asked) -> Answer:
+    async def pause(self, asked: ParsedRequest) -> Response:
         """Stop downloads."""
         return await self._do(self._commands.pause)
 
-    async def resume(self, asked: Asked) -> Answer:
+    async def resume(self, asked: ParsedRequest) -> Response:
         """Go on."""
         return await self._do(self._commands.resume)
 
-    async def loglevel(self, asked: Asked) -> Answer:
+    async def loglevel(self, asked: ParsedRequest) -> Response:
         """More or less words."""
         return await self._do(lambda: self._commands.loglevel(asked.body.level))
 
-    async def retry(self, asked: Asked) -> Answer:
+    async def retry(self, asked: ParsedRequest) -> Response:
         """Look at a device again."""
         return await self._begin(asked, "retry", self._commands.retry)
 
-    async def forget(self, asked: Asked) -> Answer:
+    async def forget(self, asked: ParsedRequest) -> Response:
         """Begin anew with a device."""
         return await self._do(lambda: self._commands.forget(asked.parameters["identifier"]))
 
-    async def fetch(self, asked: Asked) -> Answer:
+    async def fetch(self, asked: ParsedRequest) -> Response:
         """Want a track."""
         track = asked.body.track
         return await self._begin(
             asked, f"fetch of {one_line(track)}", lambda number: self._commands.fetch(number, track)
         )
 
-    async def waive(self, asked: Asked) -> Answer:
+    async def waive(self, asked: ParsedRequest) -> Response:
         """Give up what a device had."""
         reason = asked.body.reason
         return await self._begin(asked, "waiver", lambda number: self._commands.waive(number, reason))
 
-    async def _do(self, command: Callable[[], str | None]) -> Answer:
+    async def _do(self, command: Callable[[], str | None]) -> Response:
         """Do what is done at once."""
         try:
             return json_answer(Done(True, command() or ""))
         except CommandError as error:
             raise _refusal(error) from None
 
-    async def _begin(self, asked: Asked, what: str, command: Callable[[int], Deferred[Any]]) -> Answer:
+    async def _begin(self, asked: ParsedRequest, what: str, command: Callable[[int], Deferred[Any]]) -> Response:
         """Begin with what takes its time, and wait a little for its outcome."""
         identifier: int = asked.parameters["identifier"]
         try:
-            done = await self._orders.is_done(f"motion-{identifier}", what, command(identifier))
+            done = await self._orders.wait(f"motion-{identifier}", what, command(identifier))
         except CommandError as error:
             raise _refusal(error) from None
         return json_answer(Done(True)) if done else json_answer(Done(False, "it has begun, and goes on"), 202)

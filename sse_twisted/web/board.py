@@ -17,14 +17,14 @@ from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.control.health import Condition
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.runtime.observers import tell
+from sse_twisted.runtime.observers import notify
 from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 
-PUSH_EVERY = 0.1  # s; changes in between are told together
+PUSH_EVERY = 0.1  # s; changes in between are told multi_service
 LOOK_EVERY = 1.0  # s between looks at what changes without a device: clock, disk, name servers
 MOST_REMOVED = 1000  # devices that were forgotten, and are remembered as such
 
@@ -72,7 +72,7 @@ class Board:
         self,
         fleet: Fleet,
         attendance: Attendance,
-        in_force: InForce,
+        live: LiveConfig,
         clock: IReactorTime,
         conditions: Callable[[], tuple[Condition, ...]],
         log: Logger,
@@ -81,7 +81,7 @@ class Board:
         self.number = 0  # of the newest state
         self._fleet = fleet
         self._attendance = attendance
-        self._in_force = in_force
+        self._live = live
         self._clock = clock
         self._conditions = conditions
         self._log = log
@@ -95,7 +95,7 @@ class Board:
         self._closed = False
         self._watchers: list[Callable[[], None]] = []
         self._unobserve: Callable[[], None] = fleet.observe(self._note)
-        in_force.observe(self._note_all)
+        live.observe(self._note_all)
         self._note_all()
         self.summary = self._summarise()
         self._flush()
@@ -108,17 +108,17 @@ class Board:
     @property
     def is_paused(self) -> bool:
         """Whether somebody asked for a pause of the downloads."""
-        return self._in_force.paused
+        return self._live.paused
 
     @property
     def today(self) -> datetime.date:
         """The day at the event."""
-        return self._in_force.today(self.now)
+        return self._live.today(self.now)
 
     @property
     def day_began_at(self) -> float:
         """In s since 1970, when today began at the event."""
-        return self._in_force.day_began_at(self.now)
+        return self._live.day_began_at(self.now)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
@@ -204,7 +204,7 @@ class Board:
             (self._changed if identifier in self._tiles else self._removed)[identifier] = self.number
         while len(self._removed) > MOST_REMOVED:
             self._forgotten = self._removed.pop(next(iter(self._removed)))
-        tell(self._watchers, lambda: self._log.failure("The board could not be shown"))
+        notify(self._watchers, lambda: self._log.failure("The board could not be shown"))
 
     def _take(self, identifier: int, known: bool) -> bool:
         """Make the device's tile anew; gives whether that changes the board."""
@@ -213,11 +213,11 @@ class Board:
             self._tiles.pop(identifier, None)
             return before is not None
         device = self._fleet[identifier]
-        in_force = self._in_force
-        since = in_force.today(device.since)
+        live = self._live
+        since = live.today(device.since)
         rate = self._rate(device)
-        assignments = in_force.roster.of(identifier)
-        tile = tile_of(device, assignments, self.today, since, in_force.settings.expected, rate)
+        assignments = live.roster.of(identifier)
+        tile = tile_of(device, assignments, self.today, since, live.settings.expected, rate)
         self._tiles[identifier] = tile
         was_shown = before is not None and before.column is not Column.ELSEWHERE
         return tile != before and (was_shown or tile.column is not Column.ELSEWHERE)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from sse_twisted.control.health import Condition
-from sse_twisted.web.routing import Answer, Asked, Route, json_answer
+from sse_twisted.web.routing import ParsedRequest, Response, Route, json_answer
 from sse_twisted.web.stream import Streams
 
 VITAL = ("scanning", "names", "downloads")  # without which nothing is collected
@@ -42,16 +42,16 @@ class Health:
             Route("GET", "/metrics", self.metrics),
         )
 
-    async def alive(self, asked: Asked) -> Answer:
+    async def alive(self, asked: ParsedRequest) -> Response:
         """Who answers is alive."""
-        return Answer(b"alive\n", "text/plain; charset=utf-8")
+        return Response(b"alive\n", "text/plain; charset=utf-8")
 
-    async def ready(self, asked: Asked) -> Answer:
+    async def ready(self, asked: ParsedRequest) -> Response:
         """503 while devices are not looked for, names not answered, or tracks not kept."""
         conditions = self._conditions()
         ready = all(condition.ok for condition in conditions if condition.subject in VITAL)
         return json_answer(Readiness(ready, conditions), 200 if ready else 503)
 
-    async def metrics(self, asked: Asked) -> Answer:
+    async def metrics(self, asked: ParsedRequest) -> Response:
         """By the conventions of Prometheus."""
-        return Answer(generate_latest(self._registry) + generate_latest(self._own), CONTENT_TYPE_LATEST)
+        return Response(generate_latest(self._registry) + generate_latest(self._own), CONTENT_TYPE_LATEST)

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from sse_twisted import __version__
-from sse_twisted.web.routing import JSON, Answer, Asked, Route, json_answer
+from sse_twisted.web.routing import JSON, ParsedRequest, Response, Route, json_answer
 
 PROBLEM = "application/problem+json"
 REF = "#/components/schemas/{name}"
@@ -26,7 +26,7 @@ WORDS = {
     "202": "It has begun, and goes on.",
     "400": "What was sent can't be understood.",
     "401": "Commands need the token.",
-    "403": "Asked by a page of another site.",
+    "403": "ParsedRequest by a page of another site.",
     "404": "There is no such thing.",
     "409": "That can't be done now.",
     "415": "Something else than JSON was sent.",
@@ -40,7 +40,7 @@ def described(routes: Iterable[Route]) -> tuple[Route, ...]:
     routes = tuple(routes)
     description = json_answer(describe(routes))
 
-    async def openapi(asked: Asked) -> Answer:
+    async def openapi(asked: ParsedRequest) -> Response:
         return description
 
     return *routes, Route("GET", "/api/v1/openapi.json", openapi)

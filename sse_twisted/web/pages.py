@@ -18,7 +18,7 @@ from sse_twisted.web.bench import ZONES, Bench
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.records import Records, TooLarge
 from sse_twisted.web.rendering import Renderer, StaticFile
-from sse_twisted.web.routing import HTML, Answer, Asked, Refusal, Route, json_answer
+from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, json_answer
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
 
@@ -46,7 +46,7 @@ class BoardPage:
             Route("GET", "/stream", self.stream, query={"since": (str, "the state that the page shows")}),
         )
 
-    async def page(self, asked: Asked) -> Answer:
+    async def page(self, asked: ParsedRequest) -> Response:
         """The board as it stands: complete without any script."""
         board = self._board
         board.refresh()
@@ -68,9 +68,9 @@ class BoardPage:
             token_file=self._token_file,
             today=board.today,
         )
-        return Answer(page, HTML)
+        return Response(page, HTML)
 
-    async def stream(self, asked: Asked) -> None:
+    async def stream(self, asked: ParsedRequest) -> None:
         """Changes of the page, from the state on that it knows."""
         await self._prepare()
         last = asked.header("last-event-id") or asked.query.get("since", "")
@@ -129,7 +129,7 @@ class RecordPages:
             Route("GET", "/ranking", self.ranking, query={"day": (datetime.date, "today without one")}),
         )
 
-    async def device(self, asked: Asked) -> Answer:
+    async def device(self, asked: ParsedRequest) -> Response:
         """Everything of one device."""
         identifier = asked.parameters["identifier"]
         detail = await self._api.detail(identifier)
@@ -138,7 +138,7 @@ class RecordPages:
         measured = self._records.measured(identifier)
         return self._page("device.html", detail=detail, about=about, measured=measured, now=self._board.now)
 
-    async def plot(self, asked: Asked) -> Answer:
+    async def plot(self, asked: ParsedRequest) -> Response:
         """A track as a picture: speed over time, and the path."""
         try:
             picture = await self._records.plot(asked.parameters["identifier"], asked.parameters["track"])
@@ -146,35 +146,35 @@ class RecordPages:
             raise Refusal(413, str(error)) from None
         if picture is None:
             raise Refusal(404, "there is no such track here")
-        return Answer(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": PICTURE_POLICY})
+        return Response(picture.encode(), "image/svg+xml", headers={"Content-Security-Policy": PICTURE_POLICY})
 
-    async def days(self, asked: Asked) -> Answer:
+    async def days(self, asked: ParsedRequest) -> Response:
         """One line for each day."""
         return self._page("days.html", days=await self._records.days(self._board.today))
 
-    async def day(self, asked: Asked) -> Answer:
+    async def day(self, asked: ParsedRequest) -> Response:
         """The reconciliation of a day, to be printed."""
         day = await self._records.day(asked.parameters["day"], self._board.today)
         ranking = await self._records.ranking(day.day)
         return self._page("day.html", day=day, states=tuple(State), disciplines=ranking)
 
-    async def day_as_json(self, asked: Asked) -> Answer:
+    async def day_as_json(self, asked: ParsedRequest) -> Response:
         """The same for programs."""
         return json_answer(await self._records.day(asked.parameters["day"], self._board.today))
 
-    async def day_as_csv(self, asked: Asked) -> Answer:
+    async def day_as_csv(self, asked: ParsedRequest) -> Response:
         """The same for spreadsheets."""
         day = await self._records.day(asked.parameters["day"], self._board.today)
         disposition = f'attachment; filename="{day.day}.csv"'
-        return Answer(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
+        return Response(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
 
-    async def ranking(self, asked: Asked) -> Answer:
+    async def ranking(self, asked: ParsedRequest) -> Response:
         """The bests of a day, in every discipline."""
         day: datetime.date = asked.query.get("day", self._board.today)
         return self._page("ranking.html", day=day, disciplines=await self._records.ranking(day))
 
-    def _page(self, template: str, **values: object) -> Answer:
-        return Answer(self._renderer.page(template, today=self._board.today, **values), HTML)
+    def _page(self, template: str, **values: object) -> Response:
+        return Response(self._renderer.page(template, today=self._board.today, **values), HTML)
 
 
 class StaticFiles:
@@ -188,7 +188,7 @@ class StaticFiles:
         """Where they are."""
         return (Route("GET", "/static/{name}", self.file, parameters={"name": str}),)
 
-    async def file(self, asked: Asked) -> Answer:
+    async def file(self, asked: ParsedRequest) -> Response:
         """One file; a browser that has it is told so."""
         file = self._files.get(asked.parameters["name"])
         if file is None:
@@ -196,5 +196,5 @@ class StaticFiles:
         headers = {"ETag": self._tag, "Cache-Control": "no-cache"}
         known = {tag.strip().removeprefix("W/") for tag in asked.header("if-none-match").split(",")}
         if known & {self._tag, "*"}:
-            return Answer(b"", file.kind, 304, headers)
-        return Answer(file.data, file.kind, headers=headers)
+            return Response(b"", file.kind, 304, headers)
+        return Response(file.data, file.kind, headers=headers)

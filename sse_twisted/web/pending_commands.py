@@ -15,7 +15,7 @@ WAIT = 5.0  # s for the outcome; then it is said that it has begun
 GOES_ON = object()  # instead of the outcome
 
 
-class Orders:
+class PendingCommands:
     """All that are under way. The end of those that nobody waits for any more is logged."""
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -23,7 +23,7 @@ class Orders:
         self._log = log
         self._under_way: dict[Deferred[Any], None] = {}
 
-    async def is_done(self, device: str, what: str, doing: Deferred[Any]) -> bool:
+    async def wait(self, device: str, what: str, doing: Deferred[Any]) -> bool:
         """Whether it comes to its end within the time that somebody waits; raises what it fails with by then."""
         outcome: Deferred[Any] = Deferred()
         self._under_way[doing] = None

@@ -8,7 +8,7 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import DeferredLock
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.motion.messages import OAO
 from sse_twisted.event_folder.folder import EventFolder
@@ -38,24 +38,24 @@ class Records:
     """Reads ledgers and answers; nothing is kept in memory."""
 
     def __init__(
-        self, folder: EventFolder, disk: Disk, fleet: Fleet, in_force: InForce, results: ResultsService
+        self, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, results: ResultsService
     ) -> None:
         self._results = results
         self._drawing = DeferredLock()
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
-        self._in_force = in_force
+        self._live = live
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """What became of everybody on that day."""
         devices = self._known_by_day(today).get(day, {})
-        return await self._disk.run(self._day, day, self._in_force.roster.assignments, devices)
+        return await self._disk.run(self._day, day, self._live.roster.assignments, devices)
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
         """How many ended how on each day of the event, the newest first."""
         known = self._known_by_day(today)
-        return await self._disk.run(self._days, today, self._in_force.roster.assignments, known)
+        return await self._disk.run(self._days, today, self._live.roster.assignments, known)
 
     async def line(self, identifier: int, today: datetime.date) -> Line | None:
         """What became of a device today; None if nobody carries it."""
@@ -64,7 +64,7 @@ class Records:
 
     async def ranking(self, day: datetime.date) -> dict[str, tuple[Place, ...]]:
         """The places of a day, by discipline."""
-        tracks = await self._disk.run(self._sailed, day, self._in_force.roster.assignments)
+        tracks = await self._disk.run(self._sailed, day, self._live.roster.assignments)
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
     def measured(self, identifier: int) -> tuple[Measured, ...]:
@@ -90,7 +90,7 @@ class Records:
         """
         known: dict[datetime.date, dict[int, Device]] = {}
         for device in self._fleet:
-            day = self._in_force.today(device.since)
+            day = self._live.today(device.since)
             if device.present or device.left_early or device.oddity or day == today:
                 known.setdefault(today, {})[device.identifier] = device
             if device.left_incomplete and not device.present:
@@ -98,7 +98,7 @@ class Records:
         return known
 
     def _day(self, day: datetime.date, assignments: tuple[Assignment, ...], devices: dict[int, Device]) -> Day:
-        expected = self._in_force.settings.expected
+        expected = self._live.settings.expected
         ledgers, results, met = self._read_all()
         return reconcile(day, assignments, ledgers, results, seen_since(day, met, expected), devices, expected)
 
@@ -108,7 +108,7 @@ class Records:
         assignments: tuple[Assignment, ...],
         known: dict[datetime.date, dict[int, Device]],
     ) -> tuple[DayCount, ...]:
-        expected = self._in_force.settings.expected
+        expected = self._live.settings.expected
         return count_days(assignments, *self._read_all(), today, known, expected)
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
@@ -133,6 +133,6 @@ class Records:
         if len(data) > LARGEST:
             raise TooLarge(f"{name} has more than {LARGEST // 2**20} MiB: it is not drawn")
         analysis = analyse(data)
-        assignments = self._in_force.roster.of(identifier)
+        assignments = self._live.roster.of(identifier)
         sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_")), "")
         return plot(analysis.track, marks_of(analysis.session), " · ".join(filter(None, [sailor, name])))

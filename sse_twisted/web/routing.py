@@ -41,7 +41,7 @@ class Refusal(Exception):
 
 
 @frozen
-class Asked:
+class ParsedRequest:
     """A request that was understood."""
 
     request: Request
@@ -55,7 +55,7 @@ class Asked:
 
 
 @frozen
-class Answer:
+class Response:
     """What goes back."""
 
     body: bytes
@@ -64,12 +64,12 @@ class Answer:
     headers: dict[str, str] = field(factory=dict)
 
 
-def json_answer(value: Any, status: int = 200) -> Answer:
+def json_answer(value: Any, status: int = 200) -> Response:
     """The value as JSON."""
-    return Answer(msgspec.json.encode(value), status=status)
+    return Response(msgspec.json.encode(value), status=status)
 
 
-Handler = Callable[[Asked], Awaitable[Answer | None]]  # None: it answers the request itself, in its own time
+Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: it answers the request itself, in its own time
 
 
 @frozen
@@ -120,7 +120,7 @@ class Router(Resource):
         self,
         routes: Iterable[Route],
         guard: Callable[[Request, Route | None], None],
-        refuse: Callable[[Request, Refusal], Answer],
+        refuse: Callable[[Request, Refusal], Response],
         headers: dict[str, str],
         log: Logger,
     ) -> None:
@@ -132,7 +132,7 @@ class Router(Resource):
         self._log = log
 
     def render(self, request: Request) -> int:
-        """Answer the request when its handler has the answer."""
+        """Response the request when its handler has the answer."""
         answering = Deferred.fromCoroutine(self._answer(request))
         request.notifyFinish().addErrback(lambda _: answering.cancel())
         answering.addErrback(self._report, request)
@@ -185,14 +185,14 @@ def readable(data: bytes) -> str:
     return data.decode("ascii", errors="backslashreplace")[:200]
 
 
-def _understand(request: Request, route: Route, parameters: dict[str, str]) -> Asked:
+def _understand(request: Request, route: Route, parameters: dict[str, str]) -> ParsedRequest:
     converted = {name: _convert(value, route.parameters[name], 404, name) for name, value in parameters.items()}
     query = {}
     for name, (type_, _) in route.query.items():
         values = (request.args or {}).get(name.encode())
         if values:
             query[name] = _convert(values[-1].decode(errors="replace"), type_, 400, name)
-    return Asked(request, converted, query, _body(request, route))
+    return ParsedRequest(request, converted, query, _body(request, route))
 
 
 def _convert(text: str, type_: Any, status: int, name: str) -> Any:
@@ -219,7 +219,7 @@ def _body(request: Request, route: Route) -> Any:
         raise Refusal(400, str(error)) from None
 
 
-def _send(request: Request, answer: Answer) -> None:
+def _send(request: Request, answer: Response) -> None:
     body = answer.body
     request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
     request.setHeader("Content-Type", answer.kind)

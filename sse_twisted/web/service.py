@@ -23,10 +23,10 @@ from sse_twisted.web.board import Board
 from sse_twisted.web.health import Health
 from sse_twisted.web.openapi import described
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
-from sse_twisted.web.pending_commands import Orders
+from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.records import Records
 from sse_twisted.web.rendering import Renderer, static_files
-from sse_twisted.web.routing import HTML, Answer, BoundedRequest, Refusal, Router, json_answer, readable
+from sse_twisted.web.routing import HTML, BoundedRequest, Refusal, Response, Router, json_answer, readable
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 
@@ -87,26 +87,24 @@ class WebService(Service):
         self._given = Path(token_file) if token_file else None
         self._token = ""
         self._trouble: Failure | None = None
-        in_force = collector.in_force
+        live = collector.live
         files = static_files()
-        renderer = Renderer(files, lambda: in_force.settings.expected.timezone, lambda: self.board.today)
-        self.board = Board(
-            collector.fleet, collector.attendance, in_force, reactor, collector.conditions, collector.log
-        )
-        self.streams = Streams(self.board, reactor, lambda: in_force.settings.web.streams, collector.log)
+        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today)
+        self.board = Board(collector.fleet, collector.attendance, live, reactor, collector.conditions, collector.log)
+        self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, collector.log)
         self._renderer = renderer
-        records = Records(collector.folder, collector.disk, collector.fleet, in_force, collector.results)
-        self._orders = Orders(reactor, collector.log)
+        records = Records(collector.folder, collector.disk, collector.fleet, live, collector.results)
+        self._orders = PendingCommands(reactor, collector.log)
         memories = collector.history, collector.attendance
         api = Api(collector.commands, *memories, self.board, self.streams, records, self._orders)
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
-            *RecordPages(api, self.board, records, renderer, lambda: in_force.settings.expected).routes(),
+            *RecordPages(api, self.board, records, renderer, lambda: live.settings.expected).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
             *described(api.routes()),
         )
-        guard = Guard(lambda: self._token, lambda: in_force.settings.web.hosts)
+        guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, collector.log)
         self._doors = _Doors(_Site(self.router, reactor, collector.log))
 
@@ -173,11 +171,11 @@ class WebService(Service):
         shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(name, f"[{name}]" if ":" in name else name)  # noqa: S104
         return f"{scheme}://{shown}:{host.port}/"
 
-    def _refuse(self, request: Request, refusal: Refusal) -> Answer:
+    def _refuse(self, request: Request, refusal: Refusal) -> Response:
         """In JSON to programs, as a page to people."""
         if (request.path or b"").startswith(b"/api/") or b"text/html" not in (request.getHeader(b"accept") or b""):
             body = {"status": refusal.status, "detail": refusal.text}
             answer = json_answer(body, refusal.status)
-            return Answer(answer.body, "application/problem+json", refusal.status, refusal.headers)
+            return Response(answer.body, "application/problem+json", refusal.status, refusal.headers)
         page = self._renderer.page("refusal.html", refusal=refusal, today=self.board.today)
-        return Answer(page, HTML, refusal.status, refusal.headers)
+        return Response(page, HTML, refusal.status, refusal.headers)

@@ -66,7 +66,7 @@ class Streams:
         request.notifyFinish().addBoth(lambda _: self._forget(reader))
         request.write(b"retry: %d\n\n" % RETRY)
         request.registerProducer(cast(Any, reader), True)
-        reader.tell()
+        reader.notify()
         if not self._loop.running:
             self._loop.start(LOOK_EVERY, now=False)
             self._board.look()
@@ -98,7 +98,7 @@ class Streams:
     def _tell(self) -> None:
         self._encoded.clear()
         for reader in list(self._readers):
-            reader.tell()
+            reader.notify()
 
     def _look(self) -> None:
         self._board.look()
@@ -134,7 +134,7 @@ class Reader:
         """Whether what was written is still on its way, so that nothing more is."""
         return self._full is not None
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Write what has changed, if it can be taken."""
         if not self._open or self.is_full:
             return
@@ -156,7 +156,7 @@ class Reader:
     def resumeProducing(self) -> None:
         """The connection is empty again."""
         self._settle()
-        self.tell()
+        self.notify()
 
     def stopProducing(self) -> None:
         """The connection is lost."""

@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 from sse_twisted.config.roster import Assignment, carriers_on
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR
-from sse_twisted.fleet import PRESENT, Device, Stage, TrackGlance
-from sse_twisted.runtime.text import lacking
+from sse_twisted.fleet import PRESENT, Device, Stage, TrackSummary
+from sse_twisted.runtime.text import missing_of
 
 
 class Column(StrEnum):
@@ -86,7 +86,7 @@ class Tile(Struct, frozen=True):
     def detail(self) -> str:
         """What the headline does not say of it."""
         text = self.reason if self.present else self.left_early.removeprefix(f"{self.sailor}: ")
-        more = text.removeprefix(lacking(len(self.missing), self.wanted))
+        more = text.removeprefix(missing_of(len(self.missing), self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:
@@ -162,7 +162,7 @@ def bytes_of(device: Device, day: datetime.date) -> int:
     return sum(track.length for track in device.tracks if _is_here(track, device) and track.day == day)
 
 
-def _figures(tracks: Collection[TrackGlance]) -> Figures:
+def _figures(tracks: Collection[TrackSummary]) -> Figures:
     return Figures(
         tracks=len(tracks),
         hours=sum(track.duration for track in tracks) / MS_PER_HOUR,
@@ -172,7 +172,7 @@ def _figures(tracks: Collection[TrackGlance]) -> Figures:
     )
 
 
-def _is_here(track: TrackGlance, device: Device) -> bool:
+def _is_here(track: TrackSummary, device: Device) -> bool:
     return track.name not in device.missing
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sse_twisted.devices import body
 from sse_twisted.fleet import Stage
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
@@ -135,7 +135,7 @@ async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at:
     device = event.device(601, LOG)
     device.add_fault(Fault("cut", at), path=LOG.path)
     await event.begin()
-    await event.until(f"(connection lost after {counted(at, 'byte')}), retry 1 in ")
+    await event.until(f"(connection lost after {plural(at, 'byte')}), retry 1 in ")
     hidden = event.partials()
     assert set(hidden) <= {f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"}
     kept = b"".join(hidden.values())

@@ -50,7 +50,7 @@ class Partner:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def tell(self, command: str, **arguments: Any) -> None:
+    def notify(self, command: str, **arguments: Any) -> None:
         """Give a command."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"command": command} | arguments) + "\n")
@@ -59,7 +59,7 @@ class Partner:
     def ask(self, command: str, **arguments: Any) -> Message:
         """Give a command and wait for its answer, the message of this kind that comes next."""
         before = len(self.said(command))
-        self.tell(command, **arguments)
+        self.notify(command, **arguments)
         return self.until(command, lambda messages: len(messages) > before)[-1]
 
     def said(self, kind: str) -> list[Message]:

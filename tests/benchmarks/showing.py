@@ -46,7 +46,7 @@ class Shown:
         event = EventFolder(Path(folder))
         settings = Settings()
         collector = Collector(event, settings, lambda: settings, real_world(self._reactor))
-        collector.in_force.change(roster=parse_roster(event.roster.read_bytes()))
+        collector.live.change(roster=parse_roster(event.roster.read_bytes()))
         self._fleet = collector.fleet
         self._numbers = sorted(device.identifier for device in collector.fleet)
         self._web = WebService(self._reactor, collector, "tcp:0:interface=127.0.0.1", None)

@@ -12,7 +12,7 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
-from sse_twisted.console.accounts import PasswordChecker, Patience
+from sse_twisted.console.accounts import LoginBackoff, PasswordChecker
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
 from sse_twisted.control.commands import Commands
@@ -29,7 +29,7 @@ class House:
         self.clock = Clock()
         self.lines: list[str] = []
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
-        self.patience = Patience(self.clock, log)
+        self.patience = LoginBackoff(self.clock, log)
         realm = TelnetRealm(lambda: Session(Namespace(commands, {"answer": 42})))
         portal = Portal(realm, [PasswordChecker({"sse": "right"}, self.patience)])
         self.factory = TelnetFactory(portal, self.clock, log)

@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 from sse_twisted.console.accounts import (
     LONGEST_DELAY,
     AccountsError,
+    LoginBackoff,
     PasswordChecker,
-    Patience,
     random_account,
     read_accounts,
 )
@@ -73,7 +73,7 @@ class Door:
         self.clock = Clock()
         self.lines: list[str] = []
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
-        self.patience = Patience(self.clock, log)
+        self.patience = LoginBackoff(self.clock, log)
         self.checker = PasswordChecker({"sse": "right"}, self.patience)
 
     def knock(self, user: bytes, password: bytes) -> list[object]:

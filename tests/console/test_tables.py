@@ -8,7 +8,7 @@ from sse_twisted.console.tables import WIDTH, device_text, fleet_table, missing_
 from sse_twisted.control.reports import DeviceReport, Missing
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.history.events import Happening
+from sse_twisted.history.events import DeviceEvent
 
 NAME = "ABC602XYZ_602_20221017_090000.oao"
 REASON = f"1 of 2 tracks missing ({NAME}: connection lost after 200,000 bytes, and more words than there is room for)"
@@ -23,7 +23,7 @@ def words(text: str) -> str:
 
 
 def test_all_that_is_known_of_a_device_is_there_whole() -> None:
-    happening = Happening(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
+    happening = DeviceEvent(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
     report = DeviceReport(DEVICE, (), (happening,), (DAMAGED,), ())
     text = device_text(report, WHY, datetime.UTC, 0.0)
     lines = text.splitlines()

@@ -5,14 +5,14 @@ import datetime
 import pytest
 
 from sse_twisted.control.health import Condition, clock, downloads, names, scanning
-from sse_twisted.fleet import Device, TrackGlance
+from sse_twisted.fleet import Device, TrackSummary
 
 TODAY = datetime.date(2022, 10, 17)
 NOW = 1_666_022_400.0  # 2022-10-17, 16:00 UTC, in s
 
 
 def device(identifier: int, end: float) -> Device:
-    return Device(identifier, tracks=(TrackGlance("a", TODAY, 1, round(end * 1000), 1, 1, 1),))
+    return Device(identifier, tracks=(TrackSummary("a", TODAY, 1, round(end * 1000), 1, 1, 1),))
 
 
 def test_scanning_is_well_while_rounds_come() -> None:

@@ -12,7 +12,7 @@ from sse_twisted.config.settings import Settings, convert_settings
 from sse_twisted.daemon.check import check
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 
 NOW = datetime.datetime(2022, 10, 17, 12, tzinfo=datetime.UTC).timestamp()
 DAY = 86_400
@@ -36,9 +36,9 @@ def checked(root: Path, settings: Settings | None = None) -> tuple[int, list[str
     count = check(EventFolder(root), settings or settings_with(), "sse.toml", NOW, lines.append)
     mistakes = [line.removeprefix("mistake: ") for line in lines if line.startswith("mistake: ")]
     assert len(mistakes) == count
-    found = counted(count, "mistake") if count else "no mistakes"
+    found = plural(count, "mistake") if count else "no mistakes"
     remarked = len([line for line in lines if line.startswith("remark: ")])
-    assert lines[-1] == (f"{found}, {counted(remarked, 'remark')}" if remarked else found)
+    assert lines[-1] == (f"{found}, {plural(remarked, 'remark')}" if remarked else found)
     assert all(line.isprintable() for line in lines)
     return count, mistakes
 

@@ -67,7 +67,7 @@ def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: Virtua
     collector._read_settings = read
     collector.reload()
     assert event.said("ERROR The configuration before stays in force: sse.toml: scan.interval: Expected")
-    assert collector.in_force.settings == Settings()
+    assert collector.live.settings == Settings()
     event.stop()
 
 

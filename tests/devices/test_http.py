@@ -9,8 +9,8 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from sse_twisted.devices.connections import Address, Traffic, device_agent
-from sse_twisted.devices.errors import BadAnswer, Interrupted, MotionError, Refused, Unreachable
-from sse_twisted.devices.http import Head, MotionClient, Transfer
+from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused, Unreachable
+from sse_twisted.devices.http import DeviceHttp, Head, Transfer
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.simulator.http import DeviceServer
@@ -37,7 +37,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.reactor = VirtualReactor()
-        self.client = MotionClient(device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor)), self.reactor)
+        self.client = DeviceHttp(device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor)), self.reactor)
         self.device = SimulatedDevice(601, [log_of(601)], latency=0.1)
         self.server = DeviceServer(self.reactor, self.device, HERE.host, HERE.port)
         self.server.arrive()
@@ -125,7 +125,7 @@ def test_a_range_beyond_the_end_is_refused(bench: Bench) -> None:
     ],
 )
 def test_each_way_to_fail_has_its_word_and_leaves_no_connection(
-    bench: Bench, fault: str, error: type[MotionError], words: str
+    bench: Bench, fault: str, error: type[DeviceError], words: str
 ) -> None:
     bench.misbehave(fault)
     with pytest.raises(error, match=words):

@@ -131,11 +131,11 @@ class Scene:
 async def looking_up(reactor: Any, **settings: Any) -> AsyncIterator[Scene]:
     lines: list[str] = []
 
-    def in_force() -> Names:
+    def live() -> Names:
         return scene.settings
 
     names = Names(**{"resolver_file": "", "hosts_file": "", "search": ()} | settings)
-    scene = Scene(NameService(reactor, logging_to(lines), in_force), names, lines)
+    scene = Scene(NameService(reactor, logging_to(lines), live), names, lines)
     scene.service.startService()
     try:
         yield scene

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 from attrs import define, field
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.motion.messages import Listing, LogEntry
-from sse_twisted.event_folder.naming import Track, event_tracks
+from sse_twisted.event_folder.naming import EventTrack, event_tracks
 from sse_twisted.simulator.listings import listing_entry
 from tests.support.event import MORNING, track
 
@@ -33,13 +33,13 @@ def listed(content: bytes, path: str = PATH, **changes: Any) -> LogEntry:
     return msgspec.convert(listing_entry(content, path) | changes, LogEntry)
 
 
-def kept(log: LogEntry) -> Track:
+def kept(log: LogEntry) -> EventTrack:
     """The log as one of the event's."""
-    (only,) = event_tracks(601, Listing((log,)), Claims((OWNER,), None, 1.0, 60))
+    (only,) = event_tracks(601, Listing((log,)), FilingRules((OWNER,), None, 1.0, 60))
     return only
 
 
-def sailed(fixes: int = 400) -> tuple[bytes, Track]:
+def sailed(fixes: int = 400) -> tuple[bytes, EventTrack]:
     """A track of the morning, as bytes and as it is kept; with more fixes, the same one grown."""
     content = track(601, MORNING, fixes)
     return content, kept(listed(content))

@@ -193,7 +193,7 @@ def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
     folder.state.mkdir(parents=True)
-    folder.keep_memory(b"{}")
+    folder.keep_state(b"{}")
     assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.memory)}
 
 

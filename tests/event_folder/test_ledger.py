@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.devices.motion.messages import listing_of, parse_json, settings_of
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, read_entries
@@ -256,7 +256,7 @@ def test_the_ledgers_of_a_real_event_are_written_as_the_original_wrote_them(capt
         listing = listing_of(parse_json((folder / "logs.json").read_bytes(), "logs.json"))
         ours = Ledger(tmp_path / f"{identifier}.json")
         for track in event_tracks(
-            identifier, listing, Claims(roster.of(identifier), roster.days, 1.0, settings.timezone)
+            identifier, listing, FilingRules(roster.of(identifier), roster.days, 1.0, settings.timezone)
         ):
             status = Status(original.entries[track.name]["status"])
             fetched = Fetched(Outcome.VERIFIED, track.log.length, "") if status is Status.COMPLETED else None

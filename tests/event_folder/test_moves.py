@@ -12,13 +12,13 @@ import pytest
 from attrs import evolve
 from msgspec.structs import replace
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.motion.messages import Listing, LogEntry
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
-from sse_twisted.event_folder.naming import Track, event_tracks
+from sse_twisted.event_folder.naming import EventTrack, event_tracks
 from sse_twisted.event_folder.partial import examine, partial_path
 from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FIRST, FOLDER, LAST, NAME, OWNER, failing_at_each_step, hidden, listed
@@ -35,8 +35,8 @@ GROWN = track(601, MORNING, 900)
 OURS = frozenset({"outcome", "length", "sha256", "damage"})
 
 
-def claims_of(*assignments: Assignment, timezone: int | None = 60, last: datetime.date = LAST) -> Claims:
-    return Claims(assignments, (FIRST, last), 1.0, timezone)
+def claims_of(*assignments: Assignment, timezone: int | None = 60, last: datetime.date = LAST) -> FilingRules:
+    return FilingRules(assignments, (FIRST, last), 1.0, timezone)
 
 
 BEFORE, AFTER = claims_of(OWNER), claims_of(OTHER)
@@ -49,15 +49,15 @@ def folder(tmp_path: Path) -> EventFolder:
     return folder
 
 
-def tracks_of(*logs: LogEntry, claims: Claims = BEFORE) -> tuple[Track, ...]:
-    return event_tracks(601, Listing(logs), claims)
+def tracks_of(*logs: LogEntry, rules: FilingRules = BEFORE) -> tuple[EventTrack, ...]:
+    return event_tracks(601, Listing(logs), rules)
 
 
-def collected(folder: EventFolder, *contents: bytes, claims: Claims = BEFORE, original: bool = False) -> Listing:
+def collected(folder: EventFolder, *contents: bytes, rules: FilingRules = BEFORE, original: bool = False) -> Listing:
     """A folder into which these tracks were collected; gives their listing."""
     listing = Listing(tuple(listed(content, f"/logs/{number}.oao") for number, content in enumerate(contents)))
     ledger = folder.ledger(601)
-    for one, content in zip(event_tracks(601, listing, claims), contents, strict=True):
+    for one, content in zip(event_tracks(601, listing, rules), contents, strict=True):
         put(folder, one.local_file, content)
         received = examine(folder.root / one.local_file)
         fetched = Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
@@ -73,10 +73,10 @@ def put(folder: EventFolder, local_file: str, content: bytes) -> Path:
     return path
 
 
-def refiled(folder: EventFolder, claims: Claims = AFTER, listing: Listing | None = None) -> list[Step]:
+def refiled(folder: EventFolder, rules: FilingRules = AFTER, listing: Listing | None = None) -> list[Step]:
     """What a look does, and what of it is on the disk."""
     ledger = folder.ledger(601)
-    steps = [*refile(folder, 601, listing or Listing(), claims, ledger)]
+    steps = [*refile(folder, 601, listing or Listing(), rules, ledger)]
     assert folder.ledger(601).entries == ledger.entries
     return steps
 
@@ -290,14 +290,14 @@ class TestATimeZone:
         for minutes in (120, 0, 60):
             collected(folder, *contents)
             refiled(folder, claims_of(OWNER, timezone=minutes))
-            expected = tracks_of(*(listed(content) for content in contents), claims=claims_of(OWNER, timezone=minutes))
+            expected = tracks_of(*(listed(content) for content in contents), rules=claims_of(OWNER, timezone=minutes))
             assert files(folder) == {one.local_file: content for one, content in zip(expected, contents, strict=True)}
             assert set(ledger_of(folder)) == {one.name for one in expected}
             shutil.rmtree(folder.root / "gpslogs")
             (folder.motion(601) / "downloads.json").unlink()
 
     def test_that_nobody_tells_is_that_of_the_name(self, folder: EventFolder) -> None:
-        collected(folder, CONTENT, claims=claims_of(OWNER, timezone=-120))
+        collected(folder, CONTENT, rules=claims_of(OWNER, timezone=-120))
         old = "ABC601XYZ_601_20221017_060000.oao"
         assert names_of(refiled(folder, claims_of(OTHER, timezone=None))) == [(old, "NEW9_601_20221017_060000.oao")]
 
@@ -324,7 +324,7 @@ class TestATimeZone:
 class TestWhatWasOnItsWay:
     @pytest.mark.parametrize("status", [Status.QUEUED, Status.FAILED, Status.SKIPPED])
     def test_goes_on_under_the_new_name(self, folder: EventFolder, status: Status) -> None:
-        (old,), (new,) = tracks_of(LOG), tracks_of(LOG, claims=AFTER)
+        (old,), (new,) = tracks_of(LOG), tracks_of(LOG, rules=AFTER)
         ledger = folder.ledger(601)
         ledger.record(old, status)
         ledger.save()
@@ -365,7 +365,7 @@ class TestKilledOrFailingAtAnyStep:
     LATER = track(601, MORNING + HOUR, 500)
     DAMAGED = CONTENT[:-7]
 
-    def prepared(self, folder: EventFolder, case: str) -> Claims:
+    def prepared(self, folder: EventFolder, case: str) -> FilingRules:
         for name in ("gpslogs", "motions"):
             shutil.rmtree(folder.root / name, ignore_errors=True)
         folder.prepare()
@@ -398,17 +398,17 @@ class TestKilledOrFailingAtAnyStep:
     )
     def test_the_next_run_ends_it(self, folder: EventFolder, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "fsync", lambda _: None)  # it is a step all the same
-        claims = self.prepared(folder, case)
+        rules = self.prepared(folder, case)
         content = self.DAMAGED if case == "damaged" else CONTENT
         logs = (listed(CONTENT, "/logs/0.oao"), listed(self.LATER, "/logs/1.oao"))
         expected = {
             one.local_file: bytes_
-            for one, bytes_ in zip(tracks_of(*logs, claims=claims), (content, self.LATER), strict=True)
+            for one, bytes_ in zip(tracks_of(*logs, rules=rules), (content, self.LATER), strict=True)
         }
         tried = 0
 
         def run() -> list[Step]:
-            return [*refile(folder, 601, Listing(), claims, folder.ledger(601))]
+            return [*refile(folder, 601, Listing(), rules, folder.ledger(601))]
 
         for _ in failing_at_each_step(run, lambda: self.prepared(folder, case)):
             now = [one for _, one in self.tracks(folder)]
@@ -420,7 +420,7 @@ class TestKilledOrFailingAtAnyStep:
             assert dict(self.tracks(folder)) == expected
             assert {entry["local_file"] for entry in ledger_of(folder).values()} == set(expected)
             assert len(ledger_of(folder)) == 2
-            assert refiled(folder, claims) == []
+            assert refiled(folder, rules) == []
             superseded = [one for name, one in files(folder).items() if "superseded" in name]
             assert superseded == ([b"something else"] if case == "occupied" else [])
             parts = [name for name in hidden(folder.root) if not name.endswith(".tmp")]

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment, parse_roster
 from sse_twisted.devices.motion.messages import Listing, LogEntry, listing_of, parse_json, settings_of
-from sse_twisted.event_folder.naming import MM_PER_S, Named, Track, all_tracks, event_tracks
+from sse_twisted.event_folder.naming import MM_PER_S, EventTrack, Named, all_tracks, event_tracks
 from sse_twisted.simulator.listings import EVIL_PATHS
 from tests.event_folder.samples import FIRST, LAST, OWNER
 
@@ -40,12 +40,12 @@ def tracks_of(
     days: tuple[datetime.date, datetime.date] | None = (FIRST, LAST + 2 * DAY),
     slowest: float = 1.0,
     timezone: int | None = 60,
-) -> tuple[Track, ...]:
-    return event_tracks(601, Listing(logs), Claims(assignments, days, slowest, timezone))
+) -> tuple[EventTrack, ...]:
+    return event_tracks(601, Listing(logs), FilingRules(assignments, days, slowest, timezone))
 
 
-def files_of(*logs: LogEntry, **claims: Any) -> list[str]:
-    return [track.local_file for track in tracks_of(*logs, **claims)]
+def files_of(*logs: LogEntry, **rules: Any) -> list[str]:
+    return [track.local_file for track in tracks_of(*logs, **rules)]
 
 
 def test_a_track_has_the_name_of_its_owner_its_device_and_its_start() -> None:
@@ -205,8 +205,8 @@ class TestLogsOfTheSameSecond:
 
     def names(self, *logs: LogEntry, named: dict[str, LogEntry] | None = None, completed: bool = True) -> list[str]:
         known = [Named(name, log, completed) for name, log in (named or {}).items()]
-        claims = Claims((OWNER,), (FIRST, LAST), 1.0, 60)
-        return [track.name for track in event_tracks(601, Listing(logs), claims, known)]
+        rules = FilingRules((OWNER,), (FIRST, LAST), 1.0, 60)
+        return [track.name for track in event_tracks(601, Listing(logs), rules, known)]
 
     def test_are_numbered_as_they_are_listed(self) -> None:
         assert self.names(self.FIRST, self.SECOND, self.THIRD) == list(self.NAMES)
@@ -289,8 +289,8 @@ def test_all_names_of_a_real_event_are_the_originals(captures: Path) -> None:
         identifier = int(folder.name.removeprefix("motion-"))
         settings = settings_of(parse_json((folder / "settings.json").read_bytes(), "settings.json"))
         listing = listing_of(parse_json((folder / "logs.json").read_bytes(), "logs.json"))
-        claims = Claims(roster.of(identifier), roster.days, 1.0, settings.timezone)
-        tracks = {track.name: track for track in event_tracks(identifier, listing, claims)}
+        rules = FilingRules(roster.of(identifier), roster.days, 1.0, settings.timezone)
+        tracks = {track.name: track for track in event_tracks(identifier, listing, rules)}
         ledger = json.loads((folder / "downloads.json").read_bytes())
         assert set(tracks) == set(ledger)
         for name, entry in ledger.items():
@@ -305,26 +305,26 @@ class TestWhatIsAskedFor:
     OLD = log(ms("2022-09-01T10:00:00"), "/logs/2022/09/0601_2022-09-01-1100.oao")
     SLOW = log(best_500m=10)
 
-    def claims(self, *files: str) -> Claims:
-        return Claims((OWNER,), (FIRST, LAST), 1.0, 60, frozenset(files))
+    def rules(self, *files: str) -> FilingRules:
+        return FilingRules((OWNER,), (FIRST, LAST), 1.0, 60, frozenset(files))
 
     def test_a_log_of_another_time_has_a_name_and_is_wanted_only_when_asked_for(self) -> None:
         listing = Listing((self.OLD,))
-        assert event_tracks(601, listing, self.claims()) == ()
-        (other,) = all_tracks(601, listing, self.claims())
+        assert event_tracks(601, listing, self.rules()) == ()
+        (other,) = all_tracks(601, listing, self.rules())
         assert not other.of_event
-        (wanted,) = event_tracks(601, listing, self.claims(self.OLD.file))
+        (wanted,) = event_tracks(601, listing, self.rules(self.OLD.file))
         assert wanted.local_file == other.local_file == "gpslogs/unassigned/20220901/motion-601_20220901_110000.oao"
 
     def test_a_slow_one_is_not_skipped_when_asked_for(self) -> None:
-        (skipped,) = event_tracks(601, Listing((self.SLOW,)), self.claims())
-        (wanted,) = event_tracks(601, Listing((self.SLOW,)), self.claims(self.SLOW.file))
+        (skipped,) = event_tracks(601, Listing((self.SLOW,)), self.rules())
+        (wanted,) = event_tracks(601, Listing((self.SLOW,)), self.rules(self.SLOW.file))
         assert (skipped.skipped, wanted.skipped) == (True, False)
         assert skipped.name == wanted.name
 
     def test_of_two_of_one_second_each_keeps_its_name_whichever_is_asked_for(self) -> None:
         twin = log(self.OLD.start_date, "/logs/2022/09/twin.oao")
         listing = Listing((self.OLD, twin))
-        (second,) = event_tracks(601, listing, self.claims(twin.file))
+        (second,) = event_tracks(601, listing, self.rules(twin.file))
         assert second.name == "motion-601_20220901_110000-2.oao"
-        assert [track.name for track in all_tracks(601, listing, self.claims())][1] == second.name
+        assert [track.name for track in all_tracks(601, listing, self.rules())][1] == second.name

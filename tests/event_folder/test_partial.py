@@ -14,7 +14,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.event_folder.naming import Track
+from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
 from tests.event_folder.samples import FINAL, FOLDER, FULL, NAME, Steps, failing_at_each_step, hidden, sailed, watched
 from tests.support.event import MORNING, track
@@ -25,11 +25,11 @@ LENGTH = len(CONTENT)
 SUPERSEDED = "gpslogs/superseded/20221017"
 
 
-def part(root: Path, track: Track = TRACK) -> Path:
+def part(root: Path, track: EventTrack = TRACK) -> Path:
     return partial_path(root / track.local_file, track.log.size)
 
 
-def left(root: Path, data: bytes, track: Track = TRACK) -> Path:
+def left(root: Path, data: bytes, track: EventTrack = TRACK) -> Path:
     """What an earlier transfer left."""
     path = part(root, track)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def left(root: Path, data: bytes, track: Track = TRACK) -> Path:
     return path
 
 
-def transferred(root: Path, content: bytes = CONTENT, track: Track = TRACK, block: int = 3000) -> PartialTrack:
+def transferred(root: Path, content: bytes = CONTENT, track: EventTrack = TRACK, block: int = 3000) -> PartialTrack:
     """A track that the device sent from the first byte, ready to be committed."""
     partial = PartialTrack(root, track)
     partial.open()

@@ -18,7 +18,7 @@ from tests.support.verified import verify
 PATH = "/logs/2022/10/0601_2022-10-17-0900.oao"
 TRACK = track(601)
 UNKNOWN = sealed(bytes.fromhex("f00a0000") + b"a frame of a firmware to come")
-PAGE = b"<html><body>404 Not Found</body></html>"
+PAGE = b"<html><body>404 Not LoadedState</body></html>"
 
 
 def entry(content: bytes = TRACK, **changes: Any) -> LogEntry:

@@ -4,7 +4,7 @@ import pytest
 from twisted.logger import Logger
 
 from sse_twisted.fleet import Fleet, Stage
-from sse_twisted.history.attendance import Attendance, Stay
+from sse_twisted.history.attendance import Attendance, PastVisit
 
 
 class Time:
@@ -25,17 +25,17 @@ def know(fleet: Fleet, stage: Stage, **known: str) -> None:
 def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -> None:
     attendance = Attendance(fleet)
     know(fleet, Stage.CONNECTED)
-    assert attendance.of(601) == (Stay(110.0),)
+    assert attendance.of(601) == (PastVisit(110.0),)
     assert attendance.last_arrival == 110.0
     know(fleet, Stage.ATTENTION, reason="1 of 1 track missing")
-    assert attendance.of(601) == (Stay(110.0, None, "must stay connected - 1 of 1 track missing", 120.0),)
+    assert attendance.of(601) == (PastVisit(110.0, None, "must stay connected - 1 of 1 track missing", 120.0),)
     know(fleet, Stage.INSPECTING)
     know(fleet, Stage.COLLECTED)
     know(fleet, Stage.GONE)
-    assert attendance.of(601) == (Stay(110.0, 150.0, "can be disconnected", 140.0),)
+    assert attendance.of(601) == (PastVisit(110.0, 150.0, "can be disconnected", 140.0),)
     know(fleet, Stage.CONNECTED)
     know(fleet, Stage.GONE, left_early="all of it")
-    assert attendance.of(601)[1:] == (Stay(160.0, 170.0, "left too early - all of it", 170.0),)
+    assert attendance.of(601)[1:] == (PastVisit(160.0, 170.0, "left too early - all of it", 170.0),)
     assert attendance.of(602) == ()
     assert Attendance(fleet).last_arrival is None
 
@@ -45,18 +45,18 @@ def test_who_is_forgotten_has_ended_a_visit(fleet: Fleet) -> None:
     know(fleet, Stage.CONNECTED)
     Time.now = 130.0
     fleet.forget(601)
-    assert attendance.of(601) == (Stay(110.0, 130.0),)
+    assert attendance.of(601) == (PastVisit(110.0, 130.0),)
 
 
 def test_visits_of_earlier_runs_come_before_and_only_the_last_ones_are_kept(fleet: Fleet) -> None:
     attendance = Attendance(fleet, kept=2)
     know(fleet, Stage.CONNECTED)
-    attendance.recall(601, [Stay(1.0, 2.0), Stay(3.0, 4.0)])
-    attendance.recall(602, [Stay(5.0, 6.0)])
+    attendance.recall(601, [PastVisit(1.0, 2.0), PastVisit(3.0, 4.0)])
+    attendance.recall(602, [PastVisit(5.0, 6.0)])
     assert attendance.last_arrival == 110.0
-    assert attendance.of(601) == (Stay(3.0, 4.0), Stay(110.0))
-    assert attendance.of(601, since=50.0) == (Stay(110.0),)
-    assert attendance.of(602) == (Stay(5.0, 6.0),)
+    assert attendance.of(601) == (PastVisit(3.0, 4.0), PastVisit(110.0))
+    assert attendance.of(601, since=50.0) == (PastVisit(110.0),)
+    assert attendance.of(602) == (PastVisit(5.0, 6.0),)
     know(fleet, Stage.GONE)
     assert attendance.of(601)[-1].left == 120.0
 

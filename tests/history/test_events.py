@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from twisted.logger import Logger, LogLevel
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
-from sse_twisted.history.events import Happening, History
+from sse_twisted.history.events import DeviceEvent, History
 from tests.support.event import VirtualEvent, log_of
 
 
@@ -44,7 +44,7 @@ def test_what_was_before_comes_before_and_pushes_nothing_out() -> None:
     note(history, 9)
     for time in (7.0, 6.0, 5.0):
         assert earlier.has_room_for(601)
-        earlier.precede(601, Happening(time, "info", "was here"))
+        earlier.precede(601, DeviceEvent(time, "info", "was here"))
     assert not earlier.has_room_for(601)
     history.recall(earlier)
     assert times(history) == [6, 7, 9]
@@ -67,7 +67,7 @@ def test_what_was_before_goes_first_of_all() -> None:
     history, earlier = History(most=4), History(most=4)
     note(history, 8, 9)
     for number, time in ((602, 7.0), (601, 6.0), (602, 5.0), (603, 4.0)):
-        earlier.precede(number, Happening(time, "info", "was here"))
+        earlier.precede(number, DeviceEvent(time, "info", "was here"))
     assert earlier.is_full
     history.recall(earlier)
     assert (times(history, 601), times(history, 602)) == ([6, 8, 9], [7])
@@ -102,8 +102,8 @@ def test_the_day_is_that_of_the_devices_whatever_the_laptop_says(
     minutes: int, seconds: int, day: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "Pacific/Auckland")
-    in_force = InForce(Settings(expected=Expected(timezone=minutes)))
-    assert str(in_force.today(seconds)) == day
-    began = in_force.day_began_at(seconds)
-    assert str(in_force.today(began)) == day
-    assert str(in_force.today(began - 1)) != day
+    live = LiveConfig(Settings(expected=Expected(timezone=minutes)))
+    assert str(live.today(seconds)) == day
+    began = live.day_began_at(seconds)
+    assert str(live.today(began)) == day
+    assert str(live.today(began - 1)) != day

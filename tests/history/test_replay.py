@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.fleet import Stage
-from sse_twisted.history.events import Happening
+from sse_twisted.history.events import DeviceEvent
 from tests.support.event import VirtualEvent, begin_anew, log_of
 
 YESTERDAY = 1_600_000_000.0  # s, as a time in the log
@@ -99,7 +99,7 @@ def test_what_was_said_on_another_day_is_not_of_today(event: VirtualEvent) -> No
     (event.folder.logs / "server.json").write_text("".join(lines))
     collector = event.start()
     event.advance(1.0)
-    assert collector.history.of(601) == (Happening(event.utc + 5, "info", "is new"),)
+    assert collector.history.of(601) == (DeviceEvent(event.utc + 5, "info", "is new"),)
 
 
 def test_a_log_that_can_not_be_read_is_said_and_harms_nothing(event: VirtualEvent) -> None:

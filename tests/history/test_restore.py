@@ -236,7 +236,7 @@ class TestAKill:
         self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The listing with a new track came while the memory was being written, which is younger for that."""
-        keep = EventFolder.keep_memory
+        keep = EventFolder.keep_state
         path = afternoon.folder.motion(601) / "logs.json"
 
         def keep_late(folder: EventFolder, data: bytes) -> None:
@@ -245,7 +245,7 @@ class TestAKill:
 
         afternoon.advance(2.0)
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "keep_memory", keep_late)
+            patch.setattr(EventFolder, "keep_state", keep_late)
             assert afternoon.collector is not None
             afternoon.collector.fleet.update(601, battery=50)
             afternoon.advance(0.1)

@@ -28,13 +28,13 @@ def collect(event: VirtualEvent) -> None:
 def writings(event: VirtualEvent) -> Iterator[list[float]]:
     """When the memory was written, in s of the clock."""
     times: list[float] = []
-    keep = EventFolder.keep_memory
+    keep = EventFolder.keep_state
 
     def note_and_keep(folder: EventFolder, data: bytes) -> None:
         times.append(event.reactor.seconds())
         keep(folder, data)
 
-    with patch.object(EventFolder, "keep_memory", note_and_keep):
+    with patch.object(EventFolder, "keep_state", note_and_keep):
         yield times
 
 
@@ -136,7 +136,7 @@ class TestADiskThatRefuses:
     def test_is_said_once_and_collecting_goes_on_and_so_does_the_memory(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keep = EventFolder.keep_memory
+        keep = EventFolder.keep_state
         refusing = True
 
         def refuse(folder: EventFolder, data: bytes) -> None:
@@ -144,7 +144,7 @@ class TestADiskThatRefuses:
                 raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
             keep(folder, data)
 
-        monkeypatch.setattr(EventFolder, "keep_memory", refuse)
+        monkeypatch.setattr(EventFolder, "keep_state", refuse)
         collect(event)
         (line,) = event.said("What is known of the day can't be kept")
         assert line.startswith("ERROR")
@@ -169,7 +169,7 @@ class TestADiskThatRefuses:
 
             return wrapped
 
-        monkeypatch.setattr(EventFolder, "keep_memory", refuse_if_full(EventFolder.keep_memory))
+        monkeypatch.setattr(EventFolder, "keep_state", refuse_if_full(EventFolder.keep_state))
         monkeypatch.setattr(EventFolder, "check_writable", refuse_if_full(EventFolder.check_writable))
         event.leave(601)
         event.until("Downloads pause")
@@ -190,7 +190,7 @@ class TestADiskThatRefuses:
             raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "keep_memory", refuse)
+            patch.setattr(EventFolder, "keep_state", refuse)
             event.leave(601)
             event.until("has been disconnected")
             event.advance(20)

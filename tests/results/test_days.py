@@ -188,7 +188,7 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
     assert not day.count(State.LEFT_EARLY)
 
 
-def counted(
+def plural(
     ledgers: dict[int, dict[str, dict[str, Any]]] | None = None,
     assignments: tuple[Assignment, ...] = (ANN,),
     met: dict[int, float] | None = None,
@@ -210,7 +210,7 @@ class TestAllDays:
             for date, status in zip(names, ("completed", "skipped", "queued"), strict=True)
         }
         ledger["motion-601_20221399_100000.oao"] = ledger["motion-601_undated_17.oao"] = entry()
-        days = counted({601: ledger}, (self.WEEK,))
+        days = plural({601: ledger}, (self.WEEK,))
         assert [f"{day:%m%d}" for day in days] == ["1018", "1017", "1016", "1011"]
         assert days[datetime.date(2022, 10, 11)].unassigned == 1
 
@@ -221,12 +221,12 @@ class TestAllDays:
             602: {track(1, 602, BEFORE, "BBB602"): entry("failed")},
         }
         devices = {602: Device(602, stage=Stage.GONE, left_early="1 of 1 tracks missing")}
-        days = counted(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
+        days = plural(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
         assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0)
         assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0)
 
     def test_nobody_was_never_seen_on_a_day_to_come(self) -> None:
-        days = counted(assignments=(self.WEEK,))
+        days = plural(assignments=(self.WEEK,))
         assert [(day.expected, day.never_seen) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
 
     @pytest.mark.parametrize(
@@ -239,6 +239,6 @@ class TestAllDays:
     )
     def test_of_many_those_next_to_today_are_told(self, first: str, last: str, newest: str, oldest: str) -> None:
         first_day, last_day = map(datetime.date.fromisoformat, (first, last))
-        days = [*counted(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
+        days = [*plural(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
         assert len(days) == MOST_DAYS
         assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]

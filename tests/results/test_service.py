@@ -9,9 +9,9 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from sse_twisted.config.live import InForce
+from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
-from sse_twisted.fleet import Fleet, Measured, Stage, TrackGlance
+from sse_twisted.fleet import Fleet, Measured, Stage, TrackSummary
 from sse_twisted.results import service as results
 from sse_twisted.results.service import ResultsService
 from sse_twisted.runtime.disk import Disk
@@ -250,7 +250,7 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
     settings = Settings()
     fleet = Fleet(event.reactor.seconds, Logger())
     disk = Disk(start, event.reactor, Logger(), lambda: None)
-    service = ResultsService(event.folder, disk, fleet, InForce(settings), Logger())
+    service = ResultsService(event.folder, disk, fleet, LiveConfig(settings), Logger())
     service.startService()
     ended: list[None] = []
     stopping = service.stopService()
@@ -335,7 +335,7 @@ class TestATrackThatWasNeverFinalised:
         event.until("measured - ")
         return event
 
-    def glance(self, event: VirtualEvent) -> TrackGlance:
+    def glance(self, event: VirtualEvent) -> TrackSummary:
         (glance,) = event.known(601).tracks
         return glance
 

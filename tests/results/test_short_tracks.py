@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sse_twisted.config.filing import Claims
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.config.settings import Expected, Filters, Settings
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.naming import event_tracks
-from sse_twisted.fleet import Device, TrackGlance
+from sse_twisted.fleet import Device, TrackSummary
 from sse_twisted.results.days import State, reconcile
 from sse_twisted.results.short_tracks import Recorded, recorded_on, short_tracks
 from tests.support.event import MORNING, VirtualEvent, log_of
@@ -84,10 +84,10 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
     roster = parse_roster(folder.roster.read_bytes())
     recorded = {}
     for identifier in folder.identifiers():
-        claims = Claims(roster.of(identifier), roster.days, Filters().best_500m, folder.timezone(identifier))
-        tracks = event_tracks(identifier, folder.listing(identifier), claims)
+        rules = FilingRules(roster.of(identifier), roster.days, Filters().best_500m, folder.timezone(identifier))
+        tracks = event_tracks(identifier, folder.listing(identifier), rules)
         glances = tuple(
-            TrackGlance(t.name, t.day, t.log.length, t.log.end_date, t.log.duration, t.log.distance, 0)
+            TrackSummary(t.name, t.day, t.log.length, t.log.end_date, t.log.duration, t.log.distance, 0)
             for t in tracks
             if not t.skipped
         )

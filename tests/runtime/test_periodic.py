@@ -4,10 +4,10 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.runtime.periodic import LoopService
+from sse_twisted.runtime.periodic import PeriodicService
 
 
-class Rounds(LoopService):
+class Rounds(PeriodicService):
     """A loop whose rounds take a quarter of a second each."""
 
     def __init__(self, clock: Clock) -> None:

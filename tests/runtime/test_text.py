@@ -2,22 +2,22 @@ from __future__ import annotations
 
 import pytest
 
-from sse_twisted.runtime.text import counted, duration, lacking, size
+from sse_twisted.runtime.text import duration, missing_of, plural, size
 
 
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks"), (1204, "1,204 tracks"), (-1, "-1 tracks")]
 )
 def test_one_thing_is_no_plural(count: int, words: str) -> None:
-    assert counted(count, "track") == words
+    assert plural(count, "track") == words
 
 
 def test_a_plural_may_be_another_word() -> None:
-    assert [counted(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
+    assert [plural(count, "entry", "entries") for count in (1, 2)] == ["1 entry", "2 entries"]
 
 
 def test_what_is_missing_agrees_with_all_that_is_wanted() -> None:
-    assert [lacking(1, wanted) for wanted in (1, 3)] == ["1 of 1 track missing", "1 of 3 tracks missing"]
+    assert [missing_of(1, wanted) for wanted in (1, 3)] == ["1 of 1 track missing", "1 of 3 tracks missing"]
 
 
 @pytest.mark.parametrize(

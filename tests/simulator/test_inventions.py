@@ -12,7 +12,7 @@ import pytest
 from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load, invent_roster
 from sse_twisted.simulator.tracks import make_track
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.claims import ClaimCheck
 from tests.support.verified import verify
 
 NOW = 1_760_284_800_000
@@ -50,7 +50,7 @@ def test_what_a_track_claims_is_what_its_own_fixes_give(seed: int) -> None:
     for track in (make_track(601, NOW, 900 + 20 * seed, seed), of_weeks_ago.content):
         analysis = analyse(track)
         assert not analysis.remarks
-        assert {claim.bearing for claim in analysis.claims} <= {Bearing.EXACT, Bearing.WITHIN}
+        assert {claim.bearing for claim in analysis.claims} <= {ClaimCheck.EXACT, ClaimCheck.WITHIN}
         header, session = analysis.track.header, analysis.session
         assert header
         assert session

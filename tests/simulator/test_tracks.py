@@ -13,7 +13,7 @@ import pytest
 from sse_twisted.simulator.listings import BESTS, emptied, make_entry, never_finalised
 from sse_twisted.simulator.tracks import listing_entry, log_path, make_track, track_for_entry, track_of_size
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.claims import Bearing
+from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.oao.layout import FRAME, HEADER_SIZE
 from tests.support.verified import verify
 
@@ -123,7 +123,7 @@ def test_its_frames_are_later_and_later_between_start_and_end() -> None:
 def test_its_speeds_bear_out_the_bests_to_the_millimetre(bests: dict[str, int]) -> None:
     analysis = analyse(track_for_entry(an_entry(**bests), 601))
     claims = [claim for claim in analysis.claims if claim.name in ("2s", "10s", "500m", "1852m")]
-    assert {claim.bearing for claim in claims} == {Bearing.EXACT}
+    assert {claim.bearing for claim in claims} == {ClaimCheck.EXACT}
     assert analysis.session
     assert all(analysis.session.best(claim.name) == claim.value for claim in claims)
 

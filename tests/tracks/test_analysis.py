@@ -36,8 +36,9 @@ def resealed(change: str, value: int, places: slice) -> bytes:
 
 
 def test_real_tracks_have_nothing_remarkable_but_gaps(captures: Path) -> None:
-    remarks = {path.name: analyse(path.read_bytes()).remarks for path in captures.glob("**/*.oao")}
-    assert len(remarks) == 14
+    tracks = [*captures.glob("*.oao"), *captures.glob("tracks/*.oao")]
+    assert len(tracks) == 14
+    remarks = {path.name: analyse(path.read_bytes()).remarks for path in tracks}
     assert remarks.pop("0470_2022-07-16-1202.oao") == ("5 gaps of 10.6 s, the longest from 2022-07-16 12:15:37 UTC on",)
     assert set(remarks.values()) == {()}
 

@@ -5,7 +5,7 @@ import pytest
 from sse_twisted.config.settings import Cleanup, Downloads, Settings
 from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Stage
-from sse_twisted.runtime.text import lacking
+from sse_twisted.runtime.text import missing_of
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
 
@@ -137,7 +137,7 @@ def test_a_device_that_leaves_during_a_download_is_noticed(event: VirtualEvent, 
     event.until("queued")
     event.advance(2)
     event.leave(601)
-    assert event.until(f"ERROR motion-601 left too early - Sailor 601: {lacking(count, count)}", 50)
+    assert event.until(f"ERROR motion-601 left too early - Sailor 601: {missing_of(count, count)}", 50)
 
 
 def test_a_device_that_comes_back_elsewhere_is_collected_there(event: VirtualEvent) -> None:

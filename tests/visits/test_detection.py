@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
-from sse_twisted.config.live import InForce, Target
+from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.config.settings import Detection, Devices, Settings
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.errors import BadAnswer, Unreachable
@@ -150,10 +150,10 @@ class Attempts:
         self.lines: list[str] = []
         self.open: list[tuple[Address, Deferred[bytes]]] = []
         self.names = VirtualNames(Clock())
-        self.in_force = InForce(Settings(detection=Detection(limit=1)))
+        self.live = LiveConfig(Settings(detection=Detection(limit=1)))
         log = Logger(observer=cast(ILogObserver, self._keep))
         self.fleet = Fleet(lambda: 0.0, log)
-        self.detector = Detector(cast(Any, self), self.names, self.fleet, self.in_force, log)
+        self.detector = Detector(cast(Any, self), self.names, self.fleet, self.live, log)
 
     def search(self, identifier: int, host: str = "10.0.0.1") -> tuple[Deferred[Sighting | None], list[Any]]:
         self.names.known[f"motion-{identifier}"] = host

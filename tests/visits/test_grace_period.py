@@ -195,16 +195,16 @@ class TestAVisitThatWaitsForItsTurn:
 def test_a_visit_that_ends_with_a_mishap_while_its_collected_device_goes_is_no_alarm(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
 ) -> None:
-    until_woken = Visit.until_woken
+    wait_for_wake = Visit.wait_for_wake
 
     async def and_fail(visit: Visit, clock: IReactorTime, seconds: float | None) -> None:
         try:
-            await until_woken(visit, clock, seconds)
+            await wait_for_wake(visit, clock, seconds)
         except CancelledError:
             await deferLater(clock, 1.0)
             raise RuntimeError("while letting go") from None
 
-    monkeypatch.setattr(Visit, "until_woken", and_fail)
+    monkeypatch.setattr(Visit, "wait_for_wake", and_fail)
     event.collect()
     event.leave(601)
     event.until("while letting go")

@@ -22,7 +22,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 
 from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
 from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.tap import together
+from sse_twisted.daemon.tap import multi_service
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.signals import SignalService
@@ -124,7 +124,7 @@ def main() -> None:
 
     port, count = map(int, sys.argv[2:] or (0, COUNT))
     stage = Stage(reactor, Path(sys.argv[1]), port, count)
-    whole = together(SignalService(reactor, lambda: None), stage)
+    whole = multi_service(SignalService(reactor, lambda: None), stage)
     StandardIO(_Lines(stage))
     running: Any = reactor
     whole.privilegedStartService()

@@ -54,8 +54,8 @@ def test_what_works_grows_dense_first() -> None:
 
 
 def test_alarms_and_what_must_be_kept_on_share_a_zone() -> None:
-    together = shares_of(counts(left_early=4, keep_on=4, switch_off=10, working=4))["red"].across
-    assert together > shares_of(counts(keep_on=8, switch_off=10, working=4))["red"].across
+    multi_service = shares_of(counts(left_early=4, keep_on=4, switch_off=10, working=4))["red"].across
+    assert multi_service > shares_of(counts(keep_on=8, switch_off=10, working=4))["red"].across
 
 
 @pytest.mark.parametrize("column", ["keep-on", "switch-off", "working"])

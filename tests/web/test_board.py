@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import datetime
 
-from sse_twisted.fleet import Stage, TrackGlance
+from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.web.board import Board
 from tests.web.desk import Desk
 
 
-def sailed() -> TrackGlance:
-    return TrackGlance("today", datetime.date(2022, 10, 17), 1000, 1, 3_600_000, 10_000_000, 10_000)
+def sailed() -> TrackSummary:
+    return TrackSummary("today", datetime.date(2022, 10, 17), 1000, 1, 3_600_000, 10_000_000, 10_000)
 
 
 def changed(board: Board, since: int | None) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from sse_twisted.fleet import Stage, TrackGlance
+from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.web.rendering import static_files
 from tests.support.event import VirtualEvent
 from tests.web.browser import is_within_its_width
@@ -27,7 +27,7 @@ READABLE: Final = 15  # px of a headline in a tile of 8 side by side
 
 def known(column: str, number: int, event: VirtualEvent) -> dict[str, Any]:
     name = f"ABC{number}XYZ_{number}_20221017_113600.oao"
-    track = TrackGlance(name, event_day(event), 1000, 1, 3_600_000, 10_000_000, 10_000)
+    track = TrackSummary(name, event_day(event), 1000, 1, 3_600_000, 10_000_000, 10_000)
     held: dict[str, Any] = {"tracks": (track,), "wanted": 1, "battery": 20 + number % 80}
     held["findings"] = ("firmware is not approved (9001)", f"{name} has 3 damaged frames") if number % 3 == 0 else ()
     missing = held | {"missing": (name,)}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.fleet import Stage, TrackGlance
+from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.results.service import LARGEST
 from sse_twisted.simulator.faults import Fault
 from tests.support.event import VirtualEvent, track
@@ -81,7 +81,7 @@ class TestTheBoard:
 
     def test_tells_figures_of_what_is_here_from_those_of_what_is_to_come(self, desk: Desk) -> None:
         glances = tuple(
-            TrackGlance(name, datetime.date(2022, 10, 17), 1000, 0, hours * 3_600_000, 10_000_000, 10_000)
+            TrackSummary(name, datetime.date(2022, 10, 17), 1000, 0, hours * 3_600_000, 10_000_000, 10_000)
             for name, hours in (("a", 1), ("b", 2))
         )
         desk.know(601, stage=Stage.ATTENTION, tracks=glances, wanted=2, missing=("b",))

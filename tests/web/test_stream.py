@@ -70,7 +70,7 @@ def test_who_asks_for_the_head_alone_is_no_reader(desk: Desk) -> None:
 
 
 def test_readers_are_bounded_in_number(desk: Desk) -> None:
-    desk.collector.in_force.change(settings=Settings(web=Web(streams=2)))
+    desk.collector.live.change(settings=Settings(web=Web(streams=2)))
     desk.listen()
     desk.listen("/stream")
     refused = desk.get("/api/v1/events")

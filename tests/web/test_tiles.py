@@ -8,7 +8,7 @@ from attrs import evolve
 
 from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Expected
-from sse_twisted.fleet import Device, Stage, TrackGlance
+from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.web.tiles import Column, Download, Tile, bytes_of, tile_of
 
 TODAY = datetime.date(2022, 10, 17)
@@ -17,8 +17,8 @@ ANN = Assignment(601, YESTERDAY, YESTERDAY, "AAA601", "Ann", "", 2)
 BO = Assignment(601, TODAY, TODAY, "BBB601", "Bo", "", 3)
 
 
-def glance(name: str, day: datetime.date = TODAY, **figures: Any) -> TrackGlance:
-    plain = TrackGlance(name, day, 1000, 0, 3_600_000, 10_000_000, 10_000)
+def glance(name: str, day: datetime.date = TODAY, **figures: Any) -> TrackSummary:
+    plain = TrackSummary(name, day, 1000, 0, 3_600_000, 10_000_000, 10_000)
     return evolve(plain, **figures)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sse_twisted.runtime.text import counted
+from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.markup import xml_text
 from sse_twisted.tracks.oao.decoding import Track
 from sse_twisted.tracks.plot.course import Course, Mark, course_of
@@ -97,7 +97,7 @@ def _facts(track: Track, course: Course, timezone: int) -> str:
     parts = [
         f"{start.day} {start:%B %Y}, {start:%H:%M} to {until} {offset_name(timezone)}",
         f"fastest fix {course.speed.max():.2f} knots",
-        counted(len(course), "usable fix", "usable fixes") + (f", {unusable:,} more not drawn" if unusable else ""),
+        plural(len(course), "usable fix", "usable fixes") + (f", {unusable:,} more not drawn" if unusable else ""),
         f"firmware {track.header.firmware}" if track.header and track.header.firmware else "",
     ]
     return "  ·  ".join(filter(None, parts))
