@@ -58,7 +58,7 @@ class Traffic:
         self._timer: IDelayedCall | None = None  # while somebody waits
 
     def lock(self, host: bytes, port: int) -> DeferredLock:
-        """StoredTrack from the beginning of a connection to its end."""
+        """Held from the beginning of a connection to its end."""
         return self._locks.setdefault((host, port), DeferredLock())
 
     def turn(self) -> Deferred[None]:

@@ -54,7 +54,7 @@ class RefilingService(Service):
         self._at_work: dict[int, Deferred[None]] = {}
 
     def turn(self, identifier: int) -> DeferredLock:
-        """StoredTrack by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
+        """Held by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
         return self._turns[identifier]
 
     def startService(self) -> None:

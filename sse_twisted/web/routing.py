@@ -132,7 +132,7 @@ class Router(Resource):
         self._log = log
 
     def render(self, request: Request) -> int:
-        """Response the request when its handler has the answer."""
+        """Answer the request when its handler has the answer."""
         answering = Deferred.fromCoroutine(self._answer(request))
         request.notifyFinish().addErrback(lambda _: answering.cancel())
         answering.addErrback(self._report, request)

@@ -1,6 +1,6 @@
 """What differs between firmwares: which fixes count and are stored, and what a field of the header means.
 
-LoadedState in 86 real files (Motion 3068 to 9004, ESP loggers); what only release notes say is marked "public".
+Found in 86 real files (Motion 3068 to 9004, ESP loggers); what only release notes say is marked "public".
 """
 
 from __future__ import annotations
