@@ -8,10 +8,11 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.logger import Logger
 
 from sse_twisted.devices.connections import Address
+from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.text import missing_of
 
@@ -80,11 +81,11 @@ class Device:
     # last here, while it is looked for.
     left_early: str = ""
     waived: str = ""  # why nobody waits for what was missing when it left
+    name: str = field(kw_only=True)  # its host name
 
-    @property
-    def name(self) -> str:
-        """Its host name."""
-        return f"motion-{self.identifier}"
+    @name.default
+    def _first_kind(self) -> str:
+        return device_name(self.identifier)
 
     @property
     def is_collected(self) -> bool:
@@ -108,8 +109,9 @@ Observer = Callable[[Device, Device], None]
 class Fleet:
     """All devices by number; each change goes to the observers as (before, after)."""
 
-    def __init__(self, utc: Callable[[], float], log: Logger) -> None:
-        """`utc` gives s since 1970, as far as this computer knows."""
+    def __init__(self, utc: Callable[[], float], log: Logger, name: Callable[[int], str] = device_name) -> None:
+        """Take the clock in s since 1970, as far as this computer knows, and what returns a device's host name."""
+        self._name = name
         self._utc = utc
         self._log = log
         self._devices: dict[int, Device] = {}
@@ -122,7 +124,7 @@ class Fleet:
         return iter(self._devices.values())
 
     def __getitem__(self, identifier: int) -> Device:
-        return self._devices.get(identifier) or Device(identifier)
+        return self._devices.get(identifier) or Device(identifier, name=self._name(identifier))
 
     @property
     def now(self) -> float:
@@ -152,7 +154,8 @@ class Fleet:
         """
         before = self[identifier]
         left_early = left_early or before.left_early
-        after = Device(identifier, before.sailor, since=self.now, left_early=left_early, waived=before.waived)
+        after = Device(identifier, before.sailor, since=self.now, name=before.name)
+        after = evolve(after, left_early=left_early, waived=before.waived)
         if before.stage is Stage.GONE and after.left_incomplete:
             after = evolve(after, stage=Stage.GONE, since=before.since)
         self._devices[identifier] = after

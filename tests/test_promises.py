@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent
 
+from sse_twisted.devices.motion import driver
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault, parse_fault
 from sse_twisted.tracks.oao.integrity import Verifier
-from sse_twisted.visits import inspection
 from tests.support.event import MORNING, VirtualEvent, log_of, track
 
 HOUR = 3_600_000
@@ -308,7 +308,7 @@ class TestTheReactorIsNeverBlocked:
         monkeypatch.setattr(collector.disk, "_start", start_noted)
         watch(os, "fsync")
         watch(Verifier, "feed")
-        watch(inspection, "parse_json", least=16 * 1024)
+        watch(driver, "parse_json", least=16 * 1024)
         event.until("downloaded")
         assert set(happened) == {("fsync", True), ("feed", True), ("parse_json", True)}
         event.stop()

@@ -19,3 +19,4 @@ class FilingRules:
     timezone: int | None  # minutes east of UTC, as the device's settings say; None = as each log says
     asked_for: frozenset[str] = frozenset()  # paths of logs that are wanted whatever their day and speed
     with_roster: bool = True  # whether anybody is on a roster at all
+    device_name: str = ""  # the prefix of tracks without an owner; "": as the first kind of device has it

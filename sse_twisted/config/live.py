@@ -12,23 +12,25 @@ from twisted.logger import Logger
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Roster
-from sse_twisted.config.settings import Settings, identifier_of, split_address
+from sse_twisted.config.settings import Settings, split_address
+from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.runtime.observers import notify
 
 
 @frozen
 class Target:
-    """Somebody to look for: a device by its number, or whoever answers at an address."""
+    """A device to look for: by its number, or whichever answers at an address."""
 
     identifier: int | None
+    name: str  # host name, or in words where only the address is known
     fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
 
     def place(self, port: int) -> tuple[str, int]:
-        """Host and port to look at; `port` where a name stands for the address."""
-        return self.fixed or (f"motion-{self.identifier}", port)
+        """Return the host and port to look at; `port` where a name stands for the address."""
+        return self.fixed or (self.name, port)
 
     def __str__(self) -> str:
-        return f"motion-{self.identifier}" if self.identifier else f"device at {self.fixed[0] if self.fixed else '?'}"
+        return self.name
 
 
 class Limits:
@@ -51,7 +53,8 @@ class Limits:
 class LiveConfig:
     """Read by all services at each use, so that a change needs no restart."""
 
-    def __init__(self, settings: Settings, roster: Roster | None = None) -> None:
+    def __init__(self, settings: Settings, roster: Roster | None = None, drivers: Drivers | None = None) -> None:
+        self.drivers = drivers or Drivers(*KNOWN)
         self.log = Logger()  # told of observers that fail; the event's own as soon as there is one
         self.settings = settings
         self.roster = roster or Roster()
@@ -108,14 +111,15 @@ class LiveConfig:
 
     def targets(self) -> tuple[Target, ...]:
         """Everybody to look for, each once."""
-        devices = self.settings.devices
-        fixed = {identifier_of(name): split_address(value, devices.port) for name, value in devices.addresses.items()}
-        listed = {identifier_of(name) for name in devices.listed}
+        devices, drivers = self.settings.devices, self.drivers
+        fixed = {drivers.number(name): split_address(value, devices.port) for name, value in devices.addresses.items()}
+        listed = {drivers.number(name) for name in devices.listed}
         numbers = sorted({*self.roster.identifiers, *filter(None, listed), *filter(None, fixed)})
-        unnamed = (name for name in devices.listed if identifier_of(name) is None)
+        unnamed = dict.fromkeys(name for name in devices.listed if drivers.number(name) is None)
+        places = [split_address(name, devices.port) for name in unnamed]
         return (
-            *(Target(number, fixed.get(number)) for number in numbers),
-            *(Target(None, split_address(name, devices.port)) for name in dict.fromkeys(unnamed)),
+            *(Target(number, drivers.name(number), fixed.get(number)) for number in numbers),
+            *(Target(None, f"device at {host}", (host, port)) for host, port in places),
         )
 
     @property
@@ -143,7 +147,8 @@ class LiveConfig:
             days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
-        return FilingRules(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster)
+        name = self.drivers.name(identifier)
+        return FilingRules(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster, name)
 
     def _publish(self) -> None:
         notify(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.text import NotUtf8, plural, text_of
 
 DEVICE = "Motion ID"
@@ -228,6 +229,6 @@ def _overlaps(assignments: list[Assignment]) -> Iterator[Mistake]:
             if earlier.first_day <= later.last_day and later.first_day <= earlier.last_day:
                 day = max(earlier.first_day, later.first_day)
                 first = f"line {earlier.line}"
-                yield Mistake(later.line, f"motion-{later.identifier} is on {first} too on {day}: {first} counts")
+                yield Mistake(later.line, f"{device_name(later.identifier)} is on {first} too on {day}: {first} counts")
                 break
         by_device.setdefault(later.identifier, []).append(later)

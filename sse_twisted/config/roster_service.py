@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
+from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.text import plural
@@ -128,4 +129,4 @@ def changes(old: Roster, new: Roster) -> Iterator[str]:
 
 def _text(assignment: Assignment) -> str:
     days = f"{assignment.first_day} to {assignment.last_day}"
-    return f"motion-{assignment.identifier} {assignment.file_id} {assignment.sailor}, {days}"
+    return f"{device_name(assignment.identifier)} {assignment.file_id} {assignment.sailor}, {days}"

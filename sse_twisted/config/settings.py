@@ -11,13 +11,14 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
-from twisted.logger import LogLevel
 
 from sse_twisted.config.mistakes import complaint_of
+from sse_twisted.devices.drivers import DeviceExpected, device_name, device_number
+from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import NotUtf8, text_of
 
 Seconds = Annotated[float, Meta(ge=0.01, le=86_400)]
@@ -25,11 +26,8 @@ Interval = Annotated[float, Meta(ge=0.1, le=86_400)]  # s; a loop without a paus
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
-Level = Literal["debug", "info", "warning", "error", "critical"]
-LEVELS: tuple[Level, ...] = get_args(Level)
 
 DEFAULT_PORT = 80
-PREFIX = "motion-"
 SHOWN = 60  # characters of a line with a mistake
 
 
@@ -48,8 +46,8 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[devices]`"""
 
-    listed: tuple[str, ...] = ()  # to be collected though no roster names them: "motion-470" or "host[:port]"
-    addresses: dict[str, str] = {}  # "motion-601" = "host[:port]": fixed, instead of looking up the name
+    listed: tuple[str, ...] = ()  # to be collected though no roster names them: device names or "host[:port]"
+    addresses: dict[str, str] = {}  # of a device, by its name, "host[:port]": fixed, instead of looking up the name
     port: Port = DEFAULT_PORT  # of HTTP, where an address names none
 
 
@@ -104,16 +102,9 @@ class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout: Seconds = 5.0  # s until a device that does not accept a connection has gone
 
 
-class Expected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[expected]`: what a device should be like; a deviation is a finding, no reason not to collect."""
+class Expected(DeviceExpected, frozen=True, forbid_unknown_fields=True):
+    """`[expected]`: what a device should be like; a deviation is a finding, never a reason not to collect."""
 
-    firmwares: tuple[str, ...] = ()  # approved names; none = any
-    storage: Percent = 95  # % full, at most
-    battery: Percent = 60  # %, at least
-    gnss_rate: Annotated[int, Meta(ge=1, le=100)] = 5  # Hz
-    one_log_per_day: Annotated[int, Meta(ge=0, le=1)] = 0
-    timezone: Annotated[int, Meta(ge=-840, le=840)] = 60  # minutes east of UTC
-    flash: Annotated[int, Meta(ge=0, le=255)] = 1  # LED
     short_hours: Percent = 40  # % of the day's median: a device with less has a short track; 0 = never
     short_distance: Percent = 20  # % of the day's median, likewise; why these two: `results.short_tracks`
 
@@ -170,8 +161,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def _check_devices(self) -> None:
         numbers: dict[int, str] = {}
         for name, address in self.devices.addresses.items():
-            if (number := identifier_of(name)) is None:
-                raise ValueError(f"devices.addresses: {name!r} is no device (motion-<number>)")
+            if (number := device_number(name)) is None:
+                raise ValueError(f"devices.addresses: {name!r} is not a device name such as {device_name(601)}")
             if number in numbers:
                 raise ValueError(f"devices.addresses: {numbers[number]!r} and {name!r} are the same device")
             numbers[number] = name
@@ -200,18 +191,14 @@ def _checked(key: str, address: str) -> tuple[str, int]:
 
 
 def _checked_device(key: str, address: str) -> None:
-    """As `_checked`; whoever is called motion-something is a device, in whatever domain."""
+    """As `_checked`, for a device's name or an address; a misspelt device name is not taken for another host."""
     host, _, _ = address.partition(":")
     name, _, _ = host.partition(".")
-    if host.isdecimal() or (name.lower().startswith(PREFIX) and identifier_of(name) is None):
-        raise ValueError(f"{key}: {address!r} is no device (motion-<number>)")
+    word, dash, _ = name.lower().partition("-")
+    looks_like_a_device = bool(dash) and device_number(f"{word}-1") is not None and device_number(name) is None
+    if host.isdecimal() or looks_like_a_device:
+        raise ValueError(f"{key}: {address!r} is not a device name such as {device_name(601)}")
     _checked(key, address)
-
-
-def identifier_of(name: str) -> int | None:
-    """The number on the sticker of `motion-<number>`; None for any other name."""
-    match = re.fullmatch(r"motion-([1-9][0-9]{0,5})", name, re.IGNORECASE | re.ASCII)
-    return int(match[1]) if match else None
 
 
 def is_ipv4(text: str) -> bool:
@@ -291,8 +278,3 @@ def differences(old: Settings, new: Settings) -> Iterator[str]:
         for key, value in values.items():
             if before[table][key] != value:
                 yield f"{table}.{key}: {before[table][key]} -> {value}"
-
-
-def log_level(name: Level) -> Any:
-    """The constant of LogLevel, which has no type, and says "warn"."""
-    return LogLevel.levelWithName("warn" if name == "warning" else name)

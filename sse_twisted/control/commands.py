@@ -7,6 +7,7 @@ line.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.config.settings import LEVELS, Log, Settings, SettingsError, identifier_of
+from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.explain import waits_for
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
@@ -29,6 +30,7 @@ from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal
 from sse_twisted.runtime.disk import Disk
+from sse_twisted.runtime.log_levels import LEVELS
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.report import Report
 from sse_twisted.visits.grace_period import GracePeriod
@@ -237,10 +239,12 @@ class Commands:
         return device.is_collected and (device.present or settled)
 
     def _known(self, identifier: int | str) -> Device:
-        number = _number(identifier)
+        text = str(identifier)
+        number = int(text) if re.fullmatch("[1-9][0-9]{0,5}", text, re.ASCII) else self._live.drivers.number(text)
         device = next((device for device in self._fleet if device.identifier == number), None)
         if device is None:
-            raise UnknownDevice(f"{_name(identifier)} is on no roster, and was not seen")
+            name = self._live.drivers.name(number) if number else one_line(repr(identifier), 40)
+            raise UnknownDevice(f"{name} is on no roster, and was not seen")
         return device
 
     def _present(self, identifier: int | str) -> Visit:
@@ -371,15 +375,6 @@ def _completed(ledger: Ledger | None, track: EventTrack) -> list[tuple[str, dict
         and type(entry.get("size")) is int
         and entry["size"] >= track.log.size
     ]
-
-
-def _number(identifier: object) -> object:
-    text = str(identifier)
-    return identifier_of(text if text.startswith("motion-") else f"motion-{text}")
-
-
-def _name(identifier: object) -> str:
-    return f"motion-{identifier}" if isinstance(identifier, int) else one_line(repr(identifier), 40)
 
 
 def _day(day: datetime.date | str) -> datetime.date:

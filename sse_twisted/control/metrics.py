@@ -25,7 +25,6 @@ from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 
 DELAY_INTERVAL = 1.0  # s between two measurements of the reactor's delay
-KINDS = {"/info.json": "info", "/settings.json": "settings", "/logs.json": "listing"}  # others ask for a track
 REASONS: dict[type[BaseException], str] = {
     Unreachable: "unreachable",
     Refused: "refused",
@@ -89,10 +88,10 @@ class Statistics:
         """Count the rounds of a service."""
         loop.observe(self._rounds.labels(name).observe)
 
-    def request(self, path: str, seconds: float, error: BaseException | None) -> None:
+    def request(self, kind: str, seconds: float, error: BaseException | None) -> None:
         """Count a request that has ended, well or with an error."""
         outcome = "ok" if error is None else reason_of(error)
-        self._requests.labels(KINDS.get(path, "track"), outcome).observe(seconds)
+        self._requests.labels(kind, outcome).observe(seconds)
 
     def bytes_received(self, count: int) -> None:
         """Count bytes of an answer."""

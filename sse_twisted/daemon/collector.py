@@ -60,11 +60,11 @@ class Collector(MultiService):
         self._remark = ""
         self._zones: object = None
 
-        self.live = live = LiveConfig(settings)
+        self.live = live = LiveConfig(settings, drivers=folder.drivers)
         self.journal = Journal(folder.logs, lambda: live.settings.log)
         self.log = log = live.log = self.journal.log
         self.history = History()
-        self.fleet = fleet = Fleet(world.utc, log)
+        self.fleet = fleet = Fleet(world.utc, log, folder.drivers.name)
         self.attendance = attendance = Attendance(fleet)
         self.statistics = Statistics(fleet)
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
@@ -78,7 +78,11 @@ class Collector(MultiService):
         self.scanner = scanner = ScannerService(
             self._detector(world), self._collection(world), fleet, live, grace, clock, log, names.refresh
         )
-        probing = self._client(world, lambda: live.settings.cleanup.timeout)
+        probing = self._http(
+            world,
+            lambda: live.settings.cleanup.timeout,
+            lambda: max(live.settings.cleanup.timeout, live.settings.inspection.timeout),
+        )
         self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, live, clock, log)
         short_tracks = ShortTracks(fleet, live, clock, log)
         restorer = Restorer(
@@ -94,17 +98,21 @@ class Collector(MultiService):
         self._observe()
         self.commands = self._commands()
 
-    def _client(self, world: World, timeout: Callable[[], float]) -> DeviceHttp:
-        """That gives up a connection after `timeout` s."""
-        statistics = self.statistics
-        return DeviceHttp(world.agent(timeout), world.clock, statistics.request, statistics.bytes_received)
+    def _http(
+        self, world: World, connect_timeout: Callable[[], float], answer_timeout: Callable[[], float] | None = None
+    ) -> DeviceHttp:
+        """Return a client with these time-outs in s; an answer may take as long as in an inspection by default."""
+        statistics, run = self.statistics, self.disk.run
+        answer_timeout = answer_timeout or (lambda: self.live.settings.inspection.timeout)
+        agent = world.agent(connect_timeout)
+        return DeviceHttp(agent, world.clock, answer_timeout, run, statistics.request, statistics.bytes_received)
 
     def _detector(self, world: World) -> Detector:
-        hasty = self._client(world, lambda: self.live.settings.detection.timeout)
+        hasty = self._http(world, lambda: self.live.settings.detection.timeout)
         return Detector(hasty, self._names, self.fleet, self.live, self.log)
 
     def _collection(self, world: World) -> VisitRunner:
-        client = self._client(world, lambda: self.live.settings.inspection.timeout)
+        client = self._http(world, lambda: self.live.settings.inspection.timeout)
         folder, disk, fleet, live, log = self.folder, self.disk, self.fleet, self.live, self.log
         return VisitRunner(
             Inspector(client, folder, disk, fleet, live, log),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import quote
 
 from attrs import define, frozen
@@ -26,10 +26,12 @@ from sse_twisted.devices.errors import BadAnswer, Interrupted, Refused, Silent, 
 if TYPE_CHECKING:
     from treq.response import _Response
 
-SMALL_ANSWER = 64 * 1024  # bytes; info.json and settings.json have about 1 KB
-LARGEST_LISTING = 8 * 1024 * 1024  # bytes; 104 KB were seen, this is 16,000 entries
-LONGEST_RETRY_AFTER = 120.0  # s; a device that asks for more is asked again then
-PATIENCE = 6  # a whole JSON answer may take so many times the silence that ends it
+T = TypeVar("T")
+
+SMALL_ANSWER = 64 * 1024  # bytes; a Motion's info and settings have about 1 KB
+MAX_RETRY_AFTER = 120.0  # s; a device that asks for more is asked again then
+ANSWER_TIMEOUTS = 6  # a whole answer may take so many times the silence that ends it
+PARSED_AT_ONCE = 16 * 1024  # bytes; more are parsed in a thread
 
 
 @frozen
@@ -72,33 +74,52 @@ class _Counted:
 
 
 class DeviceHttp:
-    """Speaks to devices; all its errors are MotionErrors."""
+    """Requests to devices. All its errors are DeviceErrors."""
 
     def __init__(
         self,
         agent: IAgent,
         clock: IReactorTime,
+        answer_timeout: Callable[[], float],
+        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
         asked: Callable[[str, float, BaseException | None], object] = lambda *_: None,
         received: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """`asked` is told of each request that has ended: its path, its s, its error; `received` of bytes of bodies."""
+        """Take the agent to ask with.
+
+        `answer_timeout` returns the s until the headers, and without a byte, of an answer; `in_thread` runs a function
+        that takes long. `asked` is told of each request that has ended: its kind, its s, its error; `received` of bytes
+        of bodies.
+        """
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._http = HTTPClient(agent, no_cookies)
         self._clock = clock
+        self._answer_timeout = answer_timeout
+        self._in_thread = in_thread
         self._asked = asked
         self._received = received
 
-    async def answer(self, address: Address, path: str, *, timeout: float, limit: int = SMALL_ANSWER) -> bytes:
-        """The body of a JSON answer; `timeout` in s until the headers, and without a byte."""
+    async def ask(
+        self, address: Address, path: str, parse: Callable[[bytes], T], *, kind: str, limit: int = SMALL_ANSWER
+    ) -> T:
+        """Return what `parse` makes of an answer of at most `limit` bytes; a long one is parsed in a thread.
+
+        `kind` names the request for metrics.
+        """
+        timeout = self._answer_timeout()
         sink = _Collected(bytearray())
         reading = Deferred.fromCoroutine(self._answer(address, path, sink, timeout, limit))
-        reading.addTimeout(timeout * PATIENCE, self._clock)
-        with self._telling(path):
+        reading.addTimeout(timeout * ANSWER_TIMEOUTS, self._clock)
+        with self._telling(kind):
             try:
                 await reading
             except defer.TimeoutError:
-                raise Interrupted(f"{path}: not complete after {timeout * PATIENCE:g} s") from None
-        return bytes(sink.data)
+                raise Interrupted(f"{path}: not complete after {timeout * ANSWER_TIMEOUTS:g} s") from None
+        data = bytes(sink.data)
+        if len(data) <= PARSED_AT_ONCE:
+            return parse(data)
+        parsed: T = await self._in_thread(lambda: parse(data))
+        return parsed
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
         response = await self._request(address, path, Headers(), timeout)
@@ -124,7 +145,7 @@ class DeviceHttp:
         `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
-        with self._telling(path):
+        with self._telling("track"):
             response = await self._request(address, path, headers, timeout)
             await self._check_status(response, (200, 206) if start else (200,))
             try:
@@ -138,7 +159,7 @@ class DeviceHttp:
         return Transfer(receiver.received, promised)
 
     @contextmanager
-    def _telling(self, path: str) -> Iterator[None]:
+    def _telling(self, kind: str) -> Iterator[None]:
         """Around a request."""
         began = self._clock.seconds()
         error: BaseException | None = None
@@ -148,7 +169,7 @@ class DeviceHttp:
             error = raised
             raise
         finally:
-            self._asked(path, self._clock.seconds() - began, error)
+            self._asked(kind, self._clock.seconds() - began, error)
 
     async def _request(self, address: Address, path: str, headers: Headers, timeout: float) -> _Response:
         url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
@@ -165,7 +186,7 @@ class DeviceHttp:
         if response.code in good:
             return
         after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
-        retry_after = min(float(after), LONGEST_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+        retry_after = min(float(after), MAX_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
         status = int(response.code)
         await self._hang_up(response)
         meaning = "redirects to elsewhere, not followed" if 300 <= status < 400 else "refuses"

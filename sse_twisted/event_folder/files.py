@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from sse_twisted.runtime.text import json_bytes
 
 BLOCK = 1 << 20  # bytes read at once
 
@@ -47,7 +48,7 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
 
 def write_json(path: Path, tree: Any) -> None:
     """Replace the file at `path` by indented JSON, as the original writes it. Raises OSError."""
-    write_whole(path, json.dumps(tree, indent=2, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n")
+    write_whole(path, json_bytes(tree))
 
 
 def make_folder(folder: Path) -> None:

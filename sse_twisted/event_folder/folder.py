@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-import re
 import shutil
 import stat
 import time
@@ -12,20 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
-from sse_twisted.config.settings import identifier_of
+from sse_twisted.devices.driver import Finding, ListedTrack, Listing
+from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.devices.motion.messages import (
-    LISTING_EXTRA,
-    TRAILER,
-    Listing,
-    LogEntry,
-    listing_of,
-    parse_json,
-    settings_of,
-)
-from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_json, write_whole
+from sse_twisted.event_folder.files import make_folder, sync_file, sync_folder, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
@@ -33,8 +24,6 @@ from sse_twisted.event_folder.partial import PartialTrack, examine
 from sse_twisted.event_folder.verification import Outcome, judge
 
 LEDGER = "downloads.json"
-SETTINGS = "settings.json"
-INFO, LISTING = "info.json", "logs.json"
 NS = 1_000_000_000
 AHEAD = 60.0  # s by which a file server's clock may be
 
@@ -54,6 +43,7 @@ class EventFolder:
     """All methods block and may raise OSError; each device's files are used by one visit at a time."""
 
     root: Path
+    drivers: Drivers = field(factory=lambda: Drivers(*KNOWN), eq=False, repr=False)
 
     @property
     def roster(self) -> Path:
@@ -67,7 +57,7 @@ class EventFolder:
 
     def motion(self, identifier: int) -> Path:
         """The last answers and the ledger of a device."""
-        return self.root / "motions" / f"motion-{identifier}"
+        return self.root / "motions" / self.drivers.name(identifier)
 
     @property
     def state(self) -> Path:
@@ -118,16 +108,18 @@ class EventFolder:
         finally:
             path.unlink(missing_ok=True)
 
-    def store_answer(self, identifier: int, name: str, tree: Any) -> None:
-        """Keep the device's last info.json, settings.json or logs.json."""
-        write_json(self.motion(identifier) / name, tree)
+    def store_answer(self, identifier: int, name: str, stored: bytes) -> None:
+        """Keep the device's last answer of that name."""
+        write_whole(self.motion(identifier) / name, stored)
 
-    def answer(self, identifier: int, name: str) -> Any:
-        """The last answer of that name that was kept; None if there is none that can be read."""
-        try:
-            return json.loads((self.motion(identifier) / name).read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return None
+    def findings(self, identifier: int, expected: Any) -> tuple[Finding, ...]:
+        """Compare what a device last said of itself with the table [expected] of the settings. Raises no OSError."""
+        driver = self.drivers.of(identifier)
+        files = {}
+        for name in (driver.files.identity, driver.files.settings):
+            with contextlib.suppress(OSError):
+                files[name] = (self.motion(identifier) / name).read_bytes()
+        return tuple(driver.findings(files, expected))
 
     def met_at(self, identifier: int) -> float:
         """When a device last said who it is, in s since 1970; 0 if never. Raises no OSError."""
@@ -148,20 +140,16 @@ class EventFolder:
 
     def stamps(self, identifier: int) -> Stamps:
         """Those of the answers that are kept now. Raises no OSError."""
-        folder = self.motion(identifier)
-        return Stamps(_stamp(folder / INFO), _stamp(folder / LISTING))
+        folder, files = self.motion(identifier), self.drivers.of(identifier).files
+        return Stamps(_stamp(folder / files.identity), _stamp(folder / files.listing))
 
     def all_stamps(self) -> dict[int, Stamps]:
         """Those of all devices that were ever here, by number. Raises no OSError."""
-        try:
-            names = [path.name for path in (self.root / "motions").iterdir()]
-        except OSError:
-            return {}
-        return {identifier: self.stamps(identifier) for identifier in map(identifier_of, names) if identifier}
+        return {identifier: self.stamps(identifier) for identifier in self._known()}
 
     def ledger(self, identifier: int) -> Ledger:
         """What became of the device's tracks."""
-        return Ledger.load(self.ledger_path(identifier))
+        return Ledger.load(self.ledger_path(identifier), self.drivers.of(identifier))
 
     def ledger_path(self, identifier: int) -> Path:
         """Where the ledger of a device is, or would be."""
@@ -169,15 +157,22 @@ class EventFolder:
 
     def identifiers(self) -> list[int]:
         """The devices that have a ledger."""
-        ledgers = (self.root / "motions").glob(f"motion-*/{LEDGER}")
-        numbers = (path.parent.name.removeprefix("motion-") for path in ledgers)
-        return sorted(int(number) for number in numbers if re.fullmatch("[1-9][0-9]{0,5}", number, re.ASCII))
+        return [identifier for identifier in self._known() if self.ledger_path(identifier).exists()]
+
+    def _known(self) -> list[int]:
+        """Return the devices that have a folder, by number. Raises no OSError."""
+        try:
+            names = [path.name for path in (self.root / "motions").iterdir()]
+        except OSError:
+            return []
+        found = {name: number for name in names if (number := self.drivers.number(name)) is not None}
+        return sorted(number for name, number in found.items() if name == self.drivers.name(number))
 
     def timezone(self, identifier: int) -> int | None:
-        """Minutes east of UTC in the device's last settings.json; None if it does not say."""
+        """Minutes east of UTC in the device's last settings; None if it does not say."""
         try:
-            tree = parse_json((self.motion(identifier) / SETTINGS).read_bytes(), SETTINGS)
-            return settings_of(tree).timezone
+            driver = self.drivers.of(identifier)
+            return driver.stored_settings((self.motion(identifier) / driver.files.settings).read_bytes()).timezone
         except (OSError, BadAnswer):
             return None
 
@@ -187,12 +182,12 @@ class EventFolder:
 
     def all_entries(self) -> dict[int, dict[str, dict[str, Any]]]:
         """The entries of all devices that were ever here, by number."""
-        found = (identifier_of(path.name) for path in (self.root / "motions").glob("motion-*"))
-        return {identifier: self.entries(identifier) for identifier in sorted(filter(None, found))}
+        return {identifier: self.entries(identifier) for identifier in self._known()}
 
     def listing(self, identifier: int) -> Listing:
         """The last listing of a device; raises OSError or BadAnswer if there is none."""
-        return listing_of(parse_json((self.motion(identifier) / LISTING).read_bytes(), "logs.json"))
+        driver = self.drivers.of(identifier)
+        return driver.stored_listing((self.motion(identifier) / driver.files.listing).read_bytes())
 
     def held(self, track: EventTrack, ledger: Ledger) -> Fetched | None:
         """The completed download of a track if it is in the ledger and of its length on disk, else None.
@@ -223,7 +218,7 @@ class EventFolder:
         except (OSError, ValueError, RuntimeError):  # the last one of links in a circle
             return None
 
-    def holds(self, name: str, entry: Mapping[str, Any]) -> bool:
+    def holds(self, identifier: int, name: str, entry: Mapping[str, Any]) -> bool:
         """Whether a track is completed, by its entry of a ledger, and its file there, of its length.
 
         Raises no OSError. Of a log that was never finalised the original does not tell how long its file should be.
@@ -243,7 +238,7 @@ class EventFolder:
             return size == length
         if type(listed) is not int or not entry.get("end_date"):
             return size > 0
-        return size - (listed - LISTING_EXTRA) in (0, TRAILER)
+        return self.drivers.of(identifier).is_whole(listed, size)
 
     def partial(self, track: EventTrack) -> PartialTrack:
         """Where the bytes of a track gather until it is whole."""
@@ -270,7 +265,7 @@ def _may(path: Path, mode: int) -> bool:
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
 
 
-def taken_over(path: Path, log: LogEntry, identifier: int) -> Fetched | None:
+def taken_over(path: Path, log: ListedTrack, identifier: int) -> Fetched | None:
     """The download of a file that somebody else put there, if it is all of the log, and then on the disk.
 
     Blocks, raises OSError.

@@ -15,15 +15,36 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, frozen
+from msgspec import Struct, field
 
-from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER, LogEntry, encodable
+from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
+from sse_twisted.devices.drivers import KNOWN
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
+
+
+DISCIPLINES = ("2s", "10s", "500m")  # of which the original keeps the best speed
+
+
+class _Listed(Struct):
+    """What an entry says of the listing: ms UTC, mm, mm/s."""
+
+    motion_file: str
+    size: Count
+    start_date: Count
+    end_date: Count = 0
+    duration: Count = 0
+    distance: Count = 0
+    best_2s: Count | None = field(name="2s_best", default=None)
+    best_10s: Count | None = field(name="10s_best", default=None)
+    best_500m: Count | None = field(name="500m_best", default=None)
 
 
 class Status(StrEnum):
@@ -50,27 +71,28 @@ class Ledger:
     """The entries of one device by local file name. `load` and `save` block."""
 
     path: Path
-    entries: dict[str, dict[str, Any]] = field(factory=dict)
+    entries: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     set_aside: Path | None = None  # where a ledger that could not be read went
     changed: bool = False  # since it was last on disk
+    driver: Driver = KNOWN[0]
 
     @classmethod
-    def load(cls, path: Path) -> Ledger:
+    def load(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger:
         """The ledger at `path`; a torn or foreign one is set aside and begun anew. Raises OSError."""
-        return cls.read(path) or cls(path, set_aside=set_aside(path))
+        return cls.read(path, driver) or cls(path, set_aside=set_aside(path), driver=driver)
 
     @classmethod
-    def read(cls, path: Path) -> Ledger | None:
+    def read(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger | None:
         """The ledger at `path`, or None if it is torn or foreign. Raises OSError."""
         try:
             tree = json.loads(path.read_bytes())
         except FileNotFoundError:
-            return cls(path)
+            return cls(path, driver=driver)
         except (ValueError, RecursionError, IsADirectoryError):
             return None
         if not isinstance(tree, dict) or not all(map(_is_entry, tree.values())):
             return None
-        return cls(path, tree)
+        return cls(path, tree, driver=driver)
 
     def save(self) -> None:
         """Write the ledger to disk; raises OSError."""
@@ -88,9 +110,7 @@ class Ledger:
             "end_date": log.end_date,
             "duration": log.duration,
             "distance": log.distance,
-            "2s_best": log.best_2s or 0,
-            "10s_best": log.best_10s or 0,
-            "500m_best": log.best_500m or 0,
+            **{f"{name}_best": log.claim(name) or 0 for name in DISCIPLINES},
             "status": str(status),
         }
         if fetched is not None:
@@ -138,13 +158,13 @@ class Ledger:
         length, size, outcome = entry.get("length"), entry.get("size"), entry.get("outcome")
         if type(length) is not int or type(size) is not int or outcome not in tuple(Outcome):
             return None
-        if outcome == Outcome.VERIFIED and length - (size - LISTING_EXTRA) not in (0, TRAILER):
+        if outcome == Outcome.VERIFIED and not self.driver.is_whole(size, length):
             return None
         return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
 
     def named(self) -> tuple[Named, ...]:
         """The logs that have a name here."""
-        logs = {name: _log(entry) for name, entry in self.entries.items()}
+        logs = {name: _log(entry, self.driver) for name, entry in self.entries.items()}
         return tuple(
             Named(name, log, self.entries[name].get("status") == Status.COMPLETED)
             for name, log in logs.items()
@@ -207,12 +227,24 @@ def _is_entry(value: object) -> bool:
     return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
 
 
-def _log(entry: Mapping[str, Any]) -> LogEntry | None:
-    """What the device listed when the entry was made."""
+def _log(entry: Mapping[str, Any], driver: Driver) -> ListedTrack | None:
+    """Return what the device listed when the entry was made, None if the entry makes no sense."""
     try:
-        return msgspec.convert({**entry, "file": entry.get("motion_file")}, LogEntry)
+        known = msgspec.convert(entry, _Listed)
     except msgspec.ValidationError:
         return None
+    bests = (("2s", known.best_2s), ("10s", known.best_10s), ("500m", known.best_500m))
+    return ListedTrack(
+        known.motion_file,
+        known.size,
+        known.start_date,
+        driver.length_of(known.size),
+        end_date=known.end_date,
+        duration=known.duration,
+        distance=known.distance,
+        claims=tuple((name, best) for name, best in bests if best is not None),
+        extension=extension_of(known.motion_file, Path(str(entry.get("local_file"))).suffix),
+    )
 
 
 def _same_log(entry: Mapping[str, Any], track: EventTrack) -> bool:

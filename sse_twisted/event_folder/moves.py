@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
-from sse_twisted.devices.motion.messages import Listing, LogEntry
+from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.folder import EventFolder, taken_over
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
@@ -272,7 +272,7 @@ class _Refiling:
         return place if place is not None and _is_plain(place) else None
 
 
-def _with_timezone(known: Named) -> LogEntry:
+def _with_timezone(known: Named) -> ListedTrack:
     """The log with the minutes east of UTC that its name tells: they serve where the device's settings say none."""
     stamp = STAMP.search(known.name)
     if stamp is None:

@@ -11,7 +11,8 @@ from attrs import evolve, frozen
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
-from sse_twisted.devices.motion.messages import Listing, LogEntry
+from sse_twisted.devices.driver import ListedTrack, Listing
+from sse_twisted.devices.drivers import device_name
 
 MM_PER_KM = 1_000_000
 MS_PER_HOUR = 3_600_000
@@ -30,7 +31,7 @@ class EventTrack:
     """A log of the event: what the device lists, and where it is kept below the event folder."""
 
     identifier: int
-    log: LogEntry
+    log: ListedTrack
     folder: str  # "gpslogs/20221018" or "gpslogs/unassigned/20221018"
     name: str  # "DCS122YRD_653_20221018_113632.oao"
     owner: Assignment | None
@@ -54,7 +55,7 @@ class EventTrack:
     def summary(self) -> str:
         """Size, duration, distance and speed, in the words of the original's log."""
         log = self.log
-        knots = (log.best_500m or 0) / MM_PER_S
+        knots = (log.claim("500m") or 0) / MM_PER_S
         return (
             f"{log.size / 2**20:.1f} MiB, {log.duration / MS_PER_HOUR:.1f} hours, "
             f"{log.distance / MM_PER_KM:.1f} km, {knots:.1f} knots (500m)"
@@ -66,11 +67,11 @@ class Named:
     """A log that has a name already, in the device's ledger."""
 
     name: str
-    log: LogEntry  # as it was when it got the name
+    log: ListedTrack  # as it was when it got the name
     completed: bool
 
 
-def log_key(log: LogEntry) -> LogKey:
+def log_key(log: ListedTrack) -> LogKey:
     """What tells a log of a device from its others, and stays while it grows."""
     return log.file, log.start_date
 
@@ -101,7 +102,7 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         asked_for = log.file in rules.asked_for
         of_event = asked_for or owner is not None or not day or not is_of_another_time(day, rules.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
-        prefix = f"{owner.file_id}_{identifier}" if owner else f"motion-{identifier}"
+        prefix = f"{owner.file_id}_{identifier}" if owner else rules.device_name or device_name(identifier)
         date = stamp.partition("_")[0]
         folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
         name = f"{prefix}_{stamp}{log.extension}"
@@ -115,11 +116,10 @@ def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bo
     return plausible and days is not None and not days[0] <= day <= days[1]
 
 
-def _is_slow(log: LogEntry, slowest: float) -> bool:
+def _is_slow(log: ListedTrack, slowest: float) -> bool:
     """Whether the filter leaves the log out. One that was never finalised lists no bests, whatever is in it."""
-    if log.end_date == 0 or log.best_500m is None:
-        return False
-    return log.best_500m < slowest * MM_PER_S
+    best = log.claim("500m")
+    return log.end_date != 0 and best is not None and best < slowest * MM_PER_S
 
 
 def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
@@ -151,7 +151,7 @@ def _with_names_of_their_own(tracks: list[EventTrack], named: Iterable[Named]) -
         yield evolve(track, name=name)
 
 
-def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[LogEntry, str]:
+def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, str]:
     """Which of the names that differ in their number only a log has in the ledger."""
     exact: dict[tuple[str, LogKey, Figures], str] = {}
     grown: defaultdict[tuple[str, LogKey], deque[str]] = defaultdict(deque)
@@ -173,7 +173,7 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[LogEntry, 
     return kept
 
 
-def _figures(log: LogEntry) -> Figures:
+def _figures(log: ListedTrack) -> Figures:
     """By which a log is known that the device keeps at another path than before."""
     return log.start_date, log.end_date, log.size
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from sse_twisted.devices.motion.messages import LISTING_EXTRA, OAO, LogEntry
+from sse_twisted.devices.driver import ListedTrack
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.oao.header import Header
 from sse_twisted.tracks.oao.integrity import Integrity
@@ -31,18 +31,18 @@ class Judgement:
     remark: str = ""
 
 
-def is_header_of(log: LogEntry, identifier: int, header: Header | None) -> bool:
+def is_header_of(log: ListedTrack, identifier: int, header: Header | None) -> bool:
     """Whether a header is that of this device's log."""
     return header is not None and (header.identifier, header.start_date) == (identifier, log.start_date)
 
 
-def is_beginning_of(log: LogEntry, identifier: int, integrity: Integrity) -> bool:
+def is_beginning_of(log: ListedTrack, identifier: int, integrity: Integrity) -> bool:
     """Whether these bytes can be gone on with: sound, of this log, and not more than it has."""
     known = is_header_of(log, identifier, integrity.header)
     return known and not integrity.damages and integrity.length <= log.length
 
 
-def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
+def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
     """Compare what came with what the listing announced for this device's log."""
     if integrity.kind != "oao":
         return _judge_foreign(integrity, log)
@@ -58,7 +58,7 @@ def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
         return Judgement(Outcome.DAMAGED, remark)
     if tail:
         # No firmware was seen to send what it keeps behind a log; one that does is taken at its word.
-        return Judgement(Outcome.UNVERIFIED, f"{LISTING_EXTRA:,} unknown bytes at byte {log.length:,}")
+        return Judgement(Outcome.UNVERIFIED, f"{log.size - log.length:,} unknown bytes at byte {log.length:,}")
     if integrity.length - len(integrity.trailer) != log.length:
         return _wrong_length(integrity, log)
     if (claim := _other_claim(integrity.header, log)) is not None:
@@ -68,32 +68,32 @@ def judge(integrity: Integrity, log: LogEntry, identifier: int) -> Judgement:
     return Judgement(Outcome.VERIFIED)
 
 
-def _other_claim(header: Header, log: LogEntry) -> str | None:
+def _other_claim(header: Header, log: ListedTrack) -> str | None:
     """Which figure of the header is not that of the listing: all were equal in 72 of 72 real downloads."""
     bests = {name: values[0].value if values else 0 for name, values in header.bests.items()}
     claims = {
         "end date": (header.end_date, log.end_date),
         "distance": (header.distance, log.distance),
-        "best over 2 s": (bests.get("2s", 0), log.best_2s),
-        "best over 10 s": (bests.get("10s", 0), log.best_10s),
-        "best over 500 m": (bests.get("500m", 0), log.best_500m),
-        "best over 1852 m": (bests.get("1852m", 0), log.best_1852m),
-        "alpha 500": (bests.get("alpha500", 0), log.best_alpha500),
-        "best over an hour": (bests.get("1h", 0), log.best_1h),
+        "best over 2 s": (bests.get("2s", 0), log.claim("2s")),
+        "best over 10 s": (bests.get("10s", 0), log.claim("10s")),
+        "best over 500 m": (bests.get("500m", 0), log.claim("500m")),
+        "best over 1852 m": (bests.get("1852m", 0), log.claim("1852m")),
+        "alpha 500": (bests.get("alpha500", 0), log.claim("alpha500")),
+        "best over an hour": (bests.get("1h", 0), log.claim("1h")),
         "time zone": (header.timezone, log.timezone),
     }
     return next((name for name, (mine, listed) in claims.items() if listed is not None and mine != listed), None)
 
 
-def _judge_foreign(integrity: Integrity, log: LogEntry) -> Judgement:
+def _judge_foreign(integrity: Integrity, log: ListedTrack) -> Judgement:
     if not integrity.length:
         return Judgement(Outcome.DAMAGED, "no bytes at all")
-    if log.extension.lower() == OAO:
+    if log.extension.lower() == ".oao":
         return Judgement(Outcome.DAMAGED, f"no OAO track ({integrity.kind}) at byte 0")
     if integrity.length not in (log.length, log.size):
         return _wrong_length(integrity, log)
     return Judgement(Outcome.UNVERIFIED, f"of another format ({integrity.kind}) from byte 0")
 
 
-def _wrong_length(integrity: Integrity, log: LogEntry) -> Judgement:
+def _wrong_length(integrity: Integrity, log: ListedTrack) -> Judgement:
     return Judgement(Outcome.DAMAGED, f"ends at byte {integrity.length:,}, listed {log.length:,}")

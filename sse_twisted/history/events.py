@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 from twisted.logger import LogEvent, formatEvent
 
-from sse_twisted.config.settings import identifier_of
+from sse_twisted.devices.drivers import device_number
 
 KEPT = 2000  # events of each device; one that is tried again all day long has three in a minute
 MOST = 200_000  # events in all, some 50 MB; those of a hundred devices
@@ -91,7 +91,7 @@ class History:
 
 def subject_of(event: Mapping[str, Any]) -> int | None:
     """The number of the device that an event is about."""
-    return identifier_of(str(event.get("device") or event.get("target") or ""))
+    return device_number(str(event.get("device") or event.get("target") or ""))
 
 
 def happening_of(event: LogEvent) -> DeviceEvent | None:

@@ -27,7 +27,8 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-from sse_twisted.config.settings import Log, log_level
+from sse_twisted.config.settings import Log
+from sse_twisted.runtime.log_levels import log_level
 
 NAMESPACE = "sse"
 

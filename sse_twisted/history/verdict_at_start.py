@@ -10,8 +10,8 @@ from typing import Any
 from attrs import evolve, frozen
 
 from sse_twisted.config.live import LiveConfig
+from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.devices.motion.messages import LISTING_EXTRA
 from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day, is_waited_for
 from sse_twisted.event_folder.naming import PLAUSIBLE, all_tracks, is_of_another_time
@@ -118,7 +118,11 @@ class StartupJudge:
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
         """A device with what is missing of its tracks, and with what was known of today and never came."""
-        held = {name: entry.get("motion_file") for name, entry in entries.items() if self._folder.holds(name, entry)}
+        held = {
+            name: entry.get("motion_file")
+            for name, entry in entries.items()
+            if self._folder.holds(device.identifier, name, entry)
+        }
         tracks, missing = [], []
         for glance in device.tracks:
             name = _name_of_now(glance, entries, held)
@@ -147,12 +151,13 @@ class StartupJudge:
         is_all_known = self._is_listed(identifier) and self._is_all_known(identifier, entries)  # else there may be more
         if not wanted:
             return None if is_all_known else PriorState(PriorOutcome.NOT_DONE, Device(identifier, since=met_at))
+        driver = self._folder.drivers.of(identifier)
         device = Device(
             identifier,
             since=met_at,
             wanted=len(wanted),
-            missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(name, entry)),
-            tracks=tuple(_glance(name, entry) for name, entry in wanted.items()),
+            missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(identifier, name, entry)),
+            tracks=tuple(_glance(name, entry, driver) for name, entry in wanted.items()),
         )
         if is_all_known and all(entry.get("status") == Status.COMPLETED for entry in wanted.values()):
             return PriorState(PriorOutcome.LOST if device.missing else PriorOutcome.COLLECTED, device)
@@ -216,11 +221,11 @@ def _not_done(known: Device, at: float) -> PriorState:
     )
 
 
-def _glance(name: str, entry: Mapping[str, Any]) -> TrackSummary:
+def _glance(name: str, entry: Mapping[str, Any], driver: Driver) -> TrackSummary:
     return TrackSummary(
         name=name,
         day=day_of(name),
-        length=_count(entry, "length") or max(_count(entry, "size") - LISTING_EXTRA, 0),
+        length=_count(entry, "length") or max(driver.length_of(_count(entry, "size")), 0),
         end_date=_count(entry, "end_date"),
         duration=_count(entry, "duration"),
         distance=_count(entry, "distance"),

@@ -19,7 +19,6 @@ from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected
-from sse_twisted.devices.motion.messages import OAO
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import StoredTrack, local_file_of
@@ -86,7 +85,7 @@ class ResultsService(Service):
         self._fleet.update(identifier, measured=measured, tracks=glances)
         known = {each.track for each in measured}
         for held in tracks:
-            if held.local_file.lower().endswith(OAO) and (held.name not in known or not self._knows(held)):
+            if held.local_file.lower().endswith(".oao") and (held.name not in known or not self._knows(held)):
                 self._waiting[held] = None
         self._work()
 
@@ -188,7 +187,10 @@ class ResultsService(Service):
         sailed = ", ".join(f"{best['kn']:.2f} ({name})" for name, best in bests if best)
         text = "{device} {track} measured - {sailed}"
         self._log.info(
-            text, device=f"motion-{held.identifier}", track=held.name, sailed=f"{sailed} knots" if sailed else "no fix"
+            text,
+            device=self._fleet[held.identifier].name,
+            track=held.name,
+            sailed=f"{sailed} knots" if sailed else "no fix",
         )
 
     def _publish(self, held: StoredTrack, report: Report) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import json
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -54,3 +56,15 @@ def text_of(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = len((data[: error.start] + b"x").splitlines())
         raise NotUtf8(line, data[error.start]) from None
+
+
+def json_bytes(tree: Any) -> bytes:
+    """Encode as indented JSON, as the original server writes it."""
+    return json.dumps(tree, indent=2, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n"
+
+
+def encodable(text: str) -> str:
+    """Without halves of surrogate pairs, which no file and no log takes."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")

@@ -12,10 +12,8 @@ from twisted.python.failure import Failure
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.devices.http import DeviceHttp
-from sse_twisted.devices.motion.messages import info_of, parse_json
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
-from sse_twisted.visits.detection import INFO
 from sse_twisted.visits.visit import Visit
 
 SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
@@ -87,16 +85,13 @@ class CleanupService(PeriodicService):
                 visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
-        settings = self._live.settings
-        timeout = max(settings.cleanup.timeout, settings.inspection.timeout)
         try:
-            info = await self._client.answer(visit.address, INFO, timeout=timeout)
-            identifier = info_of(parse_json(info, INFO[1:])).identifier
+            number = (await visit.driver.identify(self._client, visit.address)).value.number
         except Unreachable as error:
             return str(error)
         except DeviceError:  # somebody answers, badly: the visit's own requests will tell
             return ""
-        return "" if identifier == visit.identifier else f"motion-{identifier} answers at its address"
+        return "" if number == visit.identifier else f"{visit.driver.host_name(number)} answers at its address"
 
     def _depart(self, visit: Visit, why: str) -> None:
         device = self._fleet[visit.identifier]

@@ -11,13 +11,11 @@ from twisted.logger import Logger, LogLevel
 
 from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.devices.connections import Address
-from sse_twisted.devices.errors import DeviceError, Silent, Unreachable, WrongDevice
+from sse_twisted.devices.driver import Driver, Identity, Reply
+from sse_twisted.devices.errors import BadAnswer, DeviceError, Refused, Silent, Unreachable, WrongDevice
 from sse_twisted.devices.http import DeviceHttp
-from sse_twisted.devices.motion.messages import Motion, info_of, parse_json
 from sse_twisted.fleet import Fleet
 from sse_twisted.visits.bad_responses import BadResponses
-
-INFO = "/info.json"
 
 
 class NameLookup(Protocol):
@@ -41,10 +39,14 @@ class NameLookup(Protocol):
 class Sighting:
     """A device that answered."""
 
-    identifier: int
     address: Address
-    motion: Motion
-    info: Any  # the whole of info.json, to be kept
+    driver: Driver
+    reply: Reply[Identity]
+
+    @property
+    def identifier(self) -> int:
+        """The number of the device."""
+        return self.reply.value.number
 
 
 class Detector:
@@ -85,7 +87,8 @@ class Detector:
         try:
             sighting = await self._meet(address)
             if target.identifier not in (None, sighting.identifier):
-                raise WrongDevice(f"motion-{sighting.identifier} answers there", sighting.identifier)
+                name = sighting.driver.host_name(sighting.identifier)
+                raise WrongDevice(f"{name} answers there", sighting.identifier)
         except Silent as error:
             self._note(target, LogLevel.info, f"says nothing at {address} ({error})")
             odd[address] = str(error)
@@ -138,10 +141,17 @@ class Detector:
         return sighting
 
     async def _identify(self, address: Address) -> Sighting:
-        timeout = self._live.settings.inspection.timeout
-        info = parse_json(await self._client.answer(address, INFO, timeout=timeout), "info.json")
-        motion = info_of(info)
-        return Sighting(motion.identifier, address, motion, info)
+        """Ask in the language of each kind of device; an answer that none understands is the first one's mistake."""
+        mistake: BadAnswer | Refused | None = None
+        for driver in self._live.drivers:
+            try:
+                reply = await driver.identify(self._client, address)
+            except (BadAnswer, Refused) as error:
+                mistake = mistake or error
+            else:
+                self._live.drivers.learn(reply.value.number, driver)
+                return Sighting(address, driver, reply)
+        raise mistake or BadAnswer("no kind of device is known")
 
     def _is_occupied(self, address: Address) -> bool:
         """Whether a device that is there has the address: names go stale, and it may be busy with a transfer."""

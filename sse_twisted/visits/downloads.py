@@ -12,7 +12,6 @@ from twisted.logger import Logger
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
-from sse_twisted.devices.motion.messages import LISTING_EXTRA, TRAILER
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack
@@ -129,7 +128,7 @@ class Downloader:
         def accept(head: Head) -> _Writer:
             nonlocal chosen
             chosen = head
-            self._check_length(track, head)
+            self._check_length(visit, track, head)
             writer.starts_at(head.start)
             return writer
 
@@ -144,10 +143,10 @@ class Downloader:
         )
         return _Transferred(await writer.finish(), transfer, resumed=chosen.start > 0)
 
-    def _check_length(self, track: EventTrack, head: Head) -> None:
+    def _check_length(self, visit: Visit, track: EventTrack, head: Head) -> None:
         """Hang up if the announced length is not the listed one; believe it only if it is announced again."""
         length = head.total
-        if length is None or length - track.log.length in (0, TRAILER, LISTING_EXTRA):
+        if length is None or visit.driver.accepts_length(track.log, length):
             return
         if head.start:
             raise OtherBytes(f"{plural(length, 'byte')} in all where {track.log.length:,} were listed")

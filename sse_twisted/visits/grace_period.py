@@ -67,7 +67,7 @@ class GracePeriod(Service):
             except CancelledError:
                 raise
             except Exception:  # noqa: BLE001 - whatever it is, it must not cost an alarm
-                self._log.failure("{device} could not be looked up", device=f"motion-{identifier}")
+                self._log.failure("{device} could not be looked up", device=self._fleet[identifier].name)
         if not self._is_absent(identifier):
             return
         device = self._fleet[identifier]
@@ -88,4 +88,4 @@ class GracePeriod(Service):
 
     def _report(self, failure: Failure, identifier: int) -> None:
         if not failure.check(CancelledError):
-            self._log.failure("{device} could not be waited for", failure, device=f"motion-{identifier}")
+            self._log.failure("{device} could not be waited for", failure, device=self._fleet[identifier].name)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.devices.motion.messages import Listing
+from sse_twisted.devices.driver import Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
@@ -84,7 +84,7 @@ class RefilingService(Service):
 
     def say(self, identifier: int, step: Step) -> None:
         """Log what was done with a track, or once why it was not."""
-        device = f"motion-{identifier}"
+        device = self._live.drivers.name(identifier)
         if isinstance(step, Move):
             self._moved(identifier, step.old, step.track.name)
             owner = step.track.owner
@@ -111,7 +111,7 @@ class RefilingService(Service):
             if identifier not in self._at_work:
                 work = Deferred.fromCoroutine(self._work(identifier))
                 self._at_work[identifier] = work
-                work.addErrback(self._report, f"The tracks of motion-{identifier}")
+                work.addErrback(self._report, f"The tracks of {self._live.drivers.name(identifier)}")
                 work.addBoth(self._forget, identifier)
 
     async def _work(self, identifier: int) -> None:
@@ -139,7 +139,7 @@ class RefilingService(Service):
 
     def _steps(self, identifier: int, rules: FilingRules) -> Iterator[Step]:
         """By the ledger and the settings that the device had last; blocks."""
-        ledger = Ledger.read(self._folder.ledger_path(identifier))
+        ledger = Ledger.read(self._folder.ledger_path(identifier), self._live.drivers.of(identifier))
         if ledger is None:  # its next visit sets it aside and rebuilds it
             return iter((Left("what it holds", "its ledger can't be read"),))
         rules = evolve(rules, timezone=self._folder.timezone(identifier))

@@ -9,8 +9,8 @@ from twisted.logger import Logger
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.live import LiveConfig
+from sse_twisted.devices.driver import Listing
 from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
-from sse_twisted.devices.motion.messages import Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, StoredTrack
 from sse_twisted.event_folder.moves import Step, refile
@@ -81,7 +81,15 @@ class VisitRunner:
         before, address = self._fleet[visit.identifier], visit.address
         self._log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._log.info("{device} is connected", device=visit.name)
-        known = {"address": address, "findings": (), "reason": "", "retry_at": None, "tries": 0, "oddity": ""}
+        known = {
+            "name": visit.name,
+            "address": address,
+            "findings": (),
+            "reason": "",
+            "retry_at": None,
+            "tries": 0,
+            "oddity": "",
+        }
         missed = before.left_early if before.stage is Stage.GONE else ""  # else nobody has missed it yet
         self._fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known)
         if before.is_collected or before.waived:
@@ -300,5 +308,5 @@ class VisitRunner:
 def _glance(track: EventTrack) -> TrackSummary:
     log = track.log
     return TrackSummary(
-        track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.best_500m or 0, log.file
+        track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.claim("500m") or 0, log.file
     )

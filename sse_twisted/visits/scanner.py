@@ -106,7 +106,7 @@ class ScannerService(PeriodicService):
     def _begin_visit(self, sighting: Sighting | None) -> Deferred[None] | None:
         if sighting is None or sighting.identifier in self.visits or not self.running:
             return None
-        visit = Visit(sighting.identifier, sighting.address)
+        visit = Visit(sighting.identifier, sighting.address, sighting.driver)
         self.visits[visit.identifier] = visit
         collecting = Deferred.fromCoroutine(self._collection.collect(visit, sighting))
         self._collecting[visit.identifier] = collecting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
-from sse_twisted.devices.motion.messages import Listing
+from sse_twisted.devices.driver import Listing
 from sse_twisted.event_folder.ledger import Ledger, StoredTrack, is_waited_for
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.fleet import TrackSummary

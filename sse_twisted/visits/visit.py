@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.connections import Address
+from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
@@ -22,6 +23,7 @@ class Visit:
 
     identifier: int
     address: Address
+    driver: Driver
     timezone: int | None = None  # minutes east of UTC, as its settings say
     rules: FilingRules | None = None  # by which its listing was last read
     ledger: Ledger | None = None
@@ -40,7 +42,7 @@ class Visit:
     @property
     def name(self) -> str:
         """The device's host name."""
-        return f"motion-{self.identifier}"
+        return self.driver.host_name(self.identifier)
 
     @property
     def is_talking(self) -> bool:

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
-from sse_twisted.config.settings import Level
 from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.reports import Missing
@@ -19,6 +18,7 @@ from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.history.events import KEPT, DeviceEvent, History
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
+from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.pending_commands import PendingCommands

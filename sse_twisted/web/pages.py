@@ -10,7 +10,6 @@ from markupsafe import Markup
 from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.config.settings import Expected
-from sse_twisted.devices.motion.findings import facts_of_answers
 from sse_twisted.results.days import State, day_as_csv
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api, Number
@@ -133,8 +132,7 @@ class RecordPages:
         """Everything of one device."""
         identifier = asked.parameters["identifier"]
         detail = await self._api.detail(identifier)
-        answers = await self._records.answers(identifier)
-        about = tuple(facts_of_answers(answers.info, answers.settings, self._settings()))
+        about = await self._records.findings(identifier, self._settings())
         measured = self._records.measured(identifier)
         return self._page("device.html", detail=detail, about=about, measured=measured, now=self._board.now)
 

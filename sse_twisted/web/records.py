@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import DeferredLock
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment
-from sse_twisted.devices.motion.messages import OAO
+from sse_twisted.config.settings import Expected
+from sse_twisted.devices.driver import Finding
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.fleet import Device, Fleet, Measured
@@ -24,14 +23,6 @@ from sse_twisted.tracks.plot.picture import marks_of, plot
 
 class TooLarge(Exception):
     """A track that nobody can have sailed, and that would take all memory to draw."""
-
-
-@frozen
-class Answers:
-    """The last answers of a device, as it gave them; None if it never did."""
-
-    info: Any
-    settings: Any
 
 
 class Records:
@@ -77,10 +68,9 @@ class Records:
         async with self._drawing:
             return await self._disk.run(self._plot, identifier, name)
 
-    async def answers(self, identifier: int) -> Answers:
-        """What the device last said about itself."""
-        info = await self._disk.run(self._folder.answer, identifier, "info.json")
-        return Answers(info, await self._disk.run(self._folder.answer, identifier, "settings.json"))
+    async def findings(self, identifier: int, expected: Expected) -> tuple[Finding, ...]:
+        """Return what a device last said of itself, beside what is expected of it."""
+        return await self._disk.run(self._folder.findings, identifier, expected)
 
     def _known_by_day(self, today: datetime.date) -> dict[datetime.date, dict[int, Device]]:
         """What is known now, for the days for which it counts: for today what was not settled on an earlier day.
@@ -125,7 +115,7 @@ class Records:
     def _plot(self, identifier: int, name: str) -> str | None:
         entry = self._folder.entries(identifier).get(name, {})
         path = local_file_of(name, entry)
-        if path is None or entry.get("status") != Status.COMPLETED or not path.lower().endswith(OAO):
+        if path is None or entry.get("status") != Status.COMPLETED or not path.lower().endswith(".oao"):
             return None
         data = self._folder.track_bytes(path, LARGEST + 1)
         if data is None:

@@ -16,10 +16,10 @@ from sse_twisted.config.settings import (
     SettingsError,
     convert_settings,
     differences,
-    identifier_of,
     read_settings,
     split_address,
 )
+from sse_twisted.devices.drivers import device_number
 
 DEFAULTS: dict[str, object] = {
     "event.folder": "",
@@ -169,8 +169,11 @@ def test_a_number_of_another_type_is_refused_by_its_key(tmp_path: Path, value: s
         ("[devices]\nlisted = 'motion-470'", "devices.listed: Expected `array`, got `str`"),
         ("[devices]\nlisted = [470]", "devices.listed[0]: Expected `str`, got `int`"),
         ("[devices]\nlisted = ['http://a/']", "devices.listed: 'http://a/' is no address of the form host[:port]"),
-        ("[devices.addresses]\n601 = 'a'", "devices.addresses: '601' is no device (motion-<number>)"),
-        ("[devices.addresses]\nmotion-0 = 'a'", "devices.addresses: 'motion-0' is no device (motion-<number>)"),
+        ("[devices.addresses]\n601 = 'a'", "devices.addresses: '601' is not a device name such as motion-601"),
+        (
+            "[devices.addresses]\nmotion-0 = 'a'",
+            "devices.addresses: 'motion-0' is not a device name such as motion-601",
+        ),
         ("[devices.addresses]\nmotion-601 = 'a b'", "devices.addresses.motion-601: 'a b' is no address"),
         ("[devices.addresses]\nmotion-601 = 5", "devices.addresses[...]: Expected `str`, got `int`"),
         ("[names]\nservers = ['10.0.0.1:65536']", "names.servers: '10.0.0.1:65536' is no address"),
@@ -258,7 +261,7 @@ def test_a_name_server_is_given_by_its_address(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["motion-xx", "Motion-6O1", "motion-0", "motion-0601:80", "motion-x.lan", "601"])
 def test_a_device_that_has_no_number_can_not_be_listed(tmp_path: Path, name: str) -> None:
-    expected = f"{name!r} is no device (motion-<number>)"
+    expected = f"{name!r} is not a device name such as motion-601"
     assert complaint(with_key(tmp_path, "devices.listed", ["motion-601", name])) == f"devices.listed: {expected}"
     addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{name}'")
     assert complaint(addresses) == f"devices.addresses.motion-601: {expected}"
@@ -332,7 +335,7 @@ def test_what_changed_is_said_key_by_key() -> None:
     ],
 )
 def test_the_number_of_a_device_by_its_name(name: str, identifier: int | None) -> None:
-    assert identifier_of(name) == identifier
+    assert device_number(name) == identifier
 
 
 @pytest.mark.parametrize(

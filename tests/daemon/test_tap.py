@@ -193,7 +193,7 @@ class TestUsageErrors:
             ("[expected]\nbattery = 101\n", "expected.battery: Expected `int` <= 100"),
             ("[log]\nfile = 'loud'\n", "log.file: 'loud' is none of debug, info, warning, error, critical"),
             ("[devices]\nport = 65536\n", "devices.port: Expected `int` <= 65535"),
-            ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is no device"),
+            ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is not a device name"),
             ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is no address"),
             ("[names]\nservers = ['10.0.0.1:0']\n", "names.servers: '10.0.0.1:0' is no address"),
             ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day belong multi_service"),

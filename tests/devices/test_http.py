@@ -4,7 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
@@ -37,12 +37,19 @@ class Bench:
 
     def __init__(self) -> None:
         self.reactor = VirtualReactor()
-        self.client = DeviceHttp(device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor)), self.reactor)
+        self.client = self.http(10.0)
         self.device = SimulatedDevice(601, [log_of(601)], latency=0.1)
         self.server = DeviceServer(self.reactor, self.device, HERE.host, HERE.port)
         self.server.arrive()
         self.sink = Kept()
         self.heads: list[Head] = []
+
+    def http(self, answer_timeout: float) -> DeviceHttp:
+        agent = device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor))
+        return DeviceHttp(agent, self.reactor, lambda: answer_timeout, lambda work: maybeDeferred(work))
+
+    def ask(self, path: str = "/info.json", limit: int = 65536, http: DeviceHttp | None = None) -> Any:
+        return (http or self.client).ask(HERE, path, bytes, kind="info", limit=limit)
 
     def misbehave(self, fault: str) -> None:
         self.device.add_fault(parse_fault(fault)[0])
@@ -58,7 +65,7 @@ class Bench:
         return outcomes[0]
 
     def answer(self, path: str = "/info.json", limit: int = 65536) -> Any:
-        return self.result(self.client.answer(HERE, path, timeout=10.0, limit=limit))
+        return self.result(self.ask(path, limit))
 
     def fetch(self, start: int = 0, minimum_rate: float = 0.0, limit: int = 10**6, seconds: float = 100.0) -> Any:
         path = self.device.logs[0].path
@@ -213,7 +220,7 @@ def test_cancelling_hangs_up_at_any_moment(bench: Bench, after: float) -> None:
 def test_a_second_request_waits_until_the_first_connection_is_closed(bench: Bench) -> None:
     answers: list[bytes] = []
     for _ in range(5):
-        Deferred.fromCoroutine(bench.client.answer(HERE, "/info.json", timeout=10.0)).addCallback(answers.append)
+        Deferred.fromCoroutine(bench.ask()).addCallback(answers.append)
     bench.reactor.pass_time(2)
     assert len(answers) == 5
     assert bench.device.most_connections == 1
@@ -221,8 +228,9 @@ def test_a_second_request_waits_until_the_first_connection_is_closed(bench: Benc
 
 def test_a_waiting_request_that_is_cancelled_does_not_keep_its_place(bench: Bench) -> None:
     bench.misbehave("stall@10")
-    stalled = Deferred.fromCoroutine(bench.client.answer(HERE, "/info.json", timeout=30.0))
-    waiting = Deferred.fromCoroutine(bench.client.answer(HERE, "/info.json", timeout=30.0))
+    patient = bench.http(30.0)
+    stalled = Deferred.fromCoroutine(bench.ask(http=patient))
+    waiting = Deferred.fromCoroutine(bench.ask(http=patient))
     for request in (stalled, waiting):
         request.addErrback(lambda failure: failure.trap(CancelledError))
     bench.reactor.pass_time(1)
@@ -247,7 +255,9 @@ class Raw(Factory):
 
     def answer(self) -> Any:
         """What the client makes of it."""
-        return self.bench.result(self.bench.client.answer(Address(HERE.host, 81), "/", timeout=10.0, limit=10**6), 20.0)
+        return self.bench.result(
+            self.bench.client.ask(Address(HERE.host, 81), "/", bytes, kind="info", limit=10**6), 20.0
+        )
 
 
 class RawAnswer(Protocol):

@@ -9,13 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from attrs import define, field
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
-from sse_twisted.devices.motion.messages import Listing, LogEntry
+from sse_twisted.devices.driver import ListedTrack, Listing
+from sse_twisted.devices.motion.messages import listed_track
 from sse_twisted.event_folder.naming import EventTrack, event_tracks
 from sse_twisted.simulator.listings import listing_entry
 from tests.support.event import MORNING, track
@@ -28,12 +28,12 @@ FINAL = f"{FOLDER}/{NAME}"
 PATH = "/logs/2022/10/0601_2022-10-17-0900.oao"
 
 
-def listed(content: bytes, path: str = PATH, **changes: Any) -> LogEntry:
+def listed(content: bytes, path: str = PATH, **changes: Any) -> ListedTrack:
     """The entry of a listing for a track with these bytes."""
-    return msgspec.convert(listing_entry(content, path) | changes, LogEntry)
+    return listed_track(listing_entry(content, path) | changes)
 
 
-def kept(log: LogEntry) -> EventTrack:
+def kept(log: ListedTrack) -> EventTrack:
     """The log as one of the event's."""
     (only,) = event_tracks(601, Listing((log,)), FilingRules((OWNER,), None, 1.0, 60))
     return only

@@ -12,6 +12,7 @@ from attrs import evolve
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.runtime.text import json_bytes
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
 
 CONTENT, TRACK = sailed()
@@ -50,7 +51,7 @@ def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None
 
 def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
     for name in ("info.json", "settings.json", "logs.json"):
-        folder.store_answer(601, name, {"of": name})
+        folder.store_answer(601, name, json_bytes({"of": name}))
         assert json.loads((folder.motion(601) / name).read_bytes()) == {"of": name}
     assert folder.ledger(601).path == folder.motion(601) / "downloads.json"
     assert folder.ledger(601).entries == {}
@@ -241,10 +242,10 @@ class TestHolding:
     def test_is_a_matter_of_status_place_and_length(
         self, folder: EventFolder, entry: dict[str, object], holds: bool
     ) -> None:
-        assert folder.holds(NAME, entry) is holds
+        assert folder.holds(601, NAME, entry) is holds
 
     def test_a_folder_in_its_place_is_none(self, folder: EventFolder) -> None:
         (folder.root / FINAL).unlink()
         (folder.root / FINAL).mkdir()
         entry = {"local_file": FINAL, "length": (folder.root / FINAL).stat().st_size, "status": "completed"}
-        assert not folder.holds(NAME, entry)
+        assert not folder.holds(601, NAME, entry)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
-from sse_twisted.devices.motion.messages import Listing, LogEntry
+from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> EventFolder:
     return folder
 
 
-def tracks_of(*logs: LogEntry, rules: FilingRules = BEFORE) -> tuple[EventTrack, ...]:
+def tracks_of(*logs: ListedTrack, rules: FilingRules = BEFORE) -> tuple[EventTrack, ...]:
     return event_tracks(601, Listing(logs), rules)
 
 

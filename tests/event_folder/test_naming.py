@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment, parse_roster
-from sse_twisted.devices.motion.messages import Listing, LogEntry, listing_of, parse_json, settings_of
+from sse_twisted.devices.driver import ListedTrack, Listing, extension_of
+from sse_twisted.devices.motion.messages import listed_track, listing_of, parse_json, settings_of
 from sse_twisted.event_folder.naming import MM_PER_S, EventTrack, Named, all_tracks, event_tracks
 from sse_twisted.simulator.listings import EVIL_PATHS
 from tests.event_folder.samples import FIRST, LAST, OWNER
@@ -29,13 +30,16 @@ def ms(text: str) -> int:
     return int(moment.timestamp()) * 1000
 
 
-def log(start: int = NOON, file: str = "/logs/2022/10/0601_2022-10-18-1300.oao", **changes: Any) -> LogEntry:
-    figures = {"size": 895_988, "end_date": start + HOUR, "timezone": 60, "best_500m": 13_820} | changes
-    return LogEntry(file, start_date=start, **figures)
+def log(start: int = NOON, file: str = "/logs/2022/10/0601_2022-10-18-1300.oao", **changes: Any) -> ListedTrack:
+    figures = {"size": 895_988, "end_date": start + HOUR, "timezone": 60} | changes
+    best = figures.pop("best_500m", 13_820)
+    claims = (("500m", best),) if best is not None else ()
+    extension = extension_of(file, ".oao")
+    return ListedTrack(file, start_date=start, length=894_964, claims=claims, extension=extension, **figures)
 
 
 def tracks_of(
-    *logs: LogEntry,
+    *logs: ListedTrack,
     assignments: tuple[Assignment, ...] = (OWNER, NEXT),
     days: tuple[datetime.date, datetime.date] | None = (FIRST, LAST + 2 * DAY),
     slowest: float = 1.0,
@@ -44,7 +48,7 @@ def tracks_of(
     return event_tracks(601, Listing(logs), FilingRules(assignments, days, slowest, timezone))
 
 
-def files_of(*logs: LogEntry, **rules: Any) -> list[str]:
+def files_of(*logs: ListedTrack, **rules: Any) -> list[str]:
     return [track.local_file for track in tracks_of(*logs, **rules)]
 
 
@@ -203,7 +207,9 @@ class TestLogsOfTheSameSecond:
     )
     NAMES = tuple(f"ABC601XYZ_601_20221018_130000{number}.oao" for number in ("", "-2", "-3"))
 
-    def names(self, *logs: LogEntry, named: dict[str, LogEntry] | None = None, completed: bool = True) -> list[str]:
+    def names(
+        self, *logs: ListedTrack, named: dict[str, ListedTrack] | None = None, completed: bool = True
+    ) -> list[str]:
         known = [Named(name, log, completed) for name, log in (named or {}).items()]
         rules = FilingRules((OWNER,), (FIRST, LAST), 1.0, 60)
         return [track.name for track in event_tracks(601, Listing(logs), rules, known)]
@@ -252,19 +258,19 @@ class TestLogsOfTheSameSecond:
 
 NUMBERS = st.integers(-(2**62), 2**62) | st.integers(NOON - 10 * 24 * HOUR, NOON + 10 * 24 * HOUR)
 ENTRIES = st.builds(
-    LogEntry,
+    lambda **figures: listed_track({key: value for key, value in figures.items() if value is not None}),
     file=st.text(max_size=20) | st.sampled_from(EVIL_PATHS),
     size=NUMBERS,
     start_date=NUMBERS,
     end_date=NUMBERS,
     timezone=st.none() | NUMBERS | st.integers(-840, 840),
-    best_500m=st.none() | NUMBERS,
+    **{"500m_best": st.none() | NUMBERS},
 )
 
 
 @given(st.lists(ENTRIES, max_size=5), st.none() | st.integers(-840, 840), st.booleans())
 def test_whatever_is_listed_no_name_leads_out_of_the_tracks(
-    entries: list[LogEntry], timezone: int | None, owned: bool
+    entries: list[ListedTrack], timezone: int | None, owned: bool
 ) -> None:
     tracks = tracks_of(*entries, timezone=timezone, assignments=(OWNER,) if owned else ())
     assert len({track.local_file for track in tracks}) == len(tracks)

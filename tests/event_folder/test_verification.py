@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.devices.motion.messages import LogEntry, listing_of, parse_json
+from sse_twisted.devices.driver import ListedTrack
+from sse_twisted.devices.motion.messages import listed_track, listing_of, parse_json
 from sse_twisted.event_folder.verification import Judgement, Outcome, judge
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.listings import listing_entry
@@ -21,16 +21,16 @@ UNKNOWN = sealed(bytes.fromhex("f00a0000") + b"a frame of a firmware to come")
 PAGE = b"<html><body>404 Not LoadedState</body></html>"
 
 
-def entry(content: bytes = TRACK, **changes: Any) -> LogEntry:
-    return msgspec.convert(listing_entry(content, PATH) | changes, LogEntry)
+def entry(content: bytes = TRACK, **changes: Any) -> ListedTrack:
+    return listed_track(listing_entry(content, PATH) | changes)
 
 
-def foreign(content: bytes, path: str) -> LogEntry:
+def foreign(content: bytes, path: str) -> ListedTrack:
     """A log that the device lists under this path with the length of these bytes."""
     return entry(file=path, size=len(content) + 1024)
 
 
-def judged(content: bytes, log: LogEntry | None = None, identifier: int = 601) -> Judgement:
+def judged(content: bytes, log: ListedTrack | None = None, identifier: int = 601) -> Judgement:
     return judge(verify(content), log or entry(), identifier)
 
 
@@ -89,7 +89,7 @@ def test_a_header_that_claims_something_else_than_the_listing_is_not_verified(ke
 
 def test_what_the_listing_does_not_say_can_not_contradict_the_header() -> None:
     bare = {key: listing_entry(TRACK, PATH)[key] for key in ("file", "size", "start_date", "end_date", "distance")}
-    assert judged(TRACK, msgspec.convert(bare, LogEntry)).outcome is Outcome.VERIFIED
+    assert judged(TRACK, listed_track(bare)).outcome is Outcome.VERIFIED
 
 
 def test_what_a_device_keeps_behind_a_log_is_taken_at_its_word() -> None:

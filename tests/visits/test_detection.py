@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -157,16 +158,16 @@ class Attempts:
 
     def search(self, identifier: int, host: str = "10.0.0.1") -> tuple[Deferred[Sighting | None], list[Any]]:
         self.names.known[f"motion-{identifier}"] = host
-        searching = Deferred.fromCoroutine(self.detector.detect(Target(identifier)))
+        searching = Deferred.fromCoroutine(self.detector.detect(Target(identifier, f"motion-{identifier}")))
         results: list[Any] = []
         searching.addBoth(results.append)
         return searching, results
 
-    async def answer(self, address: Address, path: str, *, timeout: float) -> bytes:
-        """Of the client."""
+    async def ask(self, address: Address, path: str, parse: Callable[[bytes], Any], *, kind: str) -> Any:
+        """Stand in for DeviceHttp."""
         answering: Deferred[bytes] = Deferred()
         self.open.append((address, answering))
-        return await answering
+        return parse(await answering)
 
     def say(self, identifier: int) -> None:
         motion = {"identifier": identifier, "firmware": {"name": "x"}, "battery": {"level": 90}}

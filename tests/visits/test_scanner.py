@@ -9,7 +9,7 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import LogEvent
 
 from sse_twisted.config.settings import Detection, Devices, Scan, Settings
-from sse_twisted.devices.motion.messages import Listing
+from sse_twisted.devices.driver import Listing
 from sse_twisted.fleet import Stage
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.visit import Visit

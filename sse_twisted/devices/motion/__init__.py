@@ -1,4 +1,1 @@
-"""The Motion GPS: the shapes of its answers, and what is expected of it.
-
-Begin with `messages.py`.
-"""
+"""The Motion GPS logger. Begin with `driver.py`; `messages.py` has the shapes of its answers, of all known firmwares."""

@@ -1,55 +1,48 @@
-"""What a device says about itself, beside what is expected of it. A finding never stops the collecting.
+"""Compare what a Motion says of itself with what is expected of it.
 
-One list of facts serves the log, in the words of the original's, the findings on the board, and the device's page.
+One list serves the log, in the original's words, the findings on the board, and the device's page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any
+from typing import Annotated
 
-from attrs import frozen
+from msgspec import Meta, Struct
 
-from sse_twisted.config.settings import Expected, Level
-from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.devices.motion.messages import DeviceSettings, Motion, info_of, settings_of
+from sse_twisted.devices.driver import Finding
+from sse_twisted.devices.motion.messages import MotionInfo, MotionSettings, Percent
 
 
-@frozen
-class Fact:
-    """One thing that it says."""
+class MotionExpected(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a device should be like; a deviation is a finding and never a reason not to collect."""
 
-    subject: str  # what it is about: said once in a visit
-    actual: str  # for the eye, with its unit
-    expected: str  # "" where nothing is
-    ok: bool
-    text: str  # in the log; and among the findings where it is not as expected
-    usual: Level = "debug"  # at which it is logged where it is as expected
-
-    @property
-    def level(self) -> Level:
-        """At which it is logged."""
-        return self.usual if self.ok else "warning"
+    firmwares: tuple[str, ...] = ()  # approved names; none = any
+    storage: Percent = 95  # % full, at most
+    battery: Percent = 60  # %, at least
+    gnss_rate: Annotated[int, Meta(ge=1, le=100)] = 5  # Hz
+    one_log_per_day: Annotated[int, Meta(ge=0, le=1)] = 0
+    timezone: Annotated[int, Meta(ge=-840, le=840)] = 60  # minutes east of UTC
+    flash: Annotated[int, Meta(ge=0, le=255)] = 1  # LED
 
 
-def facts_of_info(motion: Motion, expected: Expected) -> Iterator[Fact]:
-    """Firmware, storage and battery."""
-    if (name := motion.firmware_name) is not None:
+def findings_of_info(info: MotionInfo, expected: MotionExpected) -> Iterator[Finding]:
+    """Compare firmware, storage and battery."""
+    if (name := info.firmware_name) is not None:
         approved = expected.firmwares
         ok = not approved or name in approved
         text = f"firmware is {'approved' if ok else 'not approved'} ({name})" if approved else f"firmware is {name}"
-        yield Fact("firmware", name, " or ".join(approved), ok, text)
-    if (level := motion.storage) is not None:
+        yield Finding("firmware", name, " or ".join(approved), ok, text)
+    if (level := info.storage) is not None:
         ok = level <= expected.storage
-        yield Fact("storage", f"{level} % full", f"at most {expected.storage} %", ok, f"storage is {level}% full")
-    if (level := motion.battery) is not None:
+        yield Finding("storage", f"{level} % full", f"at most {expected.storage} %", ok, f"storage is {level}% full")
+    if (level := info.battery) is not None:
         ok, text = level >= expected.battery, f"battery level is {level}%"
-        yield Fact("battery", f"{level} %", f"at least {expected.battery} %", ok, text, "info")
+        yield Finding("battery", f"{level} %", f"at least {expected.battery} %", ok, text, "info")
 
 
-def facts_of_settings(settings: DeviceSettings, expected: Expected) -> Iterator[Fact]:
-    """GNSS rate, one log per day, time zone and LED, where the device has them."""
+def findings_of_settings(settings: MotionSettings, expected: MotionExpected) -> Iterator[Finding]:
+    """Compare GNSS rate, one log per day, time zone and LED, as far as the device tells them."""
     for subject, unit, actual, wanted in (
         ("GNSS rate", " Hz", settings.gnss_rate, expected.gnss_rate),
         ("one log per day", "", settings.one_log_per_day, expected.one_log_per_day),
@@ -59,12 +52,4 @@ def facts_of_settings(settings: DeviceSettings, expected: Expected) -> Iterator[
         if actual is not None:
             ok = actual == wanted
             text = f"{subject} is {actual}" if ok else f"{subject} is incorrect ({actual})"
-            yield Fact(subject, f"{actual}{unit}", f"{wanted}{unit}", ok, text)
-
-
-def facts_of_answers(info: Any, settings: Any, expected: Expected) -> Iterator[Fact]:
-    """All of the parsed info.json and settings.json; None and nonsense give none."""
-    with suppress(BadAnswer):
-        yield from facts_of_info(info_of(info), expected)
-    with suppress(BadAnswer):
-        yield from facts_of_settings(settings_of(settings), expected)
+            yield Finding(subject, f"{actual}{unit}", f"{wanted}{unit}", ok, text)

@@ -7,37 +7,36 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Annotated, Any, NoReturn, cast
 
 import msgspec
 from attrs import frozen
 from msgspec import Meta, Struct, field
 
+from sse_twisted.devices.driver import BadEntry, Count, ListedTrack, Listing, extension_of
 from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.runtime.text import one_line
+from sse_twisted.runtime.text import encodable, one_line
 
-MOST_ENTRIES = 20_000
-LONGEST_PATH = 255
+MAX_ENTRIES = 20_000
 LISTING_EXTRA = 1024  # bytes that a log takes on the device but does not send: 72 of 72 real downloads
 EMPTY_LOG = 1536  # bytes listed for a log without frames: 1,405 of 7,536 entries
 FRAME = 52  # bytes
-MOST_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
+MAX_FRAMES_PER_SECOND = 25  # of the GNSS chip; 10 Hz is the most that was seen
 
 TRAILER = 2  # bytes of the one harmless trailer, "]}", seen once behind a log
 OAO = ".oao"
+DISCIPLINES = ("2s", "10s", "500m", "1852m", "alpha500", "1h")
 BESTS = ("2s_best", "10s_best", "500m_best", "1852m_best", "a500m_best", "1h_best")
 FIGURES = frozenset({"end_date", "duration", "distance", "timezone", *BESTS})
-DEEPEST = 16  # levels of JSON; the devices use 5
+MAX_DEPTH = 16  # levels of JSON; the devices use 5
 
-Count = Annotated[int, Meta(ge=-(2**62), le=2**62)]
 Identifier = Annotated[int, Meta(ge=1, le=999_999)]
 Minutes = Annotated[int, Meta(ge=-840, le=840)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
 @frozen
-class Motion:
+class MotionInfo:
     """`motion` of info.json. Only the identifier must be right; of the rest, None = not said, or not sensibly."""
 
     identifier: int
@@ -47,7 +46,7 @@ class Motion:
 
 
 @frozen
-class DeviceSettings:
+class MotionSettings:
     """`settings` of settings.json, where all numbers are strings; None = not said, or not sensibly."""
 
     gnss_rate: int | None = None  # Hz
@@ -56,7 +55,7 @@ class DeviceSettings:
     flash: int | None = None  # missing on the model with a display
 
 
-class LogEntry(Struct, frozen=True):
+class _Entry(Struct):
     """One log of logs.json: times in ms UTC, distance in mm, bests in mm/s, 0 = none."""
 
     file: str
@@ -73,52 +72,36 @@ class LogEntry(Struct, frozen=True):
     best_alpha500: Count | None = field(name="a500m_best", default=None)
     best_1h: Count | None = field(name="1h_best", default=None)
 
-    @property
-    def length(self) -> int:
-        """How many bytes the device should send."""
-        return self.size - LISTING_EXTRA
 
-    @property
-    def extension(self) -> str:
-        """That of the file; of one that has none that is fit for a file name, that of a track."""
-        match = re.search(r"\.[A-Za-z0-9]{1,8}$", self.file, re.ASCII)
-        return match[0] if match else OAO
-
-    @property
-    def is_plausible(self) -> bool:
-        """Whether the size can be that of a log that was finalised; 7,532 of 7,536 real entries are."""
-        frames, rest = divmod(self.size - EMPTY_LOG, FRAME)
-        seconds = (self.end_date - self.start_date) / 1000
-        return rest == 0 and seconds >= 0 and 0 <= frames <= MOST_FRAMES_PER_SECOND * (seconds + 1)
-
-    @property
-    def path_problem(self) -> str:
-        """Why the path can't be asked for; "" if it can."""
-        path = self.file
-        if not path.startswith("/") or path.startswith("//"):
-            return "its path is not one of the device"
-        if ".." in path.split("/") or "\\" in path:
-            return "its path leads elsewhere"
-        if not path.isprintable() or "\ufffd" in path or len(path) > LONGEST_PATH or path.endswith("/"):
-            return "its path is unusable"
-        return ""
+def length_of(size: int) -> int:
+    """Return how many bytes the device sends of a log of that size."""
+    return size - LISTING_EXTRA
 
 
-@frozen
-class BadEntry:
-    """An entry of logs.json that has no meaning."""
+def listed_track(entry: dict[str, Any]) -> ListedTrack:
+    """Read one entry of logs.json; raises msgspec.ValidationError."""
+    log = msgspec.convert(_without_odd_figures(entry), _Entry)
+    bests = ((name, getattr(log, f"best_{name}")) for name in DISCIPLINES)
+    return ListedTrack(
+        log.file,
+        log.size,
+        log.start_date,
+        length_of(log.size),
+        end_date=log.end_date,
+        duration=log.duration,
+        distance=log.distance,
+        timezone=log.timezone,
+        claims=tuple((name, best) for name, best in bests if best is not None),
+        extension=extension_of(log.file, OAO),
+        is_plausible=_is_plausible(log),
+    )
 
-    index: int
-    file: str
-    why: str
 
-
-@frozen
-class Listing:
-    """logs.json: each log once, and the entries that could not be understood."""
-
-    entries: tuple[LogEntry, ...] = ()
-    bad: tuple[BadEntry, ...] = ()
+def _is_plausible(log: _Entry) -> bool:
+    """Whether the size can be that of a finalised log; 7,532 of 7,536 real entries are."""
+    frames, rest = divmod(log.size - EMPTY_LOG, FRAME)
+    seconds = (log.end_date - log.start_date) / 1000
+    return rest == 0 and seconds >= 0 and 0 <= frames <= MAX_FRAMES_PER_SECOND * (seconds + 1)
 
 
 def parse_json(data: bytes, what: str) -> Any:
@@ -146,7 +129,7 @@ def parse_json(data: bytes, what: str) -> Any:
 
 def _check_depth(tree: Any, what: str) -> None:
     level = [tree]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         inner = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
         level = [node for nodes in inner for node in nodes]
         if not level:
@@ -164,13 +147,6 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def encodable(text: str) -> str:
-    """Without halves of surrogate pairs, which no file and no log takes."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
-
-
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
@@ -182,7 +158,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-def info_of(tree: Any) -> Motion:
+def info_of(tree: Any) -> MotionInfo:
     """Of the parsed info.json, in the shape before firmware 3144 or since; raises BadAnswer without an identifier."""
     motion = _object(tree, "motion", "info.json")
     try:
@@ -191,7 +167,7 @@ def info_of(tree: Any) -> Motion:
         raise BadAnswer(f"info.json: identifier: {one_line(str(error))}") from None
     firmware = motion.get("firmware")
     name = firmware.get("name") if isinstance(firmware, dict) else firmware
-    return Motion(
+    return MotionInfo(
         identifier,
         firmware_name=None if name is None else one_line(str(name)),
         storage=_sensible(_inner(motion, "filesystem", "level"), Percent),
@@ -199,10 +175,10 @@ def info_of(tree: Any) -> Motion:
     )
 
 
-def settings_of(tree: Any) -> DeviceSettings:
+def settings_of(tree: Any) -> MotionSettings:
     """Of the parsed settings.json; raises BadAnswer if there are none."""
     settings = _object(tree, "settings", "settings.json")
-    return DeviceSettings(
+    return MotionSettings(
         gnss_rate=_sensible(settings.get("gnss_rate"), Count),
         one_log_per_day=_sensible(settings.get("one_log_per_day"), Count),
         timezone=_sensible(settings.get("timezone"), Minutes),
@@ -239,16 +215,16 @@ def listing_of(tree: Any) -> Listing:
     logs = tree.get("logs") if isinstance(tree, dict) else None
     if not isinstance(logs, list):
         raise BadAnswer("logs.json has no list of logs")
-    if len(logs) > MOST_ENTRIES:
-        raise BadAnswer(f"logs.json has {len(logs):,} entries, more than {MOST_ENTRIES:,}")
-    entries: dict[LogEntry, None] = {}
+    if len(logs) > MAX_ENTRIES:
+        raise BadAnswer(f"logs.json has {len(logs):,} entries, more than {MAX_ENTRIES:,}")
+    entries: dict[ListedTrack, None] = {}
     bad: list[BadEntry] = []
     for index, log in enumerate(logs):
         if not isinstance(log, dict):
             bad.append(BadEntry(index, "", f"no object but {type(log).__name__}"))
             continue
         try:
-            entries[msgspec.convert(_without_odd_figures(log), LogEntry)] = None
+            entries[listed_track(log)] = None
         except msgspec.ValidationError as error:
             bad.append(BadEntry(index, one_line(str(log.get("file", ""))), one_line(str(error))))
     return Listing(tuple(entries), tuple(bad))

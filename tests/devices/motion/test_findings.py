@@ -6,20 +6,23 @@ import pytest
 from attrs import evolve
 
 from sse_twisted.config.settings import Expected
-from sse_twisted.devices.motion.findings import Fact, facts_of_answers, facts_of_info, facts_of_settings
-from sse_twisted.devices.motion.messages import DeviceSettings, Motion
+from sse_twisted.devices.driver import Finding
+from sse_twisted.devices.motion.driver import MotionDriver
+from sse_twisted.devices.motion.findings import findings_of_info, findings_of_settings
+from sse_twisted.devices.motion.messages import MotionInfo, MotionSettings
+from sse_twisted.runtime.text import json_bytes
 
 EXPECTED = Expected(firmwares=("9002 Weymouth Speed Week", "3129"))
-SOUND = Motion(601, firmware_name="9002 Weymouth Speed Week", storage=0, battery=83)
-AS_EXPECTED = DeviceSettings(gnss_rate=5, one_log_per_day=0, timezone=60, flash=1)
+SOUND = MotionInfo(601, firmware_name="9002 Weymouth Speed Week", storage=0, battery=83)
+AS_EXPECTED = MotionSettings(gnss_rate=5, one_log_per_day=0, timezone=60, flash=1)
 
 
 def on_info(expected: Expected = EXPECTED, **changes: Any) -> list[tuple[Any, str]]:
-    return [(fact.level, fact.text) for fact in facts_of_info(evolve(SOUND, **changes), expected)]
+    return [(fact.level, fact.text) for fact in findings_of_info(evolve(SOUND, **changes), expected)]
 
 
-def warnings_on(settings: DeviceSettings, expected: Expected = EXPECTED) -> list[str]:
-    return [fact.text for fact in facts_of_settings(settings, expected) if not fact.ok]
+def warnings_on(settings: MotionSettings, expected: Expected = EXPECTED) -> list[str]:
+    return [fact.text for fact in findings_of_settings(settings, expected) if not fact.ok]
 
 
 def test_a_device_as_expected_is_told_its_battery_and_nothing_else() -> None:
@@ -59,12 +62,12 @@ def test_without_a_list_any_firmware_will_do() -> None:
 
 def test_what_a_device_does_not_say_is_no_finding() -> None:
     assert on_info(Expected(), firmware_name=None, storage=None, battery=None) == []
-    assert list(facts_of_settings(DeviceSettings(), EXPECTED)) == []
-    assert warnings_on(DeviceSettings(flash=None)) == []
+    assert list(findings_of_settings(MotionSettings(), EXPECTED)) == []
+    assert warnings_on(MotionSettings(flash=None)) == []
 
 
 def test_settings_as_expected_are_said_to_who_wants_to_know() -> None:
-    assert [(fact.level, fact.text) for fact in facts_of_settings(AS_EXPECTED, EXPECTED)] == [
+    assert [(fact.level, fact.text) for fact in findings_of_settings(AS_EXPECTED, EXPECTED)] == [
         ("debug", "GNSS rate is 5"),
         ("debug", "one log per day is 0"),
         ("debug", "timezone is 60"),
@@ -75,34 +78,35 @@ def test_settings_as_expected_are_said_to_who_wants_to_know() -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (DeviceSettings(gnss_rate=1), "GNSS rate is incorrect (1)"),
-        (DeviceSettings(one_log_per_day=1), "one log per day is incorrect (1)"),
-        (DeviceSettings(timezone=0), "timezone is incorrect (0)"),
-        (DeviceSettings(timezone=-60), "timezone is incorrect (-60)"),
-        (DeviceSettings(flash=0), "LED flash is incorrect (0)"),
+        (MotionSettings(gnss_rate=1), "GNSS rate is incorrect (1)"),
+        (MotionSettings(one_log_per_day=1), "one log per day is incorrect (1)"),
+        (MotionSettings(timezone=0), "timezone is incorrect (0)"),
+        (MotionSettings(timezone=-60), "timezone is incorrect (-60)"),
+        (MotionSettings(flash=0), "LED flash is incorrect (0)"),
     ],
 )
-def test_another_setting_is_a_finding(settings: DeviceSettings, text: str) -> None:
+def test_another_setting_is_a_finding(settings: MotionSettings, text: str) -> None:
     assert warnings_on(settings) == [text]
 
 
 def test_what_is_expected_can_be_set() -> None:
     expected = Expected(gnss_rate=10, one_log_per_day=1, timezone=0, flash=2, battery=90, storage=10)
-    other = DeviceSettings(gnss_rate=10, one_log_per_day=1, timezone=0, flash=2)
+    other = MotionSettings(gnss_rate=10, one_log_per_day=1, timezone=0, flash=2)
     assert warnings_on(other, expected) == []
     assert len(warnings_on(AS_EXPECTED, expected)) == 4
     assert [level for level, _ in on_info(expected, storage=11)].count("warning") == 2
 
 
 def test_every_subject_is_another() -> None:
-    facts: list[Fact] = [*facts_of_info(SOUND, EXPECTED), *facts_of_settings(AS_EXPECTED, EXPECTED)]
+    facts: list[Finding] = [*findings_of_info(SOUND, EXPECTED), *findings_of_settings(AS_EXPECTED, EXPECTED)]
     assert len({fact.subject for fact in facts}) == len(facts) == 7
 
 
 def test_answers_that_were_kept_give_the_same_facts_with_units_and_what_is_expected() -> None:
     info = {"motion": {"identifier": 601, "firmware": 3118, "battery": {"level": 41}}}
     settings = {"settings": {"gnss_rate": "1", "timezone": "60"}}
-    facts = facts_of_answers(info, settings, EXPECTED)
+    stored = {"info.json": json_bytes(info), "settings.json": json_bytes(settings)}
+    facts = MotionDriver().findings(stored, EXPECTED)
     assert [(fact.subject, fact.actual, fact.expected, fact.ok) for fact in facts] == [
         ("firmware", "3118", "9002 Weymouth Speed Week or 3129", False),
         ("battery", "41 %", "at least 60 %", False),
@@ -113,4 +117,5 @@ def test_answers_that_were_kept_give_the_same_facts_with_units_and_what_is_expec
 
 @pytest.mark.parametrize("nonsense", [None, [], {}, {"motion": 7, "settings": []}, "x"])
 def test_answers_that_make_no_sense_give_no_facts(nonsense: Any) -> None:
-    assert list(facts_of_answers(nonsense, nonsense, EXPECTED)) == []
+    stored = dict.fromkeys(("info.json", "settings.json"), json_bytes(nonsense))
+    assert list(MotionDriver().findings(stored, EXPECTED)) == []

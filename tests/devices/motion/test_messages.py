@@ -10,13 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.devices.motion.messages import (
-    MOST_ENTRIES,
-    DeviceSettings,
-    Listing,
-    LogEntry,
-    Motion,
+    MAX_ENTRIES,
+    MotionInfo,
+    MotionSettings,
     _without_duplicates,
     info_of,
     listing_of,
@@ -66,11 +65,11 @@ JSON = st.recursive(
 )
 
 
-def info(**changes: object) -> Motion:
+def info(**changes: object) -> MotionInfo:
     return info_of({"motion": MOTION | changes})
 
 
-def settings(**changes: object) -> DeviceSettings:
+def settings(**changes: object) -> MotionSettings:
     return settings_of({"settings": SETTINGS | changes})
 
 
@@ -78,7 +77,7 @@ def listing(*entries: object) -> Listing:
     return listing_of(parse_json(json.dumps({"logs": entries}).encode(), "logs.json"))
 
 
-def log(**changes: object) -> LogEntry:
+def log(**changes: object) -> ListedTrack:
     (entry,) = listing(ENTRY | changes).entries
     return entry
 
@@ -93,13 +92,13 @@ def complaint(data: bytes) -> str:
 
 class TestInfo:
     def test_says_who_it_is(self) -> None:
-        assert info() == Motion(601, firmware_name="9008 Weymouth SW (3232)", storage=0, battery=83)
+        assert info() == MotionInfo(601, firmware_name="9008 Weymouth SW (3232)", storage=0, battery=83)
 
     def test_of_old_firmware(self) -> None:
         assert info(hardware="wireless-mini", firmware=3129).firmware_name == "3129"
 
     def test_needs_no_more_than_a_number(self) -> None:
-        assert info_of({"motion": {"identifier": 999_999}}) == Motion(999_999)
+        assert info_of({"motion": {"identifier": 999_999}}) == MotionInfo(999_999)
 
     @pytest.mark.parametrize("identifier", [0, -1, 1_000_000, 2**70, "601", 601.5, None, True, [601], {}])
     def test_without_a_number_is_none(self, identifier: object) -> None:
@@ -135,15 +134,15 @@ class TestInfo:
 
 class TestSettings:
     def test_are_numbers_in_strings(self) -> None:
-        assert settings() == DeviceSettings(5, 0, 60, 1)
+        assert settings() == MotionSettings(5, 0, 60, 1)
 
     def test_may_be_numbers_one_day(self) -> None:
-        assert settings(gnss_rate=10, timezone=-60, custom_led={"flash": 0}) == DeviceSettings(10, 0, -60, 0)
+        assert settings(gnss_rate=10, timezone=-60, custom_led={"flash": 0}) == MotionSettings(10, 0, -60, 0)
 
     def test_of_the_model_with_a_display_have_no_led(self) -> None:
         without = {key: value for key, value in SETTINGS.items() if key != "custom_led"}
         assert settings_of({"settings": without}).flash is None
-        assert settings_of({"settings": {}}) == DeviceSettings()
+        assert settings_of({"settings": {}}) == MotionSettings()
 
     @pytest.mark.parametrize("tree", [None, [], {}, {"settings": None}, {"settings": []}, {"settings": 5}])
     def test_of_another_shape_are_none(self, tree: object) -> None:
@@ -177,12 +176,12 @@ class TestAListing:
     def test_entry_has_its_figures(self) -> None:
         entry = log()
         assert (entry.size, entry.length) == (895_988, 894_964)
-        assert (entry.best_2s, entry.best_10s, entry.best_500m) == (22_632, 22_348, 21_941)
+        assert [entry.claim(name) for name in ("2s", "10s", "500m")] == [22_632, 22_348, 21_941]
         assert (entry.timezone, entry.duration, entry.distance) == (60, 15_358_000, 5_587_704)
 
     def test_entry_needs_no_more_than_a_path_a_size_and_a_date(self) -> None:
         (entry,) = listing({key: ENTRY[key] for key in ("file", "size", "start_date")}).entries
-        assert (entry.end_date, entry.best_500m, entry.timezone) == (0, None, None)
+        assert (entry.end_date, entry.claim("500m"), entry.timezone) == (0, None, None)
 
     def test_entry_that_comes_twice_counts_once(self) -> None:
         assert len(listing(ENTRY, ENTRY, ENTRY | {"spot": "elsewhere"}, ENTRY | {"size": 1536}).entries) == 2
@@ -214,8 +213,8 @@ class TestAListing:
             listing_of(tree)
 
     def test_has_a_limit(self) -> None:
-        many = [ENTRY | {"file": f"/logs/{number}.oao"} for number in range(MOST_ENTRIES + 1)]
-        assert len(listing(*many[1:]).entries) == MOST_ENTRIES
+        many = [ENTRY | {"file": f"/logs/{number}.oao"} for number in range(MAX_ENTRIES + 1)]
+        assert len(listing(*many[1:]).entries) == MAX_ENTRIES
         with pytest.raises(BadAnswer, match=r"20,001 entries, more than 20,000"):
             listing(*many)
 
@@ -260,13 +259,13 @@ class TestAPath:
         "path", ["/a\0", "/\x7f", "/\u202ea", "/\u2028", "/\ud800", "/" + "a" * 255, "/a\r\nHost: b"]
     )
     def test_with_characters_of_no_path_can_not(self, path: str) -> None:
-        assert LogEntry(path, 1536, 0).path_problem == "its path is unusable"
+        assert ListedTrack(path, 1536, 0, 512).path_problem == "its path is unusable"
 
     @given(st.text(max_size=30) | st.sampled_from(EVIL_PATHS))
     @example("/@host/")
     @example("/?/../#")
     def test_of_any_kind_stays_on_the_device(self, path: str) -> None:
-        entry = LogEntry(path, 1536, 0)
+        entry = ListedTrack(path, 1536, 0, 512)
         assert entry.path_problem.isprintable()
         if not entry.path_problem:
             url = urlsplit(f"http://10.0.0.1:80{quote(path, safe='/')}")
@@ -344,7 +343,7 @@ class TestJson:
         for understand in (info_of, settings_of, listing_of):
             for shape in (tree, {"motion": tree, "settings": tree, "logs": tree}, {"logs": [tree]}):
                 with suppress(BadAnswer):
-                    assert isinstance(understand(shape), Motion | DeviceSettings | Listing)
+                    assert isinstance(understand(shape), MotionInfo | MotionSettings | Listing)
 
 
 def test_every_answer_of_real_devices_is_understood(captures: Path) -> None:

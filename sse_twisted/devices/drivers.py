@@ -1,0 +1,59 @@
+"""The kinds of devices that the collector knows, and which device is of which kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sse_twisted.devices.driver import Driver
+from sse_twisted.devices.motion.driver import MotionDriver
+from sse_twisted.devices.motion.findings import MotionExpected as DeviceExpected
+
+__all__ = ["KNOWN", "DeviceExpected", "Drivers", "device_name", "device_number"]
+
+
+class Drivers:
+    """Kinds of devices. A device that was never met and never named is of the first kind.
+
+    Numbers are unique within an event, since a roster has nothing else; the kind is learned from a device's name or
+    from its answer. May be read from any thread.
+    """
+
+    def __init__(self, first: Driver, *others: Driver) -> None:
+        self._drivers = (first, *others)
+        self._of: dict[int, Driver] = {}
+
+    def __iter__(self) -> Iterator[Driver]:
+        return iter(self._drivers)
+
+    def of(self, number: int) -> Driver:
+        """Return the driver of a device."""
+        return self._of.get(number, self._drivers[0])
+
+    def learn(self, number: int, driver: Driver) -> None:
+        """Remember of which kind a device is."""
+        self._of[number] = driver
+
+    def name(self, number: int) -> str:
+        """Return the host name of a device, such as log lines have it."""
+        return self.of(number).host_name(number)
+
+    def number(self, host_name: str) -> int | None:
+        """Return the number in a host name and remember the kind; None if no kind has such names."""
+        for driver in self._drivers:
+            if (number := driver.number_of(host_name)) is not None:
+                self.learn(number, driver)
+                return number
+        return None
+
+
+KNOWN = (MotionDriver(),)
+
+
+def device_name(number: int) -> str:
+    """Return the host name of a device of the first known kind."""
+    return KNOWN[0].host_name(number)
+
+
+def device_number(host_name: str) -> int | None:
+    """Return the number in a host name of any known kind, else None."""
+    return next((number for driver in KNOWN if (number := driver.number_of(host_name)) is not None), None)

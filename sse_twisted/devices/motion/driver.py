@@ -1,0 +1,94 @@
+"""The Motion as a kind of device: its host names, request paths, answers and lengths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from sse_twisted.devices.connections import Address
+from sse_twisted.devices.driver import AnswerFiles, DeviceSettings, Finding, Identity, ListedTrack, Listing, Reply
+from sse_twisted.devices.errors import BadAnswer
+from sse_twisted.devices.http import DeviceHttp
+from sse_twisted.devices.motion.findings import MotionExpected, findings_of_info, findings_of_settings
+from sse_twisted.devices.motion.messages import (
+    LISTING_EXTRA,
+    TRAILER,
+    info_of,
+    length_of,
+    listing_of,
+    parse_json,
+    settings_of,
+)
+from sse_twisted.runtime.text import json_bytes
+
+T = TypeVar("T")
+
+INFO: Final = "info.json"
+SETTINGS: Final = "settings.json"
+LISTING: Final = "logs.json"
+MAX_LISTING: Final = 8 * 1024 * 1024  # bytes; 104 KB were seen, this is 16,000 entries
+
+
+class MotionDriver:
+    """The Motion GPS logger; see `Driver` for what each method promises."""
+
+    kind: Final = "motion"
+    files: Final = AnswerFiles(INFO, SETTINGS, LISTING)
+
+    def host_name(self, number: int) -> str:
+        return f"motion-{number}"
+
+    def number_of(self, host_name: str) -> int | None:
+        match = re.fullmatch(r"motion-([1-9][0-9]{0,5})", host_name, re.IGNORECASE | re.ASCII)
+        return int(match[1]) if match else None
+
+    async def identify(self, http: DeviceHttp, at: Address) -> Reply[Identity]:
+        return await http.ask(at, f"/{INFO}", _reader(INFO, _identity), kind="info")
+
+    async def settings(self, http: DeviceHttp, at: Address) -> Reply[DeviceSettings]:
+        return await http.ask(at, f"/{SETTINGS}", _reader(SETTINGS, _settings), kind="settings")
+
+    async def listing(self, http: DeviceHttp, at: Address) -> Reply[Listing]:
+        return await http.ask(at, f"/{LISTING}", _reader(LISTING, listing_of), kind="listing", limit=MAX_LISTING)
+
+    def stored_settings(self, stored: bytes) -> DeviceSettings:
+        return _settings(parse_json(stored, SETTINGS))
+
+    def stored_listing(self, stored: bytes) -> Listing:
+        return listing_of(parse_json(stored, LISTING))
+
+    def length_of(self, size: int) -> int:
+        return length_of(size)
+
+    def is_whole(self, size: int, length: int) -> bool:
+        return length - length_of(size) in (0, TRAILER)
+
+    def accepts_length(self, track: ListedTrack, announced: int) -> bool:
+        return announced - track.length in (0, TRAILER, LISTING_EXTRA)
+
+    def findings(self, files: Mapping[str, bytes], expected: MotionExpected) -> Iterator[Finding]:
+        if INFO in files:
+            with suppress(BadAnswer):
+                yield from findings_of_info(info_of(parse_json(files[INFO], INFO)), expected)
+        if SETTINGS in files:
+            with suppress(BadAnswer):
+                yield from findings_of_settings(settings_of(parse_json(files[SETTINGS], SETTINGS)), expected)
+
+
+def _reader(name: str, read: Callable[[Any], T]) -> Callable[[bytes], Reply[T]]:
+    def parse(data: bytes) -> Reply[T]:
+        tree = parse_json(data, name)
+        return Reply(read(tree), json_bytes(tree))
+
+    return parse
+
+
+def _identity(tree: Any) -> Identity:
+    info = info_of(tree)
+    return Identity(info.identifier, info.battery)
+
+
+def _settings(tree: Any) -> DeviceSettings:
+    return DeviceSettings(settings_of(tree).timezone)
