@@ -1,1 +1,1 @@
-"""The Motion GPS logger. Begin with `driver.py`; `messages.py` has the shapes of its answers, of all known firmwares."""
+"""The Motion GPS logger: its driver, the shapes of its answers, what is expected of it. Begin with `driver.py`."""
