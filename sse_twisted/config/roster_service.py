@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
 from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 
+LOOK = "look"
 INTERVAL = 2.0  # s between looks at the file
 
 
@@ -34,20 +34,17 @@ class RosterService(PeriodicService):
         self._live = live
         self._seen: object = ()
         self._coming: object = ()  # seen at the last look, and not yet in force
-        self._looking: Deferred[None] | None = None
+        self._tasks = Tasks(log)
 
     def stopService(self) -> None:
         """Look no more."""
         super().stopService()
-        if self._looking is not None:
-            self._looking.cancel()
+        self._tasks.stop()
 
     def round(self) -> None:
         """Look whether the file is another one than before."""
-        if self._looking is None:
-            self._looking = Deferred.fromCoroutine(self.look())
-            self._looking.addErrback(self._report)
-            self._looking.addBoth(self._looked)
+        if LOOK not in self._tasks:
+            self._tasks.start(LOOK, self.look(), "The roster could not be taken")
 
     def read_first(self) -> None:
         """Read the file before anybody is looked for: without it every log would seem to be wanted, and nobody's."""
@@ -97,13 +94,6 @@ class RosterService(PeriodicService):
             return stamp, f"there is no {path}"
         except (OSError, RosterError) as error:
             return stamp, str(error)
-
-    def _report(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("The roster could not be taken", failure)
-
-    def _looked(self, _: object) -> None:
-        self._looking = None
 
 
 def _stamp(path: Path) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from twisted.application.service import Service
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
@@ -11,10 +12,10 @@ from sse_twisted.history.events import History, happening_of, subject_of
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.log_tail import Event, recent_events
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.one_shot import OneShotService
+from sse_twisted.runtime.tasks import Tasks
 
 
-class LogReplay(OneShotService):
+class LogReplay(Service):
     """Reads the journal of earlier runs once, from its end on, in many short steps; debug lines are not in it."""
 
     def __init__(
@@ -26,15 +27,25 @@ class LogReplay(OneShotService):
         utc: Callable[[], float],
         log: Logger,
     ) -> None:
-        super().__init__(log, "The events of before this start could not be told")
+        self._log = log
+        self._tasks = Tasks(log)
         self._journal = journal
         self._history = history
         self._disk = disk
         self._live = live
         self._utc = utc
 
-    async def work(self) -> None:
-        """Read, and let the history take it in."""
+    def startService(self) -> None:
+        """Begin to read."""
+        super().startService()
+        self._tasks.start("replay", self._replay(), "The events of before this start could not be told")
+
+    def stopService(self) -> None:
+        """Read no further."""
+        super().stopService()
+        self._tasks.stop()
+
+    async def _replay(self) -> None:
         since = self._live.day_began_at(self._utc())
         blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
         earlier = History()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from attrs import evolve
+from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -22,7 +23,7 @@ from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.store import KEPT, LoadedState, SavedDevice, load_state
 from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
 from sse_twisted.runtime.disk import Disk
-from sse_twisted.runtime.one_shot import OneShotService
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.visits.grace_period import GracePeriod
 
@@ -30,7 +31,7 @@ LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
 
 
-class Restorer(OneShotService):
+class Restorer(Service):
     """Reads memory and ledgers once, and tells the fleet of devices that nobody has met yet."""
 
     def __init__(
@@ -47,7 +48,8 @@ class Restorer(OneShotService):
         told: Callable[[], None],
     ) -> None:
         """`turn` is held by whoever works with a device's ledger; `told` is called when the fleet knows everything."""
-        super().__init__(log, "What was known of the day could not be told")
+        self._log = log
+        self._tasks = Tasks(log)
         self._folder = folder
         self._disk = disk
         self._fleet = fleet
@@ -58,8 +60,17 @@ class Restorer(OneShotService):
         self._clock = clock
         self._told = told
 
-    async def work(self) -> None:
-        """Read, and tell."""
+    def startService(self) -> None:
+        """Begin to read."""
+        super().startService()
+        self._tasks.start("restore", self._restore(), "What was known of the day could not be told")
+
+    def stopService(self) -> None:
+        """Tell nothing more."""
+        super().stopService()
+        self._tasks.stop()
+
+    async def _restore(self) -> None:
         found = await self._disk.run(load_state, self._folder.memory)
         if found.remark:
             text = "What was known of the day could not be read ({remark}): the ledgers tell instead"

@@ -16,16 +16,16 @@ import msgspec
 from attrs import frozen
 from msgspec import Meta, Struct
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.event_folder.files import set_aside
 from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Device, Fleet, Stage, TrackSummary
 from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.runtime.tasks import Tasks
 
 FORMAT: Final = "sse_twisted memory"
 VERSION: Final = 2
@@ -146,6 +146,7 @@ class StateStore(Service):
         self._not_before = 0.0  # s of the clock, when to write again
         self._timer: IDelayedCall | None = None
         self._turn = DeferredLock()
+        self._tasks = Tasks(log)
         self._trouble = ""
         fleet.observe(self._note)
 
@@ -195,7 +196,8 @@ class StateStore(Service):
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
-        return Deferred.fromCoroutine(self.save()).addErrback(self._report)
+        own_key = object()  # the last writing at stop waits for one under way, and must not replace it
+        return self._tasks.start(own_key, self.save(), "What is known of the day could not be kept")
 
     async def _write(self) -> None:
         # First the answers, then what is known: a kill must not leave one that says less than the answers do.
@@ -234,10 +236,6 @@ class StateStore(Service):
         if len(data) > LARGEST:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
         self._folder.keep_state(data)
-
-    def _report(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("What is known of the day could not be kept", failure)
 
 
 def _remembered(device: Device, visits: tuple[PastVisit, ...]) -> SavedDevice:

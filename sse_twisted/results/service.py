@@ -13,9 +13,8 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected
@@ -26,9 +25,11 @@ from sse_twisted.event_folder.track_report import still_valid
 from sse_twisted.fleet import Device, Fleet, Measured, TrackSummary
 from sse_twisted.results.kept import FILE, reports_in
 from sse_twisted.runtime.disk import Disk, DiskTrouble
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
 
+EXAMINATION = "examination"
 LARGEST = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
 
@@ -56,24 +57,19 @@ class ResultsService(Service):
         self._waiting: dict[StoredTrack, None] = {}
         self._earlier: dict[StoredTrack, None] = {}
         self._renamed: set[int] = set()  # devices whose results are not on disk yet as they are
-        self._working: Deferred[None] | None = None
+        self._tasks = Tasks(log)
 
     def startService(self) -> None:
         """Begin with what earlier runs left unexamined."""
         super().startService()
         self._work()
 
-    def stopService(self) -> Deferred[None] | None:
+    def stopService(self) -> Deferred[None]:
         """Examine nothing more; fires when the last thread has let go of its file."""
         super().stopService()
         self._waiting.clear()
         self._earlier.clear()
-        if self._working is None:
-            return None
-        ended: Deferred[None] = Deferred()
-        self._working.addBoth(lambda _: ended.callback(None))
-        self._working.cancel()
-        return ended
+        return self._tasks.stop()
 
     def take(self, identifier: int, tracks: Sequence[StoredTrack]) -> None:
         """All tracks of a device that is here; those that are examined already cost nothing."""
@@ -127,22 +123,16 @@ class ResultsService(Service):
         )
 
     def _work(self) -> None:
-        if self.running and self._working is None:
-            self._working = Deferred.fromCoroutine(self._examine_all())
-            self._working.addErrback(self._report)
-            self._working.addBoth(self._rest)
+        if self.running and EXAMINATION not in self._tasks:
+            self._tasks.start(EXAMINATION, self._examine_all_or_none(), "Tracks could not be examined")
 
-    def _rest(self, _: object) -> None:
-        self._working = None
-        if self._waiting or self._renamed:
-            self._work()
-
-    def _report(self, failure: Failure) -> None:
-        """What waits is given up until it is taken again: to go on at once would fail at once."""
-        self._waiting.clear()
-        self._renamed.clear()
-        if not failure.check(CancelledError):
-            self._log.failure("Tracks could not be examined", failure)
+    async def _examine_all_or_none(self) -> None:
+        try:
+            await self._examine_all()
+        except Exception:  # to go on at once would fail at once: they wait until they are taken again
+            self._waiting.clear()
+            self._renamed.clear()
+            raise
 
     async def _examine_all(self) -> None:
         if not self._is_read:

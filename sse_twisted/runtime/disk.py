@@ -10,13 +10,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from sse_twisted.runtime.observers import notify
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import one_line
 
 P = ParamSpec("P")
@@ -57,8 +59,7 @@ class Disk(Service):
         self._log = log
         self._writable = writable
         self._stopped = False
-        self._check: IDelayedCall | None = None
-        self._checking: Deferred[None] | None = None
+        self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []
 
     def when_it_works_again(self, observer: Callable[[], None]) -> None:
@@ -69,11 +70,7 @@ class Disk(Service):
         """Look no more whether the trouble is over."""
         super().stopService()
         self._stopped = True
-        if self._check is not None:
-            self._check.cancel()
-            self._check = None
-        if self._checking is not None:
-            self._checking.cancel()
+        self._tasks.stop()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The function's result. If cancelled, it is waited for all the same: nobody else may use its file before."""
@@ -120,35 +117,27 @@ class Disk(Service):
 
     def pause(self, reason: str) -> None:
         """Say once and loudly that nothing can be kept, and look from time to time whether it can."""
-        if not self.trouble:
-            self._log.critical("Downloads pause: {reason}", reason=reason)
-            self._look_later()
-        self.trouble = reason
-
-    def _look_later(self) -> None:
-        if not self._stopped:
-            self._check = self._clock.callLater(CHECK_INTERVAL, self._look)
-
-    def _look(self) -> None:
-        self._check = None
-        self._checking = Deferred.fromCoroutine(self._look_now())
-        self._checking.addErrback(self._report)
-
-    async def _look_now(self) -> None:
-        try:
-            await self.run(self._writable)
-        except OSError as error:
-            self.trouble = _words(error)
-            self._look_later()
+        before, self.trouble = self.trouble, reason
+        if before:
             return
-        self.trouble = ""
+        self._log.critical("Downloads pause: {reason}", reason=reason)
+        if not self._stopped:  # the key is a new one, for an observer at the end of one pause may begin another
+            self._tasks.start(object(), self._wait_until_writable(), "The disk could not be looked at")
+
+    async def _wait_until_writable(self) -> None:
+        while self.trouble:
+            await deferLater(self._clock, CHECK_INTERVAL)
+            try:
+                await self.run(self._writable)
+                self.trouble = ""
+            except OSError as error:
+                self.trouble = _words(error)
+            except CancelledError:
+                raise
+            except Exception:  # noqa: BLE001 - the pause must end once the disk is writable
+                self._log.failure("The disk could not be looked at")
         self._log.warn("Downloads go on: the disk can be written to again")
         notify(self._observers, lambda: self._log.failure("One who waited for the disk failed"))
-
-    def _report(self, failure: Failure) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("The disk could not be looked at", failure)
-            self._look_later()
 
 
 def _words(error: OSError) -> str:

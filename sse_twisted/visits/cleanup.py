@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.visit import Visit
 
 SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
@@ -44,14 +43,13 @@ class CleanupService(PeriodicService):
         self._drop = drop
         self._fleet = fleet
         self._live = live
-        self._probes: dict[Visit, Deferred[None]] = {}
+        self._probes = Tasks(log)
         self._silent: set[Visit] = set()  # in the last round
 
     def stopService(self) -> None:
         """Ask nobody any more."""
         super().stopService()
-        for probe in list(self._probes.values()):
-            probe.cancel()
+        self._probes.stop()
 
     def round(self) -> None:
         """Drop every device that answers nobody, and probe those that nobody talks to."""
@@ -63,13 +61,7 @@ class CleanupService(PeriodicService):
             if visit.silences >= SILENCES:
                 self._silent.add(visit)
             if visit not in self._probes and not visit.is_talking:
-                self._start_probe(visit)
-
-    def _start_probe(self, visit: Visit) -> None:
-        probe = Deferred.fromCoroutine(self._probe(visit))
-        self._probes[visit] = probe
-        probe.addErrback(self._report, visit)
-        probe.addBoth(self._forget, visit)
+                self._probes.start(visit, self._probe(visit), "{device} could not be probed", device=visit.name)
 
     async def _probe(self, visit: Visit) -> None:
         async with self._live.limits.cleanup:
@@ -108,10 +100,3 @@ class CleanupService(PeriodicService):
         """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
         now = self._fleet.now
         return now if self._live.is_same_day(device.since, now) else device.since
-
-    def _forget(self, _: object, visit: Visit) -> None:
-        del self._probes[visit]
-
-    def _report(self, failure: Failure, visit: Visit) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("{device} could not be probed", failure, device=visit.name)

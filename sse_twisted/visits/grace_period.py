@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.runtime.tasks import Tasks
 
 PATIENCE = 10.0  # s beyond a round in which everybody is looked for
 
@@ -29,16 +29,12 @@ class GracePeriod(Service):
         self._live = live
         self._clock = clock
         self._log = log
-        self._waiting: dict[int, Deferred[None]] = {}
+        self._waiting = Tasks(log)
 
     def stopService(self) -> Deferred[None]:
         """Wait no more; fires when nothing is looked up any more."""
         super().stopService()
-        waits = list(self._waiting.values())
-        ended = DeferredList([wait.addBoth(lambda _: None) for wait in waits])
-        for wait in waits:
-            wait.cancel()
-        return ended.addCallback(lambda _: None)
+        return self._waiting.stop()
 
     def wait_for(
         self,
@@ -50,13 +46,10 @@ class GracePeriod(Service):
 
         `is_here` is asked at the end, of one whose tracks may all be here after all.
         """
-        if not self.running:
-            return
-        if (before := self._waiting.get(identifier)) is not None:
-            before.cancel()
-        self._waiting[identifier] = wait = Deferred.fromCoroutine(self._wait(identifier, text, is_here))
-        wait.addErrback(self._report, identifier)
-        wait.addBoth(self._forget, identifier, wait)
+        if self.running:
+            waiting = self._wait(identifier, text, is_here)
+            failed = "{device} could not be waited for"
+            self._waiting.start(identifier, waiting, failed, device=self._fleet[identifier].name)
 
     async def _wait(self, identifier: int, text: str, is_here: Callable[[], Awaitable[bool]] | None) -> None:
         await deferLater(self._clock, PATIENCE + self._live.settings.scan.interval + self._live.longest_round)
@@ -81,11 +74,3 @@ class GracePeriod(Service):
     def _is_absent(self, identifier: int) -> bool:
         device = self._fleet[identifier]
         return device.stage is Stage.ABSENT and device.left_incomplete
-
-    def _forget(self, _: object, identifier: int, wait: Deferred[None]) -> None:
-        if self._waiting.get(identifier) is wait:
-            del self._waiting[identifier]
-
-    def _report(self, failure: Failure, identifier: int) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("{device} could not be waited for", failure, device=self._fleet[identifier].name)

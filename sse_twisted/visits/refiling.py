@@ -6,14 +6,14 @@ Those of a device that is here get theirs when its visit looks at all its tracks
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.live import LiveConfig
@@ -22,7 +22,9 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.runtime.tasks import Tasks
 
+LOOK = "look"
 SETTLED = 5.0  # s without another change: a roster is often saved twice, or in two halves
 
 
@@ -50,8 +52,7 @@ class RefilingService(Service):
         self._filed: dict[int, FilingRules] = {}  # by which the tracks of a device that is away have their names
         self._said: set[tuple[int, Left]] = set()
         self._timer: IDelayedCall | None = None
-        self._looking: Deferred[None] | None = None
-        self._at_work: dict[int, Deferred[None]] = {}
+        self._tasks = Tasks(log)  # by identifier, and the look at all devices
 
     def turn(self, identifier: int) -> DeferredLock:
         """Held by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
@@ -68,11 +69,7 @@ class RefilingService(Service):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        works = [work for work in (self._looking, *self._at_work.values()) if work is not None]
-        ended = DeferredList([work.addBoth(lambda _: None) for work in works])
-        for work in works:
-            work.cancel()
-        return ended.addCallback(lambda _: None)
+        return self._tasks.stop()
 
     def look_soon(self) -> None:
         """Look at every device again, when the last change is a moment ago."""
@@ -98,21 +95,16 @@ class RefilingService(Service):
 
     def _look(self) -> None:
         self._timer = None
-        if self._looking is None:
-            self._looking = Deferred.fromCoroutine(self._begin())
-            self._looking.addErrback(self._report, "The tracks of earlier runs")
-            self._looking.addBoth(self._looked)
+        if LOOK not in self._tasks:
+            self._start(LOOK, self._begin(), "The tracks of earlier runs")
 
-    def _looked(self, _: object) -> None:
-        self._looking = None
+    def _start(self, key: int | str, work: Coroutine[Any, Any, None], what: str) -> None:
+        self._tasks.start(key, self._reporting_trouble(work, what), "{what} could not be moved", what=what)
 
     async def _begin(self) -> None:
         for identifier in await self._disk.write(self._folder.identifiers):
-            if identifier not in self._at_work:
-                work = Deferred.fromCoroutine(self._work(identifier))
-                self._at_work[identifier] = work
-                work.addErrback(self._report, f"The tracks of {self._live.drivers.name(identifier)}")
-                work.addBoth(self._forget, identifier)
+            if identifier not in self._tasks:
+                self._start(identifier, self._work(identifier), f"The tracks of {self._live.drivers.name(identifier)}")
 
     async def _work(self, identifier: int) -> None:
         """Wait until the device is away, and until it is its turn among the others; and see that it still is away."""
@@ -145,11 +137,10 @@ class RefilingService(Service):
         rules = evolve(rules, timezone=self._folder.timezone(identifier))
         return refile(self._folder, identifier, Listing(), rules, ledger)
 
-    def _forget(self, _: object, identifier: int) -> None:
-        del self._at_work[identifier]
-
-    def _report(self, failure: Failure, what: str) -> None:
-        if failure.check(PathTrouble):
-            self._log.error("{what} keep their names for now: {error}", what=what, error=str(failure.value))
-        elif not failure.check(CancelledError, DiskTrouble):  # the disk tells of its trouble, and when it is over
-            self._log.failure("{what} could not be moved", failure, what=what)
+    async def _reporting_trouble(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        try:
+            await work
+        except PathTrouble as error:
+            self._log.error("{what} keep their names for now: {error}", what=what, error=str(error))
+        except DiskTrouble:  # the disk reports it, and when it is over
+            return

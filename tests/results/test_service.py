@@ -253,13 +253,11 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
     service = ResultsService(event.folder, disk, fleet, LiveConfig(settings), Logger())
     service.startService()
     ended: list[None] = []
-    stopping = service.stopService()
-    assert stopping is not None
-    stopping.addCallback(ended.append)
+    service.stopService().addCallback(ended.append)
     assert ended == []
     at_work[0].callback(None)
     assert ended == [None]
-    assert service.stopService() is None
+    assert service.stopService().called
 
 
 @pytest.mark.parametrize("when", ["present", "away", "at the next start"])
