@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from typing import Any
 
@@ -50,12 +49,12 @@ class NotUtf8(ValueError):
 
 def text_of(data: bytes) -> str:
     """The text of a file; raises NotUtf8."""
-    data = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = len((data[: error.start] + b"x").splitlines())
-        raise NotUtf8(line, data[error.start]) from None
+        text = error.object  # without the BOM, as error.start is counted
+        line = len((text[: error.start] + b"x").splitlines())
+        raise NotUtf8(line, text[error.start]) from None
 
 
 def json_bytes(tree: Any) -> bytes:
