@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger, LogLevel
 
 from sse_twisted.config.live import LiveConfig, Target
@@ -165,22 +165,20 @@ class Detector:
 
 
 async def first_found(*attempts: Coroutine[Any, Any, Sighting | None]) -> Sighting | None:
-    """The first result that is not None, without waiting for the other attempts: they are cancelled."""
-    started = [Deferred.fromCoroutine(attempt) for attempt in attempts]
-    found: Deferred[Sighting | None] = Deferred()
-    waiting = len(started)
+    """Return the first result other than None and cancel the other attempts; return None if all end with None.
 
-    def report(result: Any) -> None:
-        nonlocal waiting
-        waiting -= 1
-        if not found.called and (result is not None or not waiting):
+    Raises the exception of an attempt that fails before.
+    """
+    found: Deferred[Sighting | None] = Deferred()
+
+    def report(result: Any, *, is_last: bool = False) -> None:
+        if not found.called and (result is not None or is_last):
             found.callback(result)
 
-    for attempt in started:
-        attempt.addBoth(report)
+    started = [Deferred.fromCoroutine(attempt).addBoth(report) for attempt in attempts]
+    DeferredList(started).addCallback(lambda _: report(None, is_last=True))
     try:
-        result = await found
+        return await found
     finally:
         for attempt in started:
             attempt.cancel()
-    return result

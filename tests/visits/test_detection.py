@@ -15,7 +15,7 @@ from sse_twisted.devices.connections import Address
 from sse_twisted.devices.errors import BadAnswer, Unreachable
 from sse_twisted.fleet import Fleet
 from sse_twisted.simulator.faults import parse_fault
-from sse_twisted.visits.detection import Detector, Sighting
+from sse_twisted.visits.detection import Detector, Sighting, first_found
 from tests.support.event import VirtualEvent, log_of
 from tests.support.virtual import VirtualNames
 
@@ -252,3 +252,53 @@ class TestWhoFindsItsAddressBeingTried:
             assert all(results[0].check(CancelledError) for _, results in searches)
             attempts.open.clear()
             assert attempts.idle()
+
+
+class TestTheFirstFound:
+    @pytest.fixture
+    def attempts(self) -> list[Deferred[Sighting | None]]:
+        return [Deferred(), Deferred()]
+
+    @pytest.fixture
+    def results(self) -> list[Any]:
+        return []
+
+    @pytest.fixture
+    def finding(self, attempts: list[Deferred[Sighting | None]], results: list[Any]) -> Deferred[Any]:
+        async def wait(attempt: Deferred[Sighting | None]) -> Sighting | None:
+            return await attempt
+
+        return Deferred.fromCoroutine(first_found(*map(wait, attempts))).addBoth(results.append)
+
+    @pytest.mark.usefixtures("finding")
+    def test_is_the_first_device_and_the_other_attempt_is_cancelled(
+        self, attempts: list[Deferred[Sighting | None]], results: list[Any]
+    ) -> None:
+        sighting = Sighting(Address("10.0.0.1", 80), cast(Any, None), cast(Any, None))
+        attempts[1].callback(sighting)
+        assert results == [sighting]
+        assert attempts[0].called
+
+    @pytest.mark.usefixtures("finding")
+    def test_is_none_only_when_no_attempt_finds_a_device(
+        self, attempts: list[Deferred[Sighting | None]], results: list[Any]
+    ) -> None:
+        attempts[0].callback(None)
+        assert results == []
+        attempts[1].callback(None)
+        assert results == [None]
+
+    @pytest.mark.usefixtures("finding")
+    def test_fails_as_soon_as_an_attempt_fails(
+        self, attempts: list[Deferred[Sighting | None]], results: list[Any]
+    ) -> None:
+        attempts[0].errback(ValueError("x"))
+        assert results[0].type is ValueError
+        assert attempts[1].called
+
+    def test_cancels_all_attempts_when_it_is_cancelled(
+        self, attempts: list[Deferred[Sighting | None]], results: list[Any], finding: Deferred[Any]
+    ) -> None:
+        finding.cancel()
+        assert results[0].type is CancelledError
+        assert all(attempt.called for attempt in attempts)
