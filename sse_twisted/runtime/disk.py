@@ -1,4 +1,4 @@
-"""Work that blocks on the disk, in threads of its own; and the pause while the disk can't be written to."""
+"""Threads for work that blocks on the disk, and the pause of downloads while the disk is not writable."""
 
 from __future__ import annotations
 
@@ -25,35 +25,34 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
-# While a hundred devices arrive the reactor waits up to 140 ms for Python's lock with eight threads, 40 with three.
+# When a hundred devices arrive, the reactor waits up to 40 ms for the GIL. With eight threads it waits up to 140 ms.
 THREADS = 3
-# s; Python's 5 ms is how long each system call of the reactor may wait for one of these threads to let go of the lock.
+# s. Each system call of the reactor may wait that long for a thread to release the GIL. Python's default is 5 ms.
 SWITCH_INTERVAL = 0.0002
-LONGEST_PATH = 1000  # characters that are told of it
-CHECK_INTERVAL = 5.0  # s between looks whether the disk can be written to again
+LONGEST_PATH = 1000  # characters of a path in a message
+CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
 
-
-# What concerns the whole disk: full, a quota, mounted read-only, broken.
+# Errors that concern the whole disk: full, over quota, mounted read-only, broken.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
 
 class DiskTrouble(Exception):
-    """The disk is full or can't be written to: no fault of the device, and no reason to bother it."""
+    """The disk is full or not writable. The device is not at fault and need not be asked again."""
 
 
 class PathTrouble(DiskTrouble):
-    """One path can't be written to, while others can: a matter of that track only."""
+    """One path is not writable, but others are. Only its track is affected."""
 
 
 class Disk(Service):
-    """Runs functions that block.
+    """Runs functions that block, and pauses downloads while the disk is not writable.
 
-    The pool is not the reactor's: names that are looked up in that one can fill all its threads for a minute.
+    Its threads are not the reactor's, because host name lookups can occupy all of those for a minute.
     """
 
     def __init__(self, start: Starter, clock: IReactorTime, log: Logger, writable: Callable[[], None]) -> None:
-        """`writable` blocks, and raises OSError while downloads make no sense."""
-        self.trouble = ""  # why downloads pause; "" while they don't
+        """`writable` blocks. It raises OSError as long as downloads must pause."""
+        self.trouble = ""  # why downloads pause; "" if they do not
         self._start = start
         self._clock = clock
         self._log = log
@@ -63,17 +62,21 @@ class Disk(Service):
         self._observers: list[Callable[[], None]] = []
 
     def when_it_works_again(self, observer: Callable[[], None]) -> None:
-        """Call `observer` each time that a trouble is over."""
+        """Call `observer` at the end of each pause."""
         self._observers.append(observer)
 
     def stopService(self) -> None:
-        """Look no more whether the trouble is over."""
+        """Stop checking whether the disk is writable."""
         super().stopService()
         self._stopped = True
         self._tasks.stop()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The function's result. If cancelled, it is waited for all the same: nobody else may use its file before."""
+        """Run a function in a thread and return its result.
+
+        A cancelled call still waits for its thread, because nothing else may use the file before. It then raises
+        CancelledError, whatever the function returned or raised.
+        """
         outcome: list[T | Failure] = []
         waiting: Deferred[None] = Deferred()
 
@@ -96,9 +99,10 @@ class Disk(Service):
         return outcome[0]
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like `run`, for functions that write: an OSError becomes DiskTrouble, and downloads pause.
+        """Run a function that writes, like `run`.
 
-        PathTrouble, without a pause, where only this path is to blame.
+        On OSError it pauses downloads and raises DiskTrouble. If only this path is not writable, it raises PathTrouble
+        and downloads go on.
         """
         try:
             return await self.run(function, *args, **kwargs)
@@ -116,13 +120,14 @@ class Disk(Service):
         return True
 
     def pause(self, reason: str) -> None:
-        """Say once and loudly that nothing can be kept, and look from time to time whether it can."""
+        """Pause downloads until the disk is writable. Logs the start of a pause, but no new reason for it."""
         before, self.trouble = self.trouble, reason
         if before:
             return
         self._log.critical("Downloads pause: {reason}", reason=reason)
-        if not self._stopped:  # the key is a new one, for an observer at the end of one pause may begin another
-            self._tasks.start(object(), self._wait_until_writable(), "The disk could not be looked at")
+        if not self._stopped:
+            own_key = object()  # the end of one pause may begin another, while its own task still runs
+            self._tasks.start(own_key, self._wait_until_writable(), "The pause of downloads failed")
 
     async def _wait_until_writable(self) -> None:
         while self.trouble:
@@ -134,10 +139,10 @@ class Disk(Service):
                 self.trouble = _words(error)
             except CancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - the pause must end once the disk is writable
-                self._log.failure("The disk could not be looked at")
-        self._log.warn("Downloads go on: the disk can be written to again")
-        notify(self._observers, lambda: self._log.failure("One who waited for the disk failed"))
+            except Exception:  # noqa: BLE001 - whatever it is, the next check may find the disk writable
+                self._log.failure("Cannot check whether the disk is writable; checking again")
+        self._log.warn("Downloads resume: the disk is writable again")
+        notify(self._observers, lambda: self._log.failure("An observer of the disk failed"))
 
 
 def _words(error: OSError) -> str:
@@ -151,7 +156,7 @@ class _Daemon(Thread):
 
 
 class DiskThreads:
-    """The threads for a Disk. They do not keep the process alive: a disk that hangs can't hold up its end."""
+    """The threads of a Disk. They are daemon threads, so a disk that hangs does not keep the process alive."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
@@ -159,7 +164,7 @@ class DiskThreads:
         self._pool.threadFactory = _Daemon
 
     def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Run the function in the next free thread."""
+        """Run a function in the next free thread; the Deferred fires with its result."""
         if not self._pool.started:
             sys.setswitchinterval(SWITCH_INTERVAL)
             self._pool.start()

@@ -1,4 +1,4 @@
-"""Telling those who look on, none of whom may keep the news from the others, or stop the work."""
+"""Calls of observers, whose failures stop neither the other observers nor the caller."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ P = ParamSpec("P")
 def notify(
     observers: Iterable[Callable[P, object]], failed: Callable[[], object], *args: P.args, **kwargs: P.kwargs
 ) -> None:
-    """Call all of them, also who is removed meanwhile; `failed` is called while the exception of one is handled."""
+    """Call every observer, even if one fails or is removed meanwhile.
+
+    `failed` is called inside the `except` block of each failure, so that a Logger can log the current exception.
+    """
     for observer in tuple(observers):
         try:
             observer(*args, **kwargs)
-        except Exception:  # noqa: BLE001 - whatever it is, it is theirs
+        except Exception:  # noqa: BLE001 - an observer may fail in any way
             failed()

@@ -1,4 +1,4 @@
-"""A service that does something again and again, and can't be stopped by its mishaps."""
+"""A service that repeats its work at an interval, even if it fails."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from sse_twisted.runtime.observers import notify
 
 
 class PeriodicService(Service, ABC):
-    """Calls `round` at the interval in force, at once to begin with.
+    """Calls `round` at start and then at each interval.
 
-    A LoopingCall ends for good at the first exception; here it is logged and the loop lives. `round` must not wait for
-    what it starts.
+    A LoopingCall stops at the first exception; this service logs it and continues. `round` must not wait for what it
+    starts.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger, interval: Callable[[], float]) -> None:
-        """`interval` gives s; it is asked again by `reconfigure`."""
+        """`interval` returns s. It is called at start and by `reconfigure`."""
         self.rounds = 0
-        self.last_round: float | None = None  # s of the clock, when it began
+        self.last_round: float | None = None  # s of the clock, at its beginning
         self._clock = clock
         self._log = log
         self._interval = interval
@@ -32,37 +32,37 @@ class PeriodicService(Service, ABC):
 
     @abstractmethod
     def round(self) -> None:
-        """One pass of the loop."""
+        """Do the work of one round; an exception is logged."""
 
     def observe(self, observer: Callable[[float], None]) -> None:
-        """Tell `observer` after each round how many s it kept the reactor."""
+        """Call `observer` after each round with the s for which it blocked the reactor."""
         self._observers.append(observer)
 
     def startService(self) -> None:
-        """Begin."""
+        """Do the first round, and the others at the interval."""
         super().startService()
         self._start_loop()
 
     def stopService(self) -> object:
-        """Begin no further round."""
+        """Start no further round."""
         super().stopService()
         self._stop_loop()
         return None
 
     def reconfigure(self) -> None:
-        """Go on at the interval that is in force now."""
+        """Apply a changed interval, beginning with a round at once."""
         if self._loop is not None and self._loop.interval != self._interval():
             self._stop_loop()
             self._start_loop()
 
     def round_now(self) -> None:
-        """One pass, outside of the interval; whatever happens in it, the loop lives."""
+        """Do a round now, in addition to those at the interval."""
         self.rounds += 1
         began = self._clock.seconds()
         self.last_round = began
         try:
             self.round()
-        except Exception:  # noqa: BLE001 - whatever it is, the next round must come
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must follow
             self._log.failure("A round of {service} failed", service=type(self).__name__)
         notify(self._observers, self._observer_failed, self._clock.seconds() - began)
 

@@ -1,4 +1,4 @@
-"""Work of the reactor's that takes long, in turns, so that nobody else waits for all of it."""
+"""Long work in short turns, which does not block the reactor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ TURN = 0.01  # s of work in one go
 
 
 async def in_turns(items: Iterable[T], clock: IReactorTime) -> AsyncIterator[T]:
-    """The items one by one; whenever what was done with them took a turn, others have theirs."""
+    """Yield the items one by one, and let the reactor do other work after each turn."""
+    # Twisted's Cooperator goes on when its caller is cancelled, and measures its turns by a clock that can be set back.
     began = clock.seconds()
     for item in items:
         if clock.seconds() - began >= TURN:

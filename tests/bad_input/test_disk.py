@@ -82,7 +82,7 @@ async def test_downloads_pause_while_the_disk_is_full(
     asked = device.asked.count(LOG.path)
     assert asked <= 1
     full.full = False
-    await event.until("WARN Downloads go on: the disk can be written to again")
+    await event.until("WARN Downloads resume: the disk is writable again")
     await event.until("motion-601 can be disconnected")
     assert event.contents() == [LOG.content]
     assert len(event.said("CRITICAL")) == 1
@@ -194,7 +194,7 @@ async def test_a_disk_that_turns_read_only_is_waited_for(small_disk: Callable[[s
     await event.until("CRITICAL Downloads pause: Read-only file system")
     assert not event.said("can be disconnected")
     small_disk("rw")
-    await event.until("WARN Downloads go on")
+    await event.until("WARN Downloads resume")
     await event.until("motion-601 can be disconnected")
     assert event.contents() == [LOG.content]
 

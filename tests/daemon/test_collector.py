@@ -117,7 +117,7 @@ def test_a_full_disk_pauses_downloads_once_and_loudly_until_there_is_room(
     asked = sum(target.startswith(b"/logs/") for device in devices for _, target in device.requests)
     assert asked <= 3, "a device was asked for tracks that can't be kept"
     monkeypatch.undo()
-    event.until("Downloads go on")
+    event.until("Downloads resume")
     event.until("motion-603 can be disconnected")
     event.advance(5)
     assert len(event.tracks()) == 3

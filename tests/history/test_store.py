@@ -176,7 +176,7 @@ class TestADiskThatRefuses:
         event.advance(10)
         assert remembered(event)["stage"] == "collected"
         full = False
-        event.until("Downloads go on")
+        event.until("Downloads resume")
         event.advance(1)
         assert event.known(601).stage is Stage.GONE
         assert remembered(event)["stage"] == "gone"

@@ -235,7 +235,7 @@ def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatc
     monkeypatch.setattr(results, "write_json", full)
     event.collect()
     event.until("Downloads pause: No space left on device")
-    event.until("Downloads go on")
+    event.until("Downloads resume")
     assert event.is_collected(601)
 
 

@@ -154,7 +154,7 @@ def test_trouble_is_said_once_and_its_end_once(scene: Scene) -> None:
     scene.writable = None
     scene.look()
     assert scene.disk.trouble == ""
-    assert scene.lines[1:] == ["warn Downloads go on: the disk can be written to again"]
+    assert scene.lines[1:] == ["warn Downloads resume: the disk is writable again"]
     assert scene.works_again == [None]
     assert scene.clock.getDelayedCalls() == []
 
@@ -165,6 +165,17 @@ def test_trouble_that_comes_again_is_said_again(scene: Scene) -> None:
         scene.look()
     assert [line.split()[0] for line in scene.lines] == ["critical", "warn"] * 2
     assert len(scene.works_again) == 2
+
+
+def test_an_observer_of_the_end_may_begin_another_pause(scene: Scene) -> None:
+    scene.disk.when_it_works_again(lambda: scene.disk.pause("full again") if len(scene.works_again) == 1 else None)
+    scene.disk.pause("full")
+    scene.look()
+    assert scene.disk.trouble == "full again"
+    scene.look()
+    assert scene.disk.trouble == ""
+    assert len(scene.works_again) == 2
+    assert scene.clock.getDelayedCalls() == []
 
 
 def test_while_it_is_looked_at_it_is_still_trouble(scene: Scene) -> None:

@@ -178,7 +178,7 @@ class TestADeviceThatIsAway:
         assert event.tracks() == before
         assert [event.ledger(identifier) for identifier in (601, 602, 603)] == ledgers
         monkeypatch.undo()
-        event.until("Downloads go on", 5)
+        event.until("Downloads resume", 5)
         for identifier in (601, 602, 603):
             event.until(f"is now NEW{identifier}_{identifier}_20221017_090000.oao", 6)
         assert list(event.tracks().values()) == list(before.values())
