@@ -10,9 +10,13 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from twisted.logger import Logger
 
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.fleet import Stage
+from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.history.attendance import Attendance
+from sse_twisted.history.store import StateStore
+from sse_twisted.runtime.disk import Disk
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
 from tests.support.virtual import LateThreads
@@ -98,6 +102,23 @@ class TestWriting:
         event.stop()
         assert writings == []
         assert event.folder.memory.read_bytes() == before
+
+    def test_changes_on_a_slow_disk_do_not_restart_the_writing(
+        self, event: VirtualEvent, writings: list[float]
+    ) -> None:
+        fleet = Fleet(lambda: event.reactor.seconds(), Logger())
+        disk = Disk(LateThreads(event.reactor, [3.0]).start, event.reactor, Logger(), lambda: None)
+        store = StateStore(event.folder, disk, fleet, Attendance(fleet), event.reactor, Logger())
+        event.folder.prepare()
+        store.startService()
+        store.begin()
+        for battery in range(20):
+            fleet.update(601, battery=battery)
+            event.reactor.advance(1)
+        assert len(writings) >= 3
+        store.stopService()
+        event.reactor.pump([1.0] * 20)
+        assert not event.reactor.getDelayedCalls()
 
     def test_the_last_one_is_after_the_last_visit_and_says_that_it_is(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
