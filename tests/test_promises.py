@@ -17,6 +17,8 @@ from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault, parse_fault
 from sse_twisted.tracks.oao.integrity import Verifier
+from sse_twisted.visits.inspection import Inspector
+from sse_twisted.visits.visit import Visit
 from tests.support.event import MORNING, VirtualEvent, log_of, track
 
 HOUR = 3_600_000
@@ -335,17 +337,16 @@ class TestLoopsLive:
     ) -> None:
         event.device(601, log_of(601))
         event.device(602, log_of(602))
-        collector = event.start()
-        inspector = collector.scanner._collection._inspector
-        settings, broken = inspector.settings, [601]
+        event.start()
+        settings, broken = Inspector.settings, [601]
 
-        async def fail_once(visit: Any) -> None:
+        async def fail_once(inspector: Inspector, visit: Visit) -> None:
             if visit.identifier in broken:
                 broken.remove(visit.identifier)
                 raise KeyError("a mistake of ours")
-            await settings(visit)
+            await settings(inspector, visit)
 
-        monkeypatch.setattr(inspector, "settings", fail_once)
+        monkeypatch.setattr(Inspector, "settings", fail_once)
         event.arrive(601, 602)
         event.until("motion-601 could not be handled")
         event.until("motion-602 can be disconnected")

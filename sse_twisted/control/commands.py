@@ -11,25 +11,23 @@ import re
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from attrs import evolve
+from attrs import define, evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.filing import FilingRules
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.explain import waits_for
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
 from sse_twisted.devices.errors import DeviceError
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
 from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report
-from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal
-from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.log_levels import LEVELS
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.report import Report
@@ -48,74 +46,54 @@ class UnknownDevice(CommandError):
     """Nobody carries it, and nobody has seen it."""
 
 
+@define(kw_only=True)
 class Commands:
-    """Reading and acting. A device is named by its number, as 601, "601" or "motion-601"."""
+    """Reading and acting. A device is named by its number, as 601 or "601", or by its host name.
 
-    def __init__(
-        self,
-        *,
-        fleet: Fleet,
-        live: LiveConfig,
-        history: History,
-        statistics: Statistics,
-        folder: EventFolder,
-        disk: Disk,
-        scanner: ScannerService,
-        grace: GracePeriod,
-        journal: Journal,
-        read_again: Callable[[], tuple[str, ...]],
-        measured: Callable[[int], Mapping[str, Report]],
-        save: Callable[[], Coroutine[Any, Any, None]],
-    ) -> None:
-        """`read_again` reads the configuration and gives what changed; it may raise SettingsError.
+    `read_again` reads the configuration and returns what changed; it may raise SettingsError. `measured` returns what
+    the tracks of a device say themselves, by name; `save` writes what is known of the fleet to disk.
+    """
 
-        `measured` gives what the tracks of a device say themselves, by name; `save` brings to disk what is known
-        of the fleet.
-        """
-        self._fleet = fleet
-        self._live = live
-        self._history = history
-        self._statistics = statistics
-        self._folder = folder
-        self._disk = disk
-        self._scanner = scanner
-        self._grace = grace
-        self._journal = journal
-        self._log = journal.log
-        self._read_again = read_again
-        self._measured = measured
-        self._note_down = save
+    _work: Workplace
+    _history: History
+    _statistics: Statistics
+    _scanner: ScannerService
+    _grace: GracePeriod
+    _journal: Journal
+    _read_again: Callable[[], tuple[str, ...]]
+    _measured: Callable[[int], Mapping[str, Report]]
+    _save: Callable[[], Coroutine[Any, Any, None]]
 
     # Reading
 
     @property
     def now(self) -> float:
         """In s since 1970, as the times of snapshots."""
-        return self._fleet.now
+        return self._work.fleet.now
 
     @property
     def today(self) -> datetime.date:
         """The day of the event."""
-        return self._live.today(self.now)
+        return self._work.live.today(self.now)
 
     @property
     def zone(self) -> datetime.tzinfo:
         """The time zone of the event, for times that are shown."""
-        return self._live.zone
+        return self._work.live.zone
 
     @property
     def settings(self) -> Settings:
         """Those in force."""
-        return self._live.settings
+        return self._work.live.settings
 
     @property
     def paused(self) -> bool:
         """Whether somebody paused the downloads."""
-        return self._live.paused
+        return self._work.live.paused
 
     def fleet(self) -> tuple[Device, ...]:
         """All devices, by number."""
-        return tuple(sorted(self._fleet, key=lambda device: device.identifier))
+        return tuple(sorted(self._work.fleet, key=lambda device: device.identifier))
 
     def device(self, identifier: int | str) -> Deferred[DeviceReport]:
         """Everything known of one device."""
@@ -127,8 +105,8 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Who is expected today, and has not been collected today."""
-        carriers = self._live.roster.carriers(self.today)
-        devices = (self._fleet[identifier] for identifier in sorted(carriers))
+        carriers = self._work.live.roster.carriers(self.today)
+        devices = (self._work.fleet[identifier] for identifier in sorted(carriers))
         return tuple(
             Missing(device.identifier, assignment.sailor, str(device.stage), self.why(device.identifier))
             for device, assignment in ((device, carriers[device.identifier]) for device in devices)
@@ -138,7 +116,9 @@ class Commands:
     def why(self, identifier: int | str) -> str:
         """What a device is waiting for now, in words."""
         device = self._known(identifier)
-        return waits_for(device, self.now, self._live, self._disk.trouble, self._history.of(device.identifier))
+        return waits_for(
+            device, self.now, self._work.live, self._work.disk.trouble, self._history.of(device.identifier)
+        )
 
     def stats(self) -> Figures:
         """What was counted since the start."""
@@ -148,7 +128,7 @@ class Commands:
         """How many devices are in each step, and how many wait for it."""
         return tuple(
             Semaphore(step, semaphore.limit, semaphore.tokens, len(semaphore.waiting))
-            for step, semaphore in vars(self._live.limits).items()
+            for step, semaphore in vars(self._work.live.limits).items()
         )
 
     # Acting
@@ -160,7 +140,7 @@ class Commands:
     def retry(self, identifier: int | str) -> Deferred[Device]:
         """Look at everything of a device again, now; fires with what is known of it after its next verdict."""
         visit = self._present(identifier)
-        self._log.info("{device} is looked at again, as asked for", device=visit.name)
+        self._work.log.info("{device} is looked at again, as asked for", device=visit.name)
         verdict = self._when(visit.identifier, lambda device: device.stage in (Stage.COLLECTED, Stage.ATTENTION))
         visit.wake()
         return verdict
@@ -182,24 +162,24 @@ class Commands:
         is_done = not device.present or device.stage is Stage.COLLECTED
         if (visit := self._scanner.visits.get(device.identifier)) is not None:
             self._scanner.drop(visit)
-        self._fleet.forget(device.identifier, "" if is_done else what_is_missing(device))
+        self._work.fleet.forget(device.identifier, "" if is_done else what_is_missing(device))
         if not is_done:
             self._grace.wait_for(device.identifier)
-        self._log.info("{device} is forgotten, as asked for, and looked for anew", device=device.name)
+        self._work.log.info("{device} is forgotten, as asked for, and looked for anew", device=device.name)
 
     def pause(self) -> None:
         """Begin no further download; those under way come to their end, and everything else goes on."""
         if not self.paused:
-            self._log.warn("Downloads are paused, as asked for")
-            self._live.change(paused=True)
+            self._work.log.warn("Downloads are paused, as asked for")
+            self._work.live.change(paused=True)
 
     def resume(self) -> None:
         """Go on with downloads, at once."""
         if self.paused:
-            self._log.warn("Downloads are resumed, as asked for")
-            self._live.change(paused=False)
+            self._work.log.warn("Downloads are resumed, as asked for")
+            self._work.live.change(paused=False)
             for visit in self._scanner.visits.values():
-                if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
+                if self._work.fleet[visit.identifier].stage is not Stage.COLLECTED:
                     visit.wake()
 
     def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
@@ -211,9 +191,9 @@ class Commands:
         if not reason:
             raise CommandError(f"why is {device.name} waived? A reason is needed")
         waived = f"{reason} ({device.left_early})"
-        self._log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
-        self._fleet.update(device.identifier, left_early="", waived=waived)
-        return Deferred.fromCoroutine(self._note_down())
+        self._work.log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
+        self._work.fleet.update(device.identifier, left_early="", waived=waived)
+        return Deferred.fromCoroutine(self._save())
 
     def reload(self) -> tuple[str, ...]:
         """Read the configuration again, as on SIGHUP; gives what changed."""
@@ -226,24 +206,24 @@ class Commands:
         """Log from this level on, in twistd's log and in the event's, until the configuration is read again."""
         if level not in LEVELS:
             raise CommandError(f"{one_line(str(level), 40)!r} is none of {', '.join(LEVELS)}")
-        self._live.change(settings=replace(self.settings, log=Log(console=level, file=level)))
+        self._work.live.change(settings=replace(self.settings, log=Log(console=level, file=level)))
         self._journal.reconfigure()
-        self._log.info("The log level is {name} now, as asked for", name=level)
+        self._work.log.info("The log level is {name} now, as asked for", name=level)
 
     # Inside
 
     def _is_collected_today(self, device: Device) -> bool:
         """One that went on another day or without a track of today, or is on again and answers badly, may have more."""
         sailed = any(track.day == self.today for track in device.tracks)
-        settled = sailed and self._live.is_same_day(device.since, self.now) and not device.oddity
+        settled = sailed and self._work.live.is_same_day(device.since, self.now) and not device.oddity
         return device.is_collected and (device.present or settled)
 
     def _known(self, identifier: int | str) -> Device:
         text = str(identifier)
-        number = int(text) if re.fullmatch("[1-9][0-9]{0,5}", text, re.ASCII) else self._live.drivers.number(text)
-        device = next((device for device in self._fleet if device.identifier == number), None)
+        number = int(text) if re.fullmatch("[1-9][0-9]{0,5}", text, re.ASCII) else self._work.live.drivers.number(text)
+        device = next((device for device in self._work.fleet if device.identifier == number), None)
         if device is None:
-            name = self._live.drivers.name(number) if number else one_line(repr(identifier), 40)
+            name = self._work.live.drivers.name(number) if number else one_line(repr(identifier), 40)
             raise UnknownDevice(f"{name} is on no roster, and was not seen")
         return device
 
@@ -268,25 +248,27 @@ class Commands:
                 stop()
                 moment.callback(after)
 
-        stop = self._fleet.observe(look)
+        stop = self._work.fleet.observe(look)
         return moment
 
     async def _device_report(self, device: Device) -> DeviceReport:
         identifier = device.identifier
         visit = self._scanner.visits.get(identifier)
-        rules = self._live.filing_rules(identifier, visit.timezone if visit else None)
-        tracks, others = await self._disk.run(self._read_tracks, identifier, rules)
+        rules = self._work.live.filing_rules(identifier, visit.timezone if visit else None)
+        tracks, others = await self._work.disk.run(self._read_tracks, identifier, rules)
         return DeviceReport(
-            self._fleet[identifier], rules.assignments, self._history.of(identifier)[-LAST:], tracks, others
+            self._work.fleet[identifier], rules.assignments, self._history.of(identifier)[-LAST:], tracks, others
         )
 
     def _read_tracks(
         self, identifier: int, rules: FilingRules
     ) -> tuple[tuple[TrackReport, ...], tuple[TrackReport, ...]]:
         """In a thread: what the ledger says, and what the device lists of other times."""
-        entries = self._folder.entries(identifier)
+        entries = self._work.folder.entries(identifier)
         try:
-            listed = all_tracks(identifier, self._folder.listing(identifier), rules, self._ledger(identifier).named())
+            listed = all_tracks(
+                identifier, self._work.folder.listing(identifier), rules, self._ledger(identifier).named()
+            )
         except (OSError, DeviceError):  # never inspected
             listed = ()
         others = [track for track in listed if not track.of_event and track.name not in entries]
@@ -297,7 +279,7 @@ class Commands:
         return entry_report(identifier, name, entry, self._measured(identifier).get(name))
 
     async def _tracks(self, day: datetime.date) -> tuple[TrackReport, ...]:
-        everything = await self._disk.run(self._folder.all_entries)
+        everything = await self._work.disk.run(self._work.folder.all_entries)
         return tuple(
             self._report(identifier, name, entry)
             for identifier, entries in everything.items()
@@ -306,13 +288,13 @@ class Commands:
         )
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:
-        rules = self._live.filing_rules(visit.identifier, visit.timezone)
-        track, is_deleted = await self._disk.run(self._find, visit, str(name), rules)
+        rules = self._work.live.filing_rules(visit.identifier, visit.timezone)
+        track, is_deleted = await self._work.disk.run(self._find, visit, str(name), rules)
         if self._scanner.visits.get(visit.identifier) is not visit:
             raise CommandError(f"{visit.name} has gone")
-        self._log.info("{device} {track} is asked for", device=visit.name, track=track.name)
+        self._work.log.info("{device} {track} is asked for", device=visit.name, track=track.name)
         here = self._when(visit.identifier, self._arrival(visit, track, is_deleted))
-        self._live.ask_for(visit.identifier, track.log.file)
+        self._work.live.ask_for(visit.identifier, track.log.file)
         visit.wake()
         await here
         return self._report(visit.identifier, *_completed(visit.ledger, track)[0])
@@ -337,7 +319,7 @@ class Commands:
         And whether the ledger says that it is here, though it is not.
         """
         try:
-            listing = self._folder.listing(visit.identifier)
+            listing = self._work.folder.listing(visit.identifier)
         except (OSError, DeviceError):
             raise CommandError(f"{visit.name}: its listing is not known yet") from None
         ledger = self._ledger(visit.identifier)
@@ -348,7 +330,7 @@ class Commands:
             raise CommandError(f"{visit.name} lists no track {one_line(name)}")
         if problem := found[0].log.path_problem:
             raise CommandError(f"{found[0].name} can't be asked for: {problem}")
-        if self._folder.held(found[0], ledger) is not None:
+        if self._work.folder.held(found[0], ledger) is not None:
             raise CommandError(f"{found[0].name} is here: {found[0].local_file}")
         asked_for = evolve(rules, asked_for=rules.asked_for | {found[0].log.file})
         wanted = all_tracks(visit.identifier, listing, asked_for, named)
@@ -357,7 +339,7 @@ class Commands:
 
     def _ledger(self, identifier: int) -> Ledger:
         """In a thread: what is on disk, to be looked at only."""
-        path = self._folder.ledger_path(identifier)
+        path = self._work.folder.ledger_path(identifier)
         try:
             return Ledger.read(path) or Ledger(path)
         except OSError:

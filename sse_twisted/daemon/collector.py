@@ -21,6 +21,7 @@ from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
@@ -70,29 +71,29 @@ class Collector(MultiService):
         self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
         self._names = names = world.names(lambda: live.settings.names, log)
 
+        self._work = work = Workplace(folder, disk, fleet, live, clock, log)
+
         self.roster = RosterService(folder.roster, disk, live, clock, log)
-        self.results = ResultsService(folder, disk, fleet, live, log)
-        self.refiling = RefilingService(folder, disk, live, clock, log, self.results.rename)
-        self._memory = memory = StateStore(folder, disk, fleet, attendance, clock, log)
-        self._grace = grace = GracePeriod(fleet, live, clock, log)
-        self.scanner = scanner = ScannerService(
-            self._detector(world), self._collection(world), fleet, live, grace, clock, log, names.refresh
-        )
+        self.results = ResultsService(work)
+        self.refiling = RefilingService(work, self.results.rename)
+        self._store = store = StateStore(folder, disk, fleet, attendance, clock, log)
+        self._grace = grace = GracePeriod(work)
+        detector = Detector(self._http(world, lambda: live.settings.detection.timeout), names, work)
+        self.scanner = scanner = ScannerService(detector, self._runner(world), grace, work, names.refresh)
         probing = self._http(
             world,
             lambda: live.settings.cleanup.timeout,
             lambda: max(live.settings.cleanup.timeout, live.settings.inspection.timeout),
         )
-        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, fleet, live, clock, log)
+        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, work)
         short_tracks = ShortTracks(fleet, live, clock, log)
         restorer = Restorer(
-            folder, disk, fleet, live, attendance, grace, self.refiling.turn, clock, log, self._recollected
+            folder, disk, fleet, live, attendance, grace, self.refiling.turn, clock, log, self._restored
         )
         replay = LogReplay(self.journal, self.history, disk, live, lambda: fleet.now, log)
         meter = DelayMeter(clock, self.statistics.delayed)
-        tellers = (grace, restorer, replay)
         loops = (self.roster, scanner, self.cleanup, short_tracks)
-        for service in (disk, memory, names, *loops, self.refiling, self.results, *tellers, meter):
+        for service in (disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
             service.setServiceParent(self)
 
         self._observe()
@@ -107,26 +108,16 @@ class Collector(MultiService):
         agent = world.agent(connect_timeout)
         return DeviceHttp(agent, world.clock, answer_timeout, run, statistics.request, statistics.bytes_received)
 
-    def _detector(self, world: World) -> Detector:
-        hasty = self._http(world, lambda: self.live.settings.detection.timeout)
-        return Detector(hasty, self._names, self.fleet, self.live, self.log)
-
-    def _collection(self, world: World) -> VisitRunner:
-        client = self._http(world, lambda: self.live.settings.inspection.timeout)
-        folder, disk, fleet, live, log = self.folder, self.disk, self.fleet, self.live, self.log
+    def _runner(self, world: World) -> VisitRunner:
+        http, work = self._http(world, lambda: self.live.settings.inspection.timeout), self._work
         return VisitRunner(
-            Inspector(client, folder, disk, fleet, live, log),
-            Downloader(client, folder, disk, fleet, live, log),
-            folder,
-            disk,
-            fleet,
-            live,
+            Inspector(http, work),
+            Downloader(http, work),
             self.refiling,
-            world.clock,
-            log,
-            self._memory.save,
-            report=self.statistics.report,
-            examine=self.results.take,
+            work,
+            self._store.save,
+            self.statistics.report,
+            self.results.take,
         )
 
     def _observe(self) -> None:
@@ -136,31 +127,28 @@ class Collector(MultiService):
             self.statistics.rounds_of(name, loop)
         self.disk.when_it_works_again(self.scanner.wake_waiting)
         self.disk.when_it_works_again(self.refiling.look_soon)
-        self.disk.when_it_works_again(self._memory.try_again)
+        self.disk.when_it_works_again(self._store.try_again)
         self.live.observe(self._take_changes)
         self.live.observe(self.refiling.look_soon)
 
     def _commands(self) -> Commands:
         """What the console and the board may see and do."""
         return Commands(
-            fleet=self.fleet,
-            live=self.live,
+            work=self._work,
             history=self.history,
             statistics=self.statistics,
-            folder=self.folder,
-            disk=self.disk,
             scanner=self.scanner,
             grace=self._grace,
             journal=self.journal,
             read_again=self.read_again,
             measured=self.results.of,
-            save=self._memory.save,
+            save=self._store.save,
         )
 
-    def _recollected(self) -> None:
+    def _restored(self) -> None:
         """The fleet knows what earlier runs knew."""
         self.results.fill_in()
-        self._memory.begin()
+        self._store.begin()
 
     def __repr__(self) -> str:
         return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"

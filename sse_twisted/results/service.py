@@ -14,17 +14,15 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
 
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.files import set_aside, write_json
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import StoredTrack, local_file_of
 from sse_twisted.event_folder.track_report import still_valid
-from sse_twisted.fleet import Device, Fleet, Measured, TrackSummary
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Measured, TrackSummary
 from sse_twisted.results.kept import FILE, reports_in
-from sse_twisted.runtime.disk import Disk, DiskTrouble
+from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
@@ -45,24 +43,20 @@ class _Kept:
 class ResultsService(Service):
     """Examines tracks in the order in which they come, those of devices that are here first."""
 
-    def __init__(self, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger) -> None:
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._live = live
-        self._log = log
+    def __init__(self, work: Workplace) -> None:
+        self._work = work
         self._results: dict[int, dict[str, Report]] = {}  # as tracks.json has them
         self._is_read = False
         self._renamed_before: list[tuple[int, str, str]] = []  # they were read
         self._waiting: dict[StoredTrack, None] = {}
         self._earlier: dict[StoredTrack, None] = {}
         self._renamed: set[int] = set()  # devices whose results are not on disk yet as they are
-        self._tasks = Tasks(log)
+        self._tasks = Tasks(work.log)
 
     def startService(self) -> None:
         """Begin with what earlier runs left unexamined."""
         super().startService()
-        self._work()
+        self._examine_soon()
 
     def stopService(self) -> Deferred[None]:
         """Examine nothing more; fires when the last thread has let go of its file."""
@@ -75,15 +69,15 @@ class ResultsService(Service):
         """All tracks of a device that is here; those that are examined already cost nothing."""
         names = {held.name for held in tracks}
         valid = {measured_of(name, report) for name, report in self.of(identifier).items() if name in names}
-        measured = tuple(each for each in self._fleet[identifier].measured if each in valid)
+        measured = tuple(each for each in self._work.fleet[identifier].measured if each in valid)
         certain = {held.name for held in tracks if self._knows(held)}
-        glances = self._filled_in(self._fleet[identifier], certain)
-        self._fleet.update(identifier, measured=measured, tracks=glances)
+        glances = self._filled_in(self._work.fleet[identifier], certain)
+        self._work.fleet.update(identifier, measured=measured, tracks=glances)
         known = {each.track for each in measured}
         for held in tracks:
             if held.local_file.lower().endswith(".oao") and (held.name not in known or not self._knows(held)):
                 self._waiting[held] = None
-        self._work()
+        self._examine_soon()
 
     def _knows(self, held: StoredTrack) -> bool:
         known = self.of(held.identifier).get(held.name)
@@ -98,7 +92,7 @@ class ResultsService(Service):
         if old in results:
             results[new] = results.pop(old)
             self._renamed.add(identifier)
-            self._work()
+            self._examine_soon()
 
     def of(self, identifier: int) -> Mapping[str, Report]:
         """What is known of a device's tracks, by name."""
@@ -106,13 +100,13 @@ class ResultsService(Service):
 
     def fill_in(self) -> None:
         """Let what was measured stand in for what devices never said, of those that are known from before."""
-        for device in list(self._fleet):
+        for device in list(self._work.fleet):
             self._fill_in(device.identifier)
 
     def _fill_in(self, identifier: int) -> None:
-        tracks = self._filled_in(self._fleet[identifier], self.of(identifier))
-        if tracks != self._fleet[identifier].tracks:
-            self._fleet.update(identifier, tracks=tracks)
+        tracks = self._filled_in(self._work.fleet[identifier], self.of(identifier))
+        if tracks != self._work.fleet[identifier].tracks:
+            self._work.fleet.update(identifier, tracks=tracks)
 
     def _filled_in(self, device: Device, names: Container[str]) -> tuple[TrackSummary, ...]:
         """The tracks of a device; of those with these names that were never finalised, with what was measured."""
@@ -122,7 +116,7 @@ class ResultsService(Service):
             for glance in device.tracks
         )
 
-    def _work(self) -> None:
+    def _examine_soon(self) -> None:
         if self.running and EXAMINATION not in self._tasks:
             self._tasks.start(EXAMINATION, self._examine_all_or_none(), "Tracks could not be examined")
 
@@ -136,10 +130,10 @@ class ResultsService(Service):
 
     async def _examine_all(self) -> None:
         if not self._is_read:
-            kept = await self._disk.run(self._read_all)
+            kept = await self._work.disk.run(self._read_all)
             self._results, self._earlier, self._is_read = kept.results, dict.fromkeys(kept.unexamined), True
             for path, aside in kept.unreadable:
-                self._log.warn("{path} could not be read: {aside}", path=str(path), aside=aside)
+                self._work.log.warn("{path} could not be read: {aside}", path=str(path), aside=aside)
             for rename in self._renamed_before:
                 self.rename(*rename)
             self.fill_in()
@@ -156,7 +150,7 @@ class ResultsService(Service):
     async def _settle(self, held: StoredTrack, *, is_here: bool) -> None:
         results = self._results.setdefault(held.identifier, {})
         if not self._knows(held):
-            report = await self._disk.run(self._examine, held)
+            report = await self._work.disk.run(self._examine, held)
             if report is None:  # it has been moved or replaced since
                 return
             results[held.name] = report
@@ -169,35 +163,35 @@ class ResultsService(Service):
 
     async def _save(self, identifier: int) -> None:
         with contextlib.suppress(DiskTrouble):  # said by the disk; they are examined again after the next start
-            await self._disk.write(self._keep, identifier, dict(self._results[identifier]))
+            await self._work.disk.write(self._keep, identifier, dict(self._results[identifier]))
 
     def _tell(self, held: StoredTrack, report: Report) -> None:
         session = report["session"]
         bests = [(name, best_in(session, name)) for name in COLUMNS] if session else []
         sailed = ", ".join(f"{best['kn']:.2f} ({name})" for name, best in bests if best)
         text = "{device} {track} measured - {sailed}"
-        self._log.info(
+        self._work.log.info(
             text,
-            device=self._fleet[held.identifier].name,
+            device=self._work.fleet[held.identifier].name,
             track=held.name,
             sailed=f"{sailed} knots" if sailed else "no fix",
         )
 
     def _publish(self, held: StoredTrack, report: Report) -> None:
         """Put the result into the snapshot of the device, and what is odd about it among its findings."""
-        device = self._fleet[held.identifier]
+        device = self._work.fleet[held.identifier]
         measured = measured_of(held.name, report)
         others = tuple(other for other in device.measured if other.track != held.name)
         known = set(device.findings)
-        odd = [*report["remarks"], *_remarks_on_settings(report, self._live.settings.expected)]
+        odd = [*report["remarks"], *_remarks_on_settings(report, self._work.live.settings.expected)]
         findings = [finding for remark in odd if (finding := f"{held.name} {remark}") not in known]
         for finding in findings:
-            self._log.warn("{device} {finding}", device=device.name, finding=finding)
-        self._fleet.update(held.identifier, measured=(*others, measured), findings=(*device.findings, *findings))
+            self._work.log.warn("{device} {finding}", device=device.name, finding=finding)
+        self._work.fleet.update(held.identifier, measured=(*others, measured), findings=(*device.findings, *findings))
 
     def _examine(self, held: StoredTrack) -> Report | None:
         """The report of a track; None if it is not there, too large, or not the one that the ledger means. Blocks."""
-        data = self._folder.track_bytes(held.local_file, LARGEST + 1)
+        data = self._work.folder.track_bytes(held.local_file, LARGEST + 1)
         if data is None or len(data) > LARGEST:
             return None
         digest = hashlib.sha256(data).hexdigest()
@@ -207,14 +201,14 @@ class ResultsService(Service):
 
     def _keep(self, identifier: int, results: dict[str, Report]) -> None:
         """Bring to disk what is of tracks that the ledger knows. Blocks."""
-        entries = self._folder.entries(identifier)
+        entries = self._work.folder.entries(identifier)
         known = {name: report for name, report in results.items() if name in entries}
-        write_json(self._folder.motion(identifier) / FILE, known)
+        write_json(self._work.folder.motion(identifier) / FILE, known)
 
     def _read_all(self) -> _Kept:
         """Look through the event folder. Blocks."""
         kept = _Kept()
-        for identifier, entries in self._folder.all_entries().items():
+        for identifier, entries in self._work.folder.all_entries().items():
             kept.results[identifier] = known = self._read(identifier, kept)
             for name, entry in entries.items():
                 local_file = local_file_of(name, entry)
@@ -229,7 +223,7 @@ class ResultsService(Service):
 
     def _read(self, identifier: int, kept: _Kept) -> dict[str, Report]:
         """The results of a device; torn or foreign ones are set aside. Blocks."""
-        path = self._folder.motion(identifier) / FILE
+        path = self._work.folder.motion(identifier) / FILE
         try:
             reports = reports_in(path.read_bytes())
         except FileNotFoundError:

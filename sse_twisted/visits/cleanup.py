@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
-
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.devices.http import DeviceHttp
-from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.visit import Visit
@@ -23,27 +20,19 @@ class CleanupService(PeriodicService):
 
     Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
 
-    `client` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
+    `http` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
     answer as in an inspection.
     """
 
     def __init__(
-        self,
-        client: DeviceHttp,
-        visits: Mapping[int, Visit],
-        drop: Callable[[Visit], None],
-        fleet: Fleet,
-        live: LiveConfig,
-        clock: IReactorTime,
-        log: Logger,
+        self, http: DeviceHttp, visits: Mapping[int, Visit], drop: Callable[[Visit], None], work: Workplace
     ) -> None:
-        super().__init__(clock, log, lambda: live.settings.cleanup.interval)
-        self._client = client
+        super().__init__(work.clock, work.log, lambda: work.live.settings.cleanup.interval)
+        self._http = http
         self._visits = visits
         self._drop = drop
-        self._fleet = fleet
-        self._live = live
-        self._probes = Tasks(log)
+        self._work = work
+        self._probes = Tasks(work.log)
         self._silent: set[Visit] = set()  # in the last round
 
     def stopService(self) -> None:
@@ -64,7 +53,7 @@ class CleanupService(PeriodicService):
                 self._probes.start(visit, self._probe(visit), "{device} could not be probed", device=visit.name)
 
     async def _probe(self, visit: Visit) -> None:
-        async with self._live.limits.cleanup:
+        async with self._work.live.limits.cleanup:
             if visit.is_talking or self._visits.get(visit.identifier) is not visit:
                 return
             conversations = visit.conversations
@@ -78,7 +67,7 @@ class CleanupService(PeriodicService):
 
     async def _why_gone(self, visit: Visit) -> str:
         try:
-            number = (await visit.driver.identify(self._client, visit.address)).value.number
+            number = (await visit.driver.identify(self._http, visit.address)).value.number
         except Unreachable as error:
             return str(error)
         except DeviceError:  # somebody answers, badly: the visit's own requests will tell
@@ -86,17 +75,17 @@ class CleanupService(PeriodicService):
         return "" if number == visit.identifier else f"{visit.driver.host_name(number)} answers at its address"
 
     def _depart(self, visit: Visit, why: str) -> None:
-        device = self._fleet[visit.identifier]
+        device = self._work.fleet[visit.identifier]
         self._drop(visit)
-        self._log.debug("{device} has been disconnected", device=visit.name, why=why)
+        self._work.log.debug("{device} has been disconnected", device=visit.name, why=why)
         if device.stage is Stage.COLLECTED:
-            self._fleet.update(visit.identifier, stage=Stage.GONE, since=self._done_since(device))
+            self._work.fleet.update(visit.identifier, stage=Stage.GONE, since=self._done_since(device))
             return
         lost = what_is_missing(device)
-        self._fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
-        self._log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
+        self._work.fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
+        self._work.log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
 
     def _done_since(self, device: Device) -> float:
         """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
-        now = self._fleet.now
-        return now if self._live.is_same_day(device.since, now) else device.since
+        now = self._work.fleet.now
+        return now if self._work.live.is_same_day(device.since, now) else device.since

@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.logger import Logger, LogLevel
+from twisted.logger import LogLevel
 
-from sse_twisted.config.live import LiveConfig, Target
+from sse_twisted.config.live import Target
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import Driver, Identity, Reply
 from sse_twisted.devices.errors import BadAnswer, DeviceError, Refused, Silent, Unreachable, WrongDevice
 from sse_twisted.devices.http import DeviceHttp
-from sse_twisted.fleet import Fleet
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.visits.bad_responses import BadResponses
 
 
@@ -50,31 +50,29 @@ class Sighting:
 
 
 class Detector:
-    """Looks for devices. `client` gives up a connection after the detection's time-out."""
+    """Looks for devices. `http` gives up a connection after the detection's time-out."""
 
-    def __init__(self, client: DeviceHttp, names: NameLookup, fleet: Fleet, live: LiveConfig, log: Logger) -> None:
-        self._client = client
+    def __init__(self, http: DeviceHttp, names: NameLookup, work: Workplace) -> None:
+        self._http = http
         self._names = names
-        self._fleet = fleet
-        self._live = live
-        self._log = log
+        self._work = work
         self._noted: dict[Target, str] = {}
-        self._oddities = BadResponses(fleet, live)
+        self._bad_responses = BadResponses(work.fleet, work.live)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
 
     async def detect(self, target: Target) -> Sighting | None:
         """The device, if it answers anywhere: at the address where it was last met while its name is looked up."""
         odd: dict[Address, str] = {}
-        known = self._fleet[target.identifier].address if target.identifier else None
+        known = self._work.fleet[target.identifier].address if target.identifier else None
         if known is None:
             sighting = await self._by_name(target, None, odd)
         else:
             sighting = await first_found(self._at(target, known, odd), self._by_name(target, known, odd))
-        self._oddities.note(target, odd if sighting is None else {})
+        self._bad_responses.note(target, odd if sighting is None else {})
         return sighting
 
     async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str]) -> Sighting | None:
-        host, port = target.place(self._live.settings.devices.port)
+        host, port = target.place(self._work.live.settings.devices.port)
         found = await self._names.lookup(host)
         if found is None or Address(found, port) == known:
             return None
@@ -98,15 +96,15 @@ class Detector:
             return None
         except WrongDevice as error:
             self._note(target, LogLevel.info, f"is not at {address}: {error}")
-            if not self._fleet[error.identifier].present:
-                self._fleet.update(error.identifier, address=address)
+            if not self._work.fleet[error.identifier].present:
+                self._work.fleet.update(error.identifier, address=address)
             return None
         except DeviceError as error:
             self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
             odd[address] = str(error)
             return None
         self._noted.pop(target, None)
-        return None if self._fleet[sighting.identifier].present else sighting
+        return None if self._work.fleet[sighting.identifier].present else sighting
 
     async def _meet(self, address: Address) -> Sighting:
         """Who answers at an address; DeviceError.
@@ -122,7 +120,7 @@ class Detector:
         else:
             self._waiting[address] = waiting = []
         try:
-            async with self._live.limits.detection:
+            async with self._work.live.limits.detection:
                 sighting = await self._identify(address)
         except DeviceError as error:
             del self._waiting[address]
@@ -143,25 +141,25 @@ class Detector:
     async def _identify(self, address: Address) -> Sighting:
         """Ask in the language of each kind of device; an answer that none understands is the first one's mistake."""
         mistake: BadAnswer | Refused | None = None
-        for driver in self._live.drivers:
+        for driver in self._work.live.drivers:
             try:
-                reply = await driver.identify(self._client, address)
+                reply = await driver.identify(self._http, address)
             except (BadAnswer, Refused) as error:
                 mistake = mistake or error
             else:
-                self._live.drivers.learn(reply.value.number, driver)
+                self._work.live.drivers.learn(reply.value.number, driver)
                 return Sighting(address, driver, reply)
         raise mistake or BadAnswer("no kind of device is known")
 
     def _is_occupied(self, address: Address) -> bool:
         """Whether a device that is there has the address: names go stale, and it may be busy with a transfer."""
-        return any(device.present and device.address == address for device in self._fleet)
+        return any(device.present and device.address == address for device in self._work.fleet)
 
     def _note(self, target: Target, level: Any, text: str) -> None:
         """Log what is odd about a target once, not in each round."""
         if self._noted.get(target) != text:
             self._noted[target] = text
-            self._log.emit(level, "{target} {text}", target=str(target), text=text)
+            self._work.log.emit(level, "{target} {text}", target=str(target), text=text)
 
 
 async def first_found(*attempts: Coroutine[Any, Any, Sighting | None]) -> Sighting | None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.logger import Logger
 
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
 from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
-from sse_twisted.fleet import Fleet
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.visit import Visit
@@ -40,34 +37,28 @@ class _Transferred:
     resumed: bool
 
 
+@define
 class Downloader:
     """Downloads one track per call, under the limit for downloads."""
 
-    def __init__(
-        self, client: DeviceHttp, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger
-    ) -> None:
-        self._client = client
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._live = live
-        self._log = log
-        # Of transfers that were not sound, by local file and listed size: what must come twice to be believed.
-        self._lengths: dict[tuple[str, int], int] = {}
-        self._digests: dict[tuple[str, int], str] = {}
+    _http: DeviceHttp
+    _work: Workplace
+    # Of transfers that were not sound, by local file and listed size: what must come twice to be believed.
+    _lengths: dict[tuple[str, int], int] = field(factory=dict, init=False)
+    _digests: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
     async def download(self, visit: Visit, track: EventTrack, ledger: Ledger) -> Fetched:
         """The track, at its final name and in the ledger; raises DeviceError, DiskTrouble or DownloadsPaused."""
-        async with self._live.limits.downloads:
-            if self._live.paused:
+        async with self._work.live.limits.downloads:
+            if self._work.live.paused:
                 raise DownloadsPaused("downloads are paused")
             try:
                 await self._check_room(track)
                 fetched = await self._download(visit, track)
                 ledger.record(track, Status.COMPLETED, fetched)
-                await self._disk.write(ledger.save)
+                await self._work.disk.write(ledger.save)
             except (DeviceError, PathTrouble) as error:
-                self._log.error(
+                self._work.log.error(
                     "{device} {track} failed - {summary} ({reason})",
                     device=visit.name,
                     track=track.name,
@@ -80,23 +71,23 @@ class Downloader:
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:
-                self._fleet.update(visit.identifier, downloading="", size=0, received=0)
+                self._work.fleet.update(visit.identifier, downloading="", size=0, received=0)
         return fetched
 
     async def _check_room(self, track: EventTrack) -> None:
-        if self._disk.trouble:
-            raise DiskTrouble(self._disk.trouble)
-        settings = self._live.settings.downloads
+        if self._work.disk.trouble:
+            raise DiskTrouble(self._work.disk.trouble)
+        settings = self._work.live.settings.downloads
         believable = 0 <= track.log.length <= settings.largest_track * MB
         needed = settings.disk_reserve * MB + (track.log.length if believable else 0)
-        free = await self._disk.write(self._folder.free)
+        free = await self._work.disk.write(self._work.folder.free)
         if free < needed:
-            self._disk.pause(f"only {free / MB:,.0f} MB free")
-            raise DiskTrouble(self._disk.trouble)
+            self._work.disk.pause(f"only {free / MB:,.0f} MB free")
+            raise DiskTrouble(self._work.disk.trouble)
 
     async def _download(self, visit: Visit, track: EventTrack) -> Fetched:
-        partial = self._folder.partial(track)
-        writer = _Writer(self._disk, partial, lambda count: self._show(visit, track, count))
+        partial = self._work.folder.partial(track)
+        writer = _Writer(self._work.disk, partial, lambda count: self._show(visit, track, count))
         try:
             with visit.talking():
                 transferred = await self._transfer(visit, track, partial, writer)
@@ -105,12 +96,12 @@ class Downloader:
             if remark:
                 is_beginning = is_beginning_of(track.log, track.identifier, transferred.received.integrity)
                 if transferred.resumed or not is_beginning:
-                    await self._disk.write(partial.discard)
+                    await self._work.disk.write(partial.discard)
                 raise BadAnswer(remark)
-            kept = await self._disk.write(partial.commit)
+            kept = await self._work.disk.write(partial.commit)
         except OtherBytes as error:
             visit.resumes = False
-            await self._disk.write(partial.discard)
+            await self._work.disk.write(partial.discard)
             raise Interrupted(str(error)) from None
         finally:
             await writer.close()
@@ -119,9 +110,9 @@ class Downloader:
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
     async def _transfer(self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer) -> _Transferred:
-        settings = self._live.settings.downloads
+        settings = self._work.live.settings.downloads
         self._show(visit, track, 0)
-        start = await self._disk.write(partial.open)
+        start = await self._work.disk.write(partial.open)
         start = start if visit.resumes else 0
         chosen = Head(0, None, None)
 
@@ -132,7 +123,7 @@ class Downloader:
             writer.starts_at(head.start)
             return writer
 
-        transfer = await self._client.fetch(
+        transfer = await self._http.fetch(
             visit.address,
             track.log.file,
             accept,
@@ -187,17 +178,17 @@ class Downloader:
         self._digests.pop(key, None)
         if grown:
             text = "{device} {track} replaces an earlier one, which is kept in gpslogs/superseded"
-            self._log.info(text, device=visit.name, track=track.name)
+            self._work.log.info(text, device=visit.name, track=track.name)
         if judgement.remark:
             remark = f"{track.name} is {judgement.outcome}: {judgement.remark}"
-            self._log.warn("{device} {remark}", device=visit.name, remark=remark)
-            findings = self._fleet[visit.identifier].findings
-            self._fleet.update(visit.identifier, findings=(*findings, remark))
+            self._work.log.warn("{device} {remark}", device=visit.name, remark=remark)
+            findings = self._work.fleet[visit.identifier].findings
+            self._work.fleet.update(visit.identifier, findings=(*findings, remark))
         text = "{device} {track} downloaded - {summary}"
-        self._log.info(text, device=visit.name, track=track.name, summary=track.summary)
+        self._work.log.info(text, device=visit.name, track=track.name, summary=track.summary)
 
     def _show(self, visit: Visit, track: EventTrack, count: int) -> None:
-        self._fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
+        self._work.fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
 
 
 class _Writer:

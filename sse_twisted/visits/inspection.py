@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from twisted.logger import Logger
+from attrs import define
 
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.driver import Identity, Listing, Reply
 from sse_twisted.devices.errors import BadAnswer, Refused, WrongDevice
 from sse_twisted.devices.http import DeviceHttp
-from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.fleet import Fleet
-from sse_twisted.runtime.disk import Disk
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.log_levels import log_level
 from sse_twisted.visits.detection import Sighting
 from sse_twisted.visits.visit import Visit
 
 
+@define
 class Inspector:
     """Inspects one device at a time per call, under the limit for inspections."""
 
-    def __init__(
-        self, http: DeviceHttp, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, log: Logger
-    ) -> None:
-        self._http = http
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._live = live
-        self._log = log
+    _http: DeviceHttp
+    _work: Workplace
 
     async def greet(self, visit: Visit, sighting: Sighting) -> None:
         """Keep the answer of the detection and log what is remarkable in it."""
@@ -40,15 +31,15 @@ class Inspector:
         Without them, the time zone that it had last counts, or else each track's own: tracks must not change their
         names to and fro.
         """
-        async with self._live.limits.inspection:
+        async with self._work.live.limits.inspection:
             with visit.talking():
                 try:
                     reply = await visit.driver.settings(self._http, visit.address)
                 except (Refused, BadAnswer) as error:
-                    self._log.warn("{device} settings are unknown ({error})", device=visit.name, error=str(error))
+                    self._work.log.warn("{device} settings are unknown ({error})", device=visit.name, error=str(error))
                     reply = None
         if reply is None:
-            visit.timezone = await self._disk.run(self._folder.timezone, visit.identifier)
+            visit.timezone = await self._work.disk.run(self._work.folder.timezone, visit.identifier)
             return
         visit.timezone = reply.value.timezone
         await self._take(visit, visit.driver.files.settings, reply)
@@ -59,7 +50,7 @@ class Inspector:
         A listing does not say whose it is, and addresses change hands; so the device is asked who it is after it.
         """
         files = visit.driver.files
-        async with self._live.limits.inspection:
+        async with self._work.live.limits.inspection:
             with visit.talking():
                 reply = await visit.driver.listing(self._http, visit.address)
                 identity = await visit.driver.identify(self._http, visit.address)
@@ -67,25 +58,25 @@ class Inspector:
             raise WrongDevice(f"{visit.driver.host_name(number)} answers at its address", number)
         self._note_battery(visit, identity.value)
         self._say(visit, files.identity, identity.stored)
-        await self._disk.write(self._folder.store_answer, visit.identifier, files.listing, reply.stored)
+        await self._work.disk.write(self._work.folder.store_answer, visit.identifier, files.listing, reply.stored)
         return reply.value
 
     async def _take(self, visit: Visit, name: str, reply: Reply[object]) -> None:
         """Log what is remarkable in an answer, and keep it."""
         self._say(visit, name, reply.stored)
-        await self._disk.write(self._folder.store_answer, visit.identifier, name, reply.stored)
+        await self._work.disk.write(self._work.folder.store_answer, visit.identifier, name, reply.stored)
 
     def _note_battery(self, visit: Visit, identity: Identity) -> None:
         if identity.battery is not None:
-            self._fleet.update(visit.identifier, battery=identity.battery)
+            self._work.fleet.update(visit.identifier, battery=identity.battery)
 
     def _say(self, visit: Visit, name: str, stored: bytes) -> None:
         """Log each subject once in a visit, and keep as findings what is other than expected."""
-        for finding in visit.driver.findings({name: stored}, self._live.settings.expected):
+        for finding in visit.driver.findings({name: stored}, self._work.live.settings.expected):
             if finding.subject in visit.remarked:
                 continue
             visit.remarked.add(finding.subject)
-            self._log.emit(log_level(finding.level), "{device} {fact}", device=visit.name, fact=finding.text)
+            self._work.log.emit(log_level(finding.level), "{device} {fact}", device=visit.name, fact=finding.text)
             if not finding.ok:
-                findings = self._fleet[visit.identifier].findings
-                self._fleet.update(visit.identifier, findings=(*findings, finding.text))
+                findings = self._work.fleet[visit.identifier].findings
+                self._work.fleet.update(visit.identifier, findings=(*findings, finding.text))

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IDelayedCall
 
-from sse_twisted.config.live import LiveConfig, Target
-from sse_twisted.fleet import Fleet, Stage, what_is_missing
+from sse_twisted.config.live import Target
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.detection import Detector, Sighting
@@ -29,27 +29,18 @@ class ScannerService(PeriodicService):
     """Starts visits. `refresh` is called before each round."""
 
     def __init__(
-        self,
-        detector: Detector,
-        collection: VisitRunner,
-        fleet: Fleet,
-        live: LiveConfig,
-        grace: GracePeriod,
-        clock: IReactorTime,
-        log: Logger,
-        refresh: Callable[[], None],
+        self, detector: Detector, runner: VisitRunner, grace: GracePeriod, work: Workplace, refresh: Callable[[], None]
     ) -> None:
-        super().__init__(clock, log, lambda: live.settings.scan.interval)
+        super().__init__(work.clock, work.log, lambda: work.live.settings.scan.interval)
         self.visits: dict[int, Visit] = {}
         self._detector = detector
-        self._collection = collection
-        self._fleet = fleet
-        self._live = live
+        self._runner = runner
         self._grace = grace
+        self._work = work
         self._refresh = refresh
         self._queue: dict[Target, None] = {}  # of this round, in order
         self._timer: IDelayedCall | None = None
-        self._searches = Tasks(log)
+        self._searches = Tasks(work.log)
         self._found_by: dict[int, Target] = {}  # the search of each visit
 
     def stopService(self) -> Deferred[None]:
@@ -65,14 +56,14 @@ class ScannerService(PeriodicService):
         """Look for everybody who is not there; without waiting for anybody."""
         self._refresh()
         idle = not self._queue
-        self._queue.update(dict.fromkeys(self._live.targets()))
+        self._queue.update(dict.fromkeys(self._work.live.targets()))
         if idle:
             self._start_some()
 
     def wake_waiting(self) -> None:
         """Have every device that is there and not collected looked at again."""
         for visit in self.visits.values():
-            if self._fleet[visit.identifier].stage is not Stage.COLLECTED:
+            if self._work.fleet[visit.identifier].stage is not Stage.COLLECTED:
                 visit.wake()
 
     def drop(self, visit: Visit) -> None:
@@ -89,7 +80,7 @@ class ScannerService(PeriodicService):
             if target not in self._searches and target.identifier not in self.visits:
                 self._searches.start(target, self._search(target), "{target} could not be handled", target=str(target))
         if self._queue:
-            self._timer = self._clock.callLater(PAUSE, self._start_some)
+            self._timer = self._work.clock.callLater(PAUSE, self._start_some)
 
     async def _search(self, target: Target) -> None:
         sighting = await self._detector.detect(target)
@@ -101,23 +92,23 @@ class ScannerService(PeriodicService):
         except Exception:
             if visit.dropped or not self.running:
                 raise
-            self._log.failure("{device} could not be handled", device=visit.name)
+            self._work.log.failure("{device} could not be handled", device=visit.name)
             self._lose(visit)
 
     async def _visit(self, visit: Visit, sighting: Sighting, target: Target) -> None:
         self.visits[visit.identifier] = visit
         self._found_by[visit.identifier] = target
         try:
-            await self._collection.collect(visit, sighting)
+            await self._runner.collect(visit, sighting)
         finally:
             del self.visits[visit.identifier]
             del self._found_by[visit.identifier]
 
     def _lose(self, visit: Visit) -> None:
         """A mishap of our own has ended a visit: the device is most likely there, and the next round will find it."""
-        device = self._fleet[visit.identifier]
+        device = self._work.fleet[visit.identifier]
         if device.stage is Stage.COLLECTED:
-            self._fleet.update(visit.identifier, stage=Stage.GONE)
+            self._work.fleet.update(visit.identifier, stage=Stage.GONE)
             return
-        self._fleet.update(visit.identifier, stage=Stage.ABSENT, left_early=what_is_missing(device), waived="")
+        self._work.fleet.update(visit.identifier, stage=Stage.ABSENT, left_early=what_is_missing(device), waived="")
         self._grace.wait_for(visit.identifier)

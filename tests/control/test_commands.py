@@ -176,10 +176,10 @@ class TestRetry:
 
     def test_one_who_does_not_want_to_know_any_more_is_forgotten(self, commands: Commands) -> None:
         verdict = commands.retry(601)
-        observers = len(commands._fleet._observers)
+        observers = len(commands._work.fleet._observers)
         verdict.addErrback(lambda _: None)
         verdict.cancel()
-        assert len(commands._fleet._observers) == observers - 1
+        assert len(commands._work.fleet._observers) == observers - 1
 
 
 class TestFetch:

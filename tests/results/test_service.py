@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Measured, Stage, TrackSummary
 from sse_twisted.results import service as results
 from sse_twisted.results.service import ResultsService
@@ -250,7 +251,8 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
     settings = Settings()
     fleet = Fleet(event.reactor.seconds, Logger())
     disk = Disk(start, event.reactor, Logger(), lambda: None)
-    service = ResultsService(event.folder, disk, fleet, LiveConfig(settings), Logger())
+    work = Workplace(event.folder, disk, fleet, LiveConfig(settings), event.reactor, Logger())
+    service = ResultsService(work)
     service.startService()
     ended: list[None] = []
     service.stopService().addCallback(ended.append)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,8 @@ from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.config.settings import Detection, Devices, Settings
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.errors import BadAnswer, Unreachable
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.visits.detection import Detector, Sighting, first_found
@@ -154,7 +157,8 @@ class Attempts:
         self.live = LiveConfig(Settings(detection=Detection(limit=1)))
         log = Logger(observer=cast(ILogObserver, self._keep))
         self.fleet = Fleet(lambda: 0.0, log)
-        self.detector = Detector(cast(Any, self), self.names, self.fleet, self.live, log)
+        work = Workplace(EventFolder(Path()), cast(Any, None), self.fleet, self.live, self.names.clock, log)
+        self.detector = Detector(cast(Any, self), self.names, work)
 
     def search(self, identifier: int, host: str = "10.0.0.1") -> tuple[Deferred[Sighting | None], list[Any]]:
         self.names.known[f"motion-{identifier}"] = host

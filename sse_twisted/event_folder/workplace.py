@@ -1,0 +1,24 @@
+"""What nearly every service of a running collector works with."""
+
+from __future__ import annotations
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sse_twisted.config.live import LiveConfig
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.fleet import Fleet
+from sse_twisted.runtime.disk import Disk
+
+
+@frozen
+class Workplace:
+    """The event folder and the disk it is on, the fleet, the configuration in force, clock and log."""
+
+    folder: EventFolder
+    disk: Disk  # runs all that blocks
+    fleet: Fleet
+    live: LiveConfig
+    clock: IReactorTime  # steady, without a calendar
+    log: Logger
