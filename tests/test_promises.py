@@ -184,7 +184,7 @@ class TestNothingIsLost:
         event.leave(601)
         event.until("has been disconnected")
         event.arrive(601)
-        event.until("replaces an earlier one")
+        event.until("replaces an earlier version")
         event.advance(2)
         assert event.tracks() == {
             FINAL: device.logs[0].content,
@@ -216,7 +216,7 @@ class TestNothingIsLost:
         event.device(601, log_of(601), person=False)
         event.arrive(601)
         event.start()
-        event.until("belongs to nobody on the roster: it goes to gpslogs/unassigned/20221017")
+        event.until("is unassigned: no roster line covers it, it goes to gpslogs/unassigned/20221017")
         event.until("can be disconnected")
         assert list(event.tracks()) == ["gpslogs/unassigned/20221017/motion-601_20221017_090000.oao"]
         event.stop()
@@ -245,7 +245,7 @@ class TestStateNeverStopsAStart:
         device.requests.clear()
         event.lines.clear()
         event.start()
-        event.until("ledger could not be read")
+        event.until("ledger is unreadable")
         event.until("can be disconnected")
         assert event.ledger(601) == whole
         assert (path.parent / "downloads.json.unusable.1").read_bytes() == ledger

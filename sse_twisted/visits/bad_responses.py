@@ -1,4 +1,4 @@
-"""What answers where a device should be, and not as a device should: it may be one that hangs, and must be seen to."""
+"""Invalid responses at addresses where a device should be: it may hang and need a restart by hand."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Fleet
 
-OFTEN = 2  # rounds in a row; a device that is just starting may say anything
-SHARED = 600.0  # s after which an address that two were looked for at may be one device's again: leases end
+MIN_SCANS = 2  # in a row; a device that is just starting may send anything
+SHARED_FOR = 600.0  # s that an address counts as shared after two targets had it; DHCP leases end
 
 
 @frozen
 class _BadResponse:
     address: Address
-    rounds: int
+    scans: int
 
 
 class BadResponses:
-    """Puts into the fleet how devices answer that do not answer as they should, round after round.
+    """Publishes in the fleet which devices respond incorrectly in several scans in a row.
 
-    An address at which two devices were looked for of late is no device's: a router may give one for a hundred names,
-    and show a page of its own there. What it says stays in the log.
+    An address that two targets had recently belongs to no device: a router may return it for a hundred names and serve
+    a page of its own there. Such responses are only logged.
     """
 
     def __init__(self, fleet: Fleet, live: LiveConfig) -> None:
         self._fleet = fleet
         self._live = live
         self._found: dict[Target, _BadResponse] = {}
-        self._seen: dict[Address, dict[Target, float]] = {}  # for whom an address was odd, and when, in s since 1970
+        self._seen: dict[Address, dict[Target, float]] = {}  # when each target had an invalid response, s since 1970
         live.observe(self._forget)
 
     def note(self, target: Target, answers: Mapping[Address, str]) -> None:
-        """Take what a round found for a target: by address, how somebody there answers who should not so."""
+        """Take the invalid responses of one scan for a target, by address."""
         for address in answers:
             self._seen.setdefault(address, {})[target] = self._fleet.now
         own = {address: text for address, text in answers.items() if not self._is_shared(address)}
@@ -45,17 +45,17 @@ class BadResponses:
             return
         address, text = next(iter(own.items()))
         before = self._found.get(target)
-        rounds = before.rounds + 1 if before is not None and before.address == address else 1
-        self._found[target] = _BadResponse(address, rounds)
-        self._publish(target, text if rounds >= OFTEN else "")
+        scans = before.scans + 1 if before is not None and before.address == address else 1
+        self._found[target] = _BadResponse(address, scans)
+        self._publish(target, text if scans >= MIN_SCANS else "")
 
     def _is_shared(self, address: Address) -> bool:
-        of_late = {target: when for target, when in self._seen[address].items() if self._fleet.now - when < SHARED}
-        self._seen[address] = of_late
-        return len(of_late) > 1
+        recently = {target: when for target, when in self._seen[address].items() if self._fleet.now - when < SHARED_FOR}
+        self._seen[address] = recently
+        return len(recently) > 1
 
     def _forget(self) -> None:
-        """Nobody is looked for any more who is not on the roster."""
+        """Drop targets that are not looked for any more."""
         for target in self._found.keys() - set(self._live.targets()):
             del self._found[target]
             self._publish(target, "")

@@ -1,4 +1,4 @@
-"""The cleanup: it alone decides that a device has gone away, and drops it, so that the scanner looks for it again."""
+"""The cleanup: it alone decides that a device has gone, and drops it so that the scanner looks for it again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.visit import Visit
 
-SILENCES = 2  # requests in a row that nobody took, and a round later still nobody does
+MAX_SILENCES = 2  # unanswered requests in a row; the device is gone if that is still so one round later
 
 
 class CleanupService(PeriodicService):
-    """Asks the devices that nobody talks to whether they are still there.
+    """Probes the devices that are not being asked anything right now.
 
-    Of one that is talked to, the visit's own requests tell: a probe would only wait for them, and they go on for ever.
+    While a visit makes requests, these tell whether the device is present: a probe would only wait for them.
 
-    `http` gives up a connection after the cleanup's time-out. Who accepts one is there, and may take as long to
-    answer as in an inspection.
+    `http` gives up a connection after the cleanup's time-out. A device that accepts one is present, and may take as
+    long to answer as in an inspection.
     """
 
     def __init__(
@@ -33,21 +33,21 @@ class CleanupService(PeriodicService):
         self._drop = drop
         self._work = work
         self._probes = Tasks(work.log)
-        self._silent: set[Visit] = set()  # in the last round
+        self._silent: set[Visit] = set()  # visits with too many silences in the last round
 
     def stopService(self) -> None:
-        """Ask nobody any more."""
+        """Cancel all probes."""
         super().stopService()
         self._probes.stop()
 
     def round(self) -> None:
-        """Drop every device that answers nobody, and probe those that nobody talks to."""
+        """Drop every device that has stopped answering, and probe the idle ones."""
         before, self._silent = self._silent, set()
         for visit in [visit for visit in self._visits.values() if not visit.dropped]:
-            if visit.silences >= SILENCES and visit in before:
+            if visit.silences >= MAX_SILENCES and visit in before:
                 self._depart(visit, f"no answer to {visit.silences} requests in a row")
                 continue
-            if visit.silences >= SILENCES:
+            if visit.silences >= MAX_SILENCES:
                 self._silent.add(visit)
             if visit not in self._probes and not visit.is_talking:
                 self._probes.start(visit, self._probe(visit), "{device} could not be probed", device=visit.name)
@@ -62,7 +62,7 @@ class CleanupService(PeriodicService):
                 return
             if visit.conversations == conversations:
                 self._depart(visit, gone)
-            else:  # the probe may have waited for that request, which has its own answer, or has none
+            else:  # the probe may have waited for another request, whose outcome is counted by its visit
                 visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
@@ -70,7 +70,7 @@ class CleanupService(PeriodicService):
             number = (await visit.driver.identify(self._http, visit.address)).value.number
         except Unreachable as error:
             return str(error)
-        except DeviceError:  # somebody answers, badly: the visit's own requests will tell
+        except DeviceError:  # a bad answer is an answer: the visit's own requests decide
             return ""
         return "" if number == visit.identifier else f"{visit.driver.host_name(number)} answers at its address"
 
@@ -86,6 +86,6 @@ class CleanupService(PeriodicService):
         self._work.log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
 
     def _done_since(self, device: Device) -> float:
-        """Now, or of who was done on an earlier day, and was on over night: then. It may sail today, and is missed."""
+        """Return now, or when a device was collected that was left on overnight: it is expected again today."""
         now = self._work.fleet.now
         return now if self._work.live.is_same_day(device.since, now) else device.since

@@ -1,4 +1,4 @@
-"""From a name or an address to "it answers, and it is who we think"."""
+"""Find a device by name or address, and make sure that it is the right one."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class NameLookup(Protocol):
 
     @property
     def trouble(self) -> str:
-        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+        """Why names can't be resolved; "" while they can."""
 
     def refresh(self) -> None:
-        """Take note of changes of the network, before a round."""
+        """Notice changes of the network; called before each scan."""
 
     def lookup(self, name: str) -> Deferred[str | None]:
-        """The address of a name; None if it has none."""
+        """Return the address of a name, None if it has none."""
 
     def setServiceParent(self, parent: Any) -> object:
-        """As every service."""
+        """Join a tree of services."""
 
 
 @frozen
@@ -56,12 +56,12 @@ class Detector:
         self._http = http
         self._names = names
         self._work = work
-        self._noted: dict[Target, str] = {}
+        self._logged: dict[Target, str] = {}
         self._bad_responses = BadResponses(work.fleet, work.live)
-        self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # for the attempt under way at an address
+        self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # callers that share a pending attempt
 
     async def detect(self, target: Target) -> Sighting | None:
-        """The device, if it answers anywhere: at the address where it was last met while its name is looked up."""
+        """Return the device if it answers: at its last address, tried while its name is resolved, or at its new one."""
         odd: dict[Address, str] = {}
         known = self._work.fleet[target.identifier].address if target.identifier else None
         if known is None:
@@ -79,7 +79,7 @@ class Detector:
         return await self._at(target, Address(found, port), odd)
 
     async def _at(self, target: Target, address: Address, odd: dict[Address, str]) -> Sighting | None:
-        """Who answers there, if it is the one; else `odd` takes how somebody does who should not so."""
+        """Return the device at an address if it is the target; `odd` collects invalid responses by address."""
         if self._is_occupied(address):
             return None
         try:
@@ -88,7 +88,7 @@ class Detector:
                 name = sighting.driver.host_name(sighting.identifier)
                 raise WrongDevice(f"{name} answers there", sighting.identifier)
         except Silent as error:
-            self._note(target, LogLevel.info, f"says nothing at {address} ({error})")
+            self._note(target, LogLevel.info, f"accepts connections but does not respond at {address} ({error})")
             odd[address] = str(error)
             return None
         except Unreachable as error:
@@ -100,17 +100,17 @@ class Detector:
                 self._work.fleet.update(error.identifier, address=address)
             return None
         except DeviceError as error:
-            self._note(target, LogLevel.warn, f"does not answer as it should at {address}: {error}")
+            self._note(target, LogLevel.warn, f"invalid response at {address}: {error}")
             odd[address] = str(error)
             return None
-        self._noted.pop(target, None)
+        self._logged.pop(target, None)
         return None if self._work.fleet[sighting.identifier].present else sighting
 
     async def _meet(self, address: Address) -> Sighting:
-        """Who answers at an address; DeviceError.
+        """Return the device at an address; raises DeviceError.
 
-        There is one attempt at a time. Who comes meanwhile has its outcome, and takes no place of the limit: a router
-        may give one address for a hundred names, and nobody be there.
+        Concurrent callers share the pending attempt and take no slot of the limit: a router may return one address for
+        a hundred names, where no device is.
         """
         if (waiting := self._waiting.get(address)) is not None:
             outcome: Deferred[Sighting | None] = Deferred(waiting.remove)
@@ -127,7 +127,7 @@ class Detector:
             while waiting:
                 waiting.pop(0).errback(error)
             raise
-        except BaseException:  # it was cancelled: the next one has to try
+        except BaseException:  # cancelled: the next caller tries
             if waiting:
                 waiting.pop(0).callback(None)
             else:
@@ -139,7 +139,7 @@ class Detector:
         return sighting
 
     async def _identify(self, address: Address) -> Sighting:
-        """Ask in the language of each kind of device; an answer that none understands is the first one's mistake."""
+        """Ask as each kind of device is asked; if no kind understands the answer, raise the error of the first."""
         mistake: BadAnswer | Refused | None = None
         for driver in self._work.live.drivers:
             try:
@@ -152,13 +152,13 @@ class Detector:
         raise mistake or BadAnswer("no kind of device is known")
 
     def _is_occupied(self, address: Address) -> bool:
-        """Whether a device that is there has the address: names go stale, and it may be busy with a transfer."""
+        """Whether a present device has the address: names go stale, and it may be busy with a transfer."""
         return any(device.present and device.address == address for device in self._work.fleet)
 
     def _note(self, target: Target, level: Any, text: str) -> None:
-        """Log what is odd about a target once, not in each round."""
-        if self._noted.get(target) != text:
-            self._noted[target] = text
+        """Log a change of what is wrong at a target, not each scan."""
+        if self._logged.get(target) != text:
+            self._logged[target] = text
             self._work.log.emit(level, "{target} {text}", target=str(target), text=text)
 
 

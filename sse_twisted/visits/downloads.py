@@ -1,4 +1,4 @@
-"""Bringing one track from a device to its final name, or finding out why not."""
+"""Bring one track from a device to its final name, or find out why not."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.visit import Visit
 
-BLOCK = 256 * 1024  # bytes that are written and verified at once, in a thread
+BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
 RANGE_NOT_SATISFIABLE = 416
 KB, MB = 1000, 1_000_000
 
 
 class DownloadsPaused(Exception):
-    """Somebody asked for a pause: nothing is wrong, and nothing is begun."""
+    """Downloads are paused on request; nothing is wrong."""
 
 
 @frozen
 class _Transferred:
-    """What one transfer brought, and how."""
+    """The result of one transfer."""
 
     received: Received
     transfer: Transfer
@@ -43,12 +43,12 @@ class Downloader:
 
     _http: DeviceHttp
     _work: Workplace
-    # Of transfers that were not sound, by local file and listed size: what must come twice to be believed.
+    # Of transfers that were not sound, by local file and listed size: both must come twice to be believed.
     _lengths: dict[tuple[str, int], int] = field(factory=dict, init=False)
     _digests: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
     async def download(self, visit: Visit, track: EventTrack, ledger: Ledger) -> Fetched:
-        """The track, at its final name and in the ledger; raises DeviceError, DiskTrouble or DownloadsPaused."""
+        """Fetch a track to its final name and record it; raises DeviceError, DiskTrouble or DownloadsPaused."""
         async with self._work.live.limits.downloads:
             if self._work.live.paused:
                 raise DownloadsPaused("downloads are paused")
@@ -65,7 +65,7 @@ class Downloader:
                     summary=track.summary,
                     reason=str(error),
                 )
-                ledger.record(track, Status.FAILED)  # saved with the next look at all tracks
+                ledger.record(track, Status.FAILED)  # saved by the next comparison
                 if isinstance(error, Refused):
                     visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE
                     visit.retry_after = max(visit.retry_after, error.retry_after)
@@ -78,8 +78,8 @@ class Downloader:
         if self._work.disk.trouble:
             raise DiskTrouble(self._work.disk.trouble)
         settings = self._work.live.settings.downloads
-        believable = 0 <= track.log.length <= settings.largest_track * MB
-        needed = settings.disk_reserve * MB + (track.log.length if believable else 0)
+        is_believable = 0 <= track.log.length <= settings.largest_track * MB
+        needed = settings.disk_reserve * MB + (track.log.length if is_believable else 0)
         free = await self._work.disk.write(self._work.folder.free)
         if free < needed:
             self._work.disk.pause(f"only {free / MB:,.0f} MB free")
@@ -135,23 +135,23 @@ class Downloader:
         return _Transferred(await writer.finish(), transfer, resumed=chosen.start > 0)
 
     def _check_length(self, visit: Visit, track: EventTrack, head: Head) -> None:
-        """Hang up if the announced length is not the listed one; believe it only if it is announced again."""
+        """Hang up if the announced length is not the listed one, unless the device announces it a second time."""
         length = head.total
         if length is None or visit.driver.accepts_length(track.log, length):
             return
         if head.start:
-            raise OtherBytes(f"{plural(length, 'byte')} in all where {track.log.length:,} were listed")
+            raise OtherBytes(f"{plural(length, 'byte')} in all, {track.log.length:,} listed")
         key = (track.local_file, track.log.size)
         if self._lengths.get(key) != length:
             self._lengths[key] = length
             raise BadAnswer(f"announces {plural(length, 'byte')}, listed {track.log.length:,}")
 
     def _doubt(self, track: EventTrack, transferred: _Transferred, judgement: Judgement) -> str:
-        """Why the bytes can't be kept as the device's own; "" if they can.
+        """Return why the bytes can't be kept as the device's own; "" if they can.
 
-        Damaged ones are kept when they come a second time and are certainly all of this log: a page that says "not
-        found" is not, and less than a plausible listing announces is not. Of a resumed transfer only sound ones are:
-        the first bytes may be those of a log that was not finalised yet.
+        Damaged bytes are kept when the device sends them twice and they are certainly all of this track: an error page
+        is not, nor are fewer bytes than a plausible listing announces. A resumed transfer must be sound: its first
+        bytes may be those of a track that was not finalised yet.
         """
         integrity, log = transferred.received.integrity, track.log
         if judgement.outcome is Outcome.VERIFIED:
@@ -177,7 +177,7 @@ class Downloader:
         self._lengths.pop(key, None)
         self._digests.pop(key, None)
         if grown:
-            text = "{device} {track} replaces an earlier one, which is kept in gpslogs/superseded"
+            text = "{device} {track} replaces an earlier version, which is kept in gpslogs/superseded"
             self._work.log.info(text, device=visit.name, track=track.name)
         if judgement.remark:
             remark = f"{track.name} is {judgement.outcome}: {judgement.remark}"
@@ -192,7 +192,7 @@ class Downloader:
 
 
 class _Writer:
-    """A sink that hands blocks to the partial file in a thread, one at a time, and asks for a pause meanwhile."""
+    """A sink that writes blocks to the partial file in a thread, and pauses the transfer meanwhile."""
 
     def __init__(self, disk: Disk, partial: PartialTrack, progress: Callable[[int], None]) -> None:
         self._starts_over = False  # whether the transfer begins at the first byte
@@ -200,42 +200,43 @@ class _Writer:
         self._partial = partial
         self._progress = progress
         self._buffer = bytearray()
-        self._count = 0  # bytes of the track that were handed on, now or in an earlier transfer
+        self._count = 0  # bytes of the track that were written, now or in an earlier transfer
         self._turn = DeferredLock()
         self._error: Exception | None = None
 
     def starts_at(self, offset: int) -> None:
-        """Say at which byte of the track the body begins."""
+        """Take the byte of the track at which the body begins."""
         self._starts_over = offset == 0
         self._count = offset
 
     def write(self, data: bytes) -> Deferred[None] | None:
-        """Take bytes of the body."""
         self._buffer += data
-        if len(self._buffer) < BLOCK or self._turn.locked:
+        if len(self._buffer) < BLOCK_SIZE or self._turn.locked:
             return None
-        return Deferred.fromCoroutine(self._hand_on())
+        return Deferred.fromCoroutine(self._write_block())
 
     async def finish(self) -> Received:
-        """Hand on what is left, bring it to the disk and say what it all is; raises DiskTrouble or OtherBytes."""
-        await self._hand_on()
+        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
+        await self._write_block()
         if self._error is not None:
             raise self._error
         async with self._turn:
             return await self._disk.write(self._partial.finish)
 
     async def close(self) -> None:
-        """Leave the file, when nobody writes to it any more; of a transfer that was cut, with all that came."""
+        """Close the file after the last write; what came of a cut transfer is kept."""
         async with self._turn:
-            await self._disk.run(self._leave)
+            await self._disk.run(self._close_file)
 
-    def _leave(self) -> None:
+    def _close_file(self) -> None:
         if self._buffer and self._error is None:
-            with contextlib.suppress(OSError, OtherBytes):  # it is cut off anyhow, and the rest will be sent again
+            with contextlib.suppress(
+                OSError, OtherBytes
+            ):  # the transfer was cut anyhow; the device sends the rest again
                 self._write(bytes(self._buffer))
         self._partial.close()
 
-    async def _hand_on(self) -> None:
+    async def _write_block(self) -> None:
         async with self._turn:
             block, self._buffer = bytes(self._buffer), bytearray()
             try:

@@ -1,7 +1,7 @@
-"""A grace for devices that were here a moment ago and are not done: who is not met again has left too early.
+"""A grace period for devices that were present a moment ago and are not collected.
 
-The collector began anew, or was told to forget them: then nobody can know whether they are still there until they were
-looked for.
+After a restart or a reset the collector can't know whether they are still present until it has looked for them. A
+device that is not found again has left too early.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage
 from sse_twisted.runtime.tasks import Tasks
 
-PATIENCE = 10.0  # s beyond a round in which everybody is looked for
+EXTRA_TIME = 10.0  # s beyond a scan for all devices
 
 
 class GracePeriod(Service):
-    """Waits for absent devices whose snapshots say, as `left_early`, what they still had."""
+    """Waits for absent devices; their snapshots tell in `left_early` which tracks they still had."""
 
     def __init__(self, work: Workplace) -> None:
         self._work = work
         self._waiting = Tasks(work.log)
 
     def stopService(self) -> Deferred[None]:
-        """Wait no more; fires when nothing is looked up any more."""
+        """Cancel all waits; fires when the last one has ended."""
         super().stopService()
         return self._waiting.stop()
 
@@ -37,26 +37,28 @@ class GracePeriod(Service):
         text: str = "left too early",
         is_here: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """Begin to wait; `text` is what is said of one that does not come.
+        """Start to wait. `text` is logged if the device does not return.
 
-        `is_here` is asked at the end, of one whose tracks may all be here after all.
+        `is_here` is called at the end and tells whether all its tracks are in the folder after all.
         """
         if self.running:
             waiting = self._wait(identifier, text, is_here)
-            failed = "{device} could not be waited for"
+            failed = "Cannot wait for {device}"
             self._waiting.start(identifier, waiting, failed, device=self._work.fleet[identifier].name)
 
     async def _wait(self, identifier: int, text: str, is_here: Callable[[], Awaitable[bool]] | None) -> None:
         live = self._work.live
-        await deferLater(self._work.clock, PATIENCE + live.settings.scan.interval + live.longest_round)
+        await deferLater(self._work.clock, EXTRA_TIME + live.settings.scan.interval + live.longest_round)
         is_done = False
         if is_here is not None and self._is_absent(identifier):
             try:
                 is_done = await is_here()
             except CancelledError:
                 raise
-            except Exception:  # noqa: BLE001 - whatever it is, it must not cost an alarm
-                self._work.log.failure("{device} could not be looked up", device=self._work.fleet[identifier].name)
+            except Exception:  # noqa: BLE001 - no error may suppress an alarm
+                self._work.log.failure(
+                    "Cannot check whether the tracks of {device} are complete", device=self._work.fleet[identifier].name
+                )
         if not self._is_absent(identifier):
             return
         device = self._work.fleet[identifier]
@@ -64,7 +66,7 @@ class GracePeriod(Service):
             self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since, missing=(), left_early="")
             return
         self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since)
-        if device.left_early:  # else somebody has waived it meanwhile
+        if device.left_early:  # else it has been waived meanwhile
             self._work.log.error("{device} {text} - {lost}", device=device.name, text=text, lost=device.left_early)
 
     def _is_absent(self, identifier: int) -> bool:

@@ -15,7 +15,7 @@ from sse_twisted.visits.visit import Visit
 
 @define
 class Inspector:
-    """Inspects one device at a time per call, under the limit for inspections."""
+    """Inspects one device per call, under the limit for inspections."""
 
     _http: DeviceHttp
     _work: Workplace

@@ -1,6 +1,6 @@
-"""After a change of the roster: the tracks of devices that are away get the names that it gives them now.
+"""After a change of the roster, give the tracks of absent devices the names that it gives them now.
 
-Those of a device that is here get theirs when its visit looks at all its tracks (`collection`).
+The tracks of a present device are renamed by its visit (`comparison`).
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.tasks import Tasks
 
-LOOK = "look"
-SETTLED = 5.0  # s without another change: a roster is often saved twice, or in two halves
+LOOK = "look"  # the task that starts those of the devices
+SETTLE_TIME = 5.0  # s without another change: a roster is often saved twice, or in two halves
 
 
 class RefilingService(Service):
-    """Moves tracks, one device at a time, each while nobody else works with its ledger."""
+    """Renames tracks, one device at a time, while no visit uses its ledger."""
 
     def __init__(self, work: Workplace, moved: Callable[[int, str, str], object] = lambda *_: None) -> None:
-        """`moved` is told of the device, the name before and the name now of each track that was moved."""
+        """`moved` is called with the device, the old name and the new name of each renamed track."""
         self._moved = moved
         self._work = work
         self._turns: defaultdict[int, DeferredLock] = defaultdict(DeferredLock)
         self._one_at_a_time = DeferredLock()
-        self._filed: dict[int, FilingRules] = {}  # by which the tracks of a device that is away have their names
-        self._said: set[tuple[int, Left]] = set()
+        self._filed: dict[int, FilingRules] = {}  # applied to the tracks of each absent device
+        self._logged: set[tuple[int, Left]] = set()
         self._timer: IDelayedCall | None = None
-        self._tasks = Tasks(work.log)  # by identifier, and the look at all devices
+        self._tasks = Tasks(work.log)  # by identifier, and LOOK
 
     def turn(self, identifier: int) -> DeferredLock:
-        """Held by whoever works with a device's ledger: its visit for as long as it lasts, or this service."""
+        """Return the lock of a device's ledger: its visit holds it as long as it lasts, else this service."""
         return self._turns[identifier]
 
     def startService(self) -> None:
-        """Begin with what an earlier run left under other names."""
+        """Start with what an earlier run left under other names."""
         super().startService()
         self._look()
 
     def stopService(self) -> Deferred[None]:
-        """Begin with no further track; fires when the last file is where its ledger says."""
+        """Start no further track; fires when the last file is where its ledger says."""
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()
@@ -58,34 +58,36 @@ class RefilingService(Service):
         return self._tasks.stop()
 
     def look_soon(self) -> None:
-        """Look at every device again, when the last change is a moment ago."""
+        """Check every device again, some seconds after the last change."""
         if not self.running:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._work.clock.callLater(SETTLED, self._look)
+        self._timer = self._work.clock.callLater(SETTLE_TIME, self._look)
 
     def say(self, identifier: int, step: Step) -> None:
-        """Log what was done with a track, or once why it was not."""
+        """Log a renamed track, or once why it could not be renamed."""
         device = self._work.live.drivers.name(identifier)
         if isinstance(step, Move):
             self._moved(identifier, step.old, step.track.name)
             owner = step.track.owner
-            sailor = (owner.sailor or owner.file_id) if owner else "nobody on the roster"
+            sailor = (owner.sailor or owner.file_id) if owner else "unassigned"
             suffix = "; another file is kept in gpslogs/superseded" if step.superseded else ""
             text = "{device} {old} is now {track}: {sailor}{suffix}"
             self._work.log.info(text, device=device, old=step.old, track=step.track.name, sailor=sailor, suffix=suffix)
-        elif (identifier, step) not in self._said:
-            self._said.add((identifier, step))
-            self._work.log.warn("{device} {track} keeps its name: {why}", device=device, track=step.name, why=step.why)
+        elif (identifier, step) not in self._logged:
+            self._logged.add((identifier, step))
+            self._work.log.warn(
+                "{device} {track} could not be renamed: {why}", device=device, track=step.name, why=step.why
+            )
 
     def _look(self) -> None:
         self._timer = None
         if LOOK not in self._tasks:
-            self._start(LOOK, self._begin(), "The tracks of earlier runs")
+            self._start(LOOK, self._begin(), "the tracks of earlier runs")
 
     def _start(self, key: int | str, work: Coroutine[Any, Any, None], what: str) -> None:
-        self._tasks.start(key, self._reporting_trouble(work, what), "{what} could not be moved", what=what)
+        self._tasks.start(key, self._reporting_trouble(work, what), "Cannot rename {what}", what=what)
 
     async def _begin(self) -> None:
         for identifier in await self._work.disk.write(self._work.folder.identifiers):
@@ -93,11 +95,11 @@ class RefilingService(Service):
                 self._start(
                     identifier,
                     self._refile_when_away(identifier),
-                    f"The tracks of {self._work.live.drivers.name(identifier)}",
+                    f"the tracks of {self._work.live.drivers.name(identifier)}",
                 )
 
     async def _refile_when_away(self, identifier: int) -> None:
-        """Wait until the device is away, and until it is its turn among the others; and see that it still is away."""
+        """Wait until the device is absent and no other device is being refiled, then refile it."""
         turn = self.turn(identifier)
         while self._filed.get(identifier) != self._rules(identifier):
             async with turn:
@@ -120,10 +122,10 @@ class RefilingService(Service):
         return self._work.live.filing_rules(identifier, None)
 
     def _steps(self, identifier: int, rules: FilingRules) -> Iterator[Step]:
-        """By the ledger and the settings that the device had last; blocks."""
+        """Rename by the ledger and the settings that the device had last; blocks."""
         ledger = Ledger.read(self._work.folder.ledger_path(identifier), self._work.live.drivers.of(identifier))
-        if ledger is None:  # its next visit sets it aside and rebuilds it
-            return iter((Left("what it holds", "its ledger can't be read"),))
+        if ledger is None:  # the next visit of the device sets it aside and rebuilds it
+            return iter((Left("its tracks", "the ledger is unreadable"),))
         rules = evolve(rules, timezone=self._work.folder.timezone(identifier))
         return refile(self._work.folder, identifier, Listing(), rules, ledger)
 
@@ -131,6 +133,6 @@ class RefilingService(Service):
         try:
             await work
         except PathTrouble as error:
-            self._work.log.error("{what} keep their names for now: {error}", what=what, error=str(error))
+            self._work.log.error("Cannot rename {what} for now: {error}", what=what, error=str(error))
         except DiskTrouble:  # the disk reports it, and when it is over
             return

@@ -1,7 +1,7 @@
-"""The scanner: in each round it hands out, for each device that is not there, a Deferred that looks for it.
+"""The scanner: each scan starts a Deferred for each absent device that looks for it.
 
-The Deferred goes on, if the device is found, through its whole visit: inspection, downloads and verdict are chained to
-its detection. It ends when nobody was found, or when the cleanup cancels it because the device has gone.
+If the device is found, the Deferred continues through its whole visit: inspection, downloads and verdict are chained to
+its detection. It ends when no device was found, or when the cleanup cancels it because the device has gone.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.visit import Visit
 
-AT_ONCE = 16  # searches begun in one go
-PAUSE = 0.01  # s between; a thousand take less than a second
+BATCH_SIZE = 16  # searches started in one turn of the reactor
+BATCH_PAUSE = 0.01  # s between two batches; a thousand searches start within a second
 
 
 class ScannerService(PeriodicService):
-    """Starts visits. `refresh` is called before each round."""
+    """Starts visits. `refresh` is called before each scan."""
 
     def __init__(
         self, detector: Detector, runner: VisitRunner, grace: GracePeriod, work: Workplace, refresh: Callable[[], None]
@@ -38,13 +38,13 @@ class ScannerService(PeriodicService):
         self._grace = grace
         self._work = work
         self._refresh = refresh
-        self._queue: dict[Target, None] = {}  # of this round, in order
+        self._queue: dict[Target, None] = {}  # targets of this scan, in order
         self._timer: IDelayedCall | None = None
         self._searches = Tasks(work.log)
         self._found_by: dict[int, Target] = {}  # the search of each visit
 
     def stopService(self) -> Deferred[None]:
-        """End all searches and visits; fires when the last one has let go of its files and sockets."""
+        """End all searches and visits; fires when the last one has released its files and sockets."""
         super().stopService()
         self._queue.clear()
         if self._timer is not None:
@@ -53,7 +53,7 @@ class ScannerService(PeriodicService):
         return self._searches.stop()
 
     def round(self) -> None:
-        """Look for everybody who is not there; without waiting for anybody."""
+        """Start to look for every absent device."""
         self._refresh()
         idle = not self._queue
         self._queue.update(dict.fromkeys(self._work.live.targets()))
@@ -61,26 +61,26 @@ class ScannerService(PeriodicService):
             self._start_some()
 
     def wake_waiting(self) -> None:
-        """Have every device that is there and not collected looked at again."""
+        """Wake the visits of devices that are present and not collected."""
         for visit in self.visits.values():
             if self._work.fleet[visit.identifier].stage is not Stage.COLLECTED:
                 visit.wake()
 
     def drop(self, visit: Visit) -> None:
-        """End a visit: its device has gone, or is to be forgotten. Until it has let go it counts no more."""
+        """End a visit, because its device has gone or is to be reset. It is ignored while it releases its files."""
         visit.dropped = True
         if (target := self._found_by.get(visit.identifier)) is not None:
             self._searches.cancel(target)
 
     def _start_some(self) -> None:
-        """Begin some searches, and the others a moment later: a thousand in one go would block the reactor."""
+        """Start a batch of searches, and schedule the next batch: a thousand at once would block the reactor."""
         self._timer = None
-        for target in list(self._queue)[:AT_ONCE]:
+        for target in list(self._queue)[:BATCH_SIZE]:
             del self._queue[target]
             if target not in self._searches and target.identifier not in self.visits:
                 self._searches.start(target, self._search(target), "{target} could not be handled", target=str(target))
         if self._queue:
-            self._timer = self._work.clock.callLater(PAUSE, self._start_some)
+            self._timer = self._work.clock.callLater(BATCH_PAUSE, self._start_some)
 
     async def _search(self, target: Target) -> None:
         sighting = await self._detector.detect(target)
@@ -105,7 +105,7 @@ class ScannerService(PeriodicService):
             del self._found_by[visit.identifier]
 
     def _lose(self, visit: Visit) -> None:
-        """A mishap of our own has ended a visit: the device is most likely there, and the next round will find it."""
+        """Record that a visit failed with an internal error: the next scan finds the device if it is present."""
         device = self._work.fleet[visit.identifier]
         if device.stage is Stage.COLLECTED:
             self._work.fleet.update(visit.identifier, stage=Stage.GONE)

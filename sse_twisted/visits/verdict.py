@@ -1,29 +1,11 @@
-"""The verdict: whether a device can be disconnected, by how the event folder compares with its listing. Pure."""
+"""Decide whether a device can be disconnected. Pure functions of a comparison."""
 
 from __future__ import annotations
 
 from attrs import field, frozen
 
-from sse_twisted.devices.driver import Listing
-from sse_twisted.event_folder.ledger import Ledger, StoredTrack, is_waited_for
-from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.fleet import TrackSummary
-from sse_twisted.runtime.text import missing_of, one_line, plural
-
-
-@frozen
-class Comparison:
-    """How the event folder compares with a listing."""
-
-    wanted: int = 0  # tracks
-    held: tuple[StoredTrack, ...] = ()  # whether wanted or not
-    glances: tuple[TrackSummary, ...] = ()  # of the youngest wanted ones
-    missing: tuple[EventTrack, ...] = ()  # of the wanted ones
-    skipped: tuple[EventTrack, ...] = ()  # by the filter
-    unreadable: int = 0  # entries of the listing that have no meaning
-    unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
-    doubts: frozenset[str] = frozenset()  # that logs which should be listed are not
-    out_of_event: int = 0  # logs of other days that the filter would not leave out
+from sse_twisted.runtime.text import missing_of, plural
+from sse_twisted.visits.comparison import Comparison
 
 
 @frozen
@@ -31,52 +13,40 @@ class Verdict:
     """Whether a device can be disconnected."""
 
     collected: bool
-    reason: str  # why not; of a collected one, what should be known
+    reason: str  # why not; for a collected device, remarks
     missing: tuple[str, ...] = ()
-    retry_after: float = field(default=0.0)  # s that the device asked for
-    paused: bool = False  # whether nothing is tried before somebody says so
-
-
-def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
-    """What makes a listing hard to believe, the first time: an empty one, or one without a log that was to be fetched.
-
-    A device whose storage is busy may say so; one whose logs were deleted says the same again.
-    """
-    if not listing.entries and not listing.bad:
-        return frozenset({"its listing is empty"})
-    listed = {log.file for log in listing.entries}
-    files = {str(entry.get("motion_file")) for entry in ledger.entries.values() if is_waited_for(entry)} - listed
-    return frozenset(f"it does not list {one_line(file)} any more" for file in files)
+    retry_after: float = field(default=0.0)  # s, as the device asked
+    paused: bool = False  # whether nothing is retried until downloads are resumed
 
 
 def give_verdict(
-    standing: Comparison, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
+    comparison: Comparison, failures: dict[str, str], new_doubts: frozenset[str], retry_after: float, paused: str
 ) -> Verdict:
-    """By a listing that is younger than the last download.
+    """Judge by a listing that is newer than the last download.
 
-    `failures` says by name why tracks could not be fetched, `new_doubts` what made the listing hard to believe for the
-    first time, `paused` that somebody asked for a pause; `retry_after` is in s.
+    `failures` tells by track why it could not be fetched. `new_doubts` are those that were not there before. `paused`
+    is why downloads are paused, or "". `retry_after` is in s.
     """
-    missing = tuple(track.name for track in standing.missing)
-    count = missing_of(len(missing), standing.wanted)
+    missing = tuple(track.name for track in comparison.missing)
+    count = missing_of(len(missing), comparison.wanted)
     if missing and paused:
         return Verdict(False, f"{count}, {paused}", missing, paused=True)
     if missing:
-        track = next((track for track in standing.missing if track.name in failures), standing.missing[0])
+        track = next((track for track in comparison.missing if track.name in failures), comparison.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
         return Verdict(False, f"{count} ({why})", missing, retry_after)
-    if standing.unreadable:
-        entries = plural(standing.unreadable, "entry", "entries")
-        return Verdict(False, f"its listing has {entries} that can't be understood")
+    if comparison.unreadable:
+        entries = plural(comparison.unreadable, "entry", "entries")
+        return Verdict(False, f"its listing has {entries} that can't be read")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    remarks = standing.unsound + _the_first_of(standing.doubts)
-    if standing.out_of_event and not standing.wanted and not standing.skipped:
-        remarks += (f"none of its tracks ({standing.out_of_event}) is of the event's days",)
+    remarks = comparison.unsound + _the_first_of(comparison.doubts)
+    if comparison.out_of_event and not comparison.wanted and not comparison.skipped:
+        remarks += (f"none of its tracks ({comparison.out_of_event}) is of the event's days",)
     return Verdict(True, "; ".join(remarks))
 
 
 def _the_first_of(doubts: frozenset[str]) -> tuple[str, ...]:
-    """It says so again and was believed, but whoever has sailed with the device may know better."""
+    """Return a remark on doubts that the device repeated: it is believed, but its sailor may know better."""
     more = f" (and {len(doubts) - 1:,} more)" if len(doubts) > 1 else ""
     return (f"{min(doubts)}{more}",) if doubts else ()

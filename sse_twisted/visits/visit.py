@@ -19,22 +19,22 @@ from sse_twisted.event_folder.ledger import Ledger
 
 @define(eq=False)
 class Visit:
-    """Shared by the steps of one visit; forgotten when the device goes."""
+    """State that the steps of one visit share; discarded when the device has gone."""
 
     identifier: int
     address: Address
     driver: Driver
     timezone: int | None = None  # minutes east of UTC, as its settings say
-    rules: FilingRules | None = None  # by which its listing was last read
+    rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None
-    remarked: set[str] = field(factory=set)  # subjects that were said once
+    remarked: set[str] = field(factory=set)  # subjects that were logged
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
-    doubts: frozenset[str] = frozenset()  # of its last listing: they count only once
-    resumes: bool = True  # until it shows that it can't
-    retry_after: float = 0.0  # s that it asked us to wait
-    conversations: int = 0  # begun so far
-    silences: int = 0  # requests in a row that nobody took
-    dropped: bool = False  # its device has gone, or is forgotten; it is still letting go of its files
+    doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
+    resumes: bool = True  # whether the device can resume a transfer, until it shows that it can't
+    retry_after: float = 0.0  # s, as the device asked
+    conversations: int = 0  # requests started so far
+    silences: int = 0  # unanswered requests in a row
+    dropped: bool = False  # its device has gone or was reset; the visit is releasing its files
     _talking: int = 0
     _woken: bool = False
     _bell: Deferred[None] | None = None
@@ -46,12 +46,12 @@ class Visit:
 
     @property
     def is_talking(self) -> bool:
-        """Whether a request is under way: no time for a probe."""
+        """Whether a request is in progress."""
         return self._talking > 0
 
     @contextmanager
     def talking(self) -> Iterator[None]:
-        """Around requests to the device; takes note of whether they were answered."""
+        """Wrap requests to the device and count whether they are answered."""
         self.conversations += 1
         self._talking += 1
         try:
@@ -67,13 +67,13 @@ class Visit:
             self._talking -= 1
 
     def wake(self) -> None:
-        """Something has changed: look at everything again, now."""
+        """Inspect the device again now, because something has changed."""
         self._woken = True
         if self._bell is not None and not self._bell.called:
             self._bell.callback(None)
 
     async def wait_for_wake(self, clock: IReactorTime, seconds: float | None) -> None:
-        """Wait for `wake`, for that many seconds at most."""
+        """Wait for `wake`, or for at most `seconds`; None waits without limit."""
         if not self._woken:
             self._bell = Deferred()
             if seconds is not None:

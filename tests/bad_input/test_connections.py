@@ -44,7 +44,7 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
     [
         ("refused", "DEBUG motion-601 not accepting connections at ", "connection refused"),
         ("never-accepted", "DEBUG motion-601 not accepting connections at ", "does not accept the connection"),
-        ("reset", "INFO motion-601 says nothing at ", "connection closed before an answer"),
+        ("reset", "INFO motion-601 accepts connections but does not respond at ", "connection closed before an answer"),
     ],
 )
 @on_the_reactor
@@ -199,7 +199,7 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
     await event.begin()
-    await event.until("it can't be inspected: /logs.json: not complete after 0.6 s, retry ")
+    await event.until("inspection failed: /logs.json: not complete after 0.6 s, retry ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -223,7 +223,7 @@ async def test_an_answer_that_fails_is_asked_for_again(event: RealEvent, path: s
     # The fault comes after the detection, so that info.json fails behind the first listing.
     device.when_asked("/settings.json", lambda: device.add_fault(fault, path=path))
     await event.begin()
-    await event.until(f"motion-601 must stay connected - it can't be inspected: {reason}, retry 1 in 0.02 s")
+    await event.until(f"motion-601 must stay connected - inspection failed: {reason}, retry 1 in 0.02 s")
     await event.check_that_it_is_collected_when_cleared()
 
 

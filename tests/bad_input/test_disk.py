@@ -75,7 +75,7 @@ async def test_downloads_pause_while_the_disk_is_full(
     device = event.device(601, LOG)
     full = FullDisk(monkeypatch, owner, method)
     await event.begin()
-    await event.until("must stay connected - nothing can be kept: No space left on device, retry 2 in ")
+    await event.until("must stay connected - tracks can't be stored: No space left on device, retry 2 in ")
     assert len(event.said("CRITICAL Downloads pause: No space left on device")) == 1
     assert not event.said("can be disconnected")
     assert not event.said(" failed - ")
@@ -99,7 +99,7 @@ async def test_a_ledger_that_could_not_be_saved_is_saved_before_the_verdict(
     full.full = False
     device.when_asked(LOG.path, lambda: setattr(full, "full", True))
     await event.begin()
-    await event.until("nothing can be kept: No space left on device")
+    await event.until("tracks can't be stored: No space left on device")
     assert event.contents() == [LOG.content]
     full.full = False
     await event.until("motion-601 can be disconnected")
@@ -115,7 +115,7 @@ async def test_a_disk_that_is_full_for_one_device_is_no_fault_of_the_others(
     full = FullDisk(monkeypatch, PartialTrack, "write")
     await event.begin()
     for identifier in (601, 602, 603):
-        await event.until(f"motion-{identifier} must stay connected - nothing can be kept: No space left on device")
+        await event.until(f"motion-{identifier} must stay connected - tracks can't be stored: No space left on device")
     assert len(event.said("CRITICAL")) == 1
     full.full = False
     for identifier in (601, 602, 603):
@@ -158,7 +158,7 @@ async def test_tracks_for_which_there_is_no_room_are_waited_for(
     event.device(601, *logs)
     await event.begin()
     await event.until("CRITICAL Downloads pause: only 0 MB free")
-    await event.until("must stay connected - nothing can be kept: only 0 MB free, retry 1 in ")
+    await event.until("must stay connected - tracks can't be stored: only 0 MB free, retry 1 in ")
     kept = event.contents()
     assert len(kept) == 3
     assert all(content in [log.content for log in logs] for content in kept)
@@ -177,7 +177,7 @@ async def test_a_disk_that_fills_up_during_a_download_costs_nothing(
     device.when_asked(LONG.path, lambda: filler.write_bytes(bytes(event.folder.free() - 300_000)))
     await event.begin()
     await event.until("CRITICAL Downloads pause: No space left on device")
-    await event.until("must stay connected - nothing can be kept: No space left on device")
+    await event.until("must stay connected - tracks can't be stored: No space left on device")
     assert not event.tracks()
     filler.unlink()
     await event.until("motion-601 can be disconnected")
@@ -301,8 +301,8 @@ async def test_a_torn_ledger_is_set_aside_and_rebuilt_from_the_tracks(event: Rea
     now = event.now
     await event.start()
     await event.until("motion-601 can be disconnected", since=now)
-    (line,) = event.said("ERROR motion-601 ledger could not be read: it is kept as ", now)
-    assert line.endswith("downloads.json.unusable.1, and rebuilt from the tracks")
+    (line,) = event.said("ERROR motion-601 ledger is unreadable: kept as ", now)
+    assert line.endswith("downloads.json.unusable.1, rebuilding it from the tracks")
     assert path.with_name("downloads.json.unusable.1").read_text() == torn
     assert json.loads(path.read_bytes()) == json.loads(before)
     assert device.asked.count(LOG.path) == 1

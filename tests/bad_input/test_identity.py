@@ -47,7 +47,7 @@ async def test_a_device_that_becomes_another_one_is_dropped(event: RealEvent) ->
     device = event.device(601, LOG)
     device.when_asked("/logs.json", lambda: device.add_fault(Fault("wrong-identifier", 777)))
     await event.begin()
-    await event.until("must stay connected - it can't be inspected: motion-777 answers at its address, retry 1 in ")
+    await event.until("must stay connected - inspection failed: motion-777 answers at its address, retry 1 in ")
     await event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
     assert not event.tracks()
     assert not (event.folder.motion(601) / "logs.json").exists()

@@ -34,7 +34,7 @@ FEW = 25_000_000  # bytes: the largest listing that is read, and what the system
 def place(page: str) -> str:
     """What the log says first of a page that makes no sense."""
     return {
-        "info.json": "WARN motion-601 does not answer as it should at ",
+        "info.json": "WARN motion-601 invalid response at ",
         "settings.json": "WARN motion-601 settings are unknown (",
         "logs.json": "WARN motion-601 must stay connected - it",
     }[page]
@@ -76,7 +76,7 @@ async def test_a_listing_of_a_hundred_thousand_lists_in_each_other_is_refused(ev
     device = event.device(601, LOG)
     device.add_fault(Fault("deep-json", 100_000), path="logs.json")
     await event.begin()
-    await event.until("must stay connected - it can't be inspected: logs.json is nested too deep, retry 2 in ")
+    await event.until("must stay connected - inspection failed: logs.json is nested too deep, retry 2 in ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -142,7 +142,7 @@ async def test_who_does_not_say_who_it_is_is_nobody(event: RealEvent, spoil: Cal
     sound = json.dumps(device.info)
     spoil(device)
     await event.begin()
-    await event.until("WARN motion-601 does not answer as it should at ")
+    await event.until("WARN motion-601 invalid response at ")
     assert not event.said("is connected")
     device.info.clear()
     device.info.update(json.loads(sound))
@@ -155,6 +155,6 @@ async def test_a_listing_without_a_list_is_no_empty_list(event: RealEvent, body:
     device = event.device(601, LOG)
     device.pages["/logs.json"] = Body(body)
     await event.begin()
-    await event.until("must stay connected - it can't be inspected: logs.json ")
+    await event.until("must stay connected - inspection failed: logs.json ")
     device.pages.clear()
     await event.check_that_it_is_collected_when_cleared()

@@ -81,7 +81,7 @@ async def test_a_listing_without_a_length_that_is_cut_is_no_listing(event: RealE
     device.add_fault(Fault("length-missing"), path="logs.json")
     device.add_fault(Fault("cut", 100), path="logs.json")
     await event.begin()
-    await event.until("must stay connected - it can't be inspected: logs.json is no JSON: ")
+    await event.until("must stay connected - inspection failed: logs.json is no JSON: ")
     await event.check_that_it_is_collected_when_cleared()
 
 

@@ -71,7 +71,7 @@ async def test_a_track_of_a_clock_that_was_lost_is_kept_apart(event: RealEvent, 
         f"gpslogs/20221017/{NAME}": LOG.content,
         f"gpslogs/unassigned/{day[:8]}/motion-601_{day}.oao": lost.content,
     }
-    assert event.said(f"WARN motion-601 motion-601_{day}.oao belongs to nobody on the roster: it goes to ")
+    assert event.said(f"WARN motion-601 motion-601_{day}.oao is unassigned: no roster line covers it, it goes to ")
 
 
 @on_the_reactor
@@ -112,7 +112,7 @@ async def test_too_many_entries_are_refused(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("10000-entries", 20_001))
     await event.begin()
-    await event.until("it can't be inspected: logs.json has 20,001 entries, more than 20,000, retry 1 in ")
+    await event.until("inspection failed: logs.json has 20,001 entries, more than 20,000, retry 1 in ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -158,10 +158,10 @@ async def test_entries_without_meaning_keep_the_device_but_cost_no_track(event: 
     device = event.device(601, LOG)
     device.add_fault(Fault("bad-entry"))
     await event.begin()
-    await event.until("must stay connected - its listing has 14 entries that can't be understood, retry 1 in ")
+    await event.until("must stay connected - its listing has 14 entries that can't be read, retry 1 in ")
     assert event.contents() == [LOG.content]
-    assert event.said("WARN motion-601 lists what can't be understood: entry 0 : ")
-    assert event.said("WARN motion-601 lists what can't be understood: entry 5 ")
+    assert event.said("WARN motion-601 unreadable listing entry 0 : ")
+    assert event.said("WARN motion-601 unreadable listing entry 5 ")
     await event.check_that_it_is_collected_when_cleared()
 
 

@@ -31,8 +31,8 @@ async def test_a_refused_track_is_retried_until_it_comes(event: RealEvent, statu
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("logs.json", "motion-601 must stay connected - it can't be inspected: "),
-        ("info.json", "motion-601 does not answer as it should at "),
+        ("logs.json", "motion-601 must stay connected - inspection failed: "),
+        ("info.json", "motion-601 invalid response at "),
     ],
 )
 @pytest.mark.parametrize("status", ["404", "500", "redirect"])

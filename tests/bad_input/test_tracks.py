@@ -206,7 +206,7 @@ async def test_a_track_that_has_grown_since_it_was_fetched_is_fetched_again(even
         f"gpslogs/20221017/{NAME}": device.logs[0].content,
         f"gpslogs/superseded/20221017/{NAME}.1": LOG.content,
     }
-    assert event.said(f"motion-601 {NAME} replaces an earlier one, which is kept in gpslogs/superseded", now)
+    assert event.said(f"motion-601 {NAME} replaces an earlier version, which is kept in gpslogs/superseded", now)
 
 
 @on_the_reactor

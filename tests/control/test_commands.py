@@ -15,6 +15,7 @@ from sse_twisted.control.commands import CommandError, Commands
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
+from sse_twisted.visits.comparison import compare
 from tests.support.event import MORNING, VirtualEvent, log_of, track
 from tests.support.virtual import LateThreads
 
@@ -241,7 +242,7 @@ class TestFetch:
         looks = []
 
         def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-            if function.__name__ == "_look":
+            if function is compare:
                 looks.append(function)
                 return deferLater(event.reactor, 1.0, function, *args, **kwargs)
             return maybeDeferred(function, *args, **kwargs)
@@ -250,8 +251,10 @@ class TestFetch:
         monkeypatch.setattr(event.collector.disk, "_start", slowly)
         event.lines.clear()
         commands.retry(601)
-        while not looks:
-            event.advance(0.05)
+        for _ in range(100):
+            if not looks:
+                event.advance(0.05)
+        assert looks
         commands.fetch(601, OLD)
         event.until("can be disconnected")
         assert event.tracks()[f"gpslogs/unassigned/20220917/{OLD}"]

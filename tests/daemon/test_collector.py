@@ -179,7 +179,7 @@ def test_a_roster_of_another_year_costs_nobody_a_day(event: VirtualEvent) -> Non
     event.arrive(601)
     event.start()
     assert event.said("WARN Today, 2022-10-17, is no day of the event (2021-10-15 to 2021-10-21)")
-    event.until("WARN motion-601 motion-601_20221017_090000.oao belongs to nobody on the roster")
+    event.until("WARN motion-601 motion-601_20221017_090000.oao is unassigned")
     event.until("can be disconnected")
     assert event.tracks() == {"gpslogs/unassigned/20221017/motion-601_20221017_090000.oao": device.logs[0].content}
 

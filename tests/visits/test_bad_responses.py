@@ -33,7 +33,7 @@ def test_a_device_that_is_just_starting_is_given_a_round(event: VirtualEvent) ->
     event.device(601, log_of(601)).add_fault(parse_fault("html")[0])
     event.start()
     event.arrive(601)
-    event.until("motion-601 does not answer as it should")
+    event.until("motion-601 invalid response")
     assert event.known(601).oddity == ""
 
 
@@ -73,7 +73,7 @@ def test_a_page_at_the_address_of_many_names_is_no_device(event: VirtualEvent) -
     event.arrive(601)
     event.advance(30)
     assert [event.known(number).oddity for number in (601, 602, 603)] == ["", "", ""]
-    assert event.said("motion-602 does not answer as it should")
+    assert event.said("motion-602 invalid response")
 
 
 def test_an_alarm_stays_one_while_its_device_answers_badly(event: VirtualEvent) -> None:

@@ -120,7 +120,7 @@ def test_one_that_leaves_before_its_listing_was_read_is_not_forgotten(event: Vir
     device.add_fault(parse_fault("half-json")[0], path="/logs.json")
     event.arrive(601)
     event.start()
-    event.until("must stay connected - it can't be inspected: logs.json is no JSON")
+    event.until("must stay connected - inspection failed: logs.json is no JSON")
     event.leave(601)
     assert event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
 

@@ -97,7 +97,7 @@ def test_something_that_is_no_motion_is_said_once(event: VirtualEvent) -> None:
     event.arrive(601)
     event.start()
     event.advance(30)
-    assert len(event.said("WARN motion-601 does not answer as it should at 10.0.2.89: info.json is no JSON")) == 1
+    assert len(event.said("WARN motion-601 invalid response at 10.0.2.89: info.json is no JSON")) == 1
 
 
 def test_two_devices_that_swap_their_addresses_are_both_collected(event: VirtualEvent) -> None:
@@ -209,7 +209,7 @@ class TestWhoFindsItsAddressBeingTried:
         searches = [attempts.search(number) for number in (601, 602)]
         attempts.open.pop()[1].errback(BadAnswer("nonsense"))
         assert [results for _, results in searches] == [[None]] * 2
-        texts = [f"motion-{number} does not answer as it should at 10.0.0.1: nonsense" for number in (601, 602)]
+        texts = [f"motion-{number} invalid response at 10.0.0.1: nonsense" for number in (601, 602)]
         assert sorted(attempts.lines) == texts
 
     def test_is_found_or_told_that_it_is_another(self, attempts: Attempts) -> None:

@@ -84,7 +84,7 @@ class TestADeviceThatIsAway:
         collect_and_leave(event, 601)
         del event.people[0]
         event.write_roster()
-        event.until(f"{OLD} is now {NOBODYS}: nobody on the roster", 10)
+        event.until(f"{OLD} is now {NOBODYS}: unassigned", 10)
         assert list(event.tracks()) == [f"gpslogs/unassigned/20221017/{NOBODYS}"]
 
     def test_keeps_those_whose_day_is_not_the_events_any_more_and_says_so_once(self, event: VirtualEvent) -> None:
@@ -95,7 +95,7 @@ class TestADeviceThatIsAway:
             event.write_roster()
             event.advance(10)
         why = "its day is not one of the event any more"
-        assert event.said("keeps its name") == [f"WARN motion-601 {OLD} keeps its name: {why}"]
+        assert event.said("could not be renamed") == [f"WARN motion-601 {OLD} could not be renamed: {why}"]
         assert list(event.tracks()) == [f"gpslogs/20221017/{OLD}"]
 
     def test_keeps_them_while_nobody_is_on_the_roster(self, event: VirtualEvent) -> None:
@@ -132,7 +132,7 @@ class TestADeviceThatIsAway:
         collect_and_leave(event, 601)
         event.folder.ledger_path(601).write_text("torn")
         give_to(event, "NEW9")
-        event.until("motion-601 what it holds keeps its name: its ledger can't be read", 10)
+        event.until("motion-601 its tracks could not be renamed: the ledger is unreadable", 10)
         assert event.folder.ledger_path(601).read_text() == "torn"
 
     def test_harms_no_other_if_the_disk_refuses(self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ class TestADeviceThatIsAway:
         for person in event.people:
             person["File ID"] = f"NEW{person['Motion ID']}"
         event.write_roster()
-        event.until("ERROR The tracks of motion-601 keep their names for now: Permission denied (", 10)
+        event.until("ERROR Cannot rename the tracks of motion-601 for now: Permission denied (", 10)
         event.until("is now NEW602_602_20221017_090000.oao", 1)
         monkeypatch.undo()
         event.person(603)

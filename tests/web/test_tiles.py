@@ -144,9 +144,9 @@ NAME = "BBB601_601_20221017_113600.oao"
         ),
         ({"wanted": 2, "reason": "its listing is empty"}, "not verified", "its listing is empty"),
         (
-            {"missing": (NAME,), "wanted": 1, "reason": "it can't be inspected: no answer"},
+            {"missing": (NAME,), "wanted": 1, "reason": "inspection failed: no answer"},
             "1 of 1 missing",
-            "it can't be inspected: no answer",
+            "inspection failed: no answer",
         ),
     ],
 )

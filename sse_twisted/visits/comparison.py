@@ -1,0 +1,91 @@
+"""Compare what a device lists with what the event folder holds."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from sse_twisted.config.filing import FilingRules
+from sse_twisted.devices.driver import Listing
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_waited_for
+from sse_twisted.event_folder.moves import Step, refile
+from sse_twisted.event_folder.naming import EventTrack, all_tracks
+from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.fleet import TrackSummary
+from sse_twisted.runtime.text import one_line
+
+MAX_SUMMARIES = 100  # tracks of one device that are shown
+
+
+@frozen
+class Comparison:
+    """The event folder compared with a listing."""
+
+    wanted: int = 0  # tracks
+    held: tuple[StoredTrack, ...] = ()  # wanted or not
+    summaries: tuple[TrackSummary, ...] = ()  # of the newest wanted tracks
+    missing: tuple[EventTrack, ...] = ()  # wanted and not held
+    skipped: tuple[EventTrack, ...] = ()  # by the filter
+    unreadable: int = 0  # entries of the listing
+    unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
+    doubts: frozenset[str] = frozenset()  # about a listing that may be incomplete
+    out_of_event: int = 0  # tracks of other days that the filter would not skip
+
+
+def compare(
+    folder: EventFolder, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger, steps: list[Step]
+) -> Comparison:
+    """Compare a listing with the folder and update the ledger. Blocks: there may be thousands of tracks.
+
+    Tracks whose names are out of date are moved first; `steps` collects the moves.
+    """
+    steps.extend(refile(folder, identifier, listing, rules, ledger))
+    everything = all_tracks(identifier, listing, rules, ledger.named())
+    tracks = [track for track in everything if track.of_event]
+    held, missing, unsound = [], [], []
+    for track in tracks:
+        fetched = folder.held(track, ledger)
+        if fetched is not None:
+            ledger.record(track, Status.COMPLETED, fetched)
+            held.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
+            if fetched.outcome is not Outcome.VERIFIED:
+                unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
+        elif track.skipped:
+            ledger.record(track, Status.SKIPPED)
+        else:
+            missing.append(track)
+            ledger.queue(track)
+    if ledger.changed:
+        ledger.save()
+    skipped = tuple(track for track in tracks if track.skipped)
+    wanted = [track for track in tracks if not track.skipped]
+    return Comparison(
+        wanted=len(wanted),
+        summaries=tuple(map(_summary, wanted[-MAX_SUMMARIES:])),
+        held=tuple(held),
+        missing=tuple(missing),
+        skipped=skipped,
+        unreadable=len(listing.bad),
+        unsound=tuple(unsound),
+        doubts=doubts_of(listing, ledger),
+        out_of_event=sum(not track.of_event and not track.skipped for track in everything),
+    )
+
+
+def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
+    """Return why a listing may be incomplete: it is empty, or a track that was to be fetched is not on it.
+
+    A device whose storage is busy may send such a listing once; a device whose tracks were deleted sends it again.
+    """
+    if not listing.entries and not listing.bad:
+        return frozenset({"its listing is empty"})
+    listed = {log.file for log in listing.entries}
+    files = {str(entry.get("motion_file")) for entry in ledger.entries.values() if is_waited_for(entry)} - listed
+    return frozenset(f"it does not list {one_line(file)} any more" for file in files)
+
+
+def _summary(track: EventTrack) -> TrackSummary:
+    log = track.log
+    return TrackSummary(
+        track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.claim("500m") or 0, log.file
+    )
