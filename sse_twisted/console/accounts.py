@@ -1,4 +1,4 @@
-"""Who may use the console: passwords of our own, in files that nobody else can read. Never those of the system."""
+"""Access to the console: its own password file, private to its owner; system accounts have no access."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.portal import IRealm
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -22,45 +23,45 @@ from zope.interface import implementer
 from sse_twisted.runtime.text import one_line
 
 USER = "sse"
-LONGEST_DELAY = 30.0  # s until the answer to a wrong password
+MAX_DELAY = 30.0  # s until the reply to a wrong password
 
 
 class AccountsError(Exception):
-    """Why a file of passwords or keys can't be used, in one line."""
+    """A file of passwords or keys cannot be used; the message is one line."""
 
 
 def read_accounts(path: Path) -> dict[str, str]:
-    """Passwords by user, of lines `user:password`; raises AccountsError."""
+    """Return passwords by user, from lines `user:password` (# begins a comment); raises AccountsError."""
     check_private(path)
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise AccountsError(f"{path}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+        raise AccountsError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     accounts: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         user, colon, password = line.partition(":")
         if not user or not colon or not password:
-            raise AccountsError(f"{path}: line {number} is not of the form user:password")
+            raise AccountsError(f"{path}: line {number}: expected user:password")
         accounts[user] = password
     if not accounts:
-        raise AccountsError(f"{path}: there is no line of the form user:password")
+        raise AccountsError(f"{path}: no accounts: expected lines user:password")
     return accounts
 
 
 def check_private(path: Path, forbidden: int = stat.S_IRWXG | stat.S_IRWXO) -> None:
-    """Raise AccountsError if there is no such file, or if others than its owner may do what is forbidden."""
+    """Raise AccountsError for a missing file, or one whose mode has any of the `forbidden` bits."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as error:
         raise AccountsError(f"{path}: {error.strerror}") from None
     if mode & forbidden:
-        raise AccountsError(f"{path}: its mode is {mode:04o}, and only its owner may have to do with it: chmod 600")
+        raise AccountsError(f"{path}: mode {mode:04o} gives access to others than the owner: chmod 600")
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """A new file that only its owner can read, in a folder that is made if need be; raises OSError."""
+    """Write a new file of mode 0600, in a folder that is made if missing; raises OSError."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -70,14 +71,14 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def random_account(path: Path) -> dict[str, str]:
-    """A password for this run, written where only the collector's own user can read it; raises OSError."""
+    """Write a random password for this run to `path`, mode 0600, and return its account; raises OSError."""
     password = secrets.token_urlsafe(12)
     write_private(path, f"{USER}:{password}\n".encode())
     return {USER: password}
 
 
 class LoginBackoff:
-    """Answers to wrong passwords and keys, each later than the one before, until somebody gets in."""
+    """Delays the reply to a failed login: 1 s, twice as long after each further one, until a login succeeds."""
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
         self._clock = clock
@@ -85,16 +86,16 @@ class LoginBackoff:
         self._failures = 0
         self._waiting: set[Deferred[None]] = set()
 
-    def welcome(self) -> None:
-        """Somebody got in."""
+    def reset(self) -> None:
+        """Begin again at 1 s: a login has succeeded."""
         self._failures = 0
 
     def refuse(self, what: str, user: bytes) -> Deferred[None]:
-        """Log it, and fail with UnauthorizedLogin after a while."""
+        """Log a wrong password or key, and fail with UnauthorizedLogin after the delay."""
         self._failures += 1
-        delay = min(2.0 ** (self._failures - 1), LONGEST_DELAY)
+        delay = min(2.0 ** (self._failures - 1), MAX_DELAY)
         name = one_line(user.decode(errors="replace"), 40)
-        text = "The console refuses {what} of {user!r}; the answer takes {delay:g} s"
+        text = "Console: wrong {what} for {user!r}; reply delayed by {delay:g} s"
         self._log.warn(text, what=what, user=name, delay=delay)
         waiting: Deferred[None] = deferLater(self._clock, delay)
         self._waiting.add(waiting)
@@ -106,26 +107,42 @@ class LoginBackoff:
         return waiting.addBoth(fail)
 
     def close(self) -> None:
-        """Answer everybody who waits."""
+        """Refuse all pending logins now."""
         for waiting in list(self._waiting):
             waiting.cancel()
 
 
 @implementer(ICredentialsChecker)
 class PasswordChecker:
-    """Compares passwords in a time that tells nothing."""
+    """Accepts the users of `accounts`; compares passwords in constant time."""
 
     credentialInterfaces = (IUsernamePassword,)
 
-    def __init__(self, accounts: Mapping[str, str], patience: LoginBackoff) -> None:
+    def __init__(self, accounts: Mapping[str, str], backoff: LoginBackoff) -> None:
         self._accounts = {user.encode(): password.encode() for user, password in accounts.items()}
-        self._patience = patience
+        self._backoff = backoff
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[Any]:
-        """The user, or UnauthorizedLogin after a while."""
+        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff."""
         user, password = credentials.username, credentials.password
         expected = self._accounts.get(user, secrets.token_bytes(32))
         if hmac.compare_digest(expected, password):
-            self._patience.welcome()
+            self._backoff.reset()
             return succeed(user)
-        return self._patience.refuse("the password", user).addCallback(lambda _: user)
+        return self._backoff.refuse("password", user)
+
+
+@implementer(IRealm)
+class ConsoleRealm:
+    """Makes a new avatar, of the one interface that is offered, for each login."""
+
+    def __init__(self, interface: Any, make_avatar: Callable[[bytes], Any]) -> None:
+        """`make_avatar` is called with the user name."""
+        self._interface = interface
+        self._make_avatar = make_avatar
+
+    def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
+        """Return the interface, the avatar and its logout; raises NotImplementedError for another interface."""
+        if self._interface not in interfaces:
+            raise NotImplementedError(f"the console offers {self._interface}, not {interfaces}")
+        return self._interface, self._make_avatar(avatar_id), lambda: None

@@ -1,4 +1,4 @@
-"""Where the console may listen. Telnet hides nothing and the interpreter is the whole process: on this machine only."""
+"""Endpoints of the console. Telnet encrypts nothing and the interpreter may do anything: it is limited to loopback."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ PRIVATE_SOCKET = ":mode=600"
 
 
 class EndpointError(ValueError):
-    """Why there can be no console at an endpoint, in one line."""
+    """The console cannot listen at an endpoint; the message is one line."""
 
 
 def check_endpoint(description: str) -> str:
-    """An endpoint that Twisted understands, a socket of a path for its owner only; raises EndpointError."""
+    """Return the endpoint, with mode 600 added for a UNIX socket without one; raises EndpointError if it is invalid."""
     kind, positional, named = _parts(description)
     try:
         serverFromString(None, description)
-    except Exception as error:  # noqa: BLE001 - each kind of endpoint has its own ways to refuse
-        raise EndpointError(f"{description!r} is no endpoint ({error or type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - each kind of endpoint raises its own errors
+        raise EndpointError(f"invalid endpoint {description!r} ({error or type(error).__name__})") from None
     if kind == "unix" and "mode" not in named and len(positional) < 2:
         return f"{description}{PRIVATE_SOCKET}"
     return description
 
 
 def check_local(description: str) -> str:
-    """As `check_endpoint`; raises EndpointError if somebody on another machine could connect."""
+    """Do as `check_endpoint`; raises EndpointError as well for an endpoint that other machines can reach."""
     checked = check_endpoint(description)
     kind, positional, named = _parts(description)
     if kind == "unix":
@@ -41,21 +41,21 @@ def check_local(description: str) -> str:
     interface = named.get("interface", positional[1] if len(positional) > 1 else "")
     if kind not in ("tcp", "tcp6") or not _is_loopback(interface):
         raise EndpointError(
-            f"{description!r} can be reached from elsewhere, and telnet hides neither password nor what is typed into "
-            f"an interpreter that may do anything: use {DEFAULT} or unix:PATH, and --manhole-ssh for the network"
+            f"{description!r} can be reached from other machines, and telnet encrypts neither the password nor the "
+            f"session: use {DEFAULT} or unix:PATH, and --manhole-ssh for the network"
         )
     return checked
 
 
 def check_free(description: str) -> None:
-    """Raise EndpointError if something listens there; of other endpoints than TCP and sockets nothing is known."""
+    """Raise EndpointError if the address of a TCP or UNIX endpoint is in use or unusable; other kinds pass."""
     kind, positional, named = _parts(description)
     if kind == "unix":
         path = Path(named.get("address", positional[0] if positional else ""))
-        if _answers(path):
+        if _is_in_use(path):
             raise EndpointError(f"{path} is in use")
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise EndpointError(f"{path.parent}: no socket can be made there")
+            raise EndpointError(f"{path.parent}: cannot make a socket in this folder")
         return
     if kind != "tcp":
         return
@@ -66,13 +66,13 @@ def check_free(description: str) -> None:
         try:
             trial.bind((interface, port))
         except OSError as error:
-            raise EndpointError(f"{description!r}: {error.strerror or error}") from None
+            raise EndpointError(f"cannot listen on {description!r} ({error.strerror or error})") from None
         except OverflowError:
-            raise EndpointError(f"{description!r}: there is no port {port}") from None
+            raise EndpointError(f"invalid endpoint {description!r}: port {port} is above 65535") from None
 
 
 def _parts(description: str) -> tuple[str, list[str], dict[str, str]]:
-    """Kind, positional and named arguments, as Twisted takes them apart."""
+    """Return kind, positional and named arguments, split as Twisted does."""
     kind, *arguments = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", description)]
     positional = [argument for argument in arguments if "=" not in argument]
     named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
@@ -86,11 +86,11 @@ def _is_loopback(interface: str) -> bool:
         return False
 
 
-def _answers(path: Path) -> bool:
-    """Whether somebody listens at a socket; one that was left behind by a kill is made anew."""
+def _is_in_use(path: Path) -> bool:
+    """Whether a process listens at a UNIX socket; a kill leaves one behind at which none does."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
-            raise EndpointError(f"{path} is there, and is no socket")
+            raise EndpointError(f"{path} exists and is not a socket")
         with socket.socket(socket.AF_UNIX) as trial:
             trial.settimeout(1.0)
             trial.connect(str(path))

@@ -1,4 +1,4 @@
-"""What can be typed: the commands, each with its docstring, and objects that show themselves as tables."""
+"""The names of a console session: commands, each with its help, and views that print as tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "rel
 
 @frozen
 class Shown:
-    """A value of the commands, and how it looks on the screen."""
+    """The result of a command: its value, and the text that the console prints for it."""
 
     text: str
     value: object = None
@@ -33,7 +33,7 @@ class Shown:
 
 
 class Command:
-    """Does something when it is called; without brackets it says how that is done."""
+    """A function of the console; prints its usage when it is typed without brackets."""
 
     def __init__(self, do: Callable[..., object]) -> None:
         self._do = do
@@ -42,7 +42,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """As "tracks([day])"."""
+        """Name and parameters, as "tracks([day])"."""
         parameters = self._signature.parameters.values()
         takes = (each.name if each.default is each.empty else f"[{each.name}]" for each in parameters)
         return f"{self._do.__name__}({', '.join(takes)})"
@@ -52,16 +52,16 @@ class Command:
         return f"{self.usage}: {purpose}"
 
     def __call__(self, *values: object, **named: object) -> object:
-        """Do it; raises CommandError if it takes something else."""
+        """Call the function; raises CommandError for wrong arguments."""
         try:
             self._signature.bind(*values, **named)
         except TypeError as error:
-            raise CommandError(f"it is {self.usage}: {error}") from None
+            raise CommandError(f"usage: {self.usage} ({error})") from None
         return self._do(*values, **named)
 
 
 class View:
-    """Shows itself anew each time: no call is needed."""
+    """A name that prints the current state; needs no brackets."""
 
     def __init__(self, show: Callable[[], str], doc: str) -> None:
         self._show = show
@@ -71,58 +71,58 @@ class View:
         return self._show()
 
     def __call__(self, *_: object, **__: object) -> View:
-        """Itself, for those who type the brackets all the same."""
+        """Return the view itself, so that brackets do no harm."""
         return self
 
 
 class Leave:
-    """Ends the session, and not the collector."""
+    """The commands `exit` and `quit`, which end the session, not the collector."""
 
     def __init__(self, leave: Callable[[], object]) -> None:
         self._leave = leave
 
     def __repr__(self) -> str:
-        return "exit() or ^D ends the session, and not the collector"
+        return "exit() or ^D ends the session, not the collector"
 
     def __call__(self, *_: object) -> None:
-        """Leave."""
+        """End the session."""
         self._leave()
 
 
 class Namespace:
-    """The names of one session; `live` are objects to be looked into, by name."""
+    """The names of one session; `live` are objects for inspection, by name."""
 
     def __init__(self, commands: Commands, live: Mapping[str, object]) -> None:
         self._commands = commands
         self._live = live
 
     def names(self) -> dict[str, object]:
-        """Everything by its name."""
+        """Return all names of the session with their values."""
         commands = self._commands
         views = {
             "fleet": View(
                 lambda: tables.fleet_table(commands.fleet(), commands.now),
-                "All devices: stage and since when, battery, tracks done of wanted, and what is odd.",
+                "All devices: stage and time in it, battery, tracks collected and wanted, findings.",
             ),
-            "settings": View(lambda: tables.settings_text(commands.settings), "The settings in force."),
+            "settings": View(lambda: tables.settings_text(commands.settings), "The current settings."),
         }
         methods = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "help") if name not in views}
         return {"__name__": "__console__", "__doc__": None, **self._live, **methods, **views}
 
     @property
     def greeting(self) -> str:
-        """What there is, and how it is used."""
+        """All names, and examples of use."""
         return "\n".join(
             (
                 f"Reading: {', '.join(READING)}",
                 f"Acting:  {', '.join(ACTING)}",
-                f"Live:    {', '.join(self._live)}. help(name) tells more; ^D ends the session, not the collector.",
+                f"Live:    {', '.join(self._live)}. help(name) explains; ^D ends the session, not the collector.",
                 "Try:     fleet        device(601)        why(601)",
             )
         )
 
     def help(self, thing: object = None) -> None:
-        """Tell what a name is; without one, which names there are."""
+        """Explain a name; without one, list all names."""
         if thing is None:
             print(self.greeting)
         elif isinstance(thing, Command):
@@ -133,7 +133,7 @@ class Namespace:
             print(pydoc.plain(pydoc.render_doc(thing)))
 
     def device(self, device: int | str) -> Deferred[Shown]:
-        """Everything known of a device, with its tracks and its last 20 events.
+        """Show all details of a device, with its tracks and its last 20 events.
 
         device(601)
         """
@@ -145,7 +145,7 @@ class Namespace:
         return self._commands.device(device).addCallback(show)
 
     def tracks(self, day: str | datetime.date | None = None) -> Deferred[Shown]:
-        """What became of the tracks of a day, today's without one.
+        """List the tracks of a day (default: today) with their outcome.
 
         tracks("2025-10-12")
         """
@@ -157,12 +157,12 @@ class Namespace:
         return self._commands.tracks(chosen).addCallback(show)
 
     def missing(self) -> Shown:
-        """Who is expected today, and has not been collected."""
+        """List the devices expected today that are not collected, and why."""
         missing = self._commands.missing()
         return Shown(tables.missing_table(missing), missing)
 
     def why(self, device: int | str) -> Shown:
-        """What a device waits for now, in words.
+        """Explain what a device is waiting for.
 
         why(601)
         """
@@ -170,22 +170,22 @@ class Namespace:
         return Shown(why, why)
 
     def stats(self) -> Shown:
-        """Rounds, requests, bytes, tracks, failures, retries, reactor delay and memory since the start."""
+        """Show counts since the start (scans, requests, tracks, failures, retries), reactor delay and memory."""
         figures = self._commands.stats()
         return Shown(tables.stats_text(figures), figures)
 
     def semaphores(self) -> Shown:
-        """How many devices are in each step, and how many wait for it."""
+        """Show how many devices are in each step, and how many wait for it."""
         semaphores: tuple[Semaphore, ...] = self._commands.semaphores()
         return Shown(tables.semaphores_table(semaphores), semaphores)
 
     def rescan(self) -> Shown:
-        """Look for every device that is not there, now."""
+        """Look for all absent devices now."""
         self._commands.rescan()
-        return Shown("looking for everybody who is not there")
+        return Shown("looking for all absent devices")
 
     def retry(self, device: int | str) -> Deferred[Shown]:
-        """Look at everything of a device again, now; tells the verdict.
+        """Inspect a device again now, download what is missing, and show the verdict.
 
         retry(601)
         """
@@ -198,50 +198,50 @@ class Namespace:
         return self._commands.retry(device).addCallback(show)
 
     def fetch(self, device: int | str, track: str) -> Deferred[Shown]:
-        """Fetch a track that was skipped, or is of another time.
+        """Download a track that was skipped, or is outside the event.
 
-        fetch(601, "motion-601_20250912_090000.oao"); the device must stay connected until it is here, and that is told.
+        fetch(601, "motion-601_20250912_090000.oao"); the device must stay connected until the download ends.
         """
 
         def show(report: TrackReport) -> Shown:
-            return Shown(f"{report.name} is here, {report.outcome}: {report.local_file}", report)
+            return Shown(f"{report.name} downloaded, {report.outcome}: {report.local_file}", report)
 
         return self._commands.fetch(device, track).addCallback(show)
 
     def forget(self, device: int | str) -> Shown:
-        """End a device's visit and know nothing of it, so that it is looked for anew.
+        """End the visit of a device and reset it, so that its next detection begins a new visit.
 
         forget(601)
         """
         self._commands.forget(device)
-        return Shown("forgotten; it is looked for anew")
+        return Shown("visit reset; the device is looked for again")
 
     def pause(self) -> Shown:
-        """Begin no further download; those under way come to their end. resume() goes on."""
+        """Start no more downloads; those in progress finish. resume() continues."""
         self._commands.pause()
-        return Shown("downloads are paused: resume() goes on")
+        return Shown("downloads paused; resume() continues")
 
     def resume(self) -> Shown:
-        """Go on with downloads, at once."""
+        """Continue downloads after pause()."""
         self._commands.resume()
-        return Shown("downloads go on")
+        return Shown("downloads resumed")
 
     def waive(self, device: int | str, reason: str) -> Deferred[Shown]:
-        """Wait no more for what a device had that left too early.
+        """Give up the missing tracks of a device that left too early.
 
         waive(601, "did not sail")
         """
         return self._commands.waive(device, reason).addCallback(lambda _: Shown("waived"))
 
     def reload(self) -> Shown:
-        """Read the configuration again, as SIGHUP does."""
+        """Read the configuration again, as SIGHUP does, and list what changed."""
         changes = self._commands.reload()
-        return Shown("\n".join(changes) or "the configuration is as before", changes)
+        return Shown("\n".join(changes) or "configuration unchanged", changes)
 
     def loglevel(self, level: str) -> Shown:
-        """Log from this level on, until the configuration is read again.
+        """Set the level of the log until the configuration is read again.
 
         loglevel("debug")
         """
         self._commands.loglevel(level)
-        return Shown(f"the log level is {level}")
+        return Shown(f"log level {level}")

@@ -1,4 +1,4 @@
-"""The console as a service: it listens while the collector runs."""
+"""The console as a service, which listens by telnet and SSH."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.service import Service
+from twisted.conch.insults.insults import ServerProtocol
+from twisted.conch.interfaces import IConchUser
+from twisted.conch.telnet import ITelnetProtocol
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -19,13 +22,21 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.console.accounts import AccountsError, LoginBackoff, PasswordChecker, random_account, read_accounts
+from sse_twisted.console.accounts import (
+    AccountsError,
+    ConsoleRealm,
+    LoginBackoff,
+    PasswordChecker,
+    random_account,
+    read_accounts,
+)
+from sse_twisted.console.connections import ConsoleFactory
 from sse_twisted.console.namespace import Namespace
-from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
+from sse_twisted.console.telnet import Terminal, telnet_factory
 from sse_twisted.control.commands import Commands
 
 if TYPE_CHECKING:
-    from sse_twisted.console.session import Session
+    from sse_twisted.console.session import ConsoleSession
 
 PASSWORD = "console.password"  # noqa: S105 - the name of the file
 HOST_KEY = "ssh_host_ed25519_key"
@@ -34,19 +45,19 @@ KEYS = "authorized_keys"
 
 @frozen
 class Access:
-    """Where the console listens, "" for not at all, and who may use it."""
+    """Endpoints of the console, "" for none, and the files of its accounts."""
 
     telnet: str = ""
-    must_listen: bool = False  # whether the collector gives up if it can't listen by telnet
-    passwords: Path | None = None  # a file of user:password; None = a random one for each run
+    must_listen: bool = False  # whether the collector ends with an error if telnet cannot listen
+    passwords: Path | None = None  # a file of user:password; None: a random password for each run
     ssh: str = ""
-    keys: Path | None = None  # authorized_keys; None = that of the event folder
+    keys: Path | None = None  # authorized_keys; None: that of the event folder
 
 
 class ConsoleService(Service):
     """Listens at the endpoints of `access`; `state` is the folder for passwords and keys.
 
-    It listens once the process has the rights that it keeps, so that sockets and files are the user's of --uid.
+    It begins after the change to the user of --uid, so that sockets and files belong to that user.
     """
 
     def __init__(
@@ -58,20 +69,20 @@ class ConsoleService(Service):
         live: Mapping[str, object],
         log: Logger,
     ) -> None:
-        """`live` are objects for the namespace of each session."""
+        """`live` are objects for the namespace of each session, by name."""
         self._reactor = reactor
         self._access = access
         self._state = state
         self._commands = commands
         self._live = live
         self._log = log
-        self._patience = LoginBackoff(reactor, log)
+        self._backoff = LoginBackoff(reactor, log)
         self._ports: list[IListeningPort] = []
-        self._factories: list[Any] = []
+        self._factories: list[ConsoleFactory] = []
         self._password_file: Path | None = None  # of this run
 
     def startService(self) -> None:
-        """Listen; raises OSError, CannotListenError or AccountsError if it must and can't."""
+        """Listen; raises OSError, CannotListenError or AccountsError if it can't and must, as by SSH always."""
         super().startService()
         if self._access.telnet:
             try:
@@ -80,15 +91,18 @@ class ConsoleService(Service):
                 self._forget_password()
                 if self._access.must_listen:
                     raise
-                text = "There is no console ({error}); the collector goes on. --manhole gives it another place"
-                self._log.error(text, error=str(error))
+                why = str(error)
+                if isinstance(error, CannotListenError):
+                    why = f"cannot listen on {self._access.telnet} ({error.socketError})"
+                text = "Console disabled: {error}. Collection continues; set --manhole to choose another address"
+                self._log.error(text, error=why)
         if self._access.ssh:
             self._open_ssh(self._access.ssh)
 
     def stopService(self) -> Deferred[None]:
-        """Hang up on everybody."""
+        """Close all connections and ports; fires when the ports are free."""
         super().stopService()
-        self._patience.close()
+        self._backoff.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
         for factory in self._factories:
             factory.hang_up()
@@ -99,7 +113,7 @@ class ConsoleService(Service):
 
     @property
     def ports(self) -> tuple[IListeningPort, ...]:
-        """Where it listens."""
+        """The open ports, telnet before SSH."""
         return tuple(self._ports)
 
     def _open_telnet(self, endpoint: str) -> None:
@@ -109,34 +123,33 @@ class ConsoleService(Service):
             accounts = random_account(file)
         else:
             accounts = read_accounts(file)
-        portal = Portal(TelnetRealm(self._session), [PasswordChecker(accounts, self._patience)])
-        self._listen(endpoint, TelnetFactory(portal, self._reactor, self._log))
-        text = "The console is at {place} by telnet: user {user}, password in {file}"
-        self._log.info(text, place=self._place(), user=", ".join(accounts), file=str(file))
+        realm = ConsoleRealm(ITelnetProtocol, lambda user: Terminal(ServerProtocol, self._session))
+        portal = Portal(realm, [PasswordChecker(accounts, self._backoff)])
+        place = self._listen(endpoint, telnet_factory(portal))
+        text = "Console listening at {place} by telnet: user {user}, password in {file}"
+        self._log.info(text, place=place, user=", ".join(accounts), file=str(file))
 
     def _open_ssh(self, endpoint: str) -> None:
-        from sse_twisted.console.ssh import AuthorizedKeys, ConsoleSSHFactory, KeyChecker, SSHRealm, host_key
+        from sse_twisted.console.ssh import AuthorizedKeys, ConsoleUser, KeyChecker, SSHFactory, host_key
 
         keys = self._access.keys or self._state / KEYS
-        checker = KeyChecker(AuthorizedKeys(keys, self._log), self._patience)
-        portal = Portal(SSHRealm(self._session), [checker])
-        self._listen(endpoint, ConsoleSSHFactory(portal, host_key(self._state / HOST_KEY), self._reactor, self._log))
-        self._log.info("The console is at {place} by SSH: keys in {file}", place=self._place(), file=str(keys))
+        realm = ConsoleRealm(IConchUser, lambda user: ConsoleUser(user, self._session))
+        portal = Portal(realm, [KeyChecker(AuthorizedKeys(keys, self._log), self._backoff)])
+        place = self._listen(endpoint, SSHFactory(portal, host_key(self._state / HOST_KEY)))
+        self._log.info("Console listening at {place} by SSH: keys in {file}", place=place, file=str(keys))
 
-    def _listen(self, endpoint: str, factory: Any) -> None:
-        """Raises what keeps it from listening; TCP and sockets tell at once."""
+    def _listen(self, endpoint: str, wrapped: Any) -> str:
+        """Return the address to connect to; raises what keeps the endpoint from listening."""
+        factory = ConsoleFactory(wrapped, self._reactor, self._log)
         results: list[Any] = []
         serverFromString(self._reactor, endpoint).listen(factory).addBoth(results.append)
-        if not results:
-            raise OSError(f"{endpoint}: nobody knows when it begins to listen")
+        if not results:  # TCP and UNIX endpoints listen at once
+            raise OSError(f"{endpoint}: cannot tell when this kind of endpoint listens")
         if isinstance(results[0], Failure):
             results[0].raiseException()
         self._ports.append(results[0])
         self._factories.append(factory)
-
-    def _place(self) -> str:
-        """Of the last port, for a person to connect to."""
-        host = self._ports[-1].getHost()
+        host = results[0].getHost()
         if isinstance(host, UNIXAddress):
             return os.fsdecode(host.name or b"")
         return f"{host.host} {host.port}" if isinstance(host, IPv4Address | IPv6Address) else str(host)
@@ -147,7 +160,7 @@ class ConsoleService(Service):
                 self._password_file.unlink(missing_ok=True)
             self._password_file = None
 
-    def _session(self) -> Session:
-        from sse_twisted.console.session import Session
+    def _session(self) -> ConsoleSession:
+        from sse_twisted.console.session import ConsoleSession
 
-        return Session(Namespace(self._commands, self._live))
+        return ConsoleSession(Namespace(self._commands, self._live))

@@ -1,4 +1,4 @@
-"""The way in by SSH, with keys only.
+"""Console by SSH, with keys only.
 
 Import this inside of functions only: Conch installs the reactor as it is imported.
 """
@@ -6,7 +6,6 @@ Import this inside of functions only: Conch installs the reactor as it is import
 from __future__ import annotations
 
 import stat
-import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,34 +15,34 @@ from twisted.conch.avatar import ConchUser
 from twisted.conch.checkers import IAuthorizedKeysDB, SSHPublicKeyChecker, readAuthorizedKeyFile
 from twisted.conch.error import ValidPublicKey
 from twisted.conch.insults.insults import ServerProtocol
-from twisted.conch.interfaces import IConchUser, ISession
-from twisted.conch.manhole_ssh import TerminalSessionTransport
+from twisted.conch.interfaces import ISession
+from twisted.conch.manhole_ssh import ConchFactory, TerminalSession, TerminalSessionTransport
 from twisted.conch.ssh.connection import SSHConnection
-from twisted.conch.ssh.factory import SSHFactory
 from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.session import SSHSession
 from twisted.conch.ssh.transport import SSHServerTransport
 from twisted.conch.ssh.userauth import SSHUserAuthServer
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import ISSHPrivateKey
-from twisted.cred.portal import IRealm, Portal
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.logger import LogEvent, Logger, LogLevel, formatEvent
+from twisted.internet.error import ConnectionDone, ProcessDone
+from twisted.logger import Logger
 from twisted.python.components import registerAdapter
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private, write_private
-from sse_twisted.console.telnet import MOST_SESSIONS, expect_login
-from sse_twisted.runtime.text import one_line
+from sse_twisted.console.connections import QUIET
 
-OF_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # whoever can add a key can log in
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # whoever can add a key can log in
 
 
 def host_key(path: Path) -> Key:
-    """The ed25519 key at `path`, made if there is none; raises AccountsError, or OSError if it can't be written."""
+    """Return the host key at `path`; make an ed25519 one of mode 0600 if there is none.
+
+    Raises AccountsError for a file that is not a key or that others can read, OSError if the key can't be written.
+    """
     if not path.exists():
         key = Key(Ed25519PrivateKey.generate())
         write_private(path, key.toString("openssh", subtype="v1"))
@@ -51,214 +50,136 @@ def host_key(path: Path) -> Key:
     check_private(path)
     try:
         found: Key = Key.fromFile(path)
-    except Exception as error:  # noqa: BLE001 - whatever a file that is no key makes of Conch and cryptography
-        raise AccountsError(f"{path}: it is no SSH key ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - Conch and cryptography raise all kinds for a file that is not a key
+        raise AccountsError(f"{path}: not an SSH key ({type(error).__name__})") from None
     return found
 
 
 @implementer(IAuthorizedKeysDB)
 class AuthorizedKeys:
-    """The keys of a file, read at each login; it may not be there yet."""
+    """The keys of a file, read at each login, so that it can be made or changed while the console runs."""
 
     def __init__(self, path: Path, log: Logger) -> None:
         self._path = path
         self._log = log
 
     def getAuthorizedKeys(self, username: bytes) -> Iterator[Key]:
-        """All of them, whatever the user calls himself."""
+        """Return all keys, for any user name; none, with an error in the log, from a file that others can write."""
         try:
-            check_private(self._path, OF_OTHERS)
+            check_private(self._path, WRITABLE_BY_OTHERS)
             with self._path.open("rb") as file:
                 yield from readAuthorizedKeyFile(file)
         except (AccountsError, OSError) as error:
-            self._log.error("Nobody gets in by SSH: {error}", error=str(error))
+            self._log.error("SSH logins are refused: cannot use the authorized keys ({error})", error=str(error))
 
 
 @implementer(ICredentialsChecker)
 class KeyChecker:
-    """Lets in who has one of the keys; everybody else waits for the answer."""
+    """Accepts a signature by one of the keys; delays the reply to any other."""
 
     credentialInterfaces = (ISSHPrivateKey,)
 
-    def __init__(self, keys: AuthorizedKeys, patience: LoginBackoff) -> None:
+    def __init__(self, keys: AuthorizedKeys, backoff: LoginBackoff) -> None:
         self._checker = SSHPublicKeyChecker(keys)
-        self._patience = patience
+        self._backoff = backoff
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        """The user, or UnauthorizedLogin after a while."""
+        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff."""
 
         def refuse(failure: Failure) -> Any:
-            if failure.check(ValidPublicKey):  # the client asks before it signs
+            if failure.check(ValidPublicKey):  # a client asks whether the key is accepted before it signs
                 return failure
-            return self._patience.refuse("the key", credentials.username)
+            return self._backoff.refuse("key", credentials.username)
 
-        def welcome(user: bytes) -> bytes:
-            self._patience.welcome()
+        def accept(user: bytes) -> bytes:
+            self._backoff.reset()
             return user
 
-        asking: Deferred[bytes] = self._checker.requestAvatarId(credentials)
-        return asking.addCallbacks(welcome, refuse)
+        checking: Deferred[bytes] = self._checker.requestAvatarId(credentials)
+        return checking.addCallbacks(accept, refuse)
 
 
-class User(ConchUser):
-    """Somebody who may have a session, and nothing else: no forwarding, no files."""
+class ConsoleUser(ConchUser):
+    """A user with console sessions only: no forwarding, no files."""
 
-    def __init__(self, session: Callable[[], Any]) -> None:
+    def __init__(self, name: bytes, session: Callable[[], Any]) -> None:
         super().__init__()
+        self.name = name
         self.session = session
         self.channelLookup[b"session"] = SSHSession
 
 
-@implementer(ISession)
-class SessionOfUser:
-    """A terminal with a session of the console."""
+class Shell(TerminalSession):
+    """The terminal of one channel.
 
-    def __init__(self, user: User) -> None:
-        self._user = user
-        self._size = (80, 24)  # columns and lines, of a client that has no terminal
-        self._terminal: ServerProtocol | None = None
-        self._process: Any = None
+    Adapts the user, so that each channel of a connection has its own: those of Twisted's TerminalRealm share one.
+    """
 
-    def getPty(self, term: bytes, windowSize: tuple[int, int, int, int], modes: object) -> None:
-        """Take note of the size: lines come before columns."""
-        self._size = (windowSize[1], windowSize[0])
+    original: ConsoleUser
+    width, height = 80, 24  # columns and lines, of a client without a terminal
 
-    def openShell(self, process: Any) -> None:
-        """Begin."""
-        self._process = process
-        self._terminal = ServerProtocol(self._user.session)
-        TerminalSessionTransport(process, self._terminal, self._user, *self._size)
+    def __init__(self, user: ConsoleUser) -> None:
+        super().__init__(user)
+        self._terminal = ServerProtocol(user.session)
+        self._process: Any = None  # the channel as a transport, from openShell on
+
+    def openShell(self, proto: Any) -> None:
+        """Begin the session; leaving it ends the client with exit status 0."""
+        self._process = proto
+        TerminalSessionTransport(proto, self._terminal, self.original, self.width, self.height)
         transport: Any = self._terminal.transport
-        transport.loseConnection = self._leave
+        transport.loseConnection = lambda: proto.processEnded(Failure(ProcessDone(0)))
 
-    def execCommand(self, process: Any, command: bytes) -> None:
-        """There are none."""
-        process.write(b"This is a console: log in without a command.\r\n")
-        process.loseConnection()
+    def execCommand(self, proto: Any, cmd: bytes) -> None:
+        """Refuse a command; raising, as Twisted does, would put a traceback into the log."""
+        proto.write(b"This console takes no command: log in without one.\r\n")
+        proto.loseConnection()
 
     def windowChanged(self, newWindowSize: tuple[int, int, int, int]) -> None:
-        """Take note of it."""
-        if self._terminal is not None and self._terminal.terminalProtocol is not None:
+        """Pass on the size, of which lines come before columns."""
+        if self._terminal.terminalProtocol is not None:
             self._terminal.terminalProtocol.terminalSize(newWindowSize[1], newWindowSize[0])
 
     def eofReceived(self) -> None:
-        """Nothing more will be typed."""
+        """Close the channel: nothing more will be typed."""
         if self._process is not None:
             self._process.loseConnection()
 
-    def _leave(self) -> None:
-        """End without a complaint of the client."""
-        channel = self._process.session
-        self._user.conn.sendRequest(channel, b"exit-status", struct.pack(">L", 0))
-        self._process.loseConnection()
-
     def closed(self) -> None:
         """End the session."""
-        if self._terminal is not None:
-            terminal, self._terminal = self._terminal, None
-            terminal.connectionLost(Failure(ConnectionDone()))
+        self._terminal.connectionLost(Failure(ConnectionDone()))
 
 
-registerAdapter(SessionOfUser, User, ISession)
+registerAdapter(Shell, ConsoleUser, ISession)
 
 
-@implementer(IRealm)
-class SSHRealm:
-    """Gives whoever has logged in a user who may have sessions."""
-
-    def __init__(self, session: Callable[[], Any]) -> None:
-        self._session = session
-
-    def requestAvatar(self, avatar_id: object, mind: object, *interfaces: Any) -> tuple[Any, Any, Callable[[], None]]:
-        """The user."""
-        return IConchUser, User(self._session), lambda: None
+class _UserAuth(SSHUserAuthServer):
+    _log = QUIET
 
 
-class SSHConnectionToConsole(SSHServerTransport):
-    """A connection that ends by itself if nobody logs in, and whatever comes makes no error in the log."""
+class _Channels(SSHConnection):
+    _log = QUIET
+    transport: Any
 
-    def __init__(self, clock: IReactorTime, quiet: Logger, log: Logger) -> None:
-        self._log = quiet
-        self._clock = clock
-        self._loud = log
-        self._timer: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        """Give them a minute."""
-        self._timer = expect_login(self.transport, self._clock, self._give_up)
-        super().connectionMade()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes; what is no SSH ends the connection, and not with a traceback."""
-        try:
-            super().dataReceived(data)
-        except Exception as error:  # noqa: BLE001 - garbage finds many ways
-            self._loud.info("The console hangs up on what makes no sense ({error})", error=one_line(repr(error)))
-            self.hang_up()
-
-    def connectionLost(self, reason: Failure | None = None) -> None:
-        """Leave nothing."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        super().connectionLost(reason)
-        if hasattr(self, "avatar"):
-            self._loud.info("{user} has left the console", user="sse by SSH")
-        self.factory.connections.discard(self)  # type: ignore[attr-defined]  # it is that of the console
-
-    def setService(self, service: Any) -> None:
-        """Go on to the next part; that of a session begins when somebody has logged in."""
-        service._log = self._log
-        super().setService(service)
-        if hasattr(self, "avatar"):
-            self._loud.info("{user} is at the console", user="sse by SSH")
-
-    def hang_up(self) -> None:
-        """End it without waiting for what is still to be sent."""
-        transport: Any = self.transport
-        transport.abortConnection()
-
-    def _give_up(self) -> None:
-        self._timer = None
-        if not hasattr(self, "avatar"):
-            self.hang_up()
+    def serviceStarted(self) -> None:
+        """Lift the limits of the connection: this service starts after the login only."""
+        super().serviceStarted()
+        self.transport.transport.logged_in(self.transport.avatar.name, " by SSH")
 
 
-class ConsoleSSHFactory(SSHFactory):
-    """Connections by SSH, a bounded number of them."""
+class _Transport(SSHServerTransport):
+    _log = QUIET
 
-    noisy = False
+
+class SSHFactory(ConchFactory):
+    """Makes SSH connections with the one host key, to be wrapped in a ConsoleFactory."""
+
+    protocol = _Transport
+    services = {b"ssh-userauth": _UserAuth, b"ssh-connection": _Channels}  # noqa: RUF012 - Conch's own way
     primes = None
-    services = {b"ssh-userauth": SSHUserAuthServer, b"ssh-connection": SSHConnection}  # noqa: RUF012 - Conch's own way
+    _log = QUIET
 
-    def __init__(self, portal: Portal, key: Key, clock: IReactorTime, log: Logger) -> None:
-        self.connections: set[SSHConnectionToConsole] = set()
-        self.portal = portal
-        self.publicKeys = {b"ssh-ed25519": key.public()}
-        self.privateKeys = {b"ssh-ed25519": key}
-        self._clock = clock
-        self._loud = log
-        self._log = Logger(observer=self._debug)  # type: ignore[arg-type]  # a function is an observer
-
-    def protocol(self) -> SSHConnectionToConsole:
-        """A connection."""
-        return SSHConnectionToConsole(self._clock, self._log, self._loud)
-
-    def buildProtocol(self, addr: IAddress | None) -> SSHServerTransport:
-        """A connection; None, which hangs up, if there are too many."""
-        if len(self.connections) >= MOST_SESSIONS:
-            self._loud.warn("The console has {count} sessions by SSH, and takes no more", count=MOST_SESSIONS)
-            return None  # type: ignore[return-value]  # as any factory may
-        connection = super().buildProtocol(addr)
-        self.connections.add(connection)  # type: ignore[arg-type]  # of `protocol`
-        return connection
-
-    def hang_up(self) -> None:
-        """End all connections."""
-        for connection in list(self.connections):
-            connection.hang_up()
-
-    def _debug(self, event: LogEvent) -> None:
-        """What Conch says of its packets is for those who look closely."""
-        text = " ".join(formatEvent(event).splitlines())
-        self._loud.emit(LogLevel.debug, "SSH: {text}", text=text)
+    def __init__(self, portal: Portal, key: Key) -> None:
+        super().__init__(portal)
+        self.publicKeys: dict[bytes, Any] = {b"ssh-ed25519": key.public()}
+        self.privateKeys: dict[bytes, Any] = {b"ssh-ed25519": key}

@@ -1,4 +1,4 @@
-"""What the commands give, as text for a terminal: aligned tables of at most 100 columns."""
+"""Results of commands as text for a terminal: aligned tables of at most 100 columns."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sse_twisted.runtime.text import duration, one_line, plural, size
 
 WIDTH = 100
 GAP = "  "
-NARROWEST = 12  # columns of a text that goes on below itself
-LONGEST = 2000  # characters of one text
-SAILOR = 20  # columns
+MIN_WRAPPED = 12  # columns of a wrapped text
+MAX_TEXT = 2000  # characters of one text
+SAILOR_WIDTH = 20  # columns
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, whole: bool = False) -> str:
-    """Columns as wide as they must be; numbers stand to the right.
+    """Align columns, numbers to the right.
 
-    Where the screen ends the last one is cut, or if it is to be `whole` goes on below itself.
+    A last column that exceeds WIDTH is cut with "…", or wrapped below its own start if `whole`.
     """
     lines = [tuple(heading), *((*map(one_line, row[:-1]), _readable(row[-1])) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -37,11 +37,11 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, whole: bool 
 
 
 def _readable(text: str) -> str:
-    return one_line(text, LONGEST)
+    return one_line(text, MAX_TEXT)
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
-    """Whether all are figures, with a unit perhaps, as far as there are any."""
+    """Whether all non-empty cells are numbers, with or without a unit."""
     return bool(cells) and all(re.fullmatch(r"[0-9][0-9.,/]*( ?[A-Za-z%]+)?", cell) or not cell for cell in cells)
 
 
@@ -55,8 +55,8 @@ def _fit(line: str, width: int = WIDTH) -> str:
 
 
 def _wrapped(line: str, below: int) -> str:
-    """All of a line: what has no room goes on below the column in which the last text of it begins."""
-    if len(line.rstrip()) <= WIDTH or below > WIDTH - NARROWEST:
+    """Wrap a line at WIDTH; further lines begin in column `below`."""
+    if len(line.rstrip()) <= WIDTH or below > WIDTH - MIN_WRAPPED:
         return _fit(line)
     return textwrap.fill(
         line[below:],
@@ -68,12 +68,12 @@ def _wrapped(line: str, below: int) -> str:
 
 
 def fleet_table(devices: Sequence[Device], now: float) -> str:
-    """One line for each device, and a sum."""
+    """Return one line for each device, and counts by stage."""
     heading = ("device", "sailor", "stage", "since", "battery", "tracks", "finding")
     rows = (
         (
             device.name,
-            _fit(one_line(device.sailor), SAILOR),
+            _fit(one_line(device.sailor), SAILOR_WIDTH),
             str(device.stage),
             "" if device.stage is Stage.ABSENT else duration(now - device.since),
             "" if device.battery is None else f"{device.battery}%",
@@ -96,23 +96,23 @@ def _finding(device: Device) -> str:
 
 
 def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> str:
-    """Everything about one device, its name first."""
+    """Return all details of one device; `now` is in s of the clock, times of events are in `zone`."""
     return "\n".join(_device_lines(report, why, zone, now))
 
 
 def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> Iterator[str]:
     device = report.device
     since = f" for {duration(now - device.since)}" if device.since else ""
-    name = f"{device.name}: {device.sailor or 'nobody'}, {device.stage}{since}"
+    name = f"{device.name}: {device.sailor or 'unassigned'}, {device.stage}{since}"
     yield _fit(_readable(name))
     yield from (_beside(f"{subject:<9}", text) for subject, text in _facts(report, why))
     yield tracks_table(report.tracks)
     if report.others:
-        yield f"of another time, to be had by fetch({device.identifier}, name):"
+        yield f"outside the event; fetch({device.identifier}, name) downloads them:"
         yield tracks_table(report.others)
-    for happening in report.happenings:
-        time = datetime.datetime.fromtimestamp(happening.time, zone)
-        yield _beside(f"{time:%H:%M:%S}  {happening.level:<8}", happening.text)
+    for event in report.happenings:
+        time = datetime.datetime.fromtimestamp(event.time, zone)
+        yield _beside(f"{time:%H:%M:%S}  {event.level:<8}", event.text)
 
 
 def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
@@ -133,7 +133,7 @@ def _beside(subject: str, text: str) -> str:
 
 
 def tracks_table(tracks: Sequence[TrackReport]) -> str:
-    """One line for each track."""
+    """Return one line for each track."""
     heading = ("track", "status", "size", "hours", "km", "knots", "outcome")
     rows = (
         (
@@ -151,23 +151,23 @@ def tracks_table(tracks: Sequence[TrackReport]) -> str:
 
 
 def missing_table(missing: Sequence[Missing]) -> str:
-    """One line for each device that is expected."""
-    rows = ((f"motion-{one.identifier}", _fit(one_line(one.sailor), SAILOR), one.why) for one in missing)
+    """Return one line for each expected device that is not collected."""
+    rows = ((f"motion-{one.identifier}", _fit(one_line(one.sailor), SAILOR_WIDTH), one.why) for one in missing)
     return (
         table(("device", "sailor", "waits for"), rows, whole=True)
         if missing
-        else "everybody expected today is collected"
+        else "all devices expected today are collected"
     )
 
 
 def semaphores_table(semaphores: Sequence[Semaphore]) -> str:
-    """One line for each step."""
+    """Return one line for each step."""
     rows = ((one.step, str(one.limit), str(one.limit - one.free), str(one.waiting)) for one in semaphores)
-    return table(("step", "at once", "busy", "waiting"), rows)
+    return table(("step", "limit", "busy", "waiting"), rows)
 
 
 def stats_text(figures: Figures) -> str:
-    """One line for each figure."""
+    """Return one line for each count."""
     lines = {
         "rounds": _counts(figures.rounds),
         "requests": f"{figures.requests:,}",
@@ -187,7 +187,7 @@ def _counts(counts: dict[str, int]) -> str:
 
 
 def settings_text(settings: Settings) -> str:
-    """One line for each setting, as `table.key = value`."""
+    """Return one line for each setting, as `table.key = value`."""
     tree = msgspec.to_builtins(settings)
     lines = (f"{name}.{key} = {_value(value)}" for name, values in tree.items() for key, value in values.items())
     return "\n".join(_fit(line) for line in lines)

@@ -1,11 +1,10 @@
-"""The way in by telnet: a login, and then the session."""
+"""Console by telnet: the login, then a terminal with a session."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from twisted.conch.insults.insults import ServerProtocol
 from twisted.conch.telnet import (
     ECHO,
     IAC,
@@ -19,226 +18,91 @@ from twisted.conch.telnet import (
 )
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.cred.portal import IRealm, Portal
+from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
-from twisted.internet.protocol import ServerFactory, connectionDone
-from twisted.logger import Logger
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
-from zope.interface import implementer
-
-from sse_twisted.runtime.text import one_line
 
 CTRL_C = b"\x03"
-LOGIN_WITHIN = 60.0  # s until somebody who has not logged in is hung up on
-MOST_SESSIONS = 20  # at once, logged in or not
-MOST_BEFORE_LOGIN = 4096  # bytes that one who has not logged in may send
 
 
-def _whatever(_: Failure) -> None:
-    """A client that refuses an option, or hangs up before it answers, is nobody's worry."""
+def _ignore(_: Failure) -> None:
+    """Accept that a client refuses an option, or closes the connection before it answers."""
 
 
 class Terminal(TelnetBootstrapProtocol):
-    """Asks the client for a terminal where each key counts."""
+    """A terminal in character mode.
+
+    Twisted's own asks for LINEMODE, in which a client keeps ^C to itself and sends a signal in its place; and it logs
+    each option that a client refuses as a failure.
+    """
+
+    transport: Any
 
     def connectionMade(self) -> None:
-        """Negotiate; the client may refuse everything.
-
-        Not LINEMODE, as Twisted's own would: a client in it keeps ^C to itself, and sends a signal that nobody takes.
-        """
-        transport: Any = self.transport
-        transport.negotiationMap[NAWS] = self.telnet_NAWS
-        transport.commandMap[IP] = lambda _: self.dataReceived(CTRL_C)  # of a client that keeps ^C to itself
-        transport.do(NAWS).addErrback(_whatever)
+        """Negotiate the options and begin the session; the client may refuse all of them."""
+        self.transport.negotiationMap[NAWS] = self.telnet_NAWS
+        self.transport.commandMap[IP] = lambda _: self.dataReceived(CTRL_C)  # from clients that keep ^C all the same
+        self.transport.do(NAWS).addErrback(_ignore)
         for option in (ECHO, SGA):
-            transport.will(option).addErrback(_whatever)
+            self.transport.will(option).addErrback(_ignore)
         self.protocol = self.protocolFactory(*self.protocolArgs, **self.protocolKwArgs)
         self.protocol.makeConnection(self)
 
     def enableRemote(self, opt: bytes) -> bool:
-        """Whether the client may do something."""
+        """Accept the size of the window, no other option."""
         return bool(opt == NAWS)
 
     def write(self, data: bytes) -> None:
-        """As it is: the terminal has made its line ends already, and Twisted would make them twice more."""
-        transport: Any = self.transport
-        transport.write(data)
-
-    def telnet_NAWS(self, data: list[bytes]) -> None:
-        """The size of the window."""
-        if len(data) == 4:
-            super().telnet_NAWS(data)
-
-
-def expect_login(transport: Any, clock: IReactorTime, give_up: Callable[[], None]) -> IDelayedCall:
-    """The call that ends a new connection, to be cancelled when somebody has logged in; half-open ones are noticed."""
-    if hasattr(transport, "setTcpKeepAlive"):
-        transport.setTcpKeepAlive(1)
-    return clock.callLater(LOGIN_WITHIN, give_up)
-
-
-@implementer(IRealm)
-class TelnetRealm:
-    """Gives whoever has logged in a terminal with a session."""
-
-    def __init__(self, session: Callable[[], Any]) -> None:
-        self._session = session
-
-    def requestAvatar(self, avatar_id: object, mind: object, *interfaces: Any) -> tuple[Any, Any, Callable[[], None]]:
-        """The protocol of a session."""
-        if ITelnetProtocol not in interfaces:
-            raise NotImplementedError(f"no way in by {interfaces}")
-        return ITelnetProtocol, Terminal(ServerProtocol, self._session), lambda: None
+        """Send data whose line ends are CRLF already; Twisted would add two more CR to each."""
+        self.transport.transport.write(data.replace(IAC, IAC * 2))
 
 
 class Login(StatefulTelnetProtocol):
-    """Asks for user and password. Unlike Twisted's own it does not depend on what the client answers to options."""
+    """Asks for user and password.
+
+    Twisted's AuthenticatingTelnetProtocol waits for the client to agree to echo, so that a client that refuses can't
+    log in; and it logs that refusal as a failure.
+    """
 
     state = "User"
+    transport: Any
 
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._user = b""
 
     def connectionMade(self) -> None:
-        """Ask who it is."""
-        self._say(b"sse_twisted\nUsername: ")
+        """Ask for the user."""
+        self.transport.write(b"sse_twisted\nUsername: ")
 
     def telnet_User(self, line: bytes) -> str:
-        """Ask for the password, which the client does not show: it believes that we will."""
+        """Ask for the password; announcing ECHO keeps the client from showing it."""
         self._user = line.strip()
-        self._transport.will(ECHO).addErrback(_whatever)
-        self._say(b"Password: ")
+        self.transport.will(ECHO).addErrback(_ignore)
+        self.transport.write(b"Password: ")
         return "Password"
 
     def telnet_Password(self, line: bytes) -> str:
-        """Let them in, or ask again after a while."""
+        """Log in, and discard what is typed until the reply."""
         credentials = UsernamePassword(self._user, line.removesuffix(b"\r"))
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
-        login.addCallbacks(self._let_in, self._ask_again).addErrback(self._transport.failed)
+        login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
         return "Discard"
 
-    def _let_in(self, avatar: tuple[Any, Any, Callable[[], None]]) -> None:
-        _, protocol, _ = avatar
-        transport = self._transport
-        if not transport.gone:
-            transport.logged_in(self._user)
-            protocol.makeConnection(transport)
-            transport.protocol = protocol
+    def _begin(self, avatar: tuple[Any, Any, Any]) -> None:
+        _, terminal, _ = avatar
+        self.transport.transport.logged_in(self._user)
+        terminal.makeConnection(self.transport)
+        self.transport.protocol = terminal
 
     def _ask_again(self, failure: Failure) -> None:
         failure.trap(UnauthorizedLogin)
-        if not self._transport.gone:
-            self._transport.wont(ECHO).addErrback(_whatever)
-            self._say(b"\nLogin incorrect\nUsername: ")
-            self.state = "User"
-
-    def _say(self, text: bytes) -> None:
-        self._transport.write(text.replace(b"\n", b"\r\n"))
-
-    @property
-    def _transport(self) -> Connection:
-        transport: Any = self.transport
-        return transport  # type: ignore[no-any-return]  # it is one
+        self.transport.wont(ECHO).addErrback(_ignore)
+        self.transport.write(b"\nLogin incorrect\nUsername: ")
+        self.state = "User"
 
 
-class Connection(TelnetTransport):
-    """A connection that ends by itself if nobody logs in, or if what comes is no telnet."""
-
-    _log = Logger(observer=lambda _: None)  # type: ignore[arg-type]  # what Twisted warns of is in our own words
-
-    def __init__(self, login: Callable[[], Login], clock: IReactorTime, log: Logger) -> None:
-        super().__init__(login)
-        self.gone = False
-        self._clock = clock
-        self._loud = log
-        self._timer: IDelayedCall | None = None
-        self._before_login = 0  # bytes
-        self._user = ""
-
-    def connectionMade(self) -> None:
-        """Give them a minute."""
-        self._timer = expect_login(self.transport, self._clock, self._give_up)
-        super().connectionMade()
-
-    def write(self, data: bytes) -> None:
-        """Line ends are those of the caller."""
-        transport: Any = self.transport
-        transport.write(data.replace(IAC, IAC * 2))
-
-    def logged_in(self, user: bytes) -> None:
-        """They may stay."""
-        self._stop_timer()
-        self._user = user.decode(errors="replace")
-        self._loud.info("{user} is at the console", user=self._user)
-
-    def dataReceived(self, data: bytes) -> None:
-        """Take bytes; whatever Twisted can't make sense of ends the connection, and not with a traceback."""
-        if self.gone:
-            return
-        if self._timer is not None:
-            self._before_login += len(data)
-        try:
-            if self._before_login > MOST_BEFORE_LOGIN:
-                raise ValueError("too much before the login")
-            super().dataReceived(data)
-        except Exception as error:  # noqa: BLE001 - garbage finds many ways
-            self._loud.info("The console hangs up on what makes no sense ({error})", error=one_line(repr(error)))
-            self.hang_up()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Leave nothing."""
-        self.gone = True
-        self._stop_timer()
-        super().connectionLost(reason)
-        if self._user:
-            self._loud.info("{user} has left the console", user=self._user)
-        self.factory.connections.discard(self)
-
-    def failed(self, failure: Failure) -> None:
-        """No session could be begun."""
-        self._loud.failure("The console failed", failure)
-        self.hang_up()
-
-    def hang_up(self) -> None:
-        """End it without waiting for what is still to be sent."""
-        transport: Any = self.transport
-        transport.abortConnection()
-
-    def _give_up(self) -> None:
-        self._timer = None
-        self._loud.debug("The console hangs up on one who did not log in within {seconds:g} s", seconds=LOGIN_WITHIN)
-        self.hang_up()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-
-class TelnetFactory(ServerFactory):
-    """Connections by telnet, a bounded number of them."""
-
-    noisy = False
-
-    def __init__(self, portal: Portal, clock: IReactorTime, log: Logger) -> None:
-        self.connections: set[Connection] = set()
-        self._portal = portal
-        self._clock = clock
-        self._log = log
-
-    def buildProtocol(self, addr: IAddress | None) -> Connection | None:
-        """A connection; None, which hangs up, if there are too many."""
-        if len(self.connections) >= MOST_SESSIONS:
-            self._log.warn("The console has {count} sessions, and takes no more", count=MOST_SESSIONS)
-            return None
-        connection = Connection(lambda: Login(self._portal), self._clock, self._log)
-        connection.factory = self
-        self.connections.add(connection)
-        return connection
-
-    def hang_up(self) -> None:
-        """End all connections."""
-        for connection in list(self.connections):
-            connection.hang_up()
+def telnet_factory(portal: Portal) -> Factory[TelnetTransport]:
+    """Return the factory of telnet connections, to be wrapped in a ConsoleFactory."""
+    return Factory.forProtocol(partial(TelnetTransport, Login, portal))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from twisted.conch.insults.insults import ServerProtocol
+from twisted.conch.telnet import ITelnetProtocol
 from twisted.cred.portal import Portal
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -12,9 +14,10 @@ from twisted.internet.testing import StringTransport
 from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
-from sse_twisted.console.accounts import LoginBackoff, PasswordChecker
+from sse_twisted.console.accounts import ConsoleRealm, LoginBackoff, PasswordChecker
+from sse_twisted.console.connections import ConsoleFactory
 from sse_twisted.console.namespace import Namespace
-from sse_twisted.console.telnet import TelnetFactory, TelnetRealm
+from sse_twisted.console.telnet import Terminal, telnet_factory
 from sse_twisted.control.commands import Commands
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -24,15 +27,20 @@ class House:
     """A console with one user, "sse" with password "right", of these commands."""
 
     def __init__(self, commands: Commands) -> None:
-        from sse_twisted.console.session import Session
-
         self.clock = Clock()
         self.lines: list[str] = []
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
-        self.patience = LoginBackoff(self.clock, log)
-        realm = TelnetRealm(lambda: Session(Namespace(commands, {"answer": 42})))
-        portal = Portal(realm, [PasswordChecker({"sse": "right"}, self.patience)])
-        self.factory = TelnetFactory(portal, self.clock, log)
+        self.backoff = LoginBackoff(self.clock, log)
+        self._commands = commands
+        realm = ConsoleRealm(ITelnetProtocol, lambda user: Terminal(ServerProtocol, self.session))
+        portal = Portal(realm, [PasswordChecker({"sse": "right"}, self.backoff)])
+        self.factory = ConsoleFactory(telnet_factory(portal), self.clock, log)
+
+    def session(self) -> Any:
+        """A session that has not begun."""
+        from sse_twisted.console.session import ConsoleSession
+
+        return ConsoleSession(Namespace(self._commands, {"answer": 42}))
 
     def connect(self) -> Caller | None:
         """Somebody who has not logged in; None if there are too many."""
@@ -58,6 +66,7 @@ class Caller:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.transport = StringTransport()
+        self.is_lost = False
         connection.makeConnection(self.transport)
 
     def types(self, *lines: str) -> str:
@@ -76,12 +85,14 @@ class Caller:
         """Bytes as they are."""
         if not self.has_gone:
             self.connection.dataReceived(data)
-        if self.has_gone and not self.connection.gone:
-            self.connection.connectionLost(Failure(ConnectionDone()))
+        if self.has_gone:
+            self.hangs_up()
 
     def hangs_up(self) -> None:
-        """Without a word."""
-        self.connection.connectionLost(Failure(ConnectionDone()))
+        """Close the connection, unless it is closed already."""
+        if not self.is_lost:
+            self.is_lost = True
+            self.connection.connectionLost(Failure(ConnectionDone()))
 
     def clear(self) -> None:
         """Forget what is on the screen."""
@@ -97,3 +108,10 @@ class Caller:
         """All that was said, without colours and negotiation."""
         data = re.sub(rb"\xff[\xfb-\xfe].", b"", self.transport.value(), flags=re.DOTALL)
         return ESCAPES.sub("", data.decode(errors="replace"))
+
+
+def connected(house: House) -> Caller:
+    """A caller who has not logged in."""
+    caller = house.connect()
+    assert caller is not None
+    return caller

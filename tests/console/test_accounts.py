@@ -11,7 +11,7 @@ from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import (
-    LONGEST_DELAY,
+    MAX_DELAY,
     AccountsError,
     LoginBackoff,
     PasswordChecker,
@@ -34,11 +34,11 @@ def test_a_file_has_a_line_for_each_user(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "mode", "why"),
     [
-        ("ada:x\n", 0o644, "its mode is 0644"),
-        ("ada:x\n", 0o620, "its mode is 0620"),
-        ("ada\n", 0o600, "line 1 is not of the form user:password"),
-        ("ada:\n", 0o600, "line 1 is not of the form user:password"),
-        ("# nobody\n", 0o600, "there is no line of the form user:password"),
+        ("ada:x\n", 0o644, "mode 0644"),
+        ("ada:x\n", 0o620, "mode 0620"),
+        ("ada\n", 0o600, "line 1: expected user:password"),
+        ("ada:\n", 0o600, "line 1: expected user:password"),
+        ("# nobody\n", 0o600, "no accounts: expected lines user:password"),
     ],
 )
 def test_a_file_that_can_not_be_trusted_is_refused_in_one_line(tmp_path: Path, text: str, mode: int, why: str) -> None:
@@ -73,8 +73,8 @@ class Door:
         self.clock = Clock()
         self.lines: list[str] = []
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
-        self.patience = LoginBackoff(self.clock, log)
-        self.checker = PasswordChecker({"sse": "right"}, self.patience)
+        self.backoff = LoginBackoff(self.clock, log)
+        self.checker = PasswordChecker({"sse": "right"}, self.backoff)
 
     def knock(self, user: bytes, password: bytes) -> list[object]:
         """What comes of it, as soon as it is known."""
@@ -96,16 +96,16 @@ def test_the_right_password_is_answered_at_once() -> None:
 
 def test_each_wrong_password_is_logged_and_answered_later_than_the_one_before() -> None:
     door = Door()
-    for delay in (1.0, 2.0, 4.0, 8.0, 16.0, LONGEST_DELAY, LONGEST_DELAY):
+    for delay in (1.0, 2.0, 4.0, 8.0, 16.0, MAX_DELAY, MAX_DELAY):
         answer = door.knock(b"sse", b"wrong")
-        assert door.lines[-1].endswith(f"the answer takes {delay:g} s")
+        assert door.lines[-1].endswith(f"reply delayed by {delay:g} s")
         door.clock.advance(delay - 0.1)
         assert not answer
         door.clock.advance(0.2)
         assert is_refused(answer)
     door.knock(b"sse", b"right")
     door.knock(b"sse", b"wrong")
-    assert door.lines[-1].endswith("the answer takes 1 s")
+    assert door.lines[-1].endswith("reply delayed by 1 s")
 
 
 @pytest.mark.parametrize("user", [b"root", b"", b"sse\n", b"\xff\x00", b"x" * 500])
@@ -121,6 +121,6 @@ def test_a_user_that_there_is_not_is_no_other_case(user: bytes) -> None:
 def test_at_the_end_nobody_waits_any_more() -> None:
     door = Door()
     answer = door.knock(b"sse", b"wrong")
-    door.patience.close()
+    door.backoff.close()
     assert is_refused(answer)
     assert not door.clock.getDelayedCalls()

@@ -153,7 +153,7 @@ def test_a_wrong_password_and_the_accounts_of_the_system_are_refused_and_not_sho
         client.expect("Login incorrect")
         assert password not in str(client.before)
         client.expect("Username: ")
-        assert daemon.says(rf"The console refuses the password of '{user}'; the answer takes \d+ s")
+        assert daemon.says(rf"Console: wrong password for '{user}'; reply delayed by \d+ s")
     client.close()
 
 
@@ -193,7 +193,7 @@ def test_ssh_with_another_key_stays_out(daemon: Daemon) -> None:
     client = daemon.ssh("stranger")
     client.expect_exact(WRONG)
     client.close()
-    assert daemon.says("The console refuses the key of 'sse'")
+    assert daemon.says("Console: wrong key for 'sse'")
 
 
 @pytest.mark.usefixtures("ssh")
@@ -204,7 +204,7 @@ def test_keys_that_others_can_add_let_nobody_in(daemon: Daemon) -> None:
     client.expect_exact(WRONG)
     client.close()
     keys.chmod(0o600)
-    assert daemon.says("Nobody gets in by SSH: .*its mode is 0666")
+    assert daemon.says("SSH logins are refused: .*mode 0666")
 
 
 def test_no_password_is_taken_by_ssh(daemon: Daemon) -> None:

@@ -37,18 +37,18 @@ def test_telnet_may_be_had_on_loopback(endpoint: str) -> None:
     ],
 )
 def test_telnet_from_elsewhere_is_refused_and_the_reason_given(endpoint: str) -> None:
-    with pytest.raises(EndpointError, match=r"can be reached from elsewhere|is no endpoint"):
+    with pytest.raises(EndpointError, match=r"can be reached from other machines|invalid endpoint"):
         check_local(endpoint)
 
 
 def test_the_refusal_names_what_can_be_done() -> None:
-    with pytest.raises(EndpointError, match=r"telnet hides neither password nor .* --manhole-ssh for the network"):
+    with pytest.raises(EndpointError, match=r"telnet encrypts neither .* --manhole-ssh for the network"):
         check_local("tcp:6023")
 
 
 @pytest.mark.parametrize("endpoint", ["", "6023", "nonsense", "tcp", "tcp:port", "tcp:6023:interface=127.0.0.1:x=y"])
 def test_what_is_no_endpoint_is_refused_in_one_line(endpoint: str) -> None:
-    with pytest.raises(EndpointError, match="is no endpoint") as error:
+    with pytest.raises(EndpointError, match="invalid endpoint") as error:
         check_endpoint(endpoint)
     assert "\n" not in str(error.value)
 
@@ -78,7 +78,7 @@ def test_a_socket_in_use_is_known_and_one_that_was_left_behind_is_not_in_the_way
     check_free(f"unix:{path}")
     path.unlink()
     path.write_text("something else")
-    with pytest.raises(EndpointError, match="is no socket"):
+    with pytest.raises(EndpointError, match="is not a socket"):
         check_free(f"unix:{path}")
-    with pytest.raises(EndpointError, match="no socket can be made there"):
+    with pytest.raises(EndpointError, match="cannot make a socket in this folder"):
         check_free(f"unix:{tmp_path / 'nowhere' / 'console'}")

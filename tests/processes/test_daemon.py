@@ -75,7 +75,9 @@ async def test_the_console_of_a_daemon_is_a_socket_for_its_user_alone(stage: Sta
     place = stage.elsewhere.folder / "console"
     options = ("--umask", "000", "sse", "--manhole", f"unix:{place}", "--config", str(stage.event.config))
     log = await stage.elsewhere.daemonise(*options)
-    await until(stage.reactor, lambda: f"The console is at {place} by telnet" in log.read_text(), "there is a console")
+    await until(
+        stage.reactor, lambda: f"Console listening at {place} by telnet" in log.read_text(), "there is a console"
+    )
     state = stage.event.folder / ".sse_twisted"
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert stat.S_IMODE(state.stat().st_mode) == 0o700
@@ -95,7 +97,7 @@ async def test_a_console_that_nobody_asked_for_does_not_keep_the_collector_from_
             other.bind(("127.0.0.1", 6023))
             other.listen()
         program = stage.elsewhere.start("-n", "--pidfile=", "sse", "--config", config)
-        assert "#error]" in await program.says("There is no console (")
+        assert "#error]" in await program.says("Console disabled: cannot listen on ")
         await program.says("motion-601 can be disconnected")
         status, output = await stage.elsewhere.run("sse", "--config", config, "--manhole", DEFAULT)
     assert status == 1

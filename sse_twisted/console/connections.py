@@ -1,0 +1,98 @@
+"""Connections to the console, by telnet or SSH: their number, the time and bytes until the login, and their end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper, TimeoutMixin, WrappingFactory
+from twisted.python.failure import Failure
+
+from sse_twisted.runtime.text import one_line
+
+LOGIN_TIMEOUT = 60  # s from connecting to the login
+MAX_CONNECTIONS = 20  # by telnet, and as many by SSH; logged in or not
+MAX_LOGIN_BYTES = 65_536  # from the client before its login; ssh with twenty keys to offer needs some 40,000
+
+# Twisted logs garbage and unknown keys as warnings and errors; what an operator should know is logged by the console.
+QUIET = Logger(observer=lambda _: None)  # type: ignore[arg-type]  # a function is an observer
+
+
+class Connection(ProtocolWrapper, TimeoutMixin):
+    """One connection; reset after LOGIN_TIMEOUT without a login, and when its input is invalid."""
+
+    factory: ConsoleFactory
+    transport: Any
+
+    def __init__(self, factory: ConsoleFactory, wrapped: Any) -> None:
+        super().__init__(factory, wrapped)  # type: ignore[arg-type]  # a WrappingFactory of Connections
+        self.callLater = factory.clock.callLater  # type: ignore[assignment, method-assign]
+        self._user: str | None = None
+        self._received = 0  # bytes before the login
+
+    def connectionMade(self) -> None:
+        """Start the login timeout; keep-alive notices clients that have gone without closing the connection."""
+        if hasattr(self.transport, "setTcpKeepAlive"):
+            self.transport.setTcpKeepAlive(1)
+        self.setTimeout(LOGIN_TIMEOUT)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Pass data on; telnet and SSH raise all kinds of exceptions on garbage, which must not reach the reactor."""
+        if self._user is None:
+            self._received += len(data)
+        try:
+            if self._received > MAX_LOGIN_BYTES:
+                raise ValueError(f"{self._received} bytes without a login")
+            super().dataReceived(data)
+        except Exception as error:  # noqa: BLE001 - see above
+            self.factory._log.info("Console connection closed: invalid input ({error})", error=one_line(repr(error)))
+            self.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Cancel the timeout."""
+        self.setTimeout(None)
+        super().connectionLost(reason)
+        if self._user is not None:
+            self.factory._log.info("{user} logged out of the console", user=self._user)
+
+    def logged_in(self, user: bytes, way: str = "") -> None:
+        """Lift the limits that hold until the login."""
+        self.setTimeout(None)
+        self._user = one_line(user.decode(errors="replace"), 40) + way
+        self.factory._log.info("{user} logged in to the console", user=self._user)
+
+    def failed(self, failure: Failure) -> None:
+        """Log a session that could not begin, and end the connection."""
+        self.factory._log.failure("Console session failed", failure)
+        self.abortConnection()
+
+    def timeoutConnection(self) -> None:
+        """End a connection that has not logged in."""
+        self.factory._log.debug("Console connection closed: no login within {seconds:g} s", seconds=LOGIN_TIMEOUT)
+        self.abortConnection()
+
+
+class ConsoleFactory(WrappingFactory):
+    """Wraps the factory of telnet or SSH; takes MAX_CONNECTIONS at once."""
+
+    noisy = False
+
+    def __init__(self, wrapped: Factory[Any], clock: IReactorTime, log: Logger) -> None:
+        super().__init__(wrapped)
+        wrapped.noisy = False
+        self.clock = clock
+        self._log = log
+
+    def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # type: ignore[override]  # as any factory
+        """Return a connection, or None, which closes it, if there are too many."""
+        if len(self.protocols) >= MAX_CONNECTIONS:
+            self._log.warn("Console connection refused: {count} are open, the maximum", count=MAX_CONNECTIONS)
+            return None
+        return Connection(self, self.wrappedFactory.buildProtocol(addr))
+
+    def hang_up(self) -> None:
+        """Reset all connections, whatever is still to be sent."""
+        for connection in list(self.protocols):
+            connection.abortConnection()

@@ -1,0 +1,214 @@
+"""Keys, logins and channels by SSH, in memory; a real ssh is in test_console."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.conch.error import ValidPublicKey
+from twisted.cred.credentials import SSHPrivateKey
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.task import Clock
+from twisted.logger import LogEvent, Logger, formatEvent
+from twisted.python.failure import Failure
+
+from sse_twisted.console.accounts import AccountsError, LoginBackoff
+from tests.console.terminal import House
+
+# Conch's checkers import what Python 3.13 has no more.
+pytestmark = pytest.mark.filterwarnings("ignore:'(spwd|crypt)' is deprecated:DeprecationWarning")
+
+
+def new_key() -> Any:
+    from twisted.conch.ssh.keys import Key
+
+    return Key(Ed25519PrivateKey.generate())
+
+
+class Gate:
+    """A checker of the keys in a file, and the lines of its log."""
+
+    def __init__(self, file: Path) -> None:
+        from sse_twisted.console.ssh import AuthorizedKeys, KeyChecker
+
+        self.clock = Clock()
+        self.lines: list[str] = []
+        log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
+        self.checker = KeyChecker(AuthorizedKeys(file, log), LoginBackoff(self.clock, log))
+
+    def offers(self, key: Any, *, signed: bool = True) -> Any:
+        """What the checker says after the delay: the user, or why it refuses."""
+        data = b"the session"
+        signature = key.sign(data) if signed else None
+        credentials = SSHPrivateKey(b"sse", b"ssh-ed25519", key.public().blob(), data, signature)
+        answer: list[Any] = []
+        self.checker.requestAvatarId(credentials).addBoth(answer.append)
+        self.clock.advance(1)
+        return answer[0].type if isinstance(answer[0], Failure) else answer[0]
+
+    def _note(self, event: LogEvent) -> None:
+        self.lines.append(formatEvent(event))
+
+
+def authorized(folder: Path, key: Any, mode: int = 0o600) -> Path:
+    file = folder / "authorized_keys"
+    file.write_bytes(key.public().toString("openssh") + b"\n")
+    file.chmod(mode)
+    return file
+
+
+def test_the_host_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+    from sse_twisted.console.ssh import host_key
+
+    path = tmp_path / "state" / "ssh_host_ed25519_key"
+    key = host_key(path)
+    assert key.sshType() == b"ssh-ed25519"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert host_key(path) == key
+
+
+@pytest.mark.parametrize(("mode", "why"), [(0o644, "mode 0644"), (0o600, "not an SSH key")])
+def test_a_host_key_that_others_can_read_or_that_is_none_is_refused(tmp_path: Path, mode: int, why: str) -> None:
+    from sse_twisted.console.ssh import host_key
+
+    path = tmp_path / "key"
+    path.write_text("something else")
+    path.chmod(mode)
+    with pytest.raises(AccountsError, match=why):
+        host_key(path)
+
+
+def test_a_signature_by_one_of_the_keys_is_accepted(tmp_path: Path) -> None:
+    key = new_key()
+    gate = Gate(authorized(tmp_path, key))
+    assert gate.offers(key) == b"sse"
+    assert not gate.lines
+
+
+def test_a_client_may_ask_for_a_key_before_it_signs(tmp_path: Path) -> None:
+    key = new_key()
+    gate = Gate(authorized(tmp_path, key))
+    assert gate.offers(key, signed=False) is ValidPublicKey
+    assert not gate.lines
+
+
+def test_another_key_is_refused_after_a_delay(tmp_path: Path) -> None:
+    gate = Gate(authorized(tmp_path, new_key()))
+    assert gate.offers(new_key()) is UnauthorizedLogin
+    assert gate.lines == ["Console: wrong key for 'sse'; reply delayed by 1 s"]
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_keys_that_others_can_write_are_not_used(tmp_path: Path, mode: int) -> None:
+    key = new_key()
+    gate = Gate(authorized(tmp_path, key, mode))
+    assert gate.offers(key) is UnauthorizedLogin
+    assert f"mode {mode:04o}" in gate.lines[0]
+
+
+def test_keys_can_be_added_while_the_console_runs(tmp_path: Path) -> None:
+    key = new_key()
+    gate = Gate(tmp_path / "authorized_keys")
+    assert gate.offers(key) is UnauthorizedLogin
+    assert "No such file" in gate.lines[0]
+    authorized(tmp_path, key)
+    assert gate.offers(key) == b"sse"
+
+
+class Channel:
+    """One channel of an SSH connection, and what it is sent."""
+
+    def __init__(self, user: Any) -> None:
+        from twisted.conch.ssh.session import SSHSession
+
+        self.sent = b""
+        self.requests: list[tuple[bytes, bytes]] = []
+        self.is_closed = False
+        make: Any = SSHSession
+        self.session = make(avatar=user, conn=self)
+        user.conn = self
+        self.session.write = self._write
+        self.session.loseConnection = self._close
+
+    def shell(self) -> None:
+        """Ask for a terminal and a shell."""
+        size = b"\x00\x00\x00\x64\x00\x00\x00\x28" + bytes(8)
+        assert self.session.request_pty_req(b"\x00\x00\x00\x05xterm" + size + bytes(4))
+        assert self.session.request_shell(b"")
+
+    def types(self, line: str) -> str:
+        """What is sent after a line."""
+        self.sent = b""
+        self.session.dataReceived(line.encode() + b"\r")
+        return self.sent.decode()
+
+    def sendRequest(self, channel: object, kind: bytes, data: bytes) -> None:  # noqa: N802 - of SSHConnection
+        """Note a request to the client."""
+        self.requests.append((kind, data))
+
+    def sendClose(self, channel: object) -> None:  # noqa: N802 - of SSHConnection
+        """Close a channel."""
+
+    def _write(self, data: bytes) -> None:
+        self.sent += data
+
+    def _close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def user(house: House) -> Any:
+    from sse_twisted.console.ssh import ConsoleUser
+
+    return ConsoleUser(b"sse", house.session)
+
+
+def test_channels_of_one_connection_have_sessions_of_their_own(user: Any) -> None:
+    one, other = Channel(user), Channel(user)
+    for number, channel in enumerate((one, other)):
+        channel.shell()
+        channel.types(f"mine = {number}")
+    one.session.closed()
+    assert "\r\n1" in other.types("mine")
+
+
+def test_leaving_a_session_ends_the_client_with_status_0(user: Any) -> None:
+    channel = Channel(user)
+    channel.shell()
+    channel.session.dataReceived(b"\x04")
+    assert channel.requests == [(b"exit-status", bytes(4))]
+    assert channel.is_closed
+
+
+def test_a_client_without_a_terminal_and_one_that_resizes_it_do_no_harm(
+    user: Any, logged_failures: list[LogEvent]
+) -> None:
+    channel = Channel(user)
+    size = b"\x00\x00\x00\x64\x00\x00\x00\x28" + bytes(8)
+    assert channel.session.request_window_change(size)
+    assert channel.session.request_shell(b"")
+    assert channel.session.request_window_change(size)
+    assert "42" in channel.types("6*7")
+    channel.session.eofReceived()
+    assert channel.is_closed
+    assert not logged_failures
+
+
+def test_a_command_is_refused_in_words(user: Any, logged_failures: list[LogEvent]) -> None:
+    channel = Channel(user)
+    assert channel.session.request_exec(b"\x00\x00\x00\x02ls")
+    assert b"log in without one" in channel.sent
+    assert channel.is_closed
+    channel.session.closed()
+    assert not logged_failures
+
+
+def test_nothing_but_sessions_is_offered(user: Any) -> None:
+    from twisted.conch.error import ConchError
+
+    with pytest.raises(ConchError):
+        user.lookupChannel(b"direct-tcpip", 0, 0, b"")
+    assert user.lookupSubsystem(b"sftp", b"") is None
