@@ -164,10 +164,10 @@ class TestUsageErrors:
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
             (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
             (["--event", ""], "--event"),
-            (["--demo", "--web", "nonsense:8080"], "the board: 'nonsense:8080' is no endpoint"),
-            (["--demo", "--web", "tcp:many"], "the board: 'tcp:many' is no endpoint"),
-            (["--demo", "--web", "tcp:99999"], "the board: 'tcp:99999': there is no port 99999"),
-            (["--demo", "--web", ""], "the board: '' is no endpoint"),
+            (["--demo", "--web", "nonsense:8080"], "the board: invalid endpoint 'nonsense:8080'"),
+            (["--demo", "--web", "tcp:many"], "the board: invalid endpoint 'tcp:many'"),
+            (["--demo", "--web", "tcp:99999"], "the board: invalid endpoint 'tcp:99999': port 99999 is above 65535"),
+            (["--demo", "--web", ""], "the board: invalid endpoint ''"),
             (["--demo", "--web-token-file", "/nowhere/token"], "the board: /nowhere/token: No such file"),
             (["--config", "/nowhere/sse.toml"], "/nowhere/sse.toml: No such file or directory"),
             (["--config", "/nowhere/server.json"], "/nowhere/server.json: No such file or directory"),
@@ -315,7 +315,7 @@ class TestConsole:
 
     def test_telnet_from_elsewhere_is_refused_and_the_reason_given(self, event: Path) -> None:
         answer = refused("--event", event, "--manhole", "tcp:6023")
-        assert "can be reached from elsewhere" in answer
+        assert "can be reached from other machines" in answer
         assert "--manhole-ssh" in answer
 
     def test_ssh_from_elsewhere_is_what_it_is_for(self, event: Path) -> None:
@@ -334,7 +334,7 @@ class TestConsole:
         file.write_text("sse:secret\n")
         file.chmod(0o640)
         answer = refused("--event", event, "--manhole-passwd", file)
-        assert f"{file}: its mode is 0640" in answer
+        assert f"{file}: mode 0640" in answer
         assert "secret" not in answer
         file.chmod(0o600)
         assert parsed("--event", event, "--manhole-passwd", file).access.passwords == file
@@ -344,7 +344,7 @@ class TestConsole:
         assert "No such file" in refused("--event", event, "--manhole-keys", file)
         file.touch()
         file.chmod(0o666)
-        assert "its mode is 0666" in refused("--event", event, "--manhole-keys", file)
+        assert "mode 0666" in refused("--event", event, "--manhole-keys", file)
         file.chmod(0o644)
         assert parsed("--event", event, "--manhole-keys", file).access.keys == file
 
@@ -352,11 +352,11 @@ class TestConsole:
         key = event / ".sse_twisted" / "ssh_host_ed25519_key"
         key.parent.mkdir()
         key.touch(0o644)
-        assert f"{key}: its mode is 0644" in refused("--event", event, "--manhole-ssh", "tcp:0")
+        assert f"{key}: mode 0644" in refused("--event", event, "--manhole-ssh", "tcp:0")
         parsed("--event", event)
 
     def test_the_demo_has_one_as_well(self) -> None:
-        assert "can be reached from elsewhere" in refused("--demo", "--manhole", "tcp:6023")
+        assert "can be reached from other machines" in refused("--demo", "--manhole", "tcp:6023")
         assert parsed("--demo", "--manhole", "off").access.telnet == ""
 
 
