@@ -14,7 +14,7 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
 from sse_twisted.config.settings import Settings
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
-from sse_twisted.dns.service import names_in_force
+from sse_twisted.dns.service import effective_names
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.runtime.options import acting_user
@@ -26,7 +26,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     mistakes = [*_folder_mistakes(folder.root)]
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
     mistakes += roster_mistakes
-    live, system = LiveConfig(settings, roster), names_in_force(settings.names)
+    live, system = LiveConfig(settings, roster), effective_names(settings.names)
     today = live.today(now)
     for line in (
         f"configuration: {config or 'none, defaults'}",

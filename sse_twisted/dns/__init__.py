@@ -1,4 +1,4 @@
-"""Host names: an asynchronous client, the system's settings, and the service that caches and watches.
+"""Host names: an asynchronous client, the system's files, and the service that looks devices up.
 
 It knows the configuration. Begin with `service.py`.
 """

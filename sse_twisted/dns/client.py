@@ -1,8 +1,8 @@
-"""Asking name servers for the addresses of host names: all at once, over one socket, and never in a thread.
+"""DNS client: all queries at once, over one UDP socket, without threads.
 
 A hundred names of absent devices are looked up every two seconds, so a look-up must cost little: each name is encoded
-once, every server and search domain asked at the same time. `twisted.names.client.Resolver` opens a socket for each
-query and knows no search domain; its messages are used here, its resolver is not.
+once, and every server and search domain is asked at the same time. `twisted.names.client.Resolver` opens a socket for
+each query and has no search domains, so only the messages of `twisted.names` are used.
 """
 
 from __future__ import annotations
@@ -22,85 +22,85 @@ from twisted.names import dns
 
 from sse_twisted.dns.resolv_conf import Server
 
-LISTENED_FOR = 10.0  # s that an answer is awaited; whoever asked has long been told that there is none
-HINT_LASTS = 60.0  # s that a late answer is given to those who ask next
-MOST_ASKED = 20_000  # questions awaiting an answer; 65,536 have numbers, and each takes some 300 bytes
+LATE_REPLY_TIMEOUT = 10.0  # s after the query that a reply is still accepted; the caller has had None by then
+LATE_REPLY_LIFETIME = 60.0  # s that the address of a late reply is returned by the next look-up
+MAX_PENDING = 20_000  # queries without a reply; there are 65,536 message IDs, and each query takes some 300 bytes
 
 
 @define(eq=False)
-class _Question:
-    """One look-up under way: fires with the first usable address, or None."""
+class _Lookup:
+    """A pending look-up of one or several names; `found` fires with the first usable address, or None."""
 
     names: tuple[str, ...]
     asked: float  # s of the clock
     timeout: float  # s
     usable: Callable[[str], bool]
     found: Deferred[str | None] = field(factory=Deferred)
-    open: set[int] = field(factory=set)  # message numbers
+    open: set[int] = field(factory=set)  # message IDs without a reply
     timer: IDelayedCall | None = None
 
 
 class NameClient(DatagramProtocol):
-    """Asks name servers for the IPv4 addresses of names, over one UDP socket.
+    """Looks up IPv4 addresses over one UDP socket.
 
-    A server that takes longer than whoever asks would wait is heard all the same: what it says is given at once when
-    the same names are asked for again, and asked anew meanwhile.
+    A reply that comes after the time-out is kept: the next look-up of the same names returns its address at once, and
+    sends new queries as well.
     """
 
     noisy = False
 
     def __init__(self, clock: Any) -> None:
-        self.answered_at = float("-inf")  # s of the clock, when any server last answered
-        self.silent_since: float | None = None  # s of the clock, of the first question since the last answer
+        self.answered_at = float("-inf")  # s of the clock, of the last reply of any server
+        self.silent_since: float | None = None  # s of the clock, of the first query since the last reply
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
-        self._asked: dict[int, tuple[_Question, bytes, Server]] = {}
-        self._late: dict[_Question, None] = {}  # that nobody waits for any more, the oldest first
-        self._hints: dict[tuple[str, ...], tuple[str, float]] = {}  # late answers, and when they came
+        self._pending: dict[int, tuple[_Lookup, bytes, Server]] = {}
+        self._late: dict[_Lookup, None] = {}  # that have returned None and still accept replies, oldest first
+        self._late_replies: dict[tuple[str, ...], tuple[str, float]] = {}  # addresses, and s of the clock
 
     def ask(
         self, names: Iterable[str], servers: Iterable[Server], timeout: float, usable: Callable[[str], bool]
     ) -> Deferred[str | None]:
-        """The first usable address that any server knows for any of the names; None after `timeout` s at most."""
+        """Return the first address that `usable` accepts, for any name by any server; None after `timeout` s."""
         self._forget_old()
-        question = _Question(tuple(names), self._clock.seconds(), timeout, usable)
-        for name in question.names:
+        lookup = _Lookup(tuple(names), self._clock.seconds(), timeout, usable)
+        for name in lookup.names:
             try:
                 encoded = self._encode(name)
-            except UnicodeError:  # no name that can be asked for
+            except UnicodeError:  # not a valid host name
                 continue
             for server in servers:
-                self._send(question, encoded, server)
-        hint, _ = self._hints.get(question.names, ("", 0.0))
-        if not question.open:
-            self._finish(question, None)
-        elif hint and usable(hint):
-            self._give_up(question, hint)
+                self._send(lookup, encoded, server)
+        late, _ = self._late_replies.get(lookup.names, ("", 0.0))
+        if not lookup.open:
+            self._finish(lookup, None)
+        elif late and usable(late):
+            self._stop_waiting(lookup, late)
         else:
-            question.found = Deferred(lambda _: self._drop(question))
-            question.timer = self._clock.callLater(timeout, self._give_up, question, None)
-        return question.found
+            lookup.found = Deferred(lambda _: self._drop(lookup))
+            lookup.timer = self._clock.callLater(timeout, self._stop_waiting, lookup, None)
+        return lookup.found
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Take an answer if it belongs to a question of ours."""
-        number = int.from_bytes(datagram[:2])
-        question, encoded, server = self._asked.get(number, (None, b"", None))
-        if question is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
+        """Accept a reply whose message ID, server and name are those of a query."""
+        message_id = int.from_bytes(datagram[:2])
+        lookup, encoded, server = self._pending.get(message_id, (None, b"", None))
+        if lookup is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
             return
         self.answered_at = self._clock.seconds()
         self.silent_since = None
-        del self._asked[number]
-        question.open.discard(number)
-        address = next(filter(question.usable, _addresses(datagram)), None)
-        if address is not None or not question.open:
-            self._finish(question, address)
+        del self._pending[message_id]
+        lookup.open.discard(message_id)
+        address = next(filter(lookup.usable, _addresses(datagram)), None)
+        if address is not None or not lookup.open:
+            self._finish(lookup, address)
 
     def stopProtocol(self) -> None:
-        """Give no answer to what is still asked."""
-        for question, _, _ in list(self._asked.values()):
-            if not question.found.called:
-                self._finish(question, None)
-        self._asked.clear()
+        """End all pending look-ups with None."""
+        for lookup, _, _ in list(self._pending.values()):
+            if not lookup.found.called:
+                self._finish(lookup, None)
+        self._pending.clear()
         self._late.clear()
 
     def _encode(self, name: str) -> bytes:
@@ -110,55 +110,56 @@ class NameClient(DatagramProtocol):
             self._encoded[name] = message.toStr()[2:]
         return self._encoded[name]
 
-    def _send(self, question: _Question, encoded: bytes, server: Server) -> None:
-        while self._late and len(self._asked) >= MOST_ASKED:
+    def _send(self, lookup: _Lookup, encoded: bytes, server: Server) -> None:
+        while self._late and len(self._pending) >= MAX_PENDING:
             self._drop(next(iter(self._late)))
-        if len(self._asked) >= MOST_ASKED:
+        if len(self._pending) >= MAX_PENDING:
             return
-        number = secrets.randbelow(1 << 16)
-        while number in self._asked:
-            number = secrets.randbelow(1 << 16)
+        message_id = secrets.randbelow(1 << 16)
+        while message_id in self._pending:
+            message_id = secrets.randbelow(1 << 16)
         if self.silent_since is None:
             self.silent_since = self._clock.seconds()
         try:
-            self.transport.write(number.to_bytes(2) + encoded, server)  # type: ignore[union-attr] # it is a UDP port
-        except OSError:  # no network now: as good as no answer
+            self.transport.write(message_id.to_bytes(2) + encoded, server)  # type: ignore[union-attr] # it is a UDP port
+        except OSError:  # no network: the look-up times out
             return
-        self._asked[number] = (question, encoded, server)
-        question.open.add(number)
+        self._pending[message_id] = (lookup, encoded, server)
+        lookup.open.add(message_id)
 
-    def _give_up(self, question: _Question, address: str | None) -> None:
-        """Let nobody wait for the answer any longer, but go on listening for it."""
-        self._late[question] = None
-        question.found.callback(address)
+    def _stop_waiting(self, lookup: _Lookup, address: str | None) -> None:
+        """Return `address`, and still accept replies until LATE_REPLY_TIMEOUT."""
+        self._late[lookup] = None
+        lookup.found.callback(address)
 
-    def _finish(self, question: _Question, address: str | None) -> None:
-        self._drop(question)
-        if not question.found.called:
-            question.found.callback(address)
+    def _finish(self, lookup: _Lookup, address: str | None) -> None:
+        self._drop(lookup)
+        if not lookup.found.called:
+            lookup.found.callback(address)
             return
-        self._hints.pop(question.names, None)
+        self._late_replies.pop(lookup.names, None)
         now = self._clock.seconds()
-        if address is not None and now - question.asked >= question.timeout:
-            self._hints[question.names] = (address, now)
+        if address is not None and now - lookup.asked >= lookup.timeout:
+            self._late_replies[lookup.names] = (address, now)
 
     def _forget_old(self) -> None:
         now = self._clock.seconds()
-        for question in list(takewhile(lambda question: question.asked + LISTENED_FOR <= now, self._late)):
-            self._drop(question)
-        for names in list(takewhile(lambda names: self._hints[names][1] + HINT_LASTS <= now, self._hints)):
-            del self._hints[names]
+        for lookup in list(takewhile(lambda lookup: lookup.asked + LATE_REPLY_TIMEOUT <= now, self._late)):
+            self._drop(lookup)
+        replies = self._late_replies
+        for names in list(takewhile(lambda names: replies[names][1] + LATE_REPLY_LIFETIME <= now, replies)):
+            del replies[names]
 
-    def _drop(self, question: _Question) -> None:
-        if question.timer is not None and question.timer.active():
-            question.timer.cancel()
-        self._late.pop(question, None)
-        for number in question.open:
-            self._asked.pop(number, None)
+    def _drop(self, lookup: _Lookup) -> None:
+        if lookup.timer is not None and lookup.timer.active():
+            lookup.timer.cancel()
+        self._late.pop(lookup, None)
+        for message_id in lookup.open:
+            self._pending.pop(message_id, None)
 
 
 def _addresses(datagram: bytes) -> list[str]:
-    if not any(datagram[6:8]):  # no answers: the rule, and not worth decoding
+    if not any(datagram[6:8]):  # no answer section, as for most names: skip the costly decoding
         return []
     message = dns.Message()
     try:

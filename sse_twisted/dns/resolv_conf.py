@@ -1,4 +1,4 @@
-"""What the system's files say of host names: name servers, search domains, and names with fixed addresses."""
+"""Reader of resolv.conf and the hosts file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import field, frozen
 from sse_twisted.config.settings import is_ipv4
 
 DNS_PORT = 53
-# systemd-resolved listens here, and passes on no bare names; the servers that it asks stand in the other file.
+# systemd-resolved listens here and does not resolve bare names; the other file lists the servers that it asks.
 STUB = "127.0.0.53"
 BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
 Server = tuple[str, int]
@@ -19,25 +19,25 @@ Server = tuple[str, int]
 
 @frozen
 class SystemNames:
-    """What the system's files say: name servers, search domains, and names with fixed addresses."""
+    """Name servers, search domains, and addresses by lower-case host name."""
 
     servers: tuple[Server, ...] = ()
     search: tuple[str, ...] = ()
     hosts: dict[str, str] = field(factory=dict)
 
     def candidates(self, name: str) -> list[str]:
-        """The names to ask for: the bare one, and it below each search domain."""
+        """Return the names to query: the bare one, and the name in each search domain."""
         return [name, *(f"{name}.{domain}" for domain in self.search)]
 
     def fixed(self, name: str) -> str | None:
-        """The address of a name that needs no server: it is one, or stands in the hosts file."""
+        """Return the address of a name that is an address itself or in the hosts file, else None."""
         if is_ipv4(name):
             return name
         return next(filter(None, (self.hosts.get(candidate.lower()) for candidate in self.candidates(name))), None)
 
 
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
-    """What the two files say; a missing one says nothing. Name servers with IPv4 addresses only."""
+    """Read both files; a missing one counts as empty, and IPv6 name servers and addresses are skipped."""
     servers, search = _resolver(resolver_file)
     if servers == [(STUB, DNS_PORT)]:
         servers = _resolver(BEHIND_THE_STUB)[0] or servers

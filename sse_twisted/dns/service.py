@@ -1,4 +1,4 @@
-"""Host names of devices, looked up as the settings and the system's files say."""
+"""Look-ups of device names by the settings and the system's files."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sse_twisted.dns import resolv_conf as system_files
 from sse_twisted.dns.client import NameClient
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames, read_system_names
 
-LARGEST_ANSWER = 4096  # bytes
-READ_AT_ONCE = 512  # bytes, some ten answers; a thousand, come in one go, would keep the reactor for 0.1 s
-SILENCE = 10.0  # s without any answer until the network counts as lost
-DOUBT = 3.0  # s without any answer until a name is asked for that every server knows
-KNOWN_NAME = "localhost"  # some routers are silent about names that they don't know; RFC 6761 says what this one is
+MAX_REPLY = 4096  # bytes
+MAX_READ = 512  # bytes in one go, some ten replies; a thousand at once would block the reactor for 0.1 s
+SILENCE_TIMEOUT = 10.0  # s without any reply until the network counts as lost
+PROBE_AFTER = 3.0  # s without any reply until PROBE_NAME is queried
+PROBE_NAME = "localhost"  # some routers do not reply for unknown names; RFC 6761 has them all know this one
 
 
 class NameService(Service):
-    """Looks names up as the settings and the system's files say, which it reads again when they change."""
+    """Looks names up; reads the system's files again when they change, as a laptop changes networks."""
 
     def __init__(self, reactor: Any, log: Logger, settings: Callable[[], Names]) -> None:
         self.client = NameClient(reactor)
@@ -36,13 +36,13 @@ class NameService(Service):
         self._warned = False
         self._is_silent = False
         self._socket: Any = None
-        self._has_asked = False  # anything that no file answered
+        self._has_asked = False  # for a name that is in no file
 
     def startService(self) -> None:
         """Open the socket."""
         super().startService()
-        self._socket = self._reactor.listenUDP(0, self.client, maxPacketSize=LARGEST_ANSWER)
-        self._socket.maxThroughput = READ_AT_ONCE
+        self._socket = self._reactor.listenUDP(0, self.client, maxPacketSize=MAX_REPLY)
+        self._socket.maxThroughput = MAX_READ
 
     def stopService(self) -> Deferred[None] | None:
         """Close the socket."""
@@ -54,51 +54,51 @@ class NameService(Service):
 
     @property
     def trouble(self) -> str:
-        """Why names can't be looked up, in words; "" while they can, or nobody asks."""
+        """Why names cannot be resolved, in words; "" while they can, or none was looked up."""
         if self._has_asked and not self._system.servers:
-            return "no name server is known"
+            return "no name server is configured"
         silent = self._silent_for()
-        return f"no name server has answered for {silent:.0f} s" if silent >= SILENCE else ""
+        return f"no name server has responded for {silent:.0f} s" if silent >= SILENCE_TIMEOUT else ""
 
     def _silent_for(self) -> float:
         since = self.client.silent_since
         return 0.0 if since is None else self._reactor.seconds() - since
 
     def refresh(self) -> None:
-        """Read the system's files again if they have changed: a laptop changes networks."""
-        self._doubt()
-        self._tell_of_silence()
+        """Read the system's files again if they have changed, and check whether any name server replies."""
+        self._probe()
+        self._report_silence()
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
         seen = (settings, *(_stamp(file) for file in (*files, system_files.BEHIND_THE_STUB)))
         if seen == self._seen:
             return
         self._seen = seen
-        system = names_in_force(settings)
+        system = effective_names(settings)
         if (system.servers, system.search) != (self._system.servers, self._system.search):
             self._log.info(
-                "Names are looked up at {servers}, search domains: {search}",
-                servers=", ".join(f"{host}:{port}" for host, port in system.servers) or "no name server",
+                "Name servers: {servers}; search domains: {search}",
+                servers=", ".join(f"{host}:{port}" for host, port in system.servers) or "none",
                 search=", ".join(system.search) or "none",
             )
             self._warned = False
         self._system = system
 
-    def _doubt(self) -> None:
-        """Where nobody answers, find out whether only the absent are not answered for."""
-        if self._socket is not None and self._silent_for() > DOUBT:
-            self.client.ask([KNOWN_NAME], self._system.servers, self._settings().timeout, lambda _: True)
+    def _probe(self) -> None:
+        """Query a name that every server knows, if none replies: the rest may be names of absent devices."""
+        if self._socket is not None and self._silent_for() > PROBE_AFTER:
+            self.client.ask([PROBE_NAME], self._system.servers, self._settings().timeout, lambda _: True)
 
-    def _tell_of_silence(self) -> None:
-        """Say once that the network seems to be lost, and once that it is back: devices may seem to have left."""
-        was_silent, self._is_silent = self._is_silent, self._silent_for() >= SILENCE
+    def _report_silence(self) -> None:
+        """Log once that the network seems to be lost, and once that it is back."""
+        was_silent, self._is_silent = self._is_silent, self._silent_for() >= SILENCE_TIMEOUT
         if self._is_silent and not was_silent:
-            self._log.warn("No name server answers: is this computer on the event's network?")
+            self._log.warn("No name server responds: is this computer on the event's network?")
         elif was_silent and not self._is_silent:
-            self._log.info("Name servers answer again")
+            self._log.info("Name servers respond again")
 
     def lookup(self, name: str) -> Deferred[str | None]:
-        """The address of a name; None if nobody knows it, or only a catch-all address is given for it."""
+        """Return the address of a name; None if it is unknown, or only has a catch-all address."""
         settings, system = self._settings(), self._system
         if (address := system.fixed(name)) is not None:
             return succeed(address)
@@ -106,20 +106,19 @@ class NameService(Service):
             return succeed(None)
         self._has_asked = True
         if not system.servers:
-            self._warn(name)
+            self._warn()
         return self.client.ask(
             system.candidates(name), system.servers, settings.timeout, lambda a: a not in settings.catch_all
         )
 
-    def _warn(self, name: str) -> None:
-        """Say once that a device is waited for in vain."""
+    def _warn(self) -> None:
         if not self._warned:
             self._warned = True
-            self._log.warn("There is no name server: {name} can't be found, nor any other name", name=name)
+            self._log.warn("No name server configured: host names cannot be resolved")
 
 
-def names_in_force(settings: Names) -> SystemNames:
-    """What the settings say, and the system's files where they leave it to them."""
+def effective_names(settings: Names) -> SystemNames:
+    """Return servers and search domains of the settings, and those of the system's files where none are set."""
     system = read_system_names(settings.resolver_file, settings.hosts_file)
     if settings.servers:
         system = evolve(system, servers=tuple(split_address(server, DNS_PORT) for server in settings.servers))
@@ -130,7 +129,7 @@ def names_in_force(settings: Names) -> SystemNames:
 
 def _stamp(file: str) -> object:
     try:
-        status = os.stat(file)  # noqa: PTH116 - cheaper than a Path, and done in each round
+        status = os.stat(file)  # noqa: PTH116 - cheaper than a Path, and done in each scan
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

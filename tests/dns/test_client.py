@@ -309,7 +309,7 @@ class TestALateAnswer:
         assert asking.results == []
 
     def test_is_awaited_for_so_many_names_only(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sse_twisted.dns.client.MOST_ASKED", 100)
+        monkeypatch.setattr("sse_twisted.dns.client.MAX_PENDING", 100)
         for number in range(150):
             asking.ask(f"motion-{number}", "motion-lan")
             asking.clock.advance(0.03)
@@ -323,7 +323,7 @@ class TestALateAnswer:
         assert asking.results == [f"10.0.0.{number}" for number in range(100, 150)]
 
     def test_of_one_too_many_is_not_even_asked_for(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sse_twisted.dns.client.MOST_ASKED", 3)
+        monkeypatch.setattr("sse_twisted.dns.client.MAX_PENDING", 3)
         for number in range(5):
             asking.ask(f"motion-{number}")
         assert asking.results == [None, None]

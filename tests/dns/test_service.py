@@ -70,17 +70,17 @@ class TestSilence:
         self.rounds(service, 4)
         assert not trouble_of(service)
         self.rounds(service, 2)
-        assert trouble_of(service) == "no name server has answered for 12 s"
+        assert trouble_of(service) == "no name server has responded for 12 s"
 
     def test_it_is_said_once_and_so_is_its_end(self, service: NameService, lines: list[str]) -> None:
         del lines[:]
         self.rounds(service, 9)
-        assert lines == ["No name server answers: is this computer on the event's network?"]
+        assert lines == ["No name server responds: is this computer on the event's network?"]
         service.lookup("motion-601")
         self.answer(service, cast(Any, service.client.transport).sent[-1][0])
         service.refresh()
         service.refresh()
-        assert lines[1:] == ["Name servers answer again"]
+        assert lines[1:] == ["Name servers respond again"]
 
     def test_an_answer_ends_it_even_if_it_says_that_nobody_is_there(self, service: NameService) -> None:
         self.rounds(service, 6)
@@ -110,7 +110,7 @@ class TestSilence:
         service.refresh()
         assert not trouble_of(service)
         service.lookup("motion-601")
-        assert trouble_of(service) == "no name server is known"
+        assert trouble_of(service) == "no name server is configured"
 
 
 @define
@@ -252,9 +252,9 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
         hosts.unlink()
         assert await scene.look_up("motion-601") == [None]
     assert scene.lines == [
-        "Names are looked up at 127.0.0.3:53, search domains: lan",
-        "Names are looked up at no name server, search domains: none",
-        "There is no name server: motion-601 can't be found, nor any other name",
+        "Name servers: 127.0.0.3:53; search domains: lan",
+        "Name servers: none; search domains: none",
+        "No name server configured: host names cannot be resolved",
     ]
 
 
@@ -267,7 +267,7 @@ async def test_that_there_is_no_server_is_said_once_and_only_if_one_is_missed(re
         assert scene.lines == []
         await scene.look_up("motion-602", "motion-603")
         await scene.look_up("motion-602")
-        assert scene.lines == ["There is no name server: motion-602 can't be found, nor any other name"]
+        assert scene.lines == ["No name server configured: host names cannot be resolved"]
 
 
 def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
@@ -280,8 +280,8 @@ def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
     settings[0] = Names(search=("home",), resolver_file=str(resolver), hosts_file="")
     service.refresh()
     assert said == [
-        "Names are looked up at 10.0.0.1:5353, search domains: lan",
-        "Names are looked up at 127.0.0.3:53, search domains: home",
+        "Name servers: 10.0.0.1:5353; search domains: lan",
+        "Name servers: 127.0.0.3:53; search domains: home",
     ]
 
 
@@ -377,6 +377,6 @@ def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
     behind.write_text("nameserver 192.168.0.1\n")
     service.refresh()
     assert said == [
-        "Names are looked up at 127.0.0.53:53, search domains: lan",
-        "Names are looked up at 192.168.0.1:53, search domains: lan",
+        "Name servers: 127.0.0.53:53; search domains: lan",
+        "Name servers: 192.168.0.1:53; search domains: lan",
     ]
