@@ -24,8 +24,8 @@ from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
-from sse_twisted.runtime.gc_freeze import GarbageService
-from sse_twisted.runtime.monotonic import SteadyTime
+from sse_twisted.runtime.gc_freeze import GcFreeze
+from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.options import Options as OneLineOptions
 from sse_twisted.runtime.options import acting_user
 from sse_twisted.runtime.signals import SignalService
@@ -196,13 +196,13 @@ def makeService(options: Options) -> IService:
             demo = _demo(reactor, options)
         beside = _beside(reactor, options, demo.collector)
         signals = SignalService(reactor, demo.reload)
-        return multi_service(SteadyTime(reactor), signals, demo, *beside, ReadinessService(reactor), GarbageService())
+        return multi_service(MonotonicClock(reactor), signals, demo, *beside, ReadinessService(reactor), GcFreeze())
     config, event = options["config"], options["event"]
     folder = EventFolder(Path(options.settings.event.folder))
     collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
     beside = _beside(reactor, options, collector)
     signals = SignalService(reactor, collector.reload)
-    return multi_service(SteadyTime(reactor), signals, collector, *beside, ReadinessService(reactor), GarbageService())
+    return multi_service(MonotonicClock(reactor), signals, collector, *beside, ReadinessService(reactor), GcFreeze())
 
 
 def _demo(reactor: Any, options: Options) -> Demo:

@@ -1,4 +1,4 @@
-"""What Python's garbage collector may take of the reactor's time."""
+"""Keeps pauses of Python's garbage collector short."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import gc
 from twisted.application.service import Service
 
 
-class GarbageService(Service):
-    """Has everything that exists at the start left out of collections: code, and settings, are no garbage.
+class GcFreeze(Service):
+    """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
-    A full collection looks at every object that it knows: 80,000, of which 70,000 are code, keep the reactor for 40 ms.
-    It must be the last to be started.
+    A full collection visits every object. Of the 80,000 after the start 70,000 are code; they block the reactor for
+    40 ms.
     """
 
     def startService(self) -> None:
@@ -21,6 +21,6 @@ class GarbageService(Service):
         gc.freeze()
 
     def stopService(self) -> None:
-        """Take everything in again: a process may have several collectors, one after the other."""
+        """Include them again: a process may run several collectors, one after the other."""
         super().stopService()
         gc.unfreeze()

@@ -1,4 +1,4 @@
-"""A clock for timers that nobody sets."""
+"""A monotonic clock for the reactor."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 from twisted.application.service import Service
 
 
-class SteadyTime(Service):
-    """From its start on, the reactor's calls come by the time since the computer was switched on.
+class MonotonicClock(Service):
+    """Makes the reactor use `time.monotonic`; must start before any service that uses callLater.
 
-    The reactor's own clock is the computer's, and somebody may set that: an hour back, and every round, time-out and
-    retry would wait for that hour. It must start before anything that calls later.
+    The reactor's own clock is the computer's. If that were set back by an hour, every scan, time-out and retry would
+    be late by an hour.
     """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:
-        """Give the reactor its clock, for good: what listens at a low port begins with its calls before the others."""
+        """Replace the clock, for good; services at low ports start now, before the others."""
         super().privilegedStartService()
         self._reactor.seconds = time.monotonic
 
     def startService(self) -> None:
-        """The same, for who starts without privileges."""
+        """Replace the clock, if twistd has skipped the privileged start."""
         super().startService()
         self._reactor.seconds = time.monotonic

@@ -1,4 +1,4 @@
-"""What the process does at signals: end in order with exit status 0, or read its configuration again."""
+"""Signal handlers: SIGTERM and SIGINT stop the process with exit status 0, SIGHUP reads the configuration again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from twisted.application.service import Service
 
 
 class SignalService(Service):
-    """Handlers while the collector runs.
+    """Installs the handlers while the collector runs.
 
-    Twisted's own end the reactor too, but twistd then kills itself by the same signal, and no supervisor sees a 0.
+    Twisted's own stop the reactor too, but twistd then kills itself with the same signal, so that a supervisor never
+    sees exit status 0.
     """
 
     def __init__(self, reactor: Any, reload: Callable[[], None]) -> None:
@@ -23,15 +24,15 @@ class SignalService(Service):
         self._ending = False
 
     def startService(self) -> None:
-        """Take over now, for a signal may come while others start, and again when the reactor has put its own in."""
+        """Install the handlers now, and again once the reactor has installed its own."""
         super().startService()
         self._install()
         self._reactor.callWhenRunning(self._install)
 
     def stopService(self) -> None:
-        """Give the handlers back."""
+        """Restore the previous handlers, unless the process is ending."""
         super().stopService()
-        if not self._ending:  # else a second ^C would find Twisted's handler, and an error in its log
+        if not self._ending:  # a second ^C would reach Twisted's handler, which logs an error
             for number, handler in self._before.items():
                 signal.signal(number, handler)
             self._before.clear()

@@ -1,4 +1,4 @@
-"""Telling systemd that the collector works, for a unit of `Type=notify`."""
+"""Readiness notification to systemd, for a unit of `Type=notify`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from twisted.application.service import Service
 
 
 class ReadinessService(Service):
-    """Says READY once the reactor runs, and STOPPING at the end; to nobody where no supervisor asks for it."""
+    """Sends READY once the reactor runs, and STOPPING at the end, to the socket in NOTIFY_SOCKET if it is set."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._address = os.environ.get("NOTIFY_SOCKET", "")
 
     def startService(self) -> None:
-        """The services before this one have begun."""
+        """Send READY when the reactor runs; all services before this one have started by then."""
         super().startService()
-        self._reactor.callWhenRunning(self._tell, b"READY=1")
+        self._reactor.callWhenRunning(self._send, b"READY=1")
 
     def stopService(self) -> None:
-        """The end has begun."""
+        """Send STOPPING."""
         super().stopService()
-        self._tell(b"STOPPING=1")
+        self._send(b"STOPPING=1")
 
-    def _tell(self, state: bytes) -> None:
+    def _send(self, state: bytes) -> None:
         if not self._address:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
@@ -34,5 +34,5 @@ class ReadinessService(Service):
             notifying.setblocking(False)
             try:
                 notifying.sendto(state, address)
-            except OSError:  # a supervisor that is not there any more needs no answer
+            except OSError:  # the supervisor has gone
                 return

@@ -1,4 +1,4 @@
-"""Figures in the words of a person who is in a hurry."""
+"""Numbers, names and files as text for people and logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def duration(seconds: float) -> str:
-    """As "12 s", "3 min" or "2.5 h"."""
+    """Return seconds as "12 s", "3 min" or "2.5 h"; negative ones as "0 s"."""
     if seconds < 100:
         return f"{max(seconds, 0.0):.0f} s"
     if seconds < 6000:
@@ -16,7 +16,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """Of bytes, as "12 KB" or "3.4 MB"."""
+    """Return bytes as "12 KB" or "3.4 MB"; 1 KB is 1,000 bytes."""
     for unit, scale in (("GB", 1e9), ("MB", 1e6)):
         if count >= scale:
             return f"{count / scale:.1f} {unit}"
@@ -24,37 +24,36 @@ def size(count: float) -> str:
 
 
 def plural(count: int, one: str, many: str = "") -> str:
-    """As "1 track" or "1,204 tracks"; `many` where it is not `one` with an s."""
+    """Return "1 track" or "1,204 tracks"; `many` is the plural if it is not `one` with an s."""
     return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def missing_of(missing: int, wanted: int) -> str:
-    """How many tracks are missing of those that are wanted."""
+    """Return "1 of 3 tracks missing"."""
     return f"{missing} of {plural(wanted, 'track')} missing"
 
 
 def one_line(text: str, longest: int = 120) -> str:
-    """Text that a device had a say in, made fit for a log line: printable, on one line, not too long."""
+    """Escape what is not printable, and cut at `longest` characters: text of a device for a log line."""
     text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 class NotUtf8(ValueError):
-    """Says in which line, which is the first that can't be read."""
+    """A file is not UTF-8; `line` is the first invalid one, counted from 1."""
 
     def __init__(self, line: int, byte: int) -> None:
-        super().__init__(f"line {line}: byte 0x{byte:02x} is no UTF-8")
+        super().__init__(f"line {line}: invalid UTF-8 (byte 0x{byte:02x})")
         self.line = line
 
 
 def text_of(data: bytes) -> str:
-    """The text of a file; raises NotUtf8."""
+    """Decode UTF-8, without the byte order mark of Windows programs; raises NotUtf8."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text = error.object  # without the BOM, as error.start is counted
-        line = len((text[: error.start] + b"x").splitlines())
-        raise NotUtf8(line, text[error.start]) from None
+        line = len((error.object[: error.start] + b"x").splitlines())
+        raise NotUtf8(line, error.object[error.start]) from None
 
 
 def json_bytes(tree: Any) -> bytes:
@@ -63,7 +62,7 @@ def json_bytes(tree: Any) -> bytes:
 
 
 def encodable(text: str) -> str:
-    """Without halves of surrogate pairs, which no file and no log takes."""
+    """Replace halves of surrogate pairs, which cannot be encoded in a file or a log."""
     if text.isascii():
         return text
     return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")

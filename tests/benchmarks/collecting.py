@@ -14,7 +14,7 @@ from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device
-from sse_twisted.runtime.gc_freeze import GarbageService
+from sse_twisted.runtime.gc_freeze import GcFreeze
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
@@ -46,7 +46,7 @@ class Observed:
         folder = EventFolder(Path(settings.event.folder))
         self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
         self._collector.fleet.observe(self._tell)
-        GarbageService().startService()
+        GcFreeze().startService()
         if blame:
             self._blame = Blame(self._watch)
         return {}

@@ -169,7 +169,7 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, torn: bytes) -> None:
 
 def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path) -> None:
     text = '{\n "Comment": "x",\n "Event": "Zoë"\n}\n'
-    assert complaint(written(tmp_path, text.encode("cp1252"))) == "no JSON: line 3: byte 0xeb is no UTF-8"
+    assert complaint(written(tmp_path, text.encode("cp1252"))) == "no JSON: line 3: invalid UTF-8 (byte 0xeb)"
 
 
 def test_an_object_of_any_depth_is_refused(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path, text: str, expec
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path, mark: bytes) -> None:
     text = "[event]\n" + "# a line\n" * 9 + "folder = 'Zoë'\n# the end\n"
-    assert complaint(written(tmp_path, mark + text.encode("cp1252"))) == "line 11: byte 0xeb is no UTF-8"
+    assert complaint(written(tmp_path, mark + text.encode("cp1252"))) == "line 11: invalid UTF-8 (byte 0xeb)"
 
 
 def test_a_word_that_is_not_allowed_is_refused_with_those_that_are(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from sse_twisted.console.service import ConsoleService
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.tap import Options, load_settings, makeService
 from sse_twisted.event_folder.lock import FolderLock
-from sse_twisted.runtime.gc_freeze import GarbageService
-from sse_twisted.runtime.monotonic import SteadyTime
+from sse_twisted.runtime.gc_freeze import GcFreeze
+from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.signals import SignalService
 from sse_twisted.runtime.systemd import ReadinessService
 from sse_twisted.web.service import WebService
@@ -428,13 +428,13 @@ class TestMakeService:
         assert isinstance(service, MultiService)
         (collector,) = (child for child in service if isinstance(child, Collector))
         assert [type(child) for child in service] == [
-            SteadyTime,
+            MonotonicClock,
             SignalService,
             Collector,
             ConsoleService,
             WebService,
             ReadinessService,
-            GarbageService,
+            GcFreeze,
         ]
         assert collector.live.settings.event.folder == str(event)
         assert not collector.running
@@ -444,10 +444,10 @@ class TestMakeService:
         service = makeService(parsed("--config", config, "--web", "off"))
         assert isinstance(service, MultiService)
         assert [type(child) for child in service] == [
-            SteadyTime,
+            MonotonicClock,
             SignalService,
             Collector,
             ConsoleService,
             ReadinessService,
-            GarbageService,
+            GcFreeze,
         ]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from sse_twisted.runtime.gc_freeze import GarbageService
+from sse_twisted.runtime.gc_freeze import GcFreeze
 
 
 class Thing:
@@ -15,7 +15,7 @@ class Thing:
 
 def test_what_exists_at_the_start_is_looked_at_no_more_until_the_end() -> None:
     gc.unfreeze()  # the suite has left out all that there is, before each test
-    service = GarbageService()
+    service = GcFreeze()
     before = len(gc.get_objects())
     service.startService()
     try:
@@ -27,7 +27,7 @@ def test_what_exists_at_the_start_is_looked_at_no_more_until_the_end() -> None:
 
 
 def test_what_comes_later_is_collected_as_ever() -> None:
-    service = GarbageService()
+    service = GcFreeze()
     service.startService()
     try:
         gone = weakref.ref(Thing())

@@ -5,7 +5,7 @@ import sys
 
 from twisted.internet.task import Clock
 
-from sse_twisted.runtime.monotonic import SteadyTime
+from sse_twisted.runtime.monotonic import MonotonicClock
 
 # The computer's clock is set back by an hour while a call is pending.
 SET_BACK = """
@@ -13,8 +13,8 @@ import time
 wall, back = time.time, []
 time.time = lambda: wall() - 3600 * len(back)
 from twisted.internet import reactor
-from sse_twisted.runtime.monotonic import SteadyTime
-SteadyTime(reactor).startService()
+from sse_twisted.runtime.monotonic import MonotonicClock
+MonotonicClock(reactor).startService()
 reactor.callLater(0.1, back.append, None)
 reactor.callLater(0.2, reactor.stop)
 reactor.run()
@@ -27,7 +27,7 @@ def test_calls_come_in_time_though_the_computer_s_clock_is_set_back() -> None:
 
 def test_the_clock_of_a_reactor_is_its_own_until_the_service_starts() -> None:
     clock = Clock()
-    service = SteadyTime(clock)
+    service = MonotonicClock(clock)
     assert clock.seconds() == 0.0
     service.startService()
     before = clock.seconds()
@@ -37,7 +37,7 @@ def test_the_clock_of_a_reactor_is_its_own_until_the_service_starts() -> None:
 
 def test_calls_that_begin_while_a_low_port_is_had_are_by_the_same_clock() -> None:
     clock = Clock()
-    service = SteadyTime(clock)
+    service = MonotonicClock(clock)
     service.privilegedStartService()
     before = clock.seconds()
     assert before > 0.0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_twisted.runtime.text import duration, missing_of, plural, size
+from sse_twisted.runtime.text import NotUtf8, duration, missing_of, one_line, plural, size, text_of
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,18 @@ def test_a_duration_is_as_exact_as_somebody_in_a_hurry_wants_it(seconds: float, 
 @pytest.mark.parametrize(("count", "words"), [(0, "0 KB"), (12_345, "12 KB"), (3.4e6, "3.4 MB"), (2e9, "2.0 GB")])
 def test_a_size_has_its_unit(count: float, words: str) -> None:
     assert size(count) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("a b", "a b"), ("a\r\nb", "a\\x0d\\x0ab"), ("x" * 121, "x" * 119 + "…"), ("é", "é")]
+)
+def test_a_line_is_printable_and_bounded(text: str, line: str) -> None:
+    assert one_line(text) == line
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_file_may_begin_with_a_byte_order_mark(mark: bytes) -> None:
+    assert text_of(mark + "Zoë\n".encode()) == "Zoë\n"
+    with pytest.raises(NotUtf8, match=r"^line 2: invalid UTF-8 \(byte 0xeb\)$") as error:
+        text_of(mark + b"Ada\nZo\xeb\n")
+    assert error.value.line == 2
