@@ -21,9 +21,9 @@ from sse_twisted.simulator.captures import CaptureError, captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.dns import DnsMode, NameServer
 from sse_twisted.simulator.faults import FAULTS, Fault, parse_fault
-from sse_twisted.simulator.fleet import Berth, Plan, SimulatedFleet, sow_faults
+from sse_twisted.simulator.fleet import FleetMember, Schedule, SimulatedFleet, assign_faults
+from sse_twisted.simulator.generator import generate_afternoon, generate_device, generate_load
 from sse_twisted.simulator.http import DeviceServer
-from sse_twisted.simulator.inventions import invent_afternoon, invent_device, invent_load
 
 T = TypeVar("T")
 
@@ -145,19 +145,19 @@ def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
     chance = Random(options["seed"])
     moments = sorted(chance.uniform(0, options["arrivals"]) for _ in preparations)
     places = _places(options, len(preparations))
-    berths = []
+    members = []
     for (device, prepare), moment, (address, port) in zip(preparations, moments, places, strict=True):
         device.bytes_per_second = options["rate"] * 1000
         device.latency = options["latency"]
         device.supports_range = bool(options["ranges"])
-        plan = Plan(arrival=moment, stay=options["stay"] or None, away=options["away"] or None)
-        berths.append(Berth(DeviceServer(reactor, device, address, port), plan, prepare))
-    sow_faults((device for device, _ in preparations), options.faults, options["seed"])
+        schedule = Schedule(arrival=moment, stay=options["stay"] or None, away=options["away"] or None)
+        members.append(FleetMember(DeviceServer(reactor, device, address, port), schedule, prepare))
+    assign_faults((device for device, _ in preparations), options.faults, options["seed"])
     name_server = None
     if options["dns-port"]:
         mode = DnsMode(options["dns-mode"])
         name_server = NameServer(reactor, port=options["dns-port"], domain=options["domain"], mode=mode)
-    return SimulatedFleet(reactor, berths, name_server=name_server, stale_names=bool(options["stale-names"]))
+    return SimulatedFleet(reactor, members, name_server=name_server, stale_names=bool(options["stale-names"]))
 
 
 Preparation = tuple[SimulatedDevice, Callable[[], object] | None]
@@ -173,11 +173,11 @@ def _invented(reactor: Any, options: Options) -> list[Preparation]:
 
     def logs_for(device: SimulatedDevice) -> Callable[[], object]:
         if size:
-            return lambda: device.logs.extend(invent_load(device.identifier, [size], now_ms - 8 * 3_600_000))
-        return lambda: device.logs.extend(invent_afternoon(device.identifier, seed, now_ms))
+            return lambda: device.logs.extend(generate_load(device.identifier, [size], now_ms - 8 * 3_600_000))
+        return lambda: device.logs.extend(generate_afternoon(device.identifier, seed, now_ms))
 
     identifiers = range(options["first-id"], options["first-id"] + options["devices"])
-    devices = [invent_device(identifier, seed) for identifier in identifiers]
+    devices = [generate_device(identifier, seed) for identifier in identifiers]
     return [(device, logs_for(device)) for device in devices]
 
 

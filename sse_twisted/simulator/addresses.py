@@ -1,4 +1,4 @@
-"""Addresses on loopback for simulated devices."""
+"""Loopback addresses and free ports for simulated devices."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ LOOPBACK: Final = IPv4Network("127.0.0.0/8")
 
 _FIRST_PORT: Final = 18_000
 _LAST_PORT: Final = 32_000
-"""Below the ports that systems hand out to outgoing connections, which could take an absent device's port."""
+"""Below the ephemeral ports: an outgoing connection could take the port of an absent device."""
 
 
 def own_addresses(base: str, count: int) -> list[str]:
-    """Return `count` loopback addresses after `base`, e.g. 127.1.0.1 ... for 127.1.0.0, for a device each.
+    """Return the `count` loopback addresses after `base`, e.g. 127.1.0.1 ... for 127.1.0.0.
 
-    Linux listens on all of 127.0.0.0/8 as it is; other systems need aliases for all but 127.0.0.1.
-    Raises ValueError for a base that is no loopback address, or too near to the end of the loopback network.
+    Linux listens on all of 127.0.0.0/8; other systems need aliases for all but 127.0.0.1.
+    Raises ValueError for a base outside of the loopback network, or too near to its end.
     """
     first = loopback_address(base)
     if first + count >= LOOPBACK.broadcast_address:
@@ -27,7 +27,7 @@ def own_addresses(base: str, count: int) -> list[str]:
 
 
 def loopback_address(text: str) -> IPv4Address:
-    """Read an IPv4 address. Raises ValueError unless it is one of loopback: a simulator is nobody else's business."""
+    """Parse an IPv4 address; raises ValueError unless it is a loopback address: other machines must not connect."""
     address = IPv4Address(text)
     if address not in LOOPBACK:
         raise ValueError(f"{text} is not a loopback address (127.x.y.z)")
@@ -35,7 +35,7 @@ def loopback_address(text: str) -> IPv4Address:
 
 
 def free_ports(interface: str, count: int) -> list[int]:
-    """Return `count` ports on which nobody listens now. Raises ValueError if there are not so many."""
+    """Return `count` ports that are free now; raises ValueError if there are fewer."""
     span = _LAST_PORT - _FIRST_PORT
     start = os.getpid() * 131 % span
     found: list[int] = []

@@ -1,4 +1,4 @@
-"""Simulated devices from captures of real ones: what they answered once, they answer again."""
+"""Simulated devices made from the captured responses of real ones."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sse_twisted.simulator.tracks import track_for_entry
 
 
 class CaptureError(ValueError):
-    """A folder of captures can't be used: which file, and why."""
+    """A folder of captures cannot be used; the message names the file and the reason."""
 
 
 def captured_devices(folder: Path, tracks: Path | None = None) -> list[SimulatedDevice]:
     """Return the devices of `folder`/motions/motion-<id>/{info,settings,logs}.json, ordered by number.
 
     A log is sent from `tracks`/<id>_<YYYY-MM-DD-HHMM>.oao if that has the length that the listing implies; otherwise
-    a track that fits the entry is made when it is first asked for. Raises CaptureError.
+    a track that fits the entry is made at the first request. Raises CaptureError.
     """
     motions = folder / "motions"
     found = sorted(motions.glob("motion-*"), key=lambda path: (len(path.name), path.name))
@@ -37,7 +37,7 @@ def _captured_device(folder: Path, tracks: Path | None) -> SimulatedDevice:
         entries = [*_read(folder / "logs.json")["logs"]]
         logs = [SimulatedLog(entry["file"], _content(entry, identifier, tracks), entry) for entry in entries]
     except (KeyError, TypeError, ValueError) as error:
-        raise CaptureError(f"{folder} is no capture of a device: {error!r}") from error
+        raise CaptureError(f"{folder} is not a capture of a device: {error!r}") from error
     return SimulatedDevice(identifier, logs, info=info, settings=_read(folder / "settings.json"))
 
 
@@ -62,5 +62,5 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CaptureError(f"{path}: {error}") from error
     if not isinstance(document, dict):
-        raise CaptureError(f"{path} is no JSON object")
+        raise CaptureError(f"{path} is not a JSON object")
     return document

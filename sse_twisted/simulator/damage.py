@@ -1,6 +1,6 @@
-"""Damage inside a track: what a device might send in place of the file that it has.
+"""Faults inside a track.
 
-Frames are sealed here by an implementation of its own, so that a mistake in the one that verifies can't hide itself.
+The checksum is implemented here independently, so that a mistake in the code that verifies tracks shows in the tests.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _UTC: Final = slice(24, 32)
 
 
 def damage_track(content: bytes, fault: Fault) -> bytes | None:
-    """Return the bytes of a track with the fault in them; None where it makes no difference."""
-    return fault.made_of(content, _FAULTS)
+    """Return the bytes of a track with the fault; None if it changes nothing."""
+    return fault.apply(content, _FAULTS)
 
 
 def sealed(frame: bytes) -> bytes:
@@ -35,7 +35,7 @@ def sealed(frame: bytes) -> bytes:
 
 
 def grown(content: bytes, frames: int) -> bytes:
-    """Return the track with more frames after its last, each a fifth of a second later, and a header that knows it."""
+    """Return the track with `frames` appended, each 0.2 s after the one before, and the end in the header updated."""
     if len(content) < HEADER + FRAME:
         return content
     last = content[len(content) - FRAME :]
@@ -50,7 +50,7 @@ def grown(content: bytes, frames: int) -> bytes:
 
 
 def end_date(content: bytes) -> int:
-    """The end of a track by its header, in milliseconds since 1970."""
+    """Return the end of a track by its header, in ms since 1970 UTC."""
     return int.from_bytes(content[_END_DATE], "little")
 
 
@@ -66,7 +66,7 @@ def _without_bests(header: bytes) -> bytes:
 
 
 def _frame_start(content: bytes, at: int) -> int:
-    """The start of the frame that holds byte `at`, or of the frame in the middle where `at` is 0."""
+    """Return the start of the frame with byte `at`, or of the middle frame if `at` is 0."""
     frames = max(0, len(content) - HEADER) // FRAME
     if not frames:
         return HEADER

@@ -1,4 +1,4 @@
-"""A simulated Motion GPS: what it holds, and what it answers. No sockets, no clock."""
+"""A simulated Motion GPS: its logs, its faults and its responses, without sockets or clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 from attrs import Factory, define, evolve, field
 
-from sse_twisted.simulator.answers import Answer, Body, Ending, make_answer
 from sse_twisted.simulator.damage import damage_track, end_date, grown
 from sse_twisted.simulator.documents import (
     Document,
@@ -22,6 +21,7 @@ from sse_twisted.simulator.documents import (
     spoil_settings,
 )
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.simulator.http_faults import error_page, not_found, spoil_response
 from sse_twisted.simulator.listings import (
     KEPT_ON_DEVICE,
     Entry,
@@ -30,16 +30,16 @@ from sse_twisted.simulator.listings import (
     never_finalised,
     spoil_listing,
 )
-from sse_twisted.simulator.misdelivery import misdeliver, not_found, replacement
 from sse_twisted.simulator.ranges import wanted_part
+from sse_twisted.simulator.responses import Body, Ending, Response, make_response
 
 T = TypeVar("T")
 
-__all__ = ["ActiveFault", "Answer", "Body", "Door", "Ending", "SimulatedDevice", "SimulatedLog"]
+__all__ = ["ActiveFault", "Body", "Ending", "PortState", "Response", "SimulatedDevice", "SimulatedLog"]
 
 
-class Door(Enum):
-    """How a connection is received."""
+class PortState(Enum):
+    """State of the port: what happens to a new connection."""
 
     OPEN = auto()
     REFUSED = auto()
@@ -47,40 +47,44 @@ class Door(Enum):
     NEVER_ACCEPTED = auto()
 
 
-_DOORS: Final = {"refused": Door.REFUSED, "reset": Door.RESET, "never-accepted": Door.NEVER_ACCEPTED}
+_PORT_STATES: Final = {
+    "refused": PortState.REFUSED,
+    "reset": PortState.RESET,
+    "never-accepted": PortState.NEVER_ACCEPTED,
+}
 
 _LISTED: Final = {"not-finalised": never_finalised, "empty-log": emptied}
-"""Faults of a track that its entry in the listing shows as well. They last: `times` does not count them down."""
+"""Faults of a track that change its listing entry as well. They last: `times` does not count them down."""
 
 
 @define(init=False)
 class SimulatedLog:
-    """One track on the device. `content` is what is sent, or a function that makes it when it is first asked for."""
+    """One track on the device. `content` is its bytes, or a function that makes them at the first request."""
 
     path: str
     entry: Entry
     _source: bytes | Callable[[], bytes]
 
     def __init__(self, path: str, content: bytes | Callable[[], bytes] = b"", entry: Entry | None = None) -> None:
-        """Without an entry the log is listed as its header has it, for which the content is needed at once."""
+        """Without `entry` the listing entry is made from the header, for which the content is made at once."""
         self.path = path
         self._source = content
         self.entry = entry if entry is not None else listing_entry(self.content, path)
 
     @property
     def ready(self) -> bool:
-        """Whether the content is there; if not, `content` may take some time."""
+        """Whether the content exists; if not, reading `content` takes some time."""
         return isinstance(self._source, bytes)
 
     @property
     def content(self) -> bytes:
-        """The bytes of the track, undamaged."""
+        """Bytes of the track, without faults."""
         if not isinstance(self._source, bytes):
             self._source = self._source()
         return self._source
 
     def grow(self, frames: int) -> None:
-        """Add frames to the end of the track, with header and entry to match."""
+        """Append frames to the track, and update header and entry."""
         longer = grown(self.content, frames)
         if longer != self.content:
             end = end_date(longer)
@@ -91,28 +95,28 @@ class SimulatedLog:
 
 @define
 class ActiveFault:
-    """A fault that a device has: for targets that contain `path`, `times` more times (None: always)."""
+    """A fault of a device: for targets that contain `path`, `times` more times (None: always)."""
 
     fault: Fault
     path: str = ""
     times: int | None = None
 
     def concerns(self, path: str) -> bool:
-        """Whether it would happen to this path now."""
+        """Whether it applies to this path now."""
         return self.times != 0 and self.path in path
 
     def happened(self) -> None:
-        """Count one time down."""
+        """Count one occurrence."""
         if self.times is not None:
             self.times -= 1
 
 
 @define
 class SimulatedDevice:
-    """One device: `info` and `settings` are whole documents; `latency` in seconds, `bytes_per_second` 0 = no limit.
+    """One device: `info` and `settings` are whole documents; `latency` is in seconds, `bytes_per_second` 0 = no limit.
 
-    A transport calls `connect` and `disconnect`, so that `most_connections` is the highest number at once ever.
-    `requests` are method and target of each request as they came. `watchers` are called when faults change.
+    The transport calls `connect` and `disconnect`; `most_connections` is the highest number that were open at once.
+    `requests` has method and target of each request. `watchers` are called when faults change.
     """
 
     identifier: int
@@ -129,60 +133,60 @@ class SimulatedDevice:
     watchers: list[Callable[[], None]] = Factory(list)
 
     def add_fault(self, fault: Fault, *, path: str = "", times: int | None = None) -> None:
-        """Misbehave from now on, for targets (or listed files) that contain `path`, `times` times.
+        """Apply a fault to targets (or listed files) that contain `path`, `times` times.
 
-        Without `times`: "flipped-bit", "grown" and "reboot" once, all others always. What makes no difference,
-        like a cut at a byte that an answer does not reach, does not count as a time. Nor, on a real socket, do
-        connections that are refused or never accepted: nobody sees them.
+        The default of `times` is once for "flipped-bit", "grown" and "reboot", always for all others. A fault that
+        changes nothing, like a cut after the end of a response, does not count. On a real socket neither do
+        connections that are refused or never accepted, since the device does not see them.
         """
         self.faults.append(ActiveFault(fault, path, fault.default_times if times is None else times))
-        self._tell_watchers()
+        self._notify_watchers()
 
     def clear_faults(self) -> None:
-        """Behave from now on."""
+        """Remove all faults."""
         self.faults.clear()
-        self._tell_watchers()
+        self._notify_watchers()
 
     @property
-    def door(self) -> Door:
-        """How the next connection will be received."""
-        return next((door for _, door in self._doors()), Door.OPEN)
+    def port_state(self) -> PortState:
+        """What will happen to the next connection."""
+        return next((state for _, state in self._port_states()), PortState.OPEN)
 
-    def connect(self) -> Door:
-        """Receive a connection; it counts as open until `disconnect` unless it is refused or never accepted."""
-        active, door = next(self._doors(), (None, Door.OPEN))
+    def connect(self) -> PortState:
+        """Count a new connection as open until `disconnect`, unless it is refused or never accepted."""
+        active, state = next(self._port_states(), (None, PortState.OPEN))
         if active is not None:
             active.happened()
-        if door in {Door.OPEN, Door.RESET}:
+        if state in {PortState.OPEN, PortState.RESET}:
             self.open_connections += 1
             self.most_connections = max(self.most_connections, self.open_connections)
-        return door
+        return state
 
     def disconnect(self) -> None:
-        """Count a connection that has ended."""
+        """Count the end of a connection."""
         self.open_connections -= 1
 
     def log_at(self, target: bytes) -> SimulatedLog | None:
-        """Return the log that a request asks for, or None for any other page."""
+        """Return the log at the target of a request, or None."""
         path = unquote(target.decode("latin-1"))
         return next((log for log in self.logs if log.path == path), None)
 
     def listing(self) -> list[Entry]:
-        """The entries of the logs, oldest first, as `logs.json` gives them unless that has a fault of its own."""
+        """Return the entries of the logs, oldest first, as in `logs.json` unless that has a fault itself."""
         return [self._entry(log) for log in self.logs]
 
-    def answer(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer:
-        """Return what the device sends for one request; names of headers in lower case."""
+    def respond(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Response:
+        """Return the response to one request; names of `headers` are in lower case."""
         self.requests.append((method, target))
         path = unquote(target.decode("latin-1"))
         if method != b"GET":
-            answer = make_answer(405, b"Method Not Allowed", Body(), b"text/html", (b"Allow", b"GET"))
+            response = make_response(405, b"Method Not Allowed", Body(), b"text/html", (b"Allow", b"GET"))
         else:
-            answer = self._replaced(path, target) or self._page(path, target, headers)
-        answer = evolve(answer, latency=self.latency, bytes_per_second=self.bytes_per_second)
-        return self._change(answer, path, misdeliver)
+            response = self._replaced(path, target) or self._page(path, target, headers)
+        response = evolve(response, latency=self.latency, bytes_per_second=self.bytes_per_second)
+        return self._change(response, path, spoil_response)
 
-    def _page(self, path: str, target: bytes, headers: Mapping[bytes, bytes]) -> Answer:
+    def _page(self, path: str, target: bytes, headers: Mapping[bytes, bytes]) -> Response:
         if path == "/info.json":
             return self._json(path, self._change(deepcopy(self.info), path, spoil_info))
         if path == "/settings.json":
@@ -192,12 +196,12 @@ class SimulatedDevice:
         log = self.log_at(target)
         return not_found() if log is None else self._track(log, headers)
 
-    def _json(self, path: str, value: object) -> Answer:
+    def _json(self, path: str, value: object) -> Response:
         body = self._change(as_json(value), path, spoil_json)
-        return make_answer(200, b"OK", body, b"application/json")
+        return make_response(200, b"OK", body, b"application/json")
 
     def _spoiled_listing(self, path: str) -> list[Any]:
-        """A fault for `/logs.json` or for everything is in the whole list, one for a log in the entry of that log."""
+        """Apply faults of `/logs.json` or of all paths to the whole list, and faults of a log to its entry."""
         entries: list[Any] = [*self.listing()]
         for active in [each for each in self.faults if each.times != 0]:
             of = "" if active.path in path else active.path
@@ -207,7 +211,7 @@ class SimulatedDevice:
                 entries = spoiled
         return entries
 
-    def _track(self, log: SimulatedLog, headers: Mapping[bytes, bytes]) -> Answer:
+    def _track(self, log: SimulatedLog, headers: Mapping[bytes, bytes]) -> Response:
         for active in self._faults_of(log.path):
             if active.fault.name == "grown":
                 log.grow(active.fault.at_or(150))
@@ -223,28 +227,28 @@ class SimulatedDevice:
                     active.happened()
         return self._part(content, headers.get(b"range"))
 
-    def _part(self, content: bytes, header: bytes | None) -> Answer:
+    def _part(self, content: bytes, header: bytes | None) -> Response:
         kind = b"application/octet-stream"
         if not self.supports_range:
-            return make_answer(200, b"OK", Body(content), kind)
+            return make_response(200, b"OK", Body(content), kind)
         length = len(content)
         try:
             part = wanted_part(header, length)
         except ValueError:
             nothing = (b"Content-Range", b"bytes */%d" % length)
-            return make_answer(416, b"Range Not Satisfiable", Body(), kind, nothing)
+            return make_response(416, b"Range Not Satisfiable", Body(), kind, nothing)
         ranges = (b"Accept-Ranges", b"bytes")
         if part is None:
-            return make_answer(200, b"OK", Body(content), kind, ranges)
+            return make_response(200, b"OK", Body(content), kind, ranges)
         place = (b"Content-Range", b"bytes %d-%d/%d" % (part.start, part.stop - 1, length))
-        return make_answer(206, b"Partial Content", Body(content[part]), kind, ranges, place)
+        return make_response(206, b"Partial Content", Body(content[part]), kind, ranges, place)
 
-    def _replaced(self, path: str, target: bytes) -> Answer | None:
+    def _replaced(self, path: str, target: bytes) -> Response | None:
         for active in self._faults_of(path):
-            answer = replacement(active.fault, target)
-            if answer is not None:
+            response = error_page(active.fault, target)
+            if response is not None:
                 active.happened()
-                return answer
+                return response
         return None
 
     def _change(self, thing: T, path: str, change: Callable[[T, Fault], T | None]) -> T:
@@ -264,15 +268,19 @@ class SimulatedDevice:
         return dict(entry)
 
     def _shows(self, active: ActiveFault, log: SimulatedLog) -> bool:
-        """A battery dies once: without a path, only the newest log is not finalised."""
+        """Limit "not-finalised" without a path to the newest log: a battery dies once."""
         return active.fault.name != "not-finalised" or bool(active.path) or log is self.logs[-1]
 
     def _faults_of(self, path: str) -> Iterator[ActiveFault]:
         return (active for active in list(self.faults) if active.concerns(path))
 
-    def _doors(self) -> Iterator[tuple[ActiveFault, Door]]:
-        return ((active, _DOORS[active.fault.name]) for active in self._faults_of("") if active.fault.name in _DOORS)
+    def _port_states(self) -> Iterator[tuple[ActiveFault, PortState]]:
+        return (
+            (active, _PORT_STATES[active.fault.name])
+            for active in self._faults_of("")
+            if active.fault.name in _PORT_STATES
+        )
 
-    def _tell_watchers(self) -> None:
+    def _notify_watchers(self) -> None:
         for watcher in list(self.watchers):
             watcher()

@@ -1,4 +1,4 @@
-"""A name server for simulated devices, with the manners of routers met at events."""
+"""A name server for simulated devices, which behaves like routers seen at events."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.names import dns
 
 CATCH_ALL_ADDRESS: Final = "10.10.10.10"
-"""What a Sky SR101 answers for every name that it does not know."""
+"""Reply of a Sky SR101 router for unknown names."""
 
 _SECONDS_TO_LIVE: Final = 60
 
 
 class DnsMode(StrEnum):
-    """What is answered to a name that is not known."""
+    """Reply to a query for an unknown name."""
 
     NXDOMAIN = "nxdomain"
     CATCH_ALL = "catch-all"
@@ -27,11 +27,11 @@ class DnsMode(StrEnum):
 
 
 class NameServer(Service):
-    """Answers A queries over UDP for the names in `names` (host name without domain -> IPv4 address).
+    """Replies to A queries over UDP for the names in `names` (host name without domain -> IPv4 address).
 
-    `names` may be changed at any time. With a domain, only names directly below it are known, as on routers that
-    answer `motion-601.lan` and not `motion-601`. `queries` counts what was asked, by full name in lower case.
-    `port` 0 takes a free one, known after the start.
+    `names` may be changed at any time. With a domain, only names in it are known, as on routers that resolve
+    `motion-601.lan` and not `motion-601`. `queries` counts queries by full name in lower case.
+    `port` 0 chooses a free one at the start.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class NameServer(Service):
         self._listening: IListeningPort | None = None
 
     def startService(self) -> None:
-        """Listen. Raises CannotListenError if the address is taken."""
+        """Listen; raises CannotListenError if the address is in use."""
         super().startService()
         protocol = dns.DNSDatagramProtocol(self, reactor=self._reactor)
         listening: IListeningPort = self._reactor.listenUDP(self.port, protocol, interface=self.interface)
@@ -71,7 +71,7 @@ class NameServer(Service):
     def messageReceived(  # noqa: N802 - called by DNSDatagramProtocol
         self, message: dns.Message, protocol: dns.DNSDatagramProtocol, address: tuple[str, int]
     ) -> None:
-        """Answer one query."""
+        """Reply to one query."""
         if message.answer or len(message.queries) != 1:
             return
         query = message.queries[0]

@@ -1,4 +1,4 @@
-"""The device's JSON answers `info.json` and `settings.json`, as they should be and with faults in them."""
+"""The documents `info.json` and `settings.json`, correct or with faults, and faults of JSON text."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from copy import deepcopy
 from types import MappingProxyType
 from typing import Any, Final
 
-from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.simulator.responses import Body
 
 Document = dict[str, Any]
 
@@ -21,7 +21,7 @@ EVENT_FIRMWARE: Final = "9008 Weymouth SW (3232)"
 
 
 def motion_info(identifier: int, *, battery: int = 83, storage: int = 0, firmware: str = EVENT_FIRMWARE) -> Document:
-    """Return an info.json in the shape of firmware 3144 and later; levels in percent."""
+    """Return an info.json of firmware 3144 or later; levels are in percent."""
     return {
         "motion": {
             "wifi": "station",
@@ -37,7 +37,7 @@ def motion_info(identifier: int, *, battery: int = 83, storage: int = 0, firmwar
 
 
 def motion_settings() -> Document:
-    """Return a settings.json as the event wants it; all numbers are texts, as devices send them."""
+    """Return a settings.json with the settings of the event; all numbers are text, as devices send them."""
     wifi = [{"login": "WSW", "password_length": "8", "trust": "1"}]
     wifi += [{"login": "", "password_length": "0", "trust": "0"} for _ in range(3)]
     return {
@@ -56,22 +56,22 @@ def motion_settings() -> Document:
 
 
 def spoil_info(document: Document, fault: Fault) -> Document | None:
-    """Return the info.json with the fault in it, or None where the fault is about something else."""
+    """Return the info.json with the fault, or None if the fault is of another kind."""
     return _spoil(document, fault, _INFO_FAULTS)
 
 
 def spoil_settings(document: Document, fault: Fault) -> Document | None:
-    """Return the settings.json with the fault in it, or None where the fault is about something else."""
+    """Return the settings.json with the fault, or None if the fault is of another kind."""
     return _spoil(document, fault, _SETTINGS_FAULTS)
 
 
 def spoil_json(body: Body, fault: Fault) -> Body | None:
-    """Return the text of a JSON answer with the fault in it; None where it makes no difference."""
-    return fault.made_of(body, _TEXT_FAULTS)
+    """Return the body of a JSON response with the fault; None if it changes nothing."""
+    return fault.apply(body, _TEXT_FAULTS)
 
 
 def as_json(value: object) -> Body:
-    """Return a value as the body of an answer."""
+    """Return a value as the JSON body of a response."""
     return Body(json.dumps(value).encode())
 
 
@@ -135,7 +135,7 @@ def _other_types(value: Any) -> Any:
 
 
 def _twice(value: Any) -> str:
-    """JSON with every key twice; where the value is a number, the second one is one more."""
+    """Return JSON with every key twice; a number is one more the second time."""
     if isinstance(value, dict):
         return "{" + ", ".join(_pair_twice(key, inner) for key, inner in value.items()) + "}"
     if isinstance(value, list):

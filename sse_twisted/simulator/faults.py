@@ -1,4 +1,4 @@
-"""The ways in which a simulated device can misbehave, by name."""
+"""Faults of a simulated device, by name."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from attrs import frozen
 T = TypeVar("T")
 
 FAULTS: Final[dict[str, str]] = {
-    # The door
+    # The port
     "refused": "the port is closed",
     "reset": "a connection is accepted, then reset before anything is sent",
     "never-accepted": "the backlog is full: a connection is neither accepted nor refused",
-    # The head of an answer
-    "no-headers": "the request is read and never answered",
-    "slow-headers": "the first byte of an answer comes after SECONDS (20)",
+    # The headers of a response
+    "no-headers": "the request is read, no response is sent",
+    "slow-headers": "the first byte of a response comes after SECONDS (20)",
     # The body
     "cut": "closes after byte BYTE of the body, with the full Content-Length promised",
     "abort": "resets the connection after byte BYTE of the body",
@@ -40,8 +40,8 @@ FAULTS: Final[dict[str, str]] = {
     "html": "the page of a captive portal in place of JSON, with status 200",
     "half-json": "the first half of the JSON, with an honest Content-Length",
     "huge-json": "valid JSON of BYTE bytes (200 MB)",
-    "deep-json": "BYTE (100,000) lists in each other",
-    "wrong-types": "texts where numbers are expected and the other way round",
+    "deep-json": "BYTE (100,000) nested lists",
+    "wrong-types": "text for numbers and numbers for text",
     "1e400": "1e400 for every number",
     "duplicate-keys": "every key twice, the second time with another number",
     "nan": "NaN for every number",
@@ -53,7 +53,7 @@ FAULTS: Final[dict[str, str]] = {
     "same-entry-twice": "every log is listed twice",
     "10000-entries": "BYTE (10,000) entries, the real logs last",
     "evil-paths": "more logs, with paths that lead out of the folder, to another host, or nowhere",
-    "bad-entry": "entries that are no log at all between the real ones",
+    "bad-entry": "invalid entries before and after the real ones",
     # The track
     "flipped-bit": "one bit is wrong, in the first transfer only (at BYTE, or in the middle)",
     "flipped-bit-always": "one bit is wrong in every transfer (at BYTE, or in the middle)",
@@ -61,15 +61,15 @@ FAULTS: Final[dict[str, str]] = {
     "trailer": "']}' follows the last frame, as firmware 3109 did once",
     "not-finalised": "the newest log was never finalised: no end, no bests, cut at a block of 512 bytes",
     "empty-log": "a log without a frame: 512 bytes, listed as 1536",
-    "empty-body": "status 200 and nothing",
+    "empty-body": "status 200 and an empty body",
     "foreign": "the track of another device",
-    "unknown-frame": "a frame of a kind that nobody knows in the middle",
+    "unknown-frame": "a frame of an unknown kind in the middle",
     "grown": "BYTE (150) frames are added between listing and transfer",
     # The device
-    "wrong-identifier": "another device answers at this address",
+    "wrong-identifier": "another device responds at this address",
     "reboot": "drops every connection at byte BYTE of a body, once, and is absent for SECONDS (10)",
     "low-battery": "BYTE (12) percent of battery are left",
-    "wrong-firmware": "a firmware that is on nobody's list",
+    "wrong-firmware": "a firmware that is not approved",
     "full-storage": "the storage is BYTE (97) percent full",
     "wrong-settings": "GNSS rate, one log per day, time zone and LED flash are all wrong",
     "old-firmware-shape": "hardware and firmware as before firmware 3144: a text and a number",
@@ -83,9 +83,9 @@ _SPELLING: Final = re.compile(r"([^@:=]+)(?:@(\d+))?(?::(\d+(?:\.\d*)?|\.\d+))?(
 
 @frozen
 class Fault:
-    """One way of misbehaving. What `at` and `seconds` mean is in `FAULTS`; 0 stands for the default given there.
+    """One fault. `FAULTS` says what `at` and `seconds` mean; 0 stands for the default given there.
 
-    Only "cut", "abort", "stall" and "reboot" take `at` = 0 by the letter: the headers arrive, and no byte of the body.
+    For "cut", "abort", "stall" and "reboot" 0 means byte 0: the headers arrive, and no byte of the body.
     Raises ValueError for a name that is not in `FAULTS`.
     """
 
@@ -98,34 +98,34 @@ class Fault:
             raise ValueError(_unknown(self.name))
 
     def at_or(self, default: int) -> int:
-        """The byte (or number) of the fault, or the default where none was given."""
+        """Return the byte (or number) of the fault, or the default if none was given."""
         return self.at or default
 
     @property
     def pause(self) -> float:
-        """The seconds of the fault, or the default of its name."""
+        """Seconds of the fault, or the default of its name."""
         return self.seconds or _DEFAULT_SECONDS.get(self.name, 0.0)
 
-    def made_of(self, value: T, changes: Mapping[str, Callable[[T, Fault], T]]) -> T | None:
-        """What the change of the fault's name makes of a value; None where there is none, or it makes no difference."""
+    def apply(self, value: T, changes: Mapping[str, Callable[[T, Fault], T]]) -> T | None:
+        """Return the value after the change of this fault's name; None if there is none, or it changes nothing."""
         change = changes.get(self.name)
         changed = value if change is None else change(value, self)
         return None if changed == value else changed
 
     @property
     def default_times(self) -> int | None:
-        """How often it happens where nothing else is said: once, or always (None)."""
+        """Number of occurrences unless one is given: 1, or None for always."""
         return 1 if self.name in _ONCE else None
 
 
 def parse_fault(text: str) -> tuple[Fault, float]:
-    """Read `NAME[@BYTE][:SECONDS][=PROBABILITY]`: the fault, and its probability (1.0 if none is given).
+    """Parse `NAME[@BYTE][:SECONDS][=PROBABILITY]`; return the fault and its probability (default 1.0).
 
     Raises ValueError with a message of one line.
     """
     spelled = _SPELLING.fullmatch(text.strip())
     if spelled is None:
-        raise ValueError(f"fault {text!r} is not NAME[@BYTE][:SECONDS][=PROBABILITY], e.g. cut@4096=0.1")
+        raise ValueError(f"invalid fault {text!r}: expected NAME[@BYTE][:SECONDS][=PROBABILITY], e.g. cut@4096=0.1")
     name, at, seconds, probability = spelled.groups()
     if name not in FAULTS:
         raise ValueError(_unknown(name))
@@ -142,11 +142,11 @@ def _parse_probability(text: str, given: str | None) -> float:
     except ValueError:
         probability = math.nan
     if not 0.0 <= probability <= 1.0:
-        raise ValueError(f"fault {text!r}: the probability is a number from 0 to 1, not {given!r}")
+        raise ValueError(f"invalid fault {text!r}: the probability {given!r} is not a number from 0 to 1")
     return probability
 
 
 def _unknown(name: str) -> str:
     near = get_close_matches(name, FAULTS, n=1)
-    hint = f" (do you mean {near[0]!r}?)" if near else ""
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown fault {name!r}{hint}; known: {', '.join(FAULTS)}"

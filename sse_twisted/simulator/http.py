@@ -1,4 +1,4 @@
-"""A simulated device on a real socket: one that can arrive, leave, reboot, and behave badly on the wire."""
+"""A simulated device on a real socket, which can arrive, leave and reboot."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.simulator.answers import Answer, Ending
-from sse_twisted.simulator.delivery import Delivery
-from sse_twisted.simulator.device import Door, SimulatedDevice
-from sse_twisted.simulator.doors import FullBacklog, Listener, OpenPort
+from sse_twisted.simulator.device import PortState, SimulatedDevice
+from sse_twisted.simulator.listeners import FullBacklog, Listener, OpenPort
+from sse_twisted.simulator.response_producer import ResponseProducer
+from sse_twisted.simulator.responses import Ending, Response
 
-LONGEST_REQUEST: Final = 16_384
+MAX_REQUEST: Final = 16_384  # bytes of request line and headers
 
 _RESETTING: Final = frozenset({Ending.ABORT, Ending.RESET})
 
 
 class DeviceConnection(Protocol):
-    """One connection to a device: one request, one answer, then it is over."""
+    """One connection to a device, with one request and one response."""
 
     transport: Any
 
@@ -33,25 +33,25 @@ class DeviceConnection(Protocol):
         self._server = server
         self._received = b""
         self._asked = False
-        self._delivery: Delivery | None = None
+        self._producer: ResponseProducer | None = None
         self.lost: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
-        """Count the connection, and reset it where the device does."""
+        """Count the connection, and reset it if the port state is RESET."""
         self._server.connections.add(self)
-        if self._server.device.connect() is not Door.OPEN:
+        if self._server.device.connect() is not PortState.OPEN:
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget what was under way."""
+        """Count the end of the connection, and stop the response."""
         self._server.connections.discard(self)
         self._server.device.disconnect()
-        if self._delivery is not None:
-            self._delivery.stop()
+        if self._producer is not None:
+            self._producer.stopProducing()
         self.lost.callback(None)
 
     def dataReceived(self, data: bytes) -> None:
-        """Collect the head of the request; a device takes no body."""
+        """Collect the head of the request, and ignore what follows it."""
         if self._asked:
             return
         self._received += data
@@ -59,11 +59,11 @@ class DeviceConnection(Protocol):
         if end:
             self._asked = True
             self._server.report(Deferred.fromCoroutine(self._answer(head)))
-        elif len(self._received) > LONGEST_REQUEST:
+        elif len(self._received) > MAX_REQUEST:
             self.transport.abortConnection()
 
     def drop(self) -> Deferred[None]:
-        """Reset the connection; fires when it is gone."""
+        """Reset the connection; fires when it is closed."""
         self.transport.abortConnection()
         return self.lost
 
@@ -72,21 +72,21 @@ class DeviceConnection(Protocol):
         method, target, *_ = (*first.split(b" "), b"", b"")
         fields = (line.partition(b":") for line in others)
         headers = {name.strip().lower(): value.strip() for name, _, value in fields}
-        answer = await self._server.ask(method, target, headers)
+        response = await self._server.ask(method, target, headers)
         if self.lost.called:
             return
-        if answer.ending is Ending.RESET:
+        if response.ending is Ending.RESET:
             self.transport.abortConnection()
             return
-        self._delivery = Delivery(self._server.reactor, self.transport, answer, self._end)
-        self._delivery.start()
+        self._producer = ResponseProducer(self._server.reactor, self.transport, response, self._end)
+        self._producer.start()
 
-    def _end(self, answer: Answer) -> None:
-        if answer.ending is Ending.REBOOT:
-            self._server.reboot(answer.absent)
-        elif answer.ending in _RESETTING:
+    def _end(self, response: Response) -> None:
+        if response.ending is Ending.REBOOT:
+            self._server.reboot(response.absent)
+        elif response.ending in _RESETTING:
             self.transport.abortConnection()
-        elif answer.ending is not Ending.STALL:
+        elif response.ending is not Ending.STALL:
             self.transport.loseConnection()
 
 
@@ -103,10 +103,10 @@ class _Connections(Factory):
 
 
 class DeviceServer(Service):
-    """A device at an address of this machine. As a service it arrives when started, and leaves when stopped.
+    """A device at an address of this machine, which arrives when the service starts and leaves when it stops.
 
-    With `port` 0 the port is known after the first arrival, and kept. Changes of the device's faults take effect
-    at once, those of the door included.
+    With `port` 0 the first arrival chooses a free port, which is kept. Changed faults of the device take effect at
+    once, those of the port included.
     """
 
     log = Logger()
@@ -119,55 +119,55 @@ class DeviceServer(Service):
         self.present = False
         self.connections: set[DeviceConnection] = set()
         self._listener: Listener | None = None
-        self._received_as: Door | None = None
+        self._port_state: PortState | None = None
         self._turn = DeferredLock()
         self._return: IDelayedCall | None = None
-        device.watchers.append(lambda: self.report(self._settle()))
+        device.watchers.append(lambda: self.report(self._update_port()))
 
     @property
     def listens(self) -> bool:
-        """Whether a connection would be accepted now."""
+        """Whether the port is open."""
         return isinstance(self._listener, OpenPort)
 
     def startService(self) -> None:
-        """Arrive."""
+        """Arrive; a failure is logged."""
         super().startService()
         self.report(self.arrive())
 
     def stopService(self) -> Deferred[None]:
-        """Leave for good; fires when the port is free and the last connection is gone."""
+        """Leave; fires when the port is free and all connections are closed."""
         super().stopService()
         return self.leave()
 
     def arrive(self) -> Deferred[None]:
-        """Listen; fires when the port is open. Fails with CannotListenError or OSError if the address is taken."""
-        self._stay_away()
+        """Listen; fires when the port is open, or fails with CannotListenError or OSError if the address is in use."""
+        self._cancel_return()
         self.present = True
-        return self._settle()
+        return self._update_port()
 
     def leave(self) -> Deferred[None]:
-        """Close the port and reset every connection; fires when that is done."""
-        self._stay_away()
+        """Close the port and reset all connections; fires when that is done."""
+        self._cancel_return()
         self.present = False
-        closed = self._settle().addCallback(self._drop_late_ones)
+        closed = self._update_port().addCallback(self._drop_late_ones)
         ended: list[Deferred[Any]] = [closed, self._drop_all()]
         return gatherResults(ended, consumeErrors=True).addCallback(lambda _: None)
 
     def reboot(self, absent: float) -> None:
-        """Leave, and arrive again after some seconds."""
+        """Leave, and arrive again after `absent` seconds."""
         if self.present:
             self.report(self.leave())
             self._return = self.reactor.callLater(absent, lambda: self.report(self.arrive()))
 
-    async def ask(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer:
-        """Return the device's answer; a track that must be made first is made in a thread."""
+    async def ask(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Response:
+        """Return the response of the device; a track that does not exist yet is made in a thread."""
         log = self.device.log_at(target)
         if log is not None and not log.ready:
             await deferToThreadPool(self.reactor, self.reactor.getThreadPool(), lambda: log.content)
-        return self.device.answer(method, target, headers)
+        return self.device.respond(method, target, headers)
 
     def report(self, deferred: Deferred[None]) -> None:
-        """Log the failure of something that nobody waits for."""
+        """Log a failure of an operation that has no caller waiting."""
         deferred.addErrback(
             lambda failure: self.log.failure("motion-{identifier}", failure=failure, identifier=self.device.identifier)
         )
@@ -177,32 +177,32 @@ class DeviceServer(Service):
         return gatherResults(dropped, consumeErrors=True).addCallback(lambda _: None)
 
     def _drop_late_ones(self, _: None) -> Deferred[None] | None:
-        """A connection may be accepted while the port is being closed, or go on at the device's next address."""
+        """Reset connections that were accepted while the port was being closed."""
         return None if self.present else self._drop_all()
 
-    def _stay_away(self) -> None:
+    def _cancel_return(self) -> None:
         if self._return is not None and self._return.active():
             self._return.cancel()
         self._return = None
 
-    def _settle(self) -> Deferred[None]:
-        """Bring the door to what it should be by now, one change after the other."""
-        return self._turn.run(lambda: Deferred.fromCoroutine(self._change_door()))
+    def _update_port(self) -> Deferred[None]:
+        """Bring the listener to the port state of the device, one change at a time."""
+        return self._turn.run(lambda: Deferred.fromCoroutine(self._open_or_close()))
 
-    async def _change_door(self) -> None:
-        wanted = self.device.door if self.present else None
-        if wanted is Door.RESET:
-            wanted = Door.OPEN
-        if wanted is self._received_as:
+    async def _open_or_close(self) -> None:
+        wanted = self.device.port_state if self.present else None
+        if wanted is PortState.RESET:
+            wanted = PortState.OPEN
+        if wanted is self._port_state:
             return
         if self._listener is not None:
-            listener, self._listener, self._received_as = self._listener, None, None
+            listener, self._listener, self._port_state = self._listener, None, None
             await listener.close()
-        if wanted is Door.OPEN:
+        if wanted is PortState.OPEN:
             listening = self.reactor.listenTCP(self.port, _Connections(self), interface=self.interface)
             self._listener = OpenPort(listening)
-        elif wanted is Door.NEVER_ACCEPTED:
+        elif wanted is PortState.NEVER_ACCEPTED:
             self._listener = FullBacklog(self.interface, self.port)
         if self._listener is not None:
             self.port = self._listener.port
-        self._received_as = wanted
+        self._port_state = wanted

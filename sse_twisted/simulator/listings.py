@@ -1,4 +1,4 @@
-"""The device's list of its logs, `logs.json`, with faults in it."""
+"""Entries of the listing `logs.json`, correct or with faults."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sse_twisted.simulator.faults import Fault
 Entry = dict[str, Any]
 
 KEPT_ON_DEVICE: Final = 1024
-"""Bytes by which a listed size exceeds what the device sends (72 of 72 real downloads)."""
+"""Bytes by which the listed size exceeds the bytes sent (72 of 72 real downloads)."""
 
 BESTS: Final = ("2s_best", "10s_best", "500m_best", "1852m_best", "a500m_best", "1h_best")
 _FIRST_BESTS: Final = MappingProxyType(
@@ -54,14 +54,14 @@ _YEAR_2080: Final = 3_471_292_800_000
 
 
 def make_entry(path: str, length: int, **figures: Any) -> Entry:
-    """Return the entry of a log of which the device sends `length` bytes; figures that are not given are 0."""
+    """Return the entry of a log of which `length` bytes are sent; figures that are not given are 0."""
     entry: Entry = {"file": path, "size": length + KEPT_ON_DEVICE, "timezone": 60, "mode": 0}
     entry |= dict.fromkeys(("start_date", "end_date", "duration", "distance", *BESTS), 0)
     return entry | dict.fromkeys(TEXTS, "") | figures
 
 
 def listing_entry(content: bytes, path: str) -> Entry:
-    """Return the entry of a track as its own header has it: they agree in 72 of 72 real files, in every field."""
+    """Return the entry of a track by its header; both agree in every field of 72 of 72 real files."""
     figures = {name: _unpack("<I", content, at + 4) for name, at in _FIRST_BESTS.items()}
     start, end = _unpack("<Q", content, 16), _unpack("<Q", content, 36)
     return make_entry(
@@ -84,13 +84,13 @@ def never_finalised(entry: Entry) -> Entry:
 
 
 def emptied(entry: Entry) -> Entry:
-    """Return the entry of a log without a frame, as 1,405 of 7,536 listed logs are."""
+    """Return the entry of a log without frames, as of 1,405 of 7,536 listed logs."""
     figures = dict.fromkeys(("duration", "distance", *BESTS), 0)
     return entry | {"size": 512 + KEPT_ON_DEVICE, "end_date": entry["start_date"]} | figures
 
 
 def spoil_listing(entries: list[Any], fault: Fault, of: str = "") -> list[Any] | None:
-    """Return the entries with the fault in those whose file contains `of`; None where it makes no difference."""
+    """Return the entries with the fault in those whose file contains `of`; None if it changes nothing."""
     change = _FAULTS.get(fault.name)
     if change is None or not entries:
         return None

@@ -1,4 +1,4 @@
-"""The part of a file that a request asks for with `Range` (RFC 9110, section 14)."""
+"""HTTP range requests (RFC 9110, section 14)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _ONE_RANGE: Final = re.compile(rb"bytes=(\d*)-(\d*)")
 
 
 def wanted_part(header: bytes | None, length: int) -> slice | None:
-    """Return the part of `length` bytes that the header asks for, or None for all of them.
+    """Return the requested part of `length` bytes, or None for all of them.
 
-    None as well for a header that makes no sense or asks for several parts, which a server may ignore.
-    Raises ValueError if no byte of the file is in the range (status 416).
+    Invalid headers and several ranges return None as well, since a server may ignore them.
+    Raises ValueError if the range contains no byte of the file (status 416).
     """
     asked = _ONE_RANGE.fullmatch(header.strip()) if header else None
     if asked is None:
@@ -27,7 +27,7 @@ def wanted_part(header: bytes | None, length: int) -> slice | None:
     if last and int(last) < start:
         return None
     if start >= length:
-        raise ValueError(f"no byte from {start} on in {plural(length, 'byte')}")
+        raise ValueError(f"range begins at byte {start} of {plural(length, 'byte')}")
     return slice(start, stop)
 
 
@@ -35,5 +35,5 @@ def _last_bytes(count: bytes, length: int) -> slice | None:
     if not count:
         return None
     if not int(count) or not length:
-        raise ValueError(f"no last {plural(int(count), 'byte')} in {plural(length, 'byte')}")
+        raise ValueError(f"range has the last {plural(int(count), 'byte')} of {plural(length, 'byte')}")
     return slice(max(0, length - int(count)), length)

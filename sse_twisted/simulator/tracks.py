@@ -1,4 +1,4 @@
-"""Tracks for simulated devices: sailed ones, plain ones of a given size, and ones made to fit a captured listing."""
+"""Tracks for simulated devices: sailed, of a given size, or made to fit a captured listing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
-from sse_twisted.simulator.sailing import KNOT, Session, sail
+from sse_twisted.simulator.trajectory import KNOT, Trajectory, sail
 from sse_twisted.simulator.writer import encode_header, seal, write_track
 from sse_twisted.tracks.oao.header import Best, Header, Position
 from sse_twisted.tracks.oao.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
@@ -29,7 +29,7 @@ _NAMES: Final = {
     "1h_best": "1h",
 }
 _SLOW: Final = 2600  # mm/s, of the frames of a made-up track: just fast enough to be stored
-_SLOWEST: Final = 300  # mm/s, where bests that can't go multi_service leave less
+_SLOWEST: Final = 300  # mm/s, where bests that contradict each other leave less
 _RADIUS: Final = 400.0  # metres of the circle of a plain track: too wide for an alpha
 
 
@@ -43,7 +43,7 @@ def make_track(
     timezone: int = 60,
     logging_threshold: int = 2572,
 ) -> bytes:
-    """Return the track of a session of sailing, as the event firmware would have logged it.
+    """Return the track of a sailed session, as the event firmware would have logged it.
 
     `start_ms` is UTC, `top` about the best 500 m in knots (25 to 40 by the seed), `timezone` minutes east of UTC;
     frames slower than `logging_threshold` (mm/s) are not stored. An afternoon takes tens of milliseconds.
@@ -61,9 +61,9 @@ def make_track(
 
 
 def track_of_size(identifier: int, size: int, start_ms: int, *, knots: float = 25.0, timezone: int = 60) -> bytes:
-    """Return a whole track of `size` bytes or up to 51 less, fast: at one speed all the time, on a circle.
+    """Return a whole track of `size` bytes or up to 51 less, quickly made: at constant speed on a circle.
 
-    All its bests are that speed, which is right; there is no alpha.
+    All its bests are correct, namely that speed; there is no alpha.
     """
     frames = max(0, size - HEADER_SIZE) // FRAME_SIZE
     start = start_ms - start_ms % PERIOD
@@ -85,7 +85,7 @@ def track_of_size(identifier: int, size: int, start_ms: int, *, knots: float = 2
 
 
 def track_for_entry(entry: Entry, identifier: int) -> bytes:
-    """Return a track that fits an entry of a captured listing, whose own track is not at hand.
+    """Return a track that fits an entry of a captured listing whose own track is missing.
 
     It has `size` - 1024 bytes, of which a header like the entry (dates, distance, bests) and sound frames that are
     later and later between start and end. Its frames bear out the bests over 2 s, 10 s, 500 m and 1852 m; an alpha, an
@@ -111,16 +111,16 @@ def log_path(identifier: int, start_ms: int, timezone: int = 60) -> str:
     return f"/logs/{local:%Y/%m}/{identifier:04}_{local:%Y-%m-%d-%H%M}.oao"
 
 
-def _fixes_of(session: Session, start_ms: int, seed: int) -> NDArray[Any]:
+def _fixes_of(sailed: Trajectory, start_ms: int, seed: int) -> NDArray[Any]:
     chance = np.random.default_rng([seed, 1])
-    fixes = _empty_fixes(start_ms + PERIOD * np.arange(session.seconds.size, dtype=np.int64))
-    fixes["speed"] = session.speed * 1000
-    fixes["heading"] = session.heading * 1e5
-    fixes["latitude"] = session.latitude * 1e7
-    fixes["longitude"] = session.longitude * 1e7
-    count = session.seconds.size
+    fixes = _empty_fixes(start_ms + PERIOD * np.arange(sailed.seconds.size, dtype=np.int64))
+    fixes["speed"] = sailed.speed * 1000
+    fixes["heading"] = sailed.heading * 1e5
+    fixes["latitude"] = sailed.latitude * 1e7
+    fixes["longitude"] = sailed.longitude * 1e7
+    count = sailed.seconds.size
     fixes["altitude"] = chance.integers(500, 3000, count)
-    fixes["satellites"] = 16 + np.round(np.sin(session.seconds / 500) * 3)
+    fixes["satellites"] = 16 + np.round(np.sin(sailed.seconds / 500) * 3)
     fixes["speed_accuracy"] = chance.integers(150, 400, count)
     fixes["horizontal_accuracy"] = chance.integers(800, 1500, count)
     fixes["vertical_accuracy"] = chance.integers(1100, 2000, count)
@@ -128,7 +128,7 @@ def _fixes_of(session: Session, start_ms: int, seed: int) -> NDArray[Any]:
 
 
 def _empty_fixes(utc: NDArray[np.int64]) -> NDArray[Any]:
-    """Sound fixes in Portland Harbour that do not move."""
+    """Return valid fixes at one place in Portland Harbour."""
     fixes = np.zeros(utc.size, FRAME)
     fixes["mode"] = np.where(utc % 1000 == 0, SECOND_MODE, BETWEEN_MODE)
     fixes["utc"] = utc
@@ -212,7 +212,7 @@ def _speeds_with_bests(entry: Entry, frames: int) -> tuple[NDArray[np.int64], di
 
 
 def _around(windows: NDArray[np.int64], total: int, count: int) -> NDArray[np.int64]:
-    """Speeds to be put around the windows, so that `count` frames sum up to `total`; as equal as may be."""
+    """Return the speeds to add around the windows, as equal as possible, so that `count` frames add up to `total`."""
     missing = count - len(windows)
     least, more = divmod(total - int(windows.sum()), missing)
     speeds: NDArray[np.int64] = np.maximum(_SLOWEST, least + (np.arange(missing) < more))
@@ -220,7 +220,7 @@ def _around(windows: NDArray[np.int64], total: int, count: int) -> NDArray[np.in
 
 
 def _frames_in(name: str, window: float, speed: int) -> int:
-    """How many frames a window of seconds, or of metres at a speed in mm/s, has."""
+    """Return the frames of a window in seconds, or in metres at a speed in mm/s."""
     per_second = 1000 // PERIOD
     if name.endswith(("s_best", "h_best")):
         return round(window * per_second)

@@ -383,7 +383,7 @@ async def test_a_damaged_track_of_an_earlier_run_is_still_told(event: RealEvent)
     fault = Fault("flipped-bit-always", 512 + 52 * 200 + 17)
     device = event.device(601, LOG)
     device.add_fault(fault, path=LOG.path)
-    event.truth[LOG.path] = bytes(device.answer(b"GET", LOG.path.encode(), {}).body)
+    event.truth[LOG.path] = bytes(device.respond(b"GET", LOG.path.encode(), {}).body)
     await event.collect()
     await event.stop()
     asked, now = device.asked.count(LOG.path), event.now

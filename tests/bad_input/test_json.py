@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.simulator.responses import Body
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import log_of
 from tests.support.real_event import RealEvent, WatchedDevice
@@ -85,7 +85,7 @@ async def test_a_listing_of_a_hundred_thousand_lists_in_each_other_is_refused(ev
 @on_the_reactor
 async def test_something_unknown_that_is_deep_does_no_harm(event: RealEvent, page: str, depth: int) -> None:
     device = event.device(601, LOG)
-    sound = bytes(device.answer(b"GET", b"/" + page.encode(), {}).body)
+    sound = bytes(device.respond(b"GET", b"/" + page.encode(), {}).body)
     assert sound.startswith(b"{")
     device.pages["/" + page] = Body(b'{"new": ' + b"[" * depth + b"]" * depth + b", " + sound[1:])
     await event.begin()

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.listings import EVIL_PATHS
+from sse_twisted.simulator.responses import Body
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import MORNING, log_of
 from tests.support.real_event import PORT, RealEvent, WatchedDevice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sse_twisted.simulator import misdelivery
+from sse_twisted.simulator import http_faults
 from sse_twisted.simulator.faults import Fault
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import log_of
@@ -77,7 +77,7 @@ async def test_a_redirect_is_never_followed(event: RealEvent, monkeypatch: pytes
     device = event.device(601, LOG)
     elsewhere = WatchedDevice(602, [log_of(602)])
     server = event.serve(elsewhere)
-    monkeypatch.setattr(misdelivery, "ELSEWHERE", f"http://{server.interface}:{PORT}".encode())
+    monkeypatch.setattr(http_faults, "ELSEWHERE", f"http://{server.interface}:{PORT}".encode())
     await server.arrive()
     await event.start()
     for path in (LOG.path, "logs.json", "settings.json", "info.json"):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sse_twisted.fleet import Stage
-from sse_twisted.simulator.answers import Body
 from sse_twisted.simulator.damage import damage_track
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE
+from sse_twisted.simulator.responses import Body
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import MORNING, log_of, track
 from tests.support.real_event import RealEvent, WatchedDevice

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.request import Request, urlopen
 
-from sse_twisted.simulator.inventions import TIMEZONE, invent_roster
+from sse_twisted.simulator.generator import TIMEZONE, generate_roster
 from tests.benchmarks.cases import Bench
 from tests.benchmarks.partner import Partner, partner
 from tests.benchmarks.report import Figure, delay_figures
@@ -140,7 +140,7 @@ def write_roster(path: Path, devices: int) -> None:
     """Everybody is expected today."""
     today = datetime.datetime.fromtimestamp(time.time() + 60 * TIMEZONE, datetime.UTC).date()
     tomorrow = today + datetime.timedelta(days=1)
-    rows = invent_roster(range(1, devices + 1), today, tomorrow, seed=1)
+    rows = generate_roster(range(1, devices + 1), today, tomorrow, seed=1)
     path.parent.mkdir(parents=True)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from attrs import Factory, define, frozen
 
-from sse_twisted.simulator.inventions import invent_roster
+from sse_twisted.simulator.generator import generate_roster
 from tests.benchmarks.blocking import ThreadWatch
 from tests.benchmarks.partner import Message, Partner, PartnerError, partner
 from tests.benchmarks.report import Figure, delay_figures
@@ -250,7 +250,7 @@ def _check(root: Path, sizes: Sizes, numbers: Iterable[int]) -> None:
 
 def _write_event(root: Path, numbers: Iterable[int], tables: Tables) -> Path:
     """The configuration of an event whose roster has these devices."""
-    rows = invent_roster(numbers, *DAYS, seed=1)
+    rows = generate_roster(numbers, *DAYS, seed=1)
     roster = root / "config" / "motions.csv"
     roster.parent.mkdir()
     with roster.open("w", newline="", encoding="utf-8") as file:

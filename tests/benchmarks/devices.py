@@ -13,8 +13,8 @@ from twisted.internet.defer import DeferredList
 from sse_twisted.simulator.addresses import free_ports, own_addresses
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.dns import DnsMode, NameServer
+from sse_twisted.simulator.generator import generate_load
 from sse_twisted.simulator.http import DeviceServer
-from sse_twisted.simulator.inventions import invent_load
 from sse_twisted.simulator.listings import make_entry
 from sse_twisted.simulator.tracks import log_path, track_for_entry
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
@@ -48,7 +48,7 @@ class Fleet:
         for (number, device_sizes), address in zip(sizes.items(), addresses, strict=True):
             device = SimulatedDevice(int(number), latency=latency, bytes_per_second=rate)
             device.logs += [_old_log(device.identifier, age) for age in range(old_logs, 0, -1)]
-            device.logs += invent_load(device.identifier, device_sizes, START)
+            device.logs += generate_load(device.identifier, device_sizes, START)
             self._servers[device.identifier] = DeviceServer(self._reactor, device, address, port)
         self._names = NameServer(self._reactor, domain=domain, mode=DnsMode(mode))
         self._names.startService()

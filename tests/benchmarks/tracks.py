@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from sse_twisted.simulator.inventions import invent_afternoon
+from sse_twisted.simulator.generator import generate_afternoon
 from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.bests import Measures, five_windows, run_ends
 from sse_twisted.tracks.claims import check_claims
@@ -146,7 +146,7 @@ def main() -> int:
     if options.captures:
         tracks = [path.read_bytes() for path in sorted(options.captures.glob("**/*.oao"))]
     else:
-        tracks = [log.content for device in range(601, 611) for log in invent_afternoon(device, 1, 1_666_200_000_000)]
+        tracks = [log.content for device in range(601, 611) for log in generate_afternoon(device, 1, 1_666_200_000_000)]
     tracks = [data for data in tracks if len(data) > CHUNK]
     figures: list[Figure] = []
     for measure in (verify_figures, speed_figures, season_figures):

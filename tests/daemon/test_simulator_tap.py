@@ -55,14 +55,14 @@ def test_rate_latency_and_ranges_are_those_of_every_device() -> None:
 
 def test_arrivals_are_spread_and_the_stay_is_as_asked() -> None:
     fleet = assembled("--arrivals", "60", "--stay", "20", "--away", "100")
-    plans = [berth.plan for berth in fleet.berths.values()]
-    assert len({plan.arrival for plan in plans}) == 10
-    assert all(0 <= plan.arrival <= 60 for plan in plans)
-    assert {(plan.stay, plan.away) for plan in plans} == {(20, 100)}
+    schedules = [member.schedule for member in fleet.members.values()]
+    assert len({schedule.arrival for schedule in schedules}) == 10
+    assert all(0 <= schedule.arrival <= 60 for schedule in schedules)
+    assert {(schedule.stay, schedule.away) for schedule in schedules} == {(20, 100)}
 
 
 def test_without_stay_devices_stay() -> None:
-    assert {berth.plan.stay for berth in assembled().berths.values()} == {None}
+    assert {member.schedule.stay for member in assembled().members.values()} == {None}
 
 
 def test_faults_are_sown_as_asked() -> None:
@@ -86,14 +86,14 @@ def test_captured_devices_take_the_place_of_invented_ones(tmp_path: Path) -> Non
         (folder / f"{name}.json").write_text(json.dumps(document))
     fleet = assembled("--captures", str(tmp_path))
     assert list(fleet.devices) == [747]
-    assert isinstance(fleet.berths[747].station, DeviceServer)
+    assert isinstance(fleet.members[747].station, DeviceServer)
 
 
 def test_a_size_takes_the_place_of_an_afternoon() -> None:
-    (berth,) = assembled("--devices", "1", "--size", "2000").berths.values()
-    assert berth.prepare is not None
-    berth.prepare()
-    (log,) = berth.station.device.logs
+    (member,) = assembled("--devices", "1", "--size", "2000").members.values()
+    assert member.prepare is not None
+    member.prepare()
+    (log,) = member.station.device.logs
     assert 1_999_900 < len(log.content) <= 2_000_000
 
 
@@ -116,7 +116,7 @@ def test_a_size_takes_the_place_of_an_afternoon() -> None:
         (["--address", "127.1.0.0", "--interface", "127.0.0.1"], "not both"),
         (["--tracks", "/tmp"], "--tracks needs --captures"),  # noqa: S108 - it is refused
         (["--dns-mode", "sometimes"], "--dns-mode: 'sometimes' is not a valid DnsMode"),
-        (["--fault", "cutt@5"], "do you mean 'cut'"),
+        (["--fault", "cutt@5"], "did you mean 'cut'"),
         (["--fault", "cut"], "needs a byte"),
         (["--fault", "404=2"], "from 0 to 1"),
         (["--nonsense"], "nonsense"),

@@ -30,8 +30,8 @@ def capture(folder: Path, identifier: int, **documents: Any) -> Path:
 def test_a_captured_device_answers_as_the_real_one_did(tmp_path: Path) -> None:
     (device,) = captured_devices(capture(tmp_path, 601, info=motion_info(601, battery=71)))
     assert device.identifier == 601
-    assert json.loads(bytes(device.answer(b"GET", b"/info.json", {}).body)) == motion_info(601, battery=71)
-    assert json.loads(bytes(device.answer(b"GET", b"/logs.json", {}).body)) == {"logs": [ENTRY]}
+    assert json.loads(bytes(device.respond(b"GET", b"/info.json", {}).body)) == motion_info(601, battery=71)
+    assert json.loads(bytes(device.respond(b"GET", b"/logs.json", {}).body)) == {"logs": [ENTRY]}
 
 
 def test_devices_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_devices_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
 def test_a_track_that_is_not_at_hand_is_made_when_it_is_asked_for(tmp_path: Path) -> None:
     (device,) = captured_devices(capture(tmp_path, 601))
     assert not device.logs[0].ready
-    assert len(device.answer(b"GET", FILE.encode(), {}).body) == ENTRY["size"] - 1024
+    assert len(device.respond(b"GET", FILE.encode(), {}).body) == ENTRY["size"] - 1024
 
 
 @pytest.mark.parametrize("name", ["601_2025-10-12-1300.oao", "0601_2025-10-12-1300.oao"])

@@ -20,13 +20,13 @@ async def test_a_device_of_the_demo_arrives_with_an_afternoon_is_released_and_le
     fleet.startService()
     await becomes(reactor, lambda: fleet.present == {601, 602})
     assert fleet.addresses == addresses
-    server = fleet.berths[601].station
+    server = fleet.members[601].station
     assert isinstance(server, DeviceServer)
     entries = json.loads((await fetch(reactor, server, "/logs.json")).body)["logs"]
     track = await fetch(reactor, server, entries[-1]["file"])
     assert len(track.body) == entries[-1]["size"] - 1024
     fleet.release(601)
-    assert [round(timer.getTime() - reactor.seconds()) in range(3, 13) for timer in fleet.berths[601].timers] == [True]
+    assert [round(timer.getTime() - reactor.seconds()) in range(3, 13) for timer in fleet.members[601].timers] == [True]
     await fleet.depart(602)
     assert fleet.present == {601}
     await fleet.stopService()
@@ -44,8 +44,8 @@ def test_the_demo_has_faults_and_two_devices_that_come_back(reactor: Any) -> Non
         Fault("reboot", at=150_000, seconds=40.0),
     }
     assert len([device for device in fleet.devices.values() if device.faults]) == 5
-    assert len([berth for berth in fleet.berths.values() if berth.plan.away]) == 2
-    assert all(0 <= berth.plan.arrival <= 60 for berth in fleet.berths.values())
+    assert len([member for member in fleet.members.values() if member.schedule.away]) == 2
+    assert all(0 <= member.schedule.arrival <= 60 for member in fleet.members.values())
 
 
 def test_the_demo_has_a_roster_of_its_devices_for_today(reactor: Any) -> None:

@@ -1,4 +1,4 @@
-"""A simulated device: its answers when all is well, who they count, and where faults apply."""
+"""A simulated device: its responses when all is well, who they count, and where faults apply."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from sse_twisted.simulator.device import Answer, Door, Ending, SimulatedDevice, SimulatedLog
+from sse_twisted.simulator.device import Ending, PortState, Response, SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.listings import make_entry
 from tests.simulator.small import START, device_with_logs, small_track
 
 
-def get(device: SimulatedDevice, target: bytes, **headers: bytes) -> Answer:
-    return device.answer(b"GET", target, {name.encode(): value for name, value in headers.items()})
+def get(device: SimulatedDevice, target: bytes, **headers: bytes) -> Response:
+    return device.respond(b"GET", target, {name.encode(): value for name, value in headers.items()})
 
 
 def read_json(device: SimulatedDevice, target: bytes) -> Any:
@@ -56,13 +56,13 @@ def test_any_other_path_is_missing_and_any_other_method_refused() -> None:
     device = device_with_logs("a")
     assert get(device, b"/logs/2025/10/b.oao").status == 404
     assert get(device, b"/").status == 404
-    assert device.answer(b"DELETE", b"/logs/2025/10/a.oao", {}).status == 405
+    assert device.respond(b"DELETE", b"/logs/2025/10/a.oao", {}).status == 405
 
 
 def test_requests_are_remembered_in_order() -> None:
     device = SimulatedDevice(601)
     get(device, b"/info.json")
-    device.answer(b"HEAD", b"/x%20y", {})
+    device.respond(b"HEAD", b"/x%20y", {})
     assert device.requests == [(b"GET", b"/info.json"), (b"HEAD", b"/x%20y")]
 
 
@@ -73,8 +73,8 @@ def test_a_path_may_be_escaped_in_the_request() -> None:
 
 def test_a_range_is_ignored_unless_the_device_knows_ranges() -> None:
     device = device_with_logs("a")
-    answer = get(device, b"/logs/2025/10/a.oao", range=b"bytes=512-")
-    assert (answer.status, len(answer.body)) == (200, len(small_track()))
+    response = get(device, b"/logs/2025/10/a.oao", range=b"bytes=512-")
+    assert (response.status, len(response.body)) == (200, len(small_track()))
 
 
 def test_a_device_that_knows_ranges_sends_the_part_that_is_asked_for() -> None:
@@ -90,8 +90,8 @@ def test_a_device_that_knows_ranges_sends_the_part_that_is_asked_for() -> None:
 
 def test_speed_and_latency_of_the_device_are_those_of_its_answers() -> None:
     device = SimulatedDevice(601, latency=0.3, bytes_per_second=400_000.0)
-    answer = get(device, b"/info.json")
-    assert (answer.latency, answer.bytes_per_second) == (0.3, 400_000.0)
+    response = get(device, b"/info.json")
+    assert (response.latency, response.bytes_per_second) == (0.3, 400_000.0)
 
 
 def test_the_highest_number_of_connections_is_kept() -> None:
@@ -104,13 +104,13 @@ def test_the_highest_number_of_connections_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "door"),
-    [("refused", Door.REFUSED), ("reset", Door.RESET), ("never-accepted", Door.NEVER_ACCEPTED)],
+    ("name", "state"),
+    [("refused", PortState.REFUSED), ("reset", PortState.RESET), ("never-accepted", PortState.NEVER_ACCEPTED)],
 )
-def test_a_fault_of_the_door_is_met_as_often_as_it_was_told(name: str, door: Door) -> None:
+def test_a_fault_of_the_port_is_met_as_often_as_it_was_told(name: str, state: PortState) -> None:
     device = SimulatedDevice(601)
     device.add_fault(Fault(name), times=2)
-    assert [device.connect() for _ in range(3)] == [door, door, Door.OPEN]
+    assert [device.connect() for _ in range(3)] == [state, state, PortState.OPEN]
 
 
 def test_only_connections_that_come_about_are_counted() -> None:
@@ -151,17 +151,26 @@ def test_a_cut_that_an_answer_does_not_reach_is_no_time() -> None:
 
 def test_cleared_faults_are_gone_and_watchers_hear_of_it() -> None:
     device = SimulatedDevice(601)
-    heard: list[Door] = []
-    device.watchers.append(lambda: heard.append(device.door))
+    heard: list[PortState] = []
+    device.watchers.append(lambda: heard.append(device.port_state))
     device.add_fault(Fault("refused"))
     device.clear_faults()
-    assert heard == [Door.REFUSED, Door.OPEN]
+    assert heard == [PortState.REFUSED, PortState.OPEN]
 
 
 def test_several_faults_add_up() -> None:
     device = device_with_logs("a")
     device.add_fault(Fault("length-missing"))
     device.add_fault(Fault("abort", at=5))
-    answer = get(device, b"/info.json")
-    assert answer.ending is Ending.ABORT
-    assert b"Content-Length" not in dict(answer.headers)
+    response = get(device, b"/info.json")
+    assert response.ending is Ending.ABORT
+    assert b"Content-Length" not in dict(response.headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("404", b"Not Found"), ("redirect", b"Found"), ("503", b"Service Unavailable")]
+)
+def test_a_status_has_its_own_reason(name: str, reason: bytes) -> None:
+    device = SimulatedDevice(601)
+    device.add_fault(Fault(name))
+    assert get(device, b"/info.json").reason == reason

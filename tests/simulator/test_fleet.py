@@ -13,11 +13,11 @@ from twisted.internet.task import Clock
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.dns import NameServer
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.simulator.fleet import Berth, Plan, SimulatedFleet, sow_faults
+from sse_twisted.simulator.fleet import FleetMember, Schedule, SimulatedFleet, assign_faults
 
 
 @define
-class Quay:
+class FakeStation:
     """A station without sockets."""
 
     device: SimulatedDevice
@@ -54,10 +54,13 @@ class Switchboard:
 class Day:
     """A fleet of one device or more, from the moment of its start."""
 
-    def __init__(self, *plans: Plan, **options: Any) -> None:
+    def __init__(self, *schedules: Schedule, **options: Any) -> None:
         self.clock = Clock()
-        berths = [Berth(Quay(SimulatedDevice(601 + number)), plan) for number, plan in enumerate(plans)]
-        self.fleet = SimulatedFleet(self.clock, berths, **options)
+        members = [
+            FleetMember(FakeStation(SimulatedDevice(601 + number)), schedule)
+            for number, schedule in enumerate(schedules)
+        ]
+        self.fleet = SimulatedFleet(self.clock, members, **options)
         self.fleet.startService()
 
     def present_after(self, seconds: float) -> set[int]:
@@ -67,7 +70,7 @@ class Day:
 
 
 def test_devices_arrive_on_their_schedule() -> None:
-    day = Day(Plan(arrival=2), Plan(arrival=5))
+    day = Day(Schedule(arrival=2), Schedule(arrival=5))
     assert day.present_after(1) == set()
     assert day.present_after(1) == {601}
     assert day.present_after(3) == {601, 602}
@@ -75,7 +78,7 @@ def test_devices_arrive_on_their_schedule() -> None:
 
 
 def test_a_device_leaves_after_its_stay_and_does_not_come_back() -> None:
-    day = Day(Plan(stay=10))
+    day = Day(Schedule(stay=10))
     assert day.present_after(9) == {601}
     assert day.present_after(1) == set()
     assert day.present_after(1000) == set()
@@ -83,14 +86,14 @@ def test_a_device_leaves_after_its_stay_and_does_not_come_back() -> None:
 
 
 def test_a_device_comes_back_for_as_many_visits_as_planned() -> None:
-    day = Day(Plan(stay=10, away=20, visits=2))
+    day = Day(Schedule(stay=10, away=20, visits=2))
     assert [len(day.present_after(5)) for _ in range(10)] == [1, 0, 0, 0, 0, 1, 1, 0, 0, 0]
     assert day.present_after(1000) == set()
     assert not day.clock.getDelayedCalls()
 
 
 def test_a_released_device_leaves_a_little_later() -> None:
-    day = Day(Plan(linger=4), Plan())
+    day = Day(Schedule(linger=4), Schedule())
     assert day.present_after(1) == {601, 602}
     day.fleet.release(601)
     assert day.present_after(3) == {601, 602}
@@ -98,7 +101,7 @@ def test_a_released_device_leaves_a_little_later() -> None:
 
 
 def test_releasing_who_is_absent_or_unknown_does_nothing() -> None:
-    day = Day(Plan(arrival=5))
+    day = Day(Schedule(arrival=5))
     day.fleet.release(601)
     day.fleet.release(999)
     assert day.present_after(100) == {601}
@@ -106,7 +109,7 @@ def test_releasing_who_is_absent_or_unknown_does_nothing() -> None:
 
 def test_a_device_leaves_when_its_condition_holds() -> None:
     collected: set[int] = set()
-    day = Day(Plan(linger=2, leaves_when=lambda: 601 in collected))
+    day = Day(Schedule(linger=2, leaves_when=lambda: 601 in collected))
     assert day.present_after(100) == {601}
     collected.add(601)
     assert day.present_after(1) == {601}
@@ -114,14 +117,14 @@ def test_a_device_leaves_when_its_condition_holds() -> None:
 
 
 def test_a_stay_ends_even_if_the_condition_never_holds() -> None:
-    day = Day(Plan(stay=30, leaves_when=lambda: False))
+    day = Day(Schedule(stay=30, leaves_when=lambda: False))
     assert day.present_after(29) == {601}
     assert day.present_after(1) == set()
     assert not day.clock.getDelayedCalls()
 
 
 def test_somebody_may_let_devices_come_and_go() -> None:
-    day = Day(Plan(arrival=1000))
+    day = Day(Schedule(arrival=1000))
     day.fleet.arrive(601)
     assert day.fleet.present == {601}
     day.fleet.depart(601)
@@ -131,7 +134,7 @@ def test_somebody_may_let_devices_come_and_go() -> None:
 @pytest.mark.parametrize("stale", [False, True])
 def test_names_are_those_of_present_devices_unless_they_may_be_stale(stale: bool) -> None:
     names = NameServer(Switchboard())
-    day = Day(Plan(arrival=5, stay=10), name_server=names, stale_names=stale)
+    day = Day(Schedule(arrival=5, stay=10), name_server=names, stale_names=stale)
     always = {"motion-601": "127.1.0.1"}
     assert names.names == (always if stale else {})
     day.present_after(5)
@@ -141,11 +144,11 @@ def test_names_are_those_of_present_devices_unless_they_may_be_stale(stale: bool
 
 
 def test_addresses_are_known_before_anybody_arrives() -> None:
-    assert Day(Plan(arrival=5)).fleet.addresses == {601: ("127.1.0.1", 8080)}
+    assert Day(Schedule(arrival=5)).fleet.addresses == {601: ("127.1.0.1", 8080)}
 
 
 def test_a_fleet_that_is_stopped_leaves_nobody_and_no_timer() -> None:
-    day = Day(Plan(stay=10), Plan(arrival=50), Plan(leaves_when=lambda: False))
+    day = Day(Schedule(stay=10), Schedule(arrival=50), Schedule(leaves_when=lambda: False))
     day.present_after(5)
     assert day.fleet.stopService().called
     assert day.fleet.present == frozenset()
@@ -155,7 +158,7 @@ def test_a_fleet_that_is_stopped_leaves_nobody_and_no_timer() -> None:
 def test_faults_are_sown_with_their_probability_and_the_same_for_a_seed() -> None:
     def sown(seed: int) -> list[int]:
         devices = [SimulatedDevice(number) for number in range(500)]
-        sow_faults(devices, [(Fault("404"), 0.2), (Fault("html"), 1.0)], seed)
+        assign_faults(devices, [(Fault("404"), 0.2), (Fault("html"), 1.0)], seed)
         assert all(device.faults[-1].fault == Fault("html") for device in devices)
         return [device.identifier for device in devices if len(device.faults) == 2]
 

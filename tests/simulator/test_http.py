@@ -129,7 +129,7 @@ async def test_a_device_can_not_arrive_where_somebody_else_is(reactor: Any) -> N
 
 
 @on_the_reactor
-async def test_a_refused_door_opens_when_the_fault_is_cleared(reactor: Any) -> None:
+async def test_a_refused_port_opens_when_the_fault_is_cleared(reactor: Any) -> None:
     device = SimulatedDevice(601)
     async with serving(reactor, device) as server:
         device.add_fault(Fault("refused"))

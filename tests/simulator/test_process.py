@@ -61,7 +61,7 @@ def test_twistd_starts_a_simulator_that_answers_and_ends_when_asked_to(tmp_path:
 
 def test_a_bad_value_is_one_line_and_ends_it(tmp_path: Path) -> None:
     for arguments, message in (
-        (("--fault", "cutt@5"), "unknown fault 'cutt' (do you mean 'cut'?)"),
+        (("--fault", "cutt@5"), "unknown fault 'cutt' (did you mean 'cut'?)"),
         (("--captures", "/nowhere"), "no fleet: no motion-<id> folder in /nowhere/motions"),
     ):
         with running(tmp_path, *arguments) as process:

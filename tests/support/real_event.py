@@ -28,10 +28,10 @@ from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.runtime.disk import DiskThreads
 from sse_twisted.simulator.addresses import free_ports
-from sse_twisted.simulator.answers import Answer, Body, Ending
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.dns import NameServer
 from sse_twisted.simulator.http import DeviceServer
+from sse_twisted.simulator.responses import Body, Ending, Response
 from tests.support.event import AnyEvent
 
 PATIENCE = 20.0  # s until a test gives up; nothing takes as long but on a machine that hangs
@@ -57,7 +57,7 @@ class _CountedBody(Body):
 
 
 @frozen
-class _RawAnswer(Answer):
+class _RawResponse(Response):
     """Bytes as they are, instead of a head."""
 
     raw: bytes = b""
@@ -83,7 +83,7 @@ class WatchedDevice(SimulatedDevice):
         """Do something when a path is asked for, the nth time from now on, before that is answered."""
         self.moments[path, self.asked.count(path) + nth] = act
 
-    def answer(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Answer:
+    def respond(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Response:
         path = target.decode()
         self.asked.append(path)
         if b"range" in headers:
@@ -93,8 +93,8 @@ class WatchedDevice(SimulatedDevice):
             act()
         if path in self.raw:
             ending = Ending.STALL if self.hangs_on else Ending.CLOSE
-            return _RawAnswer(200, b"OK", (), Body(), ending=ending, raw=self.raw[path])
-        answer = super().answer(method, target, headers)
+            return _RawResponse(200, b"OK", (), Body(), ending=ending, raw=self.raw[path])
+        answer = super().respond(method, target, headers)
         body = self.pages.get(path, answer.body)
         answer = answer.with_header(b"Content-Length", b"%d" % len(body)) if path in self.pages else answer
         return evolve(answer, body=_CountedBody(body.start, body.piece, body.times, body.end, self.sent, path))

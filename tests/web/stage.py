@@ -27,12 +27,12 @@ from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.signals import SignalService
 from sse_twisted.simulator.addresses import free_ports
-from sse_twisted.simulator.berths import Berth, Plan
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.fleet import SimulatedFleet
+from sse_twisted.simulator.generator import TIMEZONE, generate_device, generate_load, generate_roster
 from sse_twisted.simulator.http import DeviceServer
-from sse_twisted.simulator.inventions import TIMEZONE, invent_device, invent_load, invent_roster
+from sse_twisted.simulator.schedule import FleetMember, Schedule
 from sse_twisted.web.service import WebService
 
 FIRST: Final = 601
@@ -48,15 +48,15 @@ class Stage(MultiService):
     def __init__(self, reactor: Any, folder: Path, port: int, count: int) -> None:
         super().__init__()
         noon = int(reactor.seconds() - 2 * 3600) * 1000
-        devices = [invent_device(FIRST + number, seed=1) for number in range(count)]
+        devices = [generate_device(FIRST + number, seed=1) for number in range(count)]
         for device in devices:
-            device.logs.extend(invent_load(device.identifier, (SIZE, SIZE // 2), noon))
+            device.logs.extend(generate_load(device.identifier, (SIZE, SIZE // 2), noon))
         ports = free_ports("127.0.0.1", count)
-        berths = [
-            Berth(DeviceServer(reactor, device, port=port), Plan(NEVER))
+        members = [
+            FleetMember(DeviceServer(reactor, device, port=port), Schedule(NEVER))
             for device, port in zip(devices, ports, strict=True)
         ]
-        self.fleet = SimulatedFleet(reactor, berths)
+        self.fleet = SimulatedFleet(reactor, members)
         event = EventFolder(folder)
         write_roster(event.roster, [device.identifier for device in devices], reactor.seconds())
         addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self.fleet.addresses.items()}
@@ -99,7 +99,7 @@ class Stage(MultiService):
 def write_roster(path: Path, numbers: list[int], now: float) -> None:
     """One person each, the first of whom has an evil name."""
     today = datetime.datetime.fromtimestamp(now + 60 * TIMEZONE, datetime.UTC).date()
-    rows = invent_roster(numbers, today, today, seed=1)
+    rows = generate_roster(numbers, today, today, seed=1)
     rows[0]["First Name"] = EVIL
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sse_twisted.simulator.sailing import KNOT, PORTLAND_HARBOUR, Session, sail
+from sse_twisted.simulator.trajectory import KNOT, PORTLAND_HARBOUR, Trajectory, sail
 
 
-def best_500m(session: Session) -> float:
+def best_500m(session: Trajectory) -> float:
     """The best speed over 500 m, in knots, as a device finds it."""
     path = np.concatenate([[0.0], np.cumsum(session.speed) / 5])
     ends = np.searchsorted(path, path + 500)

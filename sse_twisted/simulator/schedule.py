@@ -1,4 +1,4 @@
-"""The place of a device in a fleet: where it is on the network, and when."""
+"""Members of the fleet: their schedules, and their place on the network."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from sse_twisted.simulator.device import SimulatedDevice
 
 
 @frozen
-class Plan:
-    """When a device is on the network, in seconds.
+class Schedule:
+    """When a device is on the network; all times are in seconds.
 
     It arrives `arrival` after the start of the fleet. It leaves after `stay`, or `linger` after it was released or
-    `leaves_when` came true; with none of these it stays. It comes back after `away`, up to `visits` visits in all.
+    `leaves_when` returned true; without any of these it stays. It returns after `away`, up to `visits` visits in all.
     """
 
     arrival: float = 0.0
@@ -29,7 +29,7 @@ class Plan:
 
 
 class Station(Protocol):
-    """What the fleet asks of the place where a device is on the network; a `DeviceServer` is one."""
+    """A device on the network, as the fleet sees it; implemented by `DeviceServer`."""
 
     device: SimulatedDevice
     interface: str
@@ -37,39 +37,39 @@ class Station(Protocol):
     present: bool
 
     def arrive(self) -> Deferred[None]:
-        """Be on the network; fires when it can be reached."""
+        """Join the network; fires when the device can be reached."""
 
     def leave(self) -> Deferred[None]:
-        """Be off the network; fires when nothing of it is left."""
+        """Leave the network; fires when port and connections are closed."""
 
 
 @define(eq=False)
-class Berth:
-    """A device's place in the fleet. `prepare` runs in a thread before the first arrival, e.g. to make tracks."""
+class FleetMember:
+    """One device of the fleet. `prepare` runs in a thread before the first arrival, e.g. to make tracks."""
 
     station: Station
-    plan: Plan = Plan()
+    schedule: Schedule = Schedule()
     prepare: Callable[[], object] | None = None
     visits: int = 0
     timers: list[IDelayedCall] = Factory(list)
 
     @property
     def identifier(self) -> int:
-        """The number of the device."""
+        """Motion ID."""
         return self.station.device.identifier
 
     @property
     def name(self) -> str:
-        """The host name under which the device is known, without a domain."""
+        """Host name without domain."""
         return f"motion-{self.identifier}"
 
     @property
-    def comes_back(self) -> bool:
-        """Whether there is another visit after this one."""
-        return self.plan.away is not None and (self.plan.visits is None or self.visits < self.plan.visits)
+    def returns(self) -> bool:
+        """Whether the device returns after this visit."""
+        return self.schedule.away is not None and (self.schedule.visits is None or self.visits < self.schedule.visits)
 
-    def forget_timers(self) -> None:
-        """Cancel whatever was to happen next."""
+    def cancel_timers(self) -> None:
+        """Cancel all scheduled steps."""
         for timer in self.timers:
             if timer.active():
                 timer.cancel()

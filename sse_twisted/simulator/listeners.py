@@ -1,4 +1,4 @@
-"""What listens at a device's address: an open port, or a backlog that is full."""
+"""Listeners at the address of a device: an open port, or one with a full backlog."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from twisted.internet.interfaces import IListeningPort
 
 
 class Listener(Protocol):
-    """Something that occupies a port until it is closed."""
+    """An occupied port."""
 
     @property
     def port(self) -> int:
-        """The number of the port."""
+        """Port number."""
 
     def close(self) -> Deferred[None]:
-        """Set the port free; fires when it is."""
+        """Free the port; fires when it is free."""
 
 
 class OpenPort:
-    """A port of the reactor."""
+    """A port on which the reactor accepts connections."""
 
     def __init__(self, listening: IListeningPort) -> None:
         self._listening = listening
@@ -34,10 +34,10 @@ class OpenPort:
 
 
 class FullBacklog:
-    """A socket that listens and never accepts; its backlog of one is filled by a connection of its own.
+    """A socket that listens, never accepts, and fills its backlog itself.
 
-    Further connections get no answer to their first packet, as from a device that hangs (so on Linux).
-    Raises OSError where the address is taken.
+    On Linux further connections get no reply to their SYN, as from a device that hangs.
+    Raises OSError if the address is in use.
     """
 
     def __init__(self, interface: str, port: int) -> None:
@@ -58,7 +58,7 @@ class FullBacklog:
             self._fillers.append(filler)
 
     def close(self) -> Deferred[None]:
-        """Close the sockets; who waited for an answer is refused."""
+        """Close the sockets; pending connections are refused."""
         for each in (self._listening, *self._fillers):
             each.close()
         self._fillers.clear()

@@ -256,4 +256,4 @@ def test_no_evil_path_leads_anywhere() -> None:
     device = SimulatedDevice(601)
     device.add_fault(Fault("evil-paths"))
     for path in EVIL_PATHS:
-        assert device.answer(b"GET", path.encode(), {}).status == 404
+        assert device.respond(b"GET", path.encode(), {}).status == 404

@@ -1,4 +1,4 @@
-"""An afternoon on a speed-sailing course: runs to and fro with gybes between them, and breaks. Seeded."""
+"""Trajectories of a speed-sailing afternoon: runs in both directions, gybes and breaks, by a seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SMOOTHING: Final = 11  # fixes over which speed and heading are smoothed
 
 @frozen
 class Course:
-    """Where it is sailed: the middle of the course in degrees, and the direction of its runs."""
+    """Middle of the course and heading of its runs, in degrees."""
 
     latitude: float
     longitude: float
@@ -34,7 +34,7 @@ PORTLAND_HARBOUR: Final = Course(50.57, -2.46, 142.0)
 
 
 @frozen(eq=False)
-class Session:
+class Trajectory:
     """One value for each fix: seconds since the start, m/s, and degrees."""
 
     seconds: Floats
@@ -46,8 +46,8 @@ class Session:
 
 def sail(
     seconds: float, seed: int, *, top: float | None = None, hz: int = 5, course: Course = PORTLAND_HARBOUR
-) -> Session:
-    """Sail for so many seconds. `top` is about the best 500 m in knots; by default 25 to 40, by the seed."""
+) -> Trajectory:
+    """Return the trajectory of `seconds`. `top` is about the best 500 m in knots; by default 25 to 40, by the seed."""
     chance = np.random.default_rng(seed)
     best = (float(chance.uniform(25, 40)) if top is None else top) * KNOT
     times, speeds, headings = _plan_runs(seconds, best, course.heading, chance)
@@ -59,7 +59,7 @@ def sail(
     along = np.radians(course.heading)
     north = np.cumsum(speed * np.cos(np.radians(heading))) / hz - _RUN / 2 * np.cos(along)
     east = np.cumsum(speed * np.sin(np.radians(heading))) / hz - _RUN / 2 * np.sin(along)
-    return Session(
+    return Trajectory(
         seconds=clock,
         speed=speed,
         heading=heading % 360.0,
@@ -71,8 +71,8 @@ def sail(
 def _plan_runs(
     seconds: float, best: float, heading: float, chance: np.random.Generator
 ) -> tuple[Floats, Floats, Floats]:
-    """Moments at which speed and heading are given, with straight lines between them."""
-    curve = _Curve(heading)
+    """Return times, speeds and headings, to be interpolated linearly."""
+    curve = _Profile(heading)
     curve.drift(float(chance.uniform(60, 300)))
     fastest = 2 * int(chance.integers(1, 4))
     run = 0
@@ -86,8 +86,8 @@ def _plan_runs(
     return np.array(curve.times), np.array(curve.speeds), np.array(curve.headings)
 
 
-class _Curve:
-    """Grows moment by moment; `place` is where on the course it is, in metres along its direction."""
+class _Profile:
+    """Speed and heading over time, built step by step; `place` is in metres along the course from its middle."""
 
     def __init__(self, heading: float) -> None:
         self.time = 0.0
@@ -96,12 +96,12 @@ class _Curve:
         self._heading = heading
 
     def drift(self, seconds: float) -> None:
-        """Lie still, but for the current."""
+        """Stay in place, moved by the current only."""
         self._go(6.0, 0.3)
         self._go(seconds, 0.2)
 
     def run(self, speed: float, slow: float, outward: bool) -> None:
-        """Accelerate, hold a speed up to the other end of the course, slow down there and gybe."""
+        """Accelerate to `speed` (m/s), hold it to the other end of the course, slow down to `slow` and gybe."""
         sign = 1.0 if outward else -1.0
         start = self.speeds[-1]
         left = (_RUN / 2 - sign * self.place) - 12.0 * (start + speed) / 2 - 6.0 * (speed + slow) / 2

@@ -1,4 +1,4 @@
-"""When the bytes of an answer go, in virtual time."""
+"""When the bytes of a response go, in virtual time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
-from sse_twisted.simulator.answers import Answer, Body, Ending, make_answer
-from sse_twisted.simulator.delivery import Delivery
+from sse_twisted.simulator.response_producer import ResponseProducer
+from sse_twisted.simulator.responses import Body, Ending, Response, make_response
 
-ANSWER = make_answer(200, b"OK", Body(b"x" * 100_000), b"text/plain")
+ANSWER = make_response(200, b"OK", Body(b"x" * 100_000), b"text/plain")
 
 
 class Wire(StringTransport):
@@ -31,21 +31,21 @@ class Wire(StringTransport):
                 return self.body
 
 
-def deliver(answer: Answer) -> tuple[Clock, Wire, list[Ending], Delivery]:
+def produce(response: Response) -> tuple[Clock, Wire, list[Ending], ResponseProducer]:
     clock, wire, endings = Clock(), Wire(), list[Ending]()
-    delivery = Delivery(clock, wire, answer, lambda over: endings.append(over.ending))
-    delivery.start()
-    return clock, wire, endings, delivery
+    producer = ResponseProducer(clock, wire, response, lambda over: endings.append(over.ending))
+    producer.start()
+    return clock, wire, endings, producer
 
 
 def test_without_a_limit_everything_goes_at_once() -> None:
-    _, wire, endings, _ = deliver(ANSWER)
+    _, wire, endings, _ = produce(ANSWER)
     assert wire.drain() == 100_000
     assert endings == [Ending.CLOSE]
 
 
 def test_nothing_goes_before_the_latency_is_over() -> None:
-    clock, wire, _, _ = deliver(evolve(ANSWER, latency=2.0))
+    clock, wire, _, _ = produce(evolve(ANSWER, latency=2.0))
     clock.advance(1.9)
     assert wire.value() == b""
     clock.advance(0.1)
@@ -53,7 +53,7 @@ def test_nothing_goes_before_the_latency_is_over() -> None:
 
 
 def test_a_rate_is_kept_to_the_last_byte() -> None:
-    clock, wire, endings, _ = deliver(evolve(ANSWER, bytes_per_second=50_000.0))
+    clock, wire, endings, _ = produce(evolve(ANSWER, bytes_per_second=50_000.0))
     for hundredth in range(1, 200):
         clock.advance(0.01)
         assert abs(wire.drain() - 500 * hundredth) <= 2500
@@ -64,7 +64,7 @@ def test_a_rate_is_kept_to_the_last_byte() -> None:
 
 
 def test_a_rate_takes_twenty_turns_a_second() -> None:
-    clock, wire, _, _ = deliver(evolve(ANSWER, bytes_per_second=1_000_000.0))
+    clock, wire, _, _ = produce(evolve(ANSWER, bytes_per_second=1_000_000.0))
     wire.drain()
     turns = 0
     while clock.getDelayedCalls():
@@ -75,7 +75,7 @@ def test_a_rate_takes_twenty_turns_a_second() -> None:
 
 
 def test_a_drip_is_a_byte_at_a_time() -> None:
-    clock, wire, _, _ = deliver(evolve(ANSWER, bytes_per_second=0.2))
+    clock, wire, _, _ = produce(evolve(ANSWER, bytes_per_second=0.2))
     wire.drain()
     for dropped in range(1, 5):
         clock.advance(5.0)
@@ -83,7 +83,7 @@ def test_a_drip_is_a_byte_at_a_time() -> None:
 
 
 def test_a_slow_reader_is_waited_for() -> None:
-    _, wire, endings, _ = deliver(ANSWER)
+    _, wire, endings, _ = produce(ANSWER)
     assert wire.producer is not None
     wire.producer.resumeProducing()
     assert wire.value().endswith(b"x" * 65_536)
@@ -91,7 +91,7 @@ def test_a_slow_reader_is_waited_for() -> None:
 
 
 def test_an_abort_at_byte_0_leaves_time_for_the_head() -> None:
-    _, wire, endings, _ = deliver(evolve(ANSWER, cut_at=0, ending=Ending.ABORT))
+    _, wire, endings, _ = produce(evolve(ANSWER, cut_at=0, ending=Ending.ABORT))
     assert wire.value() == ANSWER.head
     assert not endings
     wire.drain()
@@ -99,15 +99,15 @@ def test_an_abort_at_byte_0_leaves_time_for_the_head() -> None:
 
 
 def test_no_answer_is_neither_a_byte_nor_an_ending() -> None:
-    clock, wire, endings, _ = deliver(evolve(ANSWER, ending=Ending.NO_ANSWER))
+    clock, wire, endings, _ = produce(evolve(ANSWER, ending=Ending.NO_RESPONSE))
     clock.advance(1000)
     assert wire.drain() == 0
     assert not endings
 
 
 def test_a_delivery_that_is_stopped_leaves_no_timer() -> None:
-    for answer in (evolve(ANSWER, latency=5.0), evolve(ANSWER, bytes_per_second=10.0)):
-        clock, wire, _, delivery = deliver(answer)
+    for response in (evolve(ANSWER, latency=5.0), evolve(ANSWER, bytes_per_second=10.0)):
+        clock, wire, _, producer = produce(response)
         wire.drain()
-        delivery.stop()
+        producer.stopProducing()
         assert not clock.getDelayedCalls()

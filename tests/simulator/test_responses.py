@@ -1,15 +1,15 @@
-"""What an answer promises, and what of it is sent."""
+"""What a response promises, and what of it is sent."""
 
 from __future__ import annotations
 
 import pytest
 from attrs import evolve
 
-from sse_twisted.simulator.answers import SILENT, Body, Ending, make_answer
+from sse_twisted.simulator.responses import SILENT, Body, Ending, make_response
 
 BODY = Body(b"start", b"piece", 7, b"end")
 WHOLE = b"start" + b"piece" * 7 + b"end"
-ANSWER = make_answer(200, b"OK", BODY, b"text/plain")
+ANSWER = make_response(200, b"OK", BODY, b"text/plain")
 
 
 def test_a_body_has_the_length_of_its_bytes() -> None:
@@ -33,15 +33,15 @@ def test_a_body_of_200_megabytes_is_not_held() -> None:
 @pytest.mark.parametrize("cut", [0, 1, 5, 17, len(WHOLE), len(WHOLE) + 5])
 @pytest.mark.parametrize("size", [1, 4, 1000])
 def test_nothing_is_sent_after_the_cut(cut: int, size: int) -> None:
-    answer = evolve(ANSWER, cut_at=cut, ending=Ending.CLOSE_EARLY)
-    assert b"".join(answer.sent(size)) == WHOLE[:cut]
+    response = evolve(ANSWER, cut_at=cut, ending=Ending.CLOSE_EARLY)
+    assert b"".join(response.sent(size)) == WHOLE[:cut]
 
 
 @pytest.mark.parametrize("ending", sorted(SILENT, key=str))
 def test_silence_has_neither_head_nor_body(ending: Ending) -> None:
-    answer = evolve(ANSWER, ending=ending)
-    assert answer.head == b""
-    assert list(answer.sent()) == []
+    response = evolve(ANSWER, ending=ending)
+    assert response.head == b""
+    assert list(response.sent()) == []
 
 
 def test_the_head_has_status_length_and_close() -> None:

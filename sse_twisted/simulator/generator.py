@@ -1,4 +1,4 @@
-"""Invented devices for the demo and for load: their logs, and the people who carry them."""
+"""Generated devices for the demo and for load tests: their logs, and a roster."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sse_twisted.simulator.listings import make_entry
 from sse_twisted.simulator.tracks import log_path, make_track, track_for_entry, track_of_size
 
 TIMEZONE: Final = 60
-"""Minutes east of UTC, as the event sets its devices: British Summer Time."""
+"""Minutes east of UTC: British Summer Time, to which the devices of the event are set."""
 
 _MINUTE: Final = 60_000
 _DAY: Final = 24 * 60 * _MINUTE
@@ -24,19 +24,19 @@ _FAMILY_NAMES: Final = ("Anchor", "Bowline", "Cleat", "Drift", "Eddy", "Fairlead
 _CRAFT: Final = (("Sailboard", "Pro Fleet"), ("Kiteboard", "Open Class"), ("Wingfoil", "Open Class"), ("Boat", "Boats"))
 
 
-def invent_device(identifier: int, seed: int) -> SimulatedDevice:
-    """Return a device without logs, well charged and with room for more."""
+def generate_device(identifier: int, seed: int) -> SimulatedDevice:
+    """Return a device without logs, with charged battery and free storage."""
     chance = _chance(identifier, seed)
     return SimulatedDevice(
         identifier, info=motion_info(identifier, battery=chance.randint(65, 99), storage=chance.randint(0, 8))
     )
 
 
-def invent_afternoon(identifier: int, seed: int, now_ms: int) -> list[SimulatedLog]:
-    """Return what a device brings back in the afternoon, oldest first. Takes some tens of milliseconds.
+def generate_afternoon(identifier: int, seed: int, now_ms: int) -> list[SimulatedLog]:
+    """Return the logs of a device after an afternoon, oldest first. Takes some tens of milliseconds.
 
-    Two logs of weeks ago (made when they are asked for), one of this morning's switching on without a frame, and
-    one or two sessions of 2 to 5 hours in all, the last of which ended in the half hour before `now_ms`.
+    There are two logs of 2 and 3 weeks ago (made at the first request), an empty one of this morning, and one or two
+    sessions of 2 to 5 hours in all, the last of which ended in the half hour before `now_ms`.
     """
     chance = _chance(identifier, seed)
     logs = [_log_of_weeks_ago(identifier, now_ms - weeks * 7 * _DAY, chance) for weeks in (3, 2)]
@@ -57,8 +57,8 @@ def invent_afternoon(identifier: int, seed: int, now_ms: int) -> list[SimulatedL
     return logs
 
 
-def invent_load(identifier: int, sizes: Sequence[int], start_ms: int) -> list[SimulatedLog]:
-    """Return logs of about these sizes in bytes, one an hour, at one speed all the time; for load."""
+def generate_load(identifier: int, sizes: Sequence[int], start_ms: int) -> list[SimulatedLog]:
+    """Return logs of about these sizes in bytes, one an hour, at constant speed, for load tests."""
     starts = [start_ms + number * 60 * _MINUTE for number, _ in enumerate(sizes)]
     return [
         SimulatedLog(log_path(identifier, start, TIMEZONE), track_of_size(identifier, size, start, timezone=TIMEZONE))
@@ -66,10 +66,10 @@ def invent_load(identifier: int, sizes: Sequence[int], start_ms: int) -> list[Si
     ]
 
 
-def invent_roster(
+def generate_roster(
     identifiers: Iterable[int], first_day: datetime.date, last_day: datetime.date, seed: int
 ) -> list[dict[str, str]]:
-    """Return rows with the columns of `motions.csv`: one person for each device, for all the days."""
+    """Return rows with the columns of `motions.csv`: one sailor for each device, on all days."""
     rows = []
     for number, identifier in enumerate(identifiers):
         chance = _chance(identifier, seed)

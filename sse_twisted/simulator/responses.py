@@ -1,4 +1,4 @@
-"""What a simulated device sends for one request; a transport carries it out."""
+"""Responses of a simulated device, independent of the transport that sends them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from attrs import evolve, frozen
 
 
 class Ending(Enum):
-    """How a connection ends after an answer."""
+    """End of the connection after a response."""
 
-    CLOSE = auto()  # in order, after the whole body
-    CLOSE_EARLY = auto()  # in order (FIN), at byte `cut_at` of the body
-    ABORT = auto()  # by a reset, at byte `cut_at` of the body
-    STALL = auto()  # stays open, and nothing is sent after byte `cut_at` of the body
-    NO_ANSWER = auto()  # stays open, and nothing is sent at all, not even headers
-    RESET = auto()  # by a reset, and nothing is sent at all
+    CLOSE = auto()  # FIN after the whole body
+    CLOSE_EARLY = auto()  # FIN at byte `cut_at` of the body
+    ABORT = auto()  # reset at byte `cut_at` of the body
+    STALL = auto()  # stays open without a byte after `cut_at` of the body
+    NO_RESPONSE = auto()  # stays open without a byte, not even headers
+    RESET = auto()  # reset before the first byte
     REBOOT = auto()  # all connections of the device are reset at byte `cut_at`; it is absent for `absent` seconds
 
 
-SILENT = frozenset({Ending.NO_ANSWER, Ending.RESET})
+SILENT = frozenset({Ending.NO_RESPONSE, Ending.RESET})
 
 
 @frozen
 class Body:
-    """Bytes of which a piece in the middle may be repeated: 200 MB take no memory."""
+    """Bytes with a piece in the middle that may be repeated, so that 200 MB take no memory."""
 
     start: bytes = b""
     piece: bytes = b""
@@ -40,7 +40,7 @@ class Body:
         return self.start + self.piece * self.times + self.end
 
     def chunks(self, size: int = 65536) -> Iterator[bytes]:
-        """Give the bytes in chunks of at most `size`."""
+        """Yield the bytes in chunks of at most `size`."""
         per_turn = max(1, size // len(self.piece)) if self.piece else 1
         turns, left = divmod(self.times, per_turn)
         turn = self.piece * per_turn if turns else b""
@@ -50,11 +50,11 @@ class Body:
 
 
 @frozen
-class Answer:
-    """Status, headers and body as promised, and how much of it really comes.
+class Response:
+    """Status, headers and body as announced, and how much of them is sent.
 
-    `latency` is in seconds before the first byte; `bytes_per_second` is of the body, 0 as fast as possible;
-    `cut_at` is the byte of the body at which `ending` happens, None after the whole body.
+    `latency` is the time before the first byte in seconds; `bytes_per_second` limits the body, 0 is unlimited;
+    `cut_at` is the byte of the body at which `ending` happens, None after the whole body; `absent` is in seconds.
     """
 
     status: int
@@ -69,7 +69,7 @@ class Answer:
 
     @property
     def head(self) -> bytes:
-        """Status line and headers, with the empty line after them; empty where nothing is sent at all."""
+        """Status line and headers, with the empty line after them; empty if nothing is sent."""
         if self.ending in SILENT:
             return b""
         lines = [b"HTTP/1.1 %d %s" % (self.status, self.reason)]
@@ -77,7 +77,7 @@ class Answer:
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
     def sent(self, size: int = 65536) -> Iterator[bytes]:
-        """Give the bytes of the body that are sent before the ending, in chunks of at most `size`."""
+        """Yield the bytes of the body that are sent before the ending, in chunks of at most `size`."""
         left = len(self.body) if self.cut_at is None else self.cut_at
         if self.ending in SILENT or left <= 0:
             return
@@ -87,18 +87,18 @@ class Answer:
             if left <= 0:
                 return
 
-    def with_header(self, name: bytes, *values: bytes) -> Answer:
-        """Return the same answer with these values, none or several, for a header."""
+    def with_header(self, name: bytes, *values: bytes) -> Response:
+        """Return a copy with these values, none or several, for a header."""
         others = tuple(header for header in self.headers if header[0].lower() != name.lower())
         return evolve(self, headers=others + tuple((name, value) for value in values))
 
 
-def make_answer(status: int, reason: bytes, body: Body, content_type: bytes, *extra: tuple[bytes, bytes]) -> Answer:
-    """Return an answer in order, with its length, on a connection that closes after it."""
+def make_response(status: int, reason: bytes, body: Body, content_type: bytes, *extra: tuple[bytes, bytes]) -> Response:
+    """Return a correct response, with Content-Length and `Connection: close`."""
     headers = (
         (b"Content-Type", content_type),
         (b"Content-Length", b"%d" % len(body)),
         (b"Connection", b"close"),
         *extra,
     )
-    return Answer(status, reason, headers, body)
+    return Response(status, reason, headers, body)
