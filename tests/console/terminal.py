@@ -1,4 +1,4 @@
-"""A person at the console, with the network and the clock in memory."""
+"""A person at the console; network and clock are in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sse_twisted.control.commands import Commands
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-class House:
+class VirtualConsole:
     """A console with one user, "sse" with password "right", of these commands."""
 
     def __init__(self, commands: Commands) -> None:
@@ -43,12 +43,12 @@ class House:
         return ConsoleSession(Namespace(self._commands, {"answer": 42}))
 
     def connect(self) -> Caller | None:
-        """Somebody who has not logged in; None if there are too many."""
+        """Return a caller who has not logged in; None if there are too many connections."""
         connection = self.factory.buildProtocol(None)
         return None if connection is None else Caller(connection)
 
     def guest(self) -> Caller:
-        """Somebody who has logged in."""
+        """Return a caller who has logged in."""
         caller = self.connect()
         assert caller is not None
         caller.types("sse", "right")
@@ -61,7 +61,7 @@ class House:
 
 
 class Caller:
-    """Types lines, and sees what a terminal shows."""
+    """Types lines into a terminal."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -70,19 +70,19 @@ class Caller:
         connection.makeConnection(self.transport)
 
     def types(self, *lines: str) -> str:
-        """Type lines; gives what is on the screen then."""
+        """Type lines, and return the screen."""
         for line in lines:
             self.sends(line.encode() + b"\r\n")
         return self.screen
 
     def sees(self, line: str) -> str:
-        """The answer to one line, without the line as it was typed."""
+        """Return the output of one line, without its echo."""
         self.clear()
         self.types(line)
         return self.screen.partition("\r\n")[2].removesuffix(">>> ").replace("\r\n", "\n").rstrip("\n")
 
     def sends(self, data: bytes) -> None:
-        """Bytes as they are."""
+        """Send raw bytes."""
         if not self.has_gone:
             self.connection.dataReceived(data)
         if self.has_gone:
@@ -95,23 +95,23 @@ class Caller:
             self.connection.connectionLost(Failure(ConnectionDone()))
 
     def clear(self) -> None:
-        """Forget what is on the screen."""
+        """Clear the screen."""
         self.transport.clear()
 
     @property
     def has_gone(self) -> bool:
-        """Whether we hung up."""
+        """Whether the console has closed the connection."""
         return bool(self.transport.disconnecting)
 
     @property
     def screen(self) -> str:
-        """All that was said, without colours and negotiation."""
+        """All output, without colours and negotiation."""
         data = re.sub(rb"\xff[\xfb-\xfe].", b"", self.transport.value(), flags=re.DOTALL)
         return ESCAPES.sub("", data.decode(errors="replace"))
 
 
-def connected(house: House) -> Caller:
+def connected(console: VirtualConsole) -> Caller:
     """A caller who has not logged in."""
-    caller = house.connect()
+    caller = console.connect()
     assert caller is not None
     return caller

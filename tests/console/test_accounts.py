@@ -66,8 +66,8 @@ def test_the_password_of_a_run_is_for_its_user_alone_and_another_one_each_time(t
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-class Door:
-    """A checker with one user, and what it says."""
+class Logins:
+    """A checker with one user, and the lines of its log."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -76,8 +76,8 @@ class Door:
         self.backoff = LoginBackoff(self.clock, log)
         self.checker = PasswordChecker({"sse": "right"}, self.backoff)
 
-    def knock(self, user: bytes, password: bytes) -> list[object]:
-        """What comes of it, as soon as it is known."""
+    def tries(self, user: bytes, password: bytes) -> list[object]:
+        """The reply to a login, in a list that is empty until it comes."""
         answer: list[object] = []
         self.checker.requestAvatarId(UsernamePassword(user, password)).addBoth(answer.append)
         return answer
@@ -91,36 +91,36 @@ def is_refused(answer: list[object]) -> bool:
 
 
 def test_the_right_password_is_answered_at_once() -> None:
-    assert Door().knock(b"sse", b"right") == [b"sse"]
+    assert Logins().tries(b"sse", b"right") == [b"sse"]
 
 
 def test_each_wrong_password_is_logged_and_answered_later_than_the_one_before() -> None:
-    door = Door()
+    logins = Logins()
     for delay in (1.0, 2.0, 4.0, 8.0, 16.0, MAX_DELAY, MAX_DELAY):
-        answer = door.knock(b"sse", b"wrong")
-        assert door.lines[-1].endswith(f"reply delayed by {delay:g} s")
-        door.clock.advance(delay - 0.1)
+        answer = logins.tries(b"sse", b"wrong")
+        assert logins.lines[-1].endswith(f"reply delayed by {delay:g} s")
+        logins.clock.advance(delay - 0.1)
         assert not answer
-        door.clock.advance(0.2)
+        logins.clock.advance(0.2)
         assert is_refused(answer)
-    door.knock(b"sse", b"right")
-    door.knock(b"sse", b"wrong")
-    assert door.lines[-1].endswith("reply delayed by 1 s")
+    logins.tries(b"sse", b"right")
+    logins.tries(b"sse", b"wrong")
+    assert logins.lines[-1].endswith("reply delayed by 1 s")
 
 
 @pytest.mark.parametrize("user", [b"root", b"", b"sse\n", b"\xff\x00", b"x" * 500])
-def test_a_user_that_there_is_not_is_no_other_case(user: bytes) -> None:
-    door = Door()
-    answer = door.knock(user, b"x")
-    door.clock.advance(1)
+def test_an_unknown_user_is_refused_like_a_wrong_password(user: bytes) -> None:
+    logins = Logins()
+    answer = logins.tries(user, b"x")
+    logins.clock.advance(1)
     assert is_refused(answer)
-    assert door.lines[0].isprintable()
-    assert "x" * 100 not in door.lines[0]
+    assert logins.lines[0].isprintable()
+    assert "x" * 100 not in logins.lines[0]
 
 
-def test_at_the_end_nobody_waits_any_more() -> None:
-    door = Door()
-    answer = door.knock(b"sse", b"wrong")
-    door.backoff.close()
+def test_closing_refuses_pending_logins_at_once() -> None:
+    logins = Logins()
+    answer = logins.tries(b"sse", b"wrong")
+    logins.backoff.close()
     assert is_refused(answer)
-    assert not door.clock.getDelayedCalls()
+    assert not logins.clock.getDelayedCalls()

@@ -163,7 +163,7 @@ def test_the_password_is_in_a_file_for_its_user_alone_and_not_in_the_log(daemon:
     assert daemon.password not in daemon.log
 
 
-def test_one_who_hangs_up_without_a_word_leaves_the_others_alone(daemon: Daemon, telnet: Client) -> None:
+def test_a_lost_connection_does_not_disturb_other_sessions(daemon: Daemon, telnet: Client) -> None:
     port = int(daemon.says(r"at 127\.0\.0\.1 (\d+) by telnet"))
     for words in (b"", b"sse\r\n", b"\xff\x00", b"GET / HTTP/1.0\r\n\r\n"):
         with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -197,7 +197,7 @@ def test_ssh_with_another_key_stays_out(daemon: Daemon) -> None:
 
 
 @pytest.mark.usefixtures("ssh")
-def test_keys_that_others_can_add_let_nobody_in(daemon: Daemon) -> None:
+def test_a_key_file_that_others_can_write_is_not_used(daemon: Daemon) -> None:
     keys = daemon.folder / "authorized_keys"
     keys.chmod(0o666)
     client = daemon.ssh("key")

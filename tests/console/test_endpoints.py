@@ -19,7 +19,7 @@ from sse_twisted.console.endpoints import DEFAULT, EndpointError, check_endpoint
         r"tcp6:6023:interface=\:\:1",
     ],
 )
-def test_telnet_may_be_had_on_loopback(endpoint: str) -> None:
+def test_telnet_may_listen_on_loopback(endpoint: str) -> None:
     assert check_local(endpoint) == endpoint
 
 
@@ -36,7 +36,7 @@ def test_telnet_may_be_had_on_loopback(endpoint: str) -> None:
         "ssl:6023:interface=127.0.0.1:privateKey=/dev/null",
     ],
 )
-def test_telnet_from_elsewhere_is_refused_and_the_reason_given(endpoint: str) -> None:
+def test_telnet_beyond_loopback_is_refused_with_a_reason(endpoint: str) -> None:
     with pytest.raises(EndpointError, match=r"can be reached from other machines|invalid endpoint"):
         check_local(endpoint)
 
@@ -47,18 +47,18 @@ def test_the_refusal_names_what_can_be_done() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["", "6023", "nonsense", "tcp", "tcp:port", "tcp:6023:interface=127.0.0.1:x=y"])
-def test_what_is_no_endpoint_is_refused_in_one_line(endpoint: str) -> None:
+def test_an_invalid_endpoint_is_refused_in_one_line(endpoint: str) -> None:
     with pytest.raises(EndpointError, match="invalid endpoint") as error:
         check_endpoint(endpoint)
     assert "\n" not in str(error.value)
 
 
-def test_a_socket_is_for_its_owner_unless_somebody_says_otherwise() -> None:
+def test_a_socket_is_for_its_owner_unless_a_mode_is_given() -> None:
     assert check_local("unix:/run/sse/console") == "unix:/run/sse/console:mode=600"
     assert check_local("unix:/run/sse/console:mode=660") == "unix:/run/sse/console:mode=660"
 
 
-def test_a_port_in_use_is_known_before_anything_is_begun() -> None:
+def test_a_port_in_use_is_detected() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -68,7 +68,7 @@ def test_a_port_in_use_is_known_before_anything_is_begun() -> None:
     check_free(f"tcp:{port}:interface=127.0.0.1")
 
 
-def test_a_socket_in_use_is_known_and_one_that_was_left_behind_is_not_in_the_way(tmp_path: Path) -> None:
+def test_a_socket_in_use_is_detected_and_a_stale_one_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "console"
     with socket.socket(socket.AF_UNIX) as taken:
         taken.bind(str(path))

@@ -16,7 +16,7 @@ from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import AccountsError, LoginBackoff
-from tests.console.terminal import House
+from tests.console.terminal import VirtualConsole
 
 # Conch's checkers import what Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'(spwd|crypt)' is deprecated:DeprecationWarning")
@@ -160,10 +160,10 @@ class Channel:
 
 
 @pytest.fixture
-def user(house: House) -> Any:
+def user(console: VirtualConsole) -> Any:
     from sse_twisted.console.ssh import ConsoleUser
 
-    return ConsoleUser(b"sse", house.session)
+    return ConsoleUser(b"sse", console.session)
 
 
 def test_channels_of_one_connection_have_sessions_of_their_own(user: Any) -> None:

@@ -1,4 +1,4 @@
-"""What does not fit on the screen: cut in an overview, and whole where somebody asks for one thing."""
+"""Text wider than the screen: cut in overviews, wrapped in details."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def words(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_all_that_is_known_of_a_device_is_there_whole() -> None:
+def test_details_of_a_device_are_wrapped_not_cut() -> None:
     happening = DeviceEvent(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
     report = DeviceReport(DEVICE, (), (happening,), (DAMAGED,), ())
     text = device_text(report, WHY, datetime.UTC, 0.0)
@@ -36,7 +36,7 @@ def test_all_that_is_known_of_a_device_is_there_whole() -> None:
     assert lines[begin + 1][11] != " "
 
 
-def test_who_is_missing_is_told_with_all_of_the_reason() -> None:
+def test_reasons_of_missing_devices_are_wrapped_not_cut() -> None:
     text = missing_table(
         [Missing(602, "Dylan Bowline", "attention", WHY), Missing(603, "Edith", "absent", "not seen yet")]
     )
@@ -44,7 +44,7 @@ def test_who_is_missing_is_told_with_all_of_the_reason() -> None:
     assert f"motion-602 Dylan Bowline {WHY} motion-603" in words(text)
 
 
-def test_what_is_damaged_in_a_track_is_there_whole() -> None:
+def test_the_damage_of_a_track_is_wrapped_not_cut() -> None:
     text = tracks_table([DAMAGED])
     assert max(map(len, text.splitlines())) <= WIDTH
     heading, *lines = text.splitlines()

@@ -7,51 +7,51 @@ import random
 import pytest
 from twisted.logger import LogEvent
 
-from tests.console.terminal import House, connected
+from tests.console.terminal import VirtualConsole, connected
 
 
-def test_whoever_logs_in_is_greeted_with_what_there_is(house: House) -> None:
-    caller = connected(house)
+def test_a_login_is_greeted_with_the_commands(console: VirtualConsole) -> None:
+    caller = connected(console)
     assert caller.screen == "sse_twisted\r\nUsername: "
     screen = caller.types("sse", "right")
     assert "Reading: fleet, device" in screen
     assert "Acting:  rescan, retry" in screen
     assert screen.endswith(">>> ")
-    assert house.lines == ["info sse logged in to the console"]
+    assert console.lines == ["info sse logged in to the console"]
 
 
-def test_the_password_is_not_shown(house: House) -> None:
-    caller = connected(house)
+def test_the_password_is_not_shown(console: VirtualConsole) -> None:
+    caller = connected(console)
     caller.types("sse")
     assert b"\xff\xfb\x01" in caller.transport.value(), "the client was not told that we will echo"
     caller.types("right")
     assert "right" not in caller.screen
 
 
-def test_a_wrong_password_is_asked_for_again_after_a_while(house: House) -> None:
-    caller = connected(house)
+def test_a_wrong_password_is_asked_for_again_after_a_while(console: VirtualConsole) -> None:
+    caller = connected(console)
     caller.types("sse", "wrong")
     assert "incorrect" not in caller.screen
-    house.clock.advance(1)
+    console.clock.advance(1)
     assert caller.screen.endswith("Login incorrect\r\nUsername: ")
     caller.types("root", "x")
-    house.clock.advance(2)
+    console.clock.advance(2)
     assert caller.types("sse", "right").endswith(">>> ")
-    assert [line.partition(";")[0] for line in house.lines[:2]] == [
+    assert [line.partition(";")[0] for line in console.lines[:2]] == [
         "warn Console: wrong password for 'sse'",
         "warn Console: wrong password for 'root'",
     ]
 
 
-def test_what_is_typed_while_the_answer_takes_its_time_is_no_password(house: House) -> None:
-    caller = connected(house)
+def test_input_during_the_delay_is_discarded(console: VirtualConsole) -> None:
+    caller = connected(console)
     caller.types("sse", "wrong", "sse", "right")
-    house.clock.advance(1)
+    console.clock.advance(1)
     assert caller.screen.endswith("Username: ")
 
 
-def test_a_client_that_refuses_every_option_can_log_in(house: House) -> None:
-    caller = connected(house)
+def test_a_client_that_refuses_every_option_can_log_in(console: VirtualConsole) -> None:
+    caller = connected(console)
     caller.types("sse")
     caller.sends(b"\xff\xfe\x01")  # don't echo
     caller.types("right")
@@ -76,25 +76,25 @@ def test_a_client_that_refuses_every_option_can_log_in(house: House) -> None:
     ],
 )
 @pytest.mark.parametrize("logged_in", [False, True])
-def test_garbage_leaves_nothing_that_worries_anyone(
-    house: House, garbage: bytes, logged_in: bool, logged_failures: list[LogEvent]
+def test_garbage_leaves_no_connection_timer_or_failure(
+    console: VirtualConsole, garbage: bytes, logged_in: bool, logged_failures: list[LogEvent]
 ) -> None:
-    caller = house.guest() if logged_in else connected(house)
+    caller = console.guest() if logged_in else connected(console)
     caller.sends(garbage)
     caller.hangs_up()
-    assert not house.factory.protocols
+    assert not console.factory.protocols
     assert not logged_failures
-    assert all(line.startswith(("info", "debug", "warn Console: wrong")) for line in house.lines)
-    house.backoff.close()
-    assert not house.clock.getDelayedCalls()
+    assert all(line.startswith(("info", "debug", "warn Console: wrong")) for line in console.lines)
+    console.backoff.close()
+    assert not console.clock.getDelayedCalls()
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_bytes_end_at_worst_their_own_connection(house: House, seed: int) -> None:
+def test_random_bytes_end_at_worst_their_own_connection(console: VirtualConsole, seed: int) -> None:
     random_bytes = random.Random(seed).randbytes
-    other, caller = house.guest(), house.guest()
+    other, caller = console.guest(), console.guest()
     for _ in range(30):
         caller.sends(random_bytes(40))
     caller.hangs_up()
     assert other.sees("1+1") == "2"
-    assert len(house.factory.protocols) == 1
+    assert len(console.factory.protocols) == 1

@@ -16,7 +16,7 @@ from tests.dns.wire import OTHER, ROUTER, Wire, reply
 
 @define
 class Asking:
-    """A client whose questions a test answers."""
+    """A client whose queries a test replies to."""
 
     clock: Clock = field(factory=Clock)
     wire: Wire = field(factory=Wire)
@@ -50,7 +50,7 @@ class TestAQuestion:
         assert (message.answer, message.recDes) == (0, 1)
         assert message.queries == [dns.Query(b"motion-601.lan", dns.A, dns.IN)]
 
-    def test_has_a_number_that_nobody_can_guess(self, asking: Asking) -> None:
+    def test_has_a_random_message_id(self, asking: Asking) -> None:
         for _ in range(300):
             asking.ask()
         numbers = [int.from_bytes(datagram[:2]) for datagram, _ in asking.wire.sent]
@@ -58,7 +58,7 @@ class TestAQuestion:
         assert max(numbers) - min(numbers) > 30_000
         asking.clock.advance(1)
 
-    def test_that_nobody_can_be_asked_has_no_answer(self, asking: Asking) -> None:
+    def test_without_servers_has_no_address(self, asking: Asking) -> None:
         asking.ask(servers=())
         asking.wire.error = OSError(101, "Network is unreachable")
         asking.ask()
@@ -88,7 +88,7 @@ class TestAQuestion:
 
 
 class TestAnAnswer:
-    def test_gives_the_address(self, asking: Asking) -> None:
+    def test_returns_the_address(self, asking: Asking) -> None:
         asking.ask()
         asking.clock.advance(0.5)
         asking.answer("10.0.0.1", "10.0.0.2")
@@ -174,7 +174,7 @@ class TestAnAnswer:
         asking.client.datagramReceived(whole[:-3], server)
         assert asking.results == ["10.0.0.1"]
 
-    def test_that_is_cut_before_its_first_address_gives_none(self, asking: Asking) -> None:
+    def test_that_is_cut_before_its_first_address_returns_none(self, asking: Asking) -> None:
         for length in range(28, 44):
             asking.ask()
             question, server = asking.wire.sent[-1]
@@ -207,7 +207,7 @@ class TestAnAnswer:
 
 
 class TestALateAnswer:
-    """One that comes when whoever asked has been told that there is none."""
+    """A reply after the time-out."""
 
     def come_late(self, asking: Asking, *addresses: str, after: float = 1.2) -> None:
         asking.ask()
@@ -215,7 +215,7 @@ class TestALateAnswer:
         asking.answer(*addresses, to=-1)
         assert asking.results.pop() is None
 
-    def test_is_given_at_once_to_who_asks_next(self, asking: Asking) -> None:
+    def test_is_returned_at_once_by_the_next_lookup(self, asking: Asking) -> None:
         self.come_late(asking, "10.0.0.1")
         asking.ask("motion-602")
         assert asking.results == []

@@ -22,7 +22,7 @@ class TestTheFiles:
         assert self.read(tmp_path, text) == SystemNames((ROUTER, OTHER), ("lan", "home"))
 
     @pytest.mark.parametrize("line", ["nameserver", "nameserver fe80::1%wlan0", "nameserver ::1", "nameserver router"])
-    def test_what_is_no_ipv4_address_is_no_server(self, tmp_path: Path, line: str) -> None:
+    def test_a_server_without_ipv4_address_is_skipped(self, tmp_path: Path, line: str) -> None:
         assert self.read(tmp_path, f"{line}\nnameserver 192.168.0.1\n").servers == (ROUTER,)
 
     @pytest.mark.parametrize(

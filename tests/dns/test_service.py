@@ -40,7 +40,7 @@ def trouble_of(service: NameService) -> str:
 
 
 class TestSilence:
-    """A service whose questions nobody answers unless the test does; its rounds are 2 s apart."""
+    """A service with a silent name server; its scans are 2 s apart."""
 
     @pytest.fixture
     def lines(self) -> list[str]:
@@ -55,7 +55,7 @@ class TestSilence:
         return service
 
     def rounds(self, service: NameService, count: int) -> list[bytes]:
-        """Ask for a device in each round; gives the questions."""
+        """Look up a device in each scan; return the queries."""
         wire = cast(Any, service.client.transport)
         for _ in range(count):
             service.refresh()
@@ -82,7 +82,7 @@ class TestSilence:
         service.refresh()
         assert lines[1:] == ["Name servers respond again"]
 
-    def test_an_answer_ends_it_even_if_it_says_that_nobody_is_there(self, service: NameService) -> None:
+    def test_a_reply_ends_it_even_for_an_unknown_name(self, service: NameService) -> None:
         self.rounds(service, 6)
         service.lookup("motion-601")
         self.answer(service, cast(Any, service.client.transport).sent[-1][0])
@@ -100,11 +100,11 @@ class TestSilence:
             self.rounds(service, 1)
         assert not trouble_of(service)
 
-    def test_who_is_asked_nothing_need_not_answer(self, service: NameService) -> None:
+    def test_it_begins_with_a_query(self, service: NameService) -> None:
         cast(Any, service)._reactor.advance(100.0)
         assert not trouble_of(service)
 
-    def test_without_a_server_nobody_can_be_asked(self) -> None:
+    def test_a_missing_server_is_reported(self) -> None:
         service = NameService(Clock(), logging_to([]), lambda: Names(hosts_file="", resolver_file=""))
         service._socket = object()
         service.refresh()
@@ -209,7 +209,7 @@ async def test_a_server_that_is_not_there_costs_the_time_out_only(reactor: Any) 
 
 
 @on_the_reactor
-async def test_without_a_network_nobody_is_found(reactor: Any) -> None:
+async def test_without_a_network_no_name_is_resolved(reactor: Any) -> None:
     async with looking_up(reactor) as scene:
         assert await scene.look_up("motion-601") == [None]
     assert await scene.look_up("motion-601") == [None]
@@ -259,7 +259,7 @@ async def test_the_files_are_read_again_when_they_change(reactor: Any, tmp_path:
 
 
 @on_the_reactor
-async def test_that_there_is_no_server_is_said_once_and_only_if_one_is_missed(reactor: Any, tmp_path: Path) -> None:
+async def test_a_missing_server_is_logged_once_at_the_first_lookup_that_needs_it(reactor: Any, tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("10.0.0.9 motion-601\n")
     async with looking_up(reactor, hosts_file=str(hosts)) as scene:
@@ -314,7 +314,7 @@ async def test_rubbish_before_the_answer_does_not_hide_it(reactor: Any) -> None:
 
 
 @on_the_reactor
-async def test_answers_that_come_at_once_are_no_one_turn_of_the_reactor(reactor: Any) -> None:
+async def test_many_replies_at_once_take_several_turns_of_the_reactor(reactor: Any) -> None:
     class Late(DatagramProtocol):
         """Answers when a hundred have asked."""
 
@@ -350,7 +350,7 @@ async def test_answers_that_come_at_once_are_no_one_turn_of_the_reactor(reactor:
 
 
 @on_the_reactor
-async def test_a_stranger_who_knows_the_number_is_not_believed(reactor: Any) -> None:
+async def test_a_reply_from_another_address_is_ignored(reactor: Any) -> None:
     stranger = reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
 
     class Overheard(DatagramProtocol):

@@ -13,7 +13,7 @@ class Thing:
         self.itself = self
 
 
-def test_what_exists_at_the_start_is_looked_at_no_more_until_the_end() -> None:
+def test_objects_of_the_start_are_excluded_until_the_end() -> None:
     gc.unfreeze()  # the suite has left out all that there is, before each test
     service = GcFreeze()
     before = len(gc.get_objects())
@@ -26,7 +26,7 @@ def test_what_exists_at_the_start_is_looked_at_no_more_until_the_end() -> None:
     gc.freeze()
 
 
-def test_what_comes_later_is_collected_as_ever() -> None:
+def test_later_objects_are_collected() -> None:
     service = GcFreeze()
     service.startService()
     try:

@@ -35,7 +35,7 @@ def test_the_clock_of_a_reactor_is_its_own_until_the_service_starts() -> None:
     assert clock.seconds() >= before
 
 
-def test_calls_that_begin_while_a_low_port_is_had_are_by_the_same_clock() -> None:
+def test_the_privileged_start_sets_the_clock_as_well() -> None:
     clock = Clock()
     service = MonotonicClock(clock)
     service.privilegedStartService()

@@ -121,7 +121,7 @@ def test_a_second_signal_during_the_end_finds_a_handler_of_ours(running: Process
     assert running.reactor.stops == 1
 
 
-def test_a_service_that_is_stopped_alone_gives_the_handlers_back(running: Process) -> None:
+def test_a_service_that_is_stopped_alone_restores_the_handlers(running: Process) -> None:
     running.service.stopService()
     assert running.handlers() == [running.reactor.own_handler] * 3
 

@@ -10,9 +10,7 @@ from sse_twisted.runtime.systemd import ReadinessService
 
 
 @pytest.mark.parametrize("is_abstract", [False, True])
-def test_the_supervisor_is_told_of_the_start_and_of_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_abstract: bool
-) -> None:
+def test_start_and_end_are_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_abstract: bool) -> None:
     address = f"@{tmp_path}" if is_abstract else str(tmp_path / "notify")
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
@@ -30,7 +28,7 @@ def test_the_supervisor_is_told_of_the_start_and_of_the_end(
 
 
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all"])
-def test_a_supervisor_that_does_not_listen_is_no_mistake(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_supervisor_that_does_not_listen_is_ignored(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     service = ReadinessService(MemoryReactor())
     service.startService()

@@ -8,7 +8,7 @@ from sse_twisted.runtime.text import NotUtf8, duration, missing_of, one_line, pl
 @pytest.mark.parametrize(
     ("count", "words"), [(0, "0 tracks"), (1, "1 track"), (2, "2 tracks"), (1204, "1,204 tracks"), (-1, "-1 tracks")]
 )
-def test_one_thing_is_no_plural(count: int, words: str) -> None:
+def test_one_thing_is_singular(count: int, words: str) -> None:
     assert plural(count, "track") == words
 
 
@@ -23,7 +23,7 @@ def test_what_is_missing_agrees_with_all_that_is_wanted() -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"), [(-1, "0 s"), (99, "99 s"), (100, "2 min"), (5999, "100 min"), (6000, "1.7 h")]
 )
-def test_a_duration_is_as_exact_as_somebody_in_a_hurry_wants_it(seconds: float, words: str) -> None:
+def test_a_duration_has_two_or_three_digits(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 

@@ -114,6 +114,6 @@ def test_a_log_without_frames_has_none_to_damage(name: str) -> None:
     assert damage_track(track()[:512], Fault(name)) is None
 
 
-def test_what_is_no_damage_of_a_track_makes_no_difference() -> None:
+def test_a_fault_of_another_kind_changes_no_track() -> None:
     assert damage_track(track(), Fault("html")) is None
     assert damage_track(track(), Fault("flipped-bit", at=10**9)) is None

@@ -1,4 +1,4 @@
-"""A simulated device: its responses when all is well, who they count, and where faults apply."""
+"""A simulated device: its correct responses, its counts, and where faults apply."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_json(device: SimulatedDevice, target: bytes) -> Any:
     return json.loads(bytes(get(device, target).body))
 
 
-def test_a_device_says_who_it_is_and_how_it_is_set() -> None:
+def test_a_device_sends_info_and_settings() -> None:
     device = SimulatedDevice(601)
     assert read_json(device, b"/info.json")["motion"]["identifier"] == 601
     assert read_json(device, b"/settings.json")["settings"]["gnss_rate"] == "5"
@@ -107,7 +107,7 @@ def test_the_highest_number_of_connections_is_kept() -> None:
     ("name", "state"),
     [("refused", PortState.REFUSED), ("reset", PortState.RESET), ("never-accepted", PortState.NEVER_ACCEPTED)],
 )
-def test_a_fault_of_the_port_is_met_as_often_as_it_was_told(name: str, state: PortState) -> None:
+def test_a_fault_of_the_port_happens_as_often_as_set(name: str, state: PortState) -> None:
     device = SimulatedDevice(601)
     device.add_fault(Fault(name), times=2)
     assert [device.connect() for _ in range(3)] == [state, state, PortState.OPEN]
@@ -135,13 +135,13 @@ def test_a_fault_of_the_listing_may_be_given_for_one_log() -> None:
     assert second["size"] == -1
 
 
-def test_a_fault_happens_as_often_as_it_was_told() -> None:
+def test_a_fault_happens_as_often_as_set() -> None:
     device = SimulatedDevice(601)
     device.add_fault(Fault("404"), times=2)
     assert [get(device, b"/info.json").status for _ in range(3)] == [404, 404, 200]
 
 
-def test_a_cut_that_an_answer_does_not_reach_is_no_time() -> None:
+def test_a_cut_after_the_end_of_a_response_does_not_count() -> None:
     device = device_with_logs("a")
     device.add_fault(Fault("cut", at=2000), times=1)
     assert get(device, b"/info.json").ending is Ending.CLOSE

@@ -97,7 +97,7 @@ async def test_queries_are_counted_by_name(reactor: Any) -> None:
         assert server.queries == {"motion-601": 2}
 
 
-def test_what_is_no_query_is_passed_over() -> None:
+def test_a_message_that_is_not_a_query_is_ignored() -> None:
     server = NameServer(None)
     response = dns.Message(id=1, answer=1)
     response.addQuery("motion-601")

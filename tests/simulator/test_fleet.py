@@ -1,4 +1,4 @@
-"""Who of a simulated fleet is on the network when, in virtual time."""
+"""Arrivals and departures of a simulated fleet, in virtual time."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Day:
         self.fleet.startService()
 
     def present_after(self, seconds: float) -> set[int]:
-        """Who is there after some more seconds."""
+        """Return the present devices after some more seconds."""
         self.clock.pump([1.0] * int(seconds))
         return set(self.fleet.present)
 
@@ -100,7 +100,7 @@ def test_a_released_device_leaves_a_little_later() -> None:
     assert day.present_after(1) == {602}
 
 
-def test_releasing_who_is_absent_or_unknown_does_nothing() -> None:
+def test_releasing_an_absent_or_unknown_device_does_nothing() -> None:
     day = Day(Schedule(arrival=5))
     day.fleet.release(601)
     day.fleet.release(999)
@@ -123,7 +123,7 @@ def test_a_stay_ends_even_if_the_condition_never_holds() -> None:
     assert not day.clock.getDelayedCalls()
 
 
-def test_somebody_may_let_devices_come_and_go() -> None:
+def test_devices_can_be_moved_regardless_of_their_schedule() -> None:
     day = Day(Schedule(arrival=1000))
     day.fleet.arrive(601)
     assert day.fleet.present == {601}
@@ -143,11 +143,11 @@ def test_names_are_those_of_present_devices_unless_they_may_be_stale(stale: bool
     assert names.names == (always if stale else {})
 
 
-def test_addresses_are_known_before_anybody_arrives() -> None:
+def test_addresses_are_known_before_the_first_arrival() -> None:
     assert Day(Schedule(arrival=5)).fleet.addresses == {601: ("127.1.0.1", 8080)}
 
 
-def test_a_fleet_that_is_stopped_leaves_nobody_and_no_timer() -> None:
+def test_a_stopped_fleet_has_no_device_and_no_timer() -> None:
     day = Day(Schedule(stay=10), Schedule(arrival=50), Schedule(leaves_when=lambda: False))
     day.present_after(5)
     assert day.fleet.stopService().called

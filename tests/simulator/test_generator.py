@@ -1,4 +1,4 @@
-"""Invented devices, their logs and the people who carry them."""
+"""Generated devices, their logs and their roster."""
 
 from __future__ import annotations
 
@@ -84,5 +84,5 @@ def test_a_roster_has_a_person_for_each_device_with_the_columns_of_the_original(
     assert text.getvalue().splitlines()[1].split(",")[:5] == ["1", "100", "601", "2025-10-11", "2025-10-18"]
 
 
-def test_a_seed_gives_the_same_roster() -> None:
+def test_a_seed_repeats_the_roster() -> None:
     assert generate_roster([601, 602], *DAYS, seed=3) == generate_roster([601, 602], *DAYS, seed=3)

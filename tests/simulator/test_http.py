@@ -120,7 +120,7 @@ async def test_as_a_service_a_device_arrives_when_started_and_leaves_when_stoppe
 
 
 @on_the_reactor
-async def test_a_device_can_not_arrive_where_somebody_else_is(reactor: Any) -> None:
+async def test_a_device_can_not_arrive_at_an_address_in_use(reactor: Any) -> None:
     async with serving(reactor, SimulatedDevice(601)) as server:
         second = DeviceServer(reactor, SimulatedDevice(602), port=server.port)
         with pytest.raises(CannotListenError):
@@ -142,7 +142,7 @@ async def test_a_refused_port_opens_when_the_fault_is_cleared(reactor: Any) -> N
 
 
 @on_the_reactor
-async def test_a_full_backlog_lets_nobody_in_and_turns_nobody_away(reactor: Any) -> None:
+async def test_a_full_backlog_neither_accepts_nor_refuses(reactor: Any) -> None:
     device = SimulatedDevice(601)
     device.add_fault(Fault("never-accepted"))
     async with serving(reactor, device) as server:

@@ -23,7 +23,7 @@ def test_one_range_is_a_part(header: bytes, part: slice) -> None:
 
 
 @pytest.mark.parametrize("header", [None, b"", b"bytes=", b"bytes=-", b"lines=1-2", b"bytes=1-2,5-6", b"bytes=9-3"])
-def test_what_makes_no_sense_asks_for_the_whole(header: bytes | None) -> None:
+def test_an_invalid_range_returns_the_whole(header: bytes | None) -> None:
     assert wanted_part(header, 100) is None
 
 

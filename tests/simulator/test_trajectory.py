@@ -47,6 +47,6 @@ def test_a_session_has_a_fix_each_fifth_of_a_second() -> None:
     assert np.diff(session.seconds) == pytest.approx(0.2)
 
 
-def test_a_seed_gives_the_same_session_and_another_seed_another() -> None:
+def test_a_seed_repeats_its_trajectory_and_another_does_not() -> None:
     assert np.array_equal(sail(600, 1).speed, sail(600, 1).speed)
     assert not np.array_equal(sail(600, 1).speed, sail(600, 2).speed)

@@ -1,0 +1,116 @@
+"""Commands and views: what they print, and how they explain themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.console.terminal import VirtualConsole
+from tests.support.event import VirtualEvent
+
+
+def test_the_fleet_is_a_table_that_needs_no_call(console: VirtualConsole) -> None:
+    guest = console.guest()
+    heading, first, second, total = guest.sees("fleet").splitlines()
+    assert heading.split() == ["device", "sailor", "stage", "since", "battery", "tracks", "finding"]
+    assert first.split()[:4] == ["motion-601", "Sailor", "601", "collected"]
+    assert "1/1" in first
+    assert second.split() == ["motion-602", "Sailor", "602", "absent"]
+    assert total == "2 devices: 1 absent, 1 collected"
+    assert guest.sees("fleet()") == guest.sees("fleet")
+
+
+def test_a_device_is_shown_with_its_tracks_and_events(console: VirtualConsole) -> None:
+    answer = console.guest().sees("device(601)")
+    assert "motion-601: Sailor 601, collected" in answer
+    assert "waits for  nothing: it can be disconnected" in answer
+    assert "ABC601XYZ_601_20221017_090000.oao  completed" in answer
+    assert "outside the event; fetch(601, name) downloads them:" in answer
+    assert "info      can be disconnected" in answer
+
+
+def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event: VirtualEvent) -> None:
+    guest = console.guest()
+    guest.types('fetch(601, "motion-601_20220917_090000.oao")')
+    event.advance(3)
+    local_file = "gpslogs/unassigned/20220917/motion-601_20220917_090000.oao"
+    assert f"motion-601_20220917_090000.oao downloaded, verified: {local_file}" in guest.screen
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("why(602)", "not seen yet, looked for every 2 s"),
+        ("missing()", "device      sailor      waits for\nmotion-602  Sailor 602  not seen yet, looked for every 2 s"),
+        ("pause()", "downloads paused; resume() continues"),
+        ("resume()", "downloads resumed"),
+        ("rescan()", "looking for all absent devices"),
+        ("forget(602)", "visit reset; the device is looked for again"),
+        ("reload()", "configuration unchanged"),
+        ('loglevel("debug")', "log level debug"),
+        ("why(999)", "error: motion-999 is on no roster, and was not seen"),
+        ("waive(601, 'why not')", "error: motion-601 did not leave early"),
+        ("retry(602)", "error: motion-602 is not here (absent)"),
+        ("answer", "42"),
+        ("waive(601)", "error: usage: waive(device, reason) (missing a required argument: 'reason')"),
+        ("waive()", "error: usage: waive(device, reason) (missing a required argument: 'device')"),
+        ("waive(601, 'a', 'b')", "error: usage: waive(device, reason) (too many positional arguments)"),
+        ("why(number=601)", "error: usage: why(device) (missing a required argument: 'device')"),
+        ("missing(601)", "error: usage: missing() (too many positional arguments)"),
+        ("tracks(1, 2)", "error: usage: tracks([day]) (too many positional arguments)"),
+        ("help(1, 2)", "error: usage: help([thing]) (too many positional arguments)"),
+        ("missing", "missing(): List the devices expected today that are not collected, and why."),
+        ("waive", "waive(device, reason): Give up the missing tracks of a device that left too early."),
+        ("tracks", "tracks([day]): List the tracks of a day (default: today) with their outcome."),
+        ("help", "help([thing]): Explain a name; without one, list all names."),
+        ("exit", "exit() or ^D ends the session, not the collector"),
+    ],
+)
+def test_a_command_prints_its_result(console: VirtualConsole, line: str, answer: str) -> None:
+    assert console.guest().sees(line) == answer
+
+
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("stats()", "requests"),
+        ("stats()", "verified"),
+        ("semaphores()", "downloads      16     0        0"),
+        ("settings", "scan.interval = 2.0"),
+        ('tracks("2022-10-17")', "1 track of 2022-10-17"),
+        ("tracks()", "1 track of 2022-10-17"),
+        ("help()", "Reading: fleet"),
+        ("help(retry)", "retry(device)"),
+        ("help(retry)", "show the verdict"),
+        ("help(fleet)", "All devices"),
+        ("help(settings)", "The current settings"),
+        ("help(len)", "Return the number of items in a container"),
+        ("help(fetch)", "must stay connected"),
+    ],
+)
+def test_a_command_shows(console: VirtualConsole, line: str, part: str) -> None:
+    assert part in console.guest().sees(line)
+
+
+def test_tables_fit_the_screen(console: VirtualConsole) -> None:
+    guest = console.guest()
+    for line in ("fleet", "missing()", "stats()", "semaphores()", "settings", "device(601)", "tracks()", "help()"):
+        assert max(map(len, guest.sees(line).splitlines())) <= 100 + len("Deferred #0 called back: "), line
+
+
+def test_every_command_shows_its_usage(console: VirtualConsole) -> None:
+    from sse_twisted.console.namespace import ACTING, READING
+
+    guest = console.guest()
+    for name in {*READING, *ACTING, "help"} - {"fleet", "settings"}:
+        assert guest.sees(name).startswith(f"{name}("), name
+        assert guest.sees(f"{name}(1, 2, 3)").startswith(f"error: usage: {name}("), name
+    for name in ("fleet", "settings"):
+        assert guest.sees(f"{name}(601)") == guest.sees(name)
+
+
+def test_every_command_has_a_help(console: VirtualConsole) -> None:
+    from sse_twisted.console.namespace import ACTING, READING
+
+    guest = console.guest()
+    for name in (*READING, *ACTING):
+        assert guest.sees(f"help({name})").strip(), name
