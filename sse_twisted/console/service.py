@@ -111,11 +111,6 @@ class ConsoleService(Service):
         self._forget_password()
         return DeferredList(closing).addCallback(lambda _: None)
 
-    @property
-    def ports(self) -> tuple[IListeningPort, ...]:
-        """The open ports, telnet before SSH."""
-        return tuple(self._ports)
-
     def _open_telnet(self, endpoint: str) -> None:
         file = self._access.passwords
         if file is None:
