@@ -51,7 +51,7 @@ class Connection(ProtocolWrapper, TimeoutMixin):
             self.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Cancel the timeout."""
+        """Cancel the timeout, and log the end of a session."""
         self.setTimeout(None)
         super().connectionLost(reason)
         if self._user is not None:

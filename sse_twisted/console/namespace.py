@@ -22,7 +22,7 @@ ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "rel
 
 
 @frozen
-class Shown:
+class Result:
     """The result of a command: its value, and the text that the console prints for it."""
 
     text: str
@@ -132,116 +132,116 @@ class Namespace:
         else:
             print(pydoc.plain(pydoc.render_doc(thing)))
 
-    def device(self, device: int | str) -> Deferred[Shown]:
+    def device(self, device: int | str) -> Deferred[Result]:
         """Show all details of a device, with its tracks and its last 20 events.
 
         device(601)
         """
 
-        def show(report: DeviceReport) -> Shown:
+        def show(report: DeviceReport) -> Result:
             commands = self._commands
-            return Shown(tables.device_text(report, commands.why(device), commands.zone, commands.now), report)
+            return Result(tables.device_text(report, commands.why(device), commands.zone, commands.now), report)
 
         return self._commands.device(device).addCallback(show)
 
-    def tracks(self, day: str | datetime.date | None = None) -> Deferred[Shown]:
+    def tracks(self, day: str | datetime.date | None = None) -> Deferred[Result]:
         """List the tracks of a day (default: today) with their outcome.
 
         tracks("2025-10-12")
         """
         chosen = self._commands.today if day is None else day
 
-        def show(tracks: tuple[TrackReport, ...]) -> Shown:
-            return Shown(f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
+        def show(tracks: tuple[TrackReport, ...]) -> Result:
+            return Result(f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
 
         return self._commands.tracks(chosen).addCallback(show)
 
-    def missing(self) -> Shown:
+    def missing(self) -> Result:
         """List the devices expected today that are not collected, and why."""
         missing = self._commands.missing()
-        return Shown(tables.missing_table(missing), missing)
+        return Result(tables.missing_table(missing), missing)
 
-    def why(self, device: int | str) -> Shown:
+    def why(self, device: int | str) -> Result:
         """Explain what a device is waiting for.
 
         why(601)
         """
         why = self._commands.why(device)
-        return Shown(why, why)
+        return Result(why, why)
 
-    def stats(self) -> Shown:
+    def stats(self) -> Result:
         """Show counts since the start (scans, requests, tracks, failures, retries), reactor delay and memory."""
         figures = self._commands.stats()
-        return Shown(tables.stats_text(figures), figures)
+        return Result(tables.stats_text(figures), figures)
 
-    def semaphores(self) -> Shown:
+    def semaphores(self) -> Result:
         """Show how many devices are in each step, and how many wait for it."""
         semaphores: tuple[Semaphore, ...] = self._commands.semaphores()
-        return Shown(tables.semaphores_table(semaphores), semaphores)
+        return Result(tables.semaphores_table(semaphores), semaphores)
 
-    def rescan(self) -> Shown:
+    def rescan(self) -> Result:
         """Look for all absent devices now."""
         self._commands.rescan()
-        return Shown("looking for all absent devices")
+        return Result("looking for all absent devices")
 
-    def retry(self, device: int | str) -> Deferred[Shown]:
+    def retry(self, device: int | str) -> Deferred[Result]:
         """Inspect a device again now, download what is missing, and show the verdict.
 
         retry(601)
         """
 
-        def show(after: Device) -> Shown:
+        def show(after: Device) -> Result:
             collected = after.stage is Stage.COLLECTED
             verdict = "can be disconnected" if collected else f"must stay connected - {after.reason}"
-            return Shown(f"{after.name} {verdict}", after)
+            return Result(f"{after.name} {verdict}", after)
 
         return self._commands.retry(device).addCallback(show)
 
-    def fetch(self, device: int | str, track: str) -> Deferred[Shown]:
+    def fetch(self, device: int | str, track: str) -> Deferred[Result]:
         """Download a track that was skipped, or is outside the event.
 
         fetch(601, "motion-601_20250912_090000.oao"); the device must stay connected until the download ends.
         """
 
-        def show(report: TrackReport) -> Shown:
-            return Shown(f"{report.name} downloaded, {report.outcome}: {report.local_file}", report)
+        def show(report: TrackReport) -> Result:
+            return Result(f"{report.name} downloaded, {report.outcome}: {report.local_file}", report)
 
         return self._commands.fetch(device, track).addCallback(show)
 
-    def forget(self, device: int | str) -> Shown:
+    def forget(self, device: int | str) -> Result:
         """End the visit of a device and reset it, so that its next detection begins a new visit.
 
         forget(601)
         """
         self._commands.forget(device)
-        return Shown("visit reset; the device is looked for again")
+        return Result("visit reset; the device is looked for again")
 
-    def pause(self) -> Shown:
+    def pause(self) -> Result:
         """Start no more downloads; those in progress finish. resume() continues."""
         self._commands.pause()
-        return Shown("downloads paused; resume() continues")
+        return Result("downloads paused; resume() continues")
 
-    def resume(self) -> Shown:
+    def resume(self) -> Result:
         """Continue downloads after pause()."""
         self._commands.resume()
-        return Shown("downloads resumed")
+        return Result("downloads resumed")
 
-    def waive(self, device: int | str, reason: str) -> Deferred[Shown]:
+    def waive(self, device: int | str, reason: str) -> Deferred[Result]:
         """Give up the missing tracks of a device that left too early.
 
         waive(601, "did not sail")
         """
-        return self._commands.waive(device, reason).addCallback(lambda _: Shown("waived"))
+        return self._commands.waive(device, reason).addCallback(lambda _: Result("waived"))
 
-    def reload(self) -> Shown:
+    def reload(self) -> Result:
         """Read the configuration again, as SIGHUP does, and list what changed."""
         changes = self._commands.reload()
-        return Shown("\n".join(changes) or "configuration unchanged", changes)
+        return Result("\n".join(changes) or "configuration unchanged", changes)
 
-    def loglevel(self, level: str) -> Shown:
+    def loglevel(self, level: str) -> Result:
         """Set the level of the log until the configuration is read again.
 
         loglevel("debug")
         """
         self._commands.loglevel(level)
-        return Shown(f"log level {level}")
+        return Result(f"log level {level}")

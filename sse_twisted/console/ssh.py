@@ -35,7 +35,7 @@ from zope.interface import implementer
 from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private, write_private
 from sse_twisted.console.connections import QUIET
 
-WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # whoever can add a key can log in
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # a key that others add would let them log in
 
 
 def host_key(path: Path) -> Key:
