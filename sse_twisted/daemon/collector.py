@@ -17,6 +17,7 @@ from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
+from sse_twisted.control.records import Records
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.folder import EventFolder
@@ -75,6 +76,7 @@ class Collector(MultiService):
 
         self.roster = RosterService(folder.roster, disk, live, clock, log)
         self.results = ResultsService(work)
+        self.records = Records(folder, disk, fleet, live, self.results)
         self.refiling = RefilingService(work, self.results.rename)
         self._store = store = StateStore(folder, disk, fleet, attendance, clock, log)
         self._grace = grace = GracePeriod(work)

@@ -249,7 +249,7 @@ def _judge(
     if device is not None and device.left_early and not device.present:
         return State.LEFT_EARLY, device.left_early
     if device is not None and device.oddity:
-        return State.MISSING, f"it is on, but answers badly: {device.oddity}"
+        return State.MISSING, f"it is on but not responding correctly: {device.oddity}"
     if device is not None and device.waived:
         return State.MISSING, f"waived: {device.waived}"
     if device is not None and device.present and device.stage is not Stage.COLLECTED:

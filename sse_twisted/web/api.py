@@ -1,4 +1,4 @@
-"""The JSON API below /api/v1: what is known, and the console's commands. Its description is made from these routes."""
+"""The JSON API below /api/v1: the state of the collector, and the commands of the console."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.control.metrics import Figures
+from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.history.attendance import Attendance, PastVisit
@@ -22,39 +23,40 @@ from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.pending_commands import PendingCommands
-from sse_twisted.web.records import Records
-from sse_twisted.web.routing import Handler, ParsedRequest, Refusal, Response, Route, json_answer
+from sse_twisted.web.routing import Handler, ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
 EVENT_STREAM = "text/event-stream"
 
-Number = Annotated[int, Meta(ge=1, le=999_999, description="The number on the sticker of a device.")]
-Date = Annotated[datetime.date, Meta(description="A day of the event; today if it is left out.")]
+Number = Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")]
+DAY = "A day of the event; the default is today."
+Date = Annotated[datetime.date, Meta(description=DAY)]
+Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
 class FleetState(Struct, frozen=True):
-    """Everything on the board."""
+    """The whole board."""
 
-    state: Annotated[str, Meta(description="to be sent as Last-Event-ID to /events")]
-    now: Annotated[float, Meta(description="s since 1970, by the collector's clock")]
+    state: Annotated[str, Meta(description="send it as Last-Event-ID to /events to receive later changes")]
+    now: Now
     summary: Summary
     devices: tuple[Tile, ...]
 
 
 class FleetChanges(Struct, frozen=True):
-    """The data of an event "board" of the stream. The event "beat" has `now` only."""
+    """The data of a "board" event of the stream. A "beat" event has `now` only."""
 
-    full: Annotated[bool, Meta(description="whether these are all devices")]
-    now: Annotated[float, Meta(description="s since 1970, by the collector's clock")]
+    full: Annotated[bool, Meta(description="whether `devices` is the whole board")]
+    now: Now
     summary: Summary
-    devices: Annotated[tuple[Tile, ...], Meta(description="those that have changed")]
-    removed: Annotated[tuple[int, ...], Meta(description="those that are not on the board any more")]
+    devices: Annotated[tuple[Tile, ...], Meta(description="changed devices")]
+    removed: Annotated[tuple[int, ...], Meta(description="devices that are no longer on the board")]
 
 
 class Carrier(Struct, frozen=True):
-    """Who carries a device, and when."""
+    """An assignment of a device from the roster."""
 
     first_day: datetime.date
     last_day: datetime.date
@@ -64,42 +66,42 @@ class Carrier(Struct, frozen=True):
 
 
 class DeviceDetail(Struct, frozen=True):
-    """Everything that is known of one device."""
+    """Everything known of a device."""
 
     tile: Tile
-    address: Annotated[str, Meta(description="the last at which it was met; empty if it never was")]
-    why: Annotated[str, Meta(description="what it is waiting for now")]
+    address: Annotated[str, Meta(description="last known address; empty if the device was never seen")]
+    why: Annotated[str, Meta(description="what the device is waiting for")]
     carriers: tuple[Carrier, ...]
     tracks: tuple[TrackReport, ...]
-    others: Annotated[tuple[TrackReport, ...], Meta(description="listed by the device, of another time")]
-    visits: Annotated[tuple[PastVisit, ...], Meta(description="of today, the oldest first")]
+    others: Annotated[tuple[TrackReport, ...], Meta(description="tracks on the device from outside the event")]
+    visits: Annotated[tuple[PastVisit, ...], Meta(description="visits today, the oldest first")]
     events: Annotated[
         tuple[DeviceEvent, ...],
-        Meta(description=f"of today, the oldest first; at most {KEPT}. Debug events are those since the start"),
+        Meta(description=f"at most {KEPT} events of today, the oldest first; debug events of this run only"),
     ]
 
 
 class Ranking(Struct, frozen=True):
-    """The bests of a day, borne out by the tracks or as the devices claim them."""
+    """The best speeds of a day, confirmed by the tracks or as claimed by the devices."""
 
     day: datetime.date
     disciplines: Annotated[dict[str, tuple[Place, ...]], Meta(description="500m, 10s, 2s, 5x10s, alpha500, 1852m, 1h")]
 
 
 class Reason(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why somebody does something."""
+    """The reason of a command."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class WhichTrack(Struct, frozen=True, forbid_unknown_fields=True):
-    """A track of a device, by its name or its path there."""
+    """A track of a device, by its name or by its path on the device."""
 
     track: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
 class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
-    """From which level on is logged."""
+    """The lowest level that is logged."""
 
     level: Level
 
@@ -109,14 +111,14 @@ class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Done(Struct, frozen=True):
-    """What became of a command."""
+    """The result of a command."""
 
-    done: Annotated[bool, Meta(description="false: it has begun, and goes on")]
+    done: Annotated[bool, Meta(description="false: the command has started and continues")]
     detail: str = ""
 
 
 class Api:
-    """The routes."""
+    """The routes of the API."""
 
     def __init__(
         self,
@@ -126,7 +128,7 @@ class Api:
         board: Board,
         streams: Streams,
         records: Records,
-        orders: PendingCommands,
+        pending: PendingCommands,
     ) -> None:
         self._commands = commands
         self._history = history
@@ -134,62 +136,63 @@ class Api:
         self._board = board
         self._streams = streams
         self._records = records
-        self._orders = orders
+        self._pending = pending
 
     def routes(self) -> tuple[Route, ...]:
-        """All of them, with what they take and give."""
-        return (*self._reading(), *self._acting())
+        """Return the routes."""
+        return (*self._read_routes(), *self._command_routes())
 
-    def _reading(self) -> Iterator[Route]:
+    def _read_routes(self) -> Iterator[Route]:
         device = {"identifier": Number}
         day = {"day": Date}
-        on_day = {"day": (Date, "A day of the event; today if it is left out.")}
-        since = {"since": (str, "The state from which on changes are told; Last-Event-ID wins.")}
-        yield _reads("fleet", self.fleet, "All devices on the board.", FleetState)
-        summary = "Server-Sent Events: all devices, then each change; nothing is lost by reconnecting."
-        yield _reads("events", self.events, summary, FleetChanges, query=since, gives_kind=EVENT_STREAM)
-        summary = "Everything known of one device."
-        yield _reads("devices/{identifier}", self.device, summary, DeviceDetail, parameters=device)
-        yield _reads("missing", self.missing, "Who is not collected today.", tuple[Missing, ...])
-        summary = "What the ledgers say of the tracks of a day."
-        yield _reads("tracks", self.tracks, summary, tuple[TrackReport, ...], query=on_day)
-        summary = "How many ended how on each day, the newest first; of many days those next to today."
-        yield _reads("days", self.days, summary, tuple[DayCount, ...])
-        yield _reads("days/{day}", self.day, "A day's reconciliation.", Day, parameters=day)
-        yield _reads("ranking", self.ranking, "The bests of a day.", Ranking, query=on_day)
-        yield _reads("stats", self.stats, "What was counted since the start.", Figures)
+        on_day = {"day": (Date, DAY)}
+        since = {"since": (str, "The state after which changes are sent; Last-Event-ID overrides it.")}
+        yield _read("fleet", self.fleet, "All devices on the board.", FleetState)
+        summary = "Server-Sent Events: all devices, then each change. Reconnecting loses nothing."
+        yield _read("events", self.events, summary, FleetChanges, query=since, media_type=EVENT_STREAM)
+        summary = "Everything known of a device."
+        yield _read("devices/{identifier}", self.device, summary, DeviceDetail, parameters=device)
+        summary = "Expected devices that are not collected today."
+        yield _read("missing", self.missing, summary, tuple[Missing, ...])
+        summary = "The ledger entries of the tracks of a day."
+        yield _read("tracks", self.tracks, summary, tuple[TrackReport, ...], query=on_day)
+        summary = "Outcomes by day, the latest first; of a long event only the days closest to today."
+        yield _read("days", self.days, summary, tuple[DayCount, ...])
+        yield _read("days/{day}", self.day, "The outcome of each device on a day.", Day, parameters=day)
+        yield _read("ranking", self.ranking, "The best speeds of a day.", Ranking, query=on_day)
+        yield _read("stats", self.stats, "Counters since the start of the collector.", Figures)
 
-    def _acting(self) -> Iterator[Route]:
-        yield _commands("rescan", self.rescan, "Look for every device that is not there, now.")
-        yield _commands("reload", self.reload, "Read the configuration again.")
-        yield _commands("pause", self.pause, "Begin no further download.")
-        yield _commands("resume", self.resume, "Go on with downloads.")
-        yield _commands("loglevel", self.loglevel, "Log from a level on.", LogLevel)
-        yield _commands("devices/{identifier}/retry", self.retry, "Look at a device again, now.")
-        yield _commands("devices/{identifier}/forget", self.forget, "End a device's visit, and begin anew.")
-        summary = "Want a track that was skipped or is of another time."
-        yield _commands("devices/{identifier}/fetch", self.fetch, summary, WhichTrack)
-        summary = "Wait no more for what a device had that left too early."
-        yield _commands("devices/{identifier}/waive", self.waive, summary, Reason)
+    def _command_routes(self) -> Iterator[Route]:
+        yield _command("rescan", self.rescan, "Scan for absent devices now.")
+        yield _command("reload", self.reload, "Reload the configuration.")
+        yield _command("pause", self.pause, "Start no further downloads.")
+        yield _command("resume", self.resume, "Resume downloads.")
+        yield _command("loglevel", self.loglevel, "Set the log level.", LogLevel)
+        yield _command("devices/{identifier}/retry", self.retry, "Inspect a device again now.")
+        yield _command("devices/{identifier}/forget", self.forget, "Reset the visit of a device.")
+        summary = "Download a track that was skipped or is outside the event."
+        yield _command("devices/{identifier}/fetch", self.fetch, summary, WhichTrack)
+        summary = "Waive the missing tracks of a device that left too early."
+        yield _command("devices/{identifier}/waive", self.waive, summary, Reason)
 
-    async def fleet(self, asked: ParsedRequest) -> Response:
-        """The whole board."""
+    async def fleet(self, request: ParsedRequest) -> Response:
+        """Respond with the whole board."""
         board = self._board
         board.refresh()
-        return json_answer(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
+        return json_response(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
 
-    async def events(self, asked: ParsedRequest) -> None:
-        """The stream."""
-        last = asked.header("last-event-id") or asked.query.get("since", "")
-        self._streams.open(asked.request, self.encode, last)
+    async def events(self, request: ParsedRequest) -> None:
+        """Stream the changes of the board."""
+        last = request.header("last-event-id") or request.query.get("since", "")
+        self._streams.open(request.raw, self.encode, last)
 
     def encode(self, changes: Changes) -> bytes:
-        """The data of one event."""
+        """Encode the data of an event."""
         full = changes.since is None
         return msgspec.json.encode(FleetChanges(full, self._board.now, changes.summary, changes.tiles, changes.removed))
 
     async def detail(self, identifier: int) -> DeviceDetail:
-        """Everything known of one device; raises Refusal if nothing is."""
+        """Return everything known of a device; raise Refusal if it is unknown."""
         try:
             report = await self._commands.device(identifier)
         except CommandError as error:
@@ -197,7 +200,7 @@ class Api:
         self._board.refresh()
         tile = self._board.tile(identifier)
         if tile is None:
-            raise Refusal(404, f"motion-{identifier} is on no roster, and was not seen")
+            raise Refusal(404, f"{report.device.name}: unknown device")
         return DeviceDetail(
             tile=tile,
             address=str(report.device.address or ""),
@@ -209,100 +212,101 @@ class Api:
             events=self._history.of(identifier, since=self._board.day_began_at),
         )
 
-    async def device(self, asked: ParsedRequest) -> Response:
-        """One device."""
-        return json_answer(await self.detail(asked.parameters["identifier"]))
+    async def device(self, request: ParsedRequest) -> Response:
+        """Respond with everything known of a device."""
+        return json_response(await self.detail(request.parameters["identifier"]))
 
-    async def missing(self, asked: ParsedRequest) -> Response:
-        """Whom we still wait for."""
-        return json_answer(self._commands.missing())
+    async def missing(self, request: ParsedRequest) -> Response:
+        """Respond with the expected devices that are not collected."""
+        return json_response(self._commands.missing())
 
-    async def tracks(self, asked: ParsedRequest) -> Response:
-        """Of one day."""
-        return json_answer(await self._commands.tracks(asked.query.get("day", self._commands.today)))
+    async def tracks(self, request: ParsedRequest) -> Response:
+        """Respond with the tracks of a day."""
+        return json_response(await self._commands.tracks(request.query.get("day", self._commands.today)))
 
-    async def days(self, asked: ParsedRequest) -> Response:
-        """All of them."""
-        return json_answer(await self._records.days(self._commands.today))
+    async def days(self, request: ParsedRequest) -> Response:
+        """Respond with the outcomes by day."""
+        return json_response(await self._records.days(self._commands.today))
 
-    async def day(self, asked: ParsedRequest) -> Response:
-        """The reconciliation."""
-        return json_answer(await self._records.day(asked.parameters["day"], self._commands.today))
+    async def day(self, request: ParsedRequest) -> Response:
+        """Respond with the outcome of each device on a day."""
+        return json_response(await self._records.day(request.parameters["day"], self._commands.today))
 
-    async def ranking(self, asked: ParsedRequest) -> Response:
-        """Of one day."""
-        day: datetime.date = asked.query.get("day", self._commands.today)
-        return json_answer(Ranking(day, await self._records.ranking(day)))
+    async def ranking(self, request: ParsedRequest) -> Response:
+        """Respond with the best speeds of a day."""
+        day: datetime.date = request.query.get("day", self._commands.today)
+        return json_response(Ranking(day, await self._records.ranking(day)))
 
-    async def stats(self, asked: ParsedRequest) -> Response:
-        """Figures."""
-        return json_answer(self._commands.stats())
+    async def stats(self, request: ParsedRequest) -> Response:
+        """Respond with the counters."""
+        return json_response(self._commands.stats())
 
-    async def rescan(self, asked: ParsedRequest) -> Response:
-        """Look for everybody."""
-        return await self._do(self._commands.rescan)
+    async def rescan(self, request: ParsedRequest) -> Response:
+        """Scan for absent devices now."""
+        return await self._run(self._commands.rescan)
 
-    async def reload(self, asked: ParsedRequest) -> Response:
-        """Read the configuration."""
-        return await self._do(lambda: "; ".join(self._commands.reload()) or "the configuration is as before")
+    async def reload(self, request: ParsedRequest) -> Response:
+        """Reload the configuration; respond with what changed."""
+        return await self._run(lambda: "; ".join(self._commands.reload()) or "configuration unchanged")
 
-    async def pause(self, asked: ParsedRequest) -> Response:
-        """Stop downloads."""
-        return await self._do(self._commands.pause)
+    async def pause(self, request: ParsedRequest) -> Response:
+        """Start no further downloads."""
+        return await self._run(self._commands.pause)
 
-    async def resume(self, asked: ParsedRequest) -> Response:
-        """Go on."""
-        return await self._do(self._commands.resume)
+    async def resume(self, request: ParsedRequest) -> Response:
+        """Resume downloads."""
+        return await self._run(self._commands.resume)
 
-    async def loglevel(self, asked: ParsedRequest) -> Response:
-        """More or less words."""
-        return await self._do(lambda: self._commands.loglevel(asked.body.level))
+    async def loglevel(self, request: ParsedRequest) -> Response:
+        """Set the log level."""
+        return await self._run(lambda: self._commands.loglevel(request.body.level))
 
-    async def retry(self, asked: ParsedRequest) -> Response:
-        """Look at a device again."""
-        return await self._begin(asked, "retry", self._commands.retry)
+    async def retry(self, request: ParsedRequest) -> Response:
+        """Inspect a device again; wait a little for its verdict."""
+        return await self._start(request, "retry", self._commands.retry)
 
-    async def forget(self, asked: ParsedRequest) -> Response:
-        """Begin anew with a device."""
-        return await self._do(lambda: self._commands.forget(asked.parameters["identifier"]))
+    async def forget(self, request: ParsedRequest) -> Response:
+        """Reset the visit of a device."""
+        return await self._run(lambda: self._commands.forget(request.parameters["identifier"]))
 
-    async def fetch(self, asked: ParsedRequest) -> Response:
-        """Want a track."""
-        track = asked.body.track
-        return await self._begin(
-            asked, f"fetch of {one_line(track)}", lambda number: self._commands.fetch(number, track)
-        )
+    async def fetch(self, request: ParsedRequest) -> Response:
+        """Download a track; wait a little for it."""
+        track = request.body.track
+        what = f"fetch of {one_line(track)}"
+        return await self._start(request, what, lambda number: self._commands.fetch(number, track))
 
-    async def waive(self, asked: ParsedRequest) -> Response:
-        """Give up what a device had."""
-        reason = asked.body.reason
-        return await self._begin(asked, "waiver", lambda number: self._commands.waive(number, reason))
+    async def waive(self, request: ParsedRequest) -> Response:
+        """Waive the missing tracks of a device."""
+        reason = request.body.reason
+        return await self._start(request, "waiver", lambda number: self._commands.waive(number, reason))
 
-    async def _do(self, command: Callable[[], str | None]) -> Response:
-        """Do what is done at once."""
+    async def _run(self, command: Callable[[], str | None]) -> Response:
+        """Run a command that ends at once."""
         try:
-            return json_answer(Done(True, command() or ""))
+            return json_response(Done(True, command() or ""))
         except CommandError as error:
             raise _refusal(error) from None
 
-    async def _begin(self, asked: ParsedRequest, what: str, command: Callable[[int], Deferred[Any]]) -> Response:
-        """Begin with what takes its time, and wait a little for its outcome."""
-        identifier: int = asked.parameters["identifier"]
+    async def _start(self, request: ParsedRequest, what: str, command: Callable[[int], Deferred[Any]]) -> Response:
+        """Start a command that may take long; respond 202 if it does."""
+        identifier: int = request.parameters["identifier"]
         try:
-            done = await self._orders.wait(f"motion-{identifier}", what, command(identifier))
+            done = await self._pending.wait(self._board.name_of(identifier), what, command(identifier))
         except CommandError as error:
             raise _refusal(error) from None
-        return json_answer(Done(True)) if done else json_answer(Done(False, "it has begun, and goes on"), 202)
+        if done:
+            return json_response(Done(True))
+        return json_response(Done(False, "the command has started and continues"), 202)
 
 
-def _reads(path: str, handler: Handler, summary: str, gives: Any, **more: Any) -> Route:
-    return Route("GET", f"{ROOT}/{path}", handler, summary, gives=gives, **more)
+def _read(path: str, handler: Handler, summary: str, returns: Any, **more: Any) -> Route:
+    return Route("GET", f"{ROOT}/{path}", handler, summary, returns=returns, **more)
 
 
-def _commands(path: str, handler: Handler, summary: str, takes: type[Struct] = Nothing) -> Route:
+def _command(path: str, handler: Handler, summary: str, takes: type[Struct] = Nothing) -> Route:
     parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
     return Route(
-        "POST", f"{ROOT}/{path}", handler, summary, parameters=parameters, takes=takes, gives=Done, commands=True
+        "POST", f"{ROOT}/{path}", handler, summary, parameters=parameters, takes=takes, returns=Done, needs_token=True
     )
 
 

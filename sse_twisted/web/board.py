@@ -1,7 +1,7 @@
-"""The board as it stands: the tiles of all devices and the state of the collector, each change with a number.
+"""The state of the board: a tile for each device and a summary. Each change has a number.
 
-Whoever has seen everything up to one number is told what has changed since, however much that is: so nobody needs a
-backlog, and a reader who is slow or was away skips to the newest state.
+A reader tells the last number that it knows and receives everything that has changed since. So no reader needs a
+backlog, and a slow or reconnecting reader skips to the latest state.
 """
 
 from __future__ import annotations
@@ -24,49 +24,49 @@ from sse_twisted.history.attendance import Attendance
 from sse_twisted.runtime.observers import notify
 from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 
-PUSH_EVERY = 0.1  # s; changes in between are told multi_service
-LOOK_EVERY = 1.0  # s between looks at what changes without a device: clock, disk, name servers
-MOST_REMOVED = 1000  # devices that were forgotten, and are remembered as such
+PUSH_INTERVAL = 0.1  # s; changes in between are published together
+POLL_INTERVAL = 1.0  # s between checks of the clock, the disk and the name servers
+MAX_REMOVED = 1000  # removed devices that are remembered
 
 
 class Summary(Struct, frozen=True):
-    """What stands above the columns."""
+    """The totals above the columns."""
 
     today: datetime.date
-    collected: Annotated[int, Meta(description="of those who are expected today")]
-    to_switch_off: Annotated[int, Meta(description="of the collected ones, those that are still on")]
-    waived: Annotated[int, Meta(description="of those who are expected today: nobody waits for what is missing")]
-    expected: Annotated[int, Meta(description="devices that somebody carries today")]
-    others: Annotated[int, Meta(description="devices that were collected today and that nobody carries")]
-    bytes: Annotated[int, Meta(description="of today's tracks that are here")]
-    arrived_at: Annotated[float | None, Meta(description="s since 1970, when a device last arrived")]
-    columns: Annotated[dict[str, int], Meta(description="devices in each")]
+    collected: Annotated[int, Meta(description="expected devices that are collected")]
+    to_switch_off: Annotated[int, Meta(description="collected devices that are still on")]
+    waived: Annotated[int, Meta(description="expected devices whose missing tracks are waived")]
+    expected: Annotated[int, Meta(description="devices that are assigned today")]
+    others: Annotated[int, Meta(description="unassigned devices that are collected today")]
+    bytes: Annotated[int, Meta(description="stored bytes of today's tracks")]
+    arrived_at: Annotated[float | None, Meta(description="last arrival of a device, s since 1970")]
+    columns: Annotated[dict[str, int], Meta(description="number of devices by column")]
     conditions: tuple[Condition, ...]
 
     @property
     def gone(self) -> int:
-        """How many of the collected ones have left."""
+        """The number of collected devices that have left."""
         return self.collected - self.to_switch_off
 
     @property
     def troubles(self) -> tuple[Condition, ...]:
-        """What is wrong with the collector itself."""
+        """The conditions that are not fulfilled."""
         return tuple(condition for condition in self.conditions if not condition.ok)
 
 
 @frozen
 class Changes:
-    """What a reader has to be told: all that is there, or what has changed since the state that it knows."""
+    """What has changed since a state, or the whole board."""
 
-    since: int | None  # None: everything
-    number: int
+    since: int | None  # None: the whole board
+    number: int  # of the state after these changes
     tiles: tuple[Tile, ...]
     removed: tuple[int, ...]
     summary: Summary
 
 
 class Board:
-    """Follows the fleet from its making on; `watch` tells of each new state."""
+    """Follows the fleet until it is closed, and calls its watchers after each new state."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Board:
         conditions: Callable[[], tuple[Condition, ...]],
         log: Logger,
     ) -> None:
-        self.run = secrets.token_hex(4)  # tells the states of one run of the collector from those of another
-        self.number = 0  # of the newest state
+        self.run = secrets.token_hex(4)  # of the collector: state numbers of other runs mean nothing
+        self.number = 0  # of the latest state
         self._fleet = fleet
         self._attendance = attendance
         self._live = live
@@ -86,15 +86,15 @@ class Board:
         self._conditions = conditions
         self._log = log
         self._tiles: dict[int, Tile] = {}
-        self._changed: dict[int, int] = {}  # by device: the state in which it last changed, oldest first
-        self._removed: dict[int, int] = {}
-        self._forgotten = 0  # the newest state whose removals are not known any more
-        self._transfers: dict[int, tuple[str, float, int]] = {}
+        self._changed: dict[int, int] = {}  # device: state in which it last changed, oldest first
+        self._removed: dict[int, int] = {}  # device: state in which it was removed, oldest first
+        self._forgotten = 0  # the latest state whose removals are no longer remembered
+        self._transfers: dict[int, tuple[str, float, int]] = {}  # device: track, start, bytes received by then
         self._dirty: dict[int, None] = {}
         self._flush_call: IDelayedCall | None = None
         self._closed = False
         self._watchers: list[Callable[[], None]] = []
-        self._unobserve: Callable[[], None] = fleet.observe(self._note)
+        self._stop_observing: Callable[[], None] = fleet.observe(self._note)
         live.observe(self._note_all)
         self._note_all()
         self.summary = self._summarise()
@@ -102,39 +102,43 @@ class Board:
 
     @property
     def now(self) -> float:
-        """In s since 1970, as all times on the board."""
+        """The current time in s since 1970."""
         return self._fleet.now
 
     @property
     def is_paused(self) -> bool:
-        """Whether somebody asked for a pause of the downloads."""
+        """Whether an operator has paused the downloads."""
         return self._live.paused
 
     @property
     def today(self) -> datetime.date:
-        """The day at the event."""
+        """The current day in the time zone of the event."""
         return self._live.today(self.now)
 
     @property
     def day_began_at(self) -> float:
-        """In s since 1970, when today began at the event."""
+        """The start of `today`, in s since 1970."""
         return self._live.day_began_at(self.now)
 
     @property
     def tiles(self) -> tuple[Tile, ...]:
-        """All devices that are on the board, by number."""
+        """All devices on the board, ordered by number."""
         return tuple(tile for _, tile in sorted(self._tiles.items()) if tile.column is not Column.ELSEWHERE)
 
     def tile(self, identifier: int) -> Tile | None:
-        """That of one device, wherever it is; None if nobody knows it."""
+        """Return the tile of a device, even one that is not on the board; None if the device is unknown."""
         return self._tiles.get(identifier)
 
+    def name_of(self, identifier: int) -> str:
+        """Return the host name of a device, known or not."""
+        return self._fleet[identifier].name
+
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` after each new state."""
+        """Call `watcher` after each new state, until the board is closed."""
         self._watchers.append(watcher)
 
     def changes(self, since: int | None) -> Changes:
-        """What has changed since a state of this run; everything if that is not known any more."""
+        """Return what has changed since a state of this run; the whole board if that state is no longer known."""
         if since is None or since < self._forgotten or since > self.number:
             return Changes(None, self.number, self.tiles, (), self.summary)
         tiles, removed = [], [identifier for identifier, number in self._removed.items() if number > since]
@@ -149,18 +153,18 @@ class Board:
         return Changes(since, self.number, tuple(tiles), tuple(removed), self.summary)
 
     def refresh(self) -> None:
-        """Take what has changed now, for somebody who asks once."""
+        """Publish pending changes now, so that a single request sees them."""
         if self._dirty or self.today != self.summary.today:
             self._flush()
 
-    def look(self) -> None:
-        """Take note of what changes without a device."""
+    def poll(self) -> None:
+        """Publish soon what may have changed without any device: conditions and the day."""
         self._flush_later()
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop following the fleet."""
         self._closed = True
-        self._unobserve()
+        self._stop_observing()
         self._watchers.clear()
         if self._flush_call is not None:
             self._flush_call.cancel()
@@ -182,17 +186,17 @@ class Board:
 
     def _flush_later(self) -> None:
         if self._flush_call is None and not self._closed:
-            self._flush_call = self._clock.callLater(PUSH_EVERY, self._flush)
+            self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
 
     def _flush(self) -> None:
         if self._flush_call is not None and self._flush_call.active():
             self._flush_call.cancel()
         self._flush_call = None
-        if self.today != self.summary.today:  # another bucket for everybody
+        if self.today != self.summary.today:  # every device may belong to another column
             self._dirty.update(dict.fromkeys(self._tiles))
         dirty, self._dirty = self._dirty, {}
         known = {device.identifier for device in self._fleet} if dirty else set()
-        changed = [identifier for identifier in dirty if self._take(identifier, identifier in known)]
+        changed = [identifier for identifier in dirty if self._update(identifier, identifier in known)]
         summary = self._summarise()
         if not changed and summary == self.summary:
             return
@@ -202,12 +206,12 @@ class Board:
             self._changed.pop(identifier, None)
             self._removed.pop(identifier, None)
             (self._changed if identifier in self._tiles else self._removed)[identifier] = self.number
-        while len(self._removed) > MOST_REMOVED:
+        while len(self._removed) > MAX_REMOVED:
             self._forgotten = self._removed.pop(next(iter(self._removed)))
-        notify(self._watchers, lambda: self._log.failure("The board could not be shown"))
+        notify(self._watchers, lambda: self._log.failure("Publishing the board failed"))
 
-    def _take(self, identifier: int, known: bool) -> bool:
-        """Make the device's tile anew; gives whether that changes the board."""
+    def _update(self, identifier: int, known: bool) -> bool:
+        """Rebuild the tile of a device; return whether the board changes."""
         before = self._tiles.get(identifier)
         if not known:
             self._tiles.pop(identifier, None)
@@ -223,7 +227,7 @@ class Board:
         return tile != before and (was_shown or tile.column is not Column.ELSEWHERE)
 
     def _rate(self, device: Device) -> float:
-        """Bytes a second of the transfer under way, since its first bytes were seen."""
+        """Return the download rate of a device in bytes/s; 0 if it is not known yet."""
         _, began, first = self._transfers.get(device.identifier, ("", 0.0, 0))
         seconds = self._clock.seconds() - began
         return (device.received - first) / seconds if device.received > first and seconds > 0 else 0.0

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of the API, made from its routes and the types of what they take and give."""
+"""The OpenAPI 3.1 description of the API, generated from its routes and their types."""
 
 from __future__ import annotations
 
@@ -9,47 +9,48 @@ import msgspec
 from msgspec import Struct
 
 from sse_twisted import __version__
-from sse_twisted.web.routing import JSON, ParsedRequest, Response, Route, json_answer
+from sse_twisted.web.routing import JSON, ParsedRequest, Response, Route, json_response
 
 PROBLEM = "application/problem+json"
 REF = "#/components/schemas/{name}"
 
 
 class Problem(Struct, frozen=True):
-    """Why something else came back than what was asked for."""
+    """An error response."""
 
     status: int
     detail: str
 
 
-WORDS = {
-    "202": "It has begun, and goes on.",
-    "400": "What was sent can't be understood.",
-    "401": "Commands need the token.",
-    "403": "ParsedRequest by a page of another site.",
-    "404": "There is no such thing.",
-    "409": "That can't be done now.",
-    "415": "Something else than JSON was sent.",
-    "421": "The Host header does not name this machine.",
-    "503": "Too many look on already.",
+DESCRIPTIONS = {
+    "200": "Success.",
+    "202": "The command has started and continues.",
+    "400": "Invalid query or body.",
+    "401": "The token is missing or wrong.",
+    "403": "Cross-site request.",
+    "404": "Not found.",
+    "409": "Not possible now; the detail says why.",
+    "415": "The body is not JSON.",
+    "421": "Unknown host name; see web.hosts in the configuration.",
+    "503": "Too many open event streams.",
 }
 
 
-def described(routes: Iterable[Route]) -> tuple[Route, ...]:
-    """These routes, and one that gives their description."""
+def with_description(routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Return the routes and one more, which serves their description."""
     routes = tuple(routes)
-    description = json_answer(describe(routes))
+    description = json_response(describe(routes))
 
-    async def openapi(asked: ParsedRequest) -> Response:
+    async def openapi(request: ParsedRequest) -> Response:
         return description
 
     return *routes, Route("GET", "/api/v1/openapi.json", openapi)
 
 
 def describe(routes: Iterable[Route]) -> dict[str, Any]:
-    """The description of these routes."""
+    """Return the OpenAPI description of the routes."""
     routes = tuple(routes)
-    types = [Problem, *(route.gives for route in routes), *(route.takes for route in routes if route.takes)]
+    types = [Problem, *(route.returns for route in routes), *(route.takes for route in routes if route.takes)]
     types += [type_ for route in routes for type_ in _parameter_types(route)]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     of_type = dict(zip(map(repr, types), schemas, strict=True))
@@ -61,7 +62,7 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
         "info": {
             "title": "sse_twisted",
             "version": __version__,
-            "description": "The collector of GPS tracks: what it knows, and commands. Times are in s since 1970, UTC.",
+            "description": "State and commands of the GPS track collector. Times are in s since 1970, UTC.",
             "license": {"name": "GPL-3.0-or-later", "identifier": "GPL-3.0-or-later"},
         },
         "servers": [{"url": "/"}],
@@ -78,40 +79,41 @@ def _parameter_types(route: Route) -> list[Any]:
 
 
 def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
+    def schema(type_: Any) -> Any:
+        return of_type[repr(type_)]
+
     words = route.path.replace("{", "").replace("}", "").strip("/").split("/")[2:]
+    returned = schema(route.returns)
+    if route.media_type != JSON:  # an event stream; the schema describes the data of one event
+        returned = {"type": "string", "contentMediaType": JSON, "contentSchema": returned}
     operation: dict[str, Any] = {
         "operationId": "_".join((route.method.lower(), *words)),
         "summary": route.summary,
         "parameters": [
             *(
-                {"name": name, "in": "path", "required": True, "schema": of_type[repr(type_)]}
+                {"name": name, "in": "path", "required": True, "schema": schema(type_)}
                 for name, type_ in route.parameters.items()
             ),
             *(
-                {"name": name, "in": "query", "description": text, "schema": of_type[repr(type_)]}
+                {"name": name, "in": "query", "description": text, "schema": schema(type_)}
                 for name, (type_, text) in route.query.items()
             ),
         ],
         "responses": {
-            "200": {"description": "As asked for.", "content": {route.gives_kind: _schema(route, of_type)}},
-            **{status: _problem(status, of_type) for status in _refusals(route)},
+            "200": _response("200", route.media_type, returned),
+            **{status: _response(status, PROBLEM, schema(Problem)) for status in _refusals(route)},
         },
     }
     if route.takes is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": of_type[repr(route.takes)]}}}
-    if route.commands:
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema(route.takes)}}}
+    if route.needs_token:
         operation["security"] = [{"token": []}]
-        operation["responses"]["202"] = {
-            "description": WORDS["202"],
-            "content": {JSON: {"schema": of_type[repr(route.gives)]}},
-        }
+        operation["responses"]["202"] = _response("202", JSON, returned)
     return operation
 
 
-def _schema(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
-    if route.gives_kind != JSON:  # a stream: the schema is that of the data of one event
-        return {"schema": {"type": "string", "contentMediaType": JSON, "contentSchema": of_type[repr(route.gives)]}}
-    return {"schema": of_type[repr(route.gives)]}
+def _response(status: str, media_type: str, schema: Any) -> dict[str, Any]:
+    return {"description": DESCRIPTIONS[status], "content": {media_type: {"schema": schema}}}
 
 
 def _refusals(route: Route) -> list[str]:
@@ -120,12 +122,8 @@ def _refusals(route: Route) -> list[str]:
         statuses.add("400")
     if route.parameters:
         statuses.add("404")
-    if route.commands:
+    if route.needs_token:
         statuses |= {"401", "403", "409", "415"}
-    if route.gives_kind != JSON:
+    if route.media_type != JSON:
         statuses.add("503")
     return sorted(statuses)
-
-
-def _problem(status: str, of_type: dict[str, Any]) -> dict[str, Any]:
-    return {"description": WORDS[status], "content": {PROBLEM: {"schema": of_type[repr(Problem)]}}}

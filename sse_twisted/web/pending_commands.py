@@ -1,4 +1,4 @@
-"""Commands that take their time: who gave one waits a little for its outcome, and it goes on without him."""
+"""Commands that take long: the client waits a few seconds, then the command continues in the background."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ from twisted.python.failure import Failure
 
 from sse_twisted.control.commands import CommandError
 
-WAIT = 5.0  # s for the outcome; then it is said that it has begun
-GOES_ON = object()  # instead of the outcome
+WAIT = 5.0  # s that a client waits for the result
+TIMED_OUT = object()  # instead of the result
 
 
 class PendingCommands:
-    """All that are under way. The end of those that nobody waits for any more is logged."""
+    """The commands in progress. The result of a command that outlasts its client's wait is logged."""
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
         self._clock = clock
         self._log = log
-        self._under_way: dict[Deferred[Any], None] = {}
+        self._pending: dict[Deferred[Any], None] = {}
 
-    async def wait(self, device: str, what: str, doing: Deferred[Any]) -> bool:
-        """Whether it comes to its end within the time that somebody waits; raises what it fails with by then."""
+    async def wait(self, device: str, what: str, running: Deferred[Any]) -> bool:
+        """Return whether the command ends within WAIT; raise its exception if it fails by then."""
         outcome: Deferred[Any] = Deferred()
-        self._under_way[doing] = None
+        self._pending[running] = None
 
         def end(result: Any) -> None:
-            del self._under_way[doing]
+            del self._pending[running]
             if outcome.called:
-                self._say(device, what, result)
+                self._log_result(device, what, result)
             else:
                 outcome.callback(result)
 
-        doing.addBoth(end)
-        # That who gave it hangs up, or waits no longer, cancels the outcome and not what is done.
-        return await outcome.addTimeout(WAIT, self._clock, onTimeoutCancel=lambda *_: GOES_ON) is not GOES_ON
+        running.addBoth(end)
+        # A disconnect or a timeout cancels `outcome`, never the command itself.
+        return await outcome.addTimeout(WAIT, self._clock, onTimeoutCancel=lambda *_: TIMED_OUT) is not TIMED_OUT
 
     def close(self) -> None:
-        """Give up what is under way."""
-        for doing in list(self._under_way):
-            doing.cancel()
+        """Cancel all pending commands."""
+        for running in list(self._pending):
+            running.cancel()
 
-    def _say(self, device: str, what: str, result: Any) -> None:
+    def _log_result(self, device: str, what: str, result: Any) -> None:
+        text = "{device} {what}, requested on the board, "
         if not isinstance(result, Failure):
-            self._log.info("{device} {what}, as asked for on the board, is done", device=device, what=what)
+            self._log.info(text + "is done", device=device, what=what)
         elif result.check(CancelledError):
-            self._log.info("{device} {what}, as asked for on the board, is given up", device=device, what=what)
+            self._log.info(text + "is cancelled", device=device, what=what)
         elif result.check(CommandError):
-            text = "{device} {what}, as asked for on the board, came to nothing: {why}"
-            self._log.warn(text, device=device, what=what, why=str(result.value))
+            self._log.warn(text + "failed: {why}", device=device, what=what, why=str(result.value))
         else:
-            self._log.failure("{device} {what}, as asked for on the board, failed", result, device=device, what=what)
+            self._log.failure(text + "failed with an internal error", result, device=device, what=what)

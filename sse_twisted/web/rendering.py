@@ -1,4 +1,4 @@
-"""From values to HTML: Jinja2 with the templates of this package, everything escaped."""
+"""Render HTML by Jinja2 from the templates of this package, with everything escaped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
 from sse_twisted.web.tiles import Tile
 
-DISCIPLINES = {
+DISCIPLINE_NAMES = {
     "500m": "500 m",
     "10s": "10 s",
     "2s": "2 s",
@@ -44,20 +44,20 @@ TITLES = {
 }
 WORDS = {"keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
 HINTS = {
-    "left-early": "Wake it again, or waive it.",
-    "keep-on": "Not done: leave it on.",
-    "switch-off": "All is here and verified: into the processed bucket.",
-    "working": "Not done yet: leave it on.",
-    "expected": "Not seen yet.",
-    "gone": "Done today.",
+    "left-early": "Wake it again, or waive its tracks.",
+    "keep-on": "Not finished: leave it on.",
+    "switch-off": "Verified: move it to the processed bucket.",
+    "working": "In progress: leave it on.",
+    "expected": "Not seen yet today.",
+    "gone": "Finished today.",
 }
-SUBJECTS = {  # of a condition: when all is well, and when it is not
-    "scanning": ("Looking for devices", "Not looking for devices"),
-    "names": ("Network", "Network?"),
-    "downloads": ("Downloads", "Downloads pause"),
-    "clock": ("Clock", "Clock?"),
+SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
+    "scanning": ("Scanning", "Not scanning"),
+    "names": ("Network", "Network problem"),
+    "downloads": ("Downloads", "Downloads paused"),
+    "clock": ("Clock", "Check the clock"),
 }
-KINDS = {
+MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
@@ -66,30 +66,30 @@ KINDS = {
 
 @frozen
 class StaticFile:
-    """A file of the package, as it is sent."""
+    """A file of the package with its media type."""
 
     data: bytes
-    kind: str
+    media_type: str
 
 
 def static_files() -> dict[str, StaticFile]:
-    """All of them by name. Read once: they belong to the code that runs, whatever is installed meanwhile."""
+    """Read all static files, by name. Call it once: a later installation must not mix with the running code."""
     folder = resources.files("sse_twisted.web") / "static"
     found = sorted(folder.iterdir(), key=lambda file: file.name)
     return {
-        file.name: StaticFile(file.read_bytes(), KINDS[suffix])
+        file.name: StaticFile(file.read_bytes(), MEDIA_TYPES[suffix])
         for file in found
-        if (suffix := "." + file.name.rpartition(".")[2]) in KINDS
+        if (suffix := "." + file.name.rpartition(".")[2]) in MEDIA_TYPES
     }
 
 
 class Renderer:
-    """Fills templates in."""
+    """Renders templates."""
 
     def __init__(
         self, files: dict[str, StaticFile], timezone: Callable[[], int], today: Callable[[], datetime.date]
     ) -> None:
-        """`timezone` gives minutes east of UTC, in which times are written, `today` the day there."""
+        """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there."""
         self._templates = PackageLoader("sse_twisted.web")
         self._today = today
         self._timezone = timezone
@@ -105,29 +105,29 @@ class Renderer:
         self._environment.globals.update(
             icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
         )
-        self._environment.globals["discipline_names"] = DISCIPLINES
+        self._environment.globals["discipline_names"] = DISCIPLINE_NAMES
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
-        """A whole page."""
+        """Render a page."""
         return self._environment.get_template(template).render(**values).encode()
 
     def tile(self, tile: Tile) -> str:
-        """What is inside of a tile."""
+        """Render the contents of a tile."""
         return str(self._macros.tile(tile))
 
     def top(self, summary: Summary) -> str:
-        """What is inside of the bar on top."""
+        """Render the contents of the bar above the board."""
         return str(self._macros.top(summary))
 
     @property
     def timezone(self) -> int:
-        """Minutes east of UTC, in which times are written."""
+        """The minutes east of UTC for displayed times."""
         return self._timezone()
 
     def brief(self, text: str) -> str:
-        """A track by the time at which it began, and the day if it is not today: its whole name fills a tile."""
+        """Shorten each track name in the text to its start time, with the day unless it is today."""
         today = f"{self._today():%Y%m%d}"
 
         def moment(name: re.Match[str]) -> str:
@@ -137,7 +137,7 @@ class Renderer:
         return STAMPED.sub(moment, text)
 
     def _version(self, files: dict[str, StaticFile]) -> str:
-        """Of pages, and of what belongs to them: the script must find on a page what it looks for."""
+        """Return a digest of templates and static files. An open page reloads itself when the digest changes."""
         digest = hashlib.sha256()
         for file in files.values():
             digest.update(file.data)

@@ -1,8 +1,7 @@
-"""From a request to an answer: one table of routes, which the API's description is made from too."""
+"""Dispatch requests by one table of routes. The OpenAPI description is generated from the same table."""
 
 from __future__ import annotations
 
-import gzip
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
@@ -14,78 +13,82 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 
 from sse_twisted.config.mistakes import complaint_of
 
-LARGEST_BODY = 64 * 1024  # bytes of a request
+MAX_BODY = 64 * 1024  # bytes of a request
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-WORTH_PACKING = 2048  # bytes of an answer
+MIN_COMPRESSED = 2048  # bytes; a shorter response is sent as it is
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 
+_gzip = GzipEncoderFactory()
+_gzip.compressLevel = 1
+
+
 def header(request: Request, name: str) -> str:
-    """A header of a request, whatever bytes are in it; "" without one."""
+    """Return a request header decoded as Latin-1, which accepts any bytes; "" if the header is missing."""
     return (request.getHeader(name.encode("ascii")) or b"").decode("latin-1")
 
 
 class Refusal(Exception):
-    """An answer other than the one that was asked for: status and words."""
+    """An error response. `detail` says why the request is refused; `headers` are added to the response."""
 
-    def __init__(self, status: int, text: str, **headers: str) -> None:
-        super().__init__(text)
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
         self.status = status
-        self.text = text
+        self.detail = detail
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
 @frozen
 class ParsedRequest:
-    """A request that was understood."""
+    """A valid request: its path parameters, query and body are converted to the types of its route."""
 
-    request: Request
-    parameters: dict[str, Any] = field(factory=dict)  # of the path, converted
-    query: dict[str, Any] = field(factory=dict)  # likewise, what is there
-    body: Any = None  # of the route's `takes`
+    raw: Request
+    parameters: dict[str, Any] = field(factory=dict)
+    query: dict[str, Any] = field(factory=dict)  # only the parameters that were sent
+    body: Any = None
 
     def header(self, name: str) -> str:
-        """The header of the request; "" without one."""
-        return header(self.request, name)
+        """Return a request header; "" if it is missing."""
+        return header(self.raw, name)
 
 
 @frozen
 class Response:
-    """What goes back."""
+    """A response with its whole body. It is compressed if that helps and the client accepts it."""
 
     body: bytes
-    kind: str = JSON
+    media_type: str = JSON
     status: int = 200
     headers: dict[str, str] = field(factory=dict)
 
 
-def json_answer(value: Any, status: int = 200) -> Response:
-    """The value as JSON."""
+def json_response(value: Any, status: int = 200) -> Response:
+    """Encode the value as JSON."""
     return Response(msgspec.json.encode(value), status=status)
 
 
-Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: it answers the request itself, in its own time
+Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: the handler writes the response itself
 
 
 @frozen
 class Route:
-    """What is answered where. A path has `{name}` for each parameter; `parameters` gives their types."""
+    """A method and a path with their handler. The path has `{name}` for each of its `parameters`."""
 
     method: str
     path: str
     handler: Handler
     summary: str = ""
-    parameters: dict[str, Any] = field(factory=dict)
-    query: dict[str, tuple[Any, str]] = field(factory=dict)  # type and meaning of what may stand behind the "?"
-    takes: type[msgspec.Struct] | None = None
-    gives: Any = None
-    gives_kind: str = JSON
-    commands: bool = False  # changes something: needs the token
+    parameters: dict[str, Any] = field(factory=dict)  # name: type
+    query: dict[str, tuple[Any, str]] = field(factory=dict)  # name: type and description; all are optional
+    takes: type[msgspec.Struct] | None = None  # type of the request body
+    returns: Any = None  # type of the response body, for the description
+    media_type: str = JSON
+    needs_token: bool = False  # true of every route that changes something
     pattern: re.Pattern[str] = field(init=False)
 
     @pattern.default
@@ -95,24 +98,24 @@ class Route:
 
 
 class BoundedRequest(Request):
-    """A request whose body can't fill the disk: Twisted keeps all that comes before anybody looks at it."""
+    """A request with a bounded body. Twisted itself stores a body of any length before a resource sees it."""
 
-    _taken = 0  # bytes of the body
+    _received = 0  # bytes of the body
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - of Request
-        """Keep a part of the body, or hang up."""
-        self._taken += len(data)
-        if self._taken <= LARGEST_BODY:
+        """Store a part of the body; respond 413 and close the connection once MAX_BODY is exceeded."""
+        self._received += len(data)
+        if self._received <= MAX_BODY:
             super().handleContentChunk(data)
             return
         transport = cast(Any, self.channel).transport
-        if self._taken - len(data) <= LARGEST_BODY:
+        if self._received - len(data) <= MAX_BODY:
             transport.write(TOO_LARGE)
             transport.loseConnection()
 
 
 class Router(Resource):
-    """Answers every path itself. `guard` may raise Refusal; `refuse` makes the answer of one."""
+    """The resource of every path. `guard` checks each request and may raise Refusal; `refuse` renders a Refusal."""
 
     isLeaf = True
 
@@ -132,23 +135,23 @@ class Router(Resource):
         self._log = log
 
     def render(self, request: Request) -> int:
-        """Answer the request when its handler has the answer."""
-        answering = Deferred.fromCoroutine(self._answer(request))
-        request.notifyFinish().addErrback(lambda _: answering.cancel())
-        answering.addErrback(self._report, request)
+        """Start the handler of the request; cancel it if the client disconnects."""
+        responding = Deferred.fromCoroutine(self._respond(request))
+        request.notifyFinish().addErrback(lambda _: responding.cancel())
+        responding.addErrback(self._fail, request)
         return NOT_DONE_YET
 
-    async def _answer(self, request: Request) -> None:
+    async def _respond(self, request: Request) -> None:
         try:
             for name, value in self._headers.items():
                 request.setHeader(name, value)
             route, parameters = self._find(request)
             self._guard(request, route)
-            answer = await route.handler(_understand(request, route, parameters))
+            response = await route.handler(_parse(request, route, parameters))
         except Refusal as refusal:
-            answer = self._refuse(request, refusal)
-        if answer is not None:
-            _send(request, answer)
+            response = self._refuse(request, refusal)
+        if response is not None:
+            _send(request, response)
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         try:
@@ -165,27 +168,27 @@ class Router(Resource):
             allowed.add(route.method)
         self._guard(request, None)
         if allowed:
-            raise Refusal(405, f"only {' or '.join(sorted(allowed))} here", Allow=", ".join(sorted(allowed)))
-        raise Refusal(404, "there is nothing here")
+            methods = ", ".join(sorted(allowed))
+            raise Refusal(405, f"method not allowed here; use {methods}", Allow=methods)
+        raise Refusal(404, "there is nothing at this address")
 
-    def _report(self, failure: Failure, request: Request) -> None:
-        if failure.check(CancelledError):  # nobody waits for the answer any more
+    def _fail(self, failure: Failure, request: Request) -> None:
+        if failure.check(CancelledError):  # the client has disconnected
             return
-        self._log.failure(
-            "{method} {path} failed", failure, method=readable(request.method), path=readable(request.path)
-        )
+        method, path = printable(request.method), printable(request.path)
+        self._log.failure("{method} {path} failed", failure, method=method, path=path)
         if request.startedWriting:
             cast(Any, request.channel).transport.abortConnection()
         else:
-            _send(request, self._refuse(request, Refusal(500, "this failed; the log says why")))
+            _send(request, self._refuse(request, Refusal(500, "internal error; see the log")))
 
 
-def readable(data: bytes) -> str:
-    """Bytes of a request, for a line of a log."""
+def printable(data: bytes) -> str:
+    """Return bytes of a request as text for the log: ASCII only, at most 200 characters."""
     return data.decode("ascii", errors="backslashreplace")[:200]
 
 
-def _understand(request: Request, route: Route, parameters: dict[str, str]) -> ParsedRequest:
+def _parse(request: Request, route: Route, parameters: dict[str, str]) -> ParsedRequest:
     converted = {name: _convert(value, route.parameters[name], 404, name) for name, value in parameters.items()}
     query = {}
     for name, (type_, _) in route.query.items():
@@ -205,12 +208,12 @@ def _convert(text: str, type_: Any, status: int, name: str) -> Any:
 def _body(request: Request, route: Route) -> Any:
     if route.takes is None:
         return None
-    kind = header(request, "content-type").partition(";")[0].strip().lower()
-    if kind != JSON:  # and a form of another site could not send that without being asked first
-        raise Refusal(415, f"send {JSON}")
+    media_type = header(request, "content-type").partition(";")[0].strip().lower()
+    if media_type != JSON:  # a form of another site cannot send JSON without a CORS preflight
+        raise Refusal(415, f"unsupported content type; send {JSON}")
     content = cast(Any, request.content)
     content.seek(0)
-    data = content.read(LARGEST_BODY + 1)
+    data = content.read()
     try:
         return msgspec.json.decode(data, type=route.takes)
     except msgspec.ValidationError as error:
@@ -219,25 +222,16 @@ def _body(request: Request, route: Route) -> Any:
         raise Refusal(400, str(error)) from None
 
 
-def _send(request: Request, answer: Response) -> None:
-    body = answer.body
-    request.setResponseCode(answer.status, HTTPStatus(answer.status).phrase.encode("ascii"))
-    request.setHeader("Content-Type", answer.kind)
-    for name, value in answer.headers.items():
+def _send(request: Request, response: Response) -> None:
+    body = response.body
+    request.setResponseCode(response.status, HTTPStatus(response.status).phrase.encode("ascii"))
+    request.setHeader("Content-Type", response.media_type)
+    for name, value in response.headers.items():
         request.setHeader(name, value)
-    if len(body) > WORTH_PACKING and _takes_gzip(request):
-        request.setHeader("Content-Encoding", "gzip")
+    if len(body) > MIN_COMPRESSED and (encoder := _gzip.encoderForRequest(request)):
         request.setHeader("Vary", "Accept-Encoding")
-        body = gzip.compress(body, 1, mtime=0)
-    if answer.status != HTTPStatus.NOT_MODIFIED:  # of which it would be the length of what is not sent
+        body = encoder.encode(body) + encoder.finish()
+    if response.status != HTTPStatus.NOT_MODIFIED:  # its Content-Length would be that of the body that is not sent
         request.setHeader("Content-Length", str(len(body)))
     request.write(body)
     request.finish()
-
-
-def _takes_gzip(request: Request) -> bool:
-    for choice in header(request, "accept-encoding").lower().split(","):
-        coding, _, quality = choice.replace(" ", "").partition(";q=")
-        if coding == "gzip":
-            return quality.strip("0.") != "" or not quality
-    return False

@@ -1,4 +1,4 @@
-"""Who may look, and who may command."""
+"""Access to the web server: host names, origins and the token for commands."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from twisted.web.server import Request
 
 from sse_twisted.web.routing import Refusal, Route, header
 
-SHORTEST_TOKEN = 16  # characters
-TOKEN = re.compile(r"[\x21-\x7e]+")  # what a header can carry
+MIN_TOKEN = 16  # characters
+TOKEN = re.compile(r"[\x21-\x7e]+")  # printable ASCII, which a header can carry
 
 HEADERS = {
     "Server": "sse_twisted",
-    # Nothing but our own files: no inline script or style, no frame around it, no other host.
+    # Allow our own files only: no inline script or style, no frames, no other host.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -35,11 +35,11 @@ HEADERS = {
 
 
 class TokenError(ValueError):
-    """The file with the token can't be used; the message says why."""
+    """A token file that cannot be used; the message says why."""
 
 
 def read_token(file: Path) -> str:
-    """The token in a file that nobody else can read; raises TokenError."""
+    """Read the token from a file that only its owner may access; raise TokenError otherwise."""
     try:
         with file.open("rb") as opened:
             mode = os.fstat(opened.fileno()).st_mode
@@ -47,15 +47,16 @@ def read_token(file: Path) -> str:
     except OSError as error:
         raise TokenError(f"{file}: {error.strerror}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise TokenError(f"{file} can be read by others: chmod 600 {file}")
+        raise TokenError(f"other users can access {file}: run chmod 600 {file}")
     token = data.decode("ascii", errors="replace").strip()
-    if len(token) < SHORTEST_TOKEN or not TOKEN.fullmatch(token):
-        raise TokenError(f"{file}: a token is one line of at least {SHORTEST_TOKEN} letters, digits or signs")
+    if len(token) < MIN_TOKEN or not TOKEN.fullmatch(token):
+        text = f"expected one line of at least {MIN_TOKEN} printable ASCII characters without spaces"
+        raise TokenError(f"{file}: invalid token: {text}")
     return token
 
 
 def make_token(file: Path) -> str:
-    """A new token in a new file that only we can read; raises OSError."""
+    """Create a random token in a new file of mode 0600; raise OSError if the file cannot be written."""
     token = secrets.token_urlsafe(24)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)
@@ -66,28 +67,29 @@ def make_token(file: Path) -> str:
 
 
 class Guard:
-    """Lets requests through, or raises Refusal. `hosts` gives names of this machine beside its own and its numbers."""
+    """Checks the host, the origin and, for commands, the token of each request."""
 
     def __init__(self, token: Callable[[], str], hosts: Callable[[], Iterable[str]]) -> None:
+        """`hosts` returns additional host names; this machine's own name and IP addresses are always allowed."""
         self._token = token
         self._hosts = hosts
         name = socket.gethostname().lower()
         self._own = {"localhost", name, f"{name}.local", name.partition(".")[0]}
 
     def __call__(self, request: Request, route: Route | None) -> None:
-        """Look at the request before its handler does."""
+        """Raise Refusal unless the request may reach its handler."""
         host = header(request, "host").lower()
         if len(request.requestHeaders.getRawHeaders(b"host", ())) != 1 or not self._is_ours(host):
-            raise Refusal(421, "this is not the name of this machine; see web.hosts in the configuration")
+            raise Refusal(421, "unknown host name; add it to web.hosts in the configuration")
         if route is None or request.method in (b"GET", b"HEAD"):
             return
         if not self._same_origin(request, host):
-            raise Refusal(403, "asked by a page of another site")
-        if route.commands:
+            raise Refusal(403, "cross-site request refused")
+        if route.needs_token:
             self._check_token(request)
 
     def _is_ours(self, host: str) -> bool:
-        """Whether a Host header names us. A page that rebinds its own name to our address can't use numbers."""
+        """Whether a Host header names this machine. DNS rebinding needs a name, so IP addresses are safe."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
             urlsplit(f"//{host}").port  # noqa: B018 - raises ValueError
@@ -100,7 +102,7 @@ class Guard:
         return True
 
     def _same_origin(self, request: Request, host: str) -> bool:
-        """Whether no page of another site asks: browsers say who does; other programs send neither header."""
+        """Whether the request is not from a page of another site. Programs other than browsers send neither header."""
         if (header(request, "sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
             return False
         origin = header(request, "origin")
@@ -110,8 +112,8 @@ class Guard:
             return False
 
     def _check_token(self, request: Request) -> None:
-        scheme, _, given = header(request, "authorization").partition(" ")
-        mine = self._token().encode()
-        right = hmac.compare_digest(given.strip().encode("latin-1"), mine)
-        if scheme.lower() != "bearer" or not right or not mine:
-            raise Refusal(401, "commands need the token", WWW_Authenticate='Bearer realm="sse"')
+        scheme, _, sent = header(request, "authorization").partition(" ")
+        token = self._token().encode()
+        matches = hmac.compare_digest(sent.strip().encode("latin-1"), token)
+        if scheme.lower() != "bearer" or not matches or not token:
+            raise Refusal(401, "a command needs the token", WWW_Authenticate='Bearer realm="sse"')

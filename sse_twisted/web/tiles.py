@@ -1,4 +1,4 @@
-"""What the board shows of each device: a pure function of its snapshot, the roster and the day."""
+"""The tile of a device on the board: a pure function of its snapshot, the roster and the day."""
 
 from __future__ import annotations
 
@@ -17,93 +17,94 @@ from sse_twisted.runtime.text import missing_of
 
 
 class Column(StrEnum):
-    """The bucket on the bench into which a device belongs."""
+    """The column of the board, and so the bucket on the bench, to which a device belongs."""
 
     LEFT_EARLY = "left-early"  # gone with tracks missing
     KEEP_ON = "keep-on"
     SWITCH_OFF = "switch-off"
     WORKING = "working"
     EXPECTED = "expected"  # today, and not seen yet
-    GONE = "gone"  # done today
-    ELSEWHERE = "elsewhere"  # neither here nor expected today: not on the board
+    GONE = "gone"  # collected or waived today
+    ELSEWHERE = "elsewhere"  # neither present nor expected today; not on the board
 
 
 class Download(Struct, frozen=True):
-    """The track under way."""
+    """A download in progress."""
 
     name: str
-    number: Annotated[int, Meta(description="which of the wanted tracks it is")]
-    size: Annotated[int, Meta(description="bytes that it should have")]
-    received: Annotated[int, Meta(description="bytes that are here")]
-    rate: Annotated[float, Meta(description="bytes a second, 0 = not known yet")]
+    number: Annotated[int, Meta(description="position among the wanted tracks, from 1")]
+    size: Annotated[int, Meta(description="expected bytes")]
+    received: Annotated[int, Meta(description="received bytes")]
+    rate: Annotated[float, Meta(description="bytes per second; 0 if not known yet")]
 
 
 class Figures(Struct, frozen=True):
-    """What some tracks come to, as the device lists them."""
+    """Totals of several tracks, from the device's listing."""
 
     tracks: int
     hours: float
     km: float
-    knots: Annotated[float, Meta(description="best over 500 m, 0 = none")]
-    measured: Annotated[int, Meta(description="of the tracks, those whose own fixes tell: they were never finalised")]
+    knots: Annotated[float, Meta(description="best speed over 500 m; 0 if there is none")]
+    measured: Annotated[int, Meta(description="tracks that were never finalised; their figures come from their fixes")]
 
 
 class Tile(Struct, frozen=True):
-    """One device on the board."""
+    """A device on the board."""
 
-    id: Annotated[int, Meta(description="the number on the sticker")]
+    id: Annotated[int, Meta(description="number on the sticker")]
+    name: Annotated[str, Meta(description="host name of the device")]
     column: Column
     stage: Stage
-    since: Annotated[float, Meta(description="s since 1970, when the stage began")]
+    since: Annotated[float, Meta(description="start of the stage, s since 1970")]
     sailor: str
-    file_id: Annotated[str, Meta(description="of the person who carries it today; empty if nobody does")]
+    file_id: Annotated[str, Meta(description="File ID of the carrier of today; empty if the device is not assigned")]
     battery: Annotated[int | None, Meta(description="percent")]
     battery_low: bool
     findings: tuple[str, ...]
-    wanted: Annotated[int, Meta(description="tracks of the event's days")]
-    missing: Annotated[tuple[str, ...], Meta(description="of the wanted ones")]
-    here: Annotated[Figures, Meta(description="of the tracks of today that are here")]
-    listed: Annotated[Figures, Meta(description="of the tracks of today that only the device has yet")]
+    wanted: Annotated[int, Meta(description="number of tracks from the days of the event")]
+    missing: Annotated[tuple[str, ...], Meta(description="wanted tracks that are not stored yet")]
+    here: Annotated[Figures, Meta(description="today's tracks that are stored")]
+    listed: Annotated[Figures, Meta(description="today's tracks that are only on the device")]
     download: Download | None
-    reason: Annotated[str, Meta(description="why it must stay connected; of a collected one, what should be known")]
+    reason: Annotated[str, Meta(description="why the device must stay connected; a remark if it is collected")]
     retry_at: Annotated[float | None, Meta(description="s since 1970")]
-    tries: Annotated[int, Meta(description="verdicts in a row that it must stay connected")]
-    oddity: Annotated[str, Meta(description="how it answers that does not answer as a device should")]
-    left_early: Annotated[str, Meta(description="what was missing when it left; empty since it was collected")]
-    waived: Annotated[str, Meta(description="why nobody waits for what was missing when it left")]
-    idle: Annotated[bool, Meta(description="whether it was here today, and left without a track of today")]
+    tries: Annotated[int, Meta(description="consecutive verdicts that the device must stay connected")]
+    oddity: Annotated[str, Meta(description="what is wrong with the device's responses; empty if nothing is")]
+    left_early: Annotated[str, Meta(description="what was missing when the device left; empty once it is collected")]
+    waived: Annotated[str, Meta(description="why the missing tracks are waived")]
+    idle: Annotated[bool, Meta(description="whether the device was here today and left without a track of today")]
 
     @property
     def headline(self) -> str:
-        """What is wrong, in words that can be read from afar."""
+        """What is wrong, in few words that can be read at 2 m."""
         if self.oddity and not self.left_early:
-            return "answers badly"
+            return "not responding correctly"
         if self.missing:
             return f"{len(self.missing)} of {self.wanted} missing"
-        return "tracks not known" if self.left_early and not self.wanted else "not verified"
+        return "tracks unknown" if self.left_early and not self.wanted else "not verified"
 
     @property
     def detail(self) -> str:
-        """What the headline does not say of it."""
+        """What is wrong, without the words of the headline."""
         text = self.reason if self.present else self.left_early.removeprefix(f"{self.sailor}: ")
         more = text.removeprefix(missing_of(len(self.missing), self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:
             return text
-        return f"{text}; it is on, but answers badly: {self.oddity}" if text else f"restart it: {self.oddity}"
+        return f"{text}; it is on but not responding correctly: {self.oddity}" if text else f"restart it: {self.oddity}"
 
     @property
     def present(self) -> bool:
-        """Whether it is on the network."""
+        """Whether the device is on the network."""
         return self.stage in PRESENT
 
 
 def column_of(device: Device, *, expected: bool, of_today: bool, sailed: bool) -> Column:
-    """Where a device belongs; `expected` if somebody carries it today, `of_today` if its stage began today.
+    """Return the column of a device.
 
-    One that has gone and has not `sailed`, without a track of today, is expected again: it may have been looked at in
-    the morning, and its day is not here.
+    `expected`: the device is assigned today. `of_today`: its stage began today. `sailed`: it has a track of today.
+    A device that left without a track of today is expected again, since it may have been checked in the morning.
     """
     if device.stage is Stage.COLLECTED:
         return Column.SWITCH_OFF
@@ -128,12 +129,13 @@ def tile_of(
     expected: Expected,
     rate: float,
 ) -> Tile:
-    """The tile of a device whose stage began on the day `since`; `rate` in bytes/s is that of its transfer."""
+    """Return the tile of a device whose stage began on the day `since`; `rate` is its download rate in bytes/s."""
     owner = carriers_on(today, assignments).get(device.identifier)
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today
     return Tile(
         id=device.identifier,
+        name=device.name,
         column=column_of(device, expected=owner is not None, of_today=of_today, sailed=bool(tracks)),
         stage=device.stage,
         since=device.since,
@@ -144,8 +146,8 @@ def tile_of(
         findings=device.findings,
         wanted=device.wanted,
         missing=device.missing,
-        here=_figures([track for track in tracks if _is_here(track, device)]),
-        listed=_figures([track for track in tracks if not _is_here(track, device)]),
+        here=_figures([track for track in tracks if _is_stored(track, device)]),
+        listed=_figures([track for track in tracks if not _is_stored(track, device)]),
         download=_download(device, rate),
         reason=device.reason,
         tries=device.tries,
@@ -158,8 +160,8 @@ def tile_of(
 
 
 def bytes_of(device: Device, day: datetime.date) -> int:
-    """How much of that day is here."""
-    return sum(track.length for track in device.tracks if _is_here(track, device) and track.day == day)
+    """Return how many bytes of the tracks of a day are stored."""
+    return sum(track.length for track in device.tracks if _is_stored(track, device) and track.day == day)
 
 
 def _figures(tracks: Collection[TrackSummary]) -> Figures:
@@ -172,7 +174,7 @@ def _figures(tracks: Collection[TrackSummary]) -> Figures:
     )
 
 
-def _is_here(track: TrackSummary, device: Device) -> bool:
+def _is_stored(track: TrackSummary, device: Device) -> bool:
     return track.name not in device.missing
 
 

@@ -73,7 +73,7 @@ class TestState:
         device = Device(601, oddity="no answer within 10 s")
         assert of_ann(seen=False, device=device) == (
             State.MISSING,
-            "it is on, but answers badly: no answer within 10 s",
+            "it is on but not responding correctly: no answer within 10 s",
         )
 
     def test_one_that_is_back_did_not_leave_early(self) -> None:

@@ -1,4 +1,4 @@
-"""Real Chromium, and a stage in another process that it looks at."""
+"""Real Chromium, and a process with a board and simulated devices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page
 
 PATIENCE = 20.0  # s until a test gives up
-# Nothing that is asked for anywhere else, and nothing kept.
+# No request to any other host, and no stored state.
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",
@@ -49,7 +49,7 @@ def chromium() -> Iterator[Browser]:
 
 
 class Theatre:
-    """The stage's process."""
+    """The process of `tests.web.stage`."""
 
     def __init__(self, folder: Path, count: int = COUNT) -> None:
         self.folder = folder
@@ -61,11 +61,11 @@ class Theatre:
 
     @property
     def token(self) -> str:
-        """That of this run."""
+        """The token of this run."""
         return (self.folder / ".sse_twisted" / "web-token").read_text().strip()
 
     def open(self) -> None:
-        """Start, at the address of before if there was one."""
+        """Start the process; a second start uses the same port."""
         port = self.address.rstrip("/").rpartition(":")[2] or "0"
         command = [sys.executable, "-m", "tests.web.stage", str(self.folder), port, str(self.count)]
         self._process = subprocess.Popen(
@@ -76,7 +76,7 @@ class Theatre:
         self.address = re.findall(r"http://\S+?/", line)[0]
 
     def close(self) -> None:
-        """End."""
+        """Stop the process and check that it ends well."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             assert self._process.wait(PATIENCE) == 0
@@ -86,7 +86,7 @@ class Theatre:
             self._process = None
 
     def play(self, *lines: str) -> None:
-        """Let something happen."""
+        """Send commands to the process."""
         assert self._process is not None
         assert self._process.stdin is not None
         for line in lines:
@@ -94,7 +94,7 @@ class Theatre:
         self._process.stdin.flush()
 
     def hears(self, text: str) -> str:
-        """The next line of its log that contains the text."""
+        """Wait for a line of the log that contains the text."""
         while True:
             try:
                 line = self._lines.get(timeout=PATIENCE)
@@ -111,7 +111,7 @@ class Theatre:
 
 
 class Watcher:
-    """Somebody with a browser: a context of its own, in which nothing may go wrong."""
+    """A browser window with a context of its own; any error on a page fails the test."""
 
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
         self.address = address
@@ -133,12 +133,12 @@ class Watcher:
         self.page.locator(f"#{column} #device-{identifier}").wait_for(state="visible")
 
     def close(self) -> None:
-        """Nothing was asked for elsewhere, and no script failed."""
+        """Close the window; no script may have failed and no other host been asked."""
         self._context.close()
         assert not self.mishaps, self.mishaps
 
     def _console(self, message: Any) -> None:
-        # A lost connection is told by the browser itself, and shown by the page.
+        # The browser itself reports a lost connection, which the page shows.
         if message.type in ("error", "warning") and "net::ERR" not in message.text and "401" not in message.text:
             self.mishaps.append(message.text)
 
@@ -148,7 +148,7 @@ class Watcher:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe objects to."""
+    """Return the violations that axe finds."""
     from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     found = Axe().run(page).response["violations"]
@@ -156,12 +156,12 @@ def violations(page: Page) -> list[str]:
 
 
 def is_within_its_width(page: Page) -> bool:
-    """Whether nobody has to scroll sideways."""
+    """Whether the page needs no horizontal scrolling."""
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
 def box(element: Locator) -> FloatRect:
-    """Where it is in the window."""
+    """Return the position of an element in the window."""
     found = element.bounding_box()
     assert found is not None
     return found
@@ -182,7 +182,7 @@ def stickers(page: Page) -> dict[int, tuple[bool, float]]:
 
 
 def is_in_sight(element: Locator) -> bool:
-    """Whether nothing of it lies outside of the window."""
+    """Whether an element is completely inside the window."""
     inside = """element => {
         const { top, left, bottom, right } = element.getBoundingClientRect();
         return top >= 0 && left >= 0 && bottom <= window.innerHeight && right <= window.innerWidth;

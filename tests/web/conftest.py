@@ -1,4 +1,4 @@
-"""A desk with two people on the roster, and a browser."""
+"""Fixtures: a web server in virtual time with two assigned devices, and a browser."""
 
 from __future__ import annotations
 
@@ -26,12 +26,21 @@ def reactor() -> Any:
 
 @pytest.fixture
 def desk(event: VirtualEvent) -> Iterator[Desk]:
-    """Devices 601 and 602 are expected today; each has a track, and comes when it is told to."""
+    """Devices 601 and 602 are assigned today and have a track each; the test decides when they arrive."""
     event.device(601, log_of(601))
     event.device(602, log_of(602))
     desk = Desk(event)
     yield desk
     desk.close()
+
+
+@pytest.fixture
+def busy(desk: Desk) -> Desk:
+    """A desk on which 601 can be switched off."""
+    desk.event.arrive(601)
+    desk.event.until("motion-601 can be disconnected")
+    desk.advance(0.5)
+    return desk
 
 
 @pytest.fixture(scope="module")

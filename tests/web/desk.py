@@ -1,4 +1,4 @@
-"""A collector with its web server in virtual time, and a browser's part of the conversation."""
+"""A collector with its web server in virtual time, and an HTTP client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AFTERNOON = 1_666_022_400.0  # 2022-10-17, 16:00 UTC, in s
 
 @frozen
 class Got:
-    """An answer."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -55,7 +55,7 @@ class _Endpoints:
 @implementer(IBodyProducer)
 @frozen
 class _Body:
-    """What is sent, at once: treq's own way waits for the real reactor."""
+    """A request body that is sent at once; treq's own producer needs the real reactor."""
 
     data: bytes
 
@@ -75,7 +75,7 @@ class _Body:
 
 @define
 class Listening(Protocol):
-    """The events of a stream, as they came."""
+    """The received events of a stream."""
 
     events: list[tuple[str, str, Any]] = field(factory=list)  # id, kind, data
     ended: bool = False
@@ -93,7 +93,7 @@ class Listening(Protocol):
 
     @property
     def boards(self) -> list[Any]:
-        """The data of what was told of the board."""
+        """The data of the board events."""
         return [data for _, kind, data in self.events if kind == "board"]
 
 
@@ -110,7 +110,7 @@ class _Talking(Protocol):
 
 
 class Desk:
-    """Starts everything at once; devices come when the event lets them."""
+    """A running collector with its web server; devices arrive when the event lets them."""
 
     def __init__(self, event: VirtualEvent, token_file: Path | None = None) -> None:
         self.event = event
@@ -129,13 +129,13 @@ class Desk:
         self.event.advance(seconds)
 
     def know(self, identifier: int, **changes: Any) -> Device:
-        """Let the fleet know something of a device, and the board show it."""
+        """Change the snapshot of a device and wait for the board."""
         device = self.collector.fleet.update(identifier, **changes)
         self.advance(0.2)
         return device
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Got:
-        """A request and its whole answer."""
+        """Send a request and return the whole response."""
         named = _named(headers)
         data = None
         if body is not None:
@@ -148,30 +148,30 @@ class Desk:
         return Got(answer.code, raw, content)
 
     def get(self, path: str, **headers: str) -> Got:
-        """What is there."""
+        """Send a GET request."""
         return self.ask("GET", path, **headers)
 
     def weigh(self, path: str) -> int:
-        """How many bytes of a body come to a browser, which takes them packed."""
+        """Return the length of a compressed body."""
         headers = Headers({"Accept-Encoding": ["gzip"]})
         answer = self._result(self._agent.request(b"GET", f"http://{PLACE}{path}".encode(), headers))
         answer.deliverBody(Listening())
         return int(answer.length)
 
     def command(self, path: str, body: Any = None, **headers: str) -> Got:
-        """A command of somebody who has the token."""
+        """Send a command with the token."""
         headers = {"Authorization": f"Bearer {self.token}"} | headers
         return self.ask("POST", f"/api/v1/{path}", {} if body is None else body, **headers)
 
     def begin(self, path: str) -> Deferred[Any]:
-        """A command whose answer is not waited for."""
+        """Send a command without waiting for the response."""
         headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": ["application/json"]})
         place = f"http://{PLACE}/api/v1/{path}".encode()
         asking: Deferred[Any] = self._agent.request(b"POST", place, headers, _Body(b"{}"))
         return asking
 
     def listen(self, path: str = "/api/v1/events", **headers: str) -> Listening:
-        """Follow a stream."""
+        """Open a stream."""
         asking = self._http.get(f"http://{PLACE}{path}", headers=_named(headers), unbuffered=True)
         answer = self._result(asking)
         assert answer.code == 200, answer.code
@@ -181,7 +181,7 @@ class Desk:
         return listening
 
     def talk(self, *pieces: bytes, seconds: float = 0.2) -> tuple[bytes, bool]:
-        """What comes back on a connection when these bytes are sent, and whether it was closed."""
+        """Send raw bytes; return what comes back and whether the server closed the connection."""
         talking = _Talking()
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 8080)
         connectProtocol(endpoint, talking)
@@ -195,7 +195,7 @@ class Desk:
         return heard, ended
 
     def close(self) -> None:
-        """End the web server; the event ends the collector."""
+        """Stop the web server; the event stops the collector."""
         ended: list[object] = []
         stopping = self.web.stopService()
         if stopping is not None:

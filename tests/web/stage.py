@@ -1,8 +1,8 @@
-"""A collector with its board and a few simulated devices in a process of its own, played from outside line by line.
+"""A process with a collector, its board and simulated devices, controlled by lines on its standard input.
 
     python -m tests.web.stage FOLDER [PORT COUNT]
 
-It says where the board is, then does what stands on its input, a line each: `arrive 601`, `depart 601`,
+It prints its log, with the address of the board, and accepts one command a line: `arrive 601`, `depart 601`,
 `rate 601 50000` (bytes/s, 0 = as fast as it goes), `cut 601` (each transfer after 50,000 bytes), `mend 601`.
 """
 
@@ -97,7 +97,7 @@ class Stage(MultiService):
 
 
 def write_roster(path: Path, numbers: list[int], now: float) -> None:
-    """One person each, the first of whom has an evil name."""
+    """Assign a person to each device; the first one has a name with markup."""
     today = datetime.datetime.fromtimestamp(now + 60 * TIMEZONE, datetime.UTC).date()
     rows = generate_roster(numbers, today, today, seed=1)
     rows[0]["First Name"] = EVIL

@@ -1,39 +1,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 
 from sse_twisted.fleet import Stage
-from tests.support.event import MORNING, log_of
 from tests.web.desk import Desk
 
 DAY = "2022-10-17"
-MONTH = 30 * 24 * 3_600_000
 OLD = "motion-601_20220917_090000.oao"
 
 
-@pytest.fixture
-def busy(desk: Desk) -> Desk:
-    """601 can be switched off."""
-    desk.event.arrive(601)
-    desk.event.until("motion-601 can be disconnected")
-    desk.advance(0.2)
-    return desk
-
-
 class TestReading:
-    def test_the_fleet_is_the_board(self, busy: Desk) -> None:
+    def test_fleet_returns_the_board(self, busy: Desk) -> None:
         fleet = busy.get("/api/v1/fleet").json
         assert {tile["id"]: tile["column"] for tile in fleet["devices"]} == {601: "switch-off", 602: "expected"}
         assert (fleet["summary"]["collected"], fleet["summary"]["expected"]) == (1, 2)
         assert [condition["ok"] for condition in fleet["summary"]["conditions"]] == [True] * 4
 
-    def test_the_state_of_the_fleet_is_where_the_stream_goes_on(self, busy: Desk) -> None:
+    def test_the_stream_continues_from_the_state_of_the_fleet(self, busy: Desk) -> None:
         state = busy.get("/api/v1/fleet").json["state"]
         assert busy.listen(Last_Event_ID=state).boards[0]["devices"] == []
 
@@ -44,7 +30,7 @@ class TestReading:
         assert device["carriers"][0]["file_id"] == "ABC601XYZ"
         assert device["address"] == "10.0.2.89"
 
-    def test_a_day_its_tracks_and_its_ranking(self, busy: Desk) -> None:
+    def test_a_day_has_outcomes_tracks_and_a_ranking(self, busy: Desk) -> None:
         states = [line["state"] for line in busy.get(f"/api/v1/days/{DAY}").json["lines"]]
         assert states == ["collected", "never seen"]
         assert [track["identifier"] for track in busy.get(f"/api/v1/tracks?day={DAY}").json] == [601]
@@ -52,10 +38,10 @@ class TestReading:
         assert [(place["id"], place["verified"]) for place in ranking["disciplines"]["500m"]] == [(601, True)]
         assert ranking["disciplines"]["1h"] == []
 
-    def test_who_is_missing(self, busy: Desk) -> None:
+    def test_missing_lists_expected_devices_that_are_not_collected(self, busy: Desk) -> None:
         assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [602]
 
-    def test_over_midnight_all_say_the_same_as_the_board(self, busy: Desk) -> None:
+    def test_all_endpoints_agree_with_the_board_after_midnight(self, busy: Desk) -> None:
         def said(day: str) -> tuple[list[str], list[int], dict[int, str]]:
             columns = [tile["column"] for tile in busy.get("/api/v1/fleet").json["devices"]]
             missing = [missing["identifier"] for missing in busy.get("/api/v1/missing").json]
@@ -76,14 +62,14 @@ class TestReading:
         why = busy.get("/api/v1/missing").json[0]["why"]
         assert why == "not seen today, looked for every 2 s; gone for 24.0 h, collected"
 
-    def test_who_has_gone_and_answers_badly_is_missing_as_on_the_board(self, busy: Desk) -> None:
+    def test_a_device_that_left_and_responds_badly_is_missing_as_on_the_board(self, busy: Desk) -> None:
         busy.event.leave(601)
         busy.event.until("motion-601 has been disconnected")
         busy.know(601, oddity="refuses (HTTP 500)")
         assert busy.get("/api/v1/fleet").json["summary"]["collected"] == 0
         assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [601, 602]
 
-    def test_an_alarm_and_who_is_still_here_are_the_same_the_next_day(self, busy: Desk) -> None:
+    def test_alarms_and_present_devices_stay_the_same_the_next_day(self, busy: Desk) -> None:
         busy.listen()
         busy.know(602, stage=Stage.GONE, left_early="its tracks are not known yet")
         busy.reactor.advance(86_400)
@@ -94,77 +80,34 @@ class TestReading:
         line = busy.get("/api/v1/days/2022-10-18").json["lines"][1]
         assert (line["state"], line["remark"]) == ("left early", "its tracks are not known yet")
 
-    def test_figures(self, busy: Desk) -> None:
+    def test_stats_returns_the_counters(self, busy: Desk) -> None:
         assert busy.get("/api/v1/stats").json["tracks"]["verified"] == 1
 
     @pytest.mark.parametrize("query", ["day=x", "day=2022-02-30", "day="])
-    def test_a_day_that_is_none_is_refused(self, busy: Desk, query: str) -> None:
+    def test_an_invalid_day_is_refused(self, busy: Desk, query: str) -> None:
         answer = busy.get(f"/api/v1/tracks?{query}")
         assert (answer.status, answer.headers["content-type"]) == (400, "application/problem+json")
 
-    def test_a_head_has_no_body(self, busy: Desk) -> None:
+    def test_a_response_to_head_has_no_body(self, busy: Desk) -> None:
         answer = busy.ask("HEAD", "/api/v1/fleet")
         assert (answer.status, answer.body) == (200, b"")
 
 
 class TestCommands:
-    def test_retry_has_an_outcome(self, busy: Desk) -> None:
+    def test_retry_waits_for_the_verdict(self, busy: Desk) -> None:
         assert busy.command("devices/601/retry").json == {"done": True, "detail": ""}
         assert len(busy.event.said("motion-601 can be disconnected")) == 2
 
-    def test_what_takes_its_time_has_begun(self, busy: Desk) -> None:
+    def test_a_slow_command_is_accepted(self, busy: Desk) -> None:
         busy.event.servers[601].device.latency = 9.0
         answer = busy.command("devices/601/retry")
         assert (answer.status, answer.json["done"]) == (202, False)
 
-    def test_what_takes_its_time_goes_on_and_its_end_is_logged(
-        self, busy: Desk, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        busy.event.servers[601].device.logs.append(log_of(601, MORNING - MONTH))
-        busy.event.wake_all()
-        busy.advance(2.0)
-
-        def slowly(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
-            seconds = 7.0 if function.__name__ == "_find" else 0.0
-            return deferLater(busy.reactor, seconds, function, *args)
-
-        monkeypatch.setattr(busy.collector.disk, "_start", slowly)
-        assert busy.command("devices/601/fetch", {"track": OLD}).status == 202
-        busy.event.until(f"INFO motion-601 fetch of {OLD}, as asked for on the board, is done")
-        assert busy.event.ledger(601)[OLD]["status"] == "completed"
-
-    def test_what_comes_to_nothing_after_the_answer_is_logged(self, busy: Desk) -> None:
-        busy.event.servers[601].device.latency = 9.0
-        assert busy.command("devices/601/retry").status == 202
-        assert busy.command("devices/601/forget").status == 200
-        text = "WARN motion-601 retry, as asked for on the board, came to nothing: motion-601 has gone"
-        assert busy.event.said(text)
-
-    def test_who_hangs_up_has_commanded_all_the_same(self, busy: Desk) -> None:
-        busy.event.servers[601].device.latency = 3.0
-        asking = busy.begin("devices/601/retry")
-        busy.advance(1.0)
-        asking.addErrback(lambda _: None)
-        asking.cancel()
-        busy.event.until("motion-601 retry, as asked for on the board, is done")
-        assert len(busy.event.said("motion-601 can be disconnected")) == 2
-
-    def test_at_the_end_what_is_under_way_is_given_up(self, busy: Desk) -> None:
-        observers = len(busy.collector.fleet._observers)
-        busy.event.servers[601].device.latency = 9.0
-        assert busy.command("devices/601/retry").status == 202
-        asking = busy.begin("devices/601/retry")
-        asking.addErrback(lambda _: None)
-        busy.advance(1.0)
-        busy.close()
-        assert len(busy.event.said("motion-601 retry, as asked for on the board, is given up")) == 1
-        assert len(busy.collector.fleet._observers) == observers - 1  # the board's own
-
-    def test_what_can_not_be_done_is_said(self, busy: Desk) -> None:
+    def test_an_impossible_command_says_why(self, busy: Desk) -> None:
         answer = busy.command("devices/602/retry")
         assert (answer.status, answer.json["detail"]) == (409, "motion-602 is not here (absent)")
 
-    def test_forget_begins_anew(self, busy: Desk) -> None:
+    def test_forget_starts_a_new_visit(self, busy: Desk) -> None:
         assert busy.command("devices/601/forget").status == 200
         busy.advance(5.0)
         assert len(busy.event.said("motion-601 is connected")) == 2
@@ -199,7 +142,7 @@ class TestCommands:
     @pytest.mark.parametrize(
         ("command", "body"), [("retry", {}), ("forget", {}), ("fetch", {"track": OLD}), ("waive", {"reason": "lost"})]
     )
-    def test_a_device_that_nobody_knows_is_not_found(self, busy: Desk, command: str, body: Any) -> None:
+    def test_an_unknown_device_is_not_found(self, busy: Desk, command: str, body: Any) -> None:
         answer = busy.command(f"devices/999/{command}", body)
         assert (answer.status, answer.json["detail"]) == (404, "motion-999 is on no roster, and was not seen")
         assert busy.get("/api/v1/devices/999").status == 404
@@ -209,16 +152,3 @@ class TestCommands:
         busy.know(602, stage=Stage.GONE, left_early="its tracks are not known yet")
         assert busy.command("devices/602/waive", {"reason": "  "}).status == 409
         assert busy.command("devices/602/waive", {"reason": "lost"}).status == 200
-
-
-class TestDescription:
-    def test_it_is_that_of_all_routes(self, desk: Desk) -> None:
-        description = desk.get("/api/v1/openapi.json").json
-        assert description["openapi"] == "3.1.0"
-        described = {(method.upper(), path) for path, item in description["paths"].items() for method in item}
-        served = {(route.method, route.path) for route in desk.web.router.routes if route.path.startswith("/api/")}
-        assert described == served - {("GET", "/api/v1/openapi.json")}
-
-    def test_whatever_changes_something_needs_the_token(self, desk: Desk) -> None:
-        for item in desk.get("/api/v1/openapi.json").json["paths"].values():
-            assert all(("security" in operation) == (method == "post") for method, operation in item.items())

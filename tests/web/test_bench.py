@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.web.bench import ACROSS, SLACK, Bench, Share, shares_of
+from sse_twisted.web.bench import HYSTERESIS, MAX_ACROSS, Bench, ZoneLayout, layout_of
 
 COUNTS = st.fixed_dictionaries(
     {name: st.integers(0, 200) for name in ("left-early", "keep-on", "switch-off", "working")}
@@ -17,45 +17,49 @@ def counts(left_early: int = 0, keep_on: int = 0, switch_off: int = 0, working: 
 
 @given(COUNTS)
 def test_the_bench_is_full_and_not_too_full(count: dict[str, int]) -> None:
-    shares = shares_of(count)
+    shares = layout_of(count)
     assert min(share.across for share in shares.values()) >= 1
-    assert sum(share.across for share in shares.values()) <= ACROSS
+    assert sum(share.across for share in shares.values()) <= MAX_ACROSS
 
 
 @given(COUNTS)
-def test_what_must_be_kept_on_grows_dense_last(count: dict[str, int]) -> None:
-    shares = shares_of(count)
+def test_alarms_become_dense_last(count: dict[str, int]) -> None:
+    shares = layout_of(count)
     if shares["red"].dense:
-        loose = shares_of(count | {"left-early": 0, "keep-on": 0})
+        loose = layout_of(count | {"left-early": 0, "keep-on": 0})
         assert shares["red"].across < count["left-early"] + count["keep-on"] or loose["off"].dense
 
 
 def test_few_tiles_are_large() -> None:
-    assert shares_of(counts(keep_on=1, switch_off=4, working=3)) == {
-        "red": Share(1, dense=False),
-        "off": Share(2, dense=False),
-        "work": Share(2, dense=False),
+    assert layout_of(counts(keep_on=1, switch_off=4, working=3)) == {
+        "red": ZoneLayout(1, dense=False),
+        "off": ZoneLayout(2, dense=False),
+        "work": ZoneLayout(2, dense=False),
     }
 
 
-def test_an_empty_column_gives_its_place_to_those_that_need_it() -> None:
-    shares = shares_of(counts(keep_on=16, switch_off=8))
-    assert shares == {"red": Share(5, dense=False), "off": Share(2, dense=False), "work": Share(1, dense=False)}
+def test_an_empty_column_leaves_its_width_to_others() -> None:
+    shares = layout_of(counts(keep_on=16, switch_off=8))
+    assert shares == {
+        "red": ZoneLayout(5, dense=False),
+        "off": ZoneLayout(2, dense=False),
+        "work": ZoneLayout(1, dense=False),
+    }
 
 
-def test_no_column_is_squeezed_that_others_may_be_large() -> None:
-    shares = shares_of(counts(left_early=1, keep_on=12, switch_off=10))
-    assert shares["off"] == Share(4, dense=False)
+def test_no_column_is_squeezed_to_keep_others_large() -> None:
+    shares = layout_of(counts(left_early=1, keep_on=12, switch_off=10))
+    assert shares["off"] == ZoneLayout(4, dense=False)
 
 
-def test_what_works_grows_dense_first() -> None:
-    shares = shares_of(counts(keep_on=4, switch_off=20, working=20))
+def test_working_devices_become_dense_first() -> None:
+    shares = layout_of(counts(keep_on=4, switch_off=20, working=20))
     assert [name for name, share in shares.items() if share.dense] == ["work"]
 
 
-def test_alarms_and_what_must_be_kept_on_share_a_zone() -> None:
-    multi_service = shares_of(counts(left_early=4, keep_on=4, switch_off=10, working=4))["red"].across
-    assert multi_service > shares_of(counts(keep_on=8, switch_off=10, working=4))["red"].across
+def test_two_columns_of_a_zone_need_more_width_than_one() -> None:
+    both = layout_of(counts(left_early=4, keep_on=4, switch_off=10, working=4))["red"].across
+    assert both > layout_of(counts(keep_on=8, switch_off=10, working=4))["red"].across
 
 
 @pytest.mark.parametrize("column", ["keep-on", "switch-off", "working"])
@@ -63,13 +67,13 @@ def test_alarms_and_what_must_be_kept_on_share_a_zone() -> None:
 def test_a_few_devices_that_come_and_go_move_the_others_once(column: str, usual: int) -> None:
     bench = Bench()
     rest = counts(keep_on=3, switch_off=12, working=6)
-    bench.shares(rest | {column: usual + SLACK})
-    wide = bench.shares(rest | {column: usual})
-    for more in (SLACK, 0, 1, SLACK, 2, 0):
-        assert bench.shares(rest | {column: usual + more}) == wide
+    bench.layout(rest | {column: usual + HYSTERESIS})
+    wide = bench.layout(rest | {column: usual})
+    for more in (HYSTERESIS, 0, 1, HYSTERESIS, 2, 0):
+        assert bench.layout(rest | {column: usual + more}) == wide
 
 
-def test_room_is_given_back_when_it_is_not_needed_any_more() -> None:
+def test_width_is_released_when_it_is_no_longer_needed() -> None:
     bench = Bench()
-    bench.shares(counts(switch_off=60, working=30))
-    assert bench.shares(counts(switch_off=2)) == shares_of(counts(switch_off=2 + SLACK))
+    bench.layout(counts(switch_off=60, working=30))
+    assert bench.layout(counts(switch_off=2)) == layout_of(counts(switch_off=2 + HYSTERESIS))

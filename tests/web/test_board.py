@@ -15,13 +15,13 @@ def changed(board: Board, since: int | None) -> list[int]:
     return [tile.id for tile in board.changes(since).tiles]
 
 
-def test_who_knows_nothing_is_told_everything(desk: Desk) -> None:
+def test_a_new_reader_receives_the_whole_board(desk: Desk) -> None:
     changes = desk.web.board.changes(None)
     assert changes.since is None
     assert [tile.id for tile in changes.tiles] == [601, 602]
 
 
-def test_only_what_has_changed_since_is_told(desk: Desk) -> None:
+def test_only_later_changes_are_returned(desk: Desk) -> None:
     board = desk.web.board
     first = board.number
     desk.know(602, stage=Stage.CONNECTED)
@@ -32,7 +32,7 @@ def test_only_what_has_changed_since_is_told(desk: Desk) -> None:
     assert changed(board, board.number) == []
 
 
-def test_a_state_from_the_future_is_none_of_ours(desk: Desk) -> None:
+def test_a_future_state_is_unknown(desk: Desk) -> None:
     board = desk.web.board
     assert board.changes(board.number + 1).since is None
 
@@ -51,7 +51,7 @@ def test_many_changes_at_once_are_one_state(desk: Desk) -> None:
     assert tile.download.received == 499
 
 
-def test_a_transfer_has_the_rate_since_it_was_first_seen(desk: Desk) -> None:
+def test_the_download_rate_is_measured_from_its_first_bytes(desk: Desk) -> None:
     desk.collector.fleet.update(601, stage=Stage.DOWNLOADING, downloading="a", size=10**6, received=0)
     desk.advance(2.0)
     desk.collector.fleet.update(601, received=600_000)
@@ -62,7 +62,7 @@ def test_a_transfer_has_the_rate_since_it_was_first_seen(desk: Desk) -> None:
     assert 250_000 < tile.download.rate <= 300_000
 
 
-def test_who_is_taken_off_the_roster_is_removed(desk: Desk) -> None:
+def test_a_device_that_leaves_the_roster_is_removed(desk: Desk) -> None:
     board = desk.web.board
     before = board.number
     desk.event.people.pop()
@@ -72,7 +72,7 @@ def test_who_is_taken_off_the_roster_is_removed(desk: Desk) -> None:
     assert changed(board, None) == [601]
 
 
-def test_the_next_day_everybody_is_expected_again(desk: Desk) -> None:
+def test_all_devices_are_expected_again_the_next_day(desk: Desk) -> None:
     desk.know(601, stage=Stage.GONE, tracks=(sailed(),))
     assert desk.web.board.summary.columns["gone"] == 1
     listening = desk.listen()
@@ -84,20 +84,20 @@ def test_the_next_day_everybody_is_expected_again(desk: Desk) -> None:
     assert last == {601: "expected", 602: "expected"}
 
 
-def test_who_asks_once_after_midnight_sees_the_new_day(desk: Desk) -> None:
+def test_a_single_request_after_midnight_shows_the_new_day(desk: Desk) -> None:
     desk.know(601, stage=Stage.GONE, tracks=(sailed(),))
     desk.reactor.advance(86_400)
     summary = desk.get("/api/v1/fleet").json["summary"]
     assert (summary["columns"]["gone"], summary["columns"]["expected"], summary["collected"]) == (0, 2, 0)
 
 
-def test_who_left_without_a_track_of_today_is_not_collected(desk: Desk) -> None:
+def test_a_device_that_left_without_a_track_of_today_is_not_collected(desk: Desk) -> None:
     desk.know(601, stage=Stage.COLLECTED)
     assert desk.web.board.summary.collected == 1
     desk.know(601, stage=Stage.GONE)
     summary = desk.web.board.summary
     assert (summary.columns["expected"], summary.collected) == (2, 0)
-    assert "no track until 17:00:" in desk.get("/").text
+    assert "left at 17:00:" in desk.get("/").text
     assert 601 in [missing.identifier for missing in desk.collector.commands.missing()]
 
 
@@ -107,7 +107,7 @@ def test_waived_devices_are_not_collected(desk: Desk) -> None:
     assert desk.web.board.summary.collected == 1
 
 
-def test_the_collected_are_those_to_be_switched_off_and_those_who_have_gone(desk: Desk) -> None:
+def test_collected_devices_are_to_switch_off_or_gone(desk: Desk) -> None:
     desk.know(601, stage=Stage.COLLECTED)
     desk.know(602, stage=Stage.GONE, tracks=(sailed(),))
     summary = desk.web.board.summary
@@ -117,7 +117,7 @@ def test_the_collected_are_those_to_be_switched_off_and_those_who_have_gone(desk
     assert (summary.collected, summary.to_switch_off, summary.gone, summary.waived) == (1, 1, 0, 1)
 
 
-def test_who_is_on_the_bench_without_a_carrier_is_counted_apart(desk: Desk) -> None:
+def test_unassigned_devices_are_counted_separately(desk: Desk) -> None:
     desk.know(777, stage=Stage.COLLECTED)
     summary = desk.web.board.summary
     assert (summary.collected, summary.to_switch_off, summary.others) == (0, 0, 1)

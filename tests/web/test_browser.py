@@ -1,4 +1,4 @@
-"""The board in real Chromium, before a stage on which devices come and go."""
+"""The board in real Chromium while simulated devices arrive and leave."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def test_a_device_goes_through_all_columns(watching: Watching, theatre: Theatre)
         watcher.sees(601, "gone")
 
 
-def test_a_device_that_must_be_kept_on_says_why_and_when_it_is_tried_again(
-    watching: Watching, theatre: Theatre
-) -> None:
+def test_a_device_to_keep_on_shows_why_and_the_next_try(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         theatre.play("cut 602", "arrive 602")
@@ -71,12 +69,12 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
                 break
         page.keyboard.press("Enter")
         sailor = page.locator("#device-603 .sailor").inner_text()
-        page.get_by_role("heading", name=f"Waive the alarm of 603, {sailor}").wait_for()
+        page.get_by_role("heading", name=f"Waive the missing tracks of 603, {sailor}").wait_for()
         page.keyboard.type("it fell into the water")
         page.keyboard.press("Tab")
         page.keyboard.type("not the token at all")
         page.keyboard.press("Enter")
-        page.get_by_text("That is not the token.").wait_for()
+        page.get_by_text("Wrong token.").wait_for()
         page.keyboard.press("Control+A")
         page.keyboard.type(theatre.token)
         page.keyboard.press("Enter")
@@ -96,13 +94,13 @@ def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> No
                 page.get_by_label("Token").fill(token)
             else:
                 assert page.get_by_label("Token").is_hidden()
-            page.get_by_role("button", name="Do it").click()
+            page.get_by_role("button", name="Confirm").click()
             page.locator("#ask").wait_for(state="hidden")
             paused = page.get_by_text("downloads pause: somebody asked for it")
             paused.wait_for(state="visible" if token else "hidden")
 
 
-def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Watching, theatre: Theatre) -> None:
+def test_the_page_survives_a_restart_and_warns_while_it_is_stale(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         theatre.play("arrive 604")
@@ -110,10 +108,10 @@ def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Wa
         theatre.play("depart 604")
         watcher.sees(604, "gone")
         theatre.close()
-        page.get_by_text("No word from the collector since").wait_for()
+        page.get_by_text("No data from the collector since").wait_for()
         assert "is-stale" in (page.locator("body").get_attribute("class") or "")
         assert page.locator(".conditions").is_hidden()
-        assert page.title().startswith("Old since ")
+        assert page.title().startswith("Stale since ")
         theatre.open()
         page.locator("#lost").wait_for(state="hidden")
         watcher.sees(604, "gone")
@@ -122,9 +120,7 @@ def test_the_page_outlives_a_restart_and_says_what_it_does_not_know(watching: Wa
         watcher.sees(605, "switch-off")
 
 
-def test_the_page_notices_silence_while_the_clock_of_its_computer_is_set_back(
-    watching: Watching, theatre: Theatre
-) -> None:
+def test_the_page_becomes_stale_even_if_the_clock_is_set_back(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         watcher.sees(606, "expected")
@@ -137,12 +133,10 @@ def test_the_page_notices_silence_while_the_clock_of_its_computer_is_set_back(
                 performance.now = () => steady() + 20_000;
             }"""
         )
-        page.get_by_text("No word from the collector since").wait_for(timeout=5000)
+        page.get_by_text("No data from the collector since").wait_for(timeout=5000)
 
 
-def test_without_javascript_the_page_shows_the_state_and_loads_itself_again(
-    watching: Watching, theatre: Theatre
-) -> None:
+def test_without_javascript_the_page_reloads_itself(watching: Watching, theatre: Theatre) -> None:
     with watching(java_script_enabled=False) as watcher:
         page = watcher.goes_to()
         watcher.sees(606, "expected")
@@ -151,9 +145,7 @@ def test_without_javascript_the_page_shows_the_state_and_loads_itself_again(
         watcher.sees(606, "switch-off")
 
 
-def test_on_a_phone_the_counts_of_all_columns_stay_in_sight_and_lead_there(
-    watching: Watching, theatre: Theatre
-) -> None:
+def test_on_a_phone_the_counts_stay_in_sight_and_link_to_their_columns(watching: Watching, theatre: Theatre) -> None:
     with watching(viewport={"width": 390, "height": 844}, has_touch=True) as watcher:
         page = watcher.goes_to()
         counts = page.get_by_role("navigation", name="Columns")
@@ -175,7 +167,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre
     with watching(viewport={"width": 360, "height": 740}, has_touch=True) as watcher:
         for path in ("/", "/devices/601", "/ranking"):
             assert is_within_its_width(watcher.goes_to(path)), path
-        day = watcher.page.get_by_role("link", name="Day", exact=True).get_attribute("href") or ""
+        day = watcher.page.get_by_role("link", name="Today", exact=True).get_attribute("href") or ""
         for path in ("/days", day):
             page = watcher.goes_to(path)
             assert is_within_its_width(page), path
@@ -189,13 +181,13 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_to_object_to(watching: Watching, theatre: Theatre, scheme: str) -> None:
+def test_axe_finds_no_violation(watching: Watching, theatre: Theatre, scheme: str) -> None:
     pytest.importorskip("axe_playwright_python", reason="no axe here")
     theatre.play("cut 608", "arrive 608")
     with watching(color_scheme=scheme, reduced_motion="reduce") as watcher:
         page = watcher.goes_to()
         watcher.sees(608, "keep-on")
-        day = page.get_by_role("link", name="Day", exact=True).get_attribute("href") or ""
+        day = page.get_by_role("link", name="Today", exact=True).get_attribute("href") or ""
         for path in ("/", "/devices/608", day, "/days", "/ranking"):
             assert violations(watcher.goes_to(path)) == [], path
         watcher.goes_to()
@@ -203,7 +195,7 @@ def test_axe_finds_nothing_to_object_to(watching: Watching, theatre: Theatre, sc
         assert violations(page) == []
 
 
-def test_a_sound_tells_of_a_verdict_if_it_is_wanted(watching: Watching, theatre: Theatre) -> None:
+def test_a_verdict_plays_a_sound_if_sound_is_on(watching: Watching, theatre: Theatre) -> None:
     count = """
         window.tones = 0;
         const start = OscillatorNode.prototype.start;
@@ -221,14 +213,14 @@ def test_a_sound_tells_of_a_verdict_if_it_is_wanted(watching: Watching, theatre:
         page.get_by_role("status").get_by_text("609 can be switched off").wait_for(state="attached")
 
 
-def test_the_days_list_is_printed_without_what_is_for_the_screen(watching: Watching) -> None:
+def test_the_list_of_a_day_prints_without_screen_elements(watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
-        page.get_by_role("link", name="Day", exact=True).click()
-        page.get_by_role("region", name="The day's list").wait_for()
+        page.get_by_role("link", name="Today", exact=True).click()
+        page.get_by_role("region", name="Devices").wait_for()
         page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4 within its margins
         page.emulate_media(media="print")
         page.get_by_role("navigation").wait_for(state="hidden")
-        table = page.get_by_role("region", name="The day's list").get_by_role("table")
+        table = page.get_by_role("region", name="Devices").get_by_role("table")
         assert table.evaluate("table => table.getBoundingClientRect().right") <= 700
-        assert page.get_by_role("region", name="The day's list").get_by_role("row").count() == 1 + COUNT
+        assert page.get_by_role("region", name="Devices").get_by_role("row").count() == 1 + COUNT

@@ -1,4 +1,4 @@
-"""A bench full of devices in real Chromium: what can be read of it at 2 m, without a hand on the laptop."""
+"""A full bench in real Chromium: what can be read at 2 m without scrolling."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def usual() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("size", "has_script"), [((1366, 768), True), ((1366, 768), False), ((1280, 720), True), ((1920, 1080), True)]
 )
-def test_all_that_matters_is_in_sight_and_legible_from_afar(
+def test_every_device_on_the_bench_is_in_sight_and_legible(
     watching: Watching, size: tuple[int, int], has_script: bool
 ) -> None:
     viewport = dict(zip(("width", "height"), size, strict=True))
@@ -74,7 +74,7 @@ def test_all_that_matters_is_in_sight_and_legible_from_afar(
             assert height >= LEGIBLE, number
 
 
-def test_a_tile_among_many_still_has_everything(watching: Watching) -> None:
+def test_a_tile_among_many_has_all_of_its_lines(watching: Watching) -> None:
     with watching() as watcher:
         tile = watcher.goes_to().locator("#device-605")
         lines = tile.locator(".sailor, .file > span, .figures > span:not(.more)").all()
@@ -87,7 +87,7 @@ def test_a_tile_among_many_still_has_everything(watching: Watching) -> None:
         assert "OFF" in tile.locator(".say").inner_text()
 
 
-def test_the_bar_says_where_the_collected_ones_are(watching: Watching) -> None:
+def test_the_bar_counts_devices_to_switch_off_and_gone(watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         score = page.locator(".score").inner_text()
@@ -95,7 +95,7 @@ def test_the_bar_says_where_the_collected_ones_are(watching: Watching) -> None:
         assert page.locator("#switch-off .tile").count() == 20
 
 
-def test_the_few_who_are_missing_are_named_in_full(watching: Watching) -> None:
+def test_a_few_expected_devices_show_full_names(watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         names = page.locator("#expected .sailor")
@@ -107,13 +107,13 @@ def test_the_few_who_are_missing_are_named_in_full(watching: Watching) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1366])
-def test_axe_finds_nothing_to_object_to(watching: Watching, scheme: str, width: int) -> None:
+def test_axe_finds_no_violation(watching: Watching, scheme: str, width: int) -> None:
     pytest.importorskip("axe_playwright_python", reason="no axe here")
     with watching(viewport=LAPTOP | {"width": width}, color_scheme=scheme, reduced_motion="reduce") as watcher:
         assert violations(watcher.goes_to()) == []
 
 
-def test_a_device_that_begins_to_work_moves_nothing_in_other_columns(watching: Watching, theatre: Theatre) -> None:
+def test_an_arrival_moves_no_tile_of_other_columns(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
         others = [page.locator(f"#device-{number}") for number in COLLECTED]

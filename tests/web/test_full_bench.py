@@ -1,4 +1,4 @@
-"""Benches that are fuller than a stage can play at once, in real Chromium: what may be switched off, and what not."""
+"""Benches with more devices than the simulator can run, in real Chromium."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def bench(browser: Browser, event: VirtualEvent, counts: dict[str, int], **optio
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(f"{ADDRESS}static/")
         if name in files and name != "board.js":
-            route.fulfill(body=files[name].data, content_type=files[name].kind)
+            route.fulfill(body=files[name].data, content_type=files[name].media_type)
         elif route.request.url == ADDRESS:
             route.fulfill(body=html, content_type="text/html")
         else:
@@ -108,7 +108,7 @@ def in_sight(page: Page, column: str) -> list[float]:
     ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood"],
 )
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
-def test_all_that_may_and_may_not_be_switched_off_is_in_sight(
+def test_every_device_is_in_sight(
     browser: Browser, event: VirtualEvent, counts: dict[str, int], size: tuple[int, int]
 ) -> None:
     with bench(browser, event, counts, viewport=dict(zip(("width", "height"), size, strict=True))) as page:
@@ -119,7 +119,7 @@ def test_all_that_may_and_may_not_be_switched_off_is_in_sight(
             assert min(sizes, default=LEGIBLE) >= LEGIBLE, column
 
 
-def test_an_alarm_moves_nothing_of_what_may_be_switched_off(browser: Browser, event: VirtualEvent) -> None:
+def test_an_alarm_moves_no_tile_of_switch_off(browser: Browser, event: VirtualEvent) -> None:
     counts = {"keep-on": 2, "switch-off": 12, "working": 5, "expected": 10}
     where = "() => [...document.querySelectorAll('#switch-off .tile')].map((tile) => tile.getBoundingClientRect().top)"
     with bench(browser, event, counts, viewport={"width": 1366, "height": 768}) as page:
@@ -130,7 +130,7 @@ def test_an_alarm_moves_nothing_of_what_may_be_switched_off(browser: Browser, ev
         assert page.evaluate(where) == before
 
 
-def test_a_tile_says_what_is_wrong_in_a_line_that_can_be_read_from_afar(browser: Browser, event: VirtualEvent) -> None:
+def test_a_tile_has_a_legible_headline(browser: Browser, event: VirtualEvent) -> None:
     counts = {"keep-on": 7, "switch-off": 30, "working": 1}
     with bench(browser, event, counts, viewport={"width": 1366, "height": 768}) as page:
         headlines = page.locator("#keep-on .headline").all()

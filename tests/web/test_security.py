@@ -23,7 +23,7 @@ COMMANDS = (
 
 
 class TestCommands:
-    def test_all_of_them_need_the_token(self, desk: Desk) -> None:
+    def test_every_command_needs_the_token(self, desk: Desk) -> None:
         routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
         assert routes == {f"/api/v1/{command}".replace("601", "{identifier}") for command in COMMANDS}
         for command in COMMANDS:
@@ -33,7 +33,7 @@ class TestCommands:
                 assert answer.headers["www-authenticate"].startswith("Bearer")
         assert not desk.collector.commands.paused
 
-    def test_with_the_token_they_are_done(self, desk: Desk) -> None:
+    def test_the_token_allows_a_command(self, desk: Desk) -> None:
         assert desk.command("pause").json == {"done": True, "detail": ""}
         assert desk.collector.commands.paused
 
@@ -47,33 +47,31 @@ class TestCommands:
             {"Sec-Fetch-Site": "same-site"},
         ],
     )
-    def test_pages_of_other_sites_may_not_command_even_with_the_token(
-        self, desk: Desk, headers: dict[str, str]
-    ) -> None:
+    def test_cross_site_requests_are_refused_even_with_the_token(self, desk: Desk, headers: dict[str, str]) -> None:
         assert desk.command("pause", **headers).status == 403
         assert not desk.collector.commands.paused
 
-    def test_our_own_page_may(self, desk: Desk) -> None:
+    def test_same_origin_requests_are_allowed(self, desk: Desk) -> None:
         headers = {"Origin": f"http://{PLACE}", "Sec-Fetch-Site": "same-origin"}
         assert desk.command("pause", **headers).status == 200
 
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-    def test_what_a_form_of_another_site_can_send_is_no_command(self, desk: Desk, kind: str) -> None:
+    def test_media_types_of_html_forms_are_refused(self, desk: Desk, kind: str) -> None:
         assert desk.command("pause", b"{}", Content_Type=kind).status == 415
         assert not desk.collector.commands.paused
 
 
 class TestHost:
     @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "x@y", "[::"])
-    def test_a_name_that_is_not_ours_is_refused(self, desk: Desk, host: str) -> None:
+    def test_an_unknown_host_name_is_refused(self, desk: Desk, host: str) -> None:
         for path in ("/", "/api/v1/fleet", "/stream", "/metrics", "/nothing"):
             assert desk.get(path, Host=host).status == 421
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "192.168.0.7:8080", "[fe80::1]:8080", "localhost", "LOCALHOST:8080"])
-    def test_numbers_and_our_own_name_are_taken(self, desk: Desk, host: str) -> None:
+    def test_ip_addresses_and_localhost_are_allowed(self, desk: Desk, host: str) -> None:
         assert desk.get("/", Host=host).status == 200
 
-    def test_other_names_are_taken_if_the_settings_name_them(self, event: VirtualEvent) -> None:
+    def test_host_names_of_the_settings_are_allowed(self, event: VirtualEvent) -> None:
         from sse_twisted.config.settings import Settings, Web
 
         event.settings = Settings(web=Web(hosts=("Bench.lan",)))
@@ -83,9 +81,9 @@ class TestHost:
         desk.close()
 
 
-class TestAnswers:
+class TestResponses:
     @pytest.mark.parametrize("path", ["/", "/devices/601", "/nothing", "/api/v1/fleet", "/static/board.js"])
-    def test_allow_nothing_from_elsewhere_and_nothing_inline(self, desk: Desk, path: str) -> None:
+    def test_allow_nothing_foreign_and_nothing_inline(self, desk: Desk, path: str) -> None:
         answer = desk.get(path, Accept="text/html")
         policy = answer.headers["content-security-policy"]
         assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
@@ -102,27 +100,27 @@ class TestAnswers:
             assert "//" not in page.replace("<!DOCTYPE html>", "")
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"reason": 7}', b'{"other": 1}', b"\xff", b'{"reason": ""}'])
-    def test_a_body_that_is_nonsense_is_refused(self, desk: Desk, body: bytes) -> None:
+    def test_an_invalid_body_is_refused(self, desk: Desk, body: bytes) -> None:
         assert desk.command("devices/601/waive", body).status == 400
 
-    def test_a_body_without_end_is_not_kept(self, desk: Desk) -> None:
+    def test_a_large_body_is_refused(self, desk: Desk) -> None:
         assert desk.command("devices/601/waive", b"x" * 70_000).status == 413
         assert desk.command("pause").status == 200
 
-    def test_a_wrong_method_is_told_the_right_one(self, desk: Desk) -> None:
+    def test_a_wrong_method_is_refused_with_the_right_one(self, desk: Desk) -> None:
         answer = desk.ask("DELETE", "/api/v1/fleet")
         assert (answer.status, answer.headers["allow"]) == (405, "GET")
 
 
 class TestToken:
-    def test_a_new_one_is_made_at_each_start_for_nobody_else_to_read(self, tmp_path: Path) -> None:
+    def test_each_start_creates_a_private_token(self, tmp_path: Path) -> None:
         file = tmp_path / "state" / "web-token"
         first, second = make_token(file), make_token(file)
         assert first != second
         assert read_token(file) == second
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
-    def test_one_of_our_own_is_taken(self, event: VirtualEvent, tmp_path: Path) -> None:
+    def test_a_token_file_is_used(self, event: VirtualEvent, tmp_path: Path) -> None:
         file = tmp_path / "token"
         file.write_text("correct-horse-battery\n")
         file.chmod(0o600)
@@ -131,21 +129,21 @@ class TestToken:
         desk.close()
 
     @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660])
-    def test_one_that_others_can_read_is_refused(self, tmp_path: Path, mode: int) -> None:
+    def test_a_file_that_others_can_access_is_refused(self, tmp_path: Path, mode: int) -> None:
         file = tmp_path / "token"
         file.write_text("correct-horse-battery\n")
         file.chmod(mode)
-        with pytest.raises(TokenError, match="can be read by others: chmod 600"):
+        with pytest.raises(TokenError, match=r"other users can access .*: run chmod 600"):
             read_token(file)
 
     @pytest.mark.parametrize("text", ["", "short", "two words are no token", "ümläute-ümläute-ümläute"])
-    def test_one_that_is_none_is_refused(self, tmp_path: Path, text: str) -> None:
+    def test_an_invalid_token_is_refused(self, tmp_path: Path, text: str) -> None:
         file = tmp_path / "token"
         file.write_text(text)
         file.chmod(0o600)
-        with pytest.raises(TokenError, match="a token is one line of at least 16"):
+        with pytest.raises(TokenError, match="invalid token: expected one line of at least 16"):
             read_token(file)
 
-    def test_a_file_that_is_not_there_is_refused(self, tmp_path: Path) -> None:
+    def test_a_missing_file_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TokenError, match="No such file"):
             read_token(tmp_path / "token")

@@ -1,4 +1,4 @@
-"""Where the web server listens: in virtual time, on real sockets, and in a real process."""
+"""The endpoint of the web server: in virtual time, on real sockets, and in a real process."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from tests.web.desk import Desk
 HELLO = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
-class TestAPlaceThatIsTaken:
-    def test_the_default_one_does_not_keep_the_collector_from_its_work(self, event: VirtualEvent) -> None:
+class TestTakenPort:
+    def test_a_taken_default_port_does_not_stop_the_collector(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
         event.reactor.listenTCP(8080, Factory(), interface="127.0.0.1")
         collector = event.start()
         web = WebService(event.reactor, collector, None, None)
         web.startService()
-        assert event.said("ERROR There is no board: tcp:8080:interface=127.0.0.1 can't be had")
+        assert event.said("ERROR Board disabled: cannot listen on tcp:8080:interface=127.0.0.1")
         event.arrive(601)
         event.until("motion-601 can be disconnected")
         web.stopService()
 
-    def test_one_that_was_asked_for_is_an_error_at_the_start(self, event: VirtualEvent) -> None:
+    def test_a_taken_explicit_port_is_an_error(self, event: VirtualEvent) -> None:
         event.reactor.listenTCP(8090, Factory(), interface="127.0.0.1")
         web = WebService(event.reactor, event.start(), "tcp:8090:interface=127.0.0.1", None)
         with pytest.raises(CannotListenError):
@@ -51,13 +51,13 @@ class TestAPlaceThatIsTaken:
         web.board.close()
 
 
-def test_who_looks_on_is_told_of_at_the_level_debug_alone(desk: Desk) -> None:
+def test_requests_are_logged_at_level_debug_only(desk: Desk) -> None:
     desk.get("/healthz?a=%0Ab")
     (line,) = desk.event.said("/healthz")
     assert line == "DEBUG 127.0.0.1 asked for GET /healthz?a=%0Ab: 200"
 
 
-def test_after_the_end_nobody_listens_and_nothing_is_left(event: VirtualEvent) -> None:
+def test_stopping_leaves_no_listener_and_no_timer(event: VirtualEvent) -> None:
     desk = Desk(event)
     desk.listen()
     desk.close()
@@ -92,7 +92,7 @@ async def says_hello(event: RealEvent, endpoint: Any) -> None:
 
 @pytest.mark.filterwarnings("ignore:Passing pyOpenSSL:DeprecationWarning")  # which Twisted does
 @on_the_reactor
-async def test_any_endpoint_serves_a_socket_of_a_path_and_tls(reactor: Any) -> None:
+async def test_unix_sockets_and_tls_are_served(reactor: Any) -> None:
     with folder_in_memory() as root:
         event = RealEvent(reactor, root)
         collector = await event.start()
@@ -145,7 +145,7 @@ def write_certificate(folder: Path) -> Path:
 
 
 @on_the_reactor
-async def test_a_daemon_shows_its_board_and_ends_with_a_reader_before_it(reactor: Any, tmp_path: Path) -> None:
+async def test_a_daemon_serves_its_board_and_stops_with_an_open_stream(reactor: Any, tmp_path: Path) -> None:
     event = LiveEvent(reactor, tmp_path)
     await event.device(601, 20_000)
     elsewhere = Elsewhere(reactor, tmp_path)

@@ -10,15 +10,15 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Settings, Web
 from sse_twisted.fleet import Stage
-from sse_twisted.web.board import PUSH_EVERY
+from sse_twisted.web.board import PUSH_INTERVAL
 from sse_twisted.web.service import WebService
-from sse_twisted.web.stream import SLOWEST
+from sse_twisted.web.stream import MAX_BLOCKED
 from tests.simulator.wire import on_the_reactor
 from tests.support.real_event import RealEvent, folder_in_memory
 from tests.web.desk import Desk
 
 
-def test_a_reader_is_told_everything_and_then_each_change(desk: Desk) -> None:
+def test_a_reader_receives_the_board_and_then_each_change(desk: Desk) -> None:
     listening = desk.listen()
     first = listening.boards[0]
     assert first["full"]
@@ -29,7 +29,7 @@ def test_a_reader_is_told_everything_and_then_each_change(desk: Desk) -> None:
     assert [(tile["id"], tile["column"]) for tile in second["devices"]] == [(602, "working")]
 
 
-def test_who_reconnects_is_told_what_was_missed(desk: Desk) -> None:
+def test_a_reconnecting_reader_receives_what_it_missed(desk: Desk) -> None:
     last = desk.listen().events[-1][0]
     desk.know(601, stage=Stage.CONNECTED)
     desk.know(601, stage=Stage.INSPECTING)
@@ -39,24 +39,24 @@ def test_who_reconnects_is_told_what_was_missed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("last", ["0123abcd-1", "nonsense", "-", "é", "0123abcd-99999999999999999999"])
-def test_who_knows_another_run_is_told_everything(desk: Desk, last: str) -> None:
+def test_a_reader_of_another_run_receives_the_whole_board(desk: Desk, last: str) -> None:
     assert desk.listen(Last_Event_ID=last).boards[0]["full"]
 
 
-def test_who_missed_nothing_is_told_so(desk: Desk) -> None:
+def test_a_reader_that_missed_nothing_receives_an_empty_change(desk: Desk) -> None:
     last = desk.listen().events[-1][0]
     again = desk.listen(Last_Event_ID=last)
     assert (again.boards[0]["full"], again.boards[0]["devices"]) == (False, [])
 
 
-def test_the_page_goes_on_from_the_state_that_it_shows(desk: Desk) -> None:
+def test_the_page_continues_from_the_state_that_it_shows(desk: Desk) -> None:
     state = f"{desk.web.board.run}-{desk.web.board.number}"
     desk.know(601, stage=Stage.COLLECTED)
     (told,) = desk.listen(f"/stream?since={state}").boards
     assert (told["full"], [tile["column"] for tile in told["tiles"]]) == (False, ["switch-off"])
 
 
-def test_a_silent_collector_shows_that_it_lives(desk: Desk) -> None:
+def test_a_collector_without_changes_sends_beats(desk: Desk) -> None:
     listening = desk.listen()
     desk.advance(11.0)
     beats = [data["now"] for _, kind, data in listening.events if kind == "beat"]
@@ -64,12 +64,12 @@ def test_a_silent_collector_shows_that_it_lives(desk: Desk) -> None:
     assert desk.reactor.seconds() - beats[-1] < 5
 
 
-def test_who_asks_for_the_head_alone_is_no_reader(desk: Desk) -> None:
+def test_a_head_request_opens_no_stream(desk: Desk) -> None:
     assert desk.ask("HEAD", "/api/v1/events").status == 200
     assert len(desk.web.streams) == 0
 
 
-def test_readers_are_bounded_in_number(desk: Desk) -> None:
+def test_the_number_of_streams_is_limited(desk: Desk) -> None:
     desk.collector.live.change(settings=Settings(web=Web(streams=2)))
     desk.listen()
     desk.listen("/stream")
@@ -77,26 +77,26 @@ def test_readers_are_bounded_in_number(desk: Desk) -> None:
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
 
 
-def test_when_the_collector_ends_readers_are_let_go(desk: Desk) -> None:
+def test_stopping_closes_all_streams(desk: Desk) -> None:
     listening = desk.listen()
     desk.close()
     assert listening.ended
     assert len(desk.web.streams) == 0
 
 
-def test_who_takes_too_long_is_cut_off(desk: Desk) -> None:
+def test_a_blocked_reader_is_disconnected(desk: Desk) -> None:
     lazy, other = desk.listen(), desk.listen()
     reader = next(iter(desk.web.streams))
     reader.pauseProducing()
     desk.know(601, stage=Stage.CONNECTED)
     assert (len(lazy.boards), len(other.boards)) == (1, 2)
-    desk.advance(SLOWEST)
+    desk.advance(MAX_BLOCKED)
     assert (lazy.ended, other.ended) == (True, False)
-    assert desk.event.said("is too slow: it is cut off")
+    assert desk.event.said("is too slow: connection closed")
 
 
 @on_the_reactor
-async def test_who_reads_slowly_skips_to_the_newest_state(reactor: Any) -> None:
+async def test_a_slow_reader_skips_to_the_latest_state(reactor: Any) -> None:
     """A real socket that takes little, and more changes than it takes."""
     with folder_in_memory() as root:
         event = RealEvent(reactor, root)
@@ -114,12 +114,12 @@ async def test_who_reads_slowly_skips_to_the_newest_state(reactor: Any) -> None:
             assert told < 100, "it takes everything"
             for identifier in range(601, 901):
                 collector.fleet.update(identifier, findings=(f"change {told}" * 1000,))
-            await deferLater(reactor, 2 * PUSH_EVERY)
-        assert reader.is_full
+            await deferLater(reactor, 2 * PUSH_INTERVAL)
+        assert reader.is_blocked
         known, state = reader.known, web.board.number
         for battery in (1, 2, 3):
             collector.fleet.update(601, battery=battery)
-            await deferLater(reactor, 2 * PUSH_EVERY)
+            await deferLater(reactor, 2 * PUSH_INTERVAL)
         assert web.board.number > state + 1
         state = web.board.number
         assert reader.known == known, "written to a connection that is full"

@@ -50,35 +50,35 @@ SAILED = glance("today")
         ({"stage": Stage.GONE, "left_early": "1 of 1 track missing"}, Column.LEFT_EARLY),
     ],
 )
-def test_each_device_is_in_its_bucket(known: dict[str, Any], column: Column) -> None:
+def test_each_device_is_in_its_column(known: dict[str, Any], column: Column) -> None:
     assert shown(**known).column is column
 
 
-def test_only_a_verdict_leads_to_switch_off() -> None:
+def test_only_a_verdict_allows_switch_off() -> None:
     green = {stage for stage in Stage if shown(stage=stage, missing=("a",)).column is Column.SWITCH_OFF}
     assert green == {Stage.COLLECTED}
 
 
-def test_who_was_done_yesterday_is_expected_again() -> None:
+def test_a_device_collected_yesterday_is_expected_again() -> None:
     assert shown(stage=Stage.GONE, since=YESTERDAY, tracks=(SAILED,)).column is Column.EXPECTED
 
 
-def test_who_was_here_in_the_morning_without_a_track_of_today_is_expected_again() -> None:
+def test_a_device_checked_in_the_morning_is_expected_again() -> None:
     tile = shown(stage=Stage.GONE, tracks=(glance("yesterday", YESTERDAY),))
     assert (tile.column, tile.idle) == (Column.EXPECTED, True)
     assert not shown(stage=Stage.GONE, since=YESTERDAY).idle
     assert not shown(stage=Stage.GONE, tracks=(SAILED,)).idle
 
 
-def test_a_device_that_nobody_carries_is_done_without_a_track() -> None:
+def test_an_unassigned_device_is_gone_without_a_track() -> None:
     assert shown((), stage=Stage.GONE).column is Column.GONE
 
 
-def test_an_alarm_stays_over_night() -> None:
+def test_an_alarm_lasts_overnight() -> None:
     assert shown(stage=Stage.GONE, left_early="tracks", since=YESTERDAY).column is Column.LEFT_EARLY
 
 
-def test_a_device_that_nobody_carries_today_is_not_expected() -> None:
+def test_a_device_that_is_not_assigned_today_is_not_expected() -> None:
     assert shown(assignments=(ANN,)).column is Column.ELSEWHERE
     assert shown(assignments=(ANN,), stage=Stage.COLLECTED).column is Column.SWITCH_OFF
 
@@ -95,7 +95,7 @@ def test_figures_are_those_of_today() -> None:
     assert tile.here.knots == pytest.approx(36.0)
 
 
-def test_figures_of_what_is_here_are_apart_from_those_of_what_is_only_listed() -> None:
+def test_figures_of_stored_and_listed_tracks_are_separate() -> None:
     tracks = (glance("a", best_500m=18_520), glance("b"), glance("c"))
     tile = shown(tracks=tracks, missing=("a", "c"))
     assert (tile.here.tracks, tile.here.hours, tile.here.km) == (1, 1.0, 10.0)
@@ -103,26 +103,26 @@ def test_figures_of_what_is_here_are_apart_from_those_of_what_is_only_listed() -
     assert tile.here.knots < tile.listed.knots == pytest.approx(36.0)
 
 
-def test_what_was_never_finalised_is_counted_as_measured_once_it_is() -> None:
+def test_an_unfinalised_track_with_a_duration_counts_as_measured() -> None:
     tracks = (glance("a"), glance("b", end_date=1), glance("c", duration=0, distance=0, best_500m=0))
     tile = shown(tracks=tracks)
     assert (tile.here.tracks, tile.here.measured) == (3, 1)
 
 
-def test_a_download_is_the_nth_of_the_wanted_tracks() -> None:
+def test_a_download_has_its_position_among_the_wanted_tracks() -> None:
     tile = shown(
         stage=Stage.DOWNLOADING, wanted=3, missing=("b", "c"), downloading="b", size=900, received=300, rate=50.0
     )
     assert tile.download == Download("b", 2, 900, 300, 50.0)
 
 
-def test_only_what_is_here_counts_as_collected() -> None:
+def test_only_stored_bytes_are_counted() -> None:
     device = Device(601, tracks=(glance("old", YESTERDAY), glance("a"), glance("b")), missing=("b",))
     assert bytes_of(device, TODAY) == 1000
 
 
 @pytest.mark.parametrize(("battery", "low"), [(None, False), (59, True), (60, False)])
-def test_a_low_battery_is_to_be_charged(battery: int | None, low: bool) -> None:
+def test_a_low_battery_is_marked(battery: int | None, low: bool) -> None:
     assert shown(battery=battery).battery_low is low
 
 
@@ -150,7 +150,7 @@ NAME = "BBB601_601_20221017_113600.oao"
         ),
     ],
 )
-def test_who_is_kept_on_says_why(known: dict[str, Any], headline: str, detail: str) -> None:
+def test_a_device_to_keep_on_says_why(known: dict[str, Any], headline: str, detail: str) -> None:
     tile = shown(stage=Stage.ATTENTION, **known)
     assert (tile.headline, tile.detail) == (headline, detail)
 
@@ -163,12 +163,12 @@ def test_who_is_kept_on_says_why(known: dict[str, Any], headline: str, detail: s
             "1 of 2 missing",
             NAME,
         ),
-        ({"left_early": "Bo: its tracks are not known yet"}, "tracks not known", "its tracks are not known yet"),
+        ({"left_early": "Bo: its tracks are not known yet"}, "tracks unknown", "its tracks are not known yet"),
         ({"wanted": 2, "left_early": "Bo: its tracks are here, but"}, "not verified", "its tracks are here, but"),
         (
             {"missing": (NAME,), "wanted": 1, "left_early": f"1 of 1 track missing ({NAME})", "oddity": "no answer"},
             "1 of 1 missing",
-            f"{NAME}; it is on, but answers badly: no answer",
+            f"{NAME}; it is on but not responding correctly: no answer",
         ),
     ],
 )
@@ -177,12 +177,12 @@ def test_an_alarm_says_what_is_missing(known: dict[str, Any], headline: str, det
     assert (tile.headline, tile.detail) == (headline, detail)
 
 
-def test_who_answers_badly_is_to_be_started_anew() -> None:
+def test_a_device_that_responds_badly_is_to_be_restarted() -> None:
     tile = shown(oddity="info.json is no JSON")
-    assert (tile.headline, tile.detail) == ("answers badly", "restart it: info.json is no JSON")
+    assert (tile.headline, tile.detail) == ("not responding correctly", "restart it: info.json is no JSON")
 
 
-def test_who_is_back_says_why_it_is_kept_on_and_not_what_was_missing_when_it_left() -> None:
+def test_a_device_that_is_back_shows_its_current_reason() -> None:
     reason = "1 of 1 track missing (timed out)"
     tile = shown(stage=Stage.ATTENTION, missing=(NAME,), wanted=1, left_early="Bo: 1 of 1 track missing", reason=reason)
     assert (tile.headline, tile.detail) == ("1 of 1 missing", "timed out")

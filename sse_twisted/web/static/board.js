@@ -1,23 +1,23 @@
-// Keeps the board as the collector sees it. Without this script the page is the same, and loads itself again.
+// Keeps the board up to date. Without this script the page has the same contents and reloads itself.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
 const board = byId("board");
 const COLUMNS = [...board.querySelectorAll(".column")];
-const SILENCE = 15000; // ms; the collector says something every 5 s
-const MARKED = 6000; // ms for which a tile that has moved stands out
-const AGAIN = 2000; // ms until a stream that was refused is tried again
+const SILENCE = 15000; // ms without an event until the page is stale; the collector sends one every 5 s
+const MARKED = 6000; // ms for which a moved tile is highlighted
+const RECONNECT = 2000; // ms until a refused stream is opened again
 
-let state = board.dataset.state; // what we know: the id of the newest event
-let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms by which the collector's clock is ahead of ours
-let heard = Date.now();
-let steady = performance.now(); // the same, by a clock that nobody sets; but it may stand still while a laptop sleeps
-let began = steady; // the stream that is open now
+let state = board.dataset.state; // id of the latest event
+let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms that the collector's clock is ahead of the browser's
+let heard = Date.now(); // time of the latest event
+let steady = performance.now(); // the same by the monotonic clock, which may stop while the laptop sleeps
+let began = steady; // start of the current stream
 let source = null;
 let lost = false;
 let title = document.title;
 
-// ---- what the collector says
+// ---- the stream of changes
 
 function listen() {
   if (source) source.close();
@@ -35,16 +35,16 @@ function listen() {
   source.addEventListener("beat", (event) => hear(JSON.parse(event.data).now));
   source.onerror = () => {
     lose();
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN);
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT);
   };
 }
 
 function startOver() {
-  // What the page shows may be half of a change: ask for everything.
+  // The page may show half of a change: request the whole board.
   state = "";
   lose();
   source.close();
-  setTimeout(listen, AGAIN);
+  setTimeout(listen, RECONNECT);
 }
 
 function hear(now) {
@@ -63,16 +63,16 @@ function lose() {
   if (lost) return;
   lost = true;
   byId("lost").textContent =
-    `No word from the collector since ${clock(heard)}. ` +
-    "Switch nothing off by this page: what it shows is old. It goes on by itself when the collector is back.";
+    `Stale page: do not switch anything off. No data from the collector since ${clock(heard)}. ` +
+    "The page updates itself when the collector is back.";
   byId("lost").hidden = false;
   document.body.classList.add("is-stale");
-  document.title = `Old since ${clock(heard)} – ${title}`;
+  document.title = `Stale since ${clock(heard)} – ${title}`;
 }
 
 function take(news) {
   if (news.files !== document.documentElement.dataset.files) {
-    location.reload(); // another version of the collector: this script is not its own
+    location.reload(); // the collector has another version, and this script belongs to the previous one
     return;
   }
   hear(news.now);
@@ -119,7 +119,7 @@ function put(tile) {
     element.id = `device-${tile.id}`;
     element.dataset.id = tile.id;
   }
-  element.innerHTML = tile.html; // made by the collector's template, which escapes all that comes from elsewhere
+  element.innerHTML = tile.html; // from the collector's template, which escapes every value
   if (before === tile.column) return null;
   const next = [...list.children].find((other) => Number(other.dataset.id) > tile.id);
   list.insertBefore(element, next || null);
@@ -141,7 +141,7 @@ function count(column) {
   }
 }
 
-// ---- for eyes that look elsewhere
+// ---- sounds and screen readers
 
 const SOUNDS = { "switch-off": [660, 880], "keep-on": [220, 220], "left-early": [440, 220, 440, 220] };
 const WORDS = { "switch-off": "can be switched off", "keep-on": "must be kept on", "left-early": "left too early" };
@@ -188,7 +188,7 @@ byId("sound").addEventListener("click", () => {
   play(SOUNDS["switch-off"]);
 });
 
-// ---- times that pass
+// ---- relative times
 
 function words(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -197,7 +197,7 @@ function words(seconds) {
 }
 
 function clock(moment) {
-  // As all times on the page: by the collector's clock, in the time zone of the event.
+  // By the collector's clock in the time zone of the event, as all times on the page.
   return new Date(moment + ahead + Number(board.dataset.timezone) * 60000).toISOString().slice(11, 16);
 }
 
@@ -212,27 +212,27 @@ function tick() {
   }
   if (Math.max(Date.now() - heard, performance.now() - steady) > SILENCE) {
     lose();
-    if (performance.now() - began > SILENCE) listen(); // a connection that died in silence: begin a new one, not too often
+    if (performance.now() - began > SILENCE) listen(); // a dead connection: open a new one, but not too often
   }
 }
 
 // ---- commands
 
-const ASKED = {
-  waive: (n, sailor) => ({
-    title: `Waive the alarm of ${n}${sailor ? `, ${sailor}` : ""}`,
-    text: `Motion ${n} left with tracks missing. Who waives that gives its tracks up for today; the reason is logged.`,
-    path: `/api/v1/devices/${n}/waive`,
+const COMMANDS = {
+  waive: ({ device, name, sailor }) => ({
+    title: `Waive the missing tracks of ${device}${sailor ? `, ${sailor}` : ""}`,
+    text: `${name} left with tracks missing. Waive them to stop waiting for them today. The reason is logged.`,
+    path: `/api/v1/devices/${device}/waive`,
     reason: true,
   }),
-  pause: () => ({ title: "Pause all downloads", text: "Devices are still noticed; nothing is fetched.", path: "/api/v1/pause" }),
+  pause: () => ({ title: "Pause downloads", text: "Devices are still detected and inspected, but no further track is downloaded.", path: "/api/v1/pause" }),
   resume: () => ({ title: "Resume downloads", text: "", path: "/api/v1/resume" }),
 };
 let asked = null;
 let opener = "";
 
 function ask(command, from) {
-  asked = ASKED[command](from.dataset.device, from.dataset.sailor);
+  asked = COMMANDS[command](from.dataset);
   opener = focusKey(from) || `#${from.id}`;
   byId("ask-title").textContent = asked.title;
   byId("ask-text").textContent = asked.text;
@@ -254,26 +254,26 @@ async function command() {
   const token = byId("ask-token").value.trim() || sessionStorage.getItem("token") || "";
   byId("ask-do").disabled = true;
   try {
-    const answer = await fetch(asked.path, {
+    const response = await fetch(asked.path, {
       method: "POST",
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
       body: JSON.stringify(asked.reason ? { reason: byId("ask-reason").value.trim() } : {}),
     });
-    if (asked !== mine) return; // cancelled meanwhile: the answer is of no dialog that is open
-    if (answer.ok) {
+    if (asked !== mine) return; // the dialog was cancelled meanwhile
+    if (response.ok) {
       sessionStorage.setItem("token", token);
       byId("ask-token").value = "";
       byId("ask").close();
       return;
     }
-    if (answer.status === 401) {
+    if (response.status === 401) {
       sessionStorage.removeItem("token");
       showToken(true);
       byId("ask-token").focus();
     }
-    byId("ask-error").textContent = answer.status === 401 ? "That is not the token." : (await answer.json()).detail;
+    byId("ask-error").textContent = response.status === 401 ? "Wrong token." : (await response.json()).detail;
   } catch {
-    byId("ask-error").textContent = "The collector can't be reached.";
+    byId("ask-error").textContent = "Cannot reach the collector.";
   } finally {
     byId("ask-do").disabled = false;
   }

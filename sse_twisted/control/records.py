@@ -1,4 +1,4 @@
-"""What the event folder knows of a day, read in a thread for the pages and the API."""
+"""Days, rankings and plots, read from the event folder in a thread."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from twisted.internet.defer import DeferredLock
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment
-from sse_twisted.config.settings import Expected
 from sse_twisted.devices.driver import Finding
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.fleet import Device, Fleet, Measured
-from sse_twisted.results.days import Day, DayCount, Line, count_days, reconcile, sailed_on, seen_since
+from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on, seen_since
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import LARGEST, ResultsService, measured_of
 from sse_twisted.runtime.disk import Disk
@@ -22,11 +21,11 @@ from sse_twisted.tracks.plot.picture import marks_of, plot
 
 
 class TooLarge(Exception):
-    """A track that nobody can have sailed, and that would take all memory to draw."""
+    """A track that is too large to plot; the message says so."""
 
 
 class Records:
-    """Reads ledgers and answers; nothing is kept in memory."""
+    """Reads ledgers, stored responses of devices and tracks; nothing is cached."""
 
     def __init__(
         self, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, results: ResultsService
@@ -39,44 +38,39 @@ class Records:
         self._live = live
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
-        """What became of everybody on that day."""
+        """Return the outcome of each device on a day."""
         devices = self._known_by_day(today).get(day, {})
         return await self._disk.run(self._day, day, self._live.roster.assignments, devices)
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
-        """How many ended how on each day of the event, the newest first."""
+        """Count the outcomes of each day of the event, the latest day first."""
         known = self._known_by_day(today)
         return await self._disk.run(self._days, today, self._live.roster.assignments, known)
 
-    async def line(self, identifier: int, today: datetime.date) -> Line | None:
-        """What became of a device today; None if nobody carries it."""
-        day = await self.day(today, today)
-        return next((line for line in day.lines if line.id == identifier), None)
-
     async def ranking(self, day: datetime.date) -> dict[str, tuple[Place, ...]]:
-        """The places of a day, by discipline."""
+        """Return the places of a day by discipline."""
         tracks = await self._disk.run(self._sailed, day, self._live.roster.assignments)
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
     def measured(self, identifier: int) -> tuple[Measured, ...]:
-        """What the tracks of a device say themselves, by name."""
+        """Return the speeds measured from the tracks of a device, ordered by name of the track."""
         results = self._results.of(identifier)
         return tuple(measured_of(name, report) for name, report in sorted(results.items()))
 
     async def plot(self, identifier: int, name: str) -> str | None:
-        """A picture of a track that is here, as SVG; None if it is not. Raises TooLarge. One is drawn at a time."""
+        """Plot a stored track as SVG; None if it is not stored. Raises TooLarge. Only one plot is drawn at a time."""
         async with self._drawing:
             return await self._disk.run(self._plot, identifier, name)
 
-    async def findings(self, identifier: int, expected: Expected) -> tuple[Finding, ...]:
-        """Return what a device last said of itself, beside what is expected of it."""
-        return await self._disk.run(self._folder.findings, identifier, expected)
+    async def findings(self, identifier: int) -> tuple[Finding, ...]:
+        """Compare the last settings and versions that a device reported with the expected ones."""
+        return await self._disk.run(self._folder.findings, identifier, self._live.settings.expected)
 
     def _known_by_day(self, today: datetime.date) -> dict[datetime.date, dict[int, Device]]:
-        """What is known now, for the days for which it counts: for today what was not settled on an earlier day.
+        """Return the snapshots that count for each day: for today those that no earlier day has settled.
 
-        An alarm stays one until the device is back. It and a waiver are of the day on which the device left, too: its
-        ledger may say that all is here that was listed before.
+        An alarm lasts until the device is back. An alarm or a waiver also counts for the day on which the device left,
+        since the ledger of that day may hold every track that had been listed before.
         """
         known: dict[datetime.date, dict[int, Device]] = {}
         for device in self._fleet:
@@ -102,7 +96,7 @@ class Records:
         return count_days(assignments, *self._read_all(), today, known, expected)
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
-        """Of each device that was ever here its ledger, what its tracks say, and when it last answered."""
+        """Return for each device its ledger, the reports of its tracks, and when it last responded."""
         ledgers: dict[int, Entries] = {**self._folder.all_entries()}
         results: dict[int, Entries] = {identifier: self._results.of(identifier) for identifier in ledgers}
         return ledgers, results, {identifier: self._folder.met_at(identifier) for identifier in ledgers}
@@ -121,7 +115,7 @@ class Records:
         if data is None:
             return None
         if len(data) > LARGEST:
-            raise TooLarge(f"{name} has more than {LARGEST // 2**20} MiB: it is not drawn")
+            raise TooLarge(f"{name} is larger than {LARGEST // 2**20} MiB and cannot be plotted")
         analysis = analyse(data)
         assignments = self._live.roster.of(identifier)
         sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_")), "")

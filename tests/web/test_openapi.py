@@ -1,4 +1,4 @@
-"""The API asked by Schemathesis, which makes up what its description allows, and what it does not."""
+"""The OpenAPI description, and Schemathesis, which generates valid and invalid requests from it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre
+from tests.web.desk import Desk
 
-pytestmark = pytest.mark.slow
 EXAMPLES = 6  # of each operation and mode
 ENDLESS = "/api/v1/events"
 
@@ -32,8 +32,22 @@ def theatre() -> Iterator[Theatre]:
         theatre.close()
 
 
+def test_it_describes_every_route_of_the_api(desk: Desk) -> None:
+    description = desk.get("/api/v1/openapi.json").json
+    assert description["openapi"] == "3.1.0"
+    described = {(method.upper(), path) for path, item in description["paths"].items() for method in item}
+    served = {(route.method, route.path) for route in desk.web.router.routes if route.path.startswith("/api/")}
+    assert described == served - {("GET", "/api/v1/openapi.json")}
+
+
+def test_every_post_needs_the_token(desk: Desk) -> None:
+    for item in desk.get("/api/v1/openapi.json").json["paths"].values():
+        assert all(("security" in operation) == (method == "post") for method, operation in item.items())
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["positive", "negative"])
-def test_it_does_what_its_description_says(schemathesis: Any, theatre: Theatre, mode: str) -> None:
+def test_the_api_conforms_to_its_description(schemathesis: Any, theatre: Theatre, mode: str) -> None:
     schema = schemathesis.openapi.from_url(f"{theatre.address}api/v1/openapi.json")
     token = {"Authorization": f"Bearer {theatre.token}"}
     asked = 0

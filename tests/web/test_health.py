@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from tests.web.desk import Desk
+
+
+def test_a_running_collector_is_alive_and_ready(desk: Desk) -> None:
+    assert desk.get("/healthz").text == "alive\n"
+    assert desk.get("/readyz").status == 200
+
+
+def test_it_is_not_ready_without_name_servers(desk: Desk) -> None:
+    desk.event.names.trouble = "no name server is known"
+    answer = desk.get("/readyz")
+    assert (answer.status, answer.json["ready"]) == (503, False)
+
+
+def test_metrics_are_those_of_collector_and_web(desk: Desk) -> None:
+    desk.listen()
+    metrics = desk.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain; version=")
+    assert 'sse_devices{stage="absent"} 2.0' in metrics.text
+    assert "sse_web_streams 1.0" in metrics.text
