@@ -147,42 +147,35 @@ class Api:
         day = {"day": Date}
         on_day = {"day": (Date, DAY)}
         since = {"since": (str, "The state after which changes are sent; Last-Event-ID overrides it.")}
-        yield _read("fleet", self.fleet, "All devices on the board.", FleetState)
-        summary = "Server-Sent Events: all devices, then each change. Reconnecting loses nothing."
-        yield _read("events", self.events, summary, FleetChanges, query=since, media_type=EVENT_STREAM)
-        summary = "Everything known of a device."
-        yield _read("devices/{identifier}", self.device, summary, DeviceDetail, parameters=device)
-        summary = "Expected devices that are not collected today."
-        yield _read("missing", self.missing, summary, tuple[Missing, ...])
-        summary = "The ledger entries of the tracks of a day."
-        yield _read("tracks", self.tracks, summary, tuple[TrackReport, ...], query=on_day)
-        summary = "Outcomes by day, the latest first; of a long event only the days closest to today."
-        yield _read("days", self.days, summary, tuple[DayCount, ...])
-        yield _read("days/{day}", self.day, "The outcome of each device on a day.", Day, parameters=day)
-        yield _read("ranking", self.ranking, "The best speeds of a day.", Ranking, query=on_day)
-        yield _read("stats", self.stats, "Counters since the start of the collector.", Figures)
+        yield _read("fleet", self.fleet, FleetState)
+        yield _read("events", self.events, FleetChanges, query=since, media_type=EVENT_STREAM)
+        yield _read("devices/{identifier}", self.device, DeviceDetail, parameters=device)
+        yield _read("missing", self.missing, tuple[Missing, ...])
+        yield _read("tracks", self.tracks, tuple[TrackReport, ...], query=on_day)
+        yield _read("days", self.days, tuple[DayCount, ...])
+        yield _read("days/{day}", self.day, Day, parameters=day)
+        yield _read("ranking", self.ranking, Ranking, query=on_day)
+        yield _read("stats", self.stats, Figures)
 
     def _command_routes(self) -> Iterator[Route]:
-        yield _command("rescan", self.rescan, "Scan for absent devices now.")
-        yield _command("reload", self.reload, "Reload the configuration.")
-        yield _command("pause", self.pause, "Start no further downloads.")
-        yield _command("resume", self.resume, "Resume downloads.")
-        yield _command("loglevel", self.loglevel, "Set the log level.", LogLevel)
-        yield _command("devices/{identifier}/retry", self.retry, "Inspect a device again now.")
-        yield _command("devices/{identifier}/forget", self.forget, "Reset the visit of a device.")
-        summary = "Download a track that was skipped or is outside the event."
-        yield _command("devices/{identifier}/fetch", self.fetch, summary, WhichTrack)
-        summary = "Waive the missing tracks of a device that left too early."
-        yield _command("devices/{identifier}/waive", self.waive, summary, Reason)
+        yield _command("rescan", self.rescan)
+        yield _command("reload", self.reload)
+        yield _command("pause", self.pause)
+        yield _command("resume", self.resume)
+        yield _command("loglevel", self.loglevel, LogLevel)
+        yield _command("devices/{identifier}/retry", self.retry)
+        yield _command("devices/{identifier}/forget", self.forget)
+        yield _command("devices/{identifier}/fetch", self.fetch, WhichTrack)
+        yield _command("devices/{identifier}/waive", self.waive, Reason)
 
     async def fleet(self, request: ParsedRequest) -> Response:
-        """Respond with the whole board."""
+        """Return all devices on the board."""
         board = self._board
         board.refresh()
         return json_response(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
 
     async def events(self, request: ParsedRequest) -> None:
-        """Stream the changes of the board."""
+        """Stream all devices, then each change, as Server-Sent Events. Reconnecting loses nothing."""
         last = request.header("last-event-id") or request.query.get("since", "")
         self._streams.open(request.raw, self.encode, last)
 
@@ -213,74 +206,74 @@ class Api:
         )
 
     async def device(self, request: ParsedRequest) -> Response:
-        """Respond with everything known of a device."""
+        """Return everything known of a device."""
         return json_response(await self.detail(request.parameters["identifier"]))
 
     async def missing(self, request: ParsedRequest) -> Response:
-        """Respond with the expected devices that are not collected."""
+        """Return the expected devices that are not collected today."""
         return json_response(self._commands.missing())
 
     async def tracks(self, request: ParsedRequest) -> Response:
-        """Respond with the tracks of a day."""
+        """Return the ledger entries of the tracks of a day."""
         return json_response(await self._commands.tracks(request.query.get("day", self._commands.today)))
 
     async def days(self, request: ParsedRequest) -> Response:
-        """Respond with the outcomes by day."""
+        """Count the outcomes of each day, the latest first; of a long event only the days closest to today."""
         return json_response(await self._records.days(self._commands.today))
 
     async def day(self, request: ParsedRequest) -> Response:
-        """Respond with the outcome of each device on a day."""
+        """Return the outcome of each device on a day."""
         return json_response(await self._records.day(request.parameters["day"], self._commands.today))
 
     async def ranking(self, request: ParsedRequest) -> Response:
-        """Respond with the best speeds of a day."""
+        """Return the best speeds of a day."""
         day: datetime.date = request.query.get("day", self._commands.today)
         return json_response(Ranking(day, await self._records.ranking(day)))
 
     async def stats(self, request: ParsedRequest) -> Response:
-        """Respond with the counters."""
+        """Return the counters since the start of the collector."""
         return json_response(self._commands.stats())
 
     async def rescan(self, request: ParsedRequest) -> Response:
         """Scan for absent devices now."""
-        return await self._run(self._commands.rescan)
+        return self._run(self._commands.rescan)
 
     async def reload(self, request: ParsedRequest) -> Response:
-        """Reload the configuration; respond with what changed."""
-        return await self._run(lambda: "; ".join(self._commands.reload()) or "configuration unchanged")
+        """Reload the configuration; return what changed."""
+        return self._run(lambda: "; ".join(self._commands.reload()) or "configuration unchanged")
 
     async def pause(self, request: ParsedRequest) -> Response:
         """Start no further downloads."""
-        return await self._run(self._commands.pause)
+        return self._run(self._commands.pause)
 
     async def resume(self, request: ParsedRequest) -> Response:
         """Resume downloads."""
-        return await self._run(self._commands.resume)
+        return self._run(self._commands.resume)
 
     async def loglevel(self, request: ParsedRequest) -> Response:
         """Set the log level."""
-        return await self._run(lambda: self._commands.loglevel(request.body.level))
+        return self._run(lambda: self._commands.loglevel(request.body.level))
 
     async def retry(self, request: ParsedRequest) -> Response:
-        """Inspect a device again; wait a little for its verdict."""
+        """Inspect a device again now."""
         return await self._start(request, "retry", self._commands.retry)
 
     async def forget(self, request: ParsedRequest) -> Response:
         """Reset the visit of a device."""
-        return await self._run(lambda: self._commands.forget(request.parameters["identifier"]))
+        return self._run(lambda: self._commands.forget(request.parameters["identifier"]))
 
     async def fetch(self, request: ParsedRequest) -> Response:
-        """Download a track; wait a little for it."""
+        """Download a track that was skipped or is outside the event."""
         track = request.body.track
         what = f"fetch of {one_line(track)}"
         return await self._start(request, what, lambda number: self._commands.fetch(number, track))
 
     async def waive(self, request: ParsedRequest) -> Response:
-        """Waive the missing tracks of a device."""
+        """Waive the missing tracks of a device that left too early."""
         reason = request.body.reason
         return await self._start(request, "waiver", lambda number: self._commands.waive(number, reason))
 
-    async def _run(self, command: Callable[[], str | None]) -> Response:
+    def _run(self, command: Callable[[], str | None]) -> Response:
         """Run a command that ends at once."""
         try:
             return json_response(Done(True, command() or ""))
@@ -299,15 +292,14 @@ class Api:
         return json_response(Done(False, "the command has started and continues"), 202)
 
 
-def _read(path: str, handler: Handler, summary: str, returns: Any, **more: Any) -> Route:
-    return Route("GET", f"{ROOT}/{path}", handler, summary, returns=returns, **more)
+def _read(path: str, handler: Handler, returns: Any, **more: Any) -> Route:
+    return Route("GET", f"{ROOT}/{path}", handler, returns=returns, **more)
 
 
-def _command(path: str, handler: Handler, summary: str, takes: type[Struct] = Nothing) -> Route:
+def _command(path: str, handler: Handler, takes: type[Struct] = Nothing) -> Route:
     parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
-    return Route(
-        "POST", f"{ROOT}/{path}", handler, summary, parameters=parameters, takes=takes, returns=Done, needs_token=True
-    )
+    path = f"{ROOT}/{path}"
+    return Route("POST", path, handler, parameters=parameters, takes=takes, returns=Done, needs_token=True)
 
 
 def _refusal(error: CommandError) -> Refusal:

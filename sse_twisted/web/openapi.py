@@ -88,7 +88,7 @@ def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
         returned = {"type": "string", "contentMediaType": JSON, "contentSchema": returned}
     operation: dict[str, Any] = {
         "operationId": "_".join((route.method.lower(), *words)),
-        "summary": route.summary,
+        "summary": route.handler.__doc__ or "",
         "parameters": [
             *(
                 {"name": name, "in": "path", "required": True, "schema": schema(type_)}

@@ -77,12 +77,14 @@ Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: the han
 
 @frozen
 class Route:
-    """A method and a path with their handler. The path has `{name}` for each of its `parameters`."""
+    """A method and a path with their handler, whose docstring is the summary in the description of the API.
+
+    The path has `{name}` for each of its `parameters`.
+    """
 
     method: str
     path: str
     handler: Handler
-    summary: str = ""
     parameters: dict[str, Any] = field(factory=dict)  # name: type
     query: dict[str, tuple[Any, str]] = field(factory=dict)  # name: type and description; all are optional
     takes: type[msgspec.Struct] | None = None  # type of the request body

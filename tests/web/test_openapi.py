@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,12 @@ def test_it_describes_every_route_of_the_api(desk: Desk) -> None:
     described = {(method.upper(), path) for path, item in description["paths"].items() for method in item}
     served = {(route.method, route.path) for route in desk.web.router.routes if route.path.startswith("/api/")}
     assert described == served - {("GET", "/api/v1/openapi.json")}
+
+
+def test_every_operation_has_a_summary(desk: Desk) -> None:
+    for item in desk.get("/api/v1/openapi.json").json["paths"].values():
+        for operation in item.values():
+            assert re.fullmatch(r"[A-Z].*\.", operation["summary"]), operation
 
 
 def test_every_post_needs_the_token(desk: Desk) -> None:
