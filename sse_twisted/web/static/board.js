@@ -4,96 +4,96 @@
 const byId = (id) => document.getElementById(id);
 const board = byId("board");
 const COLUMNS = [...board.querySelectorAll(".column")];
-const SILENCE = 15000; // ms without an event until the page is stale; the collector sends one every 5 s
-const MARKED = 6000; // ms for which a moved tile is highlighted
+const MAX_SILENCE = 15000; // ms without an event until the page is stale; the collector sends one every 5 s
+const HIGHLIGHT = 6000; // ms for which a moved tile is highlighted
 const RECONNECT = 2000; // ms until a refused stream is opened again
 
 let state = board.dataset.state; // id of the latest event
-let ahead = Number(board.dataset.now) * 1000 - Date.now(); // ms that the collector's clock is ahead of the browser's
-let heard = Date.now(); // time of the latest event
-let steady = performance.now(); // the same by the monotonic clock, which may stop while the laptop sleeps
-let began = steady; // start of the current stream
+let clockOffset = Number(board.dataset.now) * 1000 - Date.now(); // ms that the collector's clock is ahead of the browser's
+let lastEvent = Date.now(); // time of the latest event
+let lastEventSteady = performance.now(); // the same by the monotonic clock, which may stop while the laptop sleeps
+let opened = lastEventSteady; // start of the current stream
 let source = null;
-let lost = false;
+let stale = false;
 let title = document.title;
 
 // ---- the stream of changes
 
 function listen() {
   if (source) source.close();
-  began = performance.now();
+  opened = performance.now();
   source = new EventSource(`/stream?since=${encodeURIComponent(state)}`);
   source.addEventListener("board", (event) => {
     try {
-      take(JSON.parse(event.data));
+      apply(JSON.parse(event.data));
       state = event.lastEventId;
     } catch (error) {
-      startOver();
+      restart();
       throw error;
     }
   });
-  source.addEventListener("beat", (event) => hear(JSON.parse(event.data).now));
+  source.addEventListener("beat", (event) => setLive(JSON.parse(event.data).now));
   source.onerror = () => {
-    lose();
+    setStale();
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT);
   };
 }
 
-function startOver() {
+function restart() {
   // The page may show half of a change: request the whole board.
   state = "";
-  lose();
+  setStale();
   source.close();
   setTimeout(listen, RECONNECT);
 }
 
-function hear(now) {
-  heard = Date.now();
-  steady = performance.now();
-  ahead = now * 1000 - heard;
-  if (lost) {
-    lost = false;
+function setLive(now) {
+  lastEvent = Date.now();
+  lastEventSteady = performance.now();
+  clockOffset = now * 1000 - lastEvent;
+  if (stale) {
+    stale = false;
     byId("lost").hidden = true;
     document.body.classList.remove("is-stale");
     document.title = title;
   }
 }
 
-function lose() {
-  if (lost) return;
-  lost = true;
+function setStale() {
+  if (stale) return;
+  stale = true;
   byId("lost").textContent =
-    `Stale page: do not switch anything off. No data from the collector since ${clock(heard)}. ` +
+    `Stale page: do not switch anything off. No data from the collector since ${clock(lastEvent)}. ` +
     "The page updates itself when the collector is back.";
   byId("lost").hidden = false;
   document.body.classList.add("is-stale");
-  document.title = `Stale since ${clock(heard)} – ${title}`;
+  document.title = `Stale since ${clock(lastEvent)} – ${title}`;
 }
 
-function take(news) {
-  if (news.files !== document.documentElement.dataset.files) {
+function apply(changes) {
+  if (changes.files !== document.documentElement.dataset.files) {
     location.reload(); // the collector has another version, and this script belongs to the previous one
     return;
   }
-  hear(news.now);
+  setLive(changes.now);
   const focused = focusKey(document.activeElement);
-  if (news.top !== null) byId("top").innerHTML = news.top;
-  document.title = title = news.title;
-  board.dataset.paused = news.paused ? "yes" : "";
-  byId("pause").dataset.command = news.paused ? "resume" : "pause";
-  byId("pause").textContent = news.paused ? "Resume downloads…" : "Pause downloads…";
-  const kept = new Set(news.tiles.map((tile) => tile.id));
-  const gone = news.full ? [...board.querySelectorAll(".tile")].map((tile) => Number(tile.dataset.id)).filter((n) => !kept.has(n)) : news.removed;
+  byId("top").innerHTML = changes.top;
+  document.title = title = changes.title;
+  board.dataset.paused = changes.paused ? "yes" : "";
+  byId("pause").dataset.command = changes.paused ? "resume" : "pause";
+  byId("pause").textContent = changes.paused ? "Resume downloads…" : "Pause downloads…";
+  const kept = new Set(changes.tiles.map((tile) => tile.id));
+  const gone = changes.full ? [...board.querySelectorAll(".tile")].map((tile) => Number(tile.dataset.id)).filter((n) => !kept.has(n)) : changes.removed;
   for (const number of gone) byId(`device-${number}`)?.remove();
-  for (const [name, share] of Object.entries(news.zones)) {
+  for (const [name, layout] of Object.entries(changes.zones)) {
     const zone = byId(`zone-${name}`);
-    zone.dataset.across = share.across;
-    zone.classList.toggle("is-dense", share.dense);
+    zone.dataset.across = layout.across;
+    zone.classList.toggle("is-dense", layout.dense);
   }
-  const moved = news.tiles.map(put).filter(Boolean);
+  const moved = changes.tiles.map(place).filter(Boolean);
   COLUMNS.forEach(count);
   focus(focused);
-  if (!news.full) announce(moved);
+  if (!changes.full) announce(moved);
   tick();
 }
 
@@ -109,7 +109,7 @@ function focus(key) {
 
 // ---- tiles
 
-function put(tile) {
+function place(tile) {
   const list = byId(tile.column).querySelector(".tiles");
   let element = byId(`device-${tile.id}`);
   const before = element ? element.closest(".column").id : "";
@@ -129,7 +129,7 @@ function put(tile) {
 
 function mark(element) {
   element.classList.add("is-new");
-  setTimeout(() => element.classList.remove("is-new"), MARKED);
+  setTimeout(() => element.classList.remove("is-new"), HIGHLIGHT);
 }
 
 function count(column) {
@@ -190,7 +190,7 @@ byId("sound").addEventListener("click", () => {
 
 // ---- relative times
 
-function words(seconds) {
+function duration(seconds) {
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
@@ -198,21 +198,21 @@ function words(seconds) {
 
 function clock(moment) {
   // By the collector's clock in the time zone of the event, as all times on the page.
-  return new Date(moment + ahead + Number(board.dataset.timezone) * 60000).toISOString().slice(11, 16);
+  return new Date(moment + clockOffset + Number(board.dataset.timezone) * 60000).toISOString().slice(11, 16);
 }
 
 function tick() {
-  const now = (Date.now() + ahead) / 1000;
+  const now = (Date.now() + clockOffset) / 1000;
   for (const time of document.querySelectorAll("time[data-since]"))
-    time.textContent = `${words(Math.max(0, now - time.dataset.since))} ago`;
+    time.textContent = `${duration(Math.max(0, now - time.dataset.since))} ago`;
   for (const time of document.querySelectorAll("time[data-until]")) {
     const left = Math.ceil(time.dataset.until - now);
     time.parentElement.firstChild.textContent = left > 0 ? "Next try in " : "Next try ";
-    time.textContent = left > 0 ? words(left) : "now";
+    time.textContent = left > 0 ? duration(left) : "now";
   }
-  if (Math.max(Date.now() - heard, performance.now() - steady) > SILENCE) {
-    lose();
-    if (performance.now() - began > SILENCE) listen(); // a dead connection: open a new one, but not too often
+  if (Math.max(Date.now() - lastEvent, performance.now() - lastEventSteady) > MAX_SILENCE) {
+    setStale();
+    if (performance.now() - opened > MAX_SILENCE) listen(); // a dead connection: open a new one, but not too often
   }
 }
 
