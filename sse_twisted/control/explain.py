@@ -19,7 +19,7 @@ def waits_for(
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT | Stage.GONE if device.oddity:
-            return f"a restart: it is on, but does not answer as it should ({device.oddity}){_lost(device)}"
+            return f"a restart: it is on but not responding correctly ({device.oddity}){_lost(device)}"
         case Stage.ABSENT:
             return _absent(device, live, happenings)
         case Stage.CONNECTED:

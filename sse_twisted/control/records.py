@@ -6,16 +6,14 @@ import datetime
 
 from twisted.internet.defer import DeferredLock
 
-from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.driver import Finding
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
-from sse_twisted.fleet import Device, Fleet, Measured
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Measured
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on, seen_since
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import LARGEST, ResultsService, measured_of
-from sse_twisted.runtime.disk import Disk
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.plot.picture import marks_of, plot
 
@@ -27,15 +25,13 @@ class TooLarge(Exception):
 class Records:
     """Reads ledgers, stored responses of devices and tracks; nothing is cached."""
 
-    def __init__(
-        self, folder: EventFolder, disk: Disk, fleet: Fleet, live: LiveConfig, results: ResultsService
-    ) -> None:
+    def __init__(self, work: Workplace, results: ResultsService) -> None:
+        self._folder = work.folder
+        self._disk = work.disk
+        self._fleet = work.fleet
+        self._live = work.live
         self._results = results
         self._drawing = DeferredLock()
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._live = live
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """Return the outcome of each device on a day."""

@@ -76,7 +76,7 @@ class Collector(MultiService):
 
         self.roster = RosterService(folder.roster, disk, live, clock, log)
         self.results = ResultsService(work)
-        self.records = Records(folder, disk, fleet, live, self.results)
+        self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
         self._store = store = StateStore(folder, disk, fleet, attendance, clock, log)
         self._grace = grace = GracePeriod(work)
@@ -215,7 +215,7 @@ class Collector(MultiService):
         return (
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             health.names(self._names.trouble),
-            health.downloads(self.disk.trouble, "somebody asked for it" if self.live.paused else ""),
+            health.downloads(self.disk.trouble, "requested by an operator" if self.live.paused else ""),
             health.clock(self.fleet.now, today, expected, self.fleet),
         )
 

@@ -18,56 +18,57 @@ from sse_twisted.event_folder.track_report import TrackReport, entry_report
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
+from sse_twisted.runtime.text import plural
 
 MOST_DAYS = 100  # that are counted
 
 
 class State(StrEnum):
-    """What became of an assignment on one day."""
+    """The outcome of an assignment on a day."""
 
     COLLECTED = "collected"
-    SHORT = "short"  # collected, and much less than the others have: see `short_tracks`
-    MISSING = "missing"  # the device was here, and tracks of the day are not
-    LEFT_EARLY = "left early"  # it has gone with them
+    SHORT = "short"  # collected, but much shorter than the tracks of others; see `short_tracks`
+    MISSING = "missing"  # the device was here, but tracks of the day are not stored
+    LEFT_EARLY = "left early"  # the device left before its tracks were stored
     NEVER_SEEN = "never seen"
 
 
 class Line(Struct, frozen=True):
-    """One assignment on one day."""
+    """The outcome of an assignment on a day, with its tracks."""
 
-    id: Annotated[int, Meta(description="of the device")]
+    id: Annotated[int, Meta(description="number of the device")]
     sailor: str
     tally: str
     file_id: str
     state: State
-    tracks: Annotated[tuple[str, ...], Meta(description="of the day that are here")]
-    missing: Annotated[tuple[str, ...], Meta(description="of the day that are known and not here")]
-    hours: Annotated[float, Meta(description="of those that are here")]
-    km: Annotated[float, Meta(description="of those that are here")]
-    knots: Annotated[float, Meta(description="best over 500 m, as the device reports it")]
-    measured: Annotated[bool, Meta(description="of a track among them, its own fixes tell: it was never finalised")]
+    tracks: Annotated[tuple[str, ...], Meta(description="stored tracks of the day")]
+    missing: Annotated[tuple[str, ...], Meta(description="known tracks of the day that are not stored")]
+    hours: Annotated[float, Meta(description="total of the stored tracks")]
+    km: Annotated[float, Meta(description="total of the stored tracks")]
+    knots: Annotated[float, Meta(description="best speed over 500 m, from the device's listing")]
+    measured: Annotated[bool, Meta(description="whether figures come from the fixes of an unfinalised track")]
     remark: str
 
 
 class DayCount(Struct, frozen=True):
-    """How many ended how on one day."""
+    """The number of assignments by outcome on a day."""
 
     day: datetime.date
-    expected: Annotated[int, Meta(description="devices that somebody carries")]
+    expected: Annotated[int, Meta(description="assigned devices")]
     collected: int
-    short: Annotated[int, Meta(description="collected, and much less than the others have")]
-    missing: Annotated[int, Meta(description="the device was here, and tracks of the day are not")]
+    short: Annotated[int, Meta(description="collected, but much shorter than the tracks of others")]
+    missing: Annotated[int, Meta(description="devices that were here, but whose tracks are not stored")]
     left_early: int
-    never_seen: Annotated[int, Meta(description="0 of a day to come")]
-    unassigned: Annotated[int, Meta(description="tracks that belong to nobody")]
+    never_seen: Annotated[int, Meta(description="0 for a future day")]
+    unassigned: Annotated[int, Meta(description="number of unassigned tracks")]
 
 
 class Day(Struct, frozen=True):
-    """A whole day."""
+    """The outcomes of a day."""
 
     day: datetime.date
     lines: tuple[Line, ...]
-    unassigned: Annotated[tuple[str, ...], Meta(description="tracks of the day that belong to nobody")]
+    unassigned: Annotated[tuple[str, ...], Meta(description="unassigned tracks of the day")]
 
     def count(self, state: State) -> int:
         """How many assignments ended so."""
@@ -253,13 +254,13 @@ def _judge(
     if device is not None and device.waived:
         return State.MISSING, f"waived: {device.waived}"
     if device is not None and device.present and device.stage is not Stage.COLLECTED:
-        return State.MISSING, device.reason or "it is here, and not done yet"
+        return State.MISSING, device.reason or "in progress"
     if missing:
-        return State.MISSING, f"{len(missing)} known and not here"
+        return State.MISSING, f"{plural(len(missing), 'known track')} missing"
     if here:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
     if seen or (device is not None and device.stage is not Stage.ABSENT):
-        return State.MISSING, f"it was here{'' if device else ' since'}, and has no track of this day"
+        return State.MISSING, f"it was {'here' if device else 'seen later'}, but has no track of this day"
     return State.NEVER_SEEN, ""
 
 

@@ -37,15 +37,15 @@ class Figure(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """One sailor in one discipline."""
+    """The place of a sailor in a discipline."""
 
-    rank: Annotated[int, Meta(description="equal for equal speeds, and the next ones left out")]
-    id: Annotated[int, Meta(description="of the device")]
+    rank: Annotated[int, Meta(description="equal speeds share a rank, and the next ranks are skipped")]
+    id: Annotated[int, Meta(description="number of the device")]
     sailor: str
     file_id: str
     knots: float
-    verified: Annotated[bool, Meta(description="borne out by the track's own fixes; else as the device claims it")]
-    track: Annotated[str, Meta(description="in which it was sailed")]
+    verified: Annotated[bool, Meta(description="confirmed by the fixes of the track, not only claimed by the device")]
+    track: Annotated[str, Meta(description="name of the track")]
 
 
 class Sailed(Struct, frozen=True):

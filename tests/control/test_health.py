@@ -17,7 +17,7 @@ def device(identifier: int, end: float) -> Device:
 
 def test_scanning_is_well_while_rounds_come() -> None:
     assert scanning(True, NOW - 2, 2.0, NOW).ok
-    assert scanning(True, NOW - 100, 2.0, NOW).text == "devices were last looked for 100 s ago"
+    assert scanning(True, NOW - 100, 2.0, NOW).text == "the last scan was 100 s ago"
     assert not scanning(True, None, 2.0, NOW).ok
     assert not scanning(False, NOW, 2.0, NOW).ok
 
@@ -27,10 +27,10 @@ def test_a_lost_network_is_suspected_where_no_name_server_answers() -> None:
     assert names("no name server has answered for 12 s").text.endswith(": has the laptop lost the WiFi?")
 
 
-@pytest.mark.parametrize(("disk", "paused"), [("only 3 MB free", ""), ("", "somebody asked for it")])
+@pytest.mark.parametrize(("disk", "paused"), [("only 3 MB free", ""), ("", "requested by an operator")])
 def test_downloads_pause_for_a_reason(disk: str, paused: str) -> None:
     assert downloads("", "").ok
-    assert downloads(disk, paused).text == f"downloads pause: {disk or paused}"
+    assert downloads(disk, paused).text == f"downloads paused: {disk or paused}"
 
 
 class TestClock:
@@ -39,7 +39,7 @@ class TestClock:
 
     def test_two_tracks_that_end_in_the_future_speak_against_it(self) -> None:
         late = [device(601, NOW + 7200), device(602, NOW + 3600)]
-        assert clock(NOW, TODAY, 3, late).text == "tracks end 60 min from now: the laptop's clock is behind"
+        assert clock(NOW, TODAY, 3, late).text == "tracks end 60 min in the future: the laptop's clock is behind"
         assert clock(NOW, TODAY, 3, late[:1]).ok
 
     def test_a_day_on_which_nobody_has_a_device_is_odd(self) -> None:

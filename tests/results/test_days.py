@@ -58,15 +58,15 @@ class TestState:
 
     @pytest.mark.parametrize("status", ["queued", "failed"])
     def test_a_track_that_is_known_and_not_here_is_missing(self, status: str) -> None:
-        assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known and not here")
+        assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known track missing")
 
     def test_a_device_that_was_here_without_a_track_of_the_day_is_missing(self) -> None:
-        answer = (State.MISSING, "it was here since, and has no track of this day")
+        answer = (State.MISSING, "it was seen later, but has no track of this day")
         assert of_ann({track(1, day=BEFORE): entry()}) == answer
         assert of_ann({track(1): entry("skipped")}) == answer
 
     def test_one_that_was_here_today_without_a_track_of_today_is_missing(self) -> None:
-        answer = (State.MISSING, "it was here, and has no track of this day")
+        answer = (State.MISSING, "it was here, but has no track of this day")
         assert of_ann(device=Device(601, stage=Stage.GONE)) == answer
 
     def test_one_that_answers_badly_is_missing_and_says_so(self) -> None:

@@ -96,7 +96,7 @@ def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> No
                 assert page.get_by_label("Token").is_hidden()
             page.get_by_role("button", name="Confirm").click()
             page.locator("#ask").wait_for(state="hidden")
-            paused = page.get_by_text("downloads pause: somebody asked for it")
+            paused = page.get_by_text("downloads paused: requested by an operator")
             paused.wait_for(state="visible" if token else "hidden")
 
 

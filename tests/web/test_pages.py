@@ -143,7 +143,7 @@ class TestTheBoard:
         desk.reactor.advance(7 * 86_400)
         desk.listen()
         desk.advance(2.0)
-        assert "nobody is on the roster on 2022-10-24" in desk.get("/").text
+        assert "no device is assigned on 2022-10-24" in desk.get("/").text
 
     def test_a_thousand_devices_need_less_than_100_kb(self, event: VirtualEvent) -> None:
         for identifier in range(1, 1001):
