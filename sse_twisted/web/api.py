@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
+from attrs import frozen
 from msgspec import Meta, Struct
 from twisted.internet.defer import Deferred
 
@@ -117,26 +118,17 @@ class Done(Struct, frozen=True):
     detail: str = ""
 
 
+@frozen(eq=False)
 class Api:
     """The routes of the API."""
 
-    def __init__(
-        self,
-        commands: Commands,
-        history: History,
-        attendance: Attendance,
-        board: Board,
-        streams: Streams,
-        records: Records,
-        pending: PendingCommands,
-    ) -> None:
-        self._commands = commands
-        self._history = history
-        self._attendance = attendance
-        self._board = board
-        self._streams = streams
-        self._records = records
-        self._pending = pending
+    _commands: Commands
+    _history: History
+    _attendance: Attendance
+    _board: Board
+    _streams: Streams
+    _records: Records
+    _pending: PendingCommands
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -176,8 +168,7 @@ class Api:
 
     async def events(self, request: ParsedRequest) -> None:
         """Stream all devices, then each change, as Server-Sent Events. Reconnecting loses nothing."""
-        last = request.header("last-event-id") or request.query.get("since", "")
-        self._streams.open(request.raw, self.encode, last)
+        self._streams.open(request, self.encode)
 
     def encode(self, changes: Changes) -> bytes:
         """Encode the data of an event."""

@@ -48,11 +48,6 @@ class Summary(Struct, frozen=True):
         """The number of collected devices that have left."""
         return self.collected - self.to_switch_off
 
-    @property
-    def troubles(self) -> tuple[Condition, ...]:
-        """The conditions that are not fulfilled."""
-        return tuple(condition for condition in self.conditions if not condition.ok)
-
 
 @frozen
 class Changes:
@@ -157,9 +152,10 @@ class Board:
         if self._dirty or self.today != self.summary.today:
             self._flush()
 
-    def poll(self) -> None:
-        """Publish soon what may have changed without any device: conditions and the day."""
-        self._flush_later()
+    def publish_soon(self) -> None:
+        """Publish what has changed within PUSH_INTERVAL, also conditions and the day."""
+        if self._flush_call is None and not self._closed:
+            self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
 
     def close(self) -> None:
         """Stop following the fleet."""
@@ -177,16 +173,12 @@ class Board:
         elif transfer is None or transfer[0] != after.downloading or after.received <= transfer[2]:
             self._transfers[after.identifier] = (after.downloading, self._clock.seconds(), after.received)
         self._dirty[after.identifier] = None
-        self._flush_later()
+        self.publish_soon()
 
     def _note_all(self) -> None:
         self._dirty.update(dict.fromkeys(device.identifier for device in self._fleet))
         self._dirty.update(dict.fromkeys(self._tiles))
-        self._flush_later()
-
-    def _flush_later(self) -> None:
-        if self._flush_call is None and not self._closed:
-            self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
+        self.publish_soon()
 
     def _flush(self) -> None:
         if self._flush_call is not None and self._flush_call.active():

@@ -50,8 +50,10 @@ def with_description(routes: Iterable[Route]) -> tuple[Route, ...]:
 def describe(routes: Iterable[Route]) -> dict[str, Any]:
     """Return the OpenAPI description of the routes."""
     routes = tuple(routes)
-    types = [Problem, *(route.returns for route in routes), *(route.takes for route in routes if route.takes)]
-    types += [type_ for route in routes for type_ in _parameter_types(route)]
+    types: list[Any] = [Problem]
+    for route in routes:
+        types += [route.returns, *filter(None, [route.takes]), *route.parameters.values()]
+        types += [type_ for type_, _ in route.query.values()]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     of_type = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -72,10 +74,6 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
-
-
-def _parameter_types(route: Route) -> list[Any]:
-    return [*route.parameters.values(), *(type_ for type_, _ in route.query.values())]
 
 
 def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:

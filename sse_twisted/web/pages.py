@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import msgspec
+from attrs import field, frozen
 from markupsafe import Markup
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
@@ -23,19 +24,17 @@ from sse_twisted.web.tiles import Column, Tile
 PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # the style is part of the plot
 
 
+@frozen(eq=False)
 class BoardPage:
     """The board, and the stream that updates it."""
 
-    def __init__(
-        self, board: Board, streams: Streams, renderer: Renderer, token_file: str, clock: IReactorTime
-    ) -> None:
-        self._clock = clock
-        self._board = board
-        self._streams = streams
-        self._renderer = renderer
-        self._token_file = token_file
-        self._bench = Bench()
-        self._html: dict[int, tuple[Tile, str]] = {}  # device: its tile and what was rendered from it
+    _board: Board
+    _streams: Streams
+    _renderer: Renderer
+    _token_file: str
+    _clock: IReactorTime
+    _bench: Bench = field(factory=Bench, init=False)
+    _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""
@@ -61,7 +60,7 @@ class BoardPage:
             summary=board.summary,
             state=f"{board.run}-{board.number}",
             now=board.now,
-            timezone=self._renderer.timezone,
+            timezone=self._renderer.timezone(),
             paused=board.is_paused,
             token_file=self._token_file,
             today=board.today,
@@ -71,8 +70,7 @@ class BoardPage:
     async def stream(self, request: ParsedRequest) -> None:
         """Stream the changes since the state that the page shows."""
         await self._prepare()
-        last = request.header("last-event-id") or request.query.get("since", "")
-        self._streams.open(request.raw, self.encode, last)
+        self._streams.open(request, self.encode)
 
     def encode(self, changes: Changes) -> bytes:
         """Encode changes for the script of the page."""
@@ -103,14 +101,14 @@ class BoardPage:
         return known[1]
 
 
+@frozen(eq=False)
 class RecordPages:
     """The pages of devices, days and rankings, and the plots of tracks."""
 
-    def __init__(self, api: Api, board: Board, records: Records, renderer: Renderer) -> None:
-        self._api = api
-        self._board = board
-        self._records = records
-        self._renderer = renderer
+    _api: Api
+    _board: Board
+    _records: Records
+    _renderer: Renderer
 
     def routes(self) -> tuple[Route, ...]:
         """Return the routes."""

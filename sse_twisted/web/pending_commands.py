@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from attrs import field, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -15,13 +16,13 @@ WAIT = 5.0  # s that a client waits for the result
 TIMED_OUT = object()  # instead of the result
 
 
+@frozen(eq=False)
 class PendingCommands:
     """The commands in progress. The result of a command that outlasts its client's wait is logged."""
 
-    def __init__(self, clock: IReactorTime, log: Logger) -> None:
-        self._clock = clock
-        self._log = log
-        self._pending: dict[Deferred[Any], None] = {}
+    _clock: IReactorTime
+    _log: Logger
+    _pending: dict[Deferred[Any], None] = field(factory=dict, init=False)
 
     async def wait(self, device: str, what: str, running: Deferred[Any]) -> bool:
         """Return whether the command ends within WAIT; raise its exception if it fails by then."""

@@ -92,7 +92,7 @@ class Renderer:
         """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there."""
         self._templates = PackageLoader("sse_twisted.web")
         self._today = today
-        self._timezone = timezone
+        self.timezone = timezone
         self._environment = Environment(
             loader=self._templates,
             autoescape=True,
@@ -121,11 +121,6 @@ class Renderer:
         """Render the contents of the bar above the board."""
         return str(self._macros.top(summary))
 
-    @property
-    def timezone(self) -> int:
-        """The minutes east of UTC for displayed times."""
-        return self._timezone()
-
     def brief(self, text: str) -> str:
         """Shorten each track name in the text to its start time, with the day unless it is today."""
         today = f"{self._today():%Y%m%d}"
@@ -146,7 +141,7 @@ class Renderer:
         return digest.hexdigest()[:12]
 
     def _clock(self, seconds: float) -> str:
-        return datetime.datetime.fromtimestamp(seconds + 60 * self._timezone(), datetime.UTC).strftime("%H:%M:%S")
+        return datetime.datetime.fromtimestamp(seconds + 60 * self.timezone(), datetime.UTC).strftime("%H:%M:%S")
 
 
 def _iso(seconds: float) -> str:

@@ -52,10 +52,6 @@ class ParsedRequest:
     query: dict[str, Any] = field(factory=dict)  # only the parameters that were sent
     body: Any = None
 
-    def header(self, name: str) -> str:
-        """Return a request header; "" if it is missing."""
-        return header(self.raw, name)
-
 
 @frozen
 class Response:

@@ -13,7 +13,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from sse_twisted.web.board import POLL_INTERVAL, Board, Changes
-from sse_twisted.web.routing import Refusal
+from sse_twisted.web.routing import ParsedRequest, Refusal, header
 
 BEAT_EVERY = 5  # polls of the board; a reader without a beat for longer has lost its connection
 MAX_BLOCKED = 30.0  # s that a reader may take to accept what was written
@@ -49,11 +49,16 @@ class Streams:
     def __iter__(self) -> Iterator[Reader]:
         return iter(self._readers)
 
-    def open(self, request: Request, encode: Encoder, last: str) -> None:
-        """Begin a stream after the event with the id `last`, or with the whole board; raise Refusal above the limit."""
+    def open(self, parsed: ParsedRequest, encode: Encoder) -> None:
+        """Begin a stream after the last event that the client knows; raise Refusal above the limit.
+
+        The header Last-Event-ID or the query parameter `since` has the id of that event. A client without one, or with
+        one of another run, receives the whole board.
+        """
         if len(self._readers) >= self._limit():
             raise Refusal(503, "too many open event streams; try again later", Retry_After="5")
-        run, _, number = last.partition("-")
+        request = parsed.raw
+        run, _, number = (header(request, "last-event-id") or parsed.query.get("since", "")).partition("-")
         is_number = number.isascii() and number.isdecimal() and len(number) < 20
         known = int(number) if run == self._board.run and is_number else None
         request.setHeader("Content-Type", "text/event-stream; charset=utf-8")
@@ -69,7 +74,7 @@ class Streams:
         reader.notify()
         if not self._loop.running:
             self._loop.start(POLL_INTERVAL, now=False)
-            self._board.poll()
+            self._board.publish_soon()
 
     def close(self) -> None:
         """Close all streams; browsers reconnect by themselves."""
@@ -100,7 +105,7 @@ class Streams:
             reader.notify()
 
     def _poll(self) -> None:
-        self._board.poll()
+        self._board.publish_soon()
         self._polls += 1
         if self._polls % BEAT_EVERY == 0:
             beat = event("beat", msgspec.json.encode({"now": self._board.now}))

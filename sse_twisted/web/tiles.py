@@ -86,18 +86,13 @@ class Tile(Struct, frozen=True):
     @property
     def detail(self) -> str:
         """What is wrong, without the words of the headline."""
-        text = self.reason if self.present else self.left_early.removeprefix(f"{self.sailor}: ")
+        text = self.reason if self.stage in PRESENT else self.left_early.removeprefix(f"{self.sailor}: ")
         more = text.removeprefix(missing_of(len(self.missing), self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:
             return text
         return f"{text}; it is on but not responding correctly: {self.oddity}" if text else f"restart it: {self.oddity}"
-
-    @property
-    def present(self) -> bool:
-        """Whether the device is on the network."""
-        return self.stage in PRESENT
 
 
 def column_of(device: Device, *, expected: bool, of_today: bool, sailed: bool) -> Column:
