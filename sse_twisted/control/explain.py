@@ -1,4 +1,4 @@
-"""What a device is waiting for, in words: from its snapshot and what is in force."""
+"""The status of a device in words: what it waits for, from its snapshot and the configuration."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sse_twisted.runtime.text import duration, missing_of, size
 def waits_for(
     device: Device, now: float, live: LiveConfig, disk_trouble: str, happenings: Sequence[DeviceEvent]
 ) -> str:
-    """One line; `now` in s of the clock, `disk_trouble` as the Disk has it."""
+    """Return one line. `now` is in s since 1970; `disk_trouble` is why the disk fails, or ""."""
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT | Stage.GONE if device.oddity:
-            return f"a restart: it is on but not responding correctly ({device.oddity}){_lost(device)}"
+            return f"on but not responding correctly ({device.oddity}): restart it{_lost(device)}"
         case Stage.ABSENT:
             return _absent(device, live, happenings)
         case Stage.CONNECTED:
-            return f"connected for {since}, to be asked for its settings{_crowd(live.limits.inspection)}"
+            return f"connected for {since}, waiting for inspection{_crowd(live.limits.inspection)}"
         case Stage.INSPECTING:
             return f"being inspected for {since}{_crowd(live.limits.inspection)}"
         case Stage.DOWNLOADING:
@@ -54,8 +54,8 @@ def _looked_for(live: LiveConfig) -> str:
 def _download(device: Device, since: str, live: LiveConfig) -> str:
     count = missing_of(len(device.missing), device.wanted)
     if device.downloading:
-        return f"the download of {device.downloading}, {size(device.received)} so far; {count}"
-    return f"its turn to download for {since}; {count}{_crowd(live.limits.downloads)}"
+        return f"downloading {device.downloading}, {size(device.received)} so far; {count}"
+    return f"waiting for its turn to download for {since}; {count}{_crowd(live.limits.downloads)}"
 
 
 def _crowd(semaphore: DeferredSemaphore) -> str:
@@ -64,14 +64,14 @@ def _crowd(semaphore: DeferredSemaphore) -> str:
 
 def _retry(device: Device, now: float, live: LiveConfig, disk_trouble: str) -> str:
     if device.retry_at is None:
-        return "it goes on when downloads are resumed" if live.paused else "it goes on at once"
+        return "continues when downloads are resumed" if live.paused else "continues now"
     paused = ", but downloads are paused" if live.paused and device.missing else ""
-    trouble = f", when the disk can be written to again ({disk_trouble})" if disk_trouble else ""
-    return f"tried again in {duration(device.retry_at - now)}{paused}{trouble}"
+    trouble = f", when the disk is writable again ({disk_trouble})" if disk_trouble else ""
+    return f"next try in {duration(device.retry_at - now)}{paused}{trouble}"
 
 
 def _lost(device: Device) -> str:
-    return f"; it had left too early - {device.left_early}" if device.left_early else ""
+    return f"; left too early before - {device.left_early}" if device.left_early else ""
 
 
 def _left(device: Device) -> str:

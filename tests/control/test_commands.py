@@ -133,9 +133,9 @@ class TestWhy:
         event.arrive(602)
         event.until("motion-602 ABC602XYZ")
         event.advance(1)
-        assert commands.why(602).startswith("the download of ABC602XYZ_602_20221017_090000.oao, ")
+        assert commands.why(602).startswith("downloading ABC602XYZ_602_20221017_090000.oao, ")
         event.until("motion-602 must stay connected")
-        assert "tried again in 2 s" in commands.why(602)
+        assert "next try in 2 s" in commands.why(602)
         event.until("motion-602 can be disconnected")
         event.leave(602)
         event.until("motion-602 has been disconnected")
@@ -149,7 +149,7 @@ class TestWhy:
             event.servers[identifier].device.bytes_per_second = 1000
         event.arrive(602, 603)
         event.advance(6)
-        assert any("its turn to download" in commands.why(number) for number in (602, 603))
+        assert any("waiting for its turn to download" in commands.why(number) for number in (602, 603))
         assert any("1 waiting, 1 at once" in commands.why(number) for number in (602, 603))
 
 
@@ -361,7 +361,7 @@ class TestPause:
         device = event.servers[602].device
         assert not [target for _, target in device.requests if target.startswith(b"/logs/")]
         assert len(event.said("motion-602 must stay connected")) == 1
-        assert commands.why(602).endswith("it goes on when downloads are resumed")
+        assert commands.why(602).endswith("continues when downloads are resumed")
         commands.resume()
         event.advance(1)
         assert event.is_collected(602)

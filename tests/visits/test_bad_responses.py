@@ -26,7 +26,7 @@ def test_a_device_that_answers_badly_is_known_to_do_so(event: VirtualEvent, faul
     device = event.known(601)
     assert said in device.oddity
     assert device.stage is Stage.ABSENT
-    assert collector.commands.why(601) == f"a restart: it is on but not responding correctly ({device.oddity})"
+    assert collector.commands.why(601) == f"on but not responding correctly ({device.oddity}): restart it"
 
 
 def test_a_device_that_is_just_starting_is_given_a_round(event: VirtualEvent) -> None:

@@ -97,7 +97,7 @@ def test_a_device_that_left_without_a_track_of_today_is_not_collected(desk: Desk
     desk.know(601, stage=Stage.GONE)
     summary = desk.web.board.summary
     assert (summary.columns["expected"], summary.collected) == (2, 0)
-    assert "left at 17:00:" in desk.get("/").text
+    assert "left 17:00:" in desk.get("/").text
     assert 601 in [missing.identifier for missing in desk.collector.commands.missing()]
 
 

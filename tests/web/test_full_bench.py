@@ -39,6 +39,8 @@ def known(column: str, number: int, event: VirtualEvent) -> dict[str, Any]:
             return missing | {"stage": Stage.ATTENTION, "reason": reason, "retry_at": AFTERNOON + 30, "tries": 2}
         case "working":
             return missing | {"stage": Stage.DOWNLOADING, "downloading": name, "size": 1000, "received": 500}
+        case "idle":  # it left without a track
+            return {"stage": Stage.GONE}
         case "switch-off":
             return held | {"stage": Stage.COLLECTED}
         case _:
@@ -117,6 +119,15 @@ def test_every_device_is_in_sight(
             sizes = in_sight(page, column)
             assert len(sizes) == counts.get(column, 0), column
             assert min(sizes, default=LEGIBLE) >= LEGIBLE, column
+
+
+@pytest.mark.parametrize("width", [390, 1366])
+def test_a_device_that_left_without_a_track_fits_into_its_column(
+    browser: Browser, event: VirtualEvent, width: int
+) -> None:
+    with bench(browser, event, {"idle": 2, "expected": 2}, viewport={"width": width, "height": 768}) as page:
+        assert page.locator("#expected .mark").count() == 2
+        assert is_within_its_width(page)
 
 
 def test_an_alarm_moves_no_tile_of_switch_off(browser: Browser, event: VirtualEvent) -> None:
