@@ -41,7 +41,7 @@ STEP = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)  # s
 
 @frozen
 class Figures:
-    """What was counted since the start, at one moment."""
+    """The counters since the start of the collector."""
 
     rounds: dict[str, int]  # by service
     requests: int

@@ -1,4 +1,4 @@
-"""What the commands tell: frozen values, from which the console makes tables and the web JSON."""
+"""The values that commands return; the console shows them as tables, the web as JSON."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from sse_twisted.history.events import DeviceEvent
 
 @frozen
 class DeviceReport:
-    """Everything that is known of one device."""
+    """Everything known of a device."""
 
     device: Device
     assignments: tuple[Assignment, ...]
-    happenings: tuple[DeviceEvent, ...]  # the last ones, the oldest first
+    happenings: tuple[DeviceEvent, ...]  # the latest ones, the oldest first
     tracks: tuple[TrackReport, ...]  # of the event, by name
-    others: tuple[TrackReport, ...]  # listed by the device, of another time
+    others: tuple[TrackReport, ...]  # listed by the device, outside the event
 
 
 @frozen
 class Missing:
-    """Somebody who is expected today, and whose tracks are not all here."""
+    """An expected device that is not collected today."""
 
     identifier: int
     sailor: str
@@ -33,7 +33,7 @@ class Missing:
 
 @frozen
 class Semaphore:
-    """How many devices are in a step, and how many wait for it."""
+    """The devices in a step of a visit, and those that wait for it."""
 
     step: str
     limit: int  # at once
