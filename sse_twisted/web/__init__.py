@@ -1,4 +1,5 @@
 """The board, its pages, the API and the event stream.
 
-It may know `control/` and the values that it returns. Begin with `service.py`, then `board.py` and `pages.py`.
+It imports from `control/` and the rooms below, never from `daemon/`. Begin with `service.py`, then `board.py` and
+`pages.py`.
 """
