@@ -16,7 +16,7 @@ from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault, parse_fault
-from sse_twisted.tracks.oao.integrity import Verifier
+from sse_twisted.tracks.formats import FileVerifier
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.visit import Visit
 from tests.support.event import MORNING, VirtualEvent, log_of, track
@@ -309,7 +309,7 @@ class TestTheReactorIsNeverBlocked:
 
         monkeypatch.setattr(collector.disk, "_start", start_noted)
         watch(os, "fsync")
-        watch(Verifier, "feed")
+        watch(FileVerifier, "feed")
         watch(driver, "parse_json", least=16 * 1024)
         event.until("downloaded")
         assert set(happened) == {("fsync", True), ("feed", True), ("parse_json", True)}

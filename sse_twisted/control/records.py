@@ -15,6 +15,7 @@ from sse_twisted.results.days import Day, DayCount, count_days, reconcile, saile
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import LARGEST, ResultsService, measured_of
 from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.formats import format_named
 from sse_twisted.tracks.plot.picture import marks_of, plot
 
 
@@ -105,7 +106,7 @@ class Records:
     def _plot(self, identifier: int, name: str) -> str | None:
         entry = self._folder.entries(identifier).get(name, {})
         path = local_file_of(name, entry)
-        if path is None or entry.get("status") != Status.COMPLETED or not path.lower().endswith(".oao"):
+        if path is None or entry.get("status") != Status.COMPLETED or format_named(path) is None:
             return None
         data = self._folder.track_bytes(path, LARGEST + 1)
         if data is None:

@@ -1,4 +1,4 @@
-"""A track on its way to disk: hidden, verified while it arrives, and at its final name only when it is whole."""
+"""A track on its way to disk: hidden, verified while it arrives, renamed to its final name only when it is whole."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from attrs import frozen
 from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
-from sse_twisted.tracks.oao.decoding import HEADER_SIZE, decode_header
-from sse_twisted.tracks.oao.integrity import Integrity, Verifier
+from sse_twisted.tracks.format import Integrity
+from sse_twisted.tracks.formats import FileVerifier
 
-OVERLAP = 4096  # bytes that a resumed transfer repeats, to be compared with those we have
+OVERLAP = 4096  # bytes that a resumed transfer repeats, for comparison with those on disk
 SUPERSEDED = "gpslogs/superseded"
 
 
 class OtherBytes(Exception):
-    """A resumed transfer did not repeat the bytes that we have: the log has changed, or the device can't resume."""
+    """A resumed transfer did not repeat the bytes on disk: the log has changed, or the device cannot resume."""
 
 
 @frozen
 class Received:
-    """All bytes of one transfer, examined and on disk."""
+    """The result of one transfer: integrity and digest of all bytes on disk."""
 
     integrity: Integrity
     sha256: str
 
 
 class _Examination:
-    """Verifier and digest of the same bytes."""
+    """A verifier and a digest of the same bytes; the name of the file helps to find its format."""
 
-    def __init__(self) -> None:
-        self.verifier = Verifier()
+    def __init__(self, name: str) -> None:
+        self.verifier = FileVerifier(name)
         self.digest = hashlib.sha256()
 
     def feed(self, data: bytes) -> None:
@@ -56,15 +56,17 @@ class PartialTrack:
         self._superseded = root / SUPERSEDED / Path(track.folder).name
         self.path = partial_path(self._final, track.log.size)
         self._file: BinaryIO | None = None
-        self._examination = _Examination()
+        self._examination = _Examination(track.name)
         self._overlap = b""
 
     def open(self) -> int:
-        """Open what an earlier transfer left; gives the byte to ask the device from, 0 if nothing usable is there."""
+        """Open what an earlier transfer left; return the byte from which to ask the device, 0 if nothing is usable."""
         make_folder(self.path.parent)
         self._file = self.path.open("ab+")
-        whole_to = _verified_to(self._file)
-        if whole_to <= OVERLAP or not self._is_of_this_log():
+        verifier = self._verified(self._file)
+        whole_to = verifier.verified_to
+        # The header must be the one that the listing announces: a name and a size identify the log only roughly.
+        if whole_to <= OVERLAP or not is_header_of(self._track.log, self._track.identifier, verifier.header):
             return 0
         self._file.truncate(whole_to)
         self._file.seek(0)
@@ -74,39 +76,40 @@ class PartialTrack:
         self._overlap = self._file.read()
         return whole_to - OVERLAP
 
-    def _is_of_this_log(self) -> bool:
-        """Whether the header is the one that the listing announces: a name and a size say it only roughly."""
-        self._open_file.seek(0)
-        header = decode_header(self._open_file.read(HEADER_SIZE))
-        return is_header_of(self._track.log, self._track.identifier, header)
+    def _verified(self, file: BinaryIO) -> FileVerifier:
+        verifier = FileVerifier(self._track.name)
+        file.seek(0)
+        while block := file.read(BLOCK):
+            verifier.feed(block)
+        return verifier
 
     def start_over(self) -> None:
-        """Forget what was there: the device sends from the first byte."""
+        """Drop all bytes: the device sends from the first one."""
         self._open_file.truncate(0)
-        self._examination = _Examination()
+        self._examination = _Examination(self._track.name)
         self._overlap = b""
 
     def write(self, data: bytes) -> None:
-        """Append bytes as they come; raises OtherBytes if a resumed transfer repeats others than we have."""
+        """Append the bytes that follow. Raises OtherBytes if a resumed transfer does not repeat those on disk."""
         if self._overlap:
             repeated = data[: len(self._overlap)]
             if not self._overlap.startswith(repeated):
-                raise OtherBytes("other bytes than before where it was resumed")
+                raise OtherBytes("the resumed transfer repeats different bytes")
             self._overlap = self._overlap[len(repeated) :]
             data = data[len(repeated) :]
         self._open_file.write(data)
         self._examination.feed(data)
 
     def finish(self) -> Received:
-        """Bring all bytes to the disk and say what they are."""
+        """Bring all bytes to the disk and return what they are. Raises OtherBytes as `write` does."""
         if self._overlap:
-            raise OtherBytes("fewer bytes than before")
+            raise OtherBytes("the resumed transfer ended before the bytes on disk")
         self._open_file.flush()
         os.fsync(self._open_file.fileno())
         return self._examination.finish()
 
     def commit(self) -> Path | None:
-        """Give the bytes their final name; a different file that had it is kept, and its new path given."""
+        """Rename the file to its final name; a different file of that name is kept, and its new path returned."""
         self.close()
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
@@ -118,14 +121,14 @@ class PartialTrack:
         return kept
 
     def discard(self) -> None:
-        """Remove what can't be gone on with."""
+        """Remove bytes that cannot be resumed."""
         self.close()
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Leave the bytes for a later transfer to resume; no bytes leave no file."""
+        """Keep the bytes for a later transfer; an empty file is removed."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # what can't be flushed to a full disk will be sent again
+            with contextlib.suppress(OSError):  # bytes that cannot be flushed to a full disk will be sent again
                 self._file.close()
             self._file = None
             with contextlib.suppress(OSError):
@@ -140,22 +143,14 @@ class PartialTrack:
 
 
 def partial_path(final: Path, size: int) -> Path:
-    """Where the bytes of a track listed with `size` gather: in the final folder, where a rename moves no bytes."""
+    """Return the path of a track listed with `size` while it arrives, in the final folder: a rename moves no bytes."""
     return final.parent / f".{final.name}.{size}.part"
 
 
 def examine(path: Path) -> Received:
-    """What a file that is already there holds; blocks, raises OSError."""
-    examination = _Examination()
+    """Verify an existing file. Blocks. Raises OSError."""
+    examination = _Examination(path.name)
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             examination.feed(block)
     return examination.finish()
-
-
-def _verified_to(file: BinaryIO) -> int:
-    verifier = Verifier()
-    file.seek(0)
-    while block := file.read(BLOCK):
-        verifier.feed(block)
-    return verifier.verified_to

@@ -1,4 +1,4 @@
-"""Whether the bytes of a track are what the device lists: a pure judgement on what was received."""
+"""Compares a received track with the device's listing. No input or output."""
 
 from __future__ import annotations
 
@@ -8,68 +8,64 @@ from attrs import frozen
 
 from sse_twisted.devices.driver import ListedTrack
 from sse_twisted.runtime.text import plural
-from sse_twisted.tracks.oao.header import Header
-from sse_twisted.tracks.oao.integrity import Integrity
-
-HEADER_IDENTIFIER = 4  # offset in bytes; see tracks.oao
-HEADER_START = 16
+from sse_twisted.tracks.format import Header, Integrity
+from sse_twisted.tracks.formats import format_named, is_readable
 
 
 class Outcome(StrEnum):
-    """What is known of the bytes of a track."""
+    """The result of comparing the bytes of a track with the listing."""
 
-    VERIFIED = "verified"  # of the listed length, every frame and the header sound, the header equal to the listing
-    UNVERIFIED = "unverified"  # of the listed length, in a format or with frames that we don't know
+    VERIFIED = "verified"  # of the listed length, all bytes sound, the header equal to the listing
+    UNVERIFIED = "unverified"  # of the listed length, in an unknown format or with unknown records
     DAMAGED = "damaged"  # anything else; kept only if the device sends the same bytes twice
 
 
 @frozen
 class Judgement:
-    """An outcome, and for the two lesser ones why, with the offset in bytes."""
+    """An outcome; the remark says why it is not VERIFIED."""
 
     outcome: Outcome
     remark: str = ""
 
 
 def is_header_of(log: ListedTrack, identifier: int, header: Header | None) -> bool:
-    """Whether a header is that of this device's log."""
+    """Tell whether a header belongs to this log of the device."""
     return header is not None and (header.identifier, header.start_date) == (identifier, log.start_date)
 
 
 def is_beginning_of(log: ListedTrack, identifier: int, integrity: Integrity) -> bool:
-    """Whether these bytes can be gone on with: sound, of this log, and not more than it has."""
+    """Tell whether a transfer can resume behind these bytes: sound, of this log, and not more than it has."""
     known = is_header_of(log, identifier, integrity.header)
     return known and not integrity.damages and integrity.length <= log.length
 
 
 def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
-    """Compare what came with what the listing announced for this device's log."""
-    if integrity.kind != "oao":
+    """Compare the received bytes with the listing of the device's log."""
+    if not is_readable(integrity.kind):
         return _judge_foreign(integrity, log)
     tail = integrity.length == log.size and bool(integrity.damages) and integrity.damages[0].offset >= log.length
     if integrity.header is None or (integrity.damages and not tail):
         damage = integrity.damages[0]
         return Judgement(Outcome.DAMAGED, f"{damage.what} at byte {damage.offset:,}")
     if integrity.header.identifier != identifier:
-        remark = f"a track of motion-{integrity.header.identifier} at byte {HEADER_IDENTIFIER}"
-        return Judgement(Outcome.DAMAGED, remark)
+        return Judgement(Outcome.DAMAGED, f"a track of motion-{integrity.header.identifier}")
     if integrity.header.start_date != log.start_date:
-        remark = f"began at {integrity.header.start_date} ms, listed {log.start_date} ms, at byte {HEADER_START}"
+        remark = f"began at {integrity.header.start_date} ms, listed {log.start_date} ms"
         return Judgement(Outcome.DAMAGED, remark)
     if tail:
-        # No firmware was seen to send what it keeps behind a log; one that does is taken at its word.
+        # No known firmware sends what it keeps behind a log; these bytes are accepted from one that does.
         return Judgement(Outcome.UNVERIFIED, f"{log.size - log.length:,} unknown bytes at byte {log.length:,}")
     if integrity.length - len(integrity.trailer) != log.length:
         return _wrong_length(integrity, log)
     if (claim := _other_claim(integrity.header, log)) is not None:
-        return Judgement(Outcome.UNVERIFIED, f"its header has another {claim} than the listing")
+        return Judgement(Outcome.UNVERIFIED, f"header and listing differ in {claim}")
     if integrity.unknown:
-        return Judgement(Outcome.UNVERIFIED, f"{plural(integrity.unknown, 'frame')} of an unknown kind")
+        return Judgement(Outcome.UNVERIFIED, f"{plural(integrity.unknown, 'record')} of an unknown kind")
     return Judgement(Outcome.VERIFIED)
 
 
 def _other_claim(header: Header, log: ListedTrack) -> str | None:
-    """Which figure of the header is not that of the listing: all were equal in 72 of 72 real downloads."""
+    """Return the first figure in which header and listing differ. All are equal in 72 of 72 real downloads."""
     bests = {name: values[0].value if values else 0 for name, values in header.bests.items()}
     claims = {
         "end date": (header.end_date, log.end_date),
@@ -88,11 +84,11 @@ def _other_claim(header: Header, log: ListedTrack) -> str | None:
 def _judge_foreign(integrity: Integrity, log: ListedTrack) -> Judgement:
     if not integrity.length:
         return Judgement(Outcome.DAMAGED, "no bytes at all")
-    if log.extension.lower() == ".oao":
-        return Judgement(Outcome.DAMAGED, f"no OAO track ({integrity.kind}) at byte 0")
+    if (expected := format_named(log.extension)) is not None:
+        return Judgement(Outcome.DAMAGED, f"not in {expected.name.upper()} format ({integrity.kind})")
     if integrity.length not in (log.length, log.size):
         return _wrong_length(integrity, log)
-    return Judgement(Outcome.UNVERIFIED, f"of another format ({integrity.kind}) from byte 0")
+    return Judgement(Outcome.UNVERIFIED, f"in an unknown format ({integrity.kind})")
 
 
 def _wrong_length(integrity: Integrity, log: ListedTrack) -> Judgement:

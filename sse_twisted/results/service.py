@@ -25,6 +25,7 @@ from sse_twisted.results.kept import FILE, reports_in
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.analysis import analyse
+from sse_twisted.tracks.formats import format_named
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
 
 EXAMINATION = "examination"
@@ -75,7 +76,7 @@ class ResultsService(Service):
         self._work.fleet.update(identifier, measured=measured, tracks=glances)
         known = {each.track for each in measured}
         for held in tracks:
-            if held.local_file.lower().endswith(".oao") and (held.name not in known or not self._knows(held)):
+            if format_named(held.local_file) and (held.name not in known or not self._knows(held)):
                 self._waiting[held] = None
         self._examine_soon()
 
@@ -197,7 +198,7 @@ class ResultsService(Service):
         digest = hashlib.sha256(data).hexdigest()
         if held.sha256 not in ("", digest):
             return None
-        return report_of(analyse(data), len(data)) | {"sha256": digest}
+        return report_of(analyse(data, held.local_file), len(data)) | {"sha256": digest}
 
     def _keep(self, identifier: int, results: dict[str, Report]) -> None:
         """Bring to disk what is of tracks that the ledger knows. Blocks."""

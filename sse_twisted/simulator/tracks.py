@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
 from sse_twisted.simulator.trajectory import KNOT, Trajectory, sail
 from sse_twisted.simulator.writer import encode_header, seal, write_track
-from sse_twisted.tracks.oao.header import Best, Header, Position
+from sse_twisted.tracks.format import Best
+from sse_twisted.tracks.oao.header import OaoHeader, Position
 from sse_twisted.tracks.oao.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
 
 __all__ = ["listing_entry", "log_path", "make_track", "track_for_entry", "track_of_size"]
@@ -153,7 +154,7 @@ def _written(
         if fixes.size
         else [Position(), Position()]
     )
-    header = Header(
+    header = OaoHeader(
         identifier=identifier,
         nickname="WSW",
         start_date=start,

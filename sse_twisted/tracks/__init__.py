@@ -1,5 +1,5 @@
-"""Inside a track: its format, its speeds, whether the device's claims hold, and exports.
+"""Inside a track: formats, speeds, the check of the device's claims, and exports.
 
-It knows no device and no event. Begin with `analysis.py`; a format is a file or folder of its own, as `oao/`.
-`command.py` is `sse-track`.
+This room knows no device and no event. Begin with `analysis.py`. A format is a file or folder of its own, such as
+`oao/`; it implements `format.py`, and `formats.py` lists it. `command.py` is `sse-track`.
 """

@@ -1,4 +1,4 @@
-"""The bests of a session as the device picks them: one of each run, the fastest five."""
+"""The bests of a session as the device picks them: the best window of each run, and of these the fastest five."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ from attrs import field, frozen
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, Places
-from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Best
 from sse_twisted.tracks.windows import NONE, Metric, over_distance, over_hour, over_seconds
 
-SLOWEST_OF_A_RUN: Final = 2572  # mm/s, 5 knots: found in firmware 3111 to 9004
-SLOW_FIXES: Final = 3  # in a row end a run; two fit the real files as well
+SLOWEST_OF_A_RUN: Final = 2572  # mm/s, 5 knots; reproduces firmware 3111 to 9004
+SLOW_FIXES: Final = 3  # consecutive ones end a run; two fit the real files as well
 KEPT: Final = 5
-
 
 SECONDS: Final = {"1s": 1, "2s": 2, "10s": 10, "1h": 3600}
 METRES: Final = {"100m": 100, "250m": 250, "500m": 500, "1000m": 1000, "1852m": 1852}
@@ -28,18 +25,18 @@ METRICS: Final[Mapping[str, Callable[[Grid], Metric]]] = MappingProxyType(
     | {name: partial(over_distance, metres=metres) for name, metres in METRES.items()}
     | {"1h": over_hour, "alpha500": over_alpha}
 )
-"""Every kind of window by its name."""
+"""All kinds of windows by their names."""
 
 
 @frozen(eq=False)
 class Measures:
-    """The windows of a grid, each kind made when it is first asked for."""
+    """The windows of a grid; computes each kind on first use."""
 
     grid: Grid
     _made: dict[str, Metric] = field(factory=dict, init=False)
 
     def __getitem__(self, name: str) -> Metric:
-        """One of METRICS."""
+        """Return the windows of one of METRICS."""
         if name not in self._made:
             self._made[name] = METRICS[name](self.grid)
         return self._made[name]
@@ -47,28 +44,17 @@ class Measures:
 
 @frozen
 class Window:
-    """A window of a grid: its mean speed in parts of a mm/s, its first place and its last."""
+    """A window of a grid: its mean speed in 1/`parts` of a mm/s, its first place and its last."""
 
     value: int
     first: int
     last: int
 
 
-def session_bests(grid: Grid, *, missing_is_slow: bool = False) -> dict[str, tuple[Best, ...]]:
-    """The five bests over every window, as a header holds them.
-
-    From the stored fixes of real event firmware (9002 to 9004, which leaves out the slow ones: `missing_is_slow`)
-    the device's own five over 2 s, 10 s and 500 m come out in 72, 69 and 67 of 74 files; from those of plain firmware
-    3109 and 3111, which are complete, all of 1 s, 2 s, 10 s, 500 m and 1852 m.
-    """
-    ends = run_ends(grid, missing_is_slow=missing_is_slow)
-    return {name: five_best(grid, METRICS[name](grid), ends) for name in BESTS}
-
-
 def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bool = False) -> Places:
-    """The places before which a run ends: the last so many fixes before it were slower than `slowest` (mm/s).
+    """Return the places before which a run ends: the SLOW_FIXES fixes before them are slower than `slowest` (mm/s).
 
-    A turn does not end a run as long as it is faster than that.
+    A faster turn does not end a run. With `missing_is_slow`, missing fixes are slow ones that were not stored.
     """
     slow = grid.speed < slowest
     if missing_is_slow:
@@ -80,18 +66,13 @@ def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bo
     return slowly[begins[counts >= SLOW_FIXES]] + SLOW_FIXES
 
 
-def five_best(grid: Grid, metric: Metric, ends: Places) -> tuple[Best, ...]:
-    """The five best windows of all runs, each stamped with the second in which it was first reached."""
-    return tuple(Best(grid.second(window.last), window.value) for window in five_windows(grid, metric, ends))
-
-
 def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = True) -> tuple[Window, ...]:
-    """The fastest five of the best windows of all runs of a grid; of two that are equal, the later is first.
+    """Return the fastest five of the best windows of all runs of a grid; of two equal ones, the later comes first.
 
-    Where no window is complete as a run ends, memory goes on into the next run; else, if the device `forgets`, it
-    begins anew: a window never reaches back over the end of a run that had a best.
+    If the device `forgets`, a window never reaches back over the end of a run that had a best. Where no window is
+    complete at the end of a run, windows may reach back into it.
     """
-    found: list[tuple[int, int, int]] = []  # speed, last fix, where memory began
+    found: list[tuple[int, int, int]] = []  # speed, last fix, earliest start of its window
     since = first = 0
     stops = np.searchsorted(grid.place, ends)
     for place, stop in zip([*ends.tolist(), grid.length], [*stops.tolist(), len(grid.place)], strict=True):
@@ -106,8 +87,8 @@ def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = Tr
 
 
 def distance(grid: Grid) -> int:
-    """Millimetres travelled, without the fixes that may stand still.
+    """Return the millimetres travelled, without the fixes that may stand still.
 
-    From five complete real tracks it comes out within 0.05 % of what the device says: the rule is not quite its own.
+    The rule is not quite the device's own: five complete real tracks differ by up to 0.05 %.
     """
     return int(grid.moving.sum()) // grid.frequency

@@ -1,4 +1,4 @@
-"""`sse-track FILE...`: what track files hold, as a table, JSON, GPX, CSV or a plot."""
+"""`sse-track FILE...`: the contents of track files as a table, JSON, GPX, CSV or a plot."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from attrs import frozen
 from tqdm import tqdm
@@ -19,41 +19,71 @@ from tqdm import tqdm
 from sse_twisted import __version__
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.csv_export import write_csv
-from sse_twisted.tracks.gpx_export import write_gpx
-from sse_twisted.tracks.kinds import kind_of
-from sse_twisted.tracks.oao.layout import HEADER_SIZE
+from sse_twisted.tracks.formats import FORMATS, START_SIZE, is_readable, kind_of
+from sse_twisted.tracks.gpx_export import Version, write_gpx
 from sse_twisted.tracks.plot.picture import marks_of, plot
-from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, report_of, row
+from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, is_track, report_of, row
 
-LARGEST: Final = 256 * 1024 * 1024  # bytes; ten times the longest track that was ever listed
-AT_ONCE: Final = 4  # files that a process takes at a time
+MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
+BATCH_SIZE: Final = 4  # files that a process takes at a time
+EPILOG: Final = """\
+speeds:
+  All speeds are those that the device measured (Doppler), from usable fixes
+  only. A Motion counts a fix if it is 3D, with 7 satellites or more and a speed
+  accuracy of 1 m/s or better. Speeds are rounded down to whole mm/s, as on the
+  device. The five best are of different runs; a run ends when the speed stays
+  under 5 knots for three fixes.
+
+  1s, 2s, 10s       mean of the fixes of that time, with none missing
+  100m, 250m,       mean over the fewest fixes that reach the distance; their
+  500m, 1852m       distance beyond it counts
+  alpha             alpha 500: mean over a path of 100 to 500 m that ends within
+                    50 m of its start, with the course turned by 90 degrees or
+                    more
+  1h                mean over 3600 s; fixes that are missing or may stand still
+                    count as 0
+  5x10s             mean of the five best 10s
+  max               fastest fix
+  km                sum of the stored fixes that certainly move; event firmware
+                    stores none under 5 knots, so the device shows more
+
+claims:
+  Each figure in a track's header is checked at its own second:
+  exact             the fixes reproduce it
+  within bounds     possible with the slow fixes that event firmware leaves out
+  unseen            the fixes that would decide are not in the file
+  contradicted      the fixes do not allow it
+
+Times are UTC. Exit status: 0; 1 if a file is damaged, not a track or
+unreadable; 2 for wrong usage.
+"""
 
 
 @frozen
 class Exports:
-    """Where to write what: a file for one track, a folder for several; None = not wanted."""
+    """The paths of the exports: a file for one track, a folder for several; None = not wanted."""
 
     gpx: Path | None = None
     csv: Path | None = None
     plot: Path | None = None
-    gpx_version: Literal["1.1", "1.0"] = "1.1"
+    gpx_version: Version = "1.1"
 
     def paths(self) -> Iterator[tuple[str, Path]]:
-        """The wanted ones, by extension."""
+        """Yield the extension and path of each wanted export."""
         for extension, path in (("gpx", self.gpx), ("csv", self.csv), ("svg", self.plot)):
             if path is not None:
                 yield extension, path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status: 0, or 1 if a file is damaged or no track, or 2 for wrong usage."""
+    """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     options.files = list(_expanded(options.files))
     exports = Exports(options.gpx, options.csv, options.plot, options.gpx_version)
     for _, path in exports.paths():
         if len(options.files) > 1 and not path.is_dir():
-            parser.error(f"{path} is no folder, and there are {len(options.files)} tracks to write")
+            parser.error(f"{path} is not a folder: pass an existing folder to export {len(options.files)} tracks")
     try:
         return _run(options, exports)
     except BrokenPipeError:  # as with `sse-track ... | head`
@@ -64,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:
-    """The names with patterns resolved that the shell left alone; one without a match stays, to be complained of."""
+    """Expand the patterns that the shell has not expanded; a pattern without a match stays, for an error message."""
     for name in names:
         path = Path(name)
         found = [] if path.exists() else sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
@@ -80,7 +110,7 @@ def _run(options: argparse.Namespace, exports: Exports) -> int:
 
 
 def _show_json(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
-    """Print a list, one object a line; gives the number of those with a complaint."""
+    """Print a list with one object a line; return the number of files with a complaint."""
     bad = 0
     print("[", end="")
     for number, (name, report) in enumerate(reports):
@@ -91,12 +121,12 @@ def _show_json(reports: Iterable[tuple[str, Report]], options: argparse.Namespac
 
 
 def _show_table(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
-    """Print the tracks, and on standard error what is none; gives the number of those with a complaint."""
+    """Print the tracks, and other files on standard error; return the number of files with a complaint."""
     bad = shown = 0
     width = max(len(name) for name in options.files)
     for name, report in reports:
         bad += bool(complaint(report))
-        if report.get("kind") != "oao":
+        if not is_track(report):
             print(f"sse-track: {name}: {complaint(report)}", file=sys.stderr)
             continue
         lines = [heading(width, options.unit)] if not shown else []
@@ -108,23 +138,34 @@ def _show_table(reports: Iterable[tuple[str, Report]], options: argparse.Namespa
 
 
 def _parser() -> argparse.ArgumentParser:
+    known = ", ".join(each.extension for each in FORMATS)
     parser = argparse.ArgumentParser(
         prog="sse-track",
-        description="Say what OAO tracks hold: whether they are whole, the speeds, whether the device's claims hold.",
-        epilog="Exit status: 0; 1 if a file is damaged, no track or can't be read; 2 for wrong usage.",
+        description="Report on track files: integrity, speeds, and a check of the device's claims.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="a track as a device sent it, or a pattern such as 'gpslogs/**/*.oao'"
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help=f"a track file ({known}), or a pattern such as 'gpslogs/**/*{FORMATS[0].extension}'",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object a line")
     for option, text in (("gpx", "GPX"), ("csv", "CSV"), ("plot", "a plot as SVG")):
-        where = "to this file; of several tracks, into this folder"
+        where = "to this file, or for several tracks into this folder"
         parser.add_argument(f"--{option}", type=Path, metavar="PATH", help=f"write {text} {where}")
-    gpx = "1.1 (the default) has speeds as extensions, 1.0 where older programs and GPSBabel look for them"
+    gpx = "1.1 (default) has speeds in extensions; 1.0 has them where GPSBabel and older programs expect them"
     parser.add_argument("--gpx-version", choices=["1.1", "1.0"], default="1.1", help=gpx)
-    parser.add_argument("--unit", choices=[*UNITS], default="kn", help="of speeds in the table (kn)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print header, claims and the five best as well")
-    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help="processes (one a core)")
+    parser.add_argument("--unit", choices=[*UNITS], default="kn", help="unit of the speeds in the table (default: kn)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="also print header, claims and the five best")
+    parser.add_argument(
+        "--jobs",
+        type=_jobs,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="number of processes (default: one per core)",
+    )
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
 
@@ -132,7 +173,7 @@ def _parser() -> argparse.ArgumentParser:
 def _jobs(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 1000:
-        raise argparse.ArgumentTypeError(f"{number} processes are not possible")
+        raise argparse.ArgumentTypeError(f"invalid number of processes {number}: expected 1 to 1000")
     return number
 
 
@@ -142,19 +183,19 @@ def _all_reports(files: Sequence[str], exports: Exports, jobs: int) -> Iterator[
         yield from ((name, work(name)) for name in files)
         return
     with ProcessPoolExecutor(min(jobs, len(files))) as pool:
-        yield from zip(files, pool.map(work, files, chunksize=AT_ONCE), strict=True)
+        yield from zip(files, pool.map(work, files, chunksize=BATCH_SIZE), strict=True)
 
 
 def read_track(name: str, exports: Exports = Exports()) -> Report:
-    """The report of a file, and its exports written; of one that can't be read, or is no track, an `error`."""
+    """Write the exports of a file and return its report; a file that cannot be read has an `error` in it."""
     path = Path(name)
     try:
         data = _contents(path)
     except (OSError, ValueError) as error:
         return {"error": (error.strerror if isinstance(error, OSError) else None) or str(error)}
-    analysis = analyse(data)
+    analysis = analyse(data, name)
     report = report_of(analysis, len(data))
-    if report["kind"] == "oao":
+    if is_track(report):
         try:
             for extension, target in exports.paths():
                 _export(analysis, path, extension, target, exports.gpx_version)
@@ -164,20 +205,20 @@ def read_track(name: str, exports: Exports = Exports()) -> Report:
 
 
 def _contents(path: Path) -> bytes:
-    """The bytes of a file that may be a track; raises ValueError for one that can't be, without reading it all."""
+    """Return the bytes of a file. Raises OSError, and ValueError for a file that cannot be a track."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise ValueError("is no file: no track at byte 0")
-        if status.st_size <= LARGEST:
+            raise ValueError("not a regular file")
+        if status.st_size <= MAX_SIZE:
             return file.read(status.st_size)
-        kind = kind_of(file.read(HEADER_SIZE))
-    if kind != "oao":
-        raise ValueError(f"no OAO track ({kind}) at byte 0")
-    raise ValueError(f"goes on behind byte {LARGEST:,} (to {status.st_size:,}), as no track does")
+        kind = kind_of(file.read(START_SIZE))
+    if not is_readable(kind):
+        raise ValueError(f"not a track that can be read ({kind})")
+    raise ValueError(f"too large for a track: {status.st_size:,} bytes, the limit is {MAX_SIZE:,}")
 
 
-def _export(analysis: Analysis, source: Path, extension: str, target: Path, version: Literal["1.1", "1.0"]) -> None:
+def _export(analysis: Analysis, source: Path, extension: str, target: Path, version: Version) -> None:
     path = target / f"{source.stem}.{extension}" if target.is_dir() else target
     writers: dict[str, Callable[[], Iterable[str]]] = {
         "gpx": lambda: write_gpx(analysis.track, version),
@@ -185,7 +226,7 @@ def _export(analysis: Analysis, source: Path, extension: str, target: Path, vers
         "svg": lambda: [plot(analysis.track, marks_of(analysis.session), source.stem)],
     }
     if path.exists() and path.samefile(source):
-        raise OSError(0, "is the track itself", str(path))
+        raise OSError(0, "refusing to overwrite the track itself", str(path))
     with path.open("w", encoding="utf-8", newline="") as file:
         file.writelines(writers[extension]())
 

@@ -1,23 +1,24 @@
-"""A track as GPX, for the programs that people analyse their speeds with."""
+"""A track as GPX, for programs that analyse speeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from sse_twisted.tracks.format import NO_HDOP, Column, Fixes, Track
 from sse_twisted.tracks.markup import xml_text
-from sse_twisted.tracks.oao.decoding import Track
-from sse_twisted.tracks.oao.layout import NO_HDOP, Frames
 from sse_twisted.tracks.spans import breaks, writable
 
-AT_ONCE: Final = 4096  # points of one piece of text, which is about a megabyte
-FIXES: Final = {2: "2d", 3: "3d", 4: "3d"}  # u-blox; 4 is 3D helped by dead reckoning, all others are no fix
+Version: TypeAlias = Literal["1.1", "1.0"]
 
-# Nothing about speed is left in GPX 1.1. Garmin's extension is what new programs read, the other name is what GpsarPro
-# does: gps-wizard's advice is to write both. GPSBabel and older programs read neither, but the elements of GPX 1.0,
-# which the Motion itself exports.
+POINTS_AT_ONCE: Final = 4096  # of one piece of text, about a megabyte
+FIXES: Final = {2: "2d", 3: "3d", 4: "3d"}  # u-blox; 4 is 3D with dead reckoning, all others mean no fix
+
+# GPX 1.1 itself has no speeds. New programs read Garmin's extension, GpsarPro reads the other one; gps-wizard's advice
+# is to write both. GPSBabel and older programs read neither, only the elements of GPX 1.0, which the Motion exports.
 _ROOTS: Final = {
     "1.1": (
         '<gpx version="1.1" creator="sse_twisted" xmlns="http://www.topografix.com/GPX/1/1"'
@@ -34,35 +35,28 @@ _ROOTS: Final = {
         ' xsi:schemaLocation="http://www.topografix.com/GPX/1/0 http://www.topografix.com/GPX/1/0/gpx.xsd">'
     ),
 }
-_POINTS: Final = {
-    "1.1": (
-        '%s<trkpt lat="%.7f" lon="%.7f"><ele>%.3f</ele><time>%sZ</time>'
-        "<fix>%s</fix><sat>%d</sat>%s<extensions><gpxdata:speed>%.3f</gpxdata:speed>"
-        "<gpxtpx:TrackPointExtension><gpxtpx:speed>%.3f</gpxtpx:speed><gpxtpx:course>%.5f</gpxtpx:course>"
-        "</gpxtpx:TrackPointExtension></extensions></trkpt>\n"
-    ),
-    "1.0": (
-        '%s<trkpt lat="%.7f" lon="%.7f"><ele>%.3f</ele><time>%sZ</time><course>%.5f</course><speed>%.3f</speed>'
-        "<fix>%s</fix><sat>%d</sat>%s</trkpt>\n"
-    ),
-}
+_POINT: Final = '%s<trkpt lat="%.7f" lon="%.7f">%s<time>%sZ</time>'
+_EXTENSIONS: Final = (
+    "%s%s%s<extensions><gpxdata:speed>%.3f</gpxdata:speed><gpxtpx:TrackPointExtension>"
+    "<gpxtpx:speed>%.3f</gpxtpx:speed>%s</gpxtpx:TrackPointExtension></extensions></trkpt>\n"
+)
 _NEW_SEGMENT: Final = "</trkseg>\n<trkseg>\n"
 
 
-def write_gpx(track: Track, version: Literal["1.1", "1.0"] = "1.1") -> Iterator[str]:
-    """Give the text of a GPX file in pieces, with every fix, usable or not, and a segment for each stretch of time.
+def write_gpx(track: Track, version: Version = "1.1") -> Iterator[str]:
+    """Yield the text of a GPX file in pieces: every fix, usable or not, and a new segment after each break.
 
-    Speeds (m/s) and courses are those that the device measured. For programs that look for them where GPX 1.0 had them
-    take that version: up to 1.8 at least GPSBabel hands on those of 1.1 in GPX, but has no speeds for other formats.
-    Left out are fixes with no place on Earth or a date as far off as the year 9999, which no valid file can hold.
+    Speeds (m/s) and courses are those of the track. GPX 1.0 serves programs that expect them there: GPSBabel, at least
+    up to 1.8, copies those of 1.1 into GPX only, and has no speeds for other formats. Fixes without a position on
+    Earth, or from the year 9999 on, are left out: no valid file can hold them.
     """
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n{_ROOTS[version]}\n'
     yield f"<trk><name>{xml_text(_name(track))}</name>\n<trkseg>\n"
-    frames = track.frames[writable(track.frames)]
-    starts = breaks(frames)
+    fixes = track.fixes[writable(track.fixes)]
+    starts = breaks(fixes.time)
     starts[:1] = False
-    for first in range(0, len(frames), AT_ONCE):
-        yield _points(frames[first : first + AT_ONCE], starts[first : first + AT_ONCE].tolist(), version)
+    for first in range(0, len(fixes), POINTS_AT_ONCE):
+        yield _points(fixes[first : first + POINTS_AT_ONCE], starts[first : first + POINTS_AT_ONCE].tolist(), version)
     yield "</trkseg></trk>\n</gpx>\n"
 
 
@@ -71,20 +65,33 @@ def _name(track: Track) -> str:
     return " ".join(filter(None, [str(header.identifier), header.nickname])) if header else "track without header"
 
 
-def _points(frames: Frames, starts: list[bool], version: str) -> str:
+def _points(fixes: Fixes, starts: list[bool], version: Version) -> str:
     opening = [_NEW_SEGMENT if start else "" for start in starts]
-    latitude = (frames["latitude"] / 1e7).tolist()
-    longitude = (frames["longitude"] / 1e7).tolist()
-    altitude = (frames["altitude"] / 1e3).tolist()
-    time = np.datetime_as_string(frames["utc"].astype("M8[ms]")).tolist()
-    speed = (frames["speed"] / 1e3).tolist()
-    course = (frames["heading"] % 36_000_000 / 1e5).tolist()
-    fix = [FIXES.get(kind, "none") for kind in frames["fix"].tolist()]
-    satellites = frames["satellites"].tolist()
-    hdop = [f"<hdop>{value / 100:.2f}</hdop>" if value != NO_HDOP else "" for value in frames["hdop"].tolist()]
-    where = (opening, latitude, longitude, altitude, time)
+    time = np.datetime_as_string(fixes.time.astype("M8[ms]")).tolist()
+    latitude, longitude, speed = fixes.latitude.tolist(), fixes.longitude.tolist(), (fixes.speed / 1e3).tolist()
+    where = (opening, latitude, longitude, _elements("<ele>%.3f</ele>", fixes.altitude, 1e3), time)
+    course = None if fixes.course is None else fixes.course % 36_000_000
+    quality = (
+        repeat("") if fixes.fix is None else [f"<fix>{FIXES.get(kind, 'none')}</fix>" for kind in fixes.fix.tolist()],
+        _elements("<sat>%d</sat>", fixes.satellites, 1),
+        _elements("<hdop>%.2f</hdop>", fixes.hdop, 1e2, without=NO_HDOP),
+    )
     if version == "1.0":
-        rows = zip(*where, course, speed, fix, satellites, hdop, strict=True)
+        point = _POINT + "%s<speed>%.3f</speed>%s%s%s</trkpt>\n"
+        columns: tuple[Iterable[object], ...] = (
+            *where,
+            _elements("<course>%.5f</course>", course, 1e5),
+            speed,
+            *quality,
+        )
     else:
-        rows = zip(*where, fix, satellites, hdop, speed, speed, course, strict=True)
-    return "".join(map(_POINTS[version].__mod__, rows))
+        point = _POINT + _EXTENSIONS
+        columns = (*where, *quality, speed, speed, _elements("<gpxtpx:course>%.5f</gpxtpx:course>", course, 1e5))
+    return "".join(map(point.__mod__, zip(*columns, strict=False)))
+
+
+def _elements(element: str, column: Column | None, unit: float, without: int | None = None) -> Iterable[str]:
+    """Return an element for each fix; none where the track has no such column, or the value is `without`."""
+    if column is None:
+        return repeat("")
+    return ["" if value == without else element % (value / unit) for value in column.tolist()]

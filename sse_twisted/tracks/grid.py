@@ -1,4 +1,4 @@
-"""The fixes of a track on a regular grid of time, on which a window is a stretch of places."""
+"""The fixes of a track on a regular grid of time, where a window is a range of places."""
 
 from __future__ import annotations
 
@@ -9,122 +9,123 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.oao.firmware import Rules
-from sse_twisted.tracks.oao.layout import Frames
+from sse_twisted.tracks.format import Degrees, Fixes, Mask, Rules
 
 Speeds = NDArray[np.int64]  # mm/s, one for each fix of a grid
-Places = NDArray[np.int64]  # of a grid: 0 for its start, 1 for the moment at which the next fix is due
+Places = NDArray[np.int64]  # on a grid: 0 for its start, 1 for the time at which the next fix is due
 
-MOTION: Final = Rules()
-LONGEST: Final = 96 * 3600  # seconds; a device that loses its clock must not cost all speeds
+MAX_SPAN: Final = 96 * 3600  # seconds; bounds the memory if a device loses its clock
 
 
 @frozen(eq=False)
 class Grid:
-    """Places for all fixes that the receiver can have given, and the usable ones that it gave; takes no more memory
-    than these.
+    """A place for each fix that the receiver can have made, and the usable fixes that the file holds.
+
+    Memory grows with the fixes only, not with the places.
     """
 
     start: int  # ms UTC of place 0
-    frequency: int  # places a second
+    frequency: int  # places per second
     length: int  # places
-    place: Places  # of each fix, in order
+    place: Places  # of each fix, ascending
     speed: Speeds
-    moving: Speeds  # the speed where it is more than its own uncertainty, else 0
-    heading: NDArray[np.int64]  # 1e-5 degrees
-    latitude: NDArray[np.float64]  # radians
-    longitude: NDArray[np.float64]
-    parts: int = 1  # of a mm/s, in which means are given, rounded down
+    moving: Speeds  # the speed where it exceeds its own error, else 0
+    course: NDArray[np.int64]  # 1e-5 degrees; 0 where the track has none
+    latitude: Degrees
+    longitude: Degrees
+    parts: int = 1  # means are rounded down to 1/parts of a mm/s
 
     @cached_property
     def sailed(self) -> Speeds:
-        """Before the first fix, the second, … and behind the last, in mm/s summed over fixes."""
+        """Running total of the speeds (mm/s): before the first fix, before the second, … after the last."""
         return np.concatenate([[0], np.cumsum(self.speed)])
 
     def time(self, place: int) -> int:
-        """The moment of a place, ms UTC."""
+        """Return the time of a place in ms UTC."""
         return self.start + place * 1000 // self.frequency
 
     def second(self, place: int) -> int:
-        """The UTC second of a place, rounded down as the device does."""
+        """Return the UTC second of a place, rounded down as the device does."""
         return self.time(place) // 1000
 
     def places(self, second: int) -> tuple[int, int]:
-        """The first place of a UTC second, and the place behind its last; the same where the grid has none of it."""
+        """Return the first place of a UTC second and the place after its last; they are equal outside the grid."""
         since = second * 1000 - self.start
         first, stop = (-(-milliseconds * self.frequency // 1000) for milliseconds in (since, since + 1000))
         return min(max(0, first), self.length), min(max(0, stop), self.length)
 
     def fixes(self, first: int, stop: int) -> tuple[int, int]:
-        """The number of the first fix at these places, and of the one behind the last."""
+        """Return the index of the first fix at places `first` to `stop` - 1, and the index after the last."""
         bounds = np.searchsorted(self.place, [first, stop])
         return int(bounds[0]), int(bounds[1])
 
 
-def usable(frames: Frames, rules: Rules = MOTION) -> NDArray[np.bool_]:
-    """Say which frames the device counts for anything."""
-    mask: NDArray[np.bool_] = frames["fix"] >= rules.least_fix
-    mask &= frames["satellites"] >= rules.least_satellites
-    mask &= frames["speed_accuracy"] <= rules.worst_speed_accuracy
+def usable(fixes: Fixes, rules: Rules) -> Mask:
+    """Tell for each fix whether the device counts it. A column that the track does not have excludes nothing."""
+    mask = np.ones(len(fixes), np.bool_)
+    if fixes.fix is not None:
+        mask &= fixes.fix >= rules.min_fix
+    if fixes.satellites is not None:
+        mask &= fixes.satellites >= rules.min_satellites
+    if fixes.speed_error is not None:
+        mask &= fixes.speed_error <= rules.max_speed_error
     return mask
 
 
-def on_grid(frames: Frames, frequency: int, rules: Rules = MOTION) -> Grid:
-    """Put the frames that count on a grid of `frequency` places a second, from the earliest of them to the latest.
+def on_grid(fixes: Fixes, frequency: int, rules: Rules) -> Grid:
+    """Put the usable fixes on a grid of `frequency` places per second, from the earliest to the latest.
 
-    Of two frames for one place the later counts. Raises ValueError where they span more than four days.
+    Of two fixes for one place the later in the file counts. Raises ValueError if they span more than MAX_SPAN.
     """
-    counted = usable(frames, rules)
-    if rules.unusable_stands:
-        frames = frames.copy()
-        frames["speed"][~counted] = 0
-    elif not counted.all():
-        frames = frames[counted]
-    utc = frames["utc"].astype(np.int64)
-    start = int(utc.min()) if len(utc) else 0
-    elapsed = utc - start
-    if elapsed.max(initial=0) > LONGEST * 1000 or elapsed.min(initial=0) < 0:  # so large that it does not fit
-        raise ValueError(f"fixes more than {LONGEST:,} s after the earliest")
+    counted = usable(fixes, rules)
+    which: slice | NDArray[np.intp] = slice(None)
+    if not rules.unusable_stands and not counted.all():
+        which = np.flatnonzero(counted)
+    time = fixes.time[which]
+    start = int(time.min()) if len(time) else 0
+    elapsed = time - start
+    if elapsed.max(initial=0) > MAX_SPAN * 1000 or elapsed.min(initial=0) < 0:  # negative where it overflows
+        raise ValueError(f"fixes more than {MAX_SPAN:,} s after the earliest")
     place = (elapsed * frequency + 500) // 1000
     if not (np.diff(place) > 0).all():
         last = len(place) - 1 - np.unique(place[::-1], return_index=True)[1]
-        frames, place = frames[last], place[last]
-    speed = frames["speed"].astype(np.int64)
+        place, which = place[last], np.arange(len(fixes))[which][last]
+    speed = np.where(counted[which], fixes.speed[which], 0).astype(np.int64)
     return Grid(
         start=start,
         frequency=frequency,
         length=int(place[-1]) + 1 if len(place) else 0,
         place=place,
         speed=speed,
-        moving=np.where(speed > frames["speed_accuracy"], speed, 0),
-        heading=frames["heading"].astype(np.int64),
-        latitude=np.radians(frames["latitude"] * 1e-7),
-        longitude=np.radians(frames["longitude"] * 1e-7),
+        moving=speed if fixes.speed_error is None else np.where(speed > fixes.speed_error[which], speed, 0),
+        course=np.zeros_like(speed) if fixes.course is None else fixes.course[which].astype(np.int64),
+        latitude=fixes.latitude[which],
+        longitude=fixes.longitude[which],
         parts=rules.parts,
     )
 
 
 def widened(grid: Grid, start: int, end: int) -> Grid:
-    """The grid with places without a fix before and behind it, so that it reaches from `start` to `end` (ms UTC).
+    """Return the grid with empty places before and after it, so that it reaches from `start` to `end` (ms UTC).
 
-    It is never made shorter, nor longer than four days.
+    It never becomes shorter, nor longer than MAX_SPAN.
     """
-    longest = LONGEST * grid.frequency
+    longest = MAX_SPAN * grid.frequency
     before = min(max(0, (grid.start - start) * grid.frequency // 1000), max(0, longest - grid.length))
-    behind = (end - grid.start) * grid.frequency // 1000 + 1 - grid.length
-    behind = min(max(0, behind), max(0, longest - grid.length - before))
+    after = (end - grid.start) * grid.frequency // 1000 + 1 - grid.length
+    after = min(max(0, after), max(0, longest - grid.length - before))
     return evolve(
         grid,
         start=grid.start - before * 1000 // grid.frequency,
-        length=grid.length + before + behind,
+        length=grid.length + before + after,
         place=grid.place + before,
     )
 
 
 def filled(grid: Grid, first: int, stop: int, speed: int, known: Places) -> Grid:
-    """The places from `first` up to the one before `stop`, with fixes of one speed in mm/s where there is none.
+    """Return places `first` to `stop` - 1, with fixes of one speed (mm/s) and no position at each empty place.
 
-    Not at the places that are `known` to have none that counts. The fixes have no position.
+    The places in `known` stay empty: no usable fix was received there.
     """
     begin, end = grid.fixes(first, stop)
     at = grid.place[begin:end] - first
@@ -136,15 +137,8 @@ def filled(grid: Grid, first: int, stop: int, speed: int, known: Places) -> Grid
     speeds[at], moving[at] = grid.speed[begin:end], grid.moving[begin:end]
     place = np.flatnonzero(present)
     nowhere = np.zeros(len(place))
+    course = nowhere.astype(np.int64)
+    start, length = grid.time(first), stop - first
     return Grid(
-        start=grid.time(first),
-        frequency=grid.frequency,
-        length=stop - first,
-        place=place,
-        speed=speeds[place],
-        moving=moving[place],
-        heading=nowhere.astype(np.int64),
-        latitude=nowhere,
-        longitude=nowhere,
-        parts=grid.parts,
+        start, grid.frequency, length, place, speeds[place], moving[place], course, nowhere, nowhere, grid.parts
     )

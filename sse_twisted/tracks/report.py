@@ -1,4 +1,4 @@
-"""What `sse-track` says of a file: as plain data for JSON, and as lines of a table."""
+"""The report of `sse-track` on a file: plain data for JSON, and lines of a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from attrs import frozen
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.analysis import Analysis, utc
 from sse_twisted.tracks.claims import Claim, ClaimCheck
-from sse_twisted.tracks.oao.header import Header
+from sse_twisted.tracks.format import Header
+from sse_twisted.tracks.formats import is_readable
 from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
 
 UNITS: Final[Mapping[str, Callable[[float], float]]] = {"kn": knots, "km/h": kmh, "m/s": metres_per_second}
@@ -21,13 +22,13 @@ Report = dict[str, Any]
 
 
 def report_of(analysis: Analysis, length: int) -> Report:
-    """All of it as JSON has it: speeds in three units, times in ms UTC, `length` in bytes. Without the file's name."""
+    """Return the report as in JSON: speeds in three units, times in ms UTC. `length` is that of the file in bytes."""
     integrity, header, session = analysis.track.integrity, analysis.track.header, analysis.session
     return {
         "kind": integrity.kind,
         "bytes": length,
         "whole": integrity.whole,
-        "fixes": integrity.frames,
+        "fixes": integrity.fixes,
         "unusable_fixes": analysis.unusable,
         "unknown_frames": integrity.unknown,
         "damages": [
@@ -35,7 +36,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
                 "byte": loss.damage.offset,
                 "bytes": loss.damage.length,
                 "what": loss.damage.what,
-                "fixes": loss.frames,
+                "fixes": loss.fixes,
                 "from": loss.since,
                 "to": loss.until,
             }
@@ -57,7 +58,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
 
 
 def _claimed(claims: Iterable[Claim]) -> Report:
-    """The best of each kind that the header claims, in mm/s, and how it fares: the first of its list."""
+    """Return the best that the header claims for each discipline, in mm/s, and the result of its check."""
     best: Report = {}
     for claim in claims:
         if claim.name != "distance":
@@ -99,7 +100,7 @@ def _speed(value: float) -> Report:
 
 @frozen
 class Totals:
-    """What the fixes of a track come to."""
+    """The figures of a track by its fixes."""
 
     duration: int  # ms from the first to the last
     distance: int  # mm
@@ -107,7 +108,7 @@ class Totals:
 
 
 def totals_of(report: Mapping[str, Any]) -> Totals | None:
-    """The figures that a listing has too; None without a fix."""
+    """Return the figures that a listing has too; None if the track has no fixes."""
     session = report["session"]
     if not session:
         return None
@@ -115,12 +116,19 @@ def totals_of(report: Mapping[str, Any]) -> Totals | None:
     return Totals(duration, round(session["distance_m"] * 1000), best_of(report, "500m") or 0)
 
 
+def is_track(report: Report) -> bool:
+    """Tell whether the file is of a known format, damaged or not."""
+    return is_readable(report.get("kind", ""))
+
+
 def complaint(report: Report) -> str:
-    """In one line why the file is no whole track, "" if it is one."""
+    """Return one line that says why the file is not a whole track; "" if it is one."""
     if "error" in report:
         return str(report["error"])
-    if report["kind"] != "oao":
-        return f"no OAO track ({report['kind']}) at byte 0" if report["bytes"] else "is empty: no track at byte 0"
+    if not is_track(report):
+        return (
+            f"not a track that can be read ({report['kind']})" if report["bytes"] else "not a track: the file is empty"
+        )
     damages = report["damages"]
     if not damages:
         return "" if report["whole"] else "damaged header at byte 0"
@@ -134,14 +142,14 @@ def complaint(report: Report) -> str:
 
 
 def heading(width: int, unit: str) -> str:
-    """The first line of a table whose names are that wide."""
+    """Return the first line of a table with names of that width."""
     columns = (column.replace("alpha500", "alpha") for column in COLUMNS)
     figures = "".join(f"  {column:>6}" for column in ("max", *columns))
     return f"{f'track ({unit})':<{width}}  device  hours      km{figures}"
 
 
 def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
-    """The line of a track, and one for each thing that is wrong with it or remarkable."""
+    """Yield the line of a track, and a line for each complaint and remark."""
     session, header = report.get("session"), report.get("header")
     device = header["identifier"] if header else "?"
     if session is not None:
@@ -155,13 +163,13 @@ def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
 
 
 def best_of(report: Mapping[str, Any], name: str) -> int | None:
-    """What the fixes give for one of COLUMNS, in mm/s."""
+    """Return the best of one of COLUMNS in mm/s, by the fixes."""
     best = best_in(report["session"], name) if report["session"] else None
     return round(best["m/s"] * 1000) if best else None
 
 
 def best_in(session: Report, name: str) -> Report | None:
-    """The best of one of COLUMNS in all units."""
+    """Return the best of one of COLUMNS in all units."""
     if name == "5x10s":
         average: Report | None = session["5x10s"]
         return average
@@ -170,7 +178,7 @@ def best_in(session: Report, name: str) -> Report | None:
 
 
 def details(report: Report, unit: str) -> Iterator[str]:
-    """Header, claims and the five best of each kind with the moment at which they began."""
+    """Yield header, claims, and the five best of each discipline with their start times."""
     header, session = report.get("header"), report.get("session")
     if header:
         yield (
@@ -178,7 +186,7 @@ def details(report: Report, unit: str) -> Iterator[str]:
             f"{utc(header['start'])} to {utc(header['end']) if header['end'] else 'no end'} UTC"
         )
     if report.get("fixes"):
-        yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them not usable"
+        yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them unusable"
     if report.get("claims"):
         yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
     for name in SPEEDS if session else ():

@@ -1,7 +1,7 @@
-"""What somebody sailed, from the fixes alone: the speeds of the field's own definitions, distance and time.
+"""The results of a track, from its fixes alone: speeds by the field's own definitions, distance and time.
 
-The definitions are those of the device (see `windows`, `alpha` and `bests`), and those for 100 m and 250 m, which it
-does not show, are alike. Speeds are whole mm/s, as the device has them; `knots`, `kmh` and `metres_per_second` convert.
+The definitions are those of the device (see `windows`, `alpha` and `bests`); those of 100 m and 250 m, which it does
+not show, follow them. Speeds are whole mm/s, as on the device; `knots`, `kmh` and `metres_per_second` convert them.
 """
 
 from __future__ import annotations
@@ -11,22 +11,18 @@ from typing import Final
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from sse_twisted.tracks.bests import Measures, Window, distance, five_windows, run_ends
-from sse_twisted.tracks.grid import LONGEST, Grid
-from sse_twisted.tracks.oao.firmware import Alpha, Rules
-from sse_twisted.tracks.oao.header import Header
-from sse_twisted.tracks.oao.layout import KNOT, Frames
+from sse_twisted.tracks.format import KNOT, Alpha, Mask, Rules, Times
+from sse_twisted.tracks.grid import MAX_SPAN, Grid
 
-SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most looked-at first
-NEVER: Final = 1 << 53  # ms; sums with later moments would not fit
-MOST_FREQUENT: Final = 25  # Hz, of any GNSS chip in a logger
+SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most important first
+NEVER: Final = 1 << 53  # ms; sums with later times would overflow
 
 
 @frozen
 class Speed:
-    """A mean speed in mm/s over a window, from its first fix to its last (ms UTC); whole where the device has it so."""
+    """A mean speed in mm/s over a window, and the times of its first and last fix (ms UTC)."""
 
     value: float
     start: int
@@ -35,9 +31,9 @@ class Speed:
 
 @frozen
 class Session:
-    """The five best of each of SPEEDS, one of each run; `maximum` in mm/s, `distance` in mm, times in ms UTC.
+    """The five best of each of SPEEDS, at most one of each run; `maximum` in mm/s, `distance` in mm, times in ms UTC.
 
-    `moving` is the time in ms for which there are fixes that are certainly not standing still.
+    `moving` is the time in ms of the fixes that certainly move.
     """
 
     bests: Mapping[str, tuple[Speed, ...]]
@@ -49,12 +45,12 @@ class Session:
 
     @property
     def five_by_ten(self) -> float | None:
-        """The mean in mm/s of the five best 10 s, None with less than five runs."""
+        """The mean in mm/s of the five best 10 s; None with fewer than five runs."""
         best = [speed.value for speed in self.bests.get("10s", ())]
         return sum(best) / len(best) if len(best) == 5 else None
 
     def best(self, name: str) -> float | None:
-        """The best in mm/s of one of SPEEDS or of "5x10s", None if there is none."""
+        """Return the best in mm/s of one of SPEEDS or of "5x10s"; None if there is none."""
         if name == "5x10s":
             return self.five_by_ten
         speeds = self.bests.get(name, ())
@@ -62,49 +58,38 @@ class Session:
 
 
 def knots(speed: float) -> float:
-    """Of a speed in mm/s."""
+    """Convert a speed in mm/s to knots."""
     return speed / KNOT
 
 
 def kmh(speed: float) -> float:
-    """Of a speed in mm/s."""
+    """Convert a speed in mm/s to km/h."""
     return speed * 0.0036
 
 
 def metres_per_second(speed: float) -> float:
-    """Of a speed in mm/s."""
+    """Convert a speed in mm/s to m/s."""
     return speed / 1000
 
 
-def frequency_of(header: Header | None, frames: Frames) -> int:
-    """Fixes a second: what the header says, or the most common distance of the frames; 0 if neither tells."""
-    if header is not None and 0 < header.frequency <= MOST_FREQUENT:
-        return header.frequency
-    steps = np.diff(frames["utc"].astype(np.int64))
-    steps = steps[steps > 0]
-    if not len(steps):
-        return 0
-    return min(max(1, round(1000 / float(np.median(steps)))), MOST_FREQUENT)
+def in_time(time: Times) -> Mask:
+    """Tell for each fix whether it is of the session: within two days of the median, not before the first of those.
 
-
-def in_time(frames: Frames) -> NDArray[np.bool_]:
-    """Which frames are of one session: within two days of the middle one, and not before the first of those.
-
-    A clock that jumped costs the frames of the wrong time, not the track.
+    A clock that jumped costs the fixes of the wrong time, not the track.
     """
-    utc = np.minimum(frames["utc"], NEVER).astype(np.int64)
-    if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= LONGEST * 500 and utc[-1] < NEVER):
+    utc = np.minimum(time.view(np.uint64), NEVER).astype(np.int64)
+    if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= MAX_SPAN * 500 and utc[-1] < NEVER):
         return np.ones(len(utc), np.bool_)
-    near: NDArray[np.bool_] = np.abs(utc - int(np.median(utc))) <= LONGEST * 500
+    near: Mask = np.abs(utc - int(np.median(utc))) <= MAX_SPAN * 500
     near &= utc < NEVER
     near &= utc >= int(utc[near][0]) if near.any() else near
     return near
 
 
 def session_of(measures: Measures, rules: Rules) -> Session:
-    """What was sailed, by the rules of the firmware."""
+    """Compute the results by the rules of the device."""
     grid = measures.grid
-    ends = run_ends(grid, missing_is_slow=rules.stored_from > 0)
+    ends = run_ends(grid, missing_is_slow=rules.logging_threshold > 0)
     names = [name for name in SPEEDS if name != "alpha500" or rules.alpha is not Alpha.NONE]
     found = {name: five_windows(grid, measures[name], ends, forgets=rules.forgets) for name in names}
     bests = {name: tuple(_speed(grid, window) for window in windows) for name, windows in found.items()}

@@ -1,35 +1,33 @@
-"""Where a track goes on without a missing fix."""
+"""Breaks in a track, and fixes that cannot be written as text."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sse_twisted.tracks.oao.layout import Frames
+from sse_twisted.tracks.format import Fixes, Mask, Times
 
-LAST_YEAR: Final = 253_370_764_800_000  # ms UTC, the first of 9999: whatever the time zone, years have four digits
+LAST_YEAR: Final = 253_370_764_800_000  # ms UTC, the start of 9999: years have four digits in every time zone
 
 
-def breaks(frames: Frames) -> NDArray[np.bool_]:
-    """Say for each frame whether it does not follow the one before: a fix is missing between them, or time goes back.
+def breaks(time: Times) -> Mask:
+    """Tell for each fix whether it does not follow the one before: a fix is missing between them, or time goes back.
 
-    What the period is, the frames tell: it is the median of their steps, for headers of ESP loggers hold no frequency.
-    Half a period more is no gap, since the times of those jitter by 1 ms. The first frame follows nothing.
+    The period is the median of the steps, since headers of ESP loggers hold no frequency. Half a period more is not a
+    gap: the times of those loggers jitter by 1 ms. The first fix follows nothing.
     """
-    broken = np.ones(len(frames), np.bool_)
-    steps = np.diff(frames["utc"].astype(np.int64))
+    broken = np.ones(len(time), np.bool_)
+    steps = np.diff(time)
     forward = steps[steps > 0]
     if len(forward):
         broken[1:] = (steps <= 0) | (2 * steps > 3 * int(np.median(forward)))
     return broken
 
 
-def writable(frames: Frames) -> NDArray[np.bool_]:
-    """Say which frames have a place on Earth, and a date before the year 9999: the others can't be put down as text."""
-    mask: NDArray[np.bool_] = np.abs(frames["latitude"].astype(np.int64)) <= 90 * 10**7
-    longitude = frames["longitude"]
-    mask &= (longitude >= -180 * 10**7) & (longitude < 180 * 10**7)
-    mask &= frames["utc"] < LAST_YEAR
+def writable(fixes: Fixes) -> Mask:
+    """Tell for each fix whether it has a position on Earth, and a date from 1970 to 9998."""
+    mask: Mask = np.abs(fixes.latitude) <= 90
+    mask &= (fixes.longitude >= -180) & (fixes.longitude < 180)
+    mask &= (fixes.time >= 0) & (fixes.time < LAST_YEAR)
     return mask

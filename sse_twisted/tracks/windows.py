@@ -1,7 +1,6 @@
 """Mean speeds over windows of time and distance, one for each fix at which a window can end.
 
-Each of these functions gives a Metric: what the device would show if its memory began at place `since`. Speeds are
-rounded down as the device does; NONE where no window is complete.
+Each function returns a Metric. Speeds are rounded down as the device does; NONE where no window is complete.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ NONE: Final = -1
 
 
 class Metric(Protocol):
-    """Mean speeds over one kind of window, in the parts of a mm/s that the grid has."""
+    """Mean speeds over one kind of window, in 1/`parts` of a mm/s."""
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        """Those of the windows that begin at place `since` or later and end at fix first, first + 1, … stop - 1."""
+        """Return the best window that begins at place `since` or later, for each of the fixes `first` to `stop` - 1."""
 
     def start(self, since: int, fix: int) -> int:
-        """The first place of the window that ends at a fix, where there is one."""
+        """Return the first place of the window that ends at a fix, if there is one."""
 
 
 @frozen(eq=False)
@@ -34,41 +33,41 @@ class Windows:
     starts: Places
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        """Those that begin at `since` or later."""
+        """Return the speeds of the windows that begin at `since` or later."""
         return np.where(self.starts[first:stop] >= since, self.speeds[first:stop], NONE)
 
     def start(self, since: int, fix: int) -> int:
-        """Where the window that ends at a fix begins."""
+        """Return the first place of the window that ends at a fix."""
         return int(self.starts[fix])
 
 
 def over_seconds(grid: Grid, seconds: int) -> Windows:
-    """The mean of so many consecutive frames as make up the time; a missing one leaves no window.
+    """Return the mean of `seconds` * frequency consecutive fixes; a missing fix leaves no window.
 
-    Not one more, and no trapezoids: so 1 s, 2 s and 10 s of 79 real files come out.
+    One fix more, or trapezoids, would not reproduce the 1 s, 2 s and 10 s of 79 real files.
     """
     count = seconds * grid.frequency
     last = grid.place[count - 1 :]
     first = grid.place[: len(last)]
     sums = grid.sailed[count:] - grid.sailed[: len(last)]
-    return _behind(grid, np.where(last - first == count - 1, sums * grid.parts // count, NONE), first)
+    return _of_last(grid, np.where(last - first == count - 1, sums * grid.parts // count, NONE), first)
 
 
 def over_distance(grid: Grid, metres: int) -> Windows:
-    """The mean over the fewest frames that make up the distance; what they make up beyond it counts.
+    """Return the mean over the fewest fixes that reach the distance; their distance beyond it counts.
 
-    Missing frames take their time but add no distance.
+    Missing fixes take time but add no distance.
     """
     needed = metres * 1000 * grid.frequency  # in mm/s summed over fixes
     sailed, place = grid.sailed, grid.place
     ends = int(np.searchsorted(sailed[1:], needed))  # no fix before that one has come so far
     starts = np.searchsorted(sailed, sailed[ends + 1 :] - needed, side="right") - 1
     sums = sailed[ends + 1 :] - sailed[starts]
-    return _behind(grid, sums * grid.parts // (place[ends:] + 1 - place[starts]), place[starts])
+    return _of_last(grid, sums * grid.parts // (place[ends:] + 1 - place[starts]), place[starts])
 
 
 def over_hour(grid: Grid) -> Windows:
-    """The mean over 3600 s of time in which missing frames, and those that may stand still, count as standing."""
+    """Return the mean over 3600 s, in which missing fixes, and fixes that may stand still, count as 0."""
     count = 3600 * grid.frequency
     starts = grid.place + 1 - count
     sums = np.concatenate([[0], np.cumsum(grid.moving)])
@@ -76,7 +75,7 @@ def over_hour(grid: Grid) -> Windows:
     return Windows(np.where(starts >= 0, means, NONE), starts)
 
 
-def _behind(grid: Grid, speeds: Speeds, starts: Places) -> Windows:
-    """The windows of the last fixes; those before have none."""
+def _of_last(grid: Grid, speeds: Speeds, starts: Places) -> Windows:
+    """Return the windows of the last fixes; the fixes before have none."""
     none = np.full(len(grid.place) - len(speeds), NONE)
     return Windows(np.concatenate([none, speeds]), np.concatenate([none, starts]))

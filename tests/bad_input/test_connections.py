@@ -175,7 +175,7 @@ async def test_a_device_that_resumes_with_other_bytes_is_asked_for_all_of_them(e
     other = LOG.content[:frame] + sealed(LOG.content[frame : frame + 50] + b"\1\1") + LOG.content[EDGE:]
     device.when_asked(LOG.path, lambda: device.logs.__setitem__(0, SimulatedLog(LOG.path, other, LOG.entry)), nth=2)
     await event.collect()
-    assert "(other bytes than before where it was resumed)" in event.said("failed - ")[1]
+    assert "(the resumed transfer repeats different bytes)" in event.said("failed - ")[1]
     assert event.contents() == [other]
     assert device.ranges == [b"bytes=%d-" % (EDGE - 4096)]
 

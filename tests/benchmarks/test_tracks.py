@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sse_twisted.tracks.oao.decoding import decode
+import numpy as np
+
+from sse_twisted.tracks.formats import decode
 from tests.benchmarks.tracks import season_figures, slow_sums, speed_figures, stretched, verify_figures
 from tests.tracks.voyages import small_track
 
@@ -17,8 +19,8 @@ def test_the_loop_in_python_finds_the_same_frames_wrong() -> None:
 def test_a_stretched_track_is_whole_and_of_the_size_that_is_asked_for() -> None:
     track = decode(stretched(TRACK, 512 + 52 * 130))
     assert track.integrity.whole
-    assert len(track.frames) == 130
-    assert (track.frames["utc"][1:] > track.frames["utc"][:-1]).all()
+    assert len(track.fixes) == 130
+    assert (np.diff(track.fixes.time) > 0).all()
 
 
 def test_each_figure_is_measured() -> None:

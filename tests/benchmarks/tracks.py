@@ -23,12 +23,12 @@ from sse_twisted.simulator.generator import generate_afternoon
 from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.bests import Measures, five_windows, run_ends
 from sse_twisted.tracks.claims import check_claims
+from sse_twisted.tracks.formats import FileVerifier, decode
 from sse_twisted.tracks.grid import on_grid
-from sse_twisted.tracks.oao.decoding import FRAME_SIZE, HEADER_SIZE, decode
-from sse_twisted.tracks.oao.firmware import rules_of
-from sse_twisted.tracks.oao.integrity import Verifier
-from sse_twisted.tracks.session import SPEEDS, frequency_of, in_time
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
+from sse_twisted.tracks.session import SPEEDS, in_time
 from tests.benchmarks.report import Figure, table
+from tests.tracks.voyages import frames_in
 
 CHUNK: Final = 256 * 1024
 SEASON_TRACKS: Final = 390
@@ -61,7 +61,7 @@ def slow_sums(data: bytes) -> int:
 
 def in_chunks(data: bytes) -> bool:
     """Verify as the collector does."""
-    verifier = Verifier()
+    verifier = FileVerifier()
     for start in range(0, len(data), CHUNK):
         verifier.feed(data[start : start + CHUNK])
     return verifier.finish().whole
@@ -82,26 +82,24 @@ def verify_figures(tracks: Sequence[bytes], repeat: int) -> Iterator[Figure]:
 def speed_figures(tracks: Sequence[bytes], repeat: int) -> Iterator[Figure]:
     """How long the speeds of the largest track take."""
     finalised = (track for data in tracks if (track := decode(data)).header and track.header.end_date)
-    track = max(finalised, key=lambda track: len(track.frames))
-    header = track.header
+    track = max(finalised, key=lambda track: len(track.fixes))
+    header, rules = track.header, track.rules
     assert header is not None
-    rules = rules_of(header.identifier, header.firmware)
-    frequency = frequency_of(header, track.frames)
-    frames = track.frames[in_time(track.frames)]
+    fixes = track.fixes[in_time(track.fixes.time)]
 
     def sail(names: Sequence[str]) -> Measures:
-        measures = Measures(on_grid(frames, frequency, rules))
-        ends = run_ends(measures.grid, missing_is_slow=rules.stored_from > 0)
+        measures = Measures(on_grid(fixes, track.rate, rules))
+        ends = run_ends(measures.grid, missing_is_slow=rules.logging_threshold > 0)
         for name in names:
             five_windows(measures.grid, measures[name], ends)
         return measures
 
     others = [name for name in SPEEDS if name != "alpha500"]
     measures = sail(SPEEDS)
-    case = f"speeds of {len(frames):,} fixes"
+    case = f"speeds of {len(fixes):,} fixes"
     yield Figure(case, "all but alpha", 1000 * best_of(repeat, lambda: sail(others)), "ms", 50)
     yield Figure(case, "alpha", 1000 * best_of(repeat, lambda: sail(["alpha500"])), "ms", 300)
-    claims = 1000 * best_of(repeat, lambda: check_claims(header, frames, measures, rules))
+    claims = 1000 * best_of(repeat, lambda: check_claims(header, fixes, measures, rules))
     yield Figure(case, "claims", claims, "ms")
 
 
@@ -123,7 +121,7 @@ def season_figures(
 
 def stretched(track: bytes, size: int) -> bytes:
     """The track with its fixes once more, a day later each time, until it has the size."""
-    frames = decode(track).frames.copy()
+    frames = frames_in(track).copy()
     parts = [track[:HEADER_SIZE]]
     missing = max(0, size - HEADER_SIZE) // FRAME_SIZE
     span = int(frames["utc"][-1]) - int(frames["utc"][0]) + 60_000 if len(frames) else 0

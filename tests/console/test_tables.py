@@ -14,7 +14,7 @@ NAME = "ABC602XYZ_602_20221017_090000.oao"
 REASON = f"1 of 2 tracks missing ({NAME}: connection lost after 200,000 bytes, and more words than there is room for)"
 WHY = f"must stay connected - {REASON}; tried again in 2 s"
 DEVICE = Device(602, sailor="Dylan Bowline", stage=Stage.ATTENTION, reason=REASON, findings=(f"finding: {REASON}",))
-REMARK = "bytes that are no frames at byte 512"
+REMARK = "bytes that are not frames at byte 512"
 DAMAGED = TrackReport(602, NAME, "completed", "damaged", 10**6, 1.0, 2.0, 3.0, REMARK, "", "")
 
 

@@ -167,13 +167,13 @@ class TestAResumedTransfer:
         left(tmp_path, CONTENT[: 512 + 52 * 200])
         other = bytearray(CONTENT)
         other[512 + 52 * 200 - 5] ^= 1
-        with pytest.raises(OtherBytes, match="other bytes than before"):
+        with pytest.raises(OtherBytes, match="repeats different bytes"):
             resumed(tmp_path, bytes(other), block)
         assert final(tmp_path) is None
 
     def test_of_a_log_that_has_shrunk_is_no_whole_one(self, tmp_path: Path) -> None:
         left(tmp_path, CONTENT[: 512 + 52 * 200])
-        with pytest.raises(OtherBytes, match="fewer bytes than before"):
+        with pytest.raises(OtherBytes, match="ended before the bytes on disk"):
             resumed(tmp_path, CONTENT[: 512 + 52 * 190])
         assert final(tmp_path) is None
 

@@ -19,8 +19,9 @@ from sse_twisted.runtime.disk import Disk
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.writer import encode_header
+from sse_twisted.tracks.format import Best
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Best, decode_header
+from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.support.event import MORNING, VirtualEvent, log_of, track
 

@@ -11,9 +11,9 @@ import pytest
 from sse_twisted.simulator.damage import damage_track, grown, sealed
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.simulator.tracks import make_track
-from sse_twisted.tracks.oao.decoding import decode
-from sse_twisted.tracks.oao.integrity import Integrity
+from sse_twisted.tracks.format import Integrity
 from tests.support.verified import verify
+from tests.tracks.voyages import frames_in
 
 START = 1_760_270_400_000
 
@@ -74,12 +74,12 @@ def test_a_foreign_track_is_whole_and_of_another_device() -> None:
 def test_an_unknown_frame_is_intact_and_unknown() -> None:
     integrity = seen("unknown-frame")
     assert integrity.unknown == 1
-    assert integrity.frames == verify(track()).frames - 1
+    assert integrity.fixes == verify(track()).fixes - 1
 
 
 def test_an_empty_log_is_a_sound_header_alone() -> None:
     integrity = seen("empty-log")
-    assert (integrity.whole, integrity.length, integrity.frames) == (True, 512, 0)
+    assert (integrity.whole, integrity.length, integrity.fixes) == (True, 512, 0)
     assert integrity.header is not None
     assert not any(integrity.header.bests.values())
     assert integrity.header.end_date == integrity.header.start_date == START
@@ -98,7 +98,7 @@ def test_a_grown_track_is_the_old_one_and_more() -> None:
     integrity = verify(longer)
     assert integrity.whole
     assert integrity.header is not None
-    assert integrity.header.end_date == decode(longer).frames["utc"][-1]
+    assert integrity.header.end_date == frames_in(longer)["utc"][-1]
     assert longer[512 : len(track())] == track()[512:]
     assert len(longer) == len(track()) + 150 * 52
     utc = [int.from_bytes(longer[at + 24 : at + 32], "little") for at in range(512, len(longer), 52)]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sse_twisted.tracks.oao.decoding import decode
-from sse_twisted.tracks.oao.integrity import Integrity
-from sse_twisted.tracks.oao.layout import Buffer
+from sse_twisted.tracks.format import Buffer, Integrity
+from sse_twisted.tracks.formats import decode
 
 
 def verify(data: Buffer) -> Integrity:

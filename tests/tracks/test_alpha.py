@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from sse_twisted.tracks.alpha import over_alpha
+from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import Grid, on_grid
-from sse_twisted.tracks.oao.decoding import decode
 from sse_twisted.tracks.oao.layout import Frames
 from sse_twisted.tracks.windows import NONE
 from tests.tracks.test_windows import by_place, grid_of
-from tests.tracks.voyages import sail
+from tests.tracks.voyages import gridded, sail
 
 
 def gybes(seed: int) -> Frames:
@@ -28,6 +28,7 @@ def gybes(seed: int) -> Frames:
 def literal_alpha(grid: Grid, since: int = 0) -> list[int]:
     """The rule, one path after the other, for each place."""
     fix = {place: number for number, place in enumerate(grid.place.tolist())}
+    latitude, longitude = np.radians(grid.latitude), np.radians(grid.longitude)
     best = []
     for end in range(grid.length):
         best.append(NONE)
@@ -41,9 +42,9 @@ def literal_alpha(grid: Grid, since: int = 0) -> list[int]:
             at = fix[start]
             if grid.speed[at] < 1000 or travelled > 500_000 * grid.frequency:
                 break
-            east = (grid.longitude[at] - grid.longitude[to]) * math.cos(grid.latitude[to])
-            apart = 6_371_009 * math.hypot(east, grid.latitude[at] - grid.latitude[to])
-            turn = abs((grid.heading[at] - grid.heading[to]) * 1e-5 + 180) % 360 - 180
+            east = (longitude[at] - longitude[to]) * math.cos(latitude[to])
+            apart = 6_371_009 * math.hypot(east, latitude[at] - latitude[to])
+            turn = abs((grid.course[at] - grid.course[to]) * 1e-5 + 180) % 360 - 180
             if travelled >= 100_000 * grid.frequency and apart <= 50 and abs(turn) >= 90:
                 best[-1] = max(best[-1], travelled // (end - start))
             travelled += int(grid.speed[at])
@@ -52,21 +53,21 @@ def literal_alpha(grid: Grid, since: int = 0) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_alpha_is_that_of_a_search_through_all_paths(seed: int) -> None:
-    grid = on_grid(gybes(seed), 2)
+    grid = gridded(gybes(seed), 2)
     expected = literal_alpha(grid)
     assert sum(speed != NONE for speed in expected) > 10
     assert by_place(grid, over_alpha(grid)) == expected
 
 
 def test_a_path_never_reaches_back_before_memory_begins() -> None:
-    grid = on_grid(gybes(1), 2)
+    grid = gridded(gybes(1), 2)
     for since in (30, 77, 200):
         expected = literal_alpha(grid, since)[since:]
         assert by_place(grid, over_alpha(grid), since, since) == expected
 
 
 def test_a_part_of_the_ends_is_a_part_of_the_result() -> None:
-    grid = on_grid(gybes(2), 2)
+    grid = gridded(gybes(2), 2)
     metric = over_alpha(grid)
     count = len(grid.place)
     whole = metric(20, 20, count).tolist()
@@ -74,7 +75,7 @@ def test_a_part_of_the_ends_is_a_part_of_the_result() -> None:
 
 
 def test_the_start_of_an_alpha_is_that_of_its_fastest_path() -> None:
-    grid = on_grid(gybes(1), 2)
+    grid = gridded(gybes(1), 2)
     metric = over_alpha(grid)
     found = 0
     for fix, speed in enumerate(metric(0, 0, len(grid.place)).tolist()):
@@ -92,7 +93,7 @@ def test_the_start_of_an_alpha_is_that_of_its_fastest_path() -> None:
 def there_and_back(speeds: list[int]) -> int:
     """Alpha at the last of these fixes, one a second, all at one place, with the course turned half way."""
     grid = grid_of(speeds, frequency=1)
-    grid.heading[len(speeds) // 2 :] = 18_000_000
+    grid.course[len(speeds) // 2 :] = 18_000_000
     return int(over_alpha(grid)(0, 0, len(speeds))[-1])
 
 
@@ -107,12 +108,12 @@ def test_a_path_has_at_least_100_m() -> None:
 
 
 def test_who_never_turns_has_no_alpha() -> None:
-    grid = on_grid(sail(120, leg=1000), 5)
+    grid = gridded(sail(120, leg=1000))
     assert set(by_place(grid, over_alpha(grid))) == {NONE}
 
 
 def test_an_empty_track_has_no_alpha() -> None:
-    empty = on_grid(sail(1)[:0], 5)
+    empty = gridded(sail(1)[:0])
     assert over_alpha(empty)(0, 0, 0).tolist() == []
 
 
@@ -120,7 +121,7 @@ def test_an_empty_track_has_no_alpha() -> None:
 def test_alpha_of_real_tracks_is_the_device_s(captures: Path, name: str) -> None:
     track = decode((captures / f"tracks/{name}.oao").read_bytes())
     assert track.header is not None
-    grid = on_grid(track.frames, track.header.frequency)
+    grid = on_grid(track.fixes, track.rate, track.rules)
     metric = over_alpha(grid)
     claims = track.header.bests["alpha500"]
     assert claims

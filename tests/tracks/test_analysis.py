@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sse_twisted.simulator.writer import encode_header, seal, write_track
 from sse_twisted.tracks.analysis import analyse, utc
+from sse_twisted.tracks.format import Damage
 from sse_twisted.tracks.oao.header import decode_header
-from sse_twisted.tracks.oao.integrity import Damage
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
 from tests.fuzz import mutated
 from tests.tracks.voyages import START, sail, small_track
@@ -48,12 +48,12 @@ def test_a_loss_has_its_place_its_fixes_and_its_time() -> None:
     data = TRACK[:start] + bytes(3 * FRAME_SIZE) + TRACK[start + 3 * FRAME_SIZE :]
     (loss,) = analyse(data).losses
     assert loss.damage == Damage(start, 3 * FRAME_SIZE, "3 damaged frames")
-    assert (loss.frames, loss.since, loss.until, loss.time) == (3, START + 20 * 200, START + 24 * 200, 800)
+    assert (loss.fixes, loss.since, loss.until) == (3, START + 20 * 200, START + 24 * 200)
 
 
 def test_a_loss_at_either_end_has_no_time_there() -> None:
     (first,) = analyse(bytes(600) + TRACK[600:]).losses
-    assert (first.since, first.until, first.time) == (None, START + 600, None)
+    assert (first.since, first.until) == (None, START + 600)
     (last,) = analyse(TRACK[:-7]).losses
     assert (last.since, last.until) == (START + 48 * 200, None)
 

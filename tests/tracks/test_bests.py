@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sse_twisted.tracks.bests import distance, five_best, run_ends, session_bests
+from sse_twisted.simulator.writer import session_bests
+from sse_twisted.tracks.bests import distance, five_windows, run_ends
+from sse_twisted.tracks.format import Best, Header, Rules
+from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import Grid, on_grid
-from sse_twisted.tracks.oao.decoding import decode
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Best, Header
-from sse_twisted.tracks.windows import over_distance, over_seconds
+from sse_twisted.tracks.windows import Metric, over_distance, over_seconds
 from tests.tracks.test_windows import grid_of
-from tests.tracks.voyages import sail
+from tests.tracks.voyages import gridded, sail
 
 FAST, SLOW = 8000, 2571
 
@@ -20,7 +21,12 @@ FAST, SLOW = 8000, 2571
 def real(path: Path) -> tuple[Header, Grid]:
     track = decode(path.read_bytes())
     assert track.header is not None
-    return track.header, on_grid(track.frames, track.header.frequency)
+    return track.header, on_grid(track.fixes, track.rate, Rules())
+
+
+def five_best(grid: Grid, metric: Metric) -> tuple[Best, ...]:
+    windows = five_windows(grid, metric, run_ends(grid))
+    return tuple(Best(grid.second(window.last), window.value) for window in windows)
 
 
 @pytest.mark.parametrize("name", ["0470_2022-07-16-1202", "0470_2022-09-20-1229"])
@@ -64,7 +70,7 @@ def test_missing_fixes_end_a_run_only_where_slow_ones_are_not_stored() -> None:
 def test_a_run_has_one_best() -> None:
     run = [FAST] * 5 + [FAST + 500] * 5 + [FAST] * 5
     grid = grid_of(run + [SLOW] * 4 + run + [SLOW] * 4)
-    assert five_best(grid, over_seconds(grid, 1), run_ends(grid)) == (
+    assert five_best(grid, over_seconds(grid, 1)) == (
         Best(5, FAST + 500),  # place 28, and places are fifths of a second
         Best(1, FAST + 500),
     )
@@ -73,26 +79,26 @@ def test_a_run_has_one_best() -> None:
 def test_memory_goes_on_into_the_next_run_until_a_window_is_complete() -> None:
     # 8 m in each run; the first 10 m are complete two fixes into the second, and take ten.
     grid = grid_of([FAST] * 5 + [0] * 3 + [FAST] * 5 + [0] * 3)
-    assert five_best(grid, over_distance(grid, 10), run_ends(grid)) == (Best(1, 7 * FAST // 10),)
+    assert five_best(grid, over_distance(grid, 10)) == (Best(1, 7 * FAST // 10),)
 
 
 def test_only_the_fastest_five_are_kept() -> None:
     runs = [[FAST + 100 * number] * 6 + [SLOW] * 3 for number in (3, 1, 6, 0, 5, 2, 4)]
     grid = grid_of([speed for run in runs for speed in run])
-    values = [best.value for best in five_best(grid, over_seconds(grid, 1), run_ends(grid))]
+    values = [best.value for best in five_best(grid, over_seconds(grid, 1))]
     assert values == [FAST + 100 * number for number in (6, 5, 4, 3, 2)]
 
 
 def test_a_session_has_a_list_for_every_window() -> None:
-    bests = session_bests(on_grid(sail(600, pause=10), 5))
+    bests = session_bests(gridded(sail(600, pause=10)))
     assert bests.keys() == set(BESTS)
     assert [len(bests[window]) for window in BESTS] == [5, 5, 5, 5, 2, 0, 5]
 
 
 def test_nothing_has_no_bests() -> None:
-    bests = session_bests(on_grid(sail(1)[:0], 5))
+    bests = session_bests(gridded(sail(1)[:0]))
     assert set(bests.values()) == {()}
-    assert distance(on_grid(sail(1)[:0], 5)) == 0
+    assert distance(gridded(sail(1)[:0])) == 0
 
 
 def test_the_distance_is_that_of_moving_fixes() -> None:

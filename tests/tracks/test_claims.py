@@ -9,21 +9,21 @@ from attrs import evolve
 from sse_twisted.simulator.writer import encode_header, seal, write_track
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Claim, ClaimCheck
-from sse_twisted.tracks.oao.decoding import decode
-from sse_twisted.tracks.oao.header import Best, Header, decode_header
+from sse_twisted.tracks.format import Best
+from sse_twisted.tracks.oao.header import OaoHeader, decode_header
 from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
-from tests.tracks.voyages import sail
+from tests.tracks.voyages import frames_in, sail
 
 FIXES = sail(900, pause=10)
 COMPLETE = write_track(FIXES, identifier=601, firmware=3129, logging_threshold=0)
 FILTERED = write_track(FIXES, identifier=601)
 
 
-def header_of(track: bytes) -> Header:
+def header_of(track: bytes) -> OaoHeader:
     return decode_header(track[:HEADER_SIZE])
 
 
-def with_header(track: bytes, header: Header) -> bytes:
+def with_header(track: bytes, header: OaoHeader) -> bytes:
     return encode_header(header) + track[HEADER_SIZE:]
 
 
@@ -139,7 +139,7 @@ def test_a_claim_that_is_off_by_rounding_is_no_doubt() -> None:
 @pytest.mark.parametrize("firmware", [3111, 3129, 9004])
 def test_a_clock_that_jumps_costs_no_claim_but_those_of_the_other_time(firmware: int) -> None:
     track = write_track(FIXES, identifier=601, firmware=firmware, logging_threshold=0)
-    frames = decode(track).frames.copy()
+    frames = frames_in(track).copy()
     frames["utc"][:10] = 1000
     data = track[:HEADER_SIZE] + seal(frames)
     assert {claim.name for claim in analyse(data).claims} == {claim.name for claim in analyse(track).claims}

@@ -87,11 +87,11 @@ def test_a_damaged_track_is_complained_of_below_its_line(
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("empty.oao", "is empty: no track at byte 0"),
-        ("gpx.oao", "no OAO track (gpx) at byte 0"),
+        ("empty.oao", "not a track: the file is empty"),
+        ("gpx.oao", "not a track that can be read (gpx)"),
         ("folder.oao", "Is a directory"),
-        ("sparse.oao", "no OAO track (unknown) at byte 0"),
-        ("long.oao", "goes on behind byte 268,435,456 (to 2,000,000,000), as no track does"),
+        ("sparse.oao", "not a track that can be read (unknown)"),
+        ("long.oao", "too large for a track: 2,000,000,000 bytes, the limit is 268,435,456"),
         ("absent.oao", "No such file or directory"),
     ],
 )
@@ -105,7 +105,7 @@ def test_what_is_no_track_has_one_line_on_standard_error(
 
 def test_a_device_s_special_file_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["/dev/zero"]) == 1
-    assert capsys.readouterr().err == "sse-track: /dev/zero: is no file: no track at byte 0\n"
+    assert capsys.readouterr().err == "sse-track: /dev/zero: not a regular file\n"
 
 
 def test_three_bytes_of_a_track_are_damage(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +191,7 @@ def test_several_tracks_can_not_be_exported_to_one_file(folder: Path, capsys: py
     with pytest.raises(SystemExit) as ending:
         main([str(folder / "sound.oao"), str(folder / "damaged.oao"), "--gpx", str(folder / "one.gpx")])
     assert ending.value.code == 2
-    assert "one.gpx is no folder, and there are 2 tracks to write" in capsys.readouterr().err
+    assert "one.gpx is not a folder: pass an existing folder to export 2 tracks" in capsys.readouterr().err
 
 
 def test_a_track_is_never_overwritten_by_its_own_export(folder: Path, sound: bytes) -> None:

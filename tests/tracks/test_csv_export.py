@@ -5,9 +5,11 @@ from datetime import datetime
 
 import pytest
 
-from sse_twisted.tracks.csv_export import AT_ONCE, write_csv
+from sse_twisted.tracks.csv_export import ROWS_AT_ONCE, write_csv
+from sse_twisted.tracks.format import Rules, Track
+from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import usable
-from sse_twisted.tracks.oao.decoding import Track, decode
+from sse_twisted.tracks.oao.decoding import fixes_of
 from tests.tracks.exported import track_of
 from tests.tracks.voyages import sail, small_track
 
@@ -61,14 +63,14 @@ def test_a_fix_that_doesn_t_count_says_so() -> None:
     fixes = FIXES.copy()
     fixes["fix"][3], fixes["satellites"][4], fixes["speed_accuracy"][5], fixes["hdop"][3] = 0, 6, 1001, 9999
     written = rows(track_of(fixes))
-    assert [int(row["usable"]) for row in written] == usable(fixes).astype(int).tolist()
+    assert [int(row["usable"]) for row in written] == usable(fixes_of(fixes), Rules()).astype(int).tolist()
     assert [number for number, row in enumerate(written) if row["usable"] == "0"] == [3, 4, 5]
     assert [number for number, row in enumerate(written) if not row["hdop"]] == [3]
 
 
 def test_a_long_track_comes_in_pieces_of_bounded_size() -> None:
     pieces = list(write_csv(track_of(sail(2500))))
-    assert max(map(len, pieces)) < 200 * AT_ONCE
+    assert max(map(len, pieces)) < 200 * ROWS_AT_ONCE
     assert len("".join(pieces).splitlines()) == 12_501
 
 

@@ -8,27 +8,24 @@ import pytest
 
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.bests import Measures
-from sse_twisted.tracks.grid import on_grid
-from sse_twisted.tracks.oao.decoding import decode
-from sse_twisted.tracks.oao.firmware import Alpha, Rules
+from sse_twisted.tracks.format import Alpha, Rules, measured_rate
+from sse_twisted.tracks.formats import decode
+from sse_twisted.tracks.oao.decoding import fixes_of
 from sse_twisted.tracks.oao.layout import FRAME, Frames
 from sse_twisted.tracks.session import (
     SPEEDS,
     Session,
-    frequency_of,
     in_time,
     kmh,
     knots,
     metres_per_second,
     session_of,
 )
-from tests.tracks.voyages import START, sail, small_track
-
-PLAIN = Rules()
+from tests.tracks.voyages import PLAIN, START, gridded, sail, small_track
 
 
 def session(frames: Frames, frequency: int = 5, rules: Rules = PLAIN) -> Session:
-    return session_of(Measures(on_grid(frames[in_time(frames)], frequency, rules)), rules)
+    return session_of(Measures(gridded(frames[in_time(fixes_of(frames).time)], frequency, rules)), rules)
 
 
 def test_the_bests_of_real_sessions_are_what_their_headers_say(captures: Path) -> None:
@@ -101,22 +98,20 @@ def test_a_clock_that_jumped_costs_only_the_fixes_of_the_wrong_time() -> None:
     fixes = sail(60)
     fixes["utc"][:3] = 1000
     fixes["utc"][100:105] += 400 * 86_400_000
-    assert np.flatnonzero(~in_time(fixes)).tolist() == [0, 1, 2, 100, 101, 102, 103, 104]
+    assert np.flatnonzero(~in_time(fixes_of(fixes).time)).tolist() == [0, 1, 2, 100, 101, 102, 103, 104]
     assert session(fixes).best("10s") is not None
 
 
 def test_fixes_from_before_the_first_are_left_out() -> None:
     fixes = sail(20)
     fixes["utc"][50:] -= 3_600_000
-    assert in_time(fixes).tolist() == [True] * 50 + [False] * 50
+    assert in_time(fixes_of(fixes).time).tolist() == [True] * 50 + [False] * 50
 
 
-def test_the_frequency_is_the_header_s_or_that_of_the_fixes() -> None:
-    track = decode(small_track())
-    assert frequency_of(track.header, track.frames[:0]) == 5
-    assert frequency_of(None, sail(10, 10)) == 10
-    assert frequency_of(None, sail(10)[::10]) == 1
-    assert frequency_of(None, sail(10)[:1]) == 0
+def test_the_rate_is_the_header_s_or_that_of_the_fixes() -> None:
+    assert decode(small_track(1)).rate == 5
+    assert decode(bytes(10) + small_track()[10:]).rate == 5
+    assert [measured_rate(fixes_of(sail(10, 10)[::step]).time) for step in (1, 2, 10, 100)] == [10, 5, 1, 0]
 
 
 def test_a_knot_is_a_nautical_mile_an_hour() -> None:

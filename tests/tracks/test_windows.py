@@ -26,7 +26,7 @@ def grid_of(speeds: Sequence[int | None], frequency: int = FREQUENCY) -> Grid:
         place=place,
         speed=speed,
         moving=np.where(speed > 500, speed, 0),
-        heading=still.astype(np.int64),
+        course=still.astype(np.int64),
         latitude=still,
         longitude=still,
     )

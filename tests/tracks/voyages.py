@@ -5,9 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from sse_twisted.simulator.writer import write_track
+from sse_twisted.tracks.format import Buffer, Rules
+from sse_twisted.tracks.grid import Grid, on_grid
+from sse_twisted.tracks.oao.decoding import fixes_of, frames_of
 from sse_twisted.tracks.oao.layout import FRAME, Frames
 
 START = 1_666_177_200_000  # ms UTC, 2022-10-19 11:00
+PLAIN = Rules()
 METRES_PER_UNIT = 6_371_009.0 * np.pi / 180 * 1e-7  # of latitude
 
 
@@ -38,3 +42,13 @@ def sail(seconds: float, frequency: int = 5, *, leg: float = 40, pause: float = 
 def small_track(frames: int = 20) -> bytes:
     """A whole file with that many frames."""
     return write_track(sail(10)[: frames + 1], identifier=601, nickname="WSW", logging_threshold=0)
+
+
+def gridded(frames: Frames, frequency: int = 5, rules: Rules = PLAIN) -> Grid:
+    """The frames on a grid."""
+    return on_grid(fixes_of(frames), frequency, rules)
+
+
+def frames_in(data: Buffer) -> Frames:
+    """The sound frames of a file."""
+    return frames_of(data)[0]

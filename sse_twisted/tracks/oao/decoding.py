@@ -1,80 +1,93 @@
-"""The track format of the Motion GPS ("OnAndOn") by its public names, and tracks decoded into arrays."""
+"""The OAO format of the Motion GPS and of ESP loggers, as the registry knows it."""
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
-from attrs import frozen
 
-from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Best, Header, Position, TrackError, decode_header
-from sse_twisted.tracks.oao.integrity import Integrity, Verifier
-from sse_twisted.tracks.oao.layout import (
-    FRAME,
-    FRAME_SIZE,
-    HEADER,
-    HEADER_SIZE,
-    KNOT,
-    LENGTHS,
+from sse_twisted.tracks.format import (
+    MAX_RATE,
     Buffer,
-    Frames,
-    fletcher,
+    Evidence,
+    Fixes,
+    Integrity,
+    Offsets,
+    Rules,
+    SpeedSource,
+    Track,
+    measured_rate,
 )
-
-__all__: Final = [
-    "BESTS",
-    "FRAME",
-    "FRAME_SIZE",
-    "HEADER",
-    "HEADER_SIZE",
-    "KNOT",
-    "LENGTHS",
-    "Best",
-    "Buffer",
-    "Frames",
-    "Header",
-    "Position",
-    "Track",
-    "TrackError",
-    "decode",
-    "decode_header",
-    "fletcher",
-]
+from sse_twisted.tracks.oao.firmware import rules_of
+from sse_twisted.tracks.oao.integrity import NAME, OaoVerifier, is_header
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, Frames
 
 
-@frozen(eq=False)
-class Track:
-    """A decoded file: its sound GNSS frames in order, of dtype FRAME, and what else is to be said of its bytes."""
+class OaoFormat:
+    """Implements `tracks.format.TrackFormat`."""
 
-    header: Header | None  # None if it is not whole
-    frames: Frames
-    integrity: Integrity
-    runs: tuple[tuple[int, int], ...] = ()  # offset and number of frames that lie one after the other
+    name = NAME
+    extension = ".oao"
 
-    def offset(self, frame: int) -> int:
-        """The byte at which a frame begins, by its place in `frames`."""
-        for start, count in self.runs:
-            if frame < count:
-                return start + frame * FRAME_SIZE
-            frame -= count
-        raise IndexError(f"no frame {frame} behind the last")
+    def recognises(self, start: bytes) -> bool:
+        """Tell whether the mode of a header is there."""
+        return is_header(start)
+
+    def verifier(self) -> OaoVerifier:
+        """Return a verifier for one file."""
+        return OaoVerifier()
+
+    def decode(self, data: Buffer) -> Track:
+        """Decode a file. The integer columns share the memory of `data` where no bytes lie between the frames."""
+        frames, offsets, integrity = frames_of(data)
+        fixes, header = fixes_of(frames), integrity.header
+        told = header.frequency if header else 0
+        # Claims at their own seconds show a missing end; a log that was never finalised has none.
+        is_finalised = integrity.whole and header is not None and header.end_date
+        return Track(
+            fixes=fixes,
+            integrity=integrity,
+            offsets=offsets,
+            fix_size=FRAME_SIZE,
+            rate=told if 0 < told <= MAX_RATE else measured_rate(fixes.time),
+            rules=rules_of(header.identifier, header.firmware) if header else Rules(),
+            speeds=SpeedSource.DOPPLER,
+            evidence=Evidence.PROVEN if is_finalised else Evidence.CONSISTENT,
+        )
 
 
-def decode(data: Buffer) -> Track:
-    """Decode a file, damaged or not; never raises.
+def frames_of(data: Buffer) -> tuple[Frames, Offsets, Integrity]:
+    """Return the sound GNSS frames of a file, their offsets, and the integrity of all bytes.
 
-    The frames share the memory of `data` as long as nothing lies between them: they are read-only if it is.
+    The frames share the memory of `data` where no bytes lie between them; they are read-only if it is.
     """
     runs: list[tuple[int, int]] = []
-    verifier = Verifier(lambda offset, count: runs.append((offset, count)))
+    verifier = OaoVerifier(lambda offset, count: runs.append((offset, count)))
     verifier.feed(data)
     integrity = verifier.finish()
-    if not integrity.frames:
-        return Track(integrity.header, np.empty(0, FRAME), integrity)
+    if not integrity.fixes:
+        return np.empty(0, FRAME), range(0), integrity
     (first, _), (last, count) = runs[0], runs[-1]
-    if first + integrity.frames * FRAME_SIZE == last + count * FRAME_SIZE:
-        frames = np.frombuffer(data, FRAME, integrity.frames, first)
-        return Track(integrity.header, frames, integrity, ((first, integrity.frames),))
+    end = last + count * FRAME_SIZE
+    if first + integrity.fixes * FRAME_SIZE == end:
+        return np.frombuffer(data, FRAME, integrity.fixes, first), range(first, end, FRAME_SIZE), integrity
     parts = [np.frombuffer(data, FRAME, count, offset) for offset, count in runs]
-    return Track(integrity.header, np.concatenate(parts), integrity, tuple(runs))
+    offsets = [np.arange(offset, offset + count * FRAME_SIZE, FRAME_SIZE) for offset, count in runs]
+    return np.concatenate(parts), np.concatenate(offsets), integrity
+
+
+def fixes_of(frames: Frames) -> Fixes:
+    """Return the columns of frames; only the positions are copied."""
+    return Fixes(
+        time=frames["utc"].view(np.int64),
+        latitude=frames["latitude"] / 1e7,
+        longitude=frames["longitude"] / 1e7,
+        speed=frames["speed"],
+        course=frames["heading"],
+        speed_error=frames["speed_accuracy"],
+        satellites=frames["satellites"],
+        fix=frames["fix"],
+        hdop=frames["hdop"],
+        altitude=frames["altitude"],
+        horizontal_error=frames["horizontal_accuracy"],
+        vertical_error=frames["vertical_accuracy"],
+        course_error=frames["heading_accuracy"],
+    )

@@ -1,4 +1,4 @@
-"""What lies between sound frames: frames of a kind that we don't know, or damage."""
+"""The bytes between sound frames: intact frames of an unknown mode, or damage."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FIX_STARTS: Final = [mode.to_bytes(2, "little") for mode in (SECOND_MODE, BETWEE
 
 
 class Gap:
-    """Bytes that are not sound frames of a known mode, as they come; keeps less than 2 * LONGEST of them.
+    """Collects bytes that are not sound frames of a known mode; keeps less than 2 * LONGEST of them.
 
-    They count as intact where they are frames of one unknown mode and one length, each with a right checksum, and
-    nothing else. No file has any; a firmware to come may.
+    They are intact if they are frames of one unknown mode and one length, each with a right checksum, and nothing
+    else. No real file has such frames; a later firmware may write them.
     """
 
     def __init__(self, offset: int) -> None:
@@ -48,21 +48,21 @@ class Gap:
                 self._tile()
 
     def intact_frames(self) -> int:
-        """The number of frames of one unknown mode that fill the gap from end to end; 0 if nothing else will do."""
+        """Return the number of frames of one unknown mode that fill the gap; 0 if the gap is damage."""
         if not self._can_be_intact():
             return 0
         tilings = self._tile()
         return next((self.length // length for length, filled in tilings.items() if filled == self.length), 0)
 
     def describe(self, at_end: bool) -> str:
-        """Say in a few words what is wrong; `at_end`: no frame follows."""
+        """Return a short phrase that says what is wrong; `at_end`: no frame follows."""
         whole, rest = divmod(self.length, FRAME_SIZE)
         if self.offset == 0:
             return "cut inside the header" if at_end and self.length < HEADER_SIZE else "damaged header"
         if at_end and not whole and any(start.startswith(self._start) for start in FIX_STARTS):
             return "cut inside a frame"
         if rest:
-            return "bytes that are no frames"
+            return "bytes that are not frames"
         return "damaged frame" if whole == 1 else f"{whole:,} damaged frames"
 
     def _mode(self) -> int | None:
@@ -84,7 +84,7 @@ class Gap:
         return self._tilings
 
     def _fill(self, length: int, filled: int) -> int:
-        """How far frames of this length reach, or 0 if one of them is not intact."""
+        """Return how far frames of this length reach; 0 if one of them is not intact."""
         rest = self._held[filled - self._held_from :]
         rows = rest[: len(rest) // length * length].reshape(-1, length)
         of_one_mode = (rows[:, :2] == np.frombuffer(self._start, np.uint8)).all()
@@ -92,7 +92,7 @@ class Gap:
 
 
 def _sound_lengths(data: Octets) -> list[int]:
-    """Give every length of which the data may begin with a frame, by its checksum."""
+    """Return every length at which the checksum allows a frame at the start of the data."""
     if len(data) < SHORTEST:
         return []
     first = np.cumsum(np.delete(data, (2, 3)), dtype=np.uint8)

@@ -1,31 +1,23 @@
-"""The header of a track: who logged it, when, and the bests that the device claims."""
+"""The header of an OAO file: the device, the times, and the bests that the device claims."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
+from sse_twisted.tracks.format import Best, Buffer, Header
 from sse_twisted.tracks.oao.firmware import BESTS, best_name
-from sse_twisted.tracks.oao.layout import HEADER, HEADER_MODE, HEADER_SIZE, Buffer, sums_hold
+from sse_twisted.tracks.oao.layout import HEADER, HEADER_MODE, HEADER_SIZE, sums_hold
 
 
 class TrackError(ValueError):
-    """Bytes are not what the format wants, at `offset`."""
+    """The bytes at `offset` are not a header."""
 
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(f"{message} at byte {offset:,}")
         self.offset = offset
-
-
-@frozen
-class Best:
-    """A speed in mm/s, and the UTC second in which its window ended."""
-
-    second: int
-    value: int
 
 
 @frozen
@@ -38,37 +30,25 @@ class Position:
 
 
 @frozen
-class Header:
-    """What the device says of a whole track.
+class OaoHeader(Header):
+    """All fields of a header of 512 bytes. Altitudes and the elevation gain are mm, `above_12kn` is mm/s.
 
-    Dates are ms UTC of the first and last fix that it received, stored or not; `end_date` is 0 where the log was never
-    finalised. Distance and altitudes are mm, speeds mm/s, the timezone minutes east of UTC. `bests` has up to five
-    entries for each of BESTS, the fastest first; firmware before 3109 has "1000m" in the place of "alpha500". All of
-    it equals the device's listing (72 of 72 real files).
+    `bests` has up to five entries for each of BESTS; firmware before 3109 has "1000m" in the place of "alpha500".
+    All neutral fields equal the device's listing (72 of 72 real files).
     """
 
-    identifier: int
-    nickname: str
-    start_date: int
-    end_date: int
-    distance: int
-    max_speed: int
-    firmware: int
-    timezone: int
-    frequency: int
     one_log_per_day: bool
-    bests: Mapping[str, tuple[Best, ...]]
     start: Position = Position()
     end: Position = Position()
     lowest: int = 0
     highest: int = 0
-    above_12kn: int = 0  # mean speed while at 12 knots or more; only firmware up to 3129
+    above_12kn: int = 0  # mean speed at 12 knots or more; only firmware up to 3129
     above_12kn_seconds: int = 0
     elevation_gain: int = 0
 
 
-def decode_header(data: Buffer) -> Header:
-    """Decode the first 512 bytes; raises TrackError where there are fewer, or they are no sound header."""
+def decode_header(data: Buffer) -> OaoHeader:
+    """Decode the first 512 bytes. Raises TrackError if there are fewer, or if they are not a sound header."""
     if len(data) < HEADER_SIZE:
         raise TrackError("cut inside the header", len(data))
     octets = np.frombuffer(data, np.uint8, HEADER_SIZE)
@@ -76,8 +56,8 @@ def decode_header(data: Buffer) -> Header:
     if fields["mode"] != HEADER_MODE:
         raise TrackError(f"mode 0x{fields['mode']:04X} instead of a header", 0)
     if not sums_hold(octets.reshape(1, -1))[0]:
-        raise TrackError("wrong checksum of the header", 2)
-    return Header(
+        raise TrackError("header with a wrong checksum", 2)
+    return OaoHeader(
         identifier=int(fields["identifier"]),
         nickname=fields["nickname"].split(b"\0")[0].decode("utf-8", "replace"),
         start_date=int(fields["start_date"]),

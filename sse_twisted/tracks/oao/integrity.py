@@ -1,4 +1,4 @@
-"""Whether the bytes of a track are whole, judged while they arrive."""
+"""Verification of an OAO file while it arrives."""
 
 from __future__ import annotations
 
@@ -6,65 +6,38 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from attrs import frozen
 
-from sse_twisted.tracks.kinds import kind_of
+from sse_twisted.tracks.format import UNKNOWN, Buffer, Damage, Integrity
 from sse_twisted.tracks.oao.gaps import Gap
-from sse_twisted.tracks.oao.header import Header, TrackError, decode_header
-from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, Buffer, Octets, fixes_hold
+from sse_twisted.tracks.oao.header import OaoHeader, TrackError, decode_header
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, Octets, fixes_hold
 from sse_twisted.tracks.oao.search import sound_runs
 
+NAME: Final = "oao"  # of the format
 AT_ONCE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
 WINDOW: Final = 64 * 1024  # bytes searched at once for frames that are not where the last one ended
 DAMAGES_KEPT: Final = 1000
 STRAY_TRAILER: Final = b"]}"  # the end of the device's JSON, once behind the last frame of firmware 3109: harmless
 
 
-@frozen
-class Damage:
-    """Bytes of a track that can't be used, and in a short phrase why."""
-
-    offset: int
-    length: int
-    what: str
+def is_header(start: bytes) -> bool:
+    """Tell whether a file begins with the mode of a header, whatever follows."""
+    return start.startswith(HEADER_MODE.to_bytes(2, "little"))
 
 
-@frozen
-class Integrity:
-    """What the bytes of a file turned out to be.
+class OaoVerifier:
+    """Implements `tracks.format.Verifier`; keeps less than 2 KiB of the file.
 
-    A cut between two frames leaves no trace in here: only the length that the device lists shows it.
-    """
-
-    length: int  # bytes seen in all
-    kind: str  # of kinds.py
-    header: Header | None  # None if it is not whole
-    frames: int  # sound GNSS frames
-    damages: tuple[Damage, ...]  # in order of offset, the first 1,000
-    damage_count: int
-    unknown: int  # intact frames that are not decoded
-    trailer: bytes  # b"]}" or b""; any other is a Damage
-
-    @property
-    def whole(self) -> bool:
-        """The header is sound, and nothing is damaged."""
-        return self.header is not None and not self.damage_count
-
-
-class Verifier:
-    """Verifies a track as it arrives, in any chunks; keeps less than 2 KiB of it.
-
-    The result does not depend on the chunks. A damage costs the frames that it touches and no others: the next frame
-    is searched for at every offset.
+    Damage costs the frames that it touches and no others: the next frame is searched for at every offset.
     """
 
     def __init__(self, on_fixes: Callable[[int, int], None] | None = None) -> None:
-        """`on_fixes` is told offset and number of sound GNSS frames that lie one after the other."""
+        """Call `on_fixes` with the offset and number of sound GNSS frames that follow one another."""
         self._on_fixes = on_fixes or (lambda offset, count: None)
         self._rest = b""
         self._at = 0  # offset of the rest
         self._kind = ""  # decided when HEADER_SIZE bytes are there
-        self._header: Header | None = None
+        self._header: OaoHeader | None = None
         self._gap: Gap | None = None
         self._whole_to = 0
         self._fixes = 0
@@ -73,11 +46,13 @@ class Verifier:
         self._damage_count = 0
 
     @property
-    def verified_to(self) -> int:
-        """Everything before this offset is whole, and a frame ends there: a transfer can be resumed from it.
+    def header(self) -> OaoHeader | None:
+        """The header, as soon as it has arrived and is sound."""
+        return self._header
 
-        0 if the header is damaged or not there yet.
-        """
+    @property
+    def verified_to(self) -> int:
+        """The end of the last frame before any damage; 0 if the header is damaged or has not arrived."""
         return self._whole_to
 
     def feed(self, data: Buffer) -> None:
@@ -100,30 +75,30 @@ class Verifier:
         self._rest = octets.tobytes()
 
     def finish(self) -> Integrity:
-        """Judge what is left, and say what all of it was; nothing can be fed after that."""
+        """Judge the rest and all of it. Nothing can be fed afterwards."""
         rest = np.frombuffer(self._rest, np.uint8)
         if not self._kind:
             rest = rest[self._take_header(rest) :]
         trailer = self._take_end(rest[self._take_irregular(rest, len(rest)) :])
-        if self._kind != "oao":
-            # Frames behind something else: a track with its start lost if they are the better part of it, else chance.
-            if not self._fixes or 2 * self._fixes * FRAME_SIZE < self._at - HEADER_SIZE:
-                return Integrity(self._at, self._kind, None, 0, (), 0, 0, b"")
-            self._kind = "oao"
+        # Frames behind other bytes are a track without its start if they are the better part, otherwise chance.
+        is_better_part = self._fixes and 2 * self._fixes * FRAME_SIZE >= self._at - HEADER_SIZE
+        if self._kind != NAME and not is_better_part:
+            return Integrity(self._at, UNKNOWN)
         return Integrity(
             length=self._at,
-            kind=self._kind,
+            kind=NAME,
             header=self._header,
-            frames=self._fixes,
+            fixes=self._fixes,
             damages=tuple(self._damages),
             damage_count=self._damage_count,
             unknown=self._unknown,
             trailer=trailer,
+            whole=self._header is not None and not self._damage_count,
         )
 
     def _take_header(self, octets: Octets) -> int:
         start = octets[:HEADER_SIZE].tobytes()
-        self._kind = kind_of(start)
+        self._kind = NAME if is_header(start) else UNKNOWN
         try:
             self._header = decode_header(start)
         except TrackError:
@@ -133,7 +108,7 @@ class Verifier:
         return HEADER_SIZE
 
     def _take_regular(self, octets: Octets) -> int:
-        """Take GNSS frames up to the first place where there is no sound one; gives the number of bytes."""
+        """Take GNSS frames up to the first one that is not sound; return the number of bytes."""
         rows = octets[: len(octets) // FRAME_SIZE * FRAME_SIZE].reshape(-1, FRAME_SIZE)
         sound = 0
         for block in range(0, len(rows), AT_ONCE):
@@ -147,7 +122,7 @@ class Verifier:
         return sound * FRAME_SIZE
 
     def _take_irregular(self, octets: Octets, limit: int) -> int:
-        """Take what ends with a sound frame, if that begins before `limit`; gives the number of bytes."""
+        """Take all bytes up to the last sound frame that begins before `limit`; return their number."""
         done = 0
         for start, length, count in sound_runs(octets, limit):
             self._widen_gap(octets[done:start])
@@ -157,7 +132,7 @@ class Verifier:
         return done
 
     def _take_end(self, octets: Octets) -> bytes:
-        """Take what follows the last sound frame; gives the part of it that is no damage and no frame."""
+        """Take what follows the last sound frame; return the part of it that is harmless."""
         trailer = octets[-2:].tobytes()
         if trailer == STRAY_TRAILER:
             self._widen_gap(octets[:-2])

@@ -1,7 +1,7 @@
 """The bytes of an OAO track: a header of 512 bytes, then frames back to back; little endian, packed, no end marker.
 
-Worked out from 86 files of real devices, in which only modes 0x0AD0, 0x0AD4 and 0x0AD5 occur; names and lengths of
-the others are those of public C structures of open loggers.
+Worked out from 86 files of real devices, in which only modes 0x0AD0, 0x0AD4 and 0x0AD5 occur. The names and lengths of
+the other modes are from public C structures of open loggers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+from sse_twisted.tracks.format import Buffer
+
 Octets: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = NDArray[Any]  # structured, of dtype FRAME
 
@@ -36,9 +37,6 @@ LENGTHS: Final = {
     BETWEEN_MODE: FRAME_SIZE,
     ATTITUDE_MODE: 32,
 }
-
-KNOT: Final = 1852 / 3.6  # mm/s
-NO_HDOP: Final = 9999
 
 _POSITION: Final = [("latitude", "<i4"), ("longitude", "<i4"), ("altitude", "<i4")]  # 1e-7 degrees, mm above the sea
 _EXTREME: Final = [*_POSITION, ("speed", "<u4")]
@@ -93,29 +91,29 @@ FRAME: Final = np.dtype(
         ("horizontal_accuracy", "<u4"),  # mm
         ("vertical_accuracy", "<u4"),  # mm
         ("heading_accuracy", "<u4"),  # 1e-5 degrees
-        ("hdop", "<u2"),  # 0.01, or NO_HDOP
+        ("hdop", "<u2"),  # 0.01; 9999 = none
     ]
 )
 
 
 def fletcher(data: Buffer) -> tuple[int, int]:
-    """Give the checksum of a whole frame (or header): its bytes 2 and 3, whatever they hold now.
+    """Return the checksum of a whole frame or header, which belongs in its bytes 2 and 3.
 
-    It is an 8-bit Fletcher sum of all the other bytes, modulo 256 rather than 255.
+    It is an 8-bit Fletcher sum of all other bytes, modulo 256 rather than 255.
     """
     first, second = checksums(np.frombuffer(data, np.uint8).reshape(1, -1))[0].tolist()
     return first, second
 
 
 def checksums(rows: Octets) -> Octets:
-    """Give the two bytes of the checksum of each row of an (n, length) matrix of frames of one length."""
+    """Return the two bytes of the checksum of each row of an (n, length) matrix of frames of one length."""
     return _weighted(rows, _stored_left_out(rows.shape[1])).astype(np.uint8)
 
 
 def sums_hold(rows: Octets) -> NDArray[np.bool_]:
-    """Say for each row of an (n, length) matrix of frames of one length whether its checksum is right.
+    """Tell for each row of an (n, length) matrix of frames of one length whether its checksum is right.
 
-    About one in 65,536 random errors goes unnoticed.
+    The sum misses about one in 65,536 random errors.
     """
     difference = _weighted(rows, _stored_subtracted(rows.shape[1]))
     held: NDArray[np.bool_] = (difference[:, 0] | difference[:, 1]) == 0
@@ -123,7 +121,7 @@ def sums_hold(rows: Octets) -> NDArray[np.bool_]:
 
 
 def fixes_hold(rows: Octets) -> NDArray[np.bool_]:
-    """Say for each row of an (n, 52) matrix whether it is a GNSS frame with a right checksum."""
+    """Tell for each row of an (n, 52) matrix whether it is a GNSS frame with a right checksum."""
     held = sums_hold(rows)
     held &= rows[:, 0] | 1 == BETWEEN_MODE & 0xFF
     held &= rows[:, 1] == MODE_FAMILY
@@ -139,7 +137,7 @@ def _weighted(rows: Octets, weights: NDArray[Any]) -> NDArray[np.signedinteger[A
 
 @cache
 def _stored_left_out(length: int) -> NDArray[Any]:
-    # The last byte enters the second sum once, the one before it twice, and so on; bytes 2 and 3 are passed over.
+    # The last byte enters the second sum once, the one before it twice, and so on; bytes 2 and 3 are skipped.
     first = [1, 1, 0, 0] + [1] * (length - 4)
     second = [length - 2, length - 3, 0, 0, *range(length - 4, 0, -1)]
     single = 255 * sum(second) < 1 << 24  # float32 holds every sum exactly, and is twice as fast

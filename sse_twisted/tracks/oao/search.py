@@ -1,4 +1,4 @@
-"""Finding sound frames at any offset, where they are not one after the other."""
+"""Search for sound frames at any offset, behind damage."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from sse_twisted.tracks.oao.layout import (
     sums_hold,
 )
 
-AT_ONCE: Final = (
-    8192  # frames gathered and checked at once: bounds the memory where every other byte looks like a start
-)
+# Frames gathered and checked at once. It bounds the memory where every other byte looks like a start.
+AT_ONCE: Final = 8192
 
 _LOWEST: Final = TRACK_POINT_MODE & 0xFF
 _LENGTHS: Final = np.array([LENGTHS[mode] for mode in range(TRACK_POINT_MODE, ATTITUDE_MODE + 1)])
 
 
 def sound_runs(data: Octets, limit: int) -> Iterator[tuple[int, int, int]]:
-    """Offset, length of each, and number of frames of one length that follow one another, none before the last's end.
+    """Yield offset, frame length and count of each run of frames of one length; runs do not overlap.
 
-    The frames are of known modes, sound, and begin before `limit`. By chance there is one in 700 MB of random bytes.
+    The frames are sound, of known modes, and begin before `limit`. 700 MB of random bytes hold about one by chance.
     """
     start = end = length = 0
     for at, size in _sound_frames(data, limit):

@@ -1,4 +1,4 @@
-"""What of a track a plot shows: its usable fixes in local units, thinned to what can be seen."""
+"""The usable fixes of a track in the units of a plot, thinned to what is visible."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from sse_twisted.tracks.format import KNOT, Track
 from sse_twisted.tracks.grid import usable
-from sse_twisted.tracks.oao.layout import KNOT, Frames
 from sse_twisted.tracks.spans import breaks, writable
 
-EARTH: Final = 6_371_009.0  # metres, its radius as the device has it
+EARTH: Final = 6_371_009.0  # metres, the radius that the device uses
 LONGEST_PLACE: Final = 300_000  # ms
 
 Floats = NDArray[np.float64]
@@ -21,7 +21,7 @@ Indices = NDArray[np.intp]
 
 @frozen
 class Mark:
-    """A best run: what it is the best of, where its window begins and ends (ms UTC), and its speed in knots."""
+    """A best run: its discipline, the start and end of its window (ms UTC), and its speed in knots."""
 
     label: str
     start: int
@@ -30,15 +30,15 @@ class Mark:
 
     @property
     def in_one_place(self) -> bool:
-        """Whether the window is short enough to be pointed at; an hour is everywhere."""
+        """Whether the window is short enough to be shown as a place; an hour is not."""
         return self.end - self.start <= LONGEST_PLACE
 
 
 @frozen(eq=False)
 class Course:
-    """The usable fixes in order of time: ms UTC, knots, and metres from the first of them.
+    """The usable fixes in order of time: ms UTC, knots, and metres from the first fix.
 
-    `broken` says where a fix does not follow the one before.
+    `broken` tells where a fix does not follow the one before.
     """
 
     time: NDArray[np.int64]
@@ -51,29 +51,29 @@ class Course:
         return len(self.time)
 
     def within(self, mark: Mark) -> Indices:
-        """The fixes in the window of a mark."""
+        """Return the fixes in the window of a mark."""
         first, stop = np.searchsorted(self.time, [mark.start, mark.end + 1])
         return np.arange(first, stop)
 
 
-def course_of(frames: Frames) -> Course:
-    """Take the fixes that count; unusable ones are as if missing."""
-    frames = frames[usable(frames) & writable(frames)]
-    frames = frames[np.argsort(frames["utc"], kind="stable")]
-    latitude, longitude = frames["latitude"] / 1e7, frames["longitude"] / 1e7
+def course_of(track: Track) -> Course:
+    """Return the course of a track; unusable fixes are missing in it."""
+    kept = np.flatnonzero(usable(track.fixes, track.rules) & writable(track.fixes))
+    kept = kept[np.argsort(track.fixes.time[kept], kind="stable")]
+    time, latitude, longitude = track.fixes.time[kept], track.fixes.latitude[kept], track.fixes.longitude[kept]
     first = (latitude[:1].sum(), longitude[:1].sum())
-    eastward = (longitude - first[1] + 180) % 360 - 180  # across the date line as well
+    eastward = (longitude - first[1] + 180) % 360 - 180  # also across the date line
     return Course(
-        time=frames["utc"].astype(np.int64),
-        speed=frames["speed"] / KNOT,
+        time=time,
+        speed=track.fixes.speed[kept] / KNOT,
         east=np.radians(eastward) * EARTH * np.cos(np.radians(first[0])),
         north=np.radians(latitude - first[0]) * EARTH,
-        broken=breaks(frames),
+        broken=breaks(time),
     )
 
 
 def extremes(values: Floats, starts: Indices) -> Indices:
-    """The first, last, lowest and highest of each group of values, in their order; groups begin at `starts`."""
+    """Return the indices of the first, last, lowest and highest of each group of values; groups begin at `starts`."""
     if not len(values):
         return np.empty(0, np.intp)
     group = np.zeros(len(values), np.intp)

@@ -1,4 +1,4 @@
-"""The upper part of a plot: speed over local time, the best runs marked."""
+"""The upper part of a plot: speed over local time, with the best runs marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SPEEDS: Final = 8
 
 @frozen
 class Graph:
-    """Where the graph is on the page (px), and what its edges stand for (ms UTC, knots)."""
+    """The graph on the page (px), and the values at its edges (ms UTC, knots)."""
 
     left: float
     top: float
@@ -32,21 +32,21 @@ class Graph:
 
     @property
     def base(self) -> float:
-        """Where a speed of nothing is."""
+        """The y of speed 0."""
         return self.top + self.height
 
     def x(self, time: float) -> float:
-        """Where a time is, or the edge that it is behind."""
+        """Return the x of a time; of times outside the graph, the nearer edge."""
         part = (time - self.start) / (self.end - self.start)
         return self.left + self.width * min(max(part, 0.0), 1.0)
 
     def y(self, speed: float) -> float:
-        """Where a speed is."""
+        """Return the y of a speed."""
         return self.base - self.height * min(speed / self.highest, 1.0)
 
 
 def lanes(graph: Graph, marks: Sequence[Mark]) -> list[tuple[float, int]]:
-    """The middle of each mark's label, and the row above the graph in which it meets no other."""
+    """Return the x of the middle of each mark's label, and the row above the graph where it overlaps no other."""
     free: list[float] = []
     placed: dict[int, tuple[float, int]] = {}
     for index in sorted(range(len(marks)), key=lambda index: marks[index].start):
@@ -60,12 +60,12 @@ def lanes(graph: Graph, marks: Sequence[Mark]) -> list[tuple[float, int]]:
 
 
 def label(index: int, mark: Mark) -> str:
-    """What is written at a mark."""
+    """Return the text at a mark."""
     return f"{index + 1}  {mark.label}  {mark.value:.2f}"
 
 
 def draw_graph(graph: Graph, course: Course, marks: Sequence[Mark], timezone: int) -> Iterator[str]:
-    """Draw all of it; `timezone` in minutes east of UTC."""
+    """Draw the graph; `timezone` is in minutes east of UTC."""
     yield from _speed_axis(graph)
     yield from _time_axis(graph, timezone)
     yield from _bands(graph, marks)
@@ -97,7 +97,7 @@ def _time_axis(graph: Graph, timezone: int) -> Iterator[str]:
 def _line(graph: Graph, course: Course) -> Iterator[str]:
     scale = graph.width / (graph.end - graph.start)
     column = ((course.time - graph.start) * scale).astype(np.intp)
-    # A gap narrower than a column can't be seen, and there may be thousands.
+    # A gap narrower than a column is invisible, and there may be thousands.
     torn = course.broken & (np.diff(course.time, prepend=graph.start - (graph.end - graph.start)) * scale >= 1)
     starts = np.flatnonzero(torn | (np.diff(column, prepend=-1) != 0))
     kept = extremes(course.speed, starts)

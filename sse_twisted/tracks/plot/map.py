@@ -1,4 +1,4 @@
-"""The lower part of a plot: the path coloured by speed, with its scales."""
+"""The lower part of a plot: the path coloured by speed, and its scales."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from sse_twisted.tracks.plot.scales import round_step, viridis
 MARGIN: Final = 44  # between the path and the edge of the map
 LOWEST: Final = 260  # of a map, px
 HIGHEST: Final = 760
-LEAST_EXTENT: Final = 20  # metres; a device on a table must not fill the page
+LEAST_EXTENT: Final = 20  # metres; the path of a device on a table must not fill the page
 MOST_STEPS: Final = 8_000  # of the path, which bounds the size of the file
 MOST_OF_HALO: Final = 50
 STEP: Final = 1.2  # px
 MOST_COLOURS: Final = 20
 FINEST: Final = 0.5  # knots of one colour
-DARKEST: Final = 0.16  # of the ramp: what is before can't be seen on the map's ground
+DARKEST: Final = 0.16  # of the ramp: darker colours are invisible on the ground of the map
 BLOCK: Final = 24  # width of a colour in the legend
 CLOSE: Final = 24  # px between two places that share a name
-DIGIT: Final = 8  # width of one in a tick, amply
-HALO: Final = 7  # width of what is around a best run
+DIGIT: Final = 8  # ample width of one in a tick
+HALO: Final = 7  # width of the line around a best run
 SHORTEST_BAR: Final = 80
 
 
 @frozen(eq=False)
 class Map:
-    """Where the map is on the page, the path in px on it, and how many px a metre is."""
+    """The map on the page (px), the path on it (px), and the scale in px per metre."""
 
     left: float
     top: float
@@ -45,20 +45,20 @@ class Map:
 
 @frozen
 class Colours:
-    """Speeds in bins of `step` knots from `lowest` on, one colour for each."""
+    """Bins of `step` knots from `lowest` on, each with a colour."""
 
     lowest: float
     step: float
     colours: tuple[str, ...]
 
     def bins(self, speeds: Floats) -> Indices:
-        """The number of the bin of each speed."""
+        """Return the bin of each speed."""
         places = np.floor((speeds - self.lowest) / self.step + 1e-9).astype(np.intp)
         return np.clip(places, 0, len(self.colours) - 1)
 
 
 def fit_map(course: Course, left: float, top: float, width: float) -> Map:
-    """Give the path as much room as it needs with equal scales, north up, within reason."""
+    """Fit the path into a map with equal scales and north up; the height stays within LOWEST and HIGHEST."""
     extents = [max(float(np.ptp(values)), LEAST_EXTENT) for values in (course.east, course.north)]
     height = min(max((width - 2 * MARGIN) * extents[1] / extents[0] + 2 * MARGIN, LOWEST), HIGHEST)
     scale = min((width - 2 * MARGIN) / extents[0], (height - 2 * MARGIN) / extents[1])
@@ -75,7 +75,7 @@ def fit_map(course: Course, left: float, top: float, width: float) -> Map:
 
 
 def colours_of(speeds: Floats) -> Colours:
-    """Round bins for these speeds, at most MOST_COLOURS."""
+    """Return round bins for these speeds, at most MOST_COLOURS."""
     step = max(round_step(float(np.ptp(speeds)), MOST_COLOURS - 1), FINEST)
     lowest = math.floor(float(speeds.min()) / step) * step
     count = max(math.ceil((float(speeds.max()) - lowest) / step - 1e-9), 1)
@@ -84,7 +84,7 @@ def colours_of(speeds: Floats) -> Colours:
 
 
 def draw_map(area: Map, course: Course, colours: Colours, marks: Sequence[Mark]) -> Iterator[str]:
-    """Draw the ground, the path, where it begins and ends, and the numbers of the marks."""
+    """Draw the ground, the path, its start and end, and the numbers of the marks."""
     yield (
         f'<rect class="ground" x="{area.left:.1f}" y="{area.top:.1f}" '
         f'width="{area.width:.1f}" height="{area.height:.1f}" rx="6"/>'
@@ -111,11 +111,11 @@ def draw_legend(colours: Colours, left: float, top: float) -> Iterator[str]:
 
 
 def _paths(area: Map, course: Course, colours: Colours) -> Iterator[str]:
-    """One path for each colour, the fastest on top; each step has the colour of its fastest fix."""
+    """Draw one path for each colour, the fastest on top; each step has the colour of its fastest fix."""
     moved = np.hypot(np.diff(area.x, prepend=area.x[:1]), np.diff(area.y, prepend=area.y[:1]))
     gone = np.cumsum(moved)
     step = max(STEP, float(gone[-1]) / MOST_STEPS)
-    # A gap shorter than a step can't be seen, and there may be thousands.
+    # A gap shorter than a step is invisible, and there may be thousands.
     torn = course.broken & (moved > step)
     torn[:1] = True
     cell = np.floor(gone / step)
@@ -160,7 +160,7 @@ def _halo(area: Map, fixes: Indices) -> str:
 
 
 def _numbers(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
-    """The number of each mark near the middle of its window, below another where that would be hidden."""
+    """Draw the number of each mark near the middle of its window, moved down where it would hide another."""
     taken: list[tuple[float, float]] = []
     for index, mark in enumerate(marks):
         fixes = course.within(mark)

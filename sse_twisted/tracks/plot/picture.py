@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sse_twisted.runtime.text import plural
+from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.markup import xml_text
-from sse_twisted.tracks.oao.decoding import Track
 from sse_twisted.tracks.plot.course import Course, Mark, course_of
 from sse_twisted.tracks.plot.graph import LANE, Graph, draw_graph, lanes
 from sse_twisted.tracks.plot.map import colours_of, draw_legend, draw_map, fit_map
@@ -28,7 +28,7 @@ FOOT: Final = 24
 TABLE: Final = 300  # width of the list of marks beside the map
 ROW: Final = 30  # height of a line of it
 
-# The map's ground is dark on paper as well: the fastest stretches are the brightest.
+# The ground of the map is dark in the light style too: the fastest stretches are the brightest.
 _STYLE: Final = """
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1b1f24;white-space:pre}
 .page{fill:#fff}.title{font-size:25px;font-weight:700}.facts{font-size:14px;fill:#5b6570}
@@ -51,13 +51,13 @@ text{fill:#e8ecf0}.page{fill:#171c22}.facts,.tick{fill:#9aa5b1}.grid{stroke:#2b3
 
 
 def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
-    """Draw a track as a whole SVG document, which needs nothing from elsewhere and stays below 400 KB.
+    """Draw a track as an SVG document of its own, below 400 KB; a long track takes up to 0.1 s.
 
-    Only usable fixes are drawn; lines break where one is missing. However much the track is thinned, no peak of speed
-    is lost. Times are local by the header's time zone. The title is the device's number and nickname if none is given;
-    it and the labels of the marks can be any text. A long track takes up to 0.1 s.
+    Only usable fixes are drawn; lines break where one is missing. Thinning keeps every peak of speed. Times are local
+    by the header's time zone. The default title is the device's number and nickname; it and the labels of the marks
+    can be any text.
     """
-    course = course_of(track.frames)
+    course = course_of(track)
     timezone = track.header.timezone if track.header else 0
     title = title or title_of(track)
     facts = _facts(track, course, timezone)
@@ -74,7 +74,7 @@ def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
 
 
 def marks_of(session: Session | None) -> list[Mark]:
-    """The best of each kind that a plot shows."""
+    """Return a mark for the best of each discipline that a plot shows."""
     if session is None:
         return []
     bests = ((label, session.bests.get(name, ())) for name, label in MARKED)
@@ -82,7 +82,7 @@ def marks_of(session: Session | None) -> list[Mark]:
 
 
 def title_of(track: Track) -> str:
-    """Name the device and who had it, as far as the header says."""
+    """Return the number and nickname of the device, if the header tells them."""
     if track.header is None:
         return "Unknown device"
     return " · ".join(filter(None, [f"Device {track.header.identifier}", track.header.nickname]))
@@ -90,10 +90,10 @@ def title_of(track: Track) -> str:
 
 def _facts(track: Track, course: Course, timezone: int) -> str:
     if not len(course):
-        return f"no usable fix among {len(track.frames):,}"
+        return f"no usable fix among {len(track.fixes):,}"
     start, end = (local(int(course.time[place]) / 1000 + timezone * 60) for place in (0, -1))
     until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%d %B %H:%M}"
-    unusable = len(track.frames) - len(course)
+    unusable = len(track.fixes) - len(course)
     parts = [
         f"{start.day} {start:%B %Y}, {start:%H:%M} to {until} {offset_name(timezone)}",
         f"fastest fix {course.speed.max():.2f} knots",
@@ -104,7 +104,7 @@ def _facts(track: Track, course: Course, timezone: int) -> str:
 
 
 def _body(course: Course, marks: Sequence[Mark], timezone: int) -> tuple[list[str], float]:
-    """What is below the head, and the height of the page."""
+    """Return everything below the head, and the height of the page."""
     rows = 1 + max((lane for _, lane in lanes(_graph(course, HEAD, marks), marks)), default=-1)
     graph = _graph(course, HEAD + 8 + LANE * rows, marks)
     top = graph.base + BETWEEN
@@ -122,7 +122,7 @@ def _body(course: Course, marks: Sequence[Mark], timezone: int) -> tuple[list[st
 
 
 def _table(marks: Sequence[Mark], timezone: int, left: float, top: float) -> Iterator[str]:
-    """The marks in words, beside the map: number, speed, what it is the best of, and when its window began."""
+    """Draw the list of marks beside the map: number, speed, discipline, and the start of its window."""
     if marks:
         yield f'<text class="tick" x="{left:.1f}" y="{top + 12:.1f}">best runs, knots</text>'
         yield f'<text class="tick" text-anchor="end" x="{left + TABLE - 24:.1f}" y="{top + 12:.1f}">from</text>'

@@ -20,7 +20,7 @@ _TIME_STEPS: Final = (
     *(h * HOUR for h in (1, 2, 3, 6, 12)),
 )
 
-# Viridis, from dark violet to yellow: as bright as it is fast, for people with any colour vision.
+# Viridis, from dark violet to yellow: brightness follows speed, for any colour vision.
 _VIRIDIS: Final = (
     (68, 1, 84),
     (72, 36, 117),
@@ -37,7 +37,7 @@ _VIRIDIS: Final = (
 
 
 def viridis(part: float) -> str:
-    """The colour of a part from 0 to 1 of the ramp, as #rrggbb."""
+    """Return the colour at a part of the ramp, from 0 to 1, as #rrggbb."""
     place = min(max(part, 0.0), 1.0) * (len(_VIRIDIS) - 1)
     low = min(int(place), len(_VIRIDIS) - 2)
     mixed = (a + (b - a) * (place - low) for a, b in zip(_VIRIDIS[low], _VIRIDIS[low + 1], strict=True))
@@ -45,31 +45,31 @@ def viridis(part: float) -> str:
 
 
 def round_step(extent: float, most: int) -> float:
-    """The smallest of 1, 2, 5, 10, 20, … (or 0.5, 0.2, …) that fits into the extent no more than `most` times."""
+    """Return the smallest of …, 0.5, 1, 2, 5, 10, … that fits into the extent at most `most` times."""
     least = max(extent, 1e-9) / most
     power: float = 10.0 ** math.floor(math.log10(least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least * (1 - 1e-9))
 
 
 def time_step(seconds: float, most: int) -> int:
-    """The smallest round number of seconds that fits into that time no more than `most` times."""
+    """Return the smallest round number of seconds that fits into `seconds` at most `most` times."""
     least = seconds / most
     return next((step for step in _TIME_STEPS if step >= least), DAY * math.ceil(least / DAY))
 
 
 def clock(seconds: float, step: int) -> str:
-    """A tick of local time, given in seconds since 1970 there, where the ticks are so many seconds apart."""
+    """Return the text of a tick at local time (seconds since 1970 there), for ticks `step` seconds apart."""
     form = "%H:%M:%S" if step < MINUTE else "%H:%M" if step < DAY else "%d %b"
     return local(seconds).strftime(form)
 
 
 def local(seconds: float) -> datetime:
-    """The date and time of day of seconds since 1970 in local time, whatever that is."""
+    """Return date and time of day of seconds since 1970 in local time."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
 
 
 def offset_name(minutes: int) -> str:
-    """The name of a time zone so many minutes east of UTC."""
+    """Return the name of a time zone so many minutes east of UTC."""
     hours, rest = divmod(abs(minutes), 60)
     if not minutes:
         return "UTC"

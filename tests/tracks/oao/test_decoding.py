@@ -3,12 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sse_twisted.simulator.writer import encode_header, seal
-from sse_twisted.tracks.oao import decoding as oao
-from tests.tracks.voyages import small_track
+from sse_twisted.tracks.format import Evidence
+from sse_twisted.tracks.oao.decoding import OaoFormat, fixes_of, frames_of
+from sse_twisted.tracks.oao.header import decode_header
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE
+from tests.tracks.voyages import frames_in, small_track
 
 TRACK = small_track(20)
 
@@ -18,29 +22,29 @@ def test_every_real_file_can_be_written_again(captures: Path) -> None:
     assert len(files) == 14
     for file in files:
         data = file.read_bytes()
-        track = oao.decode(data)
-        assert track.header is not None
-        frames = track.frames.copy()
+        frames = frames_in(data).copy()
         frames["checksum"] = 0
-        assert encode_header(track.header) + seal(frames) == data, file
+        assert encode_header(decode_header(data)) + seal(frames) == data, file
 
 
 def test_modes_of_real_files_tell_whole_seconds(captures: Path) -> None:
     for file in [*captures.glob("0470*.oao"), *captures.glob("tracks/*.oao")]:
-        frames = oao.decode(file.read_bytes()).frames
+        frames = frames_in(file.read_bytes())
         assert ((frames["mode"] == 0x0AD4) == (frames["utc"] % 1000 == 0)).all()
 
 
 def test_the_frames_of_a_whole_file_are_not_copied() -> None:
     data = bytearray(TRACK)
-    frames = oao.decode(data).frames
+    frames = frames_in(data)
     assert np.shares_memory(frames, np.frombuffer(data, np.uint8))
     assert len(frames) == 20
-    assert not oao.decode(TRACK).frames.flags.writeable
+    assert np.shares_memory(fixes_of(frames).time, frames)
+    assert np.shares_memory(fixes_of(frames).speed, frames)
+    assert not frames_in(TRACK).flags.writeable
 
 
 def test_a_stray_trailer_is_left_out() -> None:
-    assert (oao.decode(TRACK + b"]}").frames == oao.decode(TRACK).frames).all()
+    assert (frames_in(TRACK + b"]}") == frames_in(TRACK)).all()
 
 
 @settings(deadline=None)
@@ -48,28 +52,50 @@ def test_a_stray_trailer_is_left_out() -> None:
 def test_the_sound_frames_of_a_damaged_file_are_there_in_order(damaged: set[int]) -> None:
     data = bytearray(TRACK)
     for frame in damaged:
-        data[oao.HEADER_SIZE + oao.FRAME_SIZE * frame + 25] ^= 8
-    track = oao.decode(data)
+        data[HEADER_SIZE + FRAME_SIZE * frame + 25] ^= 8
+    frames, offsets, integrity = frames_of(data)
     kept = [frame for frame in range(20) if frame not in damaged]
-    assert (track.frames == oao.decode(TRACK).frames[kept]).all()
-    assert track.integrity.frames == len(kept)
-    assert track.header == oao.decode_header(TRACK)
+    assert (frames == frames_in(TRACK)[kept]).all()
+    assert [*offsets] == [HEADER_SIZE + FRAME_SIZE * frame for frame in kept]
+    assert integrity.fixes == len(kept)
+    assert integrity.header == decode_header(TRACK)
 
 
 def test_frames_behind_a_damaged_header_are_there() -> None:
-    track = oao.decode(bytes(10) + TRACK[10:])
-    assert track.header is None
-    assert (track.frames == oao.decode(TRACK).frames).all()
+    frames, _, integrity = frames_of(bytes(10) + TRACK[10:])
+    assert integrity.header is None
+    assert (frames == frames_in(TRACK)).all()
 
 
 def test_another_kind_of_file_has_no_frames() -> None:
     for data in (b"", b"$GPRMC,1\r\n" * 100, bytes(5000) + TRACK[512:564]):
-        track = oao.decode(data)
-        assert track.header is None
-        assert len(track.frames) == 0
-        assert track.frames.dtype == oao.FRAME
+        frames, offsets, integrity = frames_of(data)
+        assert integrity.header is None
+        assert (len(frames), len(offsets), frames.dtype) == (0, 0, FRAME)
 
 
 def test_bytes_and_views_of_them_decode_alike() -> None:
     for data in (TRACK, bytearray(TRACK), memoryview(TRACK)):
-        assert len(oao.decode(data).frames) == 20
+        assert len(frames_in(data)) == 20
+
+
+def test_columns_are_in_neutral_units() -> None:
+    """The test vector of the format's description."""
+    frame = bytes.fromhex(
+        "d50ab7079fb1261e9a0e87fe11040000920300002b833201480ce05a8301000003102101000004050000b10600000d0622005000"
+    )
+    fixes = fixes_of(np.frombuffer(frame, FRAME))
+    assert (fixes.latitude[0], fixes.longitude[0]) == (50.5852319, -2.4703334)
+    columns = (fixes.time, fixes.speed, fixes.course, fixes.speed_error, fixes.satellites, fixes.fix, fixes.hdop)
+    assert [None if column is None else int(column[0]) for column in columns] == [
+        *(1663676976200, 914, 20087595, 289, 16, 3, 80)
+    ]
+    others = (fixes.altitude, fixes.horizontal_error, fixes.vertical_error, fixes.course_error)
+    assert [None if column is None else int(column[0]) for column in others] == [1041, 1284, 1713, 2229773]
+
+
+def test_the_evidence_depends_on_whether_a_missing_end_would_show(captures: Path) -> None:
+    unfinished = encode_header(evolve(decode_header(TRACK), end_date=0)) + TRACK[HEADER_SIZE:]
+    esp = (captures / "esp_Head_L_007.oao").read_bytes()
+    evidence = [OaoFormat().decode(data).evidence for data in (TRACK, TRACK[:-9], unfinished, esp)]
+    assert evidence == [Evidence.PROVEN, *[Evidence.CONSISTENT] * 3]

@@ -4,8 +4,9 @@ from attrs import evolve
 
 from sse_twisted.simulator.writer import encode_header
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.oao.firmware import ESP, Alpha, best_name, rules_of
-from sse_twisted.tracks.oao.header import Best, decode_header
+from sse_twisted.tracks.format import Alpha, Best
+from sse_twisted.tracks.oao.firmware import ESP, best_name, rules_of
+from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.tracks.voyages import small_track
 
@@ -28,7 +29,7 @@ def test_claims_of_the_oldest_firmware_are_checked_by_their_names() -> None:
 
 
 def test_event_firmware_leaves_slow_fixes_out() -> None:
-    stored = {firmware: rules_of(601, firmware).stored_from for firmware in (3129, 9002, 9004, 9005, 9007, 9008)}
+    stored = {firmware: rules_of(601, firmware).logging_threshold for firmware in (3129, 9002, 9004, 9005, 9007, 9008)}
     assert stored == {3129: 0, 9002: 2572, 9004: 2572, 9005: 1029, 9007: 1543, 9008: 1543}
 
 

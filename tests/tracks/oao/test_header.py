@@ -8,8 +8,9 @@ import pytest
 from attrs import evolve
 
 from sse_twisted.simulator.writer import encode_header
+from sse_twisted.tracks.format import Best
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Best, Position, TrackError, decode_header
+from sse_twisted.tracks.oao.header import Position, TrackError, decode_header
 from sse_twisted.tracks.oao.layout import HEADER_SIZE, fletcher
 from tests.tracks.voyages import small_track
 

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sse_twisted.tracks.format import Damage, Integrity
+from sse_twisted.tracks.formats import FileVerifier
 from sse_twisted.tracks.oao.header import decode_header
-from sse_twisted.tracks.oao.integrity import DAMAGES_KEPT, Damage, Integrity, Verifier
+from sse_twisted.tracks.oao.integrity import DAMAGES_KEPT
 from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, fletcher
 from tests.support.verified import verify
 from tests.tracks.voyages import small_track
@@ -40,7 +42,7 @@ def inserted(frame: int, data: bytes) -> bytes:
 
 
 def in_chunks(data: bytes, cuts: list[int]) -> Integrity:
-    verifier = Verifier()
+    verifier = FileVerifier()
     for start, stop in pairwise([0, *sorted(cuts), len(data)]):
         verifier.feed(data[start:stop])
     return verifier.finish()
@@ -84,11 +86,12 @@ def test_a_written_track_is_whole() -> None:
             length=len(TRACK),
             kind="oao",
             header=decode_header(TRACK),
-            frames=FRAMES,
+            fixes=FRAMES,
             damages=(),
             damage_count=0,
             unknown=0,
             trailer=b"",
+            whole=True,
         )
         == WHOLE
     )
@@ -102,7 +105,7 @@ def test_every_real_file_is_whole(captures: Path) -> None:
         data = file.read_bytes()
         integrity = verify(data)
         assert integrity.whole, file
-        assert integrity.frames == (len(data) - HEADER_SIZE) / FRAME_SIZE
+        assert integrity.fixes == (len(data) - HEADER_SIZE) / FRAME_SIZE
         assert (integrity.unknown, integrity.trailer) == (0, b"")
 
 
@@ -120,10 +123,10 @@ def test_a_flipped_bit_is_located(offset: int, bit: int) -> None:
     integrity = assert_located(bytes(data))
     if offset < HEADER_SIZE:
         assert integrity.damages == (Damage(0, HEADER_SIZE, "damaged header"),)
-        assert integrity.frames == FRAMES
+        assert integrity.fixes == FRAMES
     else:
         assert integrity.damages == (Damage(at((offset - HEADER_SIZE) // FRAME_SIZE), FRAME_SIZE, "damaged frame"),)
-        assert integrity.frames == FRAMES - 1
+        assert integrity.fixes == FRAMES - 1
         assert integrity.header == WHOLE.header
 
 
@@ -134,7 +137,7 @@ def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int
     assume(not looks_whole(data) and not passes_by_chance(data))
     untouched = sum(at(frame) >= offset + count or at(frame + 1) <= offset for frame in range(FRAMES))
     assume(untouched)
-    assert assert_located(data).frames >= untouched
+    assert assert_located(data).fixes >= untouched
 
 
 @settings(deadline=None)
@@ -142,7 +145,7 @@ def test_lost_bytes_cost_no_frame_but_those_they_were_in(offset: int, count: int
 def test_added_bytes_cost_at_most_one_frame(offset: int, added: bytes) -> None:
     data = TRACK[:offset] + added + TRACK[offset:]
     assume(not looks_whole(data) and not passes_by_chance(data))
-    assert assert_located(data).frames >= FRAMES - 1
+    assert assert_located(data).fixes >= FRAMES - 1
 
 
 @settings(deadline=None)
@@ -155,7 +158,7 @@ def test_overwritten_bytes_cost_no_frame_but_those_they_are_in(offset: int, othe
     assume(untouched)
     integrity = verify(data)
     assert not integrity.whole
-    assert integrity.frames >= untouched
+    assert integrity.fixes >= untouched
     assert integrity.damages[0].offset <= first_difference(data) < sum(_extent(integrity.damages[0]))
 
 
@@ -175,13 +178,13 @@ def test_a_cut_end_is_located_unless_it_is_between_two_frames(length: int) -> No
         assert integrity.damages == (Damage(at(frames), rest, "cut inside a frame"),)
     else:
         assert integrity.whole
-    assert integrity.frames == max(0, frames)
+    assert integrity.fixes == max(0, frames)
 
 
 def test_a_cut_between_two_frames_leaves_no_trace() -> None:
     integrity = verify(TRACK[:-FRAME_SIZE])
     assert integrity.whole
-    assert integrity.frames == FRAMES - 1
+    assert integrity.fixes == FRAMES - 1
 
 
 @st.composite
@@ -220,16 +223,16 @@ def test_every_byte_of_a_damaged_track_is_accounted_for(data: bytes) -> None:
     assume(integrity.kind == "oao")
     assert integrity.length == len(data)
     damaged = sum(damage.length for damage in integrity.damages)
-    assert integrity.frames * FRAME_SIZE + damaged <= len(data)
+    assert integrity.fixes * FRAME_SIZE + damaged <= len(data)
     if integrity.header is not None and not integrity.unknown:
-        assert HEADER_SIZE + integrity.frames * FRAME_SIZE + damaged + len(integrity.trailer) == len(data)
+        assert HEADER_SIZE + integrity.fixes * FRAME_SIZE + damaged + len(integrity.trailer) == len(data)
 
 
 @settings(deadline=None)
 @given(damaged_tracks(), st.integers(1, 400))
 def test_everything_before_the_verified_offset_is_whole(data: bytes, size: int) -> None:
     assume(len(data) < 8000)
-    verifier = Verifier()
+    verifier = FileVerifier()
     before = 0
     for start in range(0, len(data), size):
         verifier.feed(data[start : start + size])
@@ -240,7 +243,7 @@ def test_everything_before_the_verified_offset_is_whole(data: bytes, size: int) 
 
 
 def test_the_verified_offset_is_where_to_resume() -> None:
-    verifier = Verifier()
+    verifier = FileVerifier()
     verifier.feed(TRACK[:511])
     assert verifier.verified_to == 0
     verifier.feed(TRACK[511:513])
@@ -252,12 +255,12 @@ def test_the_verified_offset_is_where_to_resume() -> None:
 
 
 def test_nothing_can_be_resumed_without_a_header() -> None:
-    verifier = Verifier()
+    verifier = FileVerifier()
     verifier.feed(b"\xd0\x0a" + bytes(510) + TRACK[HEADER_SIZE:])
     assert verifier.verified_to == 0
     integrity = verifier.finish()
     assert integrity.damages == (Damage(0, HEADER_SIZE, "damaged header"),)
-    assert (integrity.header, integrity.frames, integrity.kind) == (None, FRAMES, "oao")
+    assert (integrity.header, integrity.fixes, integrity.kind) == (None, FRAMES, "oao")
 
 
 def test_a_sealed_header_of_another_mode_is_damaged() -> None:
@@ -275,17 +278,17 @@ def test_a_sealed_frame_of_another_family_is_damaged(mode: int) -> None:
 def test_a_lost_start_is_a_damaged_header() -> None:
     integrity = verify(TRACK[at(1) + 20 :])
     assert integrity.damages == (Damage(0, FRAME_SIZE - 20, "damaged header"),)
-    assert (integrity.kind, integrity.frames) == ("oao", FRAMES - 2)
+    assert (integrity.kind, integrity.fixes) == ("oao", FRAMES - 2)
 
 
 def test_only_the_known_trailer_is_harmless() -> None:
     integrity = verify(TRACK + b"]}")
     assert integrity.whole
-    assert (integrity.trailer, integrity.frames, integrity.length) == (b"]}", FRAMES, len(TRACK) + 2)
+    assert (integrity.trailer, integrity.fixes, integrity.length) == (b"]}", FRAMES, len(TRACK) + 2)
     assert verify(TRACK[:HEADER_SIZE] + b"]}").whole
     for other in (b"]", b"}]", b"]}\n", b"]}]}", bytes(1024)):
         integrity = verify(TRACK + other)
-        assert integrity.damages == (Damage(len(TRACK), len(other), "bytes that are no frames"),), other
+        assert integrity.damages == (Damage(len(TRACK), len(other), "bytes that are not frames"),), other
         assert integrity.trailer == b""
 
 
@@ -297,7 +300,7 @@ def test_a_trailer_behind_a_damage_belongs_to_it() -> None:
 def test_a_header_alone_is_whole() -> None:
     integrity = verify(TRACK[:HEADER_SIZE])
     assert integrity.whole
-    assert integrity.frames == 0
+    assert integrity.fixes == 0
 
 
 def test_an_empty_file_is_of_no_kind() -> None:
@@ -314,9 +317,9 @@ def test_several_damages_are_in_order() -> None:
     assert integrity.damages == (
         Damage(at(2), 2 * FRAME_SIZE, "2 damaged frames"),
         Damage(at(10), FRAME_SIZE, "damaged frame"),
-        Damage(at(15), FRAME_SIZE - 5, "bytes that are no frames"),
+        Damage(at(15), FRAME_SIZE - 5, "bytes that are not frames"),
     )
-    assert integrity.frames == FRAMES - 4
+    assert integrity.fixes == FRAMES - 4
 
 
 def test_no_more_than_a_thousand_damages_are_kept() -> None:
@@ -324,7 +327,7 @@ def test_no_more_than_a_thousand_damages_are_kept() -> None:
     integrity = verify(header + (frames[:FRAME_SIZE] + bytes(FRAME_SIZE)) * 3000)
     assert integrity.damage_count == 3000
     assert len(integrity.damages) == DAMAGES_KEPT
-    assert integrity.frames == 3000
+    assert integrity.fixes == 3000
 
 
 @pytest.mark.parametrize(("mode", "length"), [(0x0AD1, 12), (0x0AD2, 34), (0x0AD3, 34), (0x0AD6, 32)])
@@ -332,10 +335,10 @@ def test_a_known_frame_that_is_not_decoded_is_checked_all_the_same(mode: int, le
     for frame in (0, 5, FRAMES):
         integrity = verify(inserted(frame, 3 * sealed(mode, length)))
         assert integrity.whole
-        assert (integrity.unknown, integrity.frames) == (3, FRAMES)
+        assert (integrity.unknown, integrity.fixes) == (3, FRAMES)
     broken = bytearray(sealed(mode, length))
     broken[6] ^= 1
-    assert verify(inserted(5, bytes(broken))).damages == (Damage(at(5), length, "bytes that are no frames"),)
+    assert verify(inserted(5, bytes(broken))).damages == (Damage(at(5), length, "bytes that are not frames"),)
 
 
 @pytest.mark.parametrize("length", [5, 20, 52, 60, 104, 1024])
@@ -344,7 +347,7 @@ def test_intact_frames_of_an_unknown_mode_are_no_damage(length: int) -> None:
         data = inserted(frame, b"".join(sealed(0x0ADF, length, payload) for payload in range(count)))
         integrity = verify(data)
         assert integrity.whole
-        assert (integrity.unknown, integrity.frames) == (count, FRAMES)
+        assert (integrity.unknown, integrity.fixes) == (count, FRAMES)
         assert in_chunks(data, list(range(0, len(data), 37))) == integrity
         assert verify(data + b"]}").whole
 
@@ -354,11 +357,11 @@ def test_a_track_of_unknown_frames_only_is_no_damage() -> None:
     data = TRACK[:HEADER_SIZE] + strange
     assert verify(data).unknown == 5000
     assert verify(data).whole
-    verifier = Verifier()
+    verifier = FileVerifier()
     verifier.feed(data)
     assert verifier.verified_to == HEADER_SIZE
     assert verifier.finish().whole
-    assert verify(data[:-1]).damages == (Damage(HEADER_SIZE, len(strange) - 1, "bytes that are no frames"),)
+    assert verify(data[:-1]).damages == (Damage(HEADER_SIZE, len(strange) - 1, "bytes that are not frames"),)
 
 
 @pytest.mark.parametrize(
@@ -377,20 +380,20 @@ def test_a_track_of_unknown_frames_only_is_no_damage() -> None:
 def test_what_is_not_intact_is_damage(strange: bytes) -> None:
     integrity = verify(inserted(5, strange))
     assert [_extent(damage) for damage in integrity.damages] == [(at(5), len(strange))]
-    assert (integrity.unknown, integrity.frames) == (0, FRAMES)
+    assert (integrity.unknown, integrity.fixes) == (0, FRAMES)
 
 
 def test_a_flipped_bit_in_an_unknown_frame_is_located() -> None:
     strange = bytearray(sealed(0x0ADF, 60) * 3)
     strange[70] ^= 4
-    assert verify(inserted(5, bytes(strange))).damages == (Damage(at(5), 180, "bytes that are no frames"),)
+    assert verify(inserted(5, bytes(strange))).damages == (Damage(at(5), 180, "bytes that are not frames"),)
 
 
 @pytest.mark.parametrize("start", [b"", b"\xb5\x62", b"$GPRMC,", b"<gpx>"], ids=["random", "ubx", "nmea", "gpx"])
 def test_another_kind_of_file_has_no_damages(start: bytes) -> None:
     data = start + random.Random(1).randbytes(100_000)
     integrity = verify(data)
-    assert (integrity.header, integrity.frames, integrity.damages, integrity.whole) == (None, 0, (), False)
+    assert (integrity.header, integrity.fixes, integrity.damages, integrity.whole) == (None, 0, (), False)
     assert integrity.kind == {b"\xb5\x62": "ubx", b"$GPRMC,": "nmea", b"<gpx>": "gpx"}.get(start, "unknown")
     assert integrity.length == len(data)
 
@@ -411,7 +414,7 @@ def test_large_nonsense_takes_little_memory(frames: str, header: bool) -> None:
         "every other": lambda: (bytes(FRAME_SIZE) + TRACK[at(1) : at(2)]) * ((8 << 20) // 104),
     }[frames]()
     data = TRACK[:HEADER_SIZE] * header + nonsense
-    verifier = Verifier()
+    verifier = FileVerifier()
     gc.collect()  # or what earlier tests left would count
     tracemalloc.start()
     for start in range(0, len(data), 65536):

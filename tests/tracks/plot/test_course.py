@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_twisted.tracks.plot.course import Mark, course_of, extremes
+from tests.tracks.exported import track_of
 from tests.tracks.voyages import START, sail
 
 
@@ -25,7 +26,7 @@ def test_only_usable_fixes_are_on_it_and_others_leave_gaps() -> None:
     fixes = sail(10)
     fixes["fix"][20:23] = 0
     fixes["latitude"][20:23] = 0
-    course = course_of(fixes)
+    course = course_of(track_of(fixes))
     assert len(course) == 47
     assert np.flatnonzero(course.broken).tolist() == [0, 20]
     assert np.hypot(course.east, course.north).max() < 100
@@ -36,7 +37,7 @@ def test_distances_are_metres_on_either_side_of_the_date_line() -> None:
     fixes["latitude"] = 60 * 10**7
     fixes["longitude"] = 1_799_999_000, 1_799_999_999, -1_800_000_000, -1_799_999_000
     fixes["latitude"][3] += 1000
-    course = course_of(fixes)
+    course = course_of(track_of(fixes))
     degree = 6_371_009 * np.pi / 180
     assert course.east == pytest.approx(np.array([0, 999, 1000, 2000]) * 1e-7 * degree / 2, abs=1e-3)
     assert course.north == pytest.approx([0, 0, 0, 1e-4 * degree], abs=1e-3)
@@ -44,11 +45,11 @@ def test_distances_are_metres_on_either_side_of_the_date_line() -> None:
 
 def test_fixes_are_in_order_of_time() -> None:
     fixes = sail(10)
-    course = course_of(np.concatenate([fixes[30:], fixes[:30]]))
+    course = course_of(track_of(np.concatenate([fixes[30:], fixes[:30]])))
     assert course.time.tolist() == fixes["utc"].tolist()
 
 
 def test_the_fixes_of_a_mark_are_those_from_its_start_to_its_end() -> None:
-    course = course_of(sail(10))
+    course = course_of(track_of(sail(10)))
     assert course.within(Mark("1 s", START + 1000, START + 2000, 20)).tolist() == [5, 6, 7, 8, 9, 10]
     assert len(course.within(Mark("1 s", START - 2000, START - 1000, 20))) == 0

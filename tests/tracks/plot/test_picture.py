@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from sse_twisted.tracks.oao.decoding import decode
-from sse_twisted.tracks.oao.layout import KNOT, Frames
+from sse_twisted.tracks.format import KNOT
+from sse_twisted.tracks.formats import decode
+from sse_twisted.tracks.oao.layout import Frames
 from sse_twisted.tracks.plot.picture import Mark, plot, title_of
 from tests.tracks.exported import track_of
 from tests.tracks.voyages import METRES_PER_UNIT, START, sail, small_track
