@@ -63,25 +63,17 @@ class PartialTrack:
         """Open what an earlier transfer left; return the byte from which to ask the device, 0 if nothing is usable."""
         make_folder(self.path.parent)
         self._file = self.path.open("ab+")
-        verifier = self._verified(self._file)
+        verifier = FileVerifier(self._track.name)
+        _feed_all(self._file, verifier)
         whole_to = verifier.verified_to
         # The header must be the one that the listing announces: a name and a size identify the log only roughly.
         if whole_to <= OVERLAP or not is_header_of(self._track.log, self._track.identifier, verifier.header):
             return 0
         self._file.truncate(whole_to)
-        self._file.seek(0)
-        while block := self._file.read(BLOCK):
-            self._examination.feed(block)
+        _feed_all(self._file, self._examination)
         self._file.seek(whole_to - OVERLAP)
         self._overlap = self._file.read()
         return whole_to - OVERLAP
-
-    def _verified(self, file: BinaryIO) -> FileVerifier:
-        verifier = FileVerifier(self._track.name)
-        file.seek(0)
-        while block := file.read(BLOCK):
-            verifier.feed(block)
-        return verifier
 
     def start_over(self) -> None:
         """Drop all bytes: the device sends from the first one."""
@@ -151,6 +143,11 @@ def examine(path: Path) -> Received:
     """Verify an existing file. Blocks. Raises OSError."""
     examination = _Examination(path.name)
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            examination.feed(block)
+        _feed_all(file, examination)
     return examination.finish()
+
+
+def _feed_all(file: BinaryIO, sink: FileVerifier | _Examination) -> None:
+    file.seek(0)
+    while block := file.read(BLOCK):
+        sink.feed(block)

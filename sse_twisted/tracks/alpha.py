@@ -58,7 +58,6 @@ class AlphaWindows:
     parts: int
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        """Return the fastest path that begins at place `since` or later, for each fix from `first` to `stop` - 1."""
         speeds = np.full(stop - first, NONE)
         for starts, ends in self._paths(since, first, stop):
             np.maximum.at(speeds, ends - first, self._means(starts, ends))

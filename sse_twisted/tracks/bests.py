@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -20,12 +19,12 @@ KEPT: Final = 5
 
 SECONDS: Final = {"1s": 1, "2s": 2, "10s": 10, "1h": 3600}
 METRES: Final = {"100m": 100, "250m": 250, "500m": 500, "1000m": 1000, "1852m": 1852}
-METRICS: Final[Mapping[str, Callable[[Grid], Metric]]] = MappingProxyType(
-    {name: partial(over_seconds, seconds=seconds) for name, seconds in SECONDS.items()}
-    | {name: partial(over_distance, metres=metres) for name, metres in METRES.items()}
-    | {"1h": over_hour, "alpha500": over_alpha}
-)
-"""All kinds of windows by their names."""
+METRICS: Final[Mapping[str, Callable[[Grid], Metric]]] = {
+    **{name: partial(over_seconds, seconds=seconds) for name, seconds in SECONDS.items()},
+    **{name: partial(over_distance, metres=metres) for name, metres in METRES.items()},
+    "1h": over_hour,
+    "alpha500": over_alpha,
+}
 
 
 @frozen(eq=False)

@@ -58,7 +58,7 @@ def decode(data: Buffer, path: str = "") -> Track:
 
 
 class FileVerifier:
-    """Verifies a file of any kind while it arrives; the first 512 bytes choose the format."""
+    """A `Verifier` of files of any kind; their first 512 bytes choose the format."""
 
     def __init__(self, path: str = "") -> None:
         self._path = path
@@ -67,16 +67,13 @@ class FileVerifier:
 
     @property
     def header(self) -> Header | None:
-        """The header, as soon as it has arrived and is sound."""
         return self._verifier.header if self._verifier else None
 
     @property
     def verified_to(self) -> int:
-        """The offset up to which all bytes are whole."""
         return self._verifier.verified_to if self._verifier else 0
 
     def feed(self, data: Buffer) -> None:
-        """Take the bytes that follow."""
         if self._verifier is None:
             self._start += data
             if len(self._start) < START_SIZE:
@@ -85,7 +82,6 @@ class FileVerifier:
         self._chosen().feed(data)
 
     def finish(self) -> Integrity:
-        """Judge all bytes."""
         if self._verifier is None:
             self._chosen().feed(self._start)
         return _named(self._chosen().finish(), self._start)

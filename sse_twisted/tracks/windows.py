@@ -33,11 +33,9 @@ class Windows:
     starts: Places
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        """Return the speeds of the windows that begin at `since` or later."""
         return np.where(self.starts[first:stop] >= since, self.speeds[first:stop], NONE)
 
     def start(self, since: int, fix: int) -> int:
-        """Return the first place of the window that ends at a fix."""
         return int(self.starts[fix])
 
 

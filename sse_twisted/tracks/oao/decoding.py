@@ -22,21 +22,18 @@ from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, Frames
 
 
 class OaoFormat:
-    """Implements `tracks.format.TrackFormat`."""
+    """Implements `TrackFormat`."""
 
     name = NAME
     extension = ".oao"
 
     def recognises(self, start: bytes) -> bool:
-        """Tell whether the mode of a header is there."""
         return is_header(start)
 
     def verifier(self) -> OaoVerifier:
-        """Return a verifier for one file."""
         return OaoVerifier()
 
     def decode(self, data: Buffer) -> Track:
-        """Decode a file. The integer columns share the memory of `data` where no bytes lie between the frames."""
         frames, offsets, integrity = frames_of(data)
         fixes, header = fixes_of(frames), integrity.header
         told = header.frequency if header else 0

@@ -26,7 +26,7 @@ def is_header(start: bytes) -> bool:
 
 
 class OaoVerifier:
-    """Implements `tracks.format.Verifier`; keeps less than 2 KiB of the file.
+    """Implements `Verifier`; keeps less than 2 KiB of the file.
 
     Damage costs the frames that it touches and no others: the next frame is searched for at every offset.
     """
@@ -47,7 +47,6 @@ class OaoVerifier:
 
     @property
     def header(self) -> OaoHeader | None:
-        """The header, as soon as it has arrived and is sound."""
         return self._header
 
     @property
@@ -56,7 +55,6 @@ class OaoVerifier:
         return self._whole_to
 
     def feed(self, data: Buffer) -> None:
-        """Take the bytes that follow."""
         octets = np.frombuffer(self._rest + bytes(data) if self._rest else data, np.uint8)
         if not self._kind:
             if len(octets) < HEADER_SIZE:
@@ -75,7 +73,6 @@ class OaoVerifier:
         self._rest = octets.tobytes()
 
     def finish(self) -> Integrity:
-        """Judge the rest and all of it. Nothing can be fed afterwards."""
         rest = np.frombuffer(self._rest, np.uint8)
         if not self._kind:
             rest = rest[self._take_header(rest) :]

@@ -14,8 +14,6 @@ from sse_twisted.tracks.plot.map import colours_of, draw_legend, draw_map, fit_m
 from sse_twisted.tracks.plot.scales import local, offset_name, round_step
 from sse_twisted.tracks.session import Session, knots
 
-__all__: Final = ["Mark", "marks_of", "plot", "title_of"]
-
 MARKED: Final = (("2s", "2 s"), ("10s", "10 s"), ("500m", "500 m"), ("alpha500", "alpha 500"), ("1852m", "1852 m"))
 
 WIDTH: Final = 1200

@@ -11,7 +11,8 @@ import pytest
 from sse_twisted.tracks.format import KNOT
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.oao.layout import Frames
-from sse_twisted.tracks.plot.picture import Mark, plot, title_of
+from sse_twisted.tracks.plot.course import Mark
+from sse_twisted.tracks.plot.picture import plot, title_of
 from tests.tracks.exported import track_of
 from tests.tracks.voyages import METRES_PER_UNIT, START, sail, small_track
 
