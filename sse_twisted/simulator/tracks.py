@@ -7,11 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sse_twisted.simulator.headers import FullHeader, Position, encode_header
 from sse_twisted.simulator.listings import KEPT_ON_DEVICE, Entry, listing_entry
 from sse_twisted.simulator.trajectory import KNOT, Trajectory, sail
-from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.simulator.writer import seal, write_track
 from sse_twisted.tracks.format import Best
-from sse_twisted.tracks.oao.header import OaoHeader, Position
 from sse_twisted.tracks.oao.layout import BETWEEN_MODE, FRAME, FRAME_SIZE, HEADER_SIZE, SECOND_MODE
 
 __all__ = ["listing_entry", "log_path", "make_track", "track_for_entry", "track_of_size"]
@@ -154,7 +154,7 @@ def _written(
         if fixes.size
         else [Position(), Position()]
     )
-    header = OaoHeader(
+    header = FullHeader(
         identifier=identifier,
         nickname="WSW",
         start_date=start,
@@ -164,7 +164,6 @@ def _written(
         firmware=FIRMWARE,
         timezone=timezone,
         frequency=1000 // PERIOD,
-        one_log_per_day=False,
         bests=bests,
         start=places[0],
         end=places[1],

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from sse_twisted.simulator.headers import FullHeader, Position, encode_header
 from sse_twisted.tracks.bests import METRICS, distance, five_windows, run_ends
 from sse_twisted.tracks.format import Best, Rules
 from sse_twisted.tracks.grid import Grid, on_grid, usable
 from sse_twisted.tracks.oao.decoding import fixes_of
-from sse_twisted.tracks.oao.firmware import BESTS, best_name
-from sse_twisted.tracks.oao.header import OaoHeader, Position
+from sse_twisted.tracks.oao.firmware import BESTS
 from sse_twisted.tracks.oao.layout import (
     BETWEEN_MODE,
     FRAME_SIZE,
-    HEADER,
-    HEADER_MODE,
     SECOND_MODE,
     Frames,
     checksums,
-    fletcher,
 )
 
 LOGGING_THRESHOLD: Final = 2572  # mm/s, 5 knots; firmware 9002 to 9004 stores nothing slower
-
-_NUMBERS: Final = (
-    "identifier",
-    "start_date",
-    "end_date",
-    "distance",
-    "above_12kn",
-    "above_12kn_seconds",
-    "elevation_gain",
-    "firmware",
-    "timezone",
-    "frequency",
-    "one_log_per_day",
-)
 
 
 def seal(frames: Frames) -> bytes:
@@ -45,30 +28,6 @@ def seal(frames: Frames) -> bytes:
     rows = np.frombuffer(frames.tobytes(), np.uint8).reshape(-1, FRAME_SIZE).copy()
     rows[:, 2:4] = checksums(rows)
     return rows.tobytes()
-
-
-def encode_header(header: OaoHeader) -> bytes:
-    """Return the 512 bytes of a header. Raises OverflowError if a number does not fit.
-
-    A nickname is cut after ten bytes of UTF-8, a list of bests after five.
-    """
-    fields: Any = np.zeros(1, HEADER)
-    fields["mode"] = HEADER_MODE
-    for name in _NUMBERS:
-        fields[name] = getattr(header, name)
-    fields["nickname"] = header.nickname.encode()
-    for name in ("start", "end"):
-        position: Position = getattr(header, name)
-        fields[name] = (position.latitude, position.longitude, position.altitude)
-    fields["minimum"]["altitude"] = header.lowest
-    fields["maximum"]["altitude"] = header.highest
-    fields["maximum"]["speed"] = header.max_speed
-    for field in BESTS:
-        for index, best in enumerate(header.bests.get(best_name(field, header.firmware), ())[:5]):
-            fields[field][0, index] = (best.second, best.value)
-    fields["checksum"] = fletcher(fields.tobytes())
-    sealed: bytes = fields.tobytes()
-    return sealed
 
 
 def write_track(
@@ -96,12 +55,12 @@ def write_track(
     return encode_header(header) + seal(stored[stored["speed"] >= logging_threshold])
 
 
-def _header(fixes: Frames, identifier: int, nickname: str, firmware: int, timezone: int, frequency: int) -> OaoHeader:
+def _header(fixes: Frames, identifier: int, nickname: str, firmware: int, timezone: int, frequency: int) -> FullHeader:
     columns = fixes_of(fixes)
     counted = fixes[usable(columns, Rules())]
     grid = on_grid(columns, frequency, Rules())
     on_seconds = counted["altitude"][counted["mode"] == SECOND_MODE]
-    return OaoHeader(
+    return FullHeader(
         identifier=identifier,
         nickname=nickname,
         start_date=int(fixes["utc"][0]) if len(fixes) else 0,
@@ -111,7 +70,6 @@ def _header(fixes: Frames, identifier: int, nickname: str, firmware: int, timezo
         firmware=firmware,
         timezone=timezone,
         frequency=frequency,
-        one_log_per_day=False,
         bests=session_bests(grid),
         start=_position(fixes[:1]),
         end=_position(fixes[-1:]),

@@ -18,8 +18,7 @@ from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.runtime import disk
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.simulator.writer import encode_header
-from sse_twisted.tracks.oao.header import decode_header
+from sse_twisted.simulator.headers import encode_header, read_header
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import MORNING, log_of, track
 from tests.support.real_event import RealEvent
@@ -264,7 +263,7 @@ async def test_what_a_killed_collector_left_is_gone_on_with_or_begun_anew(
 @on_the_reactor
 async def test_what_was_left_of_a_log_that_has_got_another_header_since_is_fetched_anew(event: RealEvent) -> None:
     """It was not finalised yet, and has the same size: of the new log, all but the header would be here."""
-    header = decode_header(LOG.content)
+    header = read_header(LOG.content)
     not_finalised = encode_header(evolve(header, end_date=0, distance=0, bests={}))
     device = event.device(601, LOG)
     device.supports_range = True

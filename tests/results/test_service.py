@@ -18,10 +18,9 @@ from sse_twisted.results.service import ResultsService
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.simulator.writer import encode_header
+from sse_twisted.simulator.headers import encode_header, read_header
 from sse_twisted.tracks.format import Best
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.support.event import MORNING, VirtualEvent, log_of, track
 
@@ -37,7 +36,7 @@ def kept(event: VirtualEvent) -> dict[str, Any]:
 def boastful(knots_more: float) -> SimulatedLog:
     """A track whose header, and so its listing, claims more over 2 s than its fixes give."""
     content = track(601)
-    header = decode_header(content)
+    header = read_header(content)
     best = header.bests["2s"][0]
     claimed = {name: header.bests[name] for name in BESTS}
     claimed["2s"] = (Best(best.second, best.value + round(knots_more * 514.4)),)

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sse_twisted.simulator.writer import LOGGING_THRESHOLD, encode_header, seal, session_bests, write_track
+from sse_twisted.simulator.headers import Position, encode_header, read_header
+from sse_twisted.simulator.writer import LOGGING_THRESHOLD, seal, session_bests, write_track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.oao.header import Position, decode_header
 from sse_twisted.tracks.oao.layout import FRAME, HEADER_SIZE
 from tests.support.verified import verify
 from tests.tracks.voyages import START, frames_in, gridded, sail
@@ -23,7 +23,7 @@ def test_what_was_written_is_read_again() -> None:
     for name in FRAME.names or ():
         if name not in ("mode", "checksum"):
             assert (frames_in(data)[name] == LIVE[name][1:]).all(), name
-    header = decode_header(data)
+    header = read_header(data)
     assert (header.identifier, header.nickname, header.firmware) == (601, "WSW", 9004)
     assert (header.timezone, header.frequency, header.one_log_per_day) == (60, 5, False)
     assert (header.start_date, header.end_date) == (START, START + 299_800)
@@ -51,7 +51,7 @@ def test_event_firmware_stores_only_what_is_fast_and_counts_everything() -> None
 @pytest.mark.parametrize("frequency", [1, 5, 10])
 def test_the_header_claims_the_bests_of_all_fixes(frequency: int) -> None:
     live = sail(300, frequency, pause=10)
-    header = decode_header(write_track(live, identifier=601, frequency=frequency))
+    header = read_header(write_track(live, identifier=601, frequency=frequency))
     assert header.bests == session_bests(gridded(live, frequency))
     assert all(header.bests[window] for window in BESTS if window != "1h")
 
@@ -71,7 +71,7 @@ def test_an_empty_log_is_a_header() -> None:
         data = write_track(LIVE[:count], identifier=601)
         assert len(data) == HEADER_SIZE
         assert verify(data).whole
-    assert decode_header(data).start_date == decode_header(data).end_date == START
+    assert read_header(data).start_date == read_header(data).end_date == START
 
 
 def test_the_fixes_are_left_as_they_were() -> None:
@@ -89,7 +89,7 @@ def test_a_clock_that_goes_back_is_refused() -> None:
 @given(arrays.arrays(FRAME, st.integers(0, 5)))
 def test_sealed_frames_are_sound_whatever_they_hold(frames: np.ndarray[tuple[int], np.dtype[np.void]]) -> None:
     frames["mode"] = 0x0AD5
-    header = encode_header(decode_header(write_track(LIVE[:1], identifier=601)))
+    header = encode_header(read_header(write_track(LIVE[:1], identifier=601)))
     integrity = verify(header + seal(frames))
     assert integrity.whole
     assert integrity.fixes == len(frames)

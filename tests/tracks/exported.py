@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.simulator.headers import encode_header, read_header
+from sse_twisted.simulator.writer import seal, write_track
 from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.formats import decode
-from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import Frames
 from tests.tracks.voyages import sail
 
@@ -20,7 +20,7 @@ CLUETRUST = "{http://www.cluetrust.com/XML/GPXDATA/1/0}"
 
 def track_of(frames: Frames, nickname: str = "WSW", timezone: int = 60) -> Track:
     """A sound track with these frames."""
-    header = decode_header(write_track(sail(1), identifier=601, nickname=nickname, timezone=timezone))
+    header = read_header(write_track(sail(1), identifier=601, nickname=nickname, timezone=timezone))
     frames = frames.copy()
     frames["mode"] = np.where(frames["utc"] % 1000, 0x0AD5, 0x0AD4)
     return decode(encode_header(header) + seal(frames))

@@ -9,10 +9,10 @@ from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.simulator.headers import encode_header, read_header
+from sse_twisted.simulator.writer import seal, write_track
 from sse_twisted.tracks.analysis import analyse, utc
 from sse_twisted.tracks.format import Damage
-from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
 from tests.fuzz import mutated
 from tests.tracks.voyages import START, sail, small_track
@@ -23,7 +23,7 @@ TRACK = small_track(100)
 def plain(fixes: Frames, end_date: int | None = None) -> bytes:
     """A complete track of plain firmware, with another end in its header."""
     data = write_track(fixes, identifier=601, firmware=3129, logging_threshold=0)
-    header = decode_header(data)
+    header = read_header(data)
     return encode_header(evolve(header, end_date=end_date or header.end_date)) + data[HEADER_SIZE:]
 
 

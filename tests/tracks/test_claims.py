@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from sse_twisted.simulator.writer import encode_header, seal, write_track
+from sse_twisted.simulator.headers import FullHeader, encode_header, read_header
+from sse_twisted.simulator.writer import seal, write_track
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import Claim, ClaimCheck
 from sse_twisted.tracks.format import Best
-from sse_twisted.tracks.oao.header import OaoHeader, decode_header
 from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
 from tests.tracks.voyages import frames_in, sail
 
@@ -19,11 +19,11 @@ COMPLETE = write_track(FIXES, identifier=601, firmware=3129, logging_threshold=0
 FILTERED = write_track(FIXES, identifier=601)
 
 
-def header_of(track: bytes) -> OaoHeader:
-    return decode_header(track[:HEADER_SIZE])
+def header_of(track: bytes) -> FullHeader:
+    return read_header(track[:HEADER_SIZE])
 
 
-def with_header(track: bytes, header: OaoHeader) -> bytes:
+def with_header(track: bytes, header: FullHeader) -> bytes:
     return encode_header(header) + track[HEADER_SIZE:]
 
 

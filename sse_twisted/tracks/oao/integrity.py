@@ -7,9 +7,9 @@ from typing import Final
 
 import numpy as np
 
-from sse_twisted.tracks.format import UNKNOWN, Buffer, Damage, Integrity
+from sse_twisted.tracks.format import UNKNOWN, Buffer, Damage, Header, Integrity
 from sse_twisted.tracks.oao.gaps import Gap
-from sse_twisted.tracks.oao.header import OaoHeader, TrackError, decode_header
+from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, Octets, fixes_hold
 from sse_twisted.tracks.oao.search import sound_runs
 
@@ -37,7 +37,7 @@ class OaoVerifier:
         self._rest = b""
         self._at = 0  # offset of the rest
         self._kind = ""  # decided when HEADER_SIZE bytes are there
-        self._header: OaoHeader | None = None
+        self._header: Header | None = None
         self._gap: Gap | None = None
         self._whole_to = 0
         self._fixes = 0
@@ -46,7 +46,7 @@ class OaoVerifier:
         self._damage_count = 0
 
     @property
-    def header(self) -> OaoHeader | None:
+    def header(self) -> Header | None:
         return self._header
 
     @property
@@ -98,7 +98,7 @@ class OaoVerifier:
         self._kind = NAME if is_header(start) else UNKNOWN
         try:
             self._header = decode_header(start)
-        except TrackError:
+        except ValueError:
             self._gap = Gap(0)
             return 0
         self._at = self._whole_to = HEADER_SIZE

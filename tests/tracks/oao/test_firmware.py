@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from attrs import evolve
 
-from sse_twisted.simulator.writer import encode_header
+from sse_twisted.simulator.headers import encode_header, read_header
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.format import Alpha, Best
 from sse_twisted.tracks.oao.firmware import ESP, best_name, rules_of
-from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.tracks.voyages import small_track
 
@@ -15,14 +14,14 @@ def test_the_oldest_firmware_has_bests_over_1000_m_where_alpha_is_now() -> None:
     names = [best_name("alpha500", firmware) for firmware in (3068, 3108, 3109, 9004)]
     assert names == ["1000m", "1000m", "alpha500", "alpha500"]
     assert best_name("500m", 3068) == "500m"
-    header = evolve(decode_header(small_track()), firmware=3068, bests={"1000m": (Best(1_666_177_200, 7000),)})
-    assert decode_header(encode_header(header)).bests["1000m"] == (Best(1_666_177_200, 7000),)
-    assert "alpha500" not in decode_header(encode_header(header)).bests
+    header = evolve(read_header(small_track()), firmware=3068, bests={"1000m": (Best(1_666_177_200, 7000),)})
+    assert read_header(encode_header(header)).bests["1000m"] == (Best(1_666_177_200, 7000),)
+    assert "alpha500" not in read_header(encode_header(header)).bests
 
 
 def test_claims_of_the_oldest_firmware_are_checked_by_their_names() -> None:
     track = small_track()
-    header = evolve(decode_header(track), firmware=3068, bests={"1000m": (Best(1_666_177_203, 9000),)})
+    header = evolve(read_header(track), firmware=3068, bests={"1000m": (Best(1_666_177_203, 9000),)})
     claims = {claim.name: claim for claim in analyse(encode_header(header) + track[HEADER_SIZE:]).claims}
     assert claims["1000m"].bearing == "unseen"
     assert "alpha500" not in claims
