@@ -12,7 +12,7 @@ from sse_twisted.tracks.format import KNOT, NO_HDOP, Fixes, Track
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.spans import writable
 
-ROWS_AT_ONCE: Final = 4096  # of one piece of text
+BATCH_SIZE: Final = 4096  # of one piece of text
 
 # Each column: its name, its decimals, the column of the fixes, and the number that is one of the named unit.
 _COLUMNS: Final = (
@@ -40,8 +40,8 @@ def write_csv(track: Track) -> Iterator[str]:
     yield ",".join(["utc", *(name for name, _, _, _ in _COLUMNS), "hdop", "usable"]) + "\n"
     kept = writable(track.fixes)
     fixes, counted = track.fixes[kept], usable(track.fixes, track.rules)[kept].tolist()
-    for first in range(0, len(fixes), ROWS_AT_ONCE):
-        yield _rows(fixes[first : first + ROWS_AT_ONCE], counted[first : first + ROWS_AT_ONCE])
+    for first in range(0, len(fixes), BATCH_SIZE):
+        yield _rows(fixes[first : first + BATCH_SIZE], counted[first : first + BATCH_SIZE])
 
 
 def _rows(fixes: Fixes, counted: list[bool]) -> str:

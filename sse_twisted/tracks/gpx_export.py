@@ -14,7 +14,7 @@ from sse_twisted.tracks.spans import breaks, writable
 
 Version: TypeAlias = Literal["1.1", "1.0"]
 
-POINTS_AT_ONCE: Final = 4096  # of one piece of text, about a megabyte
+BATCH_SIZE: Final = 4096  # of one piece of text, about a megabyte
 FIXES: Final = {2: "2d", 3: "3d", 4: "3d"}  # u-blox; 4 is 3D with dead reckoning, all others mean no fix
 
 # GPX 1.1 itself has no speeds. New programs read Garmin's extension, GpsarPro reads the other one; gps-wizard's advice
@@ -55,8 +55,8 @@ def write_gpx(track: Track, version: Version = "1.1") -> Iterator[str]:
     fixes = track.fixes[writable(track.fixes)]
     starts = breaks(fixes.time)
     starts[:1] = False
-    for first in range(0, len(fixes), POINTS_AT_ONCE):
-        yield _points(fixes[first : first + POINTS_AT_ONCE], starts[first : first + POINTS_AT_ONCE].tolist(), version)
+    for first in range(0, len(fixes), BATCH_SIZE):
+        yield _points(fixes[first : first + BATCH_SIZE], starts[first : first + BATCH_SIZE].tolist(), version)
     yield "</trkseg></trk>\n</gpx>\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 from sse_twisted.simulator.writer import write_track
+from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.command import main, read_track
+from sse_twisted.tracks.report import heading
 from tests.tracks.voyages import sail
 
 COMMAND = [sys.executable, "-m", "sse_twisted.tracks.command"]
@@ -177,6 +180,15 @@ def test_one_track_is_exported_to_files_of_any_name(folder: Path) -> None:
     assert all(label in picture for label in ("2 s", "10 s", "500 m", "alpha 500", "1852 m"))
     assert main([str(folder / "sound.oao"), "--gpx", str(folder / "old.gpx"), "--gpx-version", "1.0"]) == 0
     assert '<gpx version="1.0"' in (folder / "old.gpx").read_text()
+
+
+def test_the_help_defines_every_speed_of_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    for name in (*heading(20, "kn").split()[4:], "1s", "100m", "250m", *ClaimCheck):
+        assert re.search(rf"^  .*\b{name}\b", said.split("speeds:")[1], re.MULTILINE), name
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_several_tracks_are_exported_to_a_folder(folder: Path) -> None:

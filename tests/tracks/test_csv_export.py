@@ -5,7 +5,9 @@ from datetime import datetime
 
 import pytest
 
-from sse_twisted.tracks.csv_export import ROWS_AT_ONCE, write_csv
+from sse_twisted.simulator.headers import FullHeader, encode_header
+from sse_twisted.simulator.writer import seal
+from sse_twisted.tracks.csv_export import BATCH_SIZE, write_csv
 from sse_twisted.tracks.format import Rules, Track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import usable
@@ -70,7 +72,7 @@ def test_a_fix_that_doesn_t_count_says_so() -> None:
 
 def test_a_long_track_comes_in_pieces_of_bounded_size() -> None:
     pieces = list(write_csv(track_of(sail(2500))))
-    assert max(map(len, pieces)) < 200 * ROWS_AT_ONCE
+    assert max(map(len, pieces)) < 200 * BATCH_SIZE
     assert len("".join(pieces).splitlines()) == 12_501
 
 
@@ -84,3 +86,12 @@ def test_what_can_t_be_written_down_is_left_out() -> None:
     fixes = FIXES[:5].copy()
     fixes["latitude"][0], fixes["utc"][4] = 900_000_001, 2**63
     assert len(rows(track_of(fixes))) == 3
+
+
+def test_the_rules_of_the_device_decide_which_fix_counts() -> None:
+    """An ESP logger counts fixes of five satellites or more, a Motion of seven."""
+    fixes = FIXES[:3].copy()
+    fixes["mode"], fixes["satellites"] = 0x0AD5, (4, 5, 7)
+    esp = FullHeader(987, "", 0, 0, 0, 0, 0, 0, 0, {})
+    assert [row["usable"] for row in rows(decode(encode_header(esp) + seal(fixes)))] == ["0", "1", "1"]
+    assert [row["usable"] for row in rows(track_of(fixes))] == ["0", "0", "1"]

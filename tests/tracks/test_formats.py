@@ -8,6 +8,7 @@ The tests then say what the rest of the program expects of the format. `toy.py` 
 from __future__ import annotations
 
 import random
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from attrs import asdict, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import sse_twisted
 from sse_twisted.tracks import formats
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.command import main
@@ -287,3 +289,16 @@ def test_what_comes_after_the_first_block_is_not_looked_at() -> None:
 def test_real_tracks_are_of_their_kind(captures: Path) -> None:
     files = [*captures.glob("*.oao"), *captures.glob("tracks/*.oao")]
     assert {kind_of(file.read_bytes()[:512]) for file in files} == {"oao"}
+
+
+def test_only_the_registry_and_the_simulator_know_a_format() -> None:
+    package = Path(sse_twisted.__file__).parent
+    knowing = {path.relative_to(package) for path in package.rglob("*.py") if "tracks.oao" in path.read_text()}
+    others = {path for path in knowing if path.parts[0] != "simulator" and path.parts[:2] != ("tracks", "oao")}
+    assert others == {Path("tracks/formats.py")}
+
+
+def test_a_format_knows_nothing_of_speeds() -> None:
+    for path in (Path(sse_twisted.__file__).parent / "tracks" / "oao").glob("*.py"):
+        imported = re.findall(r"^from sse_twisted\.(\S+)", path.read_text(), re.MULTILINE)
+        assert {name for name in imported if not name.startswith("tracks.oao.")} <= {"tracks.format"}, path

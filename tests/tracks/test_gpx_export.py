@@ -7,7 +7,7 @@ import pytest
 
 from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.formats import decode
-from sse_twisted.tracks.gpx_export import POINTS_AT_ONCE, write_gpx
+from sse_twisted.tracks.gpx_export import BATCH_SIZE, write_gpx
 from tests.tracks.exported import CLUETRUST, GARMIN, GPX, numbers, points, positions, segments, texts, times, track_of
 from tests.tracks.voyages import sail, small_track
 
@@ -74,13 +74,13 @@ def test_a_missing_fix_begins_a_segment() -> None:
 
 
 def test_a_segment_begins_in_another_piece_of_text_as_well() -> None:
-    fixes = np.delete(sail(POINTS_AT_ONCE / 5 + 10), POINTS_AT_ONCE)
-    assert [len(segment) for segment in segments(gpx(track_of(fixes)), "1.1")] == [POINTS_AT_ONCE, 49]
+    fixes = np.delete(sail(BATCH_SIZE / 5 + 10), BATCH_SIZE)
+    assert [len(segment) for segment in segments(gpx(track_of(fixes)), "1.1")] == [BATCH_SIZE, 49]
 
 
 def test_a_long_track_comes_in_pieces_of_bounded_size() -> None:
     pieces = list(write_gpx(track_of(sail(2500))))
-    assert max(map(len, pieces)) < 400 * POINTS_AT_ONCE
+    assert max(map(len, pieces)) < 400 * BATCH_SIZE
     assert len(points("".join(pieces), "1.1")) == 12_500
     assert len(segments("".join(pieces), "1.1")) == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sse_twisted.tracks.format import Buffer, Damage, Integrity
 MAGIC = b"TOY\n"
 
 
-def line(values: Sequence[int]) -> bytes:
+def line(values: list[int]) -> bytes:
     """Ms UTC, latitude and longitude in 1e-7 degrees, speed in mm/s, and a checksum."""
     text = b"%d %d %d %d" % tuple(values)
     return text + b" %02x\n" % (sum(text) & 255)
@@ -42,7 +42,7 @@ class ToyVerifier:
         return Integrity(self._at, "toy", None, found, tuple(self._damages), lost, whole=not lost)
 
     def _take(self, text: bytes) -> None:
-        values = [int(word) for word in text.split()[:4] if word.lstrip(b"-").isdigit() and len(word) < 18]
+        values = [int(word) for word in text.split()[:4] if re.fullmatch(rb"-?\d{1,17}", word)]
         sound = text == MAGIC if not self._at else len(values) == 4 and line(values) == text
         if not sound:
             self._damages.append(Damage(self._at, len(text), "damaged line"))

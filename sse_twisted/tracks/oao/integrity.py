@@ -14,7 +14,7 @@ from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, 
 from sse_twisted.tracks.oao.search import sound_runs
 
 NAME: Final = "oao"  # of the format
-AT_ONCE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
+BATCH_SIZE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
 WINDOW: Final = 64 * 1024  # bytes searched at once for frames that are not where the last one ended
 DAMAGES_KEPT: Final = 1000
 STRAY_TRAILER: Final = b"]}"  # the end of the device's JSON, once behind the last frame of firmware 3109: harmless
@@ -108,8 +108,8 @@ class OaoVerifier:
         """Take GNSS frames up to the first one that is not sound; return the number of bytes."""
         rows = octets[: len(octets) // FRAME_SIZE * FRAME_SIZE].reshape(-1, FRAME_SIZE)
         sound = 0
-        for block in range(0, len(rows), AT_ONCE):
-            held = fixes_hold(rows[block : block + AT_ONCE])
+        for block in range(0, len(rows), BATCH_SIZE):
+            held = fixes_hold(rows[block : block + BATCH_SIZE])
             if not held.all():
                 sound += int(held.argmin())
                 break

@@ -18,7 +18,7 @@ from sse_twisted.tracks.oao.layout import (
 )
 
 # Frames gathered and checked at once. It bounds the memory where every other byte looks like a start.
-AT_ONCE: Final = 8192
+BATCH_SIZE: Final = 8192
 
 _LOWEST: Final = TRACK_POINT_MODE & 0xFF
 _LENGTHS: Final = np.array([LENGTHS[mode] for mode in range(TRACK_POINT_MODE, ATTITUDE_MODE + 1)])
@@ -44,8 +44,8 @@ def sound_runs(data: Octets, limit: int) -> Iterator[tuple[int, int, int]]:
 def _sound_frames(data: Octets, limit: int) -> Iterator[tuple[int, int]]:
     starts = np.flatnonzero(data[1 : limit + 1] == MODE_FAMILY)
     starts = starts[data[starts] - np.uint8(_LOWEST) < len(_LENGTHS)]
-    for block in range(0, len(starts), AT_ONCE):
-        yield from _sound(data, starts[block : block + AT_ONCE])
+    for block in range(0, len(starts), BATCH_SIZE):
+        yield from _sound(data, starts[block : block + BATCH_SIZE])
 
 
 def _sound(data: Octets, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Iterator[tuple[int, int]]:

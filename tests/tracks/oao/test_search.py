@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_twisted.tracks.oao.layout import FRAME_SIZE
-from sse_twisted.tracks.oao.search import AT_ONCE, sound_runs
+from sse_twisted.tracks.oao.search import BATCH_SIZE, sound_runs
 from tests.tracks.oao.frames import TRACK, at, sealed
 
 FIVE = TRACK[at(0) : at(5)]
@@ -62,6 +62,6 @@ def _resealed(frame: bytes) -> bytes:
 
 
 def test_starts_of_frames_everywhere_hide_none() -> None:
-    noise = b"\xd4\x0a" * (AT_ONCE + 100)
+    noise = b"\xd4\x0a" * (BATCH_SIZE + 100)
     assert runs(noise + FIVE) == [(len(noise), FRAME_SIZE, 5)]
     assert runs(random.Random(1).randbytes(100_000)) == []
