@@ -1,9 +1,9 @@
-"""Feeds mutated tracks to everything that reads tracks, for as long as is wanted.
+"""Feeds mutated tracks to everything that reads tracks.
 
     python -m tests.fuzz [--seconds N] [--seed N] [--random]
 
-Fields of any value with right checksums, frames cut, doubled, mixed, damaged, and other files in between. An exception,
-a warning, or more memory than files of that size may take, ends it with exit status 1 and the seed of the file.
+Mutations: fields of any value with correct checksums; frames cut, doubled, mixed and damaged; bytes of other files. An
+exception, a warning, or too much memory ends the run with exit status 1 and the seed of the file.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ from typing import Final
 
 import numpy as np
 
+from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.gpx_export import write_gpx
-from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, fletcher
 from sse_twisted.tracks.plot.picture import plot
 from sse_twisted.tracks.report import complaint, details, report_of, row
 from tests.tracks.voyages import small_track
 
-MOST_MEMORY: Final = 30_000_000  # bytes; most is the text of a GPX file, and of files that are 100 KB at most
+MAX_MEMORY: Final = 30_000_000  # bytes, for files of up to 100 KB; most of it is the text of a GPX file
 EXTREMES: Final = (0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 
 
 def mutated(track: bytes, seed: int) -> bytes:
-    """A track with a few changes that depend on the seed only."""
+    """Return a track with a few changes that depend on the seed only."""
     chance = random.Random(seed)
     data = track
     for _ in range(chance.randint(1, 6)):
@@ -67,9 +68,7 @@ def _frame_field(data: bytes, chance: random.Random) -> bytes:
         frames[name][places] = (frames[name][places].astype(np.int64) * chance.choice([-1, 0, 2, 3, 1000])).astype(kind)
     else:
         frames[name][places] = np.frombuffer(value.to_bytes(kind.itemsize, "little"), kind)[0]
-    rows = np.frombuffer(frames.tobytes(), np.uint8).reshape(-1, FRAME_SIZE).copy()
-    rows[:, 2:4] = checksums(rows)
-    return data[:HEADER_SIZE] + rows.tobytes() + data[end:]
+    return data[:HEADER_SIZE] + seal(frames) + data[end:]
 
 
 def _flip(data: bytes, chance: random.Random) -> bytes:
@@ -123,11 +122,11 @@ def read_in_all_ways(data: bytes) -> None:
 
 
 def main() -> int:
-    """Read mutated tracks until the time is over."""
+    """Read mutated tracks for the chosen time."""
     parser = argparse.ArgumentParser(description="Feed mutated tracks to everything that reads tracks.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long (60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of the run (default: 60)")
     parser.add_argument("--seed", type=int, default=None, help="read only the file of this seed")
-    parser.add_argument("--random", action="store_true", help="other files than the last time")
+    parser.add_argument("--random", action="store_true", help="begin at a random seed")
     options = parser.parse_args()
     warnings.simplefilter("error")
     track = small_track(300)
@@ -146,12 +145,12 @@ def main() -> int:
             print(f"the file of seed {seed}:", file=sys.stderr)
             raise
         peak = tracemalloc.get_traced_memory()[1]
-        if peak > MOST_MEMORY:
-            print(f"{peak:,} bytes of memory for the file of seed {seed}", file=sys.stderr)
+        if peak > MAX_MEMORY:
+            print(f"the file of seed {seed} took {peak:,} bytes of memory: more than {MAX_MEMORY:,}", file=sys.stderr)
             return 1
         seed += 1
         read += 1
-    print(f"{read:,} mutated tracks were read without harm in {options.seconds:g} s")
+    print(f"{read:,} mutated tracks read without failure in {options.seconds:g} s")
     return 0
 
 
