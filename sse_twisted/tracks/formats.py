@@ -94,4 +94,5 @@ class FileVerifier:
 
 
 def _named(integrity: Integrity, start: bytes) -> Integrity:
-    return evolve(integrity, kind=kind_of(start)) if integrity.kind == UNKNOWN else integrity
+    kind = kind_of(start)
+    return evolve(integrity, kind=kind) if integrity.kind == UNKNOWN and not is_readable(kind) else integrity

@@ -12,8 +12,10 @@ from sse_twisted.devices.motion.messages import listed_track, listing_of, parse_
 from sse_twisted.event_folder.verification import Judgement, Outcome, judge
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.listings import listing_entry
+from sse_twisted.tracks import formats
 from tests.support.event import MORNING, track
 from tests.support.verified import verify
+from tests.tracks.toy import MAGIC, ToyFormat, line
 
 PATH = "/logs/2022/10/0601_2022-10-17-0900.oao"
 TRACK = track(601)
@@ -31,7 +33,7 @@ def foreign(content: bytes, path: str) -> ListedTrack:
 
 
 def judged(content: bytes, log: ListedTrack | None = None, identifier: int = 601) -> Judgement:
-    return judge(verify(content), log or entry(), identifier)
+    return judge(verify(content, log.file if log else ""), log or entry(), identifier)
 
 
 def test_a_track_as_it_is_listed_is_verified() -> None:
@@ -123,6 +125,16 @@ def test_a_track_of_another_format_can_only_be_measured(start: bytes) -> None:
     assert judged(content, log).outcome is Outcome.UNVERIFIED
     assert judged(content + bytes(1024), log).outcome is Outcome.UNVERIFIED
     assert judged(content[:-1], log).outcome is Outcome.DAMAGED
+
+
+def test_a_track_without_a_header_can_only_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, ToyFormat()))
+    content = MAGIC + line([MORNING, 505_800_000, -24_700_000, 8000])
+    log = foreign(content, "/logs/0601.toy")
+    assert judged(content, log) == Judgement(Outcome.UNVERIFIED, "a toy file has no header")
+    assert judged(content[:-9], log) == Judgement(Outcome.DAMAGED, "damaged line at byte 4")
+    assert judged(MAGIC, log) == Judgement(Outcome.DAMAGED, f"ends at byte 4, listed {len(content)}")
+    assert judged(b"T" + content, log) == Judgement(Outcome.DAMAGED, "not in TOY format (unknown)")
 
 
 def test_nothing_is_not_the_log() -> None:

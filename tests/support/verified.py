@@ -1,4 +1,4 @@
-"""What the collector says of the bytes of a whole file."""
+"""What the collector finds in the bytes of a whole file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from sse_twisted.tracks.format import Buffer, Integrity
 from sse_twisted.tracks.formats import decode
 
 
-def verify(data: Buffer) -> Integrity:
-    """Judge all of them at once."""
-    return decode(data).integrity
+def verify(data: Buffer, path: str = "") -> Integrity:
+    """Judge all bytes at once."""
+    return decode(data, path).integrity
