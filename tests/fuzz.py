@@ -19,11 +19,12 @@ from typing import Final
 
 import numpy as np
 
+from sse_twisted.simulator.headers import fletcher
 from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.gpx_export import write_gpx
-from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, fletcher
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE
 from sse_twisted.tracks.plot.picture import plot
 from sse_twisted.tracks.report import complaint, details, report_of, row
 from tests.tracks.voyages import small_track

@@ -10,7 +10,7 @@ from attrs import asdict, frozen
 from sse_twisted.tracks.format import Buffer, Header
 from sse_twisted.tracks.oao.firmware import BESTS, best_name
 from sse_twisted.tracks.oao.header import decode_header
-from sse_twisted.tracks.oao.layout import HEADER, HEADER_MODE, fletcher
+from sse_twisted.tracks.oao.layout import HEADER, HEADER_MODE, checksums
 
 _NUMBERS: Final = (
     "identifier",
@@ -89,3 +89,9 @@ def encode_header(header: FullHeader) -> bytes:
     fields["checksum"] = fletcher(fields.tobytes())
     sealed: bytes = fields.tobytes()
     return sealed
+
+
+def fletcher(data: Buffer) -> tuple[int, int]:
+    """Return the checksum of a whole frame or header, which belongs in its bytes 2 and 3."""
+    first, second = checksums(np.frombuffer(data, np.uint8).reshape(1, -1))[0].tolist()
+    return first, second

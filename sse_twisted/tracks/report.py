@@ -13,9 +13,13 @@ from sse_twisted.tracks.analysis import Analysis, utc
 from sse_twisted.tracks.claims import Claim, ClaimCheck
 from sse_twisted.tracks.format import Header
 from sse_twisted.tracks.formats import is_readable
-from sse_twisted.tracks.session import SPEEDS, Session, kmh, knots, metres_per_second
+from sse_twisted.tracks.session import SPEEDS, Session, knots
 
-UNITS: Final[Mapping[str, Callable[[float], float]]] = {"kn": knots, "km/h": kmh, "m/s": metres_per_second}
+UNITS: Final[Mapping[str, Callable[[float], float]]] = {
+    "kn": knots,
+    "km/h": lambda speed: speed * 0.0036,
+    "m/s": lambda speed: speed / 1000,
+}
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
 
 Report = dict[str, Any]

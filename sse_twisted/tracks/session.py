@@ -1,7 +1,7 @@
 """The results of a track, from its fixes alone: speeds by the field's own definitions, distance and time.
 
 The definitions are those of the device (see `windows`, `alpha` and `bests`); those of 100 m and 250 m, which it does
-not show, follow them. Speeds are whole mm/s, as on the device; `knots`, `kmh` and `metres_per_second` convert them.
+not show, follow them. Speeds are whole mm/s, as on the device.
 """
 
 from __future__ import annotations
@@ -49,27 +49,10 @@ class Session:
         best = [speed.value for speed in self.bests.get("10s", ())]
         return sum(best) / len(best) if len(best) == 5 else None
 
-    def best(self, name: str) -> float | None:
-        """Return the best in mm/s of one of SPEEDS or of "5x10s"; None if there is none."""
-        if name == "5x10s":
-            return self.five_by_ten
-        speeds = self.bests.get(name, ())
-        return speeds[0].value if speeds else None
-
 
 def knots(speed: float) -> float:
     """Convert a speed in mm/s to knots."""
     return speed / KNOT
-
-
-def kmh(speed: float) -> float:
-    """Convert a speed in mm/s to km/h."""
-    return speed * 0.0036
-
-
-def metres_per_second(speed: float) -> float:
-    """Convert a speed in mm/s to m/s."""
-    return speed / 1000
 
 
 def in_time(time: Times) -> Mask:

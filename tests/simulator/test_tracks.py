@@ -16,6 +16,7 @@ from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.oao.layout import FRAME, HEADER_SIZE
 from tests.support.verified import verify
+from tests.tracks.voyages import best
 
 START = 1_760_270_400_000
 PATH = "/logs/2025/10/0601_2025-10-12-1300.oao"
@@ -125,7 +126,7 @@ def test_its_speeds_bear_out_the_bests_to_the_millimetre(bests: dict[str, int]) 
     claims = [claim for claim in analysis.claims if claim.name in ("2s", "10s", "500m", "1852m")]
     assert {claim.bearing for claim in claims} == {ClaimCheck.EXACT}
     assert analysis.session
-    assert all(analysis.session.best(claim.name) == claim.value for claim in claims)
+    assert all(best(analysis.session, claim.name) == claim.value for claim in claims)
 
 
 def test_a_log_that_was_never_finalised_ends_inside_a_frame() -> None:

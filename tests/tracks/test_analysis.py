@@ -15,7 +15,7 @@ from sse_twisted.tracks.analysis import analyse, utc
 from sse_twisted.tracks.format import Damage
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
 from tests.fuzz import mutated
-from tests.tracks.voyages import START, sail, small_track
+from tests.tracks.voyages import START, best, sail, small_track
 
 TRACK = small_track(100)
 
@@ -83,7 +83,7 @@ def test_fixes_of_another_time_are_left_out_and_remarked(year: int) -> None:
     moment = int(np.datetime64(f"{year}-01-01", "ms").astype(np.int64))
     analysis = analyse(resealed("utc", moment, slice(10, 13)))
     assert analysis.session is not None
-    assert analysis.session.best("10s") is not None
+    assert best(analysis.session, "10s") is not None
     text = f"3 fixes of another time, left out: the first of {year}-01-01 00:00:00 UTC at byte {512 + 10 * 52:,}"
     assert text in analysis.remarks
 

@@ -27,7 +27,7 @@ from sse_twisted.tracks.format import UNKNOWN, Evidence, Integrity, TrackFormat
 from sse_twisted.tracks.formats import FORMATS, FileVerifier, decode, format_named, format_of, is_readable, kind_of
 from sse_twisted.tracks.report import complaint, report_of
 from tests.tracks.toy import MAGIC, ToyFormat, line
-from tests.tracks.voyages import START, sail, small_track
+from tests.tracks.voyages import START, best, sail, small_track
 
 
 @frozen
@@ -198,8 +198,8 @@ class TestAnotherFormat:
         report = report_of(analysis, len(_TOY))
         assert (report["kind"], report["whole"], report["header"], complaint(report)) == ("toy", True, None, "")
         assert analysis.session is not None
-        assert analysis.session.best("10s") == 8004
-        assert analysis.session.best("alpha500") is None
+        assert best(analysis.session, "10s") == 8004
+        assert best(analysis.session, "alpha500") is None
         assert (analysis.unusable, analysis.claims, analysis.remarks) == (0, (), ())
 
     def test_has_its_damage_located(self) -> None:

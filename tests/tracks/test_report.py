@@ -43,6 +43,7 @@ def test_a_report_is_plain_data_for_json() -> None:
 
 def test_a_speed_is_there_in_three_units() -> None:
     speed = report(TRACK)["session"]["maximum"]
+    assert speed["m/s"] == read_header(TRACK).max_speed / 1000
     assert speed["m/s"] * 3.6 == pytest.approx(speed["km/h"], abs=0.01)
     assert speed["kn"] * 1.852 == pytest.approx(speed["km/h"], abs=0.01)
 

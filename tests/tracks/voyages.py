@@ -9,6 +9,7 @@ from sse_twisted.tracks.format import Buffer, Rules
 from sse_twisted.tracks.grid import Grid, on_grid
 from sse_twisted.tracks.oao.decoding import fixes_of, frames_of
 from sse_twisted.tracks.oao.layout import FRAME, Frames
+from sse_twisted.tracks.session import Session
 
 START = 1_666_177_200_000  # ms UTC, 2022-10-19 11:00
 PLAIN = Rules()
@@ -52,3 +53,11 @@ def gridded(frames: Frames, frequency: int = 5, rules: Rules = PLAIN) -> Grid:
 def frames_in(data: Buffer) -> Frames:
     """The sound frames of a file."""
     return frames_of(data)[0]
+
+
+def best(session: Session, name: str) -> float | None:
+    """The best in mm/s of one of SPEEDS or of "5x10s"; None if there is none."""
+    if name == "5x10s":
+        return session.five_by_ten
+    speeds = session.bests.get(name, ())
+    return speeds[0].value if speeds else None

@@ -12,8 +12,6 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.format import Buffer
-
 Octets: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = NDArray[Any]  # structured, of dtype FRAME
 
@@ -96,17 +94,11 @@ FRAME: Final = np.dtype(
 )
 
 
-def fletcher(data: Buffer) -> tuple[int, int]:
-    """Return the checksum of a whole frame or header, which belongs in its bytes 2 and 3.
-
-    It is an 8-bit Fletcher sum of all other bytes, modulo 256 rather than 255.
-    """
-    first, second = checksums(np.frombuffer(data, np.uint8).reshape(1, -1))[0].tolist()
-    return first, second
-
-
 def checksums(rows: Octets) -> Octets:
-    """Return the two bytes of the checksum of each row of an (n, length) matrix of frames of one length."""
+    """Return the two bytes of the checksum of each row of an (n, length) matrix of frames of one length.
+
+    It is an 8-bit Fletcher sum of all bytes but the two of the checksum, modulo 256 rather than 255.
+    """
     return _weighted(rows, _stored_left_out(rows.shape[1])).astype(np.uint8)
 
 

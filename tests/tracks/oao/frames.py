@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, fletcher
+from sse_twisted.simulator.headers import fletcher
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
 from tests.tracks.voyages import small_track
 
 FRAMES = 20

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from sse_twisted.simulator.headers import fletcher
 from sse_twisted.tracks.format import Best
 from sse_twisted.tracks.oao.firmware import BESTS
 from sse_twisted.tracks.oao.header import decode_header
-from sse_twisted.tracks.oao.layout import HEADER_SIZE, fletcher
+from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.tracks.voyages import small_track
 
 

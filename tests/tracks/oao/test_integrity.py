@@ -10,11 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sse_twisted.simulator.headers import fletcher
 from sse_twisted.tracks.format import Damage, Integrity
 from sse_twisted.tracks.formats import FileVerifier
 from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.integrity import DAMAGES_KEPT
-from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, fletcher
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE
 from tests.support.verified import verify
 from tests.tracks.oao.frames import FRAMES, TRACK, at, sealed
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, fletcher, sums_hold
+from sse_twisted.simulator.headers import fletcher
+from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE, checksums, sums_hold
 
 # The first frame of a real track of firmware 3129.
 REAL_FRAME = bytes.fromhex(
