@@ -21,8 +21,9 @@ from sse_twisted.control.explain import waits_for
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
 from sse_twisted.devices.errors import DeviceError
-from sse_twisted.event_folder.ledger import Ledger, Status, is_of_day
+from sse_twisted.event_folder.ledger import Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
+from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, what_is_missing
@@ -284,7 +285,7 @@ class Commands:
             self._report(identifier, name, entry)
             for identifier, entries in everything.items()
             for name, entry in sorted(entries.items())
-            if is_of_day(name, day)
+            if day_of(name) == day
         )
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:

@@ -115,5 +115,5 @@ class Records:
             raise TooLarge(f"{name} is larger than {LARGEST // 2**20} MiB and cannot be plotted")
         analysis = analyse(data)
         assignments = self._live.roster.of(identifier)
-        sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_")), "")
+        sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_{identifier}_")), "")
         return plot(analysis.track, marks_of(analysis.session), " · ".join(filter(None, [sailor, name])))

@@ -7,9 +7,7 @@ and that its device lists no more.
 
 from __future__ import annotations
 
-import datetime
 import json
-import re
 from collections.abc import Container, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +22,7 @@ from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
 from sse_twisted.event_folder.files import set_aside, write_json
 from sse_twisted.event_folder.naming import EventTrack, Named
+from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime.text import encodable
 
@@ -172,20 +171,6 @@ class Ledger:
         )
 
 
-def is_of_day(name: str, day: datetime.date) -> bool:
-    """Whether a track is of that day, by the date in its name."""
-    return day_of(name) == day
-
-
-def day_of(name: str) -> datetime.date | None:
-    """The day of a track, by its name; None if it has no date."""
-    stamp = re.search(r".*_(\d{4})(\d\d)(\d\d)_", name, re.ASCII)
-    try:
-        return datetime.date(*map(int, stamp.groups())) if stamp else None
-    except ValueError:
-        return None
-
-
 def is_waited_for(entry: Mapping[str, Any]) -> bool:
     """Whether an entry tells of a track that is to be fetched, and can be."""
     return entry.get("status") in (Status.QUEUED, Status.FAILED) and "unlisted" not in entry
@@ -212,15 +197,15 @@ def _encodable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:
-    """Where the track of an entry is below the event folder; the original wrote the path of some machine.
+    """Return the path of an entry's track below the event folder: the entry's own, or else the one of its name.
 
-    None where neither the entry nor the date in the name tells.
+    The original wrote absolute paths of some machine. None if neither the entry nor the name has a path.
     """
     path = entry.get("local_file")
     if isinstance(path, str) and path.startswith("gpslogs/") and ".." not in path.split("/"):
         return path
-    dated = re.fullmatch(r"[A-Za-z0-9-]+_[0-9]+_([0-9]{8})_[0-9]{6}(-[0-9]+)?\.[A-Za-z0-9]+", name)
-    return f"gpslogs/{dated[1]}/{name}" if dated else None
+    parsed = TrackName.parse(name)
+    return parsed.local_file if parsed else None
 
 
 def _is_entry(value: object) -> bool:

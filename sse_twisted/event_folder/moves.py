@@ -7,9 +7,8 @@ finds it there by its bytes. There are never two files, and what the ledger has 
 
 from __future__ import annotations
 
-import datetime as dt
 import glob
-import re
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,11 +23,8 @@ from sse_twisted.event_folder.folder import EventFolder, taken_over
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack, LogKey, Named, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
+from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import is_header_of
-
-PLACE = re.compile(r"(?:^|/)(gpslogs/(?:unassigned/)?(?:\d+|undated)/([^/\0]+))$", re.ASCII)
-STAMP = re.compile(r"_(\d{8})_(\d{6})(?:-\d+)?\.[^.]+$", re.ASCII)
-MOST_MINUTES = 840  # that a time zone is off UTC
 
 
 @frozen
@@ -201,14 +197,14 @@ class _Refiling:
         return superseded
 
     def _step_aside(self, name: str, track: EventTrack) -> EventTrack | None:
-        """Move a file to a name that nobody wants, for now; gives it by that name, None if it can't be moved."""
-        place = self._file(name)
-        if place is None:
+        """Move a file to an unused number of its name for now; returns None if it can't be moved."""
+        former = TrackName.parse(name)
+        if former is None or self._file(name) is None:
             return None
-        number = 2
-        while (free := place.with_name(f"{place.stem}-{number}{place.suffix}")).exists():
-            number += 1
-        aside = evolve(track, folder=str(free.parent.relative_to(self._root)), name=free.name)
+        numbered = map(former.with_number, itertools.count(2))
+        unknown = (other for other in numbered if str(other) not in self._ledger.entries)
+        free = next(other for other in unknown if not (self._root / other.local_file).exists())
+        aside = evolve(track, filed_as=free)
         if self._move(name, aside) is None:
             return None
         self._named[aside.name] = evolve(self._named[name], name=aside.name)
@@ -263,9 +259,9 @@ class _Refiling:
 
     def _place(self, name: str) -> Path | None:
         """Where the ledger's file of that name is, whatever machine wrote its path."""
-        local_file = str(self._ledger.entries.get(name, {}).get("local_file", "")).replace("\\", "/")
-        place = PLACE.search(local_file)
-        return self._root / place[1] if place is not None and place[2] == name else None
+        parsed = TrackName.parse(name)
+        path = "/" + str(self._ledger.entries.get(name, {}).get("local_file", "")).replace("\\", "/")
+        return self._root / parsed.local_file if parsed and path.endswith(f"/{parsed.local_file}") else None
 
     def _file(self, name: str) -> Path | None:
         place = self._place(name)
@@ -273,16 +269,10 @@ class _Refiling:
 
 
 def _with_timezone(known: Named) -> ListedTrack:
-    """The log with the minutes east of UTC that its name tells: they serve where the device's settings say none."""
-    stamp = STAMP.search(known.name)
-    if stamp is None:
-        return known.log
-    try:
-        local = dt.datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S").replace(tzinfo=dt.UTC)
-    except ValueError:
-        return known.log
-    minutes = (int(local.timestamp()) - known.log.start_date // 1000) // 60
-    return replace(known.log, timezone=minutes) if abs(minutes) <= MOST_MINUTES else known.log
+    """Return the log with the time zone of its name, which counts where the device's settings have none."""
+    name = TrackName.parse(known.name)
+    minutes = name.minutes_east(known.log.start_date) if name else None
+    return known.log if minutes is None else replace(known.log, timezone=minutes)
 
 
 def _by_size(known: Named) -> tuple[bool, int]:

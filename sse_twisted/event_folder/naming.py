@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 
@@ -13,14 +12,13 @@ from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.devices.drivers import device_name
+from sse_twisted.event_folder.track_name import TrackName
 
 MM_PER_KM = 1_000_000
 MS_PER_HOUR = 3_600_000
 MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
 # A log from outside of these years has lost its clock: it may well be of today.
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
-NUMBERED = re.compile(r"^(.*_(?:\d+_\d{6}|undated_-?\d+))-\d+(\.[^.]+)$", re.ASCII)
-STAMPED = re.compile(r"[\w-]+_(\d{8})_(\d\d)(\d\d)\d\d(?:-\d+)?\.[A-Za-z]+", re.ASCII)  # name: day, hour, minute
 
 LogKey = tuple[str, int]
 Figures = tuple[int, int, int]
@@ -32,24 +30,30 @@ class EventTrack:
 
     identifier: int
     log: ListedTrack
-    folder: str  # "gpslogs/20221018" or "gpslogs/unassigned/20221018"
-    name: str  # "DCS122YRD_653_20221018_113632.oao"
+    filed_as: TrackName
     owner: Assignment | None
     skipped: bool  # slower than the filter
     of_event: bool = True  # or asked for; an old one has a name all the same
 
     @property
+    def name(self) -> str:
+        """The file name, which is the key of the ledger: "DCS122YRD_653_20221018_113632.oao"."""
+        return str(self.filed_as)
+
+    @property
+    def folder(self) -> str:
+        """The folder below the event folder: "gpslogs/20221018"."""
+        return self.filed_as.folder
+
+    @property
     def local_file(self) -> str:
-        """Its path below the event folder."""
-        return f"{self.folder}/{self.name}"
+        """The path below the event folder."""
+        return self.filed_as.local_file
 
     @property
     def day(self) -> dt.date | None:
-        """That of its start, in the device's time zone; None without a date."""
-        try:
-            return dt.date.fromisoformat(self.folder.rpartition("/")[2])
-        except ValueError:  # "undated", or from the first thousand years
-            return None
+        """The day of the start in the time zone of the device; None without a date."""
+        return self.filed_as.day
 
     @property
     def summary(self) -> str:
@@ -103,11 +107,9 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         of_event = asked_for or owner is not None or not day or not is_of_another_time(day, rules.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else rules.device_name or device_name(identifier)
-        date = stamp.partition("_")[0]
-        folder = f"gpslogs/{date}" if owner else f"gpslogs/unassigned/{date}"
-        name = f"{prefix}_{stamp}{log.extension}"
+        name = TrackName(prefix, stamp, extension=log.extension)
         skipped = not asked_for and _is_slow(log, rules.slowest)
-        yield EventTrack(identifier, log, folder, name, owner, skipped, of_event)
+        yield EventTrack(identifier, log, name, owner, skipped, of_event)
 
 
 def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
@@ -138,35 +140,39 @@ def _with_names_of_their_own(tracks: list[EventTrack], named: Iterable[Named]) -
     kept = _kept_names(tracks, named)
     taken = set(kept.values())
     logs = {log_key(track.log) for track in tracks}
-    of_others = {known.name: known.log for known in named if known.completed and log_key(known.log) not in logs}
-    count: Counter[str] = Counter()
+    of_others = {
+        TrackName.parse(known.name): known.log for known in named if known.completed and log_key(known.log) not in logs
+    }
+    count: Counter[TrackName] = Counter()
     for track in tracks:
         name = kept.get(track.log)
         while name is None:
-            count[track.name] += 1
-            name = _numbered(track.name, count[track.name])
+            count[track.filed_as] += 1
+            name = track.filed_as.with_number(count[track.filed_as])
             other = of_others.get(name)
             if name in taken or (other is not None and _figures(other) != _figures(track.log)):
                 name = None
-        yield evolve(track, name=name)
+        yield evolve(track, filed_as=name)
 
 
-def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, str]:
+def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:
     """Which of the names that differ in their number only a log has in the ledger."""
-    exact: dict[tuple[str, LogKey, Figures], str] = {}
-    grown: defaultdict[tuple[str, LogKey], deque[str]] = defaultdict(deque)
+    exact: dict[tuple[TrackName, LogKey, Figures], TrackName] = {}
+    grown: defaultdict[tuple[TrackName, LogKey], deque[TrackName]] = defaultdict(deque)
     for known in named:
-        base = NUMBERED.sub(r"\1\2", known.name)
-        exact.setdefault((base, log_key(known.log), _figures(known.log)), known.name)
-        grown[base, log_key(known.log)].append(known.name)
+        if (name := TrackName.parse(known.name)) is None:
+            continue
+        base = name.with_number(1)
+        exact.setdefault((base, log_key(known.log), _figures(known.log)), name)
+        grown[base, log_key(known.log)].append(name)
     kept = {
         track.log: name
         for track in tracks
-        if (name := exact.pop((track.name, log_key(track.log), _figures(track.log)), None)) is not None
+        if (name := exact.pop((track.filed_as, log_key(track.log), _figures(track.log)), None)) is not None
     }
     used = set(kept.values())
     for track in tracks:
-        names = grown[track.name, log_key(track.log)]
+        names = grown[track.filed_as, log_key(track.log)]
         while track.log not in kept and names:
             if (name := names.popleft()) not in used:
                 kept[track.log] = name
@@ -176,8 +182,3 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrac
 def _figures(log: ListedTrack) -> Figures:
     """By which a log is known that the device keeps at another path than before."""
     return log.start_date, log.end_date, log.size
-
-
-def _numbered(name: str, number: int) -> str:
-    stem, dot, extension = name.rpartition(".")
-    return f"{stem}-{number}{dot}{extension}" if number > 1 else name

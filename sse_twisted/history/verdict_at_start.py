@@ -13,8 +13,9 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.event_folder.folder import EventFolder, Stamps
-from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day, is_waited_for
+from sse_twisted.event_folder.ledger import Entries, Status, is_waited_for
 from sse_twisted.event_folder.naming import PLAUSIBLE, all_tracks, is_of_another_time
+from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import LARGEST_FIGURE
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackSummary
 from sse_twisted.history.store import KEPT, LoadedState, SavedDevice, SavedState
@@ -142,7 +143,7 @@ class StartupJudge:
         wanted = {
             name: entry
             for name, entry in sorted(entries.items())
-            if (is_of_day(name, self._today) and entry.get("status") == Status.COMPLETED)
+            if (day_of(name) == self._today and entry.get("status") == Status.COMPLETED)
             or (is_waited_for(entry) and self._is_of_event(name))
         }
         met_at = self._folder.met_at(identifier)

@@ -13,7 +13,8 @@ from msgspec import Meta, Struct
 
 from sse_twisted.config.roster import Assignment, carriers_on
 from sse_twisted.config.settings import Expected
-from sse_twisted.event_folder.ledger import Entries, Status, day_of, is_of_day
+from sse_twisted.event_folder.ledger import Entries, Status
+from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
@@ -222,7 +223,7 @@ def sailed_on(
 
 def entries_of(day: datetime.date, entries: Entries) -> list[tuple[str, Mapping[str, Any]]]:
     """The tracks of a day, by the date in their names."""
-    return [(name, entry) for name, entry in sorted(entries.items()) if is_of_day(name, day)]
+    return [(name, entry) for name, entry in sorted(entries.items()) if day_of(name) == day]
 
 
 def day_as_csv(day: Day) -> bytes:
@@ -276,4 +277,5 @@ def _recorded(reports: Iterable[TrackReport], entries: Entries) -> list[Recorded
 
 
 def _is_unassigned(report: TrackReport) -> bool:
-    return report.name.startswith("motion-")
+    name = TrackName.parse(report.name)
+    return name is not None and name.is_unassigned

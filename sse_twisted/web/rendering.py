@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import re
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from sse_twisted.event_folder.naming import STAMPED
+from sse_twisted.event_folder.track_name import TrackName, replace_names
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
 from sse_twisted.web.tiles import Tile
@@ -123,13 +122,15 @@ class Renderer:
 
     def brief(self, text: str) -> str:
         """Shorten each track name in the text to its start time, with the day unless it is today."""
-        today = f"{self._today():%Y%m%d}"
+        today = self._today()
 
-        def moment(name: re.Match[str]) -> str:
-            day, hour, minute = name.groups()
-            return f"{hour}:{minute}" if day == today else f"{day[:4]}-{day[4:6]}-{day[6:]} {hour}:{minute}"
+        def moment(name: TrackName) -> str:
+            start = name.local_start
+            if start is None:
+                return str(name)
+            return f"{start:%H:%M}" if start.date() == today else f"{start:%Y-%m-%d %H:%M}"
 
-        return STAMPED.sub(moment, text)
+        return replace_names(text, moment)
 
     def _version(self, files: dict[str, StaticFile]) -> str:
         """Return a digest of templates and static files. An open page reloads itself when the digest changes."""

@@ -249,7 +249,7 @@ class TestCommit:
 
     def test_removes_what_was_gathered_of_the_same_track_at_other_sizes(self, tmp_path: Path) -> None:
         left(tmp_path, CONTENT[:9000])
-        neighbour = left(tmp_path, CONTENT[:9000], evolve(TRACK, name=NAME.replace(".oao", "-2.oao")))
+        neighbour = left(tmp_path, CONTENT[:9000], evolve(TRACK, filed_as=TRACK.filed_as.with_number(2)))
         stranger = tmp_path / FOLDER / ".x"
         stranger.touch()
         transferred(tmp_path, GROWN, GROWN_TRACK).commit()
