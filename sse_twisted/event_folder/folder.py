@@ -125,11 +125,6 @@ class EventFolder:
         """When a device last said who it is, in s since 1970; 0 if never. Raises no OSError."""
         return self.stamps(identifier).info[0] / NS
 
-    def answered_at(self, identifier: int) -> float:
-        """When the last answer of a device was kept, in s since 1970; 0 if none was. Raises no OSError."""
-        stamps = self.stamps(identifier)
-        return max(stamps.info, stamps.listing)[0] / NS
-
     def is_listed(self, identifier: int) -> bool:
         """Whether a listing was kept after the device last said who it is. Raises no OSError.
 

@@ -163,12 +163,8 @@ class Ledger:
 
     def named(self) -> tuple[Named, ...]:
         """The logs that have a name here."""
-        logs = {name: _log(entry, self.driver) for name, entry in self.entries.items()}
-        return tuple(
-            Named(name, log, self.entries[name].get("status") == Status.COMPLETED)
-            for name, log in logs.items()
-            if log is not None
-        )
+        logs = ((name, _log(entry, self.driver), entry.get("status")) for name, entry in self.entries.items())
+        return tuple(Named(name, log, status == Status.COMPLETED) for name, log, status in logs if log is not None)
 
 
 def is_waited_for(entry: Mapping[str, Any]) -> bool:

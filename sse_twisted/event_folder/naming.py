@@ -17,7 +17,6 @@ from sse_twisted.event_folder.track_name import TrackName
 MM_PER_KM = 1_000_000
 MS_PER_HOUR = 3_600_000
 MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
-# A log from outside of these years has lost its clock: it may well be of today.
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
 
 LogKey = tuple[str, int]
@@ -104,7 +103,7 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         day = start.date() if start else None
         owner = next((a for a in rules.assignments if day and a.covers(day)), None)
         asked_for = log.file in rules.asked_for
-        of_event = asked_for or owner is not None or not day or not is_of_another_time(day, rules.days)
+        of_event = asked_for or owner is not None or not is_outside(day, rules.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else rules.device_name or device_name(identifier)
         name = TrackName(prefix, stamp, extension=log.extension)
@@ -112,10 +111,14 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         yield EventTrack(identifier, log, name, owner, skipped, of_event)
 
 
-def is_of_another_time(day: dt.date, days: tuple[dt.date, dt.date] | None) -> bool:
-    """Whether a track of that day is none of the event, whose first and last day are `days`, or None: every day."""
-    plausible = PLAUSIBLE[0] <= day < PLAUSIBLE[1]
-    return plausible and days is not None and not days[0] <= day <= days[1]
+def is_outside(day: dt.date | None, days: tuple[dt.date, dt.date] | None) -> bool:
+    """Whether a track of that day is certainly not of `days`, the first and the last one; None is every day.
+
+    A track without a day, or of an implausible one, is from a device that lost its clock: it may be of any day.
+    """
+    if day is None or days is None or not PLAUSIBLE[0] <= day < PLAUSIBLE[1]:
+        return False
+    return not days[0] <= day <= days[1]
 
 
 def _is_slow(log: ListedTrack, slowest: float) -> bool:

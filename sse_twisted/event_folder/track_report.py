@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR, EventTrack
 from sse_twisted.tracks.report import totals_of
 
-LARGEST_FIGURE = 2**62  # in a ledger that we did not write there may be what no program can reckon with
+LARGEST_FIGURE = 2**62  # a ledger of another program may have larger ones
 
 
 @frozen
@@ -62,10 +62,10 @@ def _as_listed(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackRep
         name,
         status=_text(entry, "status"),
         outcome=_text(entry, "outcome"),
-        size=int(_number(entry, "size")),
-        hours=_number(entry, "duration") / MS_PER_HOUR,
-        kilometres=_number(entry, "distance") / MM_PER_KM,
-        knots=_number(entry, "500m_best") / MM_PER_S,
+        size=int(number_of(entry, "size")),
+        hours=number_of(entry, "duration") / MS_PER_HOUR,
+        kilometres=number_of(entry, "distance") / MM_PER_KM,
+        knots=number_of(entry, "500m_best") / MM_PER_S,
         remark=_text(entry, "damage"),
         local_file=_text(entry, "local_file"),
         motion_file=_text(entry, "motion_file"),
@@ -90,7 +90,8 @@ def log_report(track: EventTrack) -> TrackReport:
     )
 
 
-def _number(entry: Mapping[str, Any], key: str) -> float:
+def number_of(entry: Mapping[str, Any], key: str) -> float:
+    """Return a figure of an entry; 0 if it is not a number, or one that is too large to calculate with."""
     value = entry.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return 0.0

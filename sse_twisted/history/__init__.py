@@ -1,5 +1,5 @@
-"""What happened before: the event's logs, visits, the state file, and what a restart makes of them.
+"""What happened before: the event's logs, visits, the state file, and what a restart restores from them.
 
-It knows visits, the event folder and the fleet. Begin with `restore.py`, which runs once at each start, then
+Imports visits, the event folder and the fleet. Begin with `restore.py`, which runs once at each start, then
 `verdict_at_start.py`, which judges each device.
 """

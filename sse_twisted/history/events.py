@@ -1,4 +1,4 @@
-"""What happened to each device lately, as the log tells it: the last events, by device."""
+"""The last events of each device, as its log lines tell them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from twisted.logger import LogEvent, formatEvent
 
 from sse_twisted.devices.drivers import device_number
 
-KEPT = 2000  # events of each device; one that is tried again all day long has three in a minute
-MOST = 200_000  # events in all, some 50 MB; those of a hundred devices
+MAX_EVENTS = 2000  # events; a device that is retried all day long has three in a minute
+MAX_IN_ALL = 200_000  # of all devices together, some 50 MB
 
 
 @frozen
 class DeviceEvent:
-    """One event of a device."""
+    """One event of a device, as the API has it."""
 
     time: float  # s UTC
     level: str  # debug, info, warning, error or critical
@@ -25,89 +25,88 @@ class DeviceEvent:
 
 
 class History:
-    """The last events of all devices, and of each its last ones.
+    """The last events of all devices; observes the journal, which passes on all levels.
 
-    An observer of the journal, which passes on all levels. Were all of them not bounded, a thousand devices in trouble
-    would take 500 MB.
+    Bounded twice: a thousand devices in trouble would otherwise take 500 MB of RAM.
     """
 
-    def __init__(self, kept: int = KEPT, most: int = MOST) -> None:
-        self._kept = kept
-        self._most = most
-        self._happenings: dict[int, deque[DeviceEvent]] = {}
-        self._order: deque[int] = deque()  # whose each event is, the oldest first
-        self._gone: Counter[int] = Counter()  # how many of them, by device, are not kept any more
+    def __init__(self, max_events: int = MAX_EVENTS, max_in_all: int = MAX_IN_ALL) -> None:
+        self._max_events = max_events
+        self._max_in_all = max_in_all
+        self._events: dict[int, deque[DeviceEvent]] = {}
+        self._order: deque[int] = deque()  # the device of each event, the oldest first
+        self._dropped: Counter[int] = Counter()  # by device, how many events in `_order` are not in `_events` any more
 
     def note(self, event: LogEvent) -> None:
-        """Keep an event if it is about a device: its field `device`, or `target`, is "motion-<number>"."""
+        """Keep a log event whose field `device` or `target` is the host name of a device; ignore all others."""
         if (identifier := subject_of(event)) is None:
             return
         failure = event.get("log_failure")
         error = failure.getErrorMessage() if failure is not None else ""
-        happening = _happening(event, event["log_time"], event["log_level"].name, error)
-        self._happenings.setdefault(identifier, deque()).append(happening)
+        device_event = _device_event(event, event["log_time"], event["log_level"].name, error)
+        self._events.setdefault(identifier, deque()).append(device_event)
         self._order.append(identifier)
         self._shorten(identifier)
 
     @property
     def is_full(self) -> bool:
-        """Whether one event more pushes out another one, of whatever device."""
-        return len(self._order) >= self._most
+        """Whether one event more, of any device, drops another one."""
+        return len(self._order) >= self._max_in_all
 
     def has_room_for(self, identifier: int) -> bool:
-        """Whether one more event of a device pushes none out."""
-        return not self.is_full and len(self._happenings.get(identifier, ())) < self._kept
+        """Whether one event more of a device drops none."""
+        return not self.is_full and len(self._events.get(identifier, ())) < self._max_events
 
-    def precede(self, identifier: int, happening: DeviceEvent) -> None:
-        """Take in an event of before all others, for which there is room."""
-        self._happenings.setdefault(identifier, deque()).appendleft(happening)
+    def prepend(self, identifier: int, event: DeviceEvent) -> None:
+        """Insert an event that is older than all others; call it only while there is room."""
+        self._events.setdefault(identifier, deque()).appendleft(event)
         self._order.appendleft(identifier)
 
-    def recall(self, earlier: History) -> None:
-        """Take in what was before the first event that was noted."""
+    def restore(self, earlier: History) -> None:
+        """Insert the events of earlier runs before those of this run."""
         self._order.extendleft(reversed(earlier._order))
-        for identifier, happenings in earlier._happenings.items():
-            self._happenings.setdefault(identifier, deque()).extendleft(reversed(happenings))
-        for identifier in earlier._happenings:
+        for identifier, events in earlier._events.items():
+            self._events.setdefault(identifier, deque()).extendleft(reversed(events))
+        for identifier in earlier._events:
             self._shorten(identifier)
 
     def _shorten(self, identifier: int) -> None:
-        """Push the oldest events out: of one device, and of all."""
-        happenings = self._happenings[identifier]
-        while len(happenings) > self._kept:
-            happenings.popleft()
-            self._gone[identifier] += 1
-        while len(self._order) > self._most:
+        """Drop the oldest events: of one device, then of all."""
+        events = self._events[identifier]
+        while len(events) > self._max_events:
+            events.popleft()
+            self._dropped[identifier] += 1
+        while len(self._order) > self._max_in_all:
             oldest = self._order.popleft()
-            if self._gone[oldest]:
-                self._gone[oldest] -= 1
+            if self._dropped[oldest]:
+                self._dropped[oldest] -= 1
             else:
-                self._happenings[oldest].popleft()
+                self._events[oldest].popleft()
 
     def of(self, identifier: int, *, since: float = 0.0) -> tuple[DeviceEvent, ...]:
-        """What is known of a device from `since` s UTC on, the oldest first."""
-        return tuple(happening for happening in self._happenings.get(identifier, ()) if happening.time >= since)
+        """Return the events of a device from `since` s UTC on, the oldest first."""
+        return tuple(event for event in self._events.get(identifier, ()) if event.time >= since)
 
 
 def subject_of(event: Mapping[str, Any]) -> int | None:
-    """The number of the device that an event is about."""
+    """Return the number of the device that a log event is about."""
     return device_number(str(event.get("device") or event.get("target") or ""))
 
 
-def happening_of(event: LogEvent) -> DeviceEvent | None:
-    """An event as `logs/server.json` has it; None if it is not of its form."""
-    time, level = event.get("log_time"), event.get("log_level")
+def event_of(entry: LogEvent) -> DeviceEvent | None:
+    """Return the event of an entry of `logs/server.json`; None if it is not of that form."""
+    time, level = entry.get("log_time"), entry.get("log_level")
     name = level.get("name") if isinstance(level, dict) else None
-    if type(time) not in (int, float) or not isinstance(name, str):
+    if not isinstance(time, int | float) or not isinstance(name, str):
         return None
-    fields = {key: value for key, value in event.items() if not key.startswith("log_")}
+    fields = {key: value for key, value in entry.items() if not key.startswith("log_")}
     if not any(isinstance(value, dict | list) for value in fields.values()):
-        # What Twisted has flattened lost the formats of its numbers: 2.0 s instead of 2 s.
-        event = fields | {"log_format": event.get("log_format")}
-    return _happening(event, float(time), name, str(event.get("error", "")))  # type: ignore[arg-type]  # it is a number
+        # Twisted's flattened fields have lost the formats of numbers: 2.0 s instead of 2 s.
+        entry = fields | {"log_format": entry.get("log_format")}
+    return _device_event(entry, float(time), name, str(entry.get("error", "")))
 
 
-def _happening(event: LogEvent, time: float, level: str, error: str) -> DeviceEvent:
+def _device_event(event: LogEvent, time: float, level: str, error: str) -> DeviceEvent:
     name = str(event.get("device") or event.get("target"))
     text = formatEvent(event).removeprefix(f"{name} ") + (f": {error}" if error else "")
     return DeviceEvent(time, "warning" if level == "warn" else level, text)

@@ -1,31 +1,31 @@
-"""Where the log goes: twistd's own, `logs/server.log` in the original's format, and `logs/server.json`.
+"""The ways out of the log: twistd's own log, `logs/server.log` in the original's format, and `logs/server.json`.
 
-All parts of the collector log to one publisher of the journal; each way out has its own level. Twisted's own log could
-not hold back debug lines, and its file does not have the words that the results software's people read.
+All parts of the collector log to one publisher, the journal's; each way out has its own level. Twisted's global log
+cannot filter debug lines for one observer only, and its file format is not the original's.
 """
 
 from __future__ import annotations
 
 import datetime
-import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 from twisted.application.service import Service
 from twisted.logger import (
+    FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
     LogEvent,
     Logger,
     LogLevelFilterPredicate,
     LogPublisher,
+    eventAsJSON,
     formatEvent,
     globalLogPublisher,
-    jsonFileLogObserver,
 )
-from zope.interface import implementer
 
 from sse_twisted.config.settings import Log
 from sse_twisted.runtime.log_levels import log_level
@@ -34,7 +34,7 @@ NAMESPACE = "sse"
 
 
 class Journal(Service):
-    """Passes the collector's events on; the files are open while it runs."""
+    """Passes the collector's log events on to all observers; its files are open while it runs."""
 
     def __init__(self, folder: Path, settings: Callable[[], Log]) -> None:
         self.json_file = folder / "server.json"
@@ -45,9 +45,9 @@ class Journal(Service):
         self._json = _File(self.json_file)
         self._console = LogLevelFilterPredicate()
         self._file = LogLevelFilterPredicate()
-        self._files = (
-            FilteringLogObserver(_OriginalFormat(self._text), [self._file]),
-            FilteringLogObserver(_JsonFormat(self._json), [self._file]),
+        self._files = tuple(
+            FilteringLogObserver(FileLogObserver(cast(Any, file), formatter), [self._file])
+            for file, formatter in ((self._text, _as_original), (self._json, _as_json))
         )
         self._publisher.addObserver(FilteringLogObserver(globalLogPublisher, [self._console]))
         self.reconfigure()
@@ -58,7 +58,7 @@ class Journal(Service):
         return Logger(namespace=NAMESPACE, observer=self._publisher)
 
     def observe(self, observer: Callable[[LogEvent], None]) -> None:
-        """Pass every event on to `observer` as well, at any level."""
+        """Call `observer` with every event, at any level."""
         self._publisher.addObserver(cast(ILogObserver, observer))
 
     def startService(self) -> None:
@@ -66,7 +66,7 @@ class Journal(Service):
         super().startService()
         self._text.open()
         self._json.open()
-        self.earlier = self._json.size
+        self.earlier = self.json_file.stat().st_size
         for observer in self._files:
             self._publisher.addObserver(observer)
 
@@ -79,7 +79,7 @@ class Journal(Service):
         self._json.close()
 
     def reconfigure(self) -> None:
-        """Go on at the levels that are in force, in files that may have been rotated away."""
+        """Apply the live levels, and open the files again, which may have been rotated."""
         settings = self._settings()
         for predicate, level in ((self._console, settings.console), (self._file, settings.file)):
             predicate.clearLogLevels()
@@ -89,11 +89,11 @@ class Journal(Service):
                 try:
                     file.open()
                 except OSError as error:
-                    self.log.error("The log goes on without its file: {error}", error=str(error))
+                    self.log.error("Cannot open the log file; logging to the console only: {error}", error=str(error))
 
 
 class _File:
-    """A log file that loses lines rather than stopping the collector when the disk is full."""
+    """A log file that loses lines, rather than stop the collector, while the disk is full; the Disk reports that."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -103,73 +103,47 @@ class _File:
         self.close()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
-        if self.size and not self._ends_a_line():  # the run before was killed within it
-            self.write("\n")
-            self.flush()
-
-    @property
-    def size(self) -> int:
-        """In bytes, as far as they were written."""
-        return self._file.tell() if self._file is not None else 0
-
-    def _ends_a_line(self) -> bool:
         with self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) == b"\n"
+            file.seek(max(self._file.tell() - 1, 0))
+            if file.read(1) not in (b"", b"\n"):  # the run before was killed within a line
+                self.write("\n")
+                self.flush()
 
     def close(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
-            _quietly(file.close)
+            with suppress(OSError):
+                file.close()
 
     def write(self, text: str) -> None:
         if self._file is not None:
-            _quietly(self._file.write, text)
+            with suppress(OSError):
+                self._file.write(text)
 
     def flush(self) -> None:
         if self._file is not None:
-            _quietly(self._file.flush)
-
-
-def _quietly(function: Callable[..., object], *args: object) -> None:
-    """Without an OSError: that the disk is full is said by the Disk, and saying it here would need room again."""
-    try:
-        function(*args)
-    except OSError:
-        return
+            with suppress(OSError):
+                self._file.flush()
 
 
 def local_offset(seconds: float) -> datetime.timedelta:
-    """How far east of UTC the times of `server.log` are, at `seconds` since 1970."""
+    """Return how far east of UTC the times of `server.log` are, at `seconds` since 1970."""
     return datetime.timedelta(seconds=time.localtime(seconds).tm_gmtoff)
 
 
-@implementer(ILogObserver)
-class _OriginalFormat:
-    """`YYYY-MM-DD HH:MM:SS,LEVEL,message`, in the time of the laptop, as the original writes it."""
-
-    def __init__(self, file: _File) -> None:
-        self._file = file
-
-    def __call__(self, event: LogEvent) -> None:
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["log_time"]))
-        name = event["log_level"].name
-        level = "WARNING" if name == "warn" else name.upper()
-        message = formatEvent(event)
-        if (failure := event.get("log_failure")) is not None:
-            message += f": {failure.getErrorMessage()}"
-        self._file.write(f"{stamp},{level},{' '.join(message.splitlines())}\n")
-        self._file.flush()
+def _as_original(event: LogEvent) -> str:
+    """Return the line `YYYY-MM-DD HH:MM:SS,LEVEL,message`, in the time of the laptop, as the original writes it."""
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["log_time"]))
+    name = event["log_level"].name
+    level = "WARNING" if name == "warn" else name.upper()
+    message = formatEvent(event)
+    if (failure := event.get("log_failure")) is not None:
+        message += f": {failure.getErrorMessage()}"
+    return f"{stamp},{level},{' '.join(message.splitlines())}\n"
 
 
-@implementer(ILogObserver)
-class _JsonFormat:
-    """Twisted's own JSON, one object a line; of a failure it keeps the place, and we the message."""
-
-    def __init__(self, file: _File) -> None:
-        self._observer = jsonFileLogObserver(cast(IO[Any], file), recordSeparator="")
-
-    def __call__(self, event: LogEvent) -> None:
-        if (failure := event.get("log_failure")) is not None:
-            event = event | {"error": failure.getErrorMessage()}
-        self._observer(event)
+def _as_json(event: LogEvent) -> str:
+    """Return Twisted's own JSON on one line; of a failure Twisted keeps the place, and `error` is the message."""
+    if (failure := event.get("log_failure")) is not None:
+        event = event | {"error": failure.getErrorMessage()}
+    return f"{eventAsJSON(event)}\n"

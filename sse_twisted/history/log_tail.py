@@ -1,4 +1,4 @@
-"""What `logs/server.json` says of late: read from its end on, block by block, whatever its size is."""
+"""The recent events of `logs/server.json`, read block by block from its end, whatever its size is."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any
 
 import msgspec
 
-BLOCK = 128 * 1024  # bytes read at once; a hundred to three hundred events
-LONGEST = 256 * 1024  # bytes of one line; a longer one is passed over
-MOST = 64 * 1024 * 1024  # bytes in all; a day of a hundred devices has a few MB
+BLOCK_SIZE = 128 * 1024  # bytes read at once; a hundred to three hundred events
+MAX_LINE = 256 * 1024  # bytes; a longer line is skipped
+MAX_BYTES = 64 * 1024 * 1024  # in all; a day of a hundred devices has a few MB
 
 Event = dict[str, Any]
 
 
-def recent_events(path: Path, end: int, since: float, containing: bytes) -> Iterator[list[Event]]:
-    """The events of a log from `since` on, in s since 1970, whose lines contain some bytes.
+def recent_events(path: Path, end: int, since: float) -> Iterator[list[Event]]:
+    """Yield the events of a log from `since` on, in s since 1970.
 
-    Block by block, the last ones first; within a block the oldest first. `end` is where to begin in the file; those
-    into which it was rotated follow. A line that is torn is passed over. Blocks at each step, and raises OSError.
+    Yields one list for each block, the last block first; within a list the oldest event is first. Begins at byte `end`
+    of the file and goes on in the files into which it was rotated. Skips a torn line. Each step blocks, and may raise
+    OSError.
     """
-    left = MOST
+    left = MAX_BYTES
     for file, size in _files(path, end, since):
         with file.open("rb") as opened:
             for lines in _blocks(opened.fileno(), size):
-                left -= BLOCK
-                events = [event for line in lines if containing in line and (event := _event(line)) is not None]
-                recent = [event for event in events if _time(event) >= since]
-                yield recent
-                if left <= 0 or (not recent and _is_older(lines, since)):
+                left -= BLOCK_SIZE
+                events = [event for line in lines if (event := _event(line)) is not None]
+                yield (recent := [event for event in events if event["log_time"] >= since])
+                if left <= 0 or (events and not recent):
                     return
 
 
 def _files(path: Path, end: int, since: float) -> Iterator[tuple[Path, int]]:
-    """The log, and what it was renamed to, the youngest first; compressed ones can't be read from their end."""
+    """Yield the log and the files into which it was rotated, the youngest first; compressed ones are left out."""
     yield path, end
     rotated = [other for other in path.parent.glob(f"{path.name}?*") if re.search(r"[-.]\d+$", other.name)]
     for other in sorted(rotated, key=lambda other: other.stat().st_mtime, reverse=True):
@@ -47,15 +47,15 @@ def _files(path: Path, end: int, since: float) -> Iterator[tuple[Path, int]]:
 
 
 def _blocks(descriptor: int, end: int) -> Iterator[list[bytes]]:
-    """The whole lines of a file from the last one on, in lists that are in the order of the file."""
-    begun = b""  # of the line that goes over into the block before
+    """Yield the whole lines of a file in lists, the last list first; each list is in the order of the file."""
+    rest = b""  # of the line that begins in the block before
     while end > 0:
-        start = max(end - BLOCK, 0)
-        data = os.pread(descriptor, end - start, start) + begun
+        start = max(end - BLOCK_SIZE, 0)
+        data = os.pread(descriptor, end - start, start) + rest
         first, *lines = data.split(b"\n")
         if start == 0:
             lines.insert(0, first)
-        begun, end = first[:LONGEST], start
+        rest, end = first[:MAX_LINE], start
         yield lines
 
 
@@ -64,15 +64,4 @@ def _event(line: bytes) -> Event | None:
         event = msgspec.json.decode(line)
     except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and type(event.get("log_time")) in (int, float) else None
-
-
-def _time(event: Event) -> float:
-    time: float = event["log_time"]
-    return time
-
-
-def _is_older(lines: list[bytes], since: float) -> bool:
-    """Whether the last event of some lines was before; the clock may have been set within them."""
-    last = next((event for line in reversed(lines) if (event := _event(line)) is not None), None)
-    return last is not None and _time(last) < since
+    return event if isinstance(event, dict) and isinstance(event.get("log_time"), int | float) else None

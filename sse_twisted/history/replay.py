@@ -1,44 +1,39 @@
-"""What the log says of the day before this start, for the history of each device."""
+"""The events of today from before this start, read from the log into the history of each device."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from attrs import define
 from twisted.application.service import Service
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.history.events import History, happening_of, subject_of
+from sse_twisted.history.events import History, event_of, subject_of
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.log_tail import Event, recent_events
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.tasks import Tasks
 
 
+@define(eq=False, slots=False)
 class LogReplay(Service):
-    """Reads the journal of earlier runs once, from its end on, in many short steps; debug lines are not in it."""
+    """Reads the log of earlier runs once, from its end, in many short steps; the log may leave out debug lines."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        history: History,
-        disk: Disk,
-        live: LiveConfig,
-        utc: Callable[[], float],
-        log: Logger,
-    ) -> None:
-        self._log = log
-        self._tasks = Tasks(log)
-        self._journal = journal
-        self._history = history
-        self._disk = disk
-        self._live = live
-        self._utc = utc
+    _journal: Journal
+    _history: History
+    _disk: Disk
+    _live: LiveConfig
+    _utc: Callable[[], float]
+    _log: Logger
+
+    def __attrs_post_init__(self) -> None:
+        self._tasks = Tasks(self._log)
 
     def startService(self) -> None:
         """Begin to read."""
         super().startService()
-        self._tasks.start("replay", self._replay(), "The events of before this start could not be told")
+        self._tasks.start("replay", self._replay(), "Reading the events of earlier runs failed")
 
     def stopService(self) -> None:
         """Read no further."""
@@ -47,22 +42,23 @@ class LogReplay(Service):
 
     async def _replay(self) -> None:
         since = self._live.day_began_at(self._utc())
-        blocks = recent_events(self._journal.json_file, self._journal.earlier, since, b'"motion-')
+        blocks = recent_events(self._journal.json_file, self._journal.earlier, since)
         earlier = History()
         try:
-            while await self._disk.run(self._take_some, blocks, earlier):
+            while await self._disk.run(self._take_block, blocks, earlier):
                 pass
         except OSError as error:
-            self._log.error("The events of before this start could not be read: {error}", error=str(error))
-        self._history.recall(earlier)
+            text = "Cannot read the events of earlier runs: {error}; pages of devices begin with this start"
+            self._log.error(text, error=str(error))
+        self._history.restore(earlier)
 
-    def _take_some(self, blocks: Iterator[list[Event]], earlier: History) -> bool:
-        """In a thread: events that are older than all that were taken before; whether there may be more."""
+    def _take_block(self, blocks: Iterator[list[Event]], earlier: History) -> bool:
+        """Prepend the events of one block, in a thread; returns whether there may be more."""
         events = next(blocks, None)
         for event in reversed(events or ()):
             identifier = subject_of(event)
             if identifier is None or not earlier.has_room_for(identifier):
                 continue
-            if (happening := happening_of(event)) is not None:
-                earlier.precede(identifier, happening)
+            if (device_event := event_of(event)) is not None:
+                earlier.prepend(identifier, device_event)
         return events is not None and not earlier.is_full

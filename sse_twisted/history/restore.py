@@ -1,15 +1,16 @@
-"""What a collector that starts in the middle of the day knows of the day so far.
+"""What a collector that starts in the middle of a day knows of the day so far.
 
-Without that, a restart would make a hundred devices that lie switched off in the bucket "expected" again, and forget
-who left too early. The memory of the run before says it; where there is none, or somebody else has worked since, the
-ledgers do. What either calls collected counts only if the tracks are on disk.
+Without it a restart would expect a hundred devices again that lie switched off in a bucket, and forget which left too
+early. The saved state of the run before tells; where there is none, or another program has worked since, the ledgers
+do. A device counts as collected only if its tracks are on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
-from attrs import evolve
+from attrs import define, evolve
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.internet.interfaces import IReactorTime
@@ -18,9 +19,10 @@ from twisted.python.failure import Failure
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Entries
 from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.history.store import KEPT, LoadedState, SavedDevice, load_state
+from sse_twisted.history.store import SavedState, load_state, saved_fields
 from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.tasks import Tasks
@@ -31,104 +33,74 @@ LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
 
 
+@define(eq=False, slots=False)
 class Restorer(Service):
-    """Reads memory and ledgers once, and tells the fleet of devices that nobody has met yet."""
+    """Reads saved state and ledgers once, and updates the fleet on devices that were not met since the start."""
 
-    def __init__(
-        self,
-        folder: EventFolder,
-        disk: Disk,
-        fleet: Fleet,
-        live: LiveConfig,
-        attendance: Attendance,
-        grace: GracePeriod,
-        turn: Callable[[int], DeferredLock],
-        clock: IReactorTime,
-        log: Logger,
-        told: Callable[[], None],
-    ) -> None:
-        """`turn` is held by whoever works with a device's ledger; `told` is called when the fleet knows everything."""
-        self._log = log
-        self._tasks = Tasks(log)
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._live = live
-        self._attendance = attendance
-        self._grace = grace
-        self._turn = turn
-        self._clock = clock
-        self._told = told
+    _folder: EventFolder
+    _disk: Disk
+    _fleet: Fleet
+    _live: LiveConfig
+    _attendance: Attendance
+    _grace: GracePeriod
+    _turn: Callable[[int], DeferredLock]  # the lock of a device's ledger
+    _clock: IReactorTime
+    _log: Logger
+    _restored: Callable[[], None]  # called once the fleet knows everything
+
+    def __attrs_post_init__(self) -> None:
+        self._tasks = Tasks(self._log)
 
     def startService(self) -> None:
-        """Begin to read."""
+        """Begin to restore."""
         super().startService()
-        self._tasks.start("restore", self._restore(), "What was known of the day could not be told")
+        self._tasks.start("restore", self._work(), "Restoring the state of the devices failed")
 
     def stopService(self) -> None:
-        """Tell nothing more."""
+        """Restore nothing more."""
         super().stopService()
         self._tasks.stop()
 
-    async def _restore(self) -> None:
-        found = await self._disk.run(load_state, self._folder.memory)
-        if found.remark:
-            text = "What was known of the day could not be read ({remark}): the ledgers tell instead"
-            self._log.error(text, remark=found.remark)
+    async def _work(self) -> None:
+        state, remark = await self._disk.run(load_state, self._folder.memory)
+        if remark:
+            self._log.error("Saved state is unreadable, rebuilding it from the ledgers: {remark}", remark=remark)
         try:
-            await self._tell_all(found)
+            await self._restore(state or SavedState())
         except CancelledError:
             raise
         except Exception:
-            if found.memory is None:  # else what it knows is on disk alone, and must stay there
-                self._told()
+            if state is None:  # otherwise the only copy of the state is on disk, and must stay there
+                self._restored()
             raise
-        self._told()
+        self._restored()
 
-    async def _tell_all(self, found: LoadedState) -> None:
+    async def _restore(self, state: SavedState) -> None:
         now = self._fleet.now
-        since = self._live.day_began_at(now)
-        judge_at_start = StartupJudge(self._folder, found, self._live.today(now), self._live)
-        pasts, failures = await self._disk.run(self._pasts, judge_at_start, found)
-        for identifier, failure in failures.items():
-            text = "What was known of {device} can't be judged: it counts as not done"
-            self._log.failure(text, failure, device=f"motion-{identifier}")
-        async for identifier, past in in_turns(pasts.items(), self._clock):
-            if past is not None:
-                self._tell(identifier, past, judge_at_start)
-            if found.memory is not None and (remembered := found.memory.devices.get(identifier)) is not None:
-                self._recall_visits(identifier, remembered, found.memory.saved_at, since)
+        judge = StartupJudge(self._folder, state, self._live.today(now), self._live)
+        ledgers = await self._disk.run(self._folder.all_entries)
+        identifiers = sorted(ledgers.keys() | state.devices.keys())
+        judged = await self._disk.run(_judge_all, judge, {each: ledgers.get(each, {}) for each in identifiers})
+        midnight = self._live.day_began_at(now)
+        async for identifier, (prior, failure) in in_turns(judged.items(), self._clock):
+            if failure is not None:
+                text = "Judging the saved state of {device} failed; it counts as not collected"
+                self._log.failure(text, failure, device=Device(identifier).name)
+            if prior is not None:
+                self._update(identifier, prior, judge)
+            if identifier in state.devices:
+                # A visit whose end was not seen lasted at least until the state was saved.
+                visits = (evolve(v, left=v.left or state.saved_at) for v in state.devices[identifier].visits)
+                self._attendance.restore(identifier, [visit for visit in visits if (visit.left or 0.0) >= midnight])
 
-    def _pasts(
-        self, judge_at_start: StartupJudge, found: LoadedState
-    ) -> tuple[dict[int, PriorState | None], dict[int, Failure]]:
-        """What became of each device, and why that can't be judged of some; in a thread."""
-        ledgers = self._folder.all_entries()
-        identifiers = ledgers.keys() | (found.memory.devices.keys() if found.memory else set())
-        pasts: dict[int, PriorState | None] = {}
-        failures: dict[int, Failure] = {}
-        for identifier in sorted(identifiers):
-            try:
-                pasts[identifier] = judge_at_start.past(identifier, ledgers.get(identifier, {}))
-            except Exception:  # noqa: BLE001 - whatever it is, the others must be told
-                failures[identifier] = Failure()
-                pasts[identifier] = judge_at_start.not_judged(identifier)
-        return pasts, failures
-
-    def _recall_visits(self, identifier: int, remembered: SavedDevice, saved_at: float, since: float) -> None:
-        """Those of today; of one that nobody saw the end of, it is known how long it lasted at least."""
-        stays = (evolve(stay, left=saved_at) if stay.left is None else stay for stay in remembered.visits)
-        if of_today := [stay for stay in stays if (stay.left or 0.0) >= since]:
-            self._attendance.recall(identifier, of_today)
-
-    def _tell(self, identifier: int, past: PriorState, judge_at_start: StartupJudge) -> None:
-        """Of a device that was met meanwhile more is known than that."""
-        now, was = self._fleet[identifier], past.device
+    def _update(self, identifier: int, prior: PriorState, judge: StartupJudge) -> None:
+        """Update the fleet, unless it knows more of a device that was met meanwhile."""
+        now, was = self._fleet[identifier], prior.device
         if now.stage is not Stage.ABSENT or now.left_early:
             return
-        known = {name: getattr(was, name) for name in KEPT if name not in ("stage", "left_early", "waived")}
         lost = was.left_early or what_is_missing(evolve(was, sailor=now.sailor))
-        match past.fate:
+        known = {key: value for key, value in saved_fields(was).items() if key not in ("stage", "left_early", "waived")}
+        match prior.outcome:
             case PriorOutcome.COLLECTED:
                 self._fleet.update(identifier, **known, stage=Stage.GONE)
             case PriorOutcome.WAIVED:
@@ -141,13 +113,22 @@ class Restorer(Service):
                 self._grace.wait_for(identifier, LEFT)
             case PriorOutcome.LOST:
                 self._fleet.update(identifier, **known, left_early=lost)
-                self._grace.wait_for(identifier, LOST, self._is_here(was, judge_at_start))
+                self._grace.wait_for(identifier, LOST, partial(self._is_here, was, judge))
 
-    def _is_here(self, device: Device, judge_at_start: StartupJudge) -> Callable[[], Awaitable[bool]]:
-        """A look at what is on disk, while nobody moves it."""
+    async def _is_here(self, device: Device, judge: StartupJudge) -> bool:
+        """Whether all tracks of a device are here, while none of them is moved."""
+        async with self._turn(device.identifier):
+            return await self._disk.run(judge.is_here, device)
 
-        async def look() -> bool:
-            async with self._turn(device.identifier):
-                return await self._disk.run(judge_at_start.is_here, device)
 
-        return look
+def _judge_all(
+    judge: StartupJudge, ledgers: Mapping[int, Entries]
+) -> dict[int, tuple[PriorState | None, Failure | None]]:
+    """Judge each device, in a thread; a device whose judgement fails is not done, and comes with the failure."""
+    judged: dict[int, tuple[PriorState | None, Failure | None]] = {}
+    for identifier, entries in ledgers.items():
+        try:
+            judged[identifier] = judge.judge(identifier, entries), None
+        except Exception:  # noqa: BLE001 - the other devices must be judged
+            judged[identifier] = judge.not_done(identifier), Failure()
+    return judged

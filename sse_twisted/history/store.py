@@ -1,20 +1,18 @@
-"""What is known of each device, on disk: `.sse_twisted/memory.json`, so that a restart forgets no alarm and no waiver.
+"""The state file `.sse_twisted/memory.json`: what is known of each device, so that no restart forgets an alarm.
 
-It is never more than what was known once: the restorer, which reads it, believes "collected" only as far as ledger
-and files bear it out.
+The file is evidence, not truth: a start believes "collected" only as far as ledger and files confirm it.
 """
 
 from __future__ import annotations
 
 import errno
-import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from attrs import frozen
-from msgspec import Meta, Struct
+from attrs import define, field, frozen
+from msgspec import Meta, Raw, Struct
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -29,15 +27,16 @@ from sse_twisted.runtime.tasks import Tasks
 
 FORMAT: Final = "sse_twisted memory"
 VERSION: Final = 2
-AGAIN = 5.0  # s until it is tried again, where only this file can't be written
-PAUSE = 1.0  # s from one writing to the next: of a hundred devices that arrive each changes several times a second
-LARGEST = 64 * 1024 * 1024  # bytes; a larger one is not written, for the next start would not read it
+RETRY_DELAY = 5.0  # s, where only this file can't be written
+MIN_INTERVAL = 1.0  # s between two writes: while a hundred devices arrive, each changes several times a second
+MAX_SIZE = 64 * 1024 * 1024  # bytes; a larger file is neither written nor read
 
 Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
+Visited = tuple[Device, tuple[PastVisit, ...]]
 
 
 class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True):
-    """One device, as its snapshot had it."""
+    """The snapshot of one device, and its visits."""
 
     stage: Stage
     since: Moment
@@ -52,141 +51,143 @@ class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True):
     visits: tuple[PastVisit, ...] = ()
 
 
-KEPT = tuple(name for name in SavedDevice.__struct_fields__ if name != "visits")
-_kept: operator.attrgetter[Any] = operator.attrgetter(*KEPT)
+def saved_fields(device: Device | SavedDevice) -> dict[str, Any]:
+    """Return the fields that a snapshot and a saved device have in common."""
+    return {name: getattr(device, name) for name in SavedDevice.__struct_fields__ if name != "visits"}
 
 
-_device = msgspec.json.Decoder(SavedDevice)
-D = TypeVar("D", SavedDevice, msgspec.Raw)
-
-
-class File(Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
+class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
-    What makes JSON of all devices in one go, or reads it, does not let go of Python's lock: 1,000 of 100 tracks each
-    would keep the reactor for up to 0.05 s at each writing, and 0.2 s at the start. So each is done by itself.
+    Each device is encoded and decoded by itself: msgspec holds Python's lock meanwhile, and all of 1,000 devices with
+    100 tracks each would block the reactor for 0.05 s at each write, and for 0.2 s at the start.
     """
 
     format: Literal["sse_twisted memory"]
     version: Literal[1, 2]
     saved_at: Moment
-    ended: bool  # whether that collector has stopped: answers that it did not know were kept by somebody else
-    devices: dict[int, D]
-    answers: dict[int, Stamps] | None = None  # that were kept before, of whatever device; version 1 did not say
-
-
-SavedState = File[SavedDevice]
+    ended: bool  # whether the collector had stopped: newer answers were then stored by another program
+    devices: dict[int, Raw]
+    answers: dict[int, Stamps] | None = None  # stored before, of all devices; not in version 1
 
 
 class _Head(Struct):
-    """What tells whose file it is."""
-
     format: Any = None
     version: Any = None
 
 
 @frozen
-class LoadedState:
-    """What a start finds; `memory` is None if there is none that can be used, and `remark` says why not."""
+class SavedState:
+    """What the file says; without a file, an ended run that knew no device."""
 
-    memory: SavedState | None = None
-    written_at: float = 0.0  # s since 1970, by the clock that stamps the files
-    remark: str = ""
+    saved_at: float = 0.0  # s since 1970
+    ended: bool = True
+    devices: Mapping[int, SavedDevice] = field(factory=dict)
+    answers: Mapping[int, Stamps] | None = None
+    written_at: int = 0  # ns since 1970, by the clock that stamps the files
+
+    def knows(self, identifier: int, answers: Stamps) -> bool:
+        """Whether the stored answers of a device were all stored before this state, which tells of them."""
+        if self.answers is None:
+            return max(answers.info, answers.listing)[0] <= self.written_at
+        return self.answers.get(identifier, Stamps()) == answers
+
+    def may_be_listed(self, identifier: int, answers: Stamps) -> bool:
+        """Whether a device that has answered since this state has also been listed since."""
+        before = (self.answers or {}).get(identifier, answers)
+        return answers.info == before.info or answers.listing != before.listing
 
 
-def load_state(path: Path) -> LoadedState:
-    """The memory of earlier runs; one that is torn, foreign or of another version is set aside. Blocks."""
+def load_state(path: Path) -> tuple[SavedState | None, str]:
+    """Return what the file says, or None and the reason why the file is unusable; such a file is set aside. Blocks."""
     try:
         status = path.stat()
-        if status.st_size > LARGEST:
-            raise ValueError(f"it has {status.st_size:,} bytes")
-        return LoadedState(_decode(path.read_bytes()), status.st_mtime)
+        if status.st_size > MAX_SIZE:
+            raise ValueError(f"the file has {status.st_size:,} bytes")
+        return _decode(path.read_bytes(), status.st_mtime_ns), ""
     except FileNotFoundError:
-        return LoadedState()
+        return None, ""
     except OSError as error:
         why = str(error.strerror)
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         why = str(error)
     try:
-        return LoadedState(remark=f"{why}; it is kept as {set_aside(path)}")
+        return None, f"{why}; kept as {set_aside(path)}"
     except OSError as error:
-        return LoadedState(remark=f"{why}; it can't be kept under another name ({error.strerror})")
+        return None, f"{why}; could not be renamed: {error.strerror}"
 
 
-def _decode(data: bytes) -> SavedState:
-    """Raises ValueError or RecursionError."""
-    try:
-        head = msgspec.json.decode(data, type=_Head)
-    except msgspec.ValidationError:  # it is JSON, but no object
-        head = _Head()
+def _decode(data: bytes, written_at: int) -> SavedState:
+    """Decode the file; raises ValueError or RecursionError."""
+    head = msgspec.json.decode(data, type=_Head)
     if head.format != FORMAT:
-        raise ValueError("it is none of this collector")
+        raise ValueError("not a state file of this collector")
     if head.version not in (1, VERSION):
-        raise ValueError(f"it is of version {head.version!r:.20}, and this collector knows {VERSION}")
-    file = msgspec.json.decode(data, type=File[msgspec.Raw])
-    devices = {identifier: _device.decode(device) for identifier, device in file.devices.items()}
-    return SavedState(file.format, file.version, file.saved_at, file.ended, devices, file.answers)
+        raise ValueError(f"unknown version {head.version!r:.20}; this collector reads versions 1 and {VERSION}")
+    file = msgspec.json.decode(data, type=_File)
+    decoder = msgspec.json.Decoder(SavedDevice)
+    devices = {identifier: decoder.decode(device) for identifier, device in file.devices.items()}
+    return SavedState(file.saved_at, file.ended, devices, file.answers, written_at)
 
 
+@define(eq=False, slots=False)
 class StateStore(Service):
-    """Notes down what is known of the fleet: a change at once, and those of the next second multi_service."""
+    """Saves what is known of the fleet: a change at once, further changes within the next second together."""
 
-    def __init__(
-        self, folder: EventFolder, disk: Disk, fleet: Fleet, attendance: Attendance, clock: IReactorTime, log: Logger
-    ) -> None:
-        self._folder = folder
-        self._disk = disk
-        self._fleet = fleet
-        self._attendance = attendance
-        self._clock = clock
-        self._log = log
-        self._is_complete = False  # whether the fleet knows what earlier runs knew
-        self._changed = False
-        self._ended = False
-        self._not_before = 0.0  # s of the clock, when to write again
-        self._timer: IDelayedCall | None = None
-        self._turn = DeferredLock()
-        self._tasks = Tasks(log)
-        self._trouble = ""
-        fleet.observe(self._note)
+    _folder: EventFolder
+    _disk: Disk
+    _fleet: Fleet
+    _attendance: Attendance
+    _clock: IReactorTime
+    _log: Logger
+    _is_restored: bool = field(default=False, init=False)  # whether the fleet knows what the file says
+    _changed: bool = field(default=False, init=False)
+    _ended: bool = field(default=False, init=False)
+    _not_before: float = field(default=0.0, init=False)  # s of the clock, when the next write may begin
+    _timer: IDelayedCall | None = field(default=None, init=False)
+    _turn: DeferredLock = field(factory=DeferredLock, init=False)
+    _trouble: str = field(default="", init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tasks = Tasks(self._log)
+        self._fleet.observe(self._take_change)
 
     def begin(self) -> None:
-        """The fleet knows what earlier runs knew: from now on the file may be replaced."""
+        """Save from now on: the fleet knows what earlier runs knew."""
         if self.running:
-            self._is_complete = True
-            self._changed = True
+            self._is_restored = self._changed = True
             self._write_at(self._not_before)
 
     def stopService(self) -> Deferred[None] | None:
-        """Write for the last time; fires when that is done."""
+        """Write for the last time; the result fires when that is done."""
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if not self._is_complete:
+        if not self._is_restored:
             return None
         self._changed = self._ended = True
         return self._start_writing()
 
     def try_again(self) -> None:
-        """The disk can be written to again."""
+        """Write what has changed: the disk works again."""
         if self._changed:
             self._write_at(self._not_before)
 
     async def save(self) -> None:
-        """Bring to disk what is known now; that it can't be written is in the log."""
+        """Bring to disk what is known now; a failure is logged, and retried later."""
         async with self._turn:
-            if self._changed and self._is_complete:
+            if self._changed and self._is_restored:
                 await self._write()
 
-    def _note(self, before: Device, after: Device) -> None:
-        if _kept(before) != _kept(after):
+    def _take_change(self, before: Device, after: Device) -> None:
+        if saved_fields(before) != saved_fields(after):
             self._changed = True
             self._write_at(self._not_before)
 
     def _write_at(self, moment: float) -> None:
         """Write at a moment of the clock, at the latest."""
-        if not self.running or not self._is_complete:
+        if not self.running or not self._is_restored:
             return
         wait = max(moment - self._clock.seconds(), 0.0)
         if self._timer is None:
@@ -196,24 +197,24 @@ class StateStore(Service):
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
-        own_key = object()  # the last writing at stop waits for one under way, and must not replace it
-        return self._tasks.start(own_key, self.save(), "What is known of the day could not be kept")
+        own_key = object()  # the last write at stop waits for one under way, and must not replace it
+        return self._tasks.start(own_key, self.save(), "Saving the state of the devices failed")
 
     async def _write(self) -> None:
-        # First the answers, then what is known: a kill must not leave one that says less than the answers do.
+        # The stamps are read before the fleet: an answer that comes in between must look newer than the file.
         answers = await self._disk.run(self._folder.all_stamps)
         self._changed = False
-        self._not_before = self._clock.seconds() + PAUSE
-        visits = {device.identifier: self._attendance.of(device.identifier) for device in self._fleet}
-        devices = tuple(device for device in self._fleet if visits[device.identifier] or _is_worth_it(device))
+        self._not_before = self._clock.seconds() + MIN_INTERVAL
+        visited = ((device, self._attendance.of(device.identifier)) for device in self._fleet)
+        devices = tuple((device, visits) for device, visits in visited if visits or _is_worth_saving(device))
         try:
-            await self._disk.write(self._save, self._fleet.now, self._ended, devices, visits, answers)
+            await self._disk.write(self._save, self._fleet.now, self._ended, devices, answers)
         except DiskTrouble as error:
             self._changed = True
-            if isinstance(error, PathTrouble):  # else the disk says when it can be written to again
-                self._write_at(self._clock.seconds() + AGAIN)
+            if isinstance(error, PathTrouble):  # otherwise the disk calls try_again
+                self._write_at(self._clock.seconds() + RETRY_DELAY)
             if not self._trouble:
-                self._log.error("What is known of the day can't be kept: {error}", error=str(error))
+                self._log.error("Cannot save the state of the devices, retrying: {error}", error=str(error))
             self._trouble = str(error)
         except BaseException:
             self._changed = True
@@ -221,27 +222,18 @@ class StateStore(Service):
         else:
             self._trouble = ""
 
-    def _save(
-        self,
-        now: float,
-        ended: bool,
-        devices: Sequence[Device],
-        visits: Mapping[int, tuple[PastVisit, ...]],
-        answers: dict[int, Stamps],
-    ) -> None:
-        """In a thread."""
-        remembered = ((device.identifier, _remembered(device, visits[device.identifier])) for device in devices)
-        encoded = {identifier: msgspec.Raw(msgspec.json.encode(device)) for identifier, device in remembered}
-        data = msgspec.json.encode(File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
-        if len(data) > LARGEST:
+    def _save(self, now: float, ended: bool, devices: Iterable[Visited], answers: dict[int, Stamps]) -> None:
+        """Encode and write, in a thread."""
+        encoded = {
+            device.identifier: Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))
+            for device, visits in devices
+        }
+        data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
+        if len(data) > MAX_SIZE:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
         self._folder.keep_state(data)
 
 
-def _remembered(device: Device, visits: tuple[PastVisit, ...]) -> SavedDevice:
-    return SavedDevice(**{name: getattr(device, name) for name in KEPT}, visits=visits)
-
-
-def _is_worth_it(device: Device) -> bool:
-    """Whether it was met in an earlier run, or is missed."""
+def _is_worth_saving(device: Device) -> bool:
+    """Whether the device was met, or is missed."""
     return device.stage is not Stage.ABSENT or device.left_incomplete

@@ -17,7 +17,7 @@ from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.history.attendance import Attendance, PastVisit
-from sse_twisted.history.events import KEPT, DeviceEvent, History
+from sse_twisted.history.events import MAX_EVENTS, DeviceEvent, History
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
 from sse_twisted.runtime.log_levels import Level
@@ -78,7 +78,7 @@ class DeviceDetail(Struct, frozen=True):
     visits: Annotated[tuple[PastVisit, ...], Meta(description="visits today, the oldest first")]
     events: Annotated[
         tuple[DeviceEvent, ...],
-        Meta(description=f"at most {KEPT} events of today, the oldest first; debug events of this run only"),
+        Meta(description=f"at most {MAX_EVENTS} events of today, the oldest first; debug events of this run only"),
     ]
 
 

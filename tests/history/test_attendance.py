@@ -49,10 +49,10 @@ def test_who_is_forgotten_has_ended_a_visit(fleet: Fleet) -> None:
 
 
 def test_visits_of_earlier_runs_come_before_and_only_the_last_ones_are_kept(fleet: Fleet) -> None:
-    attendance = Attendance(fleet, kept=2)
+    attendance = Attendance(fleet, max_visits=2)
     know(fleet, Stage.CONNECTED)
-    attendance.recall(601, [PastVisit(1.0, 2.0), PastVisit(3.0, 4.0)])
-    attendance.recall(602, [PastVisit(5.0, 6.0)])
+    attendance.restore(601, [PastVisit(1.0, 2.0), PastVisit(3.0, 4.0)])
+    attendance.restore(602, [PastVisit(5.0, 6.0)])
     assert attendance.last_arrival == 110.0
     assert attendance.of(601) == (PastVisit(3.0, 4.0), PastVisit(110.0))
     assert attendance.of(601, since=50.0) == (PastVisit(110.0),)

@@ -16,10 +16,10 @@ def test_what_is_said_of_a_device_is_kept_without_its_name_in_front() -> None:
     log.info("{target} is not at 10.0.0.1", target="motion-602")
     log.info("Collecting into a folder")
     log.info("{target} is not there", target="device at 10.0.0.9")
-    (happening,) = history.of(601)
-    assert (happening.level, happening.text) == ("warning", "battery level is 41%")
-    assert happening.time > 1_600_000_000
-    assert [happening.text for happening in history.of(602)] == ["is not at 10.0.0.1"]
+    (event,) = history.of(601)
+    assert (event.level, event.text) == ("warning", "battery level is 41%")
+    assert event.time > 1_600_000_000
+    assert [event.text for event in history.of(602)] == ["is not at 10.0.0.1"]
     assert history.of(603) == ()
 
 
@@ -29,31 +29,31 @@ def note(history: History, *times: float, device: str = "motion-601") -> None:
 
 
 def times(history: History, identifier: int = 601, since: float = 0.0) -> list[float]:
-    return [happening.time for happening in history.of(identifier, since=since)]
+    return [event.time for event in history.of(identifier, since=since)]
 
 
 def test_only_the_last_ones_are_kept_and_can_be_asked_for_by_time() -> None:
-    history = History(kept=3)
+    history = History(max_events=3)
     note(history, 0, 1, 2, 3, 4)
     assert times(history) == [2, 3, 4]
     assert times(history, since=4) == [4]
 
 
 def test_what_was_before_comes_before_and_pushes_nothing_out() -> None:
-    history, earlier = History(kept=3), History(kept=3)
+    history, earlier = History(max_events=3), History(max_events=3)
     note(history, 9)
     for time in (7.0, 6.0, 5.0):
         assert earlier.has_room_for(601)
-        earlier.precede(601, DeviceEvent(time, "info", "was here"))
+        earlier.prepend(601, DeviceEvent(time, "info", "was here"))
     assert not earlier.has_room_for(601)
-    history.recall(earlier)
+    history.restore(earlier)
     assert times(history) == [6, 7, 9]
     note(history, 10)
     assert times(history) == [7, 9, 10]
 
 
 def test_of_all_devices_together_the_oldest_events_go_first() -> None:
-    history = History(kept=3, most=6)
+    history = History(max_events=3, max_in_all=6)
     note(history, 0, 1, device="motion-601")
     note(history, 2, 3, 4, 5, device="motion-602")
     assert (times(history, 601), times(history, 602)) == ([0, 1], [3, 4, 5])
@@ -64,12 +64,12 @@ def test_of_all_devices_together_the_oldest_events_go_first() -> None:
 
 
 def test_what_was_before_goes_first_of_all() -> None:
-    history, earlier = History(most=4), History(most=4)
+    history, earlier = History(max_in_all=4), History(max_in_all=4)
     note(history, 8, 9)
     for number, time in ((602, 7.0), (601, 6.0), (602, 5.0), (603, 4.0)):
-        earlier.precede(number, DeviceEvent(time, "info", "was here"))
+        earlier.prepend(number, DeviceEvent(time, "info", "was here"))
     assert earlier.is_full
-    history.recall(earlier)
+    history.restore(earlier)
     assert (times(history, 601), times(history, 602)) == ([6, 8, 9], [7])
 
 
@@ -89,7 +89,7 @@ def test_a_collector_remembers_debug_lines_that_its_log_leaves_out(event: Virtua
     event.arrive(601)
     collector = event.start()
     event.until("can be disconnected")
-    texts = [happening.text for happening in collector.history.of(601)]
+    texts = [event.text for event in collector.history.of(601)]
     assert texts[0].startswith("detected at")
     assert texts[-1] == "can be disconnected"
 

@@ -16,7 +16,7 @@ YESTERDAY = 1_600_000_000.0  # s, as a time in the log
 def texts(event: VirtualEvent, identifier: int = 601) -> list[str]:
     """What is known of a device that its log has: no debug lines."""
     assert event.collector is not None
-    return [happening.text for happening in event.collector.history.of(identifier) if happening.level != "debug"]
+    return [event.text for event in event.collector.history.of(identifier) if event.level != "debug"]
 
 
 @pytest.fixture
@@ -110,6 +110,6 @@ def test_a_log_that_can_not_be_read_is_said_and_harms_nothing(event: VirtualEven
     log.write_text('{"log_time": 1.7e9}\n')
     log.with_name("server.json.1").symlink_to(log.with_name("nowhere"))
     event.start()
-    event.until("ERROR The events of before this start could not be read: [Errno 2] No such file or directory")
+    event.until("ERROR Cannot read the events of earlier runs: [Errno 2] No such file or directory")
     event.until("motion-601 can be disconnected")
     assert event.known(601).stage is Stage.COLLECTED

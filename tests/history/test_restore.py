@@ -280,10 +280,16 @@ class TestAMemoryThatCanNotBeUsed:
             (b"\0" * 500, "JSON is malformed"),
             (b'{"format":' * 100_000, "recursion"),
             (b'{"format": "\xff\xfe"}', "codec can't decode byte 0xff"),
-            (b"[]", "it is none of this collector"),
-            (b'{"version": 1}', "it is none of this collector"),
-            (b'{"format": "sse_twisted memory", "version": 3}', "it is of version 3, and this collector knows 2"),
-            (b'{"format": "sse_twisted memory", "version": 0}', "it is of version 0, and this collector knows 2"),
+            (b"[]", "Expected `object`, got `array`"),
+            (b'{"version": 1}', "not a state file of this collector"),
+            (
+                b'{"format": "sse_twisted memory", "version": 3}',
+                "unknown version 3; this collector reads",
+            ),
+            (
+                b'{"format": "sse_twisted memory", "version": 0}',
+                "unknown version 0; this collector reads",
+            ),
             (b'{"format": "sse_twisted memory", "version": 1}', "Object missing required field `saved_at`"),
         ],
     )
@@ -291,7 +297,7 @@ class TestAMemoryThatCanNotBeUsed:
         self, afternoon: VirtualEvent, content: bytes, why: str
     ) -> None:
         begin_anew(afternoon, lambda: afternoon.folder.memory.write_bytes(content))
-        (line,) = afternoon.said("What was known of the day could not be read")
+        (line,) = afternoon.said("Saved state is unreadable")
         assert why.lower() in line.lower()
         aside = afternoon.folder.state / "memory.json.unusable.1"
         assert str(aside) in line
@@ -313,7 +319,7 @@ class TestAMemoryThatCanNotBeUsed:
     )
     def test_of_wrong_types_is_set_aside_as_well(self, afternoon: VirtualEvent, device: Any) -> None:
         begin_anew(afternoon, lambda: change_memory(afternoon, devices={"601": device}))
-        assert afternoon.said("What was known of the day could not be read")
+        assert afternoon.said("Saved state is unreadable")
         assert afternoon.known(601).is_collected
 
     def test_because_it_is_a_folder_is_set_aside(self, afternoon: VirtualEvent) -> None:
@@ -322,7 +328,7 @@ class TestAMemoryThatCanNotBeUsed:
             afternoon.folder.memory.mkdir()
 
         begin_anew(afternoon, replace)
-        assert afternoon.said("What was known of the day could not be read (Is a directory; it is kept as ")
+        assert afternoon.said("Saved state is unreadable, rebuilding it from the ledgers: Is a directory; kept as ")
         afternoon.stop()
         assert afternoon.folder.memory.is_file()
 
@@ -338,7 +344,7 @@ class TestAMishap:
 
         monkeypatch.setattr(EventFolder, "holds", fail)
         begin_anew(afternoon)
-        assert afternoon.said("What was known of motion-601 can't be judged: it counts as not done")
+        assert afternoon.said("Judging the saved state of motion-601 failed; it counts as not collected")
         assert not afternoon.known(601).is_collected
         assert afternoon.known(602).left_early
         assert afternoon.known(604).waived
@@ -367,7 +373,7 @@ class TestAMishap:
             afternoon.start()
         afternoon.arrive(601)
         afternoon.until("motion-601 can be disconnected")
-        assert afternoon.said("What was known of the day could not be told")
+        assert afternoon.said("Restoring the state of the devices failed")
         afternoon.stop()
         assert (afternoon.folder.memory.read_bytes() == before) is is_there
         afternoon.start()

@@ -1,4 +1,4 @@
-"""When the memory is written, and what happens if it can't be. What a start makes of it: `test_recollection`."""
+"""When the memory is written, and what happens if it can't be. What a start makes of it: `test_restore`."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class TestADiskThatRefuses:
 
         monkeypatch.setattr(EventFolder, "keep_state", refuse)
         collect(event)
-        (line,) = event.said("What is known of the day can't be kept")
+        (line,) = event.said("Cannot save the state of the devices")
         assert line.startswith("ERROR")
         assert not event.said("Downloads pause")
         refusing = False
@@ -215,7 +215,7 @@ class TestADiskThatRefuses:
             event.leave(601)
             event.until("has been disconnected")
             event.advance(20)
-            assert len(event.said("What is known of the day can't be kept")) == 1
+            assert len(event.said("Cannot save the state of the devices")) == 1
         assert remembered(event)["stage"] == "collected"
         event.advance(6)
         assert remembered(event)["stage"] == "gone"
@@ -225,9 +225,9 @@ class TestADiskThatRefuses:
     ) -> None:
         collect(event)
         size = event.folder.memory.stat().st_size
-        monkeypatch.setattr("sse_twisted.history.store.LARGEST", size + 100)
+        monkeypatch.setattr("sse_twisted.history.store.MAX_SIZE", size + 100)
         assert event.collector is not None
         event.collector.fleet.update(601, findings=("odd",) * 100)
         event.advance(2)
-        assert event.said("What is known of the day can't be kept: it would have ")
+        assert event.said("Cannot save the state of the devices, retrying: it would have ")
         assert event.folder.memory.stat().st_size == size

@@ -173,7 +173,7 @@ class TestADeviceThatIsAway:
             person["File ID"] = f"NEW{person['Motion ID']}"
         event.write_roster()
         event.advance(10)
-        assert not [line for line in event.said("ERROR") if "What is known of the day" not in line]
+        assert not [line for line in event.said("ERROR") if "Cannot save the state of the devices" not in line]
         assert event.said("CRITICAL") == ["CRITICAL Downloads pause: No space left on device"]
         assert event.tracks() == before
         assert [event.ledger(identifier) for identifier in (601, 602, 603)] == ledgers
