@@ -33,11 +33,11 @@ class Afternoon:
 
     async def start(self) -> Program:
         """A new process, that has told its fleet what was known before."""
-        before = self._memory()
+        before = self._state()
         options = ("--web", f"tcp:{self.port}:interface=127.0.0.1", "--config", str(self.event.config))
         program = self.elsewhere.collector(*options)
         await program.says("The board is at")
-        await until(self.reactor, lambda: self._memory() != before, "what is known is written again")
+        await until(self.reactor, lambda: self._state() != before, "the state is saved again")
         return program
 
     async def device(self, identifier: int) -> Any:
@@ -59,18 +59,18 @@ class Afternoon:
         """Wait until the program has said it, before or after what it said else."""
         await until(self.reactor, lambda: text in program.output, text)
 
-    async def recalls(self, identifier: int, events: list[Any]) -> None:
+    async def restores(self, identifier: int, events: list[Any]) -> None:
         """Wait until the process has read in the log what was said of a device before."""
         end = self.reactor.seconds() + PATIENCE
         while (known := (await self.device(identifier))["events"])[: len(events)] != events:
             assert self.reactor.seconds() < end, f"waited in vain until {events} are known, not {known}"
             await deferLater(self.reactor, 0.01)
 
-    async def remembers(self, text: str) -> None:
-        """Wait until the memory on disk has it."""
-        await until(self.reactor, lambda: text in self._memory(), f"{text} is remembered")
+    async def saves(self, text: str) -> None:
+        """Wait until the state file has it."""
+        await until(self.reactor, lambda: text in self._state(), f"{text} is saved")
 
-    def _memory(self) -> str:
+    def _state(self) -> str:
         file = self.event.folder / ".sse_twisted" / "memory.json"
         return file.read_text() if file.exists() else ""
 
@@ -116,8 +116,8 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
         line = f"motion-{identifier} left too early"
         await afternoon.hears(program, line)
     await afternoon.waive(603, "fell into the water")
-    await afternoon.remembers("fell into the water")
-    await until(afternoon.reactor, lambda: _stage(afternoon, 601) == "gone", "that 601 has gone is remembered")
+    await afternoon.saves("fell into the water")
+    await until(afternoon.reactor, lambda: _stage(afternoon, 601) == "gone", "the departure of 601 is saved")
     before = {identifier: await afternoon.device(identifier) for identifier in (601, 602, 603)}
     program.kill(number)
     assert await program.ends(END_WITHIN) == (0 if number == signal.SIGTERM else -number)
@@ -130,7 +130,7 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
             assert tile[key] == was[key], key
         assert device["visits"] == before[identifier]["visits"]
         said = [each for each in before[identifier]["events"] if each["level"] != "debug"]
-        await afternoon.recalls(identifier, said)
+        await afternoon.restores(identifier, said)
     assert after[601]["visits"][0]["verdict"] == "can be disconnected"
     assert after[603]["tile"]["waived"].startswith("fell into the water (Sailor 603: 1 of 1 track missing")
     assert "fell into the water" in await afternoon.page(603)
@@ -144,14 +144,14 @@ async def test_alarms_waivers_verdicts_visits_and_events_are_known_to_the_next_p
 
 
 def _stage(afternoon: Afternoon, identifier: int) -> str:
-    """Of a device, as the memory on disk has it."""
-    memory = json.loads((afternoon.event.folder / ".sse_twisted" / "memory.json").read_bytes())
-    return str(memory["devices"].get(str(identifier), {}).get("stage"))
+    """Return the stage of a device in the state file."""
+    state = json.loads((afternoon.event.folder / ".sse_twisted" / "memory.json").read_bytes())
+    return str(state["devices"].get(str(identifier), {}).get("stage"))
 
 
 @pytest.mark.slow
 @on_the_reactor
-async def test_killed_while_it_works_it_takes_nobody_for_collected_who_is_not(afternoon: Afternoon) -> None:
+async def test_killed_while_it_works_it_takes_no_device_for_collected_that_is_not(afternoon: Afternoon) -> None:
     """Again and again, at moments in which verdicts are given; and all devices go while nobody looks."""
     for identifier in range(601, 607):
         (await afternoon.event.device(identifier, 400_000)).bytes_per_second = 300_000 * (identifier - 600)

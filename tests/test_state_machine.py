@@ -192,7 +192,7 @@ class CollectorMachine(RuleBasedStateMachine):
 
     @rule(killed=st.booleans())
     def restart(self, killed: bool) -> None:
-        memory = self.event.folder.memory
+        memory = self.event.folder.state_file
         before = (memory.read_bytes(), memory.stat().st_mtime) if killed and memory.exists() else None
         self.event.stop()
         if before is not None:  # a moment older: many a virtual second fits into one tick of the real clock
@@ -209,7 +209,7 @@ class CollectorMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_who_has_gone_without_a_verdict_is_forgotten(self) -> None:
-        if hasattr(self, "owing") and self._has_recollected:
+        if hasattr(self, "owing") and self._has_restored:
             missed = {device.identifier for device in self._fleet if device.present or device.left_early}
             assert self.owing <= missed
 
@@ -290,7 +290,7 @@ class CollectorMachine(RuleBasedStateMachine):
         return self.event.collector.fleet
 
     @property
-    def _has_recollected(self) -> bool:
+    def _has_restored(self) -> bool:
         """Whether the collector has had the time to read what was before."""
         return self.event.reactor.seconds() > self.began + 3.0
 

@@ -61,21 +61,21 @@ class EventFolder:
 
     @property
     def state(self) -> Path:
-        """What the collector keeps for itself: keys, passwords and its memory, for nobody else to read."""
+        """The collector's own folder, readable by its owner only: keys, passwords and the state file."""
         return self.root / ".sse_twisted"
 
     @property
-    def memory(self) -> Path:
-        """What the collector knew of each device when it last noted it down."""
+    def state_file(self) -> Path:
+        """The saved state of all devices."""
         return self.state / "memory.json"
 
     def keep_state(self, data: bytes) -> None:
-        """Replace the memory."""
+        """Replace the state file."""
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
-        if not self.memory.exists():  # whoever made its folder
+        if not self.state_file.exists():  # whoever made its folder
             sync_folder(self.root)
-        write_whole(self.memory, data, private=True)
+        write_whole(self.state_file, data, private=True)
 
     @property
     def _folders(self) -> tuple[Path, ...]:

@@ -62,7 +62,7 @@ class Restorer(Service):
         self._tasks.stop()
 
     async def _work(self) -> None:
-        state, remark = await self._disk.run(load_state, self._folder.memory)
+        state, remark = await self._disk.run(load_state, self._folder.state_file)
         if remark:
             self._log.error("Saved state is unreadable, rebuilding it from the ledgers: {remark}", remark=remark)
         try:

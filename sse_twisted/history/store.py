@@ -230,7 +230,7 @@ class StateStore(Service):
         }
         data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
         if len(data) > MAX_SIZE:
-            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.memory))
+            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.state_file))
         self._folder.keep_state(data)
 
 

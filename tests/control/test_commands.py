@@ -425,7 +425,7 @@ class TestWaive:
         assert not waiving.called
         while not waiving.called:
             event.advance(0.05)
-        assert b"did not sail" in event.folder.memory.read_bytes()
+        assert b"did not sail" in event.folder.state_file.read_bytes()
 
     def test_one_who_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")

@@ -195,7 +195,7 @@ def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
     folder.state.mkdir(parents=True)
     folder.keep_state(b"{}")
-    assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.memory)}
+    assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.state_file)}
 
 
 def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: Path, folder: EventFolder) -> None:

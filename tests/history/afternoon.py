@@ -1,4 +1,4 @@
-"""An afternoon that is over, or interrupted, and what may become of its memory before the next start."""
+"""An afternoon that is over, or interrupted, and what may become of its state file before the next start."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def waive(event: VirtualEvent, identifier: int) -> None:
 
 
 def be_killed(event: VirtualEvent, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """As `begin_anew`, but the memory is as it was before the stop."""
-    memory = event.folder.memory
-    before, times = memory.read_bytes(), memory.stat()
+    """As `begin_anew`, but the state file is as it was before the stop."""
+    path = event.folder.state_file
+    before, times = path.read_bytes(), path.stat()
 
     def undo() -> None:
-        memory.write_bytes(before)
-        os.utime(memory, ns=(times.st_atime_ns, times.st_mtime_ns))
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         meanwhile()
 
     begin_anew(event, undo)
 
 
-def remembered(event: VirtualEvent) -> Any:
-    return json.loads(event.folder.memory.read_bytes())
+def saved_state(event: VirtualEvent) -> Any:
+    return json.loads(event.folder.state_file.read_bytes())
 
 
-def change_memory(event: VirtualEvent, **changes: Any) -> None:
-    event.folder.memory.write_text(json.dumps(remembered(event) | changes))
+def change_state(event: VirtualEvent, **changes: Any) -> None:
+    event.folder.state_file.write_text(json.dumps(saved_state(event) | changes))
 
 
 def list_one_more(path: Path, **change: Any) -> None:

@@ -22,7 +22,7 @@ def know(fleet: Fleet, stage: Stage, **known: str) -> None:
     fleet.update(601, stage=stage, **known)
 
 
-def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -> None:
+def test_a_visit_has_its_arrival_its_departure_and_its_last_verdict(fleet: Fleet) -> None:
     attendance = Attendance(fleet)
     know(fleet, Stage.CONNECTED)
     assert attendance.of(601) == (PastVisit(110.0),)
@@ -40,7 +40,7 @@ def test_a_visit_has_its_coming_its_leaving_and_its_last_verdict(fleet: Fleet) -
     assert Attendance(fleet).last_arrival is None
 
 
-def test_who_is_forgotten_has_ended_a_visit(fleet: Fleet) -> None:
+def test_a_device_that_is_forgotten_has_ended_its_visit(fleet: Fleet) -> None:
     attendance = Attendance(fleet)
     know(fleet, Stage.CONNECTED)
     Time.now = 130.0
@@ -61,7 +61,7 @@ def test_visits_of_earlier_runs_come_before_and_only_the_last_ones_are_kept(flee
     assert attendance.of(601)[-1].left == 120.0
 
 
-def test_what_is_told_of_before_a_start_is_no_visit(fleet: Fleet) -> None:
+def test_what_is_restored_is_not_a_visit(fleet: Fleet) -> None:
     attendance = Attendance(fleet)
     know(fleet, Stage.GONE)
     assert attendance.of(601) == ()

@@ -84,7 +84,7 @@ def test_the_error_of_a_failure_is_kept() -> None:
     assert history.of(601)[0].level == "critical"
 
 
-def test_a_collector_remembers_debug_lines_that_its_log_leaves_out(event: VirtualEvent) -> None:
+def test_a_collector_keeps_debug_lines_that_its_log_leaves_out(event: VirtualEvent) -> None:
     event.device(601, log_of(601))
     event.arrive(601)
     collector = event.start()

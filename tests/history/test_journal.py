@@ -161,7 +161,7 @@ def test_each_way_out_has_its_level(desk: Desk) -> None:
     assert console == ["warning error"] + ["error debug"] * 4
 
 
-def test_whoever_looks_on_hears_every_level(desk: Desk) -> None:
+def test_an_observer_gets_every_level(desk: Desk) -> None:
     heard: list[LogEvent] = []
     desk.settings = Log(console="critical", file="critical")
     desk.journal.reconfigure()
@@ -194,7 +194,7 @@ def test_a_folder_that_was_moved_away_is_made_again(desk: Desk) -> None:
 def test_a_later_run_goes_on_behind_the_lines_of_an_earlier_one(desk: Desk) -> None:
     desk.log.info("one")
     desk.journal.stopService()
-    desk.log.info("nobody hears this")
+    desk.log.info("no observer gets this")
     later = Desk(desk.folder)
     later.log.info("two")
     assert [message for _, message in later.said()] == ["one", "two"]

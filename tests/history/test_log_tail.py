@@ -81,7 +81,7 @@ def test_what_a_kill_or_a_power_cut_left_is_passed_over(path: Path, torn: bytes)
     assert numbers(path) == [1, 2]
 
 
-def test_lines_of_nobody_do_not_end_the_search(path: Path) -> None:
+def test_lines_about_no_device_do_not_end_the_search(path: Path) -> None:
     path.write_bytes(line(1) + b"".join(b'{"log_time": %d}\n' % (NOON + 1) for _ in range(20_000)) + line(2))
     assert numbers(path) == [1, 2]
 

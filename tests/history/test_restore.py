@@ -16,21 +16,21 @@ from tests.history.afternoon import (
     HOUR,
     TRACKS,
     be_killed,
-    change_memory,
+    change_state,
     list_one_more,
-    remembered,
+    saved_state,
     waive,
 )
 from tests.support.event import MORNING, VirtualEvent, begin_anew, log_of
 
 
-class TestWithItsMemory:
+class TestWithASavedState:
     @pytest.fixture
     def restarted(self, afternoon: VirtualEvent) -> VirtualEvent:
         begin_anew(afternoon)
         return afternoon
 
-    def test_who_was_collected_is_gone_and_not_expected(self, restarted: VirtualEvent) -> None:
+    def test_a_collected_device_is_gone_and_not_expected(self, restarted: VirtualEvent) -> None:
         device = restarted.known(601)
         assert device.stage is Stage.GONE
         assert device.is_collected
@@ -38,13 +38,13 @@ class TestWithItsMemory:
         assert device.battery == 83
         assert restarted.known(603).stage is Stage.ABSENT
 
-    def test_who_left_too_early_is_an_alarm_at_once(self, restarted: VirtualEvent) -> None:
+    def test_a_device_that_left_too_early_is_an_alarm_at_once(self, restarted: VirtualEvent) -> None:
         device = restarted.known(602)
         assert (device.stage, device.missing) == (Stage.GONE, (TRACKS[602],))
         assert device.left_early == f"Sailor 602: 1 of 1 track missing ({TRACKS[602]})"
         assert restarted.said(f"ERROR motion-602 left too early, before this start - {device.left_early}")
 
-    def test_who_was_waived_is_waived_with_its_reason(self, restarted: VirtualEvent) -> None:
+    def test_a_waived_device_is_waived_with_its_reason(self, restarted: VirtualEvent) -> None:
         device = restarted.known(604)
         assert not device.left_early
         assert device.waived == f"fell into the water (Sailor 604: 1 of 1 track missing ({TRACKS[604]}))"
@@ -57,7 +57,7 @@ class TestWithItsMemory:
         begin_anew(afternoon, lambda: afternoon.reactor.advance(3600))
         assert {identifier: afternoon.known(identifier).since for identifier in before} == before
 
-    def test_a_waived_one_that_comes_back_and_leaves_again_is_an_alarm(self, restarted: VirtualEvent) -> None:
+    def test_a_waived_device_that_comes_back_and_leaves_again_is_an_alarm(self, restarted: VirtualEvent) -> None:
         restarted.arrive(604)
         restarted.until("motion-604 must stay connected")
         restarted.leave(604)
@@ -81,7 +81,7 @@ class TestWithItsMemory:
         assert afternoon.known(602).left_early
         assert not afternoon.known(604).waived
 
-    def test_an_alarm_of_somebody_who_is_off_the_roster_stays(self, afternoon: VirtualEvent) -> None:
+    def test_an_alarm_of_a_device_that_is_off_the_roster_stays(self, afternoon: VirtualEvent) -> None:
         afternoon.people = [row for row in afternoon.people if row["Motion ID"] != "602"]
         begin_anew(afternoon, afternoon.write_roster)
         assert afternoon.known(602).left_early
@@ -89,7 +89,7 @@ class TestWithItsMemory:
     def test_visits_and_the_last_arrival_are_those_of_today(self, afternoon: VirtualEvent) -> None:
         def visits(identifier: int) -> list[str]:
             assert afternoon.collector is not None
-            return [stay.verdict.partition(" - ")[0] for stay in afternoon.collector.attendance.of(identifier)]
+            return [visit.verdict.partition(" - ")[0] for visit in afternoon.collector.attendance.of(identifier)]
 
         def last_arrival() -> float | None:
             assert afternoon.collector is not None
@@ -108,12 +108,12 @@ class TestWithItsMemory:
         begin_anew(afternoon, lambda: afternoon.reactor.advance(DAY))
         assert visits(601) == []
 
-    def test_it_is_for_its_owner_alone(self, restarted: VirtualEvent) -> None:
-        assert restarted.folder.memory.stat().st_mode & 0o777 == 0o600
+    def test_only_its_owner_may_read_the_file(self, restarted: VirtualEvent) -> None:
+        assert restarted.folder.state_file.stat().st_mode & 0o777 == 0o600
         assert restarted.folder.state.stat().st_mode & 0o777 == 0o700
 
 
-class TestWhoIsStillThere:
+class TestADeviceThatIsStillThere:
     @pytest.fixture
     def present(self, event: VirtualEvent) -> VirtualEvent:
         """601 is collected and there, 602 is there with its track missing."""
@@ -176,7 +176,7 @@ class TestWhoIsStillThere:
 
 
 class TestAKill:
-    """Between what happened and its note."""
+    """Between an event and the next write of the state file."""
 
     def test_after_a_verdict_costs_at_most_an_alarm_too_many(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
@@ -185,13 +185,13 @@ class TestAKill:
         event.arrive(601)
         event.until("motion-601 ABC601XYZ_601_20221017_090000.oao queued")
         event.advance(1.5)
-        memory = event.folder.memory.read_bytes()
-        times = event.folder.memory.stat()
+        before = event.folder.state_file.read_bytes()
+        times = event.folder.state_file.stat()
         event.until("motion-601 can be disconnected")
         event.stop()
         event.leave(601)
-        event.folder.memory.write_bytes(memory)
-        os.utime(event.folder.memory, ns=(times.st_atime_ns, times.st_mtime_ns))
+        event.folder.state_file.write_bytes(before)
+        os.utime(event.folder.state_file, ns=(times.st_atime_ns, times.st_mtime_ns))
         event.lines.clear()
         event.start()
         event.until("motion-601 left too early, before this start")
@@ -206,8 +206,8 @@ class TestAKill:
         be_killed(afternoon)
         assert afternoon.known(604).waived
 
-    def test_while_one_is_back_that_was_collected_does_not_leave_it_collected(self, afternoon: VirtualEvent) -> None:
-        """Its new track is not even listed: nothing but the memory can tell of it."""
+    def test_while_a_collected_device_is_back_does_not_leave_it_collected(self, afternoon: VirtualEvent) -> None:
+        """Its new track is not even listed: only the state file can tell of it."""
         device = afternoon.servers[601].device
         device.logs.append(log_of(601, MORNING + HOUR))
         device.add_fault(Fault("no-headers"), path="/logs.json")
@@ -218,24 +218,24 @@ class TestAKill:
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are here, but were not")
 
-    def test_before_a_first_visit_was_noted_leaves_it_not_done(self, afternoon: VirtualEvent) -> None:
-        memory = afternoon.folder.memory
+    def test_before_a_first_visit_was_saved_leaves_it_not_done(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.folder.state_file
         afternoon.advance(2.0)
-        before, times = memory.read_bytes(), memory.stat()
+        before, times = path.read_bytes(), path.stat()
         afternoon.arrive(603)
         afternoon.until("motion-603 can be disconnected")
         afternoon.leave(603)
         afternoon.stop()
-        memory.write_bytes(before)
-        os.utime(memory, ns=(times.st_atime_ns, times.st_mtime_ns))
+        path.write_bytes(before)
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         afternoon.lines.clear()
         afternoon.start()
         assert afternoon.until("motion-603 left too early, before this start")
 
-    def test_between_an_answer_and_its_note_does_not_leave_it_collected(
+    def test_between_an_answer_and_the_next_write_does_not_leave_it_collected(
         self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The listing with a new track came while the memory was being written, which is younger for that."""
+        """The listing with a new track came during a write, so that the state file looks younger."""
         keep = EventFolder.keep_state
         path = afternoon.folder.motion(601) / "logs.json"
 
@@ -254,7 +254,7 @@ class TestAKill:
         afternoon.until("motion-601 left too early, before this start")
 
 
-def test_who_is_found_at_once_after_a_start_has_not_left_early(event: VirtualEvent) -> None:
+def test_a_device_that_is_found_at_once_after_a_start_has_not_left_early(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601, fixes=4000))
     device.bytes_per_second = 2000
     event.arrive(601)
@@ -271,7 +271,7 @@ def test_who_is_found_at_once_after_a_start_has_not_left_early(event: VirtualEve
     assert event.known(601).left_early  # an alarm is one until it is collected
 
 
-class TestAMemoryThatCanNotBeUsed:
+class TestAnUnusableStateFile:
     @pytest.mark.parametrize(
         ("content", "why"),
         [
@@ -293,10 +293,10 @@ class TestAMemoryThatCanNotBeUsed:
             (b'{"format": "sse_twisted memory", "version": 1}', "Object missing required field `saved_at`"),
         ],
     )
-    def test_is_set_aside_with_one_line_and_the_ledgers_tell(
+    def test_is_set_aside_with_one_line_and_the_ledgers_decide(
         self, afternoon: VirtualEvent, content: bytes, why: str
     ) -> None:
-        begin_anew(afternoon, lambda: afternoon.folder.memory.write_bytes(content))
+        begin_anew(afternoon, lambda: afternoon.folder.state_file.write_bytes(content))
         (line,) = afternoon.said("Saved state is unreadable")
         assert why.lower() in line.lower()
         aside = afternoon.folder.state / "memory.json.unusable.1"
@@ -304,7 +304,7 @@ class TestAMemoryThatCanNotBeUsed:
         assert aside.read_bytes() == content
         assert afternoon.known(601).is_collected
         afternoon.until("motion-602 left too early, before this start")
-        assert remembered(afternoon)["devices"].keys() >= {"601", "602"}
+        assert saved_state(afternoon)["devices"].keys() >= {"601", "602"}
 
     @pytest.mark.parametrize(
         "device",
@@ -318,25 +318,25 @@ class TestAMemoryThatCanNotBeUsed:
         ],
     )
     def test_of_wrong_types_is_set_aside_as_well(self, afternoon: VirtualEvent, device: Any) -> None:
-        begin_anew(afternoon, lambda: change_memory(afternoon, devices={"601": device}))
+        begin_anew(afternoon, lambda: change_state(afternoon, devices={"601": device}))
         assert afternoon.said("Saved state is unreadable")
         assert afternoon.known(601).is_collected
 
     def test_because_it_is_a_folder_is_set_aside(self, afternoon: VirtualEvent) -> None:
         def replace() -> None:
-            afternoon.folder.memory.unlink()
-            afternoon.folder.memory.mkdir()
+            afternoon.folder.state_file.unlink()
+            afternoon.folder.state_file.mkdir()
 
         begin_anew(afternoon, replace)
         assert afternoon.said("Saved state is unreadable, rebuilding it from the ledgers: Is a directory; kept as ")
         afternoon.stop()
-        assert afternoon.folder.memory.is_file()
+        assert afternoon.folder.state_file.is_file()
 
 
-class TestAMishap:
-    """Something that nobody has thought of, while the past is told."""
+class TestAnInternalError:
+    """While the state is restored."""
 
-    def test_with_one_device_counts_it_as_not_done_and_leaves_the_others_as_they_were(
+    def test_with_one_device_counts_it_as_not_done_and_restores_the_others(
         self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
     ) -> None:
         def fail(*_: object) -> None:
@@ -349,11 +349,11 @@ class TestAMishap:
         assert afternoon.known(602).left_early
         assert afternoon.known(604).waived
         afternoon.until("motion-601 left too early, before this start")
-        assert remembered(afternoon)["devices"]["601"]["left_early"]
+        assert saved_state(afternoon)["devices"]["601"]["left_early"]
         logged_failures.clear()
 
     @pytest.mark.parametrize("is_there", [True, False])
-    def test_with_all_of_it_leaves_a_memory_as_it_is_and_begins_one_where_there_was_none(
+    def test_with_all_of_them_leaves_a_state_file_as_it_is_and_writes_one_where_there_was_none(
         self,
         afternoon: VirtualEvent,
         monkeypatch: pytest.MonkeyPatch,
@@ -365,8 +365,8 @@ class TestAMishap:
 
         afternoon.stop()
         if not is_there:
-            afternoon.folder.memory.unlink()
-        before = afternoon.folder.memory.read_bytes() if is_there else b""
+            afternoon.folder.state_file.unlink()
+        before = afternoon.folder.state_file.read_bytes() if is_there else b""
         afternoon.lines.clear()
         with monkeypatch.context() as patch:
             patch.setattr(EventFolder, "all_entries", fail)
@@ -375,7 +375,7 @@ class TestAMishap:
         afternoon.until("motion-601 can be disconnected")
         assert afternoon.said("Restoring the state of the devices failed")
         afternoon.stop()
-        assert (afternoon.folder.memory.read_bytes() == before) is is_there
+        assert (afternoon.folder.state_file.read_bytes() == before) is is_there
         afternoon.start()
         afternoon.advance(1.0)
         assert bool(afternoon.known(602).left_early) is True

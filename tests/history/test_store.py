@@ -1,4 +1,4 @@
-"""When the memory is written, and what happens if it can't be. What a start makes of it: `test_restore`."""
+"""When the state file is written, and what happens if it can't be. Its use at a start: `test_restore`."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.support.virtual import LateThreads
 
 
 def collect(event: VirtualEvent) -> None:
-    """One device, which stays, and what is known of it is on the disk."""
+    """Collect one device, which stays, and wait until its state is saved."""
     event.collect()
     event.advance(5)
 
 
 @pytest.fixture
 def writings(event: VirtualEvent) -> Iterator[list[float]]:
-    """When the memory was written, in s of the clock."""
+    """When the state file was written, in s of the clock."""
     times: list[float] = []
     keep = EventFolder.keep_state
 
@@ -42,12 +42,12 @@ def writings(event: VirtualEvent) -> Iterator[list[float]]:
         yield times
 
 
-def remembered(event: VirtualEvent, identifier: int = 601) -> Any:
-    return json.loads(event.folder.memory.read_bytes())["devices"].get(str(identifier))
+def saved(event: VirtualEvent, identifier: int = 601) -> Any:
+    return json.loads(event.folder.state_file.read_bytes())["devices"].get(str(identifier))
 
 
 class TestWriting:
-    def test_a_change_is_noted_down_at_once_and_those_of_a_second_together(
+    def test_a_change_is_saved_at_once_and_further_ones_within_a_second_together(
         self, event: VirtualEvent, writings: list[float]
     ) -> None:
         for identifier in range(601, 621):
@@ -58,15 +58,15 @@ class TestWriting:
         before = event.reactor.seconds()
         event.arrive(*range(601, 621))
         first = event.until("is connected").split()[1].removeprefix("motion-")
-        assert remembered(event, int(first))["stage"] == "connected"
+        assert saved(event, int(first))["stage"] == "connected"
         event.until("motion-620 can be disconnected")
         event.advance(5)
         seconds = writings[-1] - before
         assert len(writings) - 1 <= seconds + 1
         assert min(later - earlier for earlier, later in itertools.pairwise(writings)) >= 1.0
-        assert {remembered(event, identifier)["stage"] for identifier in range(601, 621)} == {"collected"}
+        assert {saved(event, identifier)["stage"] for identifier in range(601, 621)} == {"collected"}
 
-    def test_progress_alone_is_not_worth_a_writing(self, event: VirtualEvent, writings: list[float]) -> None:
+    def test_progress_alone_is_not_saved(self, event: VirtualEvent, writings: list[float]) -> None:
         event.device(601, log_of(601, fixes=20_000)).bytes_per_second = 50_000
         event.arrive(601)
         event.start()
@@ -85,7 +85,7 @@ class TestWriting:
         event.advance(600)
         assert len(writings) == count
 
-    def test_nothing_is_written_before_what_was_is_read(self, event: VirtualEvent, writings: list[float]) -> None:
+    def test_nothing_is_written_before_the_state_is_restored(self, event: VirtualEvent, writings: list[float]) -> None:
         event.device(601, log_of(601)).add_fault(parse_fault("404")[0], path="/logs/")
         event.arrive(601)
         event.start()
@@ -93,7 +93,7 @@ class TestWriting:
         event.leave(601)
         event.until("left too early")
         event.stop()
-        before = event.folder.memory.read_bytes()
+        before = event.folder.state_file.read_bytes()
         del writings[:]
         event.start_in_thread = LateThreads(event.reactor, [10.0]).start
         event.start()
@@ -101,7 +101,7 @@ class TestWriting:
         event.start_in_thread = LateThreads(event.reactor, [0.0]).start
         event.stop()
         assert writings == []
-        assert event.folder.memory.read_bytes() == before
+        assert event.folder.state_file.read_bytes() == before
 
     def test_changes_on_a_slow_disk_do_not_restart_the_writing(
         self, event: VirtualEvent, writings: list[float]
@@ -120,20 +120,20 @@ class TestWriting:
         event.reactor.pump([1.0] * 20)
         assert not event.reactor.getDelayedCalls()
 
-    def test_the_last_one_is_after_the_last_visit_and_says_that_it_is(self, event: VirtualEvent) -> None:
+    def test_the_last_write_is_after_the_last_visit_and_says_that_it_is(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
         event.start()
         event.advance(2)
-        assert json.loads(event.folder.memory.read_bytes())["ended"] is False
+        assert json.loads(event.folder.state_file.read_bytes())["ended"] is False
         event.arrive(601)
         event.until("motion-601 can be disconnected")
         event.stop()
-        memory = json.loads(event.folder.memory.read_bytes())
-        assert memory["ended"] is True
-        assert memory["devices"]["601"]["stage"] == "collected"
+        state = json.loads(event.folder.state_file.read_bytes())
+        assert state["ended"] is True
+        assert state["devices"]["601"]["stage"] == "collected"
         assert not event.reactor.getDelayedCalls()
 
-    def test_who_is_back_is_noted_down_before_it_is_asked_for_anything(self, event: VirtualEvent) -> None:
+    def test_a_device_that_is_back_is_saved_before_it_is_asked_for_anything(self, event: VirtualEvent) -> None:
         device = event.collect()
         event.leave(601)
         event.until("has been disconnected")
@@ -142,7 +142,7 @@ class TestWriting:
         store = EventFolder.store_answer
 
         def look_and_store(folder: EventFolder, identifier: int, name: str, tree: Any) -> None:
-            stages.append((name, remembered(event)["stage"]))
+            stages.append((name, saved(event)["stage"]))
             store(folder, identifier, name, tree)
 
         with patch.object(EventFolder, "store_answer", look_and_store):
@@ -154,7 +154,7 @@ class TestWriting:
 
 
 class TestADiskThatRefuses:
-    def test_is_said_once_and_collecting_goes_on_and_so_does_the_memory(
+    def test_is_reported_once_and_collecting_and_saving_go_on(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         keep = EventFolder.keep_state
@@ -162,7 +162,7 @@ class TestADiskThatRefuses:
 
         def refuse(folder: EventFolder, data: bytes) -> None:
             if refusing:
-                raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
+                raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
             keep(folder, data)
 
         monkeypatch.setattr(EventFolder, "keep_state", refuse)
@@ -174,9 +174,9 @@ class TestADiskThatRefuses:
         event.leave(601)
         event.until("has been disconnected")
         event.advance(2)
-        assert remembered(event)["stage"] == "gone"
+        assert saved(event)["stage"] == "gone"
 
-    def test_when_it_was_full_what_was_not_noted_is_noted(
+    def test_when_it_was_full_is_written_to_once_there_is_room(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         collect(event)
@@ -195,20 +195,20 @@ class TestADiskThatRefuses:
         event.leave(601)
         event.until("Downloads pause")
         event.advance(10)
-        assert remembered(event)["stage"] == "collected"
+        assert saved(event)["stage"] == "collected"
         full = False
         event.until("Downloads resume")
         event.advance(1)
         assert event.known(601).stage is Stage.GONE
-        assert remembered(event)["stage"] == "gone"
+        assert saved(event)["stage"] == "gone"
 
-    def test_when_only_the_memory_could_not_be_written_it_is_tried_again_without_a_change(
+    def test_for_this_file_only_is_retried_without_a_change(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         collect(event)
 
         def refuse(folder: EventFolder, data: bytes) -> None:
-            raise PermissionError(errno.EACCES, "Permission denied", str(folder.memory))
+            raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
 
         with monkeypatch.context() as patch:
             patch.setattr(EventFolder, "keep_state", refuse)
@@ -216,18 +216,18 @@ class TestADiskThatRefuses:
             event.until("has been disconnected")
             event.advance(20)
             assert len(event.said("Cannot save the state of the devices")) == 1
-        assert remembered(event)["stage"] == "collected"
+        assert saved(event)["stage"] == "collected"
         event.advance(6)
-        assert remembered(event)["stage"] == "gone"
+        assert saved(event)["stage"] == "gone"
 
-    def test_one_that_the_next_start_would_not_read_is_not_written_over_the_one_before(
+    def test_is_not_asked_to_hold_a_file_that_the_next_start_would_not_read(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         collect(event)
-        size = event.folder.memory.stat().st_size
+        size = event.folder.state_file.stat().st_size
         monkeypatch.setattr("sse_twisted.history.store.MAX_SIZE", size + 100)
         assert event.collector is not None
         event.collector.fleet.update(601, findings=("odd",) * 100)
         event.advance(2)
         assert event.said("Cannot save the state of the devices, retrying: it would have ")
-        assert event.folder.memory.stat().st_size == size
+        assert event.folder.state_file.stat().st_size == size

@@ -12,12 +12,12 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import Fault
-from tests.history.afternoon import AFTERNOON, DAY, HOUR, MORE, TRACKS, be_killed, list_one_more, remembered
+from tests.history.afternoon import AFTERNOON, DAY, HOUR, MORE, TRACKS, be_killed, list_one_more, saved_state
 from tests.support.event import MORNING, VirtualEvent, begin_anew, log_of, track
 
 
 class TestWhatIsOnDisk:
-    def test_decides_if_the_memory_says_collected_and_a_track_was_deleted(self, afternoon: VirtualEvent) -> None:
+    def test_decides_if_the_state_says_collected_and_a_track_was_deleted(self, afternoon: VirtualEvent) -> None:
         begin_anew(afternoon, (afternoon.root / "gpslogs" / "20221017" / TRACKS[601]).unlink)
         assert not afternoon.known(601).is_collected
         line = afternoon.until("motion-601 was collected before this start, but its tracks are not all here")
@@ -27,9 +27,9 @@ class TestWhatIsOnDisk:
         afternoon.until("motion-601 can be disconnected")
         assert afternoon.known(601).is_collected
 
-    @pytest.mark.parametrize("is_remembered", [True, False])
+    @pytest.mark.parametrize("is_saved", [True, False])
     def test_is_not_asked_for_what_the_device_lists_no_more_and_was_believed(
-        self, event: VirtualEvent, is_remembered: bool
+        self, event: VirtualEvent, is_saved: bool
     ) -> None:
         event.utc = AFTERNOON
         vanishing = log_of(601, MORNING + HOUR)
@@ -42,7 +42,7 @@ class TestWhatIsOnDisk:
         assert event.until("motion-601 can be disconnected").endswith(f"it does not list {vanishing.path} any more")
         event.leave(601)
         event.until("motion-601 has been disconnected")
-        begin_anew(event, lambda: None if is_remembered else event.folder.memory.unlink())
+        begin_anew(event, lambda: None if is_saved else event.folder.state_file.unlink())
         event.advance(60)
         assert event.known(601).is_collected
         assert event.said("ERROR") == []
@@ -88,9 +88,9 @@ class TestWhatIsOnDisk:
         afternoon.until("motion-601 was collected before this start, but its tracks are not all here")
         assert not afternoon.known(601).is_collected
 
-    def test_decides_without_a_memory_as_well(self, afternoon: VirtualEvent) -> None:
+    def test_decides_without_a_state_file_as_well(self, afternoon: VirtualEvent) -> None:
         def lose() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             (afternoon.root / "gpslogs" / "20221017" / TRACKS[601]).unlink()
 
         begin_anew(afternoon, lose)
@@ -119,26 +119,26 @@ class TestWhatIsOnDisk:
         assert not afternoon.said("motion-601 was collected")
 
 
-class TestWithoutAMemory:
+class TestWithoutAStateFile:
     @pytest.fixture
     def restarted(self, afternoon: VirtualEvent) -> VirtualEvent:
-        begin_anew(afternoon, lambda: afternoon.folder.memory.unlink())
+        begin_anew(afternoon, lambda: afternoon.folder.state_file.unlink())
         return afternoon
 
-    def test_the_ledgers_tell_who_was_collected(self, restarted: VirtualEvent) -> None:
+    def test_the_ledgers_say_which_devices_were_collected(self, restarted: VirtualEvent) -> None:
         device = restarted.known(601)
         assert device.stage is Stage.GONE
         assert device.is_collected
         assert [track.name for track in device.tracks] == [TRACKS[601]]
         assert restarted.known(603).stage is Stage.ABSENT
 
-    def test_who_left_too_early_is_an_alarm_if_it_is_not_found(self, restarted: VirtualEvent) -> None:
+    def test_a_device_that_left_too_early_is_an_alarm_if_it_is_not_found(self, restarted: VirtualEvent) -> None:
         assert restarted.known(602).stage is Stage.ABSENT
         line = restarted.until("motion-602 left too early, before this start")
         assert line.endswith(f"Sailor 602: 1 of 1 track missing ({TRACKS[602]})")
         assert restarted.known(602).stage is Stage.GONE
 
-    def test_who_is_still_there_has_not_left(self, restarted: VirtualEvent) -> None:
+    def test_a_device_that_is_still_there_has_not_left(self, restarted: VirtualEvent) -> None:
         restarted.servers[602].device.clear_faults()
         restarted.arrive(602)
         restarted.until("motion-602 can be disconnected")
@@ -151,7 +151,7 @@ class TestWithoutAMemory:
         path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
 
         def lose() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             path.rename(path.with_suffix(".away"))
             list_one_more(afternoon.folder.motion(601) / "logs.json")
 
@@ -164,7 +164,7 @@ class TestWithoutAMemory:
         path = afternoon.folder.motion(601) / "logs.json"
 
         def lose() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             listing = json.loads(path.read_bytes())
             listing["logs"][0] |= {"start_date": MORNING + HOUR, "end_date": MORNING + 2 * HOUR}
             path.write_text(json.dumps(listing))
@@ -189,7 +189,7 @@ class TestWithoutAMemory:
         event.until("motion-601 has been disconnected")
 
         def lose() -> None:
-            event.folder.memory.unlink()
+            event.folder.state_file.unlink()
             path.write_bytes(listing)
 
         begin_anew(event, lose)
@@ -198,7 +198,7 @@ class TestWithoutAMemory:
 
     def test_what_was_collected_yesterday_is_not_done_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             afternoon.reactor.advance(DAY)
 
         begin_anew(afternoon, sleep)
@@ -207,7 +207,7 @@ class TestWithoutAMemory:
 
     def test_what_was_missing_yesterday_is_missed_today(self, afternoon: VirtualEvent) -> None:
         def sleep() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             afternoon.reactor.advance(DAY)
 
         begin_anew(afternoon, sleep)
@@ -223,14 +223,14 @@ class TestWithoutAMemory:
             ("motion-601_20220916_090000.oao", MORNING - 31_000 * DAY, False),
         ],
     )
-    def test_what_is_missing_of_another_day_of_the_event_or_of_no_day_leaves_nobody_collected(
+    def test_what_is_missing_of_another_day_of_the_event_or_of_no_day_leaves_no_device_collected(
         self, afternoon: VirtualEvent, missing: str, start: int, is_alarm: bool
     ) -> None:
         change = {"motion_file": "/logs/x.oao", "start_date": start, "local_file": f"gpslogs/x/{missing}"}
         entries = {**afternoon.ledger(601), missing: afternoon.ledger(602)[TRACKS[602]] | change}
 
         def owe() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             afternoon.folder.ledger_path(601).write_text(json.dumps(entries))
 
         begin_anew(afternoon, owe)
@@ -238,25 +238,25 @@ class TestWithoutAMemory:
         afternoon.advance(20.0)
         assert bool(afternoon.said("motion-601 left too early, before this start")) is is_alarm
 
-    def test_who_lists_an_unknown_log_without_a_date_is_not_taken_for_collected(self, afternoon: VirtualEvent) -> None:
+    def test_a_device_that_lists_an_unknown_log_without_a_date_is_not_collected(self, afternoon: VirtualEvent) -> None:
         path = afternoon.folder.motion(601) / "logs.json"
 
         def lose_its_clock() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             list_one_more(path, file="/logs/1980/01/0601_1980-01-06-0000.oao", start_date=315_964_800_000)
 
         begin_anew(afternoon, lose_its_clock)
         assert not afternoon.known(601).is_collected
 
     @pytest.mark.parametrize("is_listed", [True, False])
-    def test_who_was_here_today_and_whose_tracks_nobody_has_looked_at_is_an_alarm(
+    def test_a_device_that_was_here_today_and_was_not_inspected_is_an_alarm(
         self, afternoon: VirtualEvent, is_listed: bool
     ) -> None:
         """It was its first visit, and the run before was killed in it."""
         motion = afternoon.folder.motion(601)
 
         def be_killed_in_between() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             (motion / "downloads.json").unlink()
             if not is_listed:
                 (motion / "logs.json").unlink()
@@ -267,7 +267,7 @@ class TestWithoutAMemory:
         afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
         assert afternoon.known(601).left_early
 
-    def test_who_could_not_be_listed_last_is_not_taken_for_collected(self, event: VirtualEvent) -> None:
+    def test_a_device_whose_last_listing_failed_is_not_collected(self, event: VirtualEvent) -> None:
         event.utc = AFTERNOON
         device = event.collect()
         event.leave(601)
@@ -281,7 +281,7 @@ class TestWithoutAMemory:
         event.until("must stay connected")
         event.leave(601)
         event.stop()
-        event.folder.memory.unlink()
+        event.folder.state_file.unlink()
         event.lines.clear()
         event.start()
         event.until(
@@ -297,7 +297,7 @@ class TestWithoutAMemory:
         entries[TRACKS[601]]["local_file"] = f"C:\\events\\gpslogs\\20221017\\{TRACKS[601]}"
 
         def as_the_original_left_it() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             path.write_text(json.dumps(entries))
 
         begin_anew(afternoon, as_the_original_left_it)
@@ -305,7 +305,7 @@ class TestWithoutAMemory:
         track = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
 
         def cut_short() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             os.truncate(track, 5000)
 
         begin_anew(afternoon, cut_short)
@@ -319,45 +319,45 @@ class TestWithoutAMemory:
             {"size": "large"},
         ],
     )
-    def test_who_listed_what_the_ledger_does_not_know_is_not_taken_for_collected(
+    def test_a_device_that_listed_what_the_ledger_does_not_know_is_not_collected(
         self, afternoon: VirtualEvent, change: dict[str, Any]
     ) -> None:
         """The run before was killed when it had kept the listing, and not compared it yet."""
         path = afternoon.folder.motion(601) / "logs.json"
 
         def be_killed_in_between() -> None:
-            afternoon.folder.memory.unlink()
+            afternoon.folder.state_file.unlink()
             list_one_more(path, **change)
 
         begin_anew(afternoon, be_killed_in_between)
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
 
-    def test_a_ledger_of_anybody_does_no_harm(self, afternoon: VirtualEvent) -> None:
+    def test_a_ledger_of_any_program_does_no_harm(self, afternoon: VirtualEvent) -> None:
         path = afternoon.folder.ledger_path(601)
         entries = afternoon.ledger(601)
         entries[TRACKS[601]] |= {"duration": 10**30, "distance": -(10**30), "end_date": 1e300}
         entries["other"] = {"motion_file": 7, "status": "skipped"}
 
-        def as_somebody_left_it() -> None:
-            afternoon.folder.memory.unlink()
+        def as_another_program_left_it() -> None:
+            afternoon.folder.state_file.unlink()
             path.write_text(json.dumps(entries))
 
-        begin_anew(afternoon, as_somebody_left_it)
+        begin_anew(afternoon, as_another_program_left_it)
         assert afternoon.known(601).is_collected
         afternoon.stop()
-        assert remembered(afternoon)["devices"]["601"]["stage"] == "gone"
+        assert saved_state(afternoon)["devices"]["601"]["stage"] == "gone"
 
 
-class TestSomebodyElseAtWork:
-    """The event went on with the original, and comes back: what is younger than the memory of a run that ended."""
+class TestAnotherProgram:
+    """The event went on with the original, and comes back: answers are newer than the state of a run that ended."""
 
     def touch(self, folder: EventFolder, identifier: int, *names: str) -> None:
-        later = folder.memory.stat().st_mtime + 10
+        later = folder.state_file.stat().st_mtime + 10
         for name in names:
             os.utime(folder.motion(identifier) / name, (later, later))
 
-    def test_the_ledger_tells_what_became_of_an_alarm(self, afternoon: VirtualEvent) -> None:
+    def test_ends_an_alarm_if_its_ledger_says_collected(self, afternoon: VirtualEvent) -> None:
         def collect_with_the_original() -> None:
             entries = afternoon.ledger(602)
             entries[TRACKS[602]]["status"] = "completed"
@@ -371,17 +371,17 @@ class TestSomebodyElseAtWork:
         afternoon.advance(60.0)
         assert not afternoon.said("left too early")
 
-    def test_an_alarm_stays_if_the_ledger_does_not_say_that_it_is_over(self, afternoon: VirtualEvent) -> None:
+    def test_leaves_an_alarm_if_its_ledger_does_not_say_collected(self, afternoon: VirtualEvent) -> None:
         begin_anew(afternoon, lambda: self.touch(afternoon.folder, 602, "info.json"))
         assert afternoon.known(602).left_early
 
-    def test_one_who_was_collected_and_met_again_is_so_no_more(self, afternoon: VirtualEvent) -> None:
+    def test_that_met_a_collected_device_leaves_it_not_collected(self, afternoon: VirtualEvent) -> None:
         begin_anew(afternoon, lambda: self.touch(afternoon.folder, 601, "info.json"))
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
 
-    def test_who_was_not_done_and_not_even_listed_is_an_alarm(self, event: VirtualEvent) -> None:
-        """Neither the memory, which does not know the last answer, nor the ledger, which there is none of, says why."""
+    def test_leaves_a_device_that_was_not_even_listed_as_an_alarm(self, event: VirtualEvent) -> None:
+        """The state does not know the last answer, and there is no ledger."""
         event.utc = AFTERNOON
         event.device(601, log_of(601)).add_fault(Fault("no-headers"), path="/settings.json")
         event.start()
@@ -389,18 +389,18 @@ class TestSomebodyElseAtWork:
         event.until("motion-601 is connected")
         event.advance(2.0)
 
-        def leave_and_meet_somebody_else() -> None:
+        def leave_and_meet_another_program() -> None:
             event.leave(601)
             self.touch(event.folder, 601, "info.json")
 
-        begin_anew(event, leave_and_meet_somebody_else)
+        begin_anew(event, leave_and_meet_another_program)
         event.until("motion-601 left too early, before this start - Sailor 601: its tracks are not known yet")
         assert event.known(601).left_early
 
-    def test_what_it_could_not_fetch_is_an_alarm_even_if_the_memory_seems_younger(
+    def test_leaves_an_alarm_for_what_it_could_not_fetch_even_if_the_state_seems_younger(
         self, afternoon: VirtualEvent
     ) -> None:
-        """The clock was ahead when the memory was written, and right when the other one worked."""
+        """The clock was ahead when the state was saved, and right when the other program worked."""
         entry = afternoon.ledger(602)[TRACKS[602]]
         path = afternoon.folder.ledger_path(603)
 
@@ -423,7 +423,7 @@ class TestAClockThatIsSetBack:
     @pytest.mark.parametrize("end", [begin_anew, be_killed])
     def test_makes_no_alarm_and_leaves_what_is_waived(self, afternoon: VirtualEvent, end: Callable[..., None]) -> None:
         afternoon.advance(2.0)
-        end(afternoon, lambda: self.set_back(afternoon.folder.memory))
+        end(afternoon, lambda: self.set_back(afternoon.folder.state_file))
         afternoon.advance(60.0)
         assert afternoon.known(601).is_collected
         assert afternoon.known(602).left_early
@@ -432,7 +432,7 @@ class TestAClockThatIsSetBack:
         assert not afternoon.said("motion-604 left too early")
 
     @pytest.mark.parametrize("end", [begin_anew, be_killed])
-    def test_leaves_nobody_collected_whom_somebody_else_has_met_since(
+    def test_leaves_no_device_collected_that_another_program_has_met_since(
         self, afternoon: VirtualEvent, end: Callable[..., None]
     ) -> None:
         path = afternoon.folder.motion(601) / "info.json"
@@ -441,37 +441,37 @@ class TestAClockThatIsSetBack:
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
 
-    def test_leaves_nobody_collected_whose_last_listing_may_be_of_before(self, afternoon: VirtualEvent) -> None:
+    def test_leaves_no_device_collected_whose_last_listing_may_be_older(self, afternoon: VirtualEvent) -> None:
         listing = afternoon.folder.motion(601) / "logs.json"
 
-        def come_back_without_a_memory() -> None:
-            afternoon.folder.memory.unlink()
+        def come_back_without_a_state_file() -> None:
+            afternoon.folder.state_file.unlink()
             status = listing.stat()
             os.utime(listing, (status.st_atime, status.st_mtime + 7200))
 
-        begin_anew(afternoon, come_back_without_a_memory)
+        begin_anew(afternoon, come_back_without_a_state_file)
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
 
 
-class TestAMemoryOfVersion1:
-    """It does not say which answers it knew: their times do."""
+class TestAStateFileOfVersion1:
+    """It does not say which answers it knew; their times do."""
 
     def make_old(self, event: VirtualEvent) -> None:
-        memory = {key: value for key, value in remembered(event).items() if key != "answers"}
-        event.folder.memory.write_text(json.dumps(memory | {"version": 1}))
+        state = {key: value for key, value in saved_state(event).items() if key != "answers"}
+        event.folder.state_file.write_text(json.dumps(state | {"version": 1}))
 
     def test_is_understood(self, afternoon: VirtualEvent) -> None:
         begin_anew(afternoon, lambda: self.make_old(afternoon))
         assert afternoon.known(601).is_collected
         assert afternoon.known(602).left_early
         assert afternoon.known(604).waived
-        assert remembered(afternoon)["version"] == 2
+        assert saved_state(afternoon)["version"] == 2
 
-    def test_is_not_believed_of_who_was_met_since(self, afternoon: VirtualEvent) -> None:
+    def test_is_not_believed_of_a_device_that_was_met_since(self, afternoon: VirtualEvent) -> None:
         def meet() -> None:
             self.make_old(afternoon)
-            later = afternoon.folder.memory.stat().st_mtime + 10
+            later = afternoon.folder.state_file.stat().st_mtime + 10
             os.utime(afternoon.folder.motion(601) / "info.json", (later, later))
 
         begin_anew(afternoon, meet)

@@ -364,7 +364,7 @@ class TestATrackThatWasNeverFinalised:
         unfinished.until("motion-601 has been disconnected")
         unfinished.stop()
         if memory == "lost":
-            unfinished.folder.memory.unlink()
+            unfinished.folder.state_file.unlink()
         if results == "lost":
             (unfinished.folder.motion(601) / "tracks.json").unlink()
         unfinished.start()
@@ -378,7 +378,7 @@ class TestATrackThatWasNeverFinalised:
         unfinished.leave(601)
         unfinished.until("motion-601 has been disconnected")
         unfinished.stop()
-        unfinished.folder.memory.unlink()
+        unfinished.folder.state_file.unlink()
         report = kept(unfinished)[NAME]
         report["sha256"], report["session"]["end"] = "0", report["session"]["start"]
         (unfinished.folder.motion(601) / "tracks.json").write_text(json.dumps({NAME: report}))
