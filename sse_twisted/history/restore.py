@@ -85,7 +85,7 @@ class Restorer(Service):
         async for identifier, (prior, failure) in in_turns(judged.items(), self._clock):
             if failure is not None:
                 text = "Judging the saved state of {device} failed; it counts as not collected"
-                self._log.failure(text, failure, device=Device(identifier).name)
+                self._log.failure(text, failure, device=self._fleet[identifier].name)
             if prior is not None:
                 self._update(identifier, prior, judge)
             if identifier in state.devices:
@@ -107,7 +107,7 @@ class Restorer(Service):
                 self._fleet.update(identifier, **known, stage=Stage.GONE, waived=was.waived)
             case PriorOutcome.LEFT_EARLY:
                 self._fleet.update(identifier, **known, stage=Stage.GONE, left_early=lost)
-                self._log.error("{device} {text} - {lost}", device=was.name, text=LEFT, lost=lost)
+                self._log.error("{device} {text} - {lost}", device=now.name, text=LEFT, lost=lost)
             case PriorOutcome.NOT_DONE:
                 self._fleet.update(identifier, **known, left_early=lost)
                 self._grace.wait_for(identifier, LEFT)

@@ -90,6 +90,19 @@ def test_its_departure_and_a_restart_are_known(two_kinds: VirtualEvent) -> None:
     )
 
 
+def test_its_alarm_has_its_name_after_a_restart(two_kinds: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    device = logger(two_kinds)
+    answers = {path: answer for path, answer in device.answers().items() if not path.startswith("/t/")}
+    monkeypatch.setattr(device, "answers", lambda: answers)
+    two_kinds.start()
+    two_kinds.until("logger-7 must stay connected - 1 of 1 track missing")
+    two_kinds.reactor.listeners.clear()
+    two_kinds.reactor.dark.add("10.0.0.7")
+    two_kinds.until("logger-7 left too early")
+    begin_anew(two_kinds)
+    assert two_kinds.said("ERROR logger-7 left too early, before this start")
+
+
 def test_the_first_kind_is_collected_beside_it(two_kinds: VirtualEvent) -> None:
     logger(two_kinds)
     two_kinds.device(601, log_of(601), person=False)

@@ -129,10 +129,11 @@ def test_each_device_has_one_line_and_the_first_on_the_roster_counts() -> None:
     assert [line.sailor for line in day.lines] == ["Ann"]
 
 
-def test_tracks_of_nobody_are_listed_apart() -> None:
-    ledgers = {601: {track(1): entry(), f"motion-601_{DAY:%Y%m%d}_200000.oao": entry()}}
+@pytest.mark.parametrize("name", [f"motion-601_{DAY:%Y%m%d}_200000.oao", f"logger-601_{DAY:%Y%m%d}_200000.dat"])
+def test_unassigned_tracks_are_listed_apart(name: str) -> None:
+    ledgers = {601: {track(1): entry(), name: entry()}}
     day = reconcile(DAY, [ANN], ledgers, {}, frozenset({601}), {}, Expected())
-    assert day.unassigned == (f"motion-601_{DAY:%Y%m%d}_200000.oao",)
+    assert day.unassigned == (name,)
     assert day.lines[0].tracks == (track(1),)
     assert [sailed.track for sailed in sailed_on(DAY, [ANN], ledgers, {})] == [track(1)]
 
