@@ -12,10 +12,10 @@ from unittest.mock import patch
 import pytest
 from twisted.logger import Logger
 
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.history.store import StateStore
+from sse_twisted.history.store import SavedState, StateStore
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
@@ -231,3 +231,46 @@ class TestADiskThatRefuses:
         event.advance(2)
         assert event.said("Cannot save the state of the devices, retrying: it would have ")
         assert event.folder.state_file.stat().st_size == size
+
+
+class TestASavedState:
+    SEEN = Stamps((10, 100), (11, 200))
+
+    @pytest.mark.parametrize(
+        ("answers", "known"),
+        [
+            (SEEN, True),
+            (Stamps((9, 100), SEEN.listing), False),
+            (Stamps((10, 101), SEEN.listing), False),
+            (Stamps(SEEN.info, (12, 200)), False),
+            (Stamps(SEEN.info, (11, 201)), False),
+            (Stamps(), False),
+        ],
+    )
+    def test_knows_the_answers_of_its_time_and_no_others(self, answers: Stamps, known: bool) -> None:
+        state = SavedState(answers={601: self.SEEN})
+        assert state.knows(601, answers) is known
+        assert not state.knows(602, self.SEEN)
+        assert state.knows(602, Stamps())
+
+    @pytest.mark.parametrize(("written_at", "known"), [(10, False), (11, True), (12, True)])
+    def test_of_version_1_knows_the_answers_up_to_its_own_time(self, written_at: int, known: bool) -> None:
+        state = SavedState(written_at=written_at)
+        assert state.knows(601, self.SEEN) is known
+        assert state.knows(601, Stamps(self.SEEN.listing, self.SEEN.info)) is known
+
+    def test_that_there_is_none_knows_no_answers(self) -> None:
+        assert not SavedState().knows(601, self.SEEN)
+
+    @pytest.mark.parametrize(
+        ("answers", "listed"),
+        [
+            (SEEN, True),
+            (Stamps((12, 100), SEEN.listing), False),
+            (Stamps((12, 100), (13, 200)), True),
+            (Stamps((9, 100), (9, 200)), True),
+        ],
+    )
+    def test_tells_whether_a_device_was_listed_again_with_its_answers(self, answers: Stamps, listed: bool) -> None:
+        assert SavedState(answers={601: self.SEEN}).may_be_listed(601, answers) is listed
+        assert SavedState().may_be_listed(601, answers)

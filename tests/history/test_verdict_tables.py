@@ -216,6 +216,23 @@ class TestTheSavedDevice:
         desk.ledger = {NAME: ENTRY, NAME.replace("20221017", "20221016"): ENTRY | {"status": "queued"}}
         assert desk.outcome == "COLLECTED"
 
+    def test_has_its_tracks_under_the_names_of_now(self, desk: Desk) -> None:
+        new = NAME.replace("ABC", "NEW")
+        desk.track.rename(desk.track.with_name(new))
+        desk.ledger = {new: ENTRY | {"local_file": f"gpslogs/20221017/{new}"}}
+        prior = desk.judged()
+        assert prior is not None
+        assert prior.outcome.name == "COLLECTED"
+        assert [track.name for track in prior.device.tracks] == [new]
+
+    def test_has_lost_a_track_even_if_another_one_of_the_same_path_is_here(self, desk: Desk) -> None:
+        other = NAME.replace("090000", "100000")
+        desk.track.rename(desk.track.with_name(other))
+        desk.ledger = {NAME: ENTRY, other: ENTRY | {"local_file": f"gpslogs/20221017/{other}"}}
+        prior = desk.judged()
+        assert prior is not None
+        assert (prior.outcome.name, prior.device.missing) == ("LOST", (NAME,))
+
     def test_that_can_not_be_judged_is_not_done(self, desk: Desk) -> None:
         desk.saved = SAVED["alarm"]
         prior = desk.judge().not_done(601)
