@@ -149,7 +149,7 @@ class _Refiling:
             self._ledger.rename(name, track)
 
     def _move(self, name: str, track: EventTrack) -> bool | None:
-        """Move a file; gives whether there was another one at its new name, None if it can't be moved.
+        """Move a file; returns whether there was another one at its new name, None if it can't be moved.
 
         What the ledger does not call completed may have a file: the log has grown since. It goes along, and does not
         count.
@@ -182,7 +182,7 @@ class _Refiling:
         return superseded
 
     def _retire(self, name: str, track: EventTrack) -> bool:
-        """Take a file away whose log is here at its right name; gives whether it held something else, which is kept."""
+        """Remove a file whose log is here at its right name; returns whether it held something else, which is kept."""
         source = self._file(name)
         superseded = False
         if source is not None:

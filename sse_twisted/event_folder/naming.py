@@ -1,4 +1,4 @@
-"""Which of a device's logs belong to the event, to whom, and under which name they are kept."""
+"""Which logs of a device belong to the event, who owns them, and under which names they are kept."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Figures = tuple[int, int, int]
 
 @frozen
 class EventTrack:
-    """A log of the event: what the device lists, and where it is kept below the event folder."""
+    """A log of the event: what the device lists, and the name under which it is kept."""
 
     identifier: int
     log: ListedTrack
     filed_as: TrackName
     owner: Assignment | None
     skipped: bool  # slower than the filter
-    of_event: bool = True  # or asked for; an old one has a name all the same
+    of_event: bool = True  # or asked for; a log of other days has a name, too
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class EventTrack:
 
     @property
     def summary(self) -> str:
-        """Size, duration, distance and speed, in the words of the original's log."""
+        """Size, duration, distance and speed, as the original logs them."""
         log = self.log
         knots = (log.claim("500m") or 0) / MM_PER_S
         return (
@@ -67,7 +67,7 @@ class EventTrack:
 
 @frozen
 class Named:
-    """A log that has a name already, in the device's ledger."""
+    """A log, and its name in the ledger of the device."""
 
     name: str
     log: ListedTrack  # as it was when it got the name
@@ -75,16 +75,16 @@ class Named:
 
 
 def log_key(log: ListedTrack) -> LogKey:
-    """What tells a log of a device from its others, and stays while it grows."""
+    """Return the key of a log among those of its device; it stays the same while the log grows."""
     return log.file, log.start_date
 
 
 def event_tracks(
     identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
 ) -> tuple[EventTrack, ...]:
-    """The logs of the event's days, each under a name of its own.
+    """Return the logs of the event, each under a unique name.
 
-    The day, and the name, are those of the log's start in the device's time zone. This rule gives all names of 2022.
+    Day and name are those of the log's start in the device's time zone. The rule reproduces all names of 2022.
     """
     return tuple(track for track in all_tracks(identifier, listing, rules, named) if track.of_event)
 
@@ -92,8 +92,8 @@ def event_tracks(
 def all_tracks(
     identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
 ) -> tuple[EventTrack, ...]:
-    """All logs, those of other times as well, under the names that they have or would have."""
-    return tuple(_with_names_of_their_own([*_tracks(identifier, listing, rules)], named))
+    """Return all logs, those of other days as well, each under a unique name."""
+    return tuple(_with_unique_names([*_tracks(identifier, listing, rules)], named))
 
 
 def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[EventTrack]:
@@ -122,7 +122,7 @@ def is_outside(day: dt.date | None, days: tuple[dt.date, dt.date] | None) -> boo
 
 
 def _is_slow(log: ListedTrack, slowest: float) -> bool:
-    """Whether the filter leaves the log out. One that was never finalised lists no bests, whatever is in it."""
+    """Whether the filter leaves the log out; it keeps a log that was never finalised, which lists no bests."""
     best = log.claim("500m")
     return log.end_date != 0 and best is not None and best < slowest * MM_PER_S
 
@@ -134,10 +134,10 @@ def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
         return None
 
 
-def _with_names_of_their_own(tracks: list[EventTrack], named: Iterable[Named]) -> Iterator[EventTrack]:
-    """Number those that began in the same second as another: no log may take the place of another one.
+def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iterator[EventTrack]:
+    """Number the logs that began in the same second: no log may replace another one.
 
-    The ledger's numbers stay: one that is deleted on the device must not change those of the others.
+    The ledger's numbers stay: a log that is deleted on the device must not change the names of others.
     """
     named = sorted(named, key=lambda known: not known.completed)
     kept = _kept_names(tracks, named)
@@ -159,7 +159,7 @@ def _with_names_of_their_own(tracks: list[EventTrack], named: Iterable[Named]) -
 
 
 def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:
-    """Which of the names that differ in their number only a log has in the ledger."""
+    """Return the names that logs have in the ledger, which may differ from theirs in the number only."""
     exact: dict[tuple[TrackName, LogKey, Figures], TrackName] = {}
     grown: defaultdict[tuple[TrackName, LogKey], deque[TrackName]] = defaultdict(deque)
     for known in named:
@@ -183,5 +183,5 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrac
 
 
 def _figures(log: ListedTrack) -> Figures:
-    """By which a log is known that the device keeps at another path than before."""
+    """Return what identifies a log that the device now keeps at another path."""
     return log.start_date, log.end_date, log.size

@@ -123,9 +123,9 @@ class StartupJudge:
         """Return a device with the names that its tracks have now; missing are also tracks of today that never came."""
         here = {name: entry for name, entry in entries.items() if self._folder.holds(device.identifier, name, entry)}
         held = {name: entry.get("motion_file") for name, entry in here.items()}
-        names = [_name_of_now(track, entries, held) for track in device.tracks]
-        tracks = tuple(evolve(old, name=name or old.name) for old, name in zip(device.tracks, names, strict=True))
-        lost = [old.name for old, name in zip(device.tracks, names, strict=True) if name is None]
+        named = [(track, _name_of_now(track, entries, held)) for track in device.tracks]
+        tracks = tuple(evolve(track, name=name or track.name) for track, name in named)
+        lost = [track.name for track, name in named if name is None]
         never_came = (
             name
             for name, entry in entries.items()
