@@ -22,6 +22,7 @@ from tests.history.afternoon import (
     waive,
 )
 from tests.support.event import MORNING, VirtualEvent, begin_anew, log_of
+from tests.support.virtual import LateThreads
 
 
 class TestWithASavedState:
@@ -269,6 +270,18 @@ def test_a_device_that_is_found_at_once_after_a_start_has_not_left_early(event: 
     event.arrive(601)
     event.until("motion-601 is connected", 30)
     assert event.known(601).left_early  # an alarm is one until it is collected
+
+
+def test_a_device_that_is_met_before_the_state_is_restored_is_present_and_no_alarm(afternoon: VirtualEvent) -> None:
+    afternoon.stop()
+    afternoon.lines.clear()
+    afternoon.start_in_thread = LateThreads(afternoon.reactor, [3.0]).start
+    afternoon.arrive(601)
+    afternoon.start()
+    afternoon.until("motion-601 is connected")
+    afternoon.until("motion-602 left too early, before this start")
+    afternoon.advance(1.0)
+    assert (afternoon.known(601).present, afternoon.known(601).left_early) == (True, "")
 
 
 class TestAnUnusableStateFile:
