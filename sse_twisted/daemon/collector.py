@@ -78,7 +78,7 @@ class Collector(MultiService):
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
-        self._store = store = StateStore(folder, disk, fleet, attendance, clock, log)
+        self._store = store = StateStore(work, attendance)
         self._grace = grace = GracePeriod(work)
         detector = Detector(self._http(world, lambda: live.settings.detection.timeout), names, work)
         self.scanner = scanner = ScannerService(detector, self._runner(world), grace, work, names.refresh)
@@ -89,10 +89,8 @@ class Collector(MultiService):
         )
         self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, work)
         short_tracks = ShortTracks(fleet, live, clock, log)
-        restorer = Restorer(
-            folder, disk, fleet, live, attendance, grace, self.refiling.turn, clock, log, self._restored
-        )
-        replay = LogReplay(self.journal, self.history, disk, live, lambda: fleet.now, log)
+        restorer = Restorer(work, attendance, grace, self.refiling.turn, self._restored)
+        replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
         loops = (self.roster, scanner, self.cleanup, short_tracks)
         for service in (disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):

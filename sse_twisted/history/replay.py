@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from attrs import define
 from twisted.application.service import Service
-from twisted.logger import Logger
 
-from sse_twisted.config.live import LiveConfig
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.history.events import History, event_of, subject_of
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.log_tail import Event, recent_events
-from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.tasks import Tasks
 
 
@@ -22,13 +20,10 @@ class LogReplay(Service):
 
     _journal: Journal
     _history: History
-    _disk: Disk
-    _live: LiveConfig
-    _utc: Callable[[], float]
-    _log: Logger
+    _work: Workplace
 
     def __attrs_post_init__(self) -> None:
-        self._tasks = Tasks(self._log)
+        self._tasks = Tasks(self._work.log)
 
     def startService(self) -> None:
         """Begin to read."""
@@ -41,15 +36,15 @@ class LogReplay(Service):
         self._tasks.stop()
 
     async def _replay(self) -> None:
-        since = self._live.day_began_at(self._utc())
+        since = self._work.live.day_began_at(self._work.fleet.now)
         blocks = recent_events(self._journal.json_file, self._journal.earlier, since)
         earlier = History()
         try:
-            while await self._disk.run(self._take_block, blocks, earlier):
+            while await self._work.disk.run(self._take_block, blocks, earlier):
                 pass
         except OSError as error:
             text = "Cannot read the events of earlier runs: {error}; pages of devices begin with this start"
-            self._log.error(text, error=str(error))
+            self._work.log.error(text, error=str(error))
         self._history.restore(earlier)
 
     def _take_block(self, blocks: Iterator[list[Event]], earlier: History) -> bool:

@@ -13,18 +13,14 @@ from functools import partial
 from attrs import define, evolve
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, DeferredLock
-from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.config.live import LiveConfig
-from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries
-from sse_twisted.fleet import Device, Fleet, Stage, what_is_missing
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.store import SavedState, load_state, saved_fields
 from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
-from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.visits.grace_period import GracePeriod
@@ -37,34 +33,29 @@ LOST = "was collected before this start, but its tracks are not all here"
 class Restorer(Service):
     """Reads saved state and ledgers once, and updates the fleet on devices that were not met since the start."""
 
-    _folder: EventFolder
-    _disk: Disk
-    _fleet: Fleet
-    _live: LiveConfig
+    _work: Workplace
     _attendance: Attendance
     _grace: GracePeriod
     _turn: Callable[[int], DeferredLock]  # the lock of a device's ledger
-    _clock: IReactorTime
-    _log: Logger
     _restored: Callable[[], None]  # called once the fleet knows everything
 
     def __attrs_post_init__(self) -> None:
-        self._tasks = Tasks(self._log)
+        self._tasks = Tasks(self._work.log)
 
     def startService(self) -> None:
         """Begin to restore."""
         super().startService()
-        self._tasks.start("restore", self._work(), "Restoring the state of the devices failed")
+        self._tasks.start("restore", self._run(), "Restoring the state of the devices failed")
 
     def stopService(self) -> None:
         """Restore nothing more."""
         super().stopService()
         self._tasks.stop()
 
-    async def _work(self) -> None:
-        state, remark = await self._disk.run(load_state, self._folder.state_file)
+    async def _run(self) -> None:
+        state, remark = await self._work.disk.run(load_state, self._work.folder.state_file)
         if remark:
-            self._log.error("Saved state is unreadable, rebuilding it from the ledgers: {remark}", remark=remark)
+            self._work.log.error("Saved state is unreadable, rebuilding it from the ledgers: {remark}", remark=remark)
         try:
             await self._restore(state or SavedState())
         except CancelledError:
@@ -76,16 +67,16 @@ class Restorer(Service):
         self._restored()
 
     async def _restore(self, state: SavedState) -> None:
-        now = self._fleet.now
-        judge = StartupJudge(self._folder, state, self._live.today(now), self._live)
-        ledgers = await self._disk.run(self._folder.all_entries)
+        now = self._work.fleet.now
+        judge = StartupJudge(self._work.folder, state, self._work.live.today(now), self._work.live)
+        ledgers = await self._work.disk.run(self._work.folder.all_entries)
         identifiers = sorted(ledgers.keys() | state.devices.keys())
-        judged = await self._disk.run(_judge_all, judge, {each: ledgers.get(each, {}) for each in identifiers})
-        midnight = self._live.day_began_at(now)
-        async for identifier, (prior, failure) in in_turns(judged.items(), self._clock):
+        judged = await self._work.disk.run(_judge_all, judge, {each: ledgers.get(each, {}) for each in identifiers})
+        midnight = self._work.live.day_began_at(now)
+        async for identifier, (prior, failure) in in_turns(judged.items(), self._work.clock):
             if failure is not None:
                 text = "Judging the saved state of {device} failed; it counts as not collected"
-                self._log.failure(text, failure, device=self._fleet[identifier].name)
+                self._work.log.failure(text, failure, device=self._work.fleet[identifier].name)
             if prior is not None:
                 self._update(identifier, prior, judge)
             if identifier in state.devices:
@@ -95,30 +86,30 @@ class Restorer(Service):
 
     def _update(self, identifier: int, prior: PriorState, judge: StartupJudge) -> None:
         """Update the fleet, unless it knows more of a device that was met meanwhile."""
-        now, was = self._fleet[identifier], prior.device
+        now, was = self._work.fleet[identifier], prior.device
         if now.stage is not Stage.ABSENT or now.left_early:
             return
         lost = was.left_early or what_is_missing(evolve(was, sailor=now.sailor))
         known = {key: value for key, value in saved_fields(was).items() if key not in ("stage", "left_early", "waived")}
         match prior.outcome:
             case PriorOutcome.COLLECTED:
-                self._fleet.update(identifier, **known, stage=Stage.GONE)
+                self._work.fleet.update(identifier, **known, stage=Stage.GONE)
             case PriorOutcome.WAIVED:
-                self._fleet.update(identifier, **known, stage=Stage.GONE, waived=was.waived)
+                self._work.fleet.update(identifier, **known, stage=Stage.GONE, waived=was.waived)
             case PriorOutcome.LEFT_EARLY:
-                self._fleet.update(identifier, **known, stage=Stage.GONE, left_early=lost)
-                self._log.error("{device} {text} - {lost}", device=now.name, text=LEFT, lost=lost)
+                self._work.fleet.update(identifier, **known, stage=Stage.GONE, left_early=lost)
+                self._work.log.error("{device} {text} - {lost}", device=now.name, text=LEFT, lost=lost)
             case PriorOutcome.NOT_DONE:
-                self._fleet.update(identifier, **known, left_early=lost)
+                self._work.fleet.update(identifier, **known, left_early=lost)
                 self._grace.wait_for(identifier, LEFT)
             case PriorOutcome.LOST:
-                self._fleet.update(identifier, **known, left_early=lost)
+                self._work.fleet.update(identifier, **known, left_early=lost)
                 self._grace.wait_for(identifier, LOST, partial(self._is_here, was, judge))
 
     async def _is_here(self, device: Device, judge: StartupJudge) -> bool:
         """Whether all tracks of a device are here, while none of them is moved."""
         async with self._turn(device.identifier):
-            return await self._disk.run(judge.is_here, device)
+            return await self._work.disk.run(judge.is_here, device)
 
 
 def _judge_all(

@@ -15,14 +15,14 @@ from attrs import define, field, frozen
 from msgspec import Meta, Raw, Struct
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import Logger
+from twisted.internet.interfaces import IDelayedCall
 
 from sse_twisted.event_folder.files import set_aside
-from sse_twisted.event_folder.folder import EventFolder, Stamps
-from sse_twisted.fleet import Device, Fleet, Stage, TrackSummary
+from sse_twisted.event_folder.folder import Stamps
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.history.attendance import Attendance, PastVisit
-from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.tasks import Tasks
 
 FORMAT: Final = "sse_twisted memory"
@@ -134,12 +134,8 @@ def _decode(data: bytes, written_at: int) -> SavedState:
 class StateStore(Service):
     """Saves what is known of the fleet: a change at once, further changes within the next second together."""
 
-    _folder: EventFolder
-    _disk: Disk
-    _fleet: Fleet
+    _work: Workplace
     _attendance: Attendance
-    _clock: IReactorTime
-    _log: Logger
     _is_restored: bool = field(default=False, init=False)  # whether the fleet knows what the file says
     _changed: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
@@ -149,8 +145,8 @@ class StateStore(Service):
     _trouble: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._tasks = Tasks(self._log)
-        self._fleet.observe(self._take_change)
+        self._tasks = Tasks(self._work.log)
+        self._work.fleet.observe(self._take_change)
 
     def begin(self) -> None:
         """Save from now on: the fleet knows what earlier runs knew."""
@@ -189,9 +185,9 @@ class StateStore(Service):
         """Write at a moment of the clock, at the latest."""
         if not self.running or not self._is_restored:
             return
-        wait = max(moment - self._clock.seconds(), 0.0)
+        wait = max(moment - self._work.clock.seconds(), 0.0)
         if self._timer is None:
-            self._timer = self._clock.callLater(wait, self._start_writing)
+            self._timer = self._work.clock.callLater(wait, self._start_writing)
         elif moment < self._timer.getTime():
             self._timer.reset(wait)
 
@@ -202,19 +198,19 @@ class StateStore(Service):
 
     async def _write(self) -> None:
         # The stamps are read before the fleet: an answer that comes in between must look newer than the file.
-        answers = await self._disk.run(self._folder.all_stamps)
+        answers = await self._work.disk.run(self._work.folder.all_stamps)
         self._changed = False
-        self._not_before = self._clock.seconds() + MIN_INTERVAL
-        visited = ((device, self._attendance.of(device.identifier)) for device in self._fleet)
+        self._not_before = self._work.clock.seconds() + MIN_INTERVAL
+        visited = ((device, self._attendance.of(device.identifier)) for device in self._work.fleet)
         devices = tuple((device, visits) for device, visits in visited if visits or _is_worth_saving(device))
         try:
-            await self._disk.write(self._save, self._fleet.now, self._ended, devices, answers)
+            await self._work.disk.write(self._save, self._work.fleet.now, self._ended, devices, answers)
         except DiskTrouble as error:
             self._changed = True
             if isinstance(error, PathTrouble):  # otherwise the disk calls try_again
-                self._write_at(self._clock.seconds() + RETRY_DELAY)
+                self._write_at(self._work.clock.seconds() + RETRY_DELAY)
             if not self._trouble:
-                self._log.error("Cannot save the state of the devices, retrying: {error}", error=str(error))
+                self._work.log.error("Cannot save the state of the devices, retrying: {error}", error=str(error))
             self._trouble = str(error)
         except BaseException:
             self._changed = True
@@ -230,8 +226,8 @@ class StateStore(Service):
         }
         data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
         if len(data) > MAX_SIZE:
-            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._folder.state_file))
-        self._folder.keep_state(data)
+            raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
+        self._work.folder.keep_state(data)
 
 
 def _is_worth_saving(device: Device) -> bool:

@@ -12,7 +12,10 @@ from unittest.mock import patch
 import pytest
 from twisted.logger import Logger
 
+from sse_twisted.config.live import LiveConfig
+from sse_twisted.config.settings import Settings
 from sse_twisted.event_folder.folder import EventFolder, Stamps
+from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.store import SavedState, StateStore
@@ -108,7 +111,8 @@ class TestWriting:
     ) -> None:
         fleet = Fleet(lambda: event.reactor.seconds(), Logger())
         disk = Disk(LateThreads(event.reactor, [3.0]).start, event.reactor, Logger(), lambda: None)
-        store = StateStore(event.folder, disk, fleet, Attendance(fleet), event.reactor, Logger())
+        work = Workplace(event.folder, disk, fleet, LiveConfig(Settings()), event.reactor, Logger())
+        store = StateStore(work, Attendance(fleet))
         event.folder.prepare()
         store.startService()
         store.begin()
