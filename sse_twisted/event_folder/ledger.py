@@ -179,7 +179,7 @@ def _words(fetched: Fetched) -> dict[str, Any]:
 
 
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
-    """What a ledger holds, for somebody who only looks: {} if it can't be read, and nothing is set aside."""
+    """Return the entries of a ledger for reading only: {} if it is unreadable, and nothing is set aside."""
     try:
         data = path.read_bytes()
         tree = json.loads(data, object_pairs_hook=_encodable if b"\\ud" in data.lower() else None)

@@ -1,8 +1,8 @@
-"""Giving the tracks that are here the names that the roster, and the device's time zone, give them now.
+"""The renaming of tracks that are here, after the roster or the time zone of their device was corrected.
 
-A move keeps what has the new name already, renames the file, brings both folders to the disk, and saves the ledger, in
-that order. Who is killed in between leaves the file under its new name and the ledger with the old one: the next run
-finds it there by its bytes. There are never two files, and what the ledger has without a file does not count.
+A move keeps a copy of any other file at the new name, renames the file, syncs both folders, and saves the ledger, in
+that order. A kill in between leaves the file under its new name and the ledger with the old one; the next run finds the
+file by its bytes. There are never two files of a track, and an entry of the ledger without a file does not count.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from sse_twisted.event_folder.verification import is_header_of
 
 @frozen
 class Move:
-    """A track has another name now."""
+    """A track that was renamed."""
 
     old: str
     track: EventTrack
@@ -38,7 +38,7 @@ class Move:
 
 @frozen
 class Left:
-    """A track can't have the name that it should have."""
+    """A track that could not be renamed."""
 
     name: str
     why: str
@@ -50,10 +50,10 @@ Step = Move | Left
 def refile(
     folder: EventFolder, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger
 ) -> Iterator[Step]:
-    """Move what the ledger has under other names than it should, one track at a time; blocks, raises OSError.
+    """Rename the tracks whose names in the ledger are outdated, one at each step; blocks, raises OSError.
 
-    `listing` is the one of a visit; of logs that are not in it, the ledger tells enough. Without a roster nothing
-    moves: that nobody is on it does not mean that the tracks are nobody's.
+    `listing` is the one of a visit; the ledger describes logs that are not in it. Without a roster nothing moves: the
+    tracks have owners, even if the file is missing.
     """
     if not rules.with_roster:
         return
@@ -68,7 +68,7 @@ def refile(
 
 
 class _Refiling:
-    """The work on one device."""
+    """The renaming of one device's tracks."""
 
     def __init__(
         self, folder: EventFolder, ledger: Ledger, named: Iterable[Named], tracks: tuple[EventTrack, ...]
@@ -83,7 +83,7 @@ class _Refiling:
             self._names[log_key(known.log)].append(known)
 
     def run(self) -> Iterator[Step]:
-        """Give every track its name; first those whose new name is free, or will not be given away."""
+        """Rename every track, first those whose new names no other waiting track still has."""
         listed = Counter(log_key(track.log) for track in self._tracks)
         waiting = {track: names for track in self._tracks if (names := self._former(track, listed))}
         aside: set[EventTrack] = set()
@@ -102,7 +102,7 @@ class _Refiling:
                 yield from self._refile(track, waiting.pop(track))
 
     def of_other_days(self) -> Iterator[Left]:
-        """What somebody has under his name though the day is not one of the event."""
+        """Report the tracks that have an owner though their day is not one of the event."""
         keys = {log_key(track.log) for track in self._tracks}
         for known in self._named.values():
             if log_key(known.log) in keys or (file := self._file(known.name)) is None:
@@ -111,7 +111,7 @@ class _Refiling:
                 yield Left(known.name, "its day is not one of the event any more")
 
     def _former(self, track: EventTrack, listed: Counter[LogKey]) -> list[str]:
-        """The other names of the log in the ledger, the best first; of one that is listed twice, at this size only."""
+        """Return the log's other names in the ledger, the best first; if it is listed twice, those of this size."""
         key, log = log_key(track.log), track.log
         return [
             known.name
@@ -141,7 +141,7 @@ class _Refiling:
             self._ledger.save()
 
     def _rename_entry(self, name: str, track: EventTrack) -> None:
-        """Of a track that is not here: with what is on its way of it, unless the new name has an entry."""
+        """Rename a track that is not here, and its partial files; an entry that has the new name already stays."""
         self._carry_parts(name, track)
         if track.name in self._ledger.entries:
             self._ledger.drop(name)
@@ -211,7 +211,7 @@ class _Refiling:
         return aside
 
     def _whole(self, name: str, path: Path) -> Fetched | None:
-        """The download that the ledger has under `name`, if the file is of its length; the original's are examined."""
+        """Return the download under `name`, if its file has its length; the original's files are examined."""
         if not self._is_completed(name):
             return None
         fetched = self._ledger.completed(name)
@@ -220,7 +220,7 @@ class _Refiling:
         return self._examined(name, path)
 
     def _moved_before(self, name: str, path: Path) -> Fetched | None:
-        """The same, of a file that has its new name already: a run was killed, or somebody has renamed it by hand."""
+        """Return the same for a file that has its new name already: a run was killed, or a person renamed it."""
         fetched = self._ledger.completed(name)
         if not _is_plain(path) or not self._is_completed(name):
             return None
@@ -245,7 +245,7 @@ class _Refiling:
         return "its file is not whole" if self._ledger.completed(name) is None else "its file has another length"
 
     def _carry_parts(self, name: str, track: EventTrack) -> None:
-        """What of the track is on its way goes on under the new name."""
+        """Rename the partial files of the track."""
         place = self._place(name)
         if place is None:
             return
@@ -258,7 +258,7 @@ class _Refiling:
                 part.rename(target)
 
     def _place(self, name: str) -> Path | None:
-        """Where the ledger's file of that name is, whatever machine wrote its path."""
+        """Return the path of the ledger's file of that name, whatever machine wrote its entry."""
         parsed = TrackName.parse(name)
         path = "/" + str(self._ledger.entries.get(name, {}).get("local_file", "")).replace("\\", "/")
         return self._root / parsed.local_file if parsed and path.endswith(f"/{parsed.local_file}") else None
