@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from twisted.logger import LogEvent
 
-from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.faults import Fault
 from tests.history.afternoon import (
@@ -166,6 +166,17 @@ class TestADeviceThatIsStillThere:
         assert not present.said("left too early")
         assert (present.known(602).stage, present.known(602).is_collected) == (Stage.GONE, False)
 
+    def test_stays_waived_over_two_short_runs_on_another_day(self, present: VirtualEvent) -> None:
+        def sleep() -> None:
+            present.leave(601, 602)
+            present.reactor.advance(DAY)
+
+        begin_anew(present, sleep)
+        waive(present, 602)
+        begin_anew(present)
+        present.advance(60.0)
+        assert not present.said("left too early")
+
     def test_and_goes_on_another_day_has_left_too_early(self, present: VirtualEvent) -> None:
         def sleep() -> None:
             present.leave(601, 602)
@@ -249,6 +260,27 @@ class TestAKill:
             patch.setattr(EventFolder, "keep_state", keep_late)
             assert afternoon.collector is not None
             afternoon.collector.fleet.update(601, battery=50)
+            afternoon.advance(0.1)
+        be_killed(afternoon)
+        assert not afternoon.known(601).is_collected
+        afternoon.until("motion-601 left too early, before this start")
+
+    def test_after_a_return_during_a_write_does_not_leave_it_collected(
+        self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The state may not know an answer and not know that the device is back."""
+        assert afternoon.collector is not None
+        fleet, read = afternoon.collector.fleet, EventFolder.all_stamps
+
+        def come_back_and_read(folder: EventFolder) -> dict[int, Stamps]:
+            fleet.update(601, stage=Stage.CONNECTED)
+            list_one_more(folder.motion(601) / "logs.json")
+            return read(folder)
+
+        afternoon.advance(2.0)
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "all_stamps", come_back_and_read)
+            fleet.update(602, battery=50)
             afternoon.advance(0.1)
         be_killed(afternoon)
         assert not afternoon.known(601).is_collected

@@ -118,6 +118,18 @@ class TestWhatIsOnDisk:
         assert afternoon.known(601).is_collected
         assert not afternoon.said("motion-601 was collected")
 
+    def test_is_not_looked_at_while_it_is_moved(self, afternoon: VirtualEvent) -> None:
+        path = afternoon.root / "gpslogs" / "20221017" / TRACKS[601]
+        begin_anew(afternoon, lambda: path.rename(path.with_suffix(".away")))
+        assert afternoon.collector is not None
+        turn = afternoon.collector.refiling.turn(601)
+        turn.acquire()
+        afternoon.advance(60.0)
+        assert not afternoon.said("motion-601 was collected")
+        path.with_suffix(".away").rename(path)
+        turn.release()
+        assert afternoon.known(601).is_collected
+
 
 class TestWithoutAStateFile:
     @pytest.fixture

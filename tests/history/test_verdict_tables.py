@@ -206,11 +206,11 @@ class TestTheSavedDevice:
         assert not desk.judge().is_here(prior.device)
 
     def test_that_was_collected_is_not_so_with_a_track_of_today_that_never_came(self, desk: Desk) -> None:
-        late = NAME.replace("090000", "150000")
-        desk.ledger = {NAME: ENTRY, late: ENTRY | {"status": "queued"}}
+        late = tuple(NAME.replace("090000", f"{hour}0000") for hour in (15, 16))
+        desk.ledger = {NAME: ENTRY} | dict.fromkeys(late, ENTRY | {"status": "queued"})
         prior = desk.judged()
         assert prior is not None
-        assert (prior.outcome.name, prior.device.missing, prior.device.wanted) == ("LOST", (late,), 1)
+        assert (prior.outcome.name, prior.device.missing, prior.device.wanted) == ("LOST", late, 2)
 
     def test_that_was_collected_stays_so_with_a_track_that_never_came_of_yesterday(self, desk: Desk) -> None:
         desk.ledger = {NAME: ENTRY, NAME.replace("20221017", "20221016"): ENTRY | {"status": "queued"}}
