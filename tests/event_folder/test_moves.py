@@ -302,13 +302,7 @@ class TestATimeZone:
         assert names_of(refiled(folder, claims_of(OTHER, timezone=None))) == [(old, "NEW9_601_20221017_060000.oao")]
 
     def test_of_each_log_can_make_a_ring_of_names(self, folder: EventFolder) -> None:
-        contents = [track(601, MORNING + hour * HOUR, 200 + hour) for hour in range(3)]
-        collected(folder, *contents)
-        minutes = (120, 120, -60)
-        logs = [
-            replace(listed(content, f"/logs/{number}.oao"), timezone=minutes[number])
-            for number, content in enumerate(contents)
-        ]
+        contents, logs = ring(folder)
         there = {Path(local_file).name: content for local_file, content in files(folder).items()}
         steps = refiled(folder, claims_of(OWNER, timezone=None), Listing(tuple(logs)))
         for old, new in names_of(steps):
@@ -319,6 +313,28 @@ class TestATimeZone:
         assert files(folder) == dict(sorted(zip(names, contents, strict=True)))
         assert {entry["local_file"] for entry in ledger_of(folder).values()} == set(names)
         assert len(ledger_of(folder)) == 3
+
+    def test_that_is_free_for_a_moment_is_neither_of_a_file_nor_of_an_entry(self, folder: EventFolder) -> None:
+        contents, logs = ring(folder)
+        ledger = folder.ledger(601)
+        strays = {f"{FOLDER}/{name}".replace(".oao", "-2.oao"): b"stray" for name in ledger.entries}
+        for local_file, content in strays.items():
+            put(folder, local_file, content)
+        for name in list(ledger.entries):
+            ledger.entries[name.replace(".oao", "-3.oao")] = {"status": "queued"}
+        ledger.save()
+        refiled(folder, claims_of(OWNER, timezone=None), Listing(tuple(logs)))
+        assert sorted(files(folder).values()) == sorted([*contents, *strays.values()])
+        assert strays.items() <= files(folder).items()
+        assert [entry["status"] for entry in ledger_of(folder).values()].count("queued") == 3
+
+
+def ring(folder: EventFolder) -> tuple[list[bytes], list[ListedTrack]]:
+    """Three collected tracks, and a listing by which each has the name of the next one."""
+    contents = [track(601, MORNING + hour * HOUR, 200 + hour) for hour in range(3)]
+    listing = collected(folder, *contents)
+    zones = zip(listing.entries, (120, 120, -60), strict=True)
+    return contents, [replace(log, timezone=minutes) for log, minutes in zones]
 
 
 class TestWhatWasOnItsWay:
