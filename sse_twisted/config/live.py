@@ -64,13 +64,11 @@ class LiveConfig:
         self._observers: list[Callable[[], None]] = []
 
     def observe(self, observer: Callable[[], None]) -> None:
-        """Call `observer` after each change."""
         self._observers.append(observer)
 
     def change(
         self, *, settings: Settings | None = None, roster: Roster | None = None, paused: bool | None = None
     ) -> None:
-        """Put new ones in force."""
         if settings is not None:
             self.settings = settings
             self.limits.apply(settings)

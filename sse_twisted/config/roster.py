@@ -98,7 +98,6 @@ class Roster:
 
     @property
     def summary(self) -> str:
-        """How much there is."""
         days = f", {self.days[0]} to {self.days[1]}" if self.days else ""
         return f"{plural(len(self.assignments), 'assignment')} of {plural(len(self.identifiers), 'device')}{days}"
 

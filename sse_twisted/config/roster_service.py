@@ -37,7 +37,6 @@ class RosterService(PeriodicService):
         self._tasks = Tasks(log)
 
     def stopService(self) -> None:
-        """Look no more."""
         super().stopService()
         self._tasks.stop()
 

@@ -107,7 +107,6 @@ class LoginBackoff:
         return waiting.addBoth(fail)
 
     def close(self) -> None:
-        """Refuse all pending logins now."""
         for waiting in list(self._waiting):
             waiting.cancel()
 

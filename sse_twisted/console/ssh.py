@@ -146,7 +146,6 @@ class Shell(TerminalSession):
             self._process.loseConnection()
 
     def closed(self) -> None:
-        """End the session."""
         self._terminal.connectionLost(Failure(ConnectionDone()))
 
 

@@ -73,7 +73,6 @@ class Login(StatefulTelnetProtocol):
         self._user = b""
 
     def connectionMade(self) -> None:
-        """Ask for the user."""
         self.transport.write(b"sse_twisted\nUsername: ")
 
     def telnet_User(self, line: bytes) -> str:

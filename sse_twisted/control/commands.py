@@ -84,20 +84,16 @@ class Commands:
 
     @property
     def settings(self) -> Settings:
-        """Those in force."""
         return self._work.live.settings
 
     @property
     def paused(self) -> bool:
-        """Whether somebody paused the downloads."""
         return self._work.live.paused
 
     def fleet(self) -> tuple[Device, ...]:
-        """All devices, by number."""
         return tuple(sorted(self._work.fleet, key=lambda device: device.identifier))
 
     def device(self, identifier: int | str) -> Deferred[DeviceReport]:
-        """Everything known of one device."""
         return Deferred.fromCoroutine(self._device_report(self._known(identifier)))
 
     def tracks(self, day: datetime.date | str) -> Deferred[tuple[TrackReport, ...]]:
@@ -122,7 +118,6 @@ class Commands:
         )
 
     def stats(self) -> Figures:
-        """What was counted since the start."""
         return self._statistics.figures()
 
     def semaphores(self) -> tuple[Semaphore, ...]:

@@ -85,7 +85,6 @@ class Statistics:
         fleet.observe(self._change)
 
     def rounds_of(self, name: str, loop: PeriodicService) -> None:
-        """Count the rounds of a service."""
         loop.observe(self._rounds.labels(name).observe)
 
     def request(self, kind: str, seconds: float, error: BaseException | None) -> None:
@@ -105,14 +104,12 @@ class Statistics:
             self._failures.labels(reason_of(result)).inc()
 
     def delayed(self, seconds: float) -> None:
-        """Note how late a timer was."""
         self._delay.observe(seconds)
         if seconds > self._longest:
             self._longest = seconds
             self._longest_delay.set(seconds)
 
     def figures(self) -> Figures:
-        """The figures of now."""
         timers = self._value("sse_reactor_delay_seconds_count")
         return Figures(
             rounds=self._by("sse_round_duration_seconds_count", "service"),
@@ -177,12 +174,10 @@ class DelayMeter(Service):
         self._timer: IDelayedCall | None = None
 
     def startService(self) -> None:
-        """Begin to measure."""
         super().startService()
         self._set()
 
     def stopService(self) -> None:
-        """Measure no more."""
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()

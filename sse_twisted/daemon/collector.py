@@ -121,7 +121,6 @@ class Collector(MultiService):
         )
 
     def _observe(self) -> None:
-        """Who is told of what."""
         self.journal.observe(self.history.note)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             self.statistics.rounds_of(name, loop)

@@ -94,7 +94,6 @@ class Options(OneLineOptions):
             raise usage.UsageError(str(error)) from error
 
     def postOptions(self) -> None:
-        """Refuse what can't be."""
         _, last = self._identifiers()
         if last > _LARGEST_IDENTIFIER:
             raise usage.UsageError(
@@ -115,7 +114,6 @@ class Options(OneLineOptions):
         _or_usage_error(lambda: DnsMode(self["dns-mode"]), "--dns-mode")
 
     def getUsage(self, width: int | None = None) -> str:  # noqa: N802 - a name of usage.Options
-        """Return the help, with all faults."""
         column = max(len(name) for name in FAULTS) + 4
         lines = [
             textwrap.fill(text, width or 80, initial_indent=f"  {name:<{column - 2}}", subsequent_indent=" " * column)

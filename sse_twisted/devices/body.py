@@ -51,7 +51,6 @@ class BodyReceiver(Protocol):
         self._over = False
 
     def connectionMade(self) -> None:
-        """Start watching."""
         self._started = self._clock.seconds()
         self._watchdog = self._clock.callLater(self._silence, self._silent)
 
@@ -78,7 +77,6 @@ class BodyReceiver(Protocol):
             self._pause(wait)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Say how the body ended."""
         if self._over:
             return
         self._finish()

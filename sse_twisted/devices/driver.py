@@ -120,7 +120,6 @@ class Finding:
 
     @property
     def level(self) -> Level:
-        """The log level."""
         return self.usual if self.ok else "warning"
 
 

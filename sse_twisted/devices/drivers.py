@@ -26,7 +26,6 @@ class Drivers:
         return iter(self._drivers)
 
     def of(self, number: int) -> Driver:
-        """Return the driver of a device."""
         return self._of.get(number, self._drivers[0])
 
     def learn(self, number: int, driver: Driver) -> None:

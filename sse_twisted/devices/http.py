@@ -160,7 +160,6 @@ class DeviceHttp:
 
     @contextmanager
     def _telling(self, kind: str) -> Iterator[None]:
-        """Around a request."""
         began = self._clock.seconds()
         error: BaseException | None = None
         try:

@@ -39,13 +39,11 @@ class NameService(Service):
         self._has_asked = False  # for a name that is in no file
 
     def startService(self) -> None:
-        """Open the socket."""
         super().startService()
         self._socket = self._reactor.listenUDP(0, self.client, maxPacketSize=MAX_REPLY)
         self._socket.maxThroughput = MAX_READ
 
     def stopService(self) -> Deferred[None] | None:
-        """Close the socket."""
         super().stopService()
         if self._socket is None:
             return None

@@ -52,7 +52,6 @@ class EventFolder:
 
     @property
     def logs(self) -> Path:
-        """The collector's own logs."""
         return self.root / "logs"
 
     def motion(self, identifier: int) -> Path:
@@ -66,11 +65,9 @@ class EventFolder:
 
     @property
     def state_file(self) -> Path:
-        """The saved state of all devices."""
         return self.state / "memory.json"
 
     def keep_state(self, data: bytes) -> None:
-        """Replace the state file."""
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
         if not self.state_file.exists():  # whoever made its folder
@@ -143,7 +140,6 @@ class EventFolder:
         return {identifier: self.stamps(identifier) for identifier in self._known()}
 
     def ledger(self, identifier: int) -> Ledger:
-        """What became of the device's tracks."""
         return Ledger.load(self.ledger_path(identifier), self.drivers.of(identifier))
 
     def ledger_path(self, identifier: int) -> Path:
@@ -151,7 +147,6 @@ class EventFolder:
         return self.motion(identifier) / LEDGER
 
     def identifiers(self) -> list[int]:
-        """The devices that have a ledger."""
         return [identifier for identifier in self._known() if self.ledger_path(identifier).exists()]
 
     def _known(self) -> list[int]:

@@ -43,7 +43,6 @@ class FolderLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """Let the next one in."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

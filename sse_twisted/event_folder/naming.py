@@ -46,7 +46,6 @@ class EventTrack:
 
     @property
     def local_file(self) -> str:
-        """The path below the event folder."""
         return self.filed_as.local_file
 
     @property

@@ -71,7 +71,6 @@ class Journal(Service):
             self._publisher.addObserver(observer)
 
     def stopService(self) -> None:
-        """Close the files."""
         super().stopService()
         for observer in self._files:
             self._publisher.removeObserver(observer)

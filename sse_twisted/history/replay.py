@@ -26,12 +26,10 @@ class LogReplay(Service):
         self._tasks = Tasks(self._work.log)
 
     def startService(self) -> None:
-        """Begin to read."""
         super().startService()
         self._tasks.start("replay", self._replay(), "Reading the events of earlier runs failed")
 
     def stopService(self) -> None:
-        """Read no further."""
         super().stopService()
         self._tasks.stop()
 

@@ -43,12 +43,10 @@ class Restorer(Service):
         self._tasks = Tasks(self._work.log)
 
     def startService(self) -> None:
-        """Begin to restore."""
         super().startService()
         self._tasks.start("restore", self._run(), "Restoring the state of the devices failed")
 
     def stopService(self) -> None:
-        """Restore nothing more."""
         super().stopService()
         self._tasks.stop()
 

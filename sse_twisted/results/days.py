@@ -72,7 +72,6 @@ class Day(Struct, frozen=True):
     unassigned: Annotated[tuple[str, ...], Meta(description="unassigned tracks of the day")]
 
     def count(self, state: State) -> int:
-        """How many assignments ended so."""
         return sum(line.state is state for line in self.lines)
 
 

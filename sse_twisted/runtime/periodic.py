@@ -44,7 +44,6 @@ class PeriodicService(Service, ABC):
         self._start_loop()
 
     def stopService(self) -> object:
-        """Start no further round."""
         super().stopService()
         self._stop_loop()
         return None

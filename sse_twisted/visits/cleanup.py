@@ -36,7 +36,6 @@ class CleanupService(PeriodicService):
         self._silent: set[Visit] = set()  # visits with too many silences in the last round
 
     def stopService(self) -> None:
-        """Cancel all probes."""
         super().stopService()
         self._probes.stop()
 

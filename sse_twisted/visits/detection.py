@@ -45,7 +45,6 @@ class Sighting:
 
     @property
     def identifier(self) -> int:
-        """The number of the device."""
         return self.reply.value.number
 
 

@@ -41,12 +41,10 @@ class Visit:
 
     @property
     def name(self) -> str:
-        """The device's host name."""
         return self.driver.host_name(self.identifier)
 
     @property
     def is_talking(self) -> bool:
-        """Whether a request is in progress."""
         return self._talking > 0
 
     @contextmanager

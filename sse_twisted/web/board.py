@@ -158,7 +158,6 @@ class Board:
             self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
 
     def close(self) -> None:
-        """Stop following the fleet."""
         self._closed = True
         self._stop_observing()
         self._watchers.clear()

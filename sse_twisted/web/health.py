@@ -35,7 +35,6 @@ class Health:
         gauge.set_function(lambda: len(streams))
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes."""
         return (
             Route("GET", "/healthz", self.alive),
             Route("GET", "/readyz", self.ready),

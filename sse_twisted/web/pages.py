@@ -37,7 +37,6 @@ class BoardPage:
     _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes."""
         return (
             Route("GET", "/", self.page),
             Route("GET", "/stream", self.stream, query={"since": (str, "the state that the page shows")}),
@@ -111,7 +110,6 @@ class RecordPages:
     _renderer: Renderer
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes."""
         return (
             Route("GET", "/devices/{identifier}", self.device, parameters={"identifier": Number}),
             Route(
@@ -125,7 +123,6 @@ class RecordPages:
         )
 
     async def device(self, request: ParsedRequest) -> Response:
-        """Serve everything known of a device."""
         identifier = request.parameters["identifier"]
         detail = await self._api.detail(identifier)
         findings, measured = await self._records.findings(identifier), self._records.measured(identifier)
@@ -142,7 +139,6 @@ class RecordPages:
         return Response(plot.encode(), "image/svg+xml", headers={"Content-Security-Policy": PLOT_POLICY})
 
     async def days(self, request: ParsedRequest) -> Response:
-        """Serve a table of all days."""
         return self._page("days.html", days=await self._records.days(self._board.today))
 
     async def day(self, request: ParsedRequest) -> Response:
@@ -152,11 +148,9 @@ class RecordPages:
         return self._page("day.html", day=day, states=tuple(State), disciplines=ranking)
 
     async def day_as_json(self, request: ParsedRequest) -> Response:
-        """Serve a day as JSON."""
         return json_response(await self._records.day(request.parameters["day"], self._board.today))
 
     async def day_as_csv(self, request: ParsedRequest) -> Response:
-        """Serve a day as CSV."""
         day = await self._records.day(request.parameters["day"], self._board.today)
         disposition = f'attachment; filename="{day.day}.csv"'
         return Response(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
@@ -178,7 +172,6 @@ class StaticFiles:
         self._tag = f'"{version}"'.encode()
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes."""
         return (Route("GET", "/static/{name}", self.file, parameters={"name": str}),)
 
     async def file(self, request: ParsedRequest) -> Response:

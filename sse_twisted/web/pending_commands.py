@@ -41,7 +41,6 @@ class PendingCommands:
         return await outcome.addTimeout(WAIT, self._clock, onTimeoutCancel=lambda *_: TIMED_OUT) is not TIMED_OUT
 
     def close(self) -> None:
-        """Cancel all pending commands."""
         for running in list(self._pending):
             running.cancel()
 

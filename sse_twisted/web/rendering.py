@@ -109,11 +109,9 @@ class Renderer:
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
-        """Render a page."""
         return self._environment.get_template(template).render(**values).encode()
 
     def tile(self, tile: Tile) -> str:
-        """Render the contents of a tile."""
         return str(self._macros.tile(tile))
 
     def top(self, summary: Summary) -> str:

@@ -92,7 +92,6 @@ class _Connections(WrappingFactory):
         return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
 
     def close(self) -> None:
-        """Abort all connections."""
         for protocol in list(self.protocols):
             cast(Any, protocol.transport).abortConnection()
 
@@ -163,7 +162,6 @@ class WebService(Service):
             self._log.info(text, place=self._url(self.port.getHost()), file=str(self.token_file))
 
     def stopService(self) -> Deferred[Any] | None:
-        """Stop listening and close all connections."""
         if not self.running:
             return None
         super().stopService()

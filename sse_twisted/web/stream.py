@@ -158,7 +158,6 @@ class Reader:
             self._deadline = self._streams.abort_later(self)
 
     def resumeProducing(self) -> None:
-        """Write the latest state."""
         self._cancel_deadline()
         self.notify()
 

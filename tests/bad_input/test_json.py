@@ -36,7 +36,7 @@ def place(page: str) -> str:
     return {
         "info.json": "WARN motion-601 invalid response at ",
         "settings.json": "WARN motion-601 settings are unknown (",
-        "logs.json": "WARN motion-601 must stay connected - it",
+        "logs.json": "WARN motion-601 must stay connected - ",
     }[page]
 
 

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Devices, Settings
+from sse_twisted.visits.comparison import compare
 from tests.support.event import MORNING, VirtualEvent, log_of
 from tests.support.virtual import at_once
 
@@ -38,7 +39,7 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
 def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:
     def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         result = at_once(function, *args, **kwargs)
-        if function.__name__ != "_look":
+        if function is not compare:
             return result
         return result.addCallback(lambda standing: deferLater(event.reactor, 3.0, lambda: standing))
 

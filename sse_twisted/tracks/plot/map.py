@@ -52,7 +52,6 @@ class Colours:
     colours: tuple[str, ...]
 
     def bins(self, speeds: Floats) -> Indices:
-        """Return the bin of each speed."""
         places = np.floor((speeds - self.lowest) / self.step + 1e-9).astype(np.intp)
         return np.clip(places, 0, len(self.colours) - 1)
 
