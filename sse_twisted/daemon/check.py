@@ -1,7 +1,7 @@
 """`twistd sse --check`: what would be done, and each mistake with its file and line, without starting anything.
 
-What may be meant so, or is another time's matter, is a remark and no mistake: above all that a collector is at work in
-the folder, for a roster is checked before it is saved beside it.
+A remark is what may be intended, or does not matter yet. That a collector is running in the folder is one: a roster can
+be checked beside it.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from sse_twisted.runtime.text import plural
 
 
 def check(folder: EventFolder, settings: Settings, config: str | None, now: float, say: Callable[[str], None]) -> int:
-    """Say line by line what would be done at `now`, in s since 1970; gives the number of mistakes."""
-    mistakes = [*_folder_mistakes(folder.root)]
+    """Print line by line what would be done at `now`, in s since 1970, and return the number of mistakes."""
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
-    mistakes += roster_mistakes
+    mistakes = [*filter(None, [folder_problem(folder.root)]), *roster_mistakes]
     live, system = LiveConfig(settings, roster), effective_names(settings.names)
     today = live.today(now)
     for line in (
@@ -51,15 +50,15 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     return len(mistakes)
 
 
-def _folder_mistakes(root: Path) -> Iterator[str]:
+def folder_problem(root: Path) -> str:
+    """Return why a collector of the acting user cannot work in the event folder; "" if it can."""
     try:
         if not root.is_dir():
-            yield f"{root}: there is no such event folder"
-            return
-        if closed := EventFolder(root).closed():
-            yield f"{closed}: the event folder is not writable for {acting_user()}"
+            return f"{root}: no such event folder; create it, with a config/motions.csv in it"
+        closed = EventFolder(root).closed()
     except OSError as error:
-        yield f"{root}: {error.strerror}"
+        return f"{root}: {error.strerror}"
+    return f"{closed}: not writable for {acting_user()}" if closed else ""
 
 
 def _use(root: Path) -> Iterator[str]:
@@ -68,11 +67,11 @@ def _use(root: Path) -> Iterator[str]:
     except FolderInUse as error:
         yield str(error)
     except OSError as error:
-        yield f"{root}: whether a collector works there can't be known ({error.strerror})"
+        yield f"{root}: cannot tell whether a collector is running there ({error.strerror})"
 
 
 def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:
-    """That all is over; before the event nobody is expected, and that is as it should be."""
+    """Remark that the event is over. Before it starts, no device is expected, and there is nothing to remark."""
     roster, event = live.roster, live.settings.event
     if roster.days and roster.days[1] < today:
         yield f"the roster ends on {roster.days[1]}, and today is {today}: are roster and clock right?"
@@ -81,19 +80,19 @@ def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:
 
 
 def _names_remarks(live: LiveConfig, system: SystemNames) -> Iterator[str]:
-    """That names can't be looked up, if any must be: the computer may not be on the event's network yet."""
+    """Remark that names cannot be resolved, if any must be: the computer may not be on the event's network yet."""
     hosts = (target.place(live.settings.devices.port)[0] for target in live.targets())
     unknown = [host for host in hosts if system.fixed(host) is None]
     if unknown and not system.servers:
-        yield f"there is no name server to find {plural(len(unknown), 'device')} by name: {_shortened(unknown)}"
+        yield f"no name server configured to find {plural(len(unknown), 'device')} by name: {_shortened(unknown)}"
 
 
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
-    """The roster and its mistakes; having none is one only if there are no `others` to look for."""
+    """Return the roster and its mistakes. A missing roster is one unless there are `others` to look for."""
     try:
         roster = parse_roster(path.read_bytes())
     except FileNotFoundError:
-        return Roster(), [] if others else [f"{path}: there is no roster, and nobody is listed in the configuration"]
+        return Roster(), [] if others else [f"{path}: no roster, and no device listed in the configuration"]
     except OSError as error:
         return Roster(), [f"{path}: {error.strerror}"]
     except RosterError as error:
@@ -113,7 +112,7 @@ def _plan(live: LiveConfig, system: SystemNames, today: datetime.date) -> Iterat
     yield f"today:         {today}: {plural(len(live.roster.carriers(today)), 'device')} expected by the roster"
     yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"
     yield "files:         gpslogs/<YYYYMMDD>/<File ID>_<id>_<YYYYMMDD>_<HHMMSS>.oao"
-    yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao without an owner"
+    yield "               gpslogs/unassigned/<YYYYMMDD>/motion-<id>_<YYYYMMDD>_<HHMMSS>.oao if unassigned"
     yield f"names:         servers {servers}; search domains {search}; port {settings.devices.port}"
     yield (
         f"rounds:        scan every {settings.scan.interval:g} s, detection {settings.detection.limit} at once, "

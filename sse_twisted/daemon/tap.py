@@ -12,12 +12,13 @@ from msgspec.structs import replace
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
+from sse_twisted.config.printout import example, settings_as_toml
 from sse_twisted.config.server_json import read_original_settings
 from sse_twisted.config.settings import Settings, SettingsError, read_settings
 from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
-from sse_twisted.daemon.check import check
+from sse_twisted.daemon.check import check, folder_problem
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.demo import Demo
 from sse_twisted.daemon.world import real_world
@@ -27,7 +28,6 @@ from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.runtime.gc_freeze import GcFreeze
 from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.options import Options as OneLineOptions
-from sse_twisted.runtime.options import acting_user
 from sse_twisted.runtime.signals import SignalService
 from sse_twisted.runtime.systemd import ReadinessService
 from sse_twisted.web.security import TokenError, read_token
@@ -40,42 +40,47 @@ def _count(text: str | int) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"--demo-devices {text!r} is no number") from None
+        raise ValueError(f"--demo-devices {text!r}: expected a number") from None
 
 
 class Options(OneLineOptions):
     """Options of `twistd sse`."""
 
-    synopsis = "[--config FILE] [--event DIR] | --demo"
+    synopsis = "[--config FILE] [--event DIR] [options] | --demo [options]"
     longdesc = (
-        "Notices each Motion GPS logger as it joins the WiFi, inspects it, downloads its new tracks, verifies them "
-        "byte by byte, and says when it can be disconnected. Who carries which device stands in config/motions.csv "
-        "of the event folder. Run it in front with 'twistd -n sse ...', or as a daemon with twistd's own options "
-        "--pidfile, --logfile, --umask, --uid. SIGHUP reads the configuration again; SIGTERM and SIGINT end it."
+        "Detects each Motion GPS logger as it joins the WiFi, inspects it, downloads its new tracks, verifies them "
+        "byte by byte, and says when it can be disconnected. Assignments are read from config/motions.csv in the event "
+        "folder. Run it in the foreground with 'twistd -n sse ...', or as a daemon with twistd's own options "
+        "--pidfile, --logfile, --umask, --uid. SIGHUP reads the configuration again; SIGTERM and SIGINT stop it. "
+        "The manual is on the board, at /help."
     )
     optParameters = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["config", "c", None, "Configuration: an sse.toml, or the original server's server.json."],
-        ["event", "e", None, "The event folder; wins over the configuration, and is enough without one."],
-        ["web", "w", None, f"Where the board is served: a server endpoint, or off. Default: {DEFAULT_ENDPOINT}"],
-        ["web-token-file", None, None, "A file of mode 0600 with the token for commands. Default: made at each start."],
-        ["manhole", None, None, f"Where the console is to be had by telnet, or '{OFF}' [default: {DEFAULT}]."],
-        ["manhole-passwd", None, None, "Its passwords, lines of user:password; default: a random one for each run."],
-        ["manhole-ssh", None, None, "Where the console is to be had by SSH [default: nowhere]."],
-        ["manhole-keys", None, None, "Its public keys; default: .sse_twisted/authorized_keys in the event folder."],
-        ["demo-devices", None, 24, f"How many devices the demo simulates (1 to {MOST_DEMO_DEVICES}).", _count],
+        ["event", "e", None, "Event folder; overrides event.folder, so no --config is needed."],
+        ["web", "w", None, f"Board endpoint, or '{OFF}' [default: {DEFAULT_ENDPOINT}]."],
+        ["web-token-file", None, None, "File of mode 0600 with the command token [default: a new token for each run]."],
+        ["manhole", None, None, f"Telnet console endpoint, or '{OFF}' [default: {DEFAULT}]."],
+        ["manhole-passwd", None, None, "File with lines of user:password [default: a random password for each run]."],
+        ["manhole-ssh", None, None, f"SSH console endpoint [default: {OFF}]."],
+        ["manhole-keys", None, None, "File of public keys for SSH [default: .sse_twisted/authorized_keys]."],
+        ["demo-devices", None, 24, f"Number of simulated devices in the demo, 1 to {MOST_DEMO_DEVICES}.", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
         ["demo", None, "Collect from simulated devices in this process, into a new temporary event folder."],
-        ["check", None, "Say what would be done and each mistake of configuration and roster; start nothing."],
+        ["check", None, "Print what would be done, and each mistake in configuration and roster; start nothing."],
+        ["print-config", None, "Print the settings as an sse.toml with comments, and exit."],
     ]
 
     def postOptions(self) -> None:
-        """Refuse what can't be started, before anything is."""
+        """Reject options with which the collector cannot start; raises UsageError, or SystemExit when done."""
         for name in ("config", "event", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
+        if self["print-config"]:
+            sys.stdout.write(_printed_config(self))
+            sys.exit(0)
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
-            raise usage.UsageError(f"--demo-devices {self['demo-devices']}: 1 to {MOST_DEMO_DEVICES} are possible")
+            raise usage.UsageError(f"--demo-devices {self['demo-devices']}: expected 1 to {MOST_DEMO_DEVICES}")
         self.access = access(self)
         _check_web(self)
         if self["demo"]:
@@ -93,7 +98,7 @@ class Options(OneLineOptions):
 
 
 def access(options: Options) -> Access:
-    """Who may use the console, and where; raises UsageError."""
+    """Return the endpoints and the accounts of the console; raises UsageError."""
     telnet, ssh = options["manhole"] or DEFAULT, options["manhole-ssh"] or OFF
     passwords, keys = options["manhole-passwd"], options["manhole-keys"]
     try:
@@ -105,7 +110,7 @@ def access(options: Options) -> Access:
         if passwords:
             read_accounts(Path(passwords))
         if keys:
-            check_private(Path(keys), forbidden=0o022)  # whoever can add a key can log in
+            check_private(Path(keys), forbidden=0o022)  # a user who can add a key can log in
     except (AccountsError, EndpointError) as error:
         raise usage.UsageError(f"the console: {error}") from None
     return Access(
@@ -131,12 +136,12 @@ def _place(endpoint: str, check: Callable[[str], str]) -> str:
 
 def _check_demo(options: Options) -> None:
     if options["config"] or options["check"]:
-        raise usage.UsageError("--demo has a configuration of its own: leave out --config and --check")
+        raise usage.UsageError("--demo has its own configuration: leave out --config and --check")
     if options.parent is not None and (options.parent.get("uid") or options.parent.get("gid")):
-        raise usage.UsageError("--demo makes its event folder as whoever starts it: leave out --uid and --gid")
+        raise usage.UsageError("--demo creates its event folder as the current user: leave out --uid and --gid")
     folder = Path(options["event"] or "")
     if options["event"] and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise usage.UsageError(f"--demo writes a roster: {folder} must be a new or empty folder")
+        raise usage.UsageError(f"--demo writes its own roster: {folder} must be a new or empty folder")
 
 
 def _check_web(options: Options) -> None:
@@ -157,29 +162,49 @@ def _settings(options: Options) -> Settings:
         raise usage.UsageError(str(error)) from None
 
 
+def _printed_config(options: Options) -> str:
+    """Return what --print-config prints: the settings in force, or the example without any; raises UsageError."""
+    if options["demo"] or options["check"]:
+        raise usage.UsageError("--print-config starts nothing: leave out --demo and --check")
+    if options["config"] is None and options["event"] is None:
+        return example()
+    try:
+        printed = settings_as_toml(read_configuration(options["config"], options["event"]))
+        printed.encode()
+    except SettingsError as error:
+        raise usage.UsageError(str(error)) from None
+    except UnicodeEncodeError:
+        raise usage.UsageError(f"{options['event']!r} is not UTF-8, so no sse.toml can name it") from None
+    return printed
+
+
 def load_settings(config: str | None, event: str | None) -> Settings:
-    """The settings of a file, or the defaults without one; raises SettingsError."""
+    """Return the settings of a file, or the defaults; raises SettingsError, also if there is no event folder."""
+    settings = read_configuration(config, event)
+    if not settings.event.folder:
+        where = f"{config}: event.folder is not set" if config else "no event folder"
+        raise SettingsError(f"{where}: pass --event DIR{'' if config else ' or --config FILE'} (--demo needs neither)")
+    return settings
+
+
+def read_configuration(config: str | None, event: str | None) -> Settings:
+    """Return the settings of a file, or the defaults, with the event folder of --event; raises SettingsError."""
     settings = Settings()
     if config is not None:
         file = Path(config).absolute()
         settings = read_original_settings(file) if file.suffix.lower() == ".json" else read_settings(file)
     if event == "":
-        raise SettingsError("--event is empty: where is the event folder?")
+        raise SettingsError("--event is empty: pass the path of the event folder")
     if event is not None:
         settings = replace(settings, event=replace(settings.event, folder=str(Path(event).absolute())))
-    if not settings.event.folder:
-        where = f"{config}: event.folder is not set, and there" if config else "there"
-        raise SettingsError(f"{where} is no --event DIR: where is the event folder? (--demo needs none)")
     return settings
 
 
 def check_event_folder(folder: Path) -> None:
-    """Raise UsageError if a collector could not work in the folder."""
+    """Raise UsageError if a collector cannot work in the folder."""
+    if problem := folder_problem(folder):
+        raise usage.UsageError(problem)
     try:
-        if not folder.is_dir():
-            raise usage.UsageError(f"{folder}: there is no such event folder; make it, with its config/motions.csv")
-        if closed := EventFolder(folder).closed():
-            raise usage.UsageError(f"{closed}: the event folder is not writable for {acting_user()}")
         check_not_in_use(folder)
     except OSError as error:
         raise usage.UsageError(f"{folder}: {error.strerror}") from None
@@ -213,7 +238,7 @@ def _demo(reactor: Any, options: Options) -> Demo:
 
 
 def _beside(reactor: Any, options: Options, collector: Collector) -> list[IService]:
-    """What looks into a collector; to be started after it, when the event folder is its own."""
+    """Return the services that watch a collector; to be started after it, when it has locked the event folder."""
     beside: list[IService] = [console_of(reactor, options.access, collector)]
     if options["web"] != OFF:
         beside.append(WebService(reactor, collector, options["web"], options["web-token-file"]))

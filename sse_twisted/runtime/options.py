@@ -1,4 +1,4 @@
-"""What the command lines of the collector and of the simulator have in common."""
+"""The command line shared by collector and simulator."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from sse_twisted import __version__
 class Options(usage.Options):
     """Options of a plugin. A mistake ends twistd or twist with one line on stderr and status 1.
 
-    Both would print their whole help in front of it. Without either of them above, as in a test, the UsageError is
-    raised.
+    Both would print their whole help before that line. Without a parent, as in a test, UsageError is raised.
     """
 
     def opt_version(self) -> None:
@@ -27,13 +26,13 @@ class Options(usage.Options):
         sys.exit(0)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Read the arguments; raises UsageError, or SystemExit below twistd."""
+        """Parse the arguments; raises UsageError, or SystemExit below twistd."""
         with self.mistakes_in_one_line():
             super().parseOptions(options)
 
     @contextmanager
     def mistakes_in_one_line(self) -> Iterator[None]:
-        """Around what may raise UsageError."""
+        """Turn a UsageError into a line on stderr and SystemExit, below twistd."""
         try:
             yield
         except usage.UsageError as error:
@@ -44,7 +43,7 @@ class Options(usage.Options):
 
     @contextmanager
     def acting_as_the_daemon(self) -> Iterator[None]:
-        """As the user and group that twistd will switch to (--uid, --gid); raises UsageError if it can't."""
+        """Run a block as the user and group of twistd's --uid and --gid; raises UsageError if that is not allowed."""
         uid, gid = (self.parent.get(name) if self.parent is not None else None for name in ("uid", "gid"))
         with _acting_as(uid, gid):
             yield
@@ -52,7 +51,7 @@ class Options(usage.Options):
 
 @contextmanager
 def _acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
-    """With what twistd's own `switchUID` would set, for as long as the block runs."""
+    """Set for the block what twistd's own `switchUID` would set."""
     before = os.geteuid(), os.getegid(), os.getgroups()
     try:
         user = _user(uid) if uid is not None else None
@@ -65,18 +64,18 @@ def _acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
                 os.initgroups(user.pw_name, gid)
                 os.seteuid(user.pw_uid)
         except OSError as error:
-            raise usage.UsageError(f"can't change to user {uid}, group {gid}: {error.strerror}") from None
+            raise usage.UsageError(f"cannot change to user {uid}, group {gid}: {error.strerror}") from None
         yield
     finally:
         os.seteuid(before[0])
-        if os.getgroups() != before[2]:  # only root may, even if nothing changes by it
+        if os.getgroups() != before[2]:  # only root may call it, even without a change
             os.setgroups(before[2])
         if os.getegid() != before[1]:
             os.setegid(before[1])
 
 
 def acting_user() -> str:
-    """The name of the user as whom files are opened now."""
+    """Return the name of the effective user, who opens files now."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -87,4 +86,4 @@ def _user(uid: int) -> pwd.struct_passwd:
     try:
         return pwd.getpwuid(uid)
     except KeyError:
-        raise usage.UsageError(f"--uid {uid}: there is no such user") from None
+        raise usage.UsageError(f"--uid {uid}: no such user") from None

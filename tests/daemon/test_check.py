@@ -121,14 +121,14 @@ def test_a_folder_in_place_of_the_roster_is_one_mistake(tmp_path: Path) -> None:
 
 def test_no_roster_is_a_mistake_only_if_nobody_is_listed(tmp_path: Path) -> None:
     path = tmp_path / "config" / "motions.csv"
-    assert checked(tmp_path) == (1, [f"{path}: there is no roster, and nobody is listed in the configuration"])
+    assert checked(tmp_path) == (1, [f"{path}: no roster, and no device listed in the configuration"])
     for devices in ({"listed": ("motion-470",)}, {"addresses": {"motion-470": "10.0.0.1"}}):
         assert checked(tmp_path, settings_with(devices=devices)) == (0, [])
 
 
 def test_a_missing_event_folder_is_a_mistake(tmp_path: Path) -> None:
     root = tmp_path / "none"
-    assert checked(root)[1][0] == f"{root}: there is no such event folder"
+    assert checked(root)[1][0] == f"{root}: no such event folder; create it, with a config/motions.csv in it"
     assert not root.exists()
 
 
@@ -198,7 +198,7 @@ def test_that_nobody_can_be_asked_for_names_is_remarked_if_there_are_any(tmp_pat
     roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["10.0.0.2"]})) == []
     assert remarks(tmp_path, settings_with(names=names, devices={"listed": ["motion-602", "gps.lan"]})) == [
-        "there is no name server to find 2 devices by name: motion-602, gps.lan"
+        "no name server configured to find 2 devices by name: motion-602, gps.lan"
     ]
     assert checked(tmp_path) == (0, [])
 

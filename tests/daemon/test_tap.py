@@ -14,8 +14,10 @@ from twisted.python import usage
 from twisted.python.usage import UsageError
 
 import sse_twisted
-from sse_twisted.config.settings import SettingsError
+from sse_twisted.config.printout import example
+from sse_twisted.config.settings import SettingsError, read_settings
 from sse_twisted.console.service import ConsoleService
+from sse_twisted.daemon.check import folder_problem
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.tap import Options, load_settings, makeService
 from sse_twisted.event_folder.lock import FolderLock
@@ -154,15 +156,20 @@ class TestUsageErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            ([], "--event DIR: where is the event folder?"),
+            ([], "no event folder: pass --event DIR or --config FILE"),
             (["--nonsense"], "nonsense"),
             (["surplus"], "Wrong number of arguments"),
-            (["--demo", "--demo-devices", "0"], "--demo-devices 0: 1 to 200 are possible"),
-            (["--demo", "--demo-devices", "201"], "--demo-devices 201: 1 to 200 are possible"),
+            (["--demo", "--demo-devices", "0"], "--demo-devices 0: expected 1 to 200"),
+            (["--demo", "--demo-devices", "201"], "--demo-devices 201: expected 1 to 200"),
             (["--demo", "--demo-devices", "many"], "demo-devices"),
             (["--demo", "--check"], "leave out --config and --check"),
             (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
-            (["--event", "/nowhere/at/all"], "/nowhere/at/all: there is no such event folder"),
+            (["--demo", "--print-config"], "leave out --demo and --check"),
+            (["--check", "--print-config"], "leave out --demo and --check"),
+            (["--config", "/nowhere/sse.toml", "--print-config"], "/nowhere/sse.toml: No such file or directory"),
+            (["--event", "", "--print-config"], "--event is empty"),
+            (["--event", "/a\udcff", "--print-config"], "'/a\\udcff' is not UTF-8"),
+            (["--event", "/nowhere/at/all"], "/nowhere/at/all: no such event folder"),
             (["--event", ""], "--event"),
             (["--demo", "--web", "nonsense:8080"], "the board: invalid endpoint 'nonsense:8080'"),
             (["--demo", "--web", "tcp:many"], "the board: invalid endpoint 'tcp:many'"),
@@ -199,8 +206,8 @@ class TestUsageErrors:
             ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day belong multi_service"),
             ("[event]\nfirst_day = 2022-10-15\nlast_day = 2022-10-14\n", "event.last_day is before event.first_day"),
             ("[event]\nfolder = 7\n", "event.folder: Expected `str`, got `int`"),
-            ("[scan]\ninterval = 3\n", "event.folder is not set, and there is no --event DIR"),
-            ('[event]\nfolder = "nowhere"\n', "nowhere: there is no such event folder"),
+            ("[scan]\ninterval = 3\n", "event.folder is not set: pass --event DIR"),
+            ('[event]\nfolder = "nowhere"\n', "nowhere: no such event folder"),
         ],
     )
     def test_a_mistake_in_sse_toml_is_one_line_with_file_and_key(self, tmp_path: Path, text: str, message: str) -> None:
@@ -226,8 +233,8 @@ class TestUsageErrors:
                 '{"Event": "WSW", "Motion": {"Info": {"Thresholds": {"Battery": 101}}}}',
                 "Motion.Info.Thresholds.Battery: Expected `int` <= 100",
             ),
-            ('{"Event": "WSW"}', "events/WSW: there is no such event folder"),
-            ("{}", "event.folder is not set, and there is no --event DIR"),
+            ('{"Event": "WSW"}', "events/WSW: no such event folder"),
+            ("{}", "event.folder is not set: pass --event DIR"),
         ],
     )
     def test_a_mistake_in_server_json_is_one_line_with_file_and_key(
@@ -247,7 +254,7 @@ class TestUsageErrors:
         assert f"{event}: Is a directory" in refused("--config", event)
 
     def test_a_file_is_no_event_folder(self, config: Path) -> None:
-        assert f"{config}: there is no such event folder" in refused("--event", config)
+        assert f"{config}: no such event folder" in refused("--event", config)
 
     def test_a_folder_in_use_is_refused_with_the_name_of_its_holder(self, event: Path) -> None:
         lock = FolderLock(event)
@@ -280,7 +287,7 @@ class TestUsageErrors:
     def test_a_user_that_does_not_exist_is_refused(self, capsys: pytest.CaptureFixture[str], event: Path) -> None:
         with pytest.raises(SystemExit):
             below_twistd("--event", event, uid=4_000_000_000)
-        assert "--uid 4000000000: there is no such user" in capsys.readouterr().err
+        assert "--uid 4000000000: no such user" in capsys.readouterr().err
 
     def test_who_may_not_become_another_user_is_told_so(
         self, capsys: pytest.CaptureFixture[str], event: Path, monkeypatch: pytest.MonkeyPatch
@@ -291,7 +298,7 @@ class TestUsageErrors:
         monkeypatch.setattr("os.setegid", refuse)
         with pytest.raises(SystemExit):
             below_twistd("--event", event, uid=0, gid=1)
-        assert "can't change to user 0, group 1: Operation not permitted" in capsys.readouterr().err
+        assert "cannot change to user 0, group 1: Operation not permitted" in capsys.readouterr().err
 
     def test_it_stays_who_it_is(self, event: Path) -> None:
         before = os.geteuid(), os.getegid(), os.getgroups()
@@ -408,12 +415,50 @@ class TestCheck:
     ) -> None:
         status, lines = checked(capsys, "--event", tmp_path / "event")
         assert status == 1
-        assert f"mistake: {tmp_path / 'event'}: there is no such event folder" in lines
+        assert f"mistake: {folder_problem(tmp_path / 'event')}" in lines
         assert not everything(tmp_path)
 
     def test_a_mistake_in_the_configuration_is_a_usage_error(self, config: Path) -> None:
         config.write_text("[scan]\ninterval = 0\n")
         assert f"{config}: scan.interval" in refused("--config", config, "--check")
+
+
+class TestPrintConfig:
+    @staticmethod
+    def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+        """What goes to stdout; nothing goes to stderr, and the exit status is 0."""
+        with pytest.raises(SystemExit) as ended:
+            parsed(*arguments, "--print-config")
+        out, err = capsys.readouterr()
+        assert (ended.value.code, err) == (0, "")
+        return out
+
+    def test_without_a_configuration_it_is_the_example(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert self.printed(capsys) == example()
+
+    def test_with_one_it_is_its_settings_wherever_the_event_folder_is(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, config: Path
+    ) -> None:
+        config.write_text('[event]\nfolder = "nowhere"\n[scan]\ninterval = 3\n')
+        copy = tmp_path / "elsewhere" / "copy.toml"
+        copy.parent.mkdir()
+        copy.write_text(self.printed(capsys, "--config", config))
+        assert read_settings(copy) == read_settings(config)
+
+    def test_the_event_folder_of_the_command_line_wins(
+        self, capsys: pytest.CaptureFixture[str], tmp_path: Path, config: Path
+    ) -> None:
+        assert f'folder = "{tmp_path}/other"' in self.printed(capsys, "--config", config, "--event", tmp_path / "other")
+
+    def test_below_twistd_a_mistake_in_the_file_is_one_line_on_stderr_and_nothing_is_printed(
+        self, capsys: pytest.CaptureFixture[str], config: Path
+    ) -> None:
+        config.write_text("[scan]\ninterval = 0\n")
+        with pytest.raises(SystemExit) as ended:
+            below_twistd("--config", config, "--print-config")
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out, err.count("\n")) == (1, "", 1)
+        assert f"{config}: scan.interval" in err
 
 
 class TestMakeService:

@@ -42,7 +42,7 @@ async def test_a_folder_that_is_missing_ends_it_before_anything_is_begun(stage: 
         status, output = await stage.elsewhere.run("sse", "--event", str(folder), program=program)
         assert status == 1
         (line,) = output.splitlines()
-        assert line.startswith(f"{program} sse: {folder}: there is no such event folder")
+        assert line.startswith(f"{program} sse: {folder}: no such event folder")
     assert not folder.exists()
     assert not (stage.event.root / "twistd.pid").exists()
 
@@ -53,7 +53,7 @@ async def test_a_folder_that_the_other_user_can_not_write_to_is_a_usage_error(pu
     nobody = pwd.getpwnam("nobody")
     folder, config = public_stage.event.folder, str(public_stage.event.configure())
     options = ("-n", "--pidfile=", "--uid", str(nobody.pw_uid), "sse", "--config", config)
-    refused = f"{folder}: the event folder is not writable for {nobody.pw_name}"
+    refused = f"{folder}: not writable for {nobody.pw_name}"
     assert await public_stage.elsewhere.run(*options) == (1, f"twistd sse: {refused}\n")
     status, output = await public_stage.elsewhere.run(*options, "--check")
     assert status == 1
