@@ -4,6 +4,7 @@ The rooms, from the top down; each imports only from rooms below it:
 
     daemon/         what twistd runs: command lines, assembly, demo, --check
     console/ web/   the Manhole console; the board, its pages and the API
+    manual/         chapters for operators, served at /help
     control/        what an operator may see and do
     history/        logs, visits, the state file, what a restart makes of them
     visits/         one stay of a device: detection, inspection, downloads, verdict, cleanup

@@ -1,8 +1,9 @@
-"""`twistd sse-simulator`: options of the command line, and the fleet made from them."""
+"""`twistd sse-simulator`: options of the command line, and the fleet that they describe."""
 
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from typing import Any, Final, TypeVar
 from twisted.application.service import IService
 from twisted.python import usage
 
+from sse_twisted.manual import chapter
 from sse_twisted.runtime.options import Options as OneLineOptions
 from sse_twisted.runtime.text import plural
 from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
@@ -31,14 +33,14 @@ _LARGEST_IDENTIFIER: Final = 65_535  # two bytes of a track's header
 
 
 def whole(text: str) -> int:
-    """Read a whole number from 0 on."""
+    """Return a whole number from 0 on; raises ValueError."""
     if not text.isdecimal():
         raise ValueError(f"{text!r} is not a whole number")
     return int(text)
 
 
 def amount(text: str) -> float:
-    """Read a number from 0 on."""
+    """Return a number from 0 on; raises ValueError."""
     try:
         number = float(text)
     except ValueError:
@@ -49,37 +51,37 @@ def amount(text: str) -> float:
 
 
 class Options(OneLineOptions):
-    """What the fleet is made of."""
+    """Options of `twistd sse-simulator`. `--help` ends with the manual's chapter on its use."""
 
     synopsis = "[--devices N | --captures DIR] [options]"
     optParameters: Final = [
-        ["devices", "d", 10, "number of invented devices, each with an afternoon's tracks", whole],
-        ["captures", "c", None, "folder of captures in place of invented devices: DIR/motions/motion-<id>/*.json"],
+        ["devices", "d", 10, "number of invented devices, each with the tracks of an afternoon", whole],
+        ["captures", "c", None, "folder of captures instead of invented devices: DIR/motions/motion-<id>/*.json"],
         ["tracks", None, None, "folder of real tracks for --captures: <id>_<YYYY-MM-DD-HHMM>.oao"],
         [
             "size",
             None,
             0,
-            "KB of one plain track for each invented device, in place of an afternoon's; for load",
+            "KB of one plain track for each invented device, instead of an afternoon's; for load tests",
             whole,
         ],
         ["first-id", None, 601, "number of the first invented device", whole],
-        ["address", None, None, "address before the first device's: one for each, all on one port (127.1.0.0)"],
-        ["interface", None, None, "address of all devices, which get a port each, from --port on"],
-        ["port", "p", 8080, "port; 0 takes any free ones with --interface", whole],
-        ["dns-port", None, 0, "UDP port of a name server for motion-<id>, 0 for none", whole],
-        ["dns-mode", None, "nxdomain", "answer to unknown names: nxdomain, catch-all or silence"],
-        ["domain", None, "", "domain below which the name server knows the devices, e.g. lan"],
-        ["rate", None, 500.0, "KB/s that a device sends, 0 without limit", amount],
-        ["latency", None, 0.02, "seconds before each answer", amount],
+        ["address", None, None, "address before that of the first device; each has its own [default: 127.1.0.0]"],
+        ["interface", None, None, "common address of all devices; each device has its own port, from --port on"],
+        ["port", "p", 8080, "port of the devices; with --interface, 0 takes any free ports", whole],
+        ["dns-port", None, 0, "UDP port of a name server for motion-<id>; 0: no name server", whole],
+        ["dns-mode", None, "nxdomain", "response to unknown names: nxdomain, catch-all or silence"],
+        ["domain", None, "", "domain of the devices at the name server, e.g. lan"],
+        ["rate", None, 500.0, "KB/s that a device sends; 0: no limit", amount],
+        ["latency", None, 0.02, "seconds before each response", amount],
         ["arrivals", None, 0.0, "seconds over which the devices arrive", amount],
-        ["stay", None, 0.0, "seconds that a device stays, 0 for ever", amount],
-        ["away", None, 0.0, "seconds after which a device that left comes back, 0 never", amount],
-        ["seed", None, 1, "seed of all that is invented", whole],
+        ["stay", None, 0.0, "seconds that a device stays; 0: for ever", amount],
+        ["away", None, 0.0, "seconds after which a device that left comes back; 0: never", amount],
+        ["seed", None, 1, "seed of everything that is random", whole],
     ]
     optFlags: Final = [
-        ["stale-names", None, "the name server knows absent devices as well, as routers do"],
-        ["ranges", None, "devices can send a part of a track (HTTP Range)"],
+        ["stale-names", None, "the name server also knows absent devices, as routers do"],
+        ["ranges", None, "devices support HTTP Range, so a track continues where it was cut"],
     ]
 
     def __init__(self) -> None:
@@ -87,7 +89,7 @@ class Options(OneLineOptions):
         self.faults: list[tuple[Fault, float]] = []
 
     def opt_fault(self, text: str) -> None:
-        """NAME[@BYTE][:SECONDS][=PROBABILITY] gives each device this fault with this probability (1); repeatable."""
+        """NAME[@BYTE][:SECONDS][=PROBABILITY]: inject a fault with this probability (1); repeatable."""
         try:
             self.faults.append(parse_fault(text))
         except ValueError as error:
@@ -97,20 +99,20 @@ class Options(OneLineOptions):
         _, last = self._identifiers()
         if last > _LARGEST_IDENTIFIER:
             raise usage.UsageError(
-                f"--first-id and --devices reach {last}; the largest number is {_LARGEST_IDENTIFIER}"
+                f"--first-id and --devices reach {last}: the largest number of a device is {_LARGEST_IDENTIFIER}"
             )
         if self["tracks"] is not None and self["captures"] is None:
             raise usage.UsageError("--tracks needs --captures")
         if self["address"] is not None and self["interface"] is not None:
             raise usage.UsageError("--address or --interface, not both")
         if not self["port"] and self["interface"] is None:
-            raise usage.UsageError("--port 0 is not possible where one port serves all devices; see --interface")
+            raise usage.UsageError("--port 0 needs --interface: otherwise one port serves all devices")
         for name in ("address", "interface"):
             if self[name] is not None:
                 _or_usage_error(partial(loopback_address, self[name]), f"--{name}")
         for name in ("port", "dns-port"):
             if self[name] > 65_535:
-                raise usage.UsageError(f"--{name} {self[name]} is more than 65535")
+                raise usage.UsageError(f"--{name} {self[name]}: expected 65535 or less")
         _or_usage_error(lambda: DnsMode(self["dns-mode"]), "--dns-mode")
 
     def getUsage(self, width: int | None = None) -> str:  # noqa: N802 - a name of usage.Options
@@ -120,7 +122,7 @@ class Options(OneLineOptions):
             for name, text in FAULTS.items()
         ]
         return "\n".join(
-            [super().getUsage(width), "Faults (in brackets what holds without BYTE or SECONDS):", *lines, ""]
+            [super().getUsage(width), "Faults (with the defaults of BYTE and SECONDS):", *lines, "", _use()]
         )
 
     def _identifiers(self) -> tuple[int, int]:
@@ -129,8 +131,13 @@ class Options(OneLineOptions):
         return self["first-id"], self["first-id"] + self["devices"] - 1
 
 
+def _use() -> str:
+    """Return the manual's chapter as plain text."""
+    return re.sub(r"^(# |```(sh)?\n?)", "", chapter("simulator"), flags=re.MULTILINE)
+
+
 def makeService(options: Options) -> IService:
-    """Return the fleet that the options ask for. Raises UsageError where captures or ports are missing."""
+    """Return the fleet of the options; raises UsageError if captures or ports are missing."""
     from twisted.internet import reactor
 
     with options.mistakes_in_one_line():
@@ -138,7 +145,7 @@ def makeService(options: Options) -> IService:
 
 
 def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
-    """Build devices, their places and their schedule. Raises CaptureError or ValueError."""
+    """Build the devices with their endpoints and schedule; raises CaptureError or ValueError."""
     preparations = _captured(options) if options["captures"] is not None else _invented(reactor, options)
     chance = Random(options["seed"])
     moments = sorted(chance.uniform(0, options["arrivals"]) for _ in preparations)

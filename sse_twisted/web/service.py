@@ -27,9 +27,11 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Fleet
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
+from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.health import Health
+from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, with_description
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.pending_commands import PendingCommands
@@ -48,6 +50,7 @@ class Watched(Protocol):
 
     attendance: Attendance
     commands: Commands
+    disk: Disk
     fleet: Fleet
     folder: EventFolder  # for the token
     history: History
@@ -125,6 +128,7 @@ class WebService(Service):
             *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
+            *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
             *with_description(api.routes()),
         )
