@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from sse_twisted.config import printout
 from sse_twisted.config.server_json import read_original_settings
-from sse_twisted.config.settings import LEVELS, Event, Settings, SettingsError, convert_settings, read_settings
+from sse_twisted.config.settings import Event, Settings, SettingsError, convert_settings, read_settings
+from sse_twisted.runtime.log_levels import LEVELS
 
 FIRST, LAST = datetime.date(2026, 10, 10), datetime.date(2026, 10, 16)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

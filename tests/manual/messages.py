@@ -14,6 +14,7 @@ import sse_twisted
 PACKAGE = Path(sse_twisted.__file__).parent
 LOGGERS = ("log", "_log", "_loud")
 LEVELS = ("info", "warn", "error", "critical", "failure", "emit")
+TASK = 3  # arguments of `Tasks.start`: key, coroutine, and what is logged if it fails
 SHORTEST_PHRASE = 8  # characters
 FINDINGS = ("tracks/analysis.py", "results/service.py")  # their generators yield findings
 
@@ -88,8 +89,8 @@ def _format_argument(call: ast.Call, levels: tuple[str, ...]) -> ast.expr | None
         return arguments[0]
     if not isinstance(call.func, ast.Attribute):
         return None
-    if call.func.attr == "__init__" and arguments[:1] and ast.unparse(arguments[0]) == "log":
-        return next((a for a in arguments if isinstance(a, ast.Constant) and isinstance(a.value, str)), None)
+    if call.func.attr == "start" and len(arguments) == TASK:
+        return arguments[2]
     if call.func.attr not in levels or ast.unparse(call.func.value).rpartition(".")[2] not in LOGGERS:
         return None
     if call.func.attr != "emit":

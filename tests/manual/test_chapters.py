@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -16,7 +17,8 @@ from sse_twisted.console.namespace import ACTING, READING
 from sse_twisted.control.metrics import Statistics
 from sse_twisted.daemon.simulator_tap import Options as SimulatorOptions
 from sse_twisted.daemon.tap import Options
-from sse_twisted.devices.motion.findings import Fact, facts_of_answers
+from sse_twisted.devices.driver import Finding
+from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import Fleet
@@ -198,6 +200,8 @@ class TestTruth:
         assert "kill -HUP" in said.stderr
 
 
-def facts() -> list[Fact]:
+def facts() -> list[Finding]:
     """What a device is checked for."""
-    return [*facts_of_answers(motion_info(601), motion_settings(), Expected(firmwares=("another",)))]
+    answers = {"info.json": motion_info(601), "settings.json": motion_settings()}
+    files = {name: json.dumps(answer).encode() for name, answer in answers.items()}
+    return [*MotionDriver().findings(files, Expected(firmwares=("another",)))]
