@@ -148,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         """Check what no single key shows; msgspec turns the ValueError into its own."""
         if (self.event.first_day is None) != (self.event.last_day is None):
-            raise ValueError("event.first_day and event.last_day belong multi_service")
+            raise ValueError("event.first_day and event.last_day: set both or neither")
         if self.event.first_day and self.event.last_day and self.event.last_day < self.event.first_day:
             raise ValueError("event.last_day is before event.first_day")
         if self.downloads.last_retry < self.downloads.first_retry:

@@ -1,4 +1,4 @@
-"""The collector: all services and what they share, put multi_service."""
+"""The collector: all services and what they share, put together."""
 
 from __future__ import annotations
 

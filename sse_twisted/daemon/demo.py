@@ -64,10 +64,6 @@ class Demo(MultiService):
         stopping = maybeDeferred(self.collector.stopService)
         return stopping.addCallback(lambda _: self._simulated.stopService())
 
-    def reload(self) -> None:
-        """There is no file to read again, but its logs may have been rotated away."""
-        self.collector.reload()
-
     def _watch(self, before: Device, after: Device) -> None:
         if after.stage is not Stage.COLLECTED or before.stage is Stage.COLLECTED:
             return

@@ -100,26 +100,19 @@ class Options(OneLineOptions):
 def access(options: Options) -> Access:
     """Return the endpoints and the accounts of the console; raises UsageError."""
     telnet, ssh = options["manhole"] or DEFAULT, options["manhole-ssh"] or OFF
-    passwords, keys = options["manhole-passwd"], options["manhole-keys"]
+    passwords, keys = (Path(options[name]) if options[name] else None for name in ("manhole-passwd", "manhole-keys"))
     try:
         telnet, ssh = (_place(telnet, check_local), _place(ssh, check_endpoint))
-        if options["manhole"] and telnet:
-            check_free(telnet)
-        if ssh:
-            check_free(ssh)
+        for endpoint in (telnet if options["manhole"] else "", ssh):
+            if endpoint:
+                check_free(endpoint)
         if passwords:
-            read_accounts(Path(passwords))
+            read_accounts(passwords)
         if keys:
-            check_private(Path(keys), forbidden=0o022)  # a user who can add a key can log in
+            check_private(keys, forbidden=0o022)  # a user who can add a key can log in
     except (AccountsError, EndpointError) as error:
         raise usage.UsageError(f"the console: {error}") from None
-    return Access(
-        telnet,
-        must_listen=bool(options["manhole"]),
-        passwords=Path(passwords) if passwords else None,
-        ssh=ssh,
-        keys=Path(keys) if keys else None,
-    )
+    return Access(telnet, must_listen=bool(options["manhole"]), passwords=passwords, ssh=ssh, keys=keys)
 
 
 def _check_host_key(folder: EventFolder) -> None:
@@ -213,21 +206,32 @@ def check_event_folder(folder: Path) -> None:
 
 
 def makeService(options: Options) -> IService:
-    """The tree of services for `twistd sse`."""
+    """Assemble the services of `twistd sse`, in the order in which they start."""
     from twisted.internet import reactor
 
+    service: Demo | Collector
     if options["demo"]:
         with options.mistakes_in_one_line():
-            demo = _demo(reactor, options)
-        beside = _beside(reactor, options, demo.collector)
-        signals = SignalService(reactor, demo.reload)
-        return multi_service(MonotonicClock(reactor), signals, demo, *beside, ReadinessService(reactor), GcFreeze())
-    config, event = options["config"], options["event"]
-    folder = EventFolder(Path(options.settings.event.folder))
-    collector = Collector(folder, options.settings, lambda: load_settings(config, event), real_world(reactor))
-    beside = _beside(reactor, options, collector)
-    signals = SignalService(reactor, collector.reload)
-    return multi_service(MonotonicClock(reactor), signals, collector, *beside, ReadinessService(reactor), GcFreeze())
+            service = _demo(reactor, options)
+        collector = service.collector
+    else:
+        config, event = options["config"], options["event"]
+        folder = EventFolder(Path(options.settings.event.folder))
+        service = collector = Collector(
+            folder, options.settings, lambda: load_settings(config, event), real_world(reactor)
+        )
+    state, live = collector.folder.state, {"collector": collector}
+    board = [WebService(reactor, collector, options["web"], options["web-token-file"])] if options["web"] != OFF else []
+    return multi_service(
+        MonotonicClock(reactor),
+        SignalService(reactor, collector.reload),
+        service,
+        # These watch the collector; they start when it has locked the event folder.
+        ConsoleService(reactor, options.access, state, collector.commands, live, collector.log),
+        *board,
+        ReadinessService(reactor),
+        GcFreeze(),
+    )
 
 
 def _demo(reactor: Any, options: Options) -> Demo:
@@ -237,22 +241,8 @@ def _demo(reactor: Any, options: Options) -> Demo:
         raise usage.UsageError(f"{error.filename or '--demo'}: {error.strerror}") from None
 
 
-def _beside(reactor: Any, options: Options, collector: Collector) -> list[IService]:
-    """Return the services that watch a collector; to be started after it, when it has locked the event folder."""
-    beside: list[IService] = [console_of(reactor, options.access, collector)]
-    if options["web"] != OFF:
-        beside.append(WebService(reactor, collector, options["web"], options["web-token-file"]))
-    return beside
-
-
-def console_of(reactor: Any, access: Access, collector: Collector) -> ConsoleService:
-    """The console of a collector."""
-    state = collector.folder.state
-    return ConsoleService(reactor, access, state, collector.commands, {"collector": collector}, collector.log)
-
-
 def multi_service(*services: IService) -> IService:
-    """All of them, to be started in this order."""
+    """Return a service that starts these in this order."""
     parent = MultiService()
     for service in services:
         service.setServiceParent(parent)

@@ -203,7 +203,7 @@ class TestUsageErrors:
             ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is not a device name"),
             ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is no address"),
             ("[names]\nservers = ['10.0.0.1:0']\n", "names.servers: '10.0.0.1:0' is no address"),
-            ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day belong multi_service"),
+            ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day: set both or neither"),
             ("[event]\nfirst_day = 2022-10-15\nlast_day = 2022-10-14\n", "event.last_day is before event.first_day"),
             ("[event]\nfolder = 7\n", "event.folder: Expected `str`, got `int`"),
             ("[scan]\ninterval = 3\n", "event.folder is not set: pass --event DIR"),
