@@ -3,6 +3,11 @@
 The original's keys stand as they are; ours beside them say what the original never knew: `outcome` (verified,
 unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in words; `unlisted` of one that never came
 and that its device lists no more.
+
+An entry is believed only for exactly the log that the device lists: same path, size, start and end. A completed entry
+without our keys was made by the original: its file is examined once, and fetched again unless it is whole. Of a path
+that another machine wrote, the part from `gpslogs/` on counts. A torn or foreign ledger is set aside as
+`downloads.json.unusable.N`, and the tracks on disk are examined again.
 """
 
 from __future__ import annotations
