@@ -98,21 +98,26 @@ def _format_argument(call: ast.Call, levels: tuple[str, ...]) -> ast.expr | None
     return arguments[1] if ast.unparse(arguments[0]) != "LogLevel.debug" or "debug" in levels else None
 
 
-def _texts(argument: ast.expr, function: ast.AST, line: int) -> Iterator[str]:
-    """The formats that an argument can be; those of a variable are what was assigned to it last before the line."""
-    if isinstance(argument, ast.Name):
-        assigned = [
-            node.value
-            for node in ast.walk(function)
-            if isinstance(node, ast.Assign)
-            and node.lineno < line
-            and any(isinstance(target, ast.Name) and target.id == argument.id for target in node.targets)
-        ]
-        if assigned:
-            argument = max(assigned, key=lambda value: value.lineno)
-    for node in ast.walk(argument):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+def _texts(expression: ast.expr, function: ast.AST, line: int) -> list[str]:
+    """The formats that an expression can be; a variable has what was assigned to it last before the line."""
+    match expression:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp():
+            return [*_texts(expression.body, function, line), *_texts(expression.orelse, function, line)]
+        case ast.BinOp(op=ast.Add()):
+            left, right = (_texts(side, function, line) for side in (expression.left, expression.right))
+            return [one + other for one in left for other in right]
+        case ast.Name():
+            assigned = [
+                node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign)
+                and node.lineno < line
+                and any(isinstance(target, ast.Name) and target.id == expression.id for target in node.targets)
+            ]
+            return _texts(max(assigned, key=lambda value: value.lineno), function, line) if assigned else []
+    return []
 
 
 def _format(text: ast.JoinedStr) -> str:
