@@ -1,4 +1,4 @@
-"""Settings, the roster, and what of both is in force now.
+"""Settings, the roster, and the versions of both that apply now.
 
-It may know devices and `runtime/`. Begin with `settings.py`; `live.py` is what all services read at each use.
+May import `devices/` and `runtime/`. Begin with `settings.py`; all services read `live.py` at each use.
 """

@@ -1,4 +1,4 @@
-"""The settings and the roster that are in force; both may change while the collector runs."""
+"""The current settings and roster; both may change while the collector runs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from attrs import frozen
 from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
+from sse_twisted.config.addresses import split_address
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Roster
-from sse_twisted.config.settings import Settings, split_address
+from sse_twisted.config.settings import Settings
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.runtime.observers import notify
 
 
 @frozen
 class Target:
-    """A device to look for: by its number, or whichever answers at an address."""
+    """A device to look for: the one with a number, or any that answers at an address."""
 
     identifier: int | None
-    name: str  # host name, or in words where only the address is known
-    fixed: tuple[str, int] | None = None  # host and port to try instead of looking up the name
+    name: str  # host name, or a description if only the address is known
+    fixed: tuple[str, int] | None = None  # host and port to try instead of resolving the name
 
     def place(self, port: int) -> tuple[str, int]:
-        """Return the host and port to look at; `port` where a name stands for the address."""
+        """Return the host and the port to try; `port` applies unless the address is fixed."""
         return self.fixed or (self.name, port)
 
     def __str__(self) -> str:
@@ -34,7 +35,7 @@ class Target:
 
 
 class Limits:
-    """How many devices may be in each step at once."""
+    """Semaphores that limit how many devices are in each step at once."""
 
     def __init__(self, settings: Settings) -> None:
         self.detection = DeferredSemaphore(settings.detection.limit)
@@ -43,23 +44,22 @@ class Limits:
         self.cleanup = DeferredSemaphore(settings.cleanup.limit)
 
     def apply(self, settings: Settings) -> None:
-        """Take new limits for whoever comes next; those in a step finish under the limit they began with."""
-        fresh = Limits(settings)
-        for step, semaphore in vars(fresh).items():
+        """Apply changed limits; devices in a step finish under the limit they started with."""
+        for step, semaphore in vars(Limits(settings)).items():
             if semaphore.limit != getattr(self, step).limit:
                 setattr(self, step, semaphore)
 
 
 class LiveConfig:
-    """Read by all services at each use, so that a change needs no restart."""
+    """The current settings and roster, read by all services at each use: a change needs no restart."""
 
     def __init__(self, settings: Settings, roster: Roster | None = None, drivers: Drivers | None = None) -> None:
         self.drivers = drivers or Drivers(*KNOWN)
-        self.log = Logger()  # told of observers that fail; the event's own as soon as there is one
+        self.log = Logger()  # for observers that fail; replaced by the event's own log when that exists
         self.settings = settings
         self.roster = roster or Roster()
         self.limits = Limits(settings)
-        self.paused = False  # whether somebody asked that no further download begins
+        self.paused = False  # by an operator: no further download starts
         self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
@@ -79,69 +79,67 @@ class LiveConfig:
         self._publish()
 
     def ask_for(self, identifier: int, file: str) -> None:
-        """Want a log of a device, by its path there, whatever its day and its speed; until the collector ends."""
+        """Want a log, by its path on the device, regardless of its day and speed, until the collector stops."""
         self._asked_for[identifier] = self._asked_for.get(identifier, frozenset()) | {file}
         self._publish()
 
     @property
     def zone(self) -> datetime.timezone:
-        """The time zone in which the devices should be: that of the event, whatever the laptop's is."""
+        """The time zone of the event, which is that expected of the devices, not that of this computer."""
         return datetime.timezone(datetime.timedelta(minutes=self.settings.expected.timezone))
 
     def today(self, seconds: float) -> datetime.date:
-        """The day of the event at `seconds` UTC."""
+        """Return the day in the event's time zone at `seconds` since 1970."""
         return datetime.datetime.fromtimestamp(seconds, self.zone).date()
 
     def day_began_at(self, seconds: float) -> float:
-        """When the day of the event at `seconds` UTC began, in s since 1970."""
+        """Return the midnight, in s since 1970, with which the day at `seconds` began."""
         midnight = datetime.datetime.combine(self.today(seconds), datetime.time(), self.zone)
         return midnight.timestamp()
 
     def is_same_day(self, one: float, other: float) -> bool:
-        """Whether two moments, in s since 1970, are of one day of the event."""
+        """Return whether two moments, in s since 1970, are on one day in the event's time zone."""
         return self.today(one) == self.today(other)
 
     @property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
-        """The first and the last day of the event, by the configuration or else the roster; None if neither says."""
+        """The first and the last day of the event, from the configuration or else the roster; None if neither says."""
         event = self.settings.event
         return (event.first_day, event.last_day) if event.first_day and event.last_day else self.roster.days
 
     def targets(self) -> tuple[Target, ...]:
-        """Everybody to look for, each once."""
+        """Return all devices to look for, each once."""
         devices, drivers = self.settings.devices, self.drivers
         fixed = {drivers.number(name): split_address(value, devices.port) for name, value in devices.addresses.items()}
-        listed = {drivers.number(name) for name in devices.listed}
-        numbers = sorted({*self.roster.identifiers, *filter(None, listed), *filter(None, fixed)})
-        unnamed = dict.fromkeys(name for name in devices.listed if drivers.number(name) is None)
-        places = [split_address(name, devices.port) for name in unnamed]
+        listed = {name: drivers.number(name) for name in devices.listed}
+        numbers = sorted({*self.roster.identifiers, *filter(None, listed.values()), *filter(None, fixed)})
+        places = [split_address(name, devices.port) for name, number in listed.items() if number is None]
         return (
             *(Target(number, drivers.name(number), fixed.get(number)) for number in numbers),
             *(Target(None, f"device at {host}", (host, port)) for host, port in places),
         )
 
     @property
-    def longest_round(self) -> float:
-        """How many s it takes to look for everybody if nobody is there."""
+    def longest_scan(self) -> float:
+        """The s that a scan takes if no device is there."""
         detection = self.settings.detection
         return math.ceil(len(self.targets()) / detection.limit) * detection.timeout
 
-    def remark_on_rounds(self) -> str:
-        """Why a device may be noticed late; "" if a round is over when the next one is due."""
-        settings, count, seconds = self.settings, len(self.targets()), self.longest_round
+    def remark_on_scan(self) -> str:
+        """Return why devices may be noticed late; "" if a scan ends before the next one is due."""
+        settings, seconds = self.settings, self.longest_scan
         if seconds <= max(settings.scan.interval, settings.detection.timeout):
             return ""
         return (
-            f"to look for {count} devices, {settings.detection.limit} at once, takes {seconds:g} s if none of them is "
-            "there: with a higher detection.limit they are noticed sooner"
+            f"a scan takes {seconds:g} s if no device is there ({settings.detection.limit} at once); "
+            "raise detection.limit to notice devices sooner"
         )
 
     def filing_rules(self, identifier: int, timezone: int | None) -> FilingRules:
-        """What decides over the logs of a device with this `timezone` in minutes (None: it does not say)."""
-        event = self.settings.event
+        """Return the rules for a device; `timezone` in minutes as the device says, None if it does not."""
         days = self.days
-        if days is not None and event.last_day is None:
-            # A roster of another year, or one that is not complete yet, must cost nobody a day: what is newer counts.
+        if days is not None and self.settings.event.last_day is None:
+            # A roster of another year, or an incomplete one, must not cost a day: all later tracks are wanted.
             days = (days[0], datetime.date.max)
         asked_for = self._asked_for.get(identifier, frozenset())
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)

@@ -1,4 +1,4 @@
-"""Who carries which device on which day: `config/motions.csv`, as the organisers keep it."""
+"""The roster `config/motions.csv`: which person carries which device on which days."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import datetime
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from functools import cached_property
 
-from attrs import field, frozen
+from attrs import frozen
 
 from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.text import NotUtf8, plural, text_of
@@ -22,15 +22,12 @@ FILE_ID = "File ID"
 REQUIRED = (DEVICE, FIRST_DAY, LAST_DAY, FILE_ID)
 
 
-Row = dict[str | Any, str | Any]  # as csv.DictReader gives it
-
-
 class RosterError(ValueError):
-    """The file as a whole is no roster: nothing of it can be used."""
+    """The whole file is unusable."""
 
 
 class _BadQuotes(ValueError):
-    """In the row that begins at this line."""
+    """Unbalanced quotes in the row that begins at `line`."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -39,7 +36,7 @@ class _BadQuotes(ValueError):
 
 @frozen
 class Mistake:
-    """A line of the file that was not understood, or contradicts another; the other lines count."""
+    """A line that is invalid or contradicts an earlier one; the other lines are used."""
 
     line: int
     text: str
@@ -58,42 +55,41 @@ class Assignment:
     line: int
 
     def covers(self, day: datetime.date) -> bool:
-        """Whether the device is this person's on that day."""
         return self.first_day <= day <= self.last_day
 
 
 @frozen
 class Roster:
-    """All assignments in the order of the file: where two claim a device on one day, the first counts."""
+    """All assignments in the order of the file: of two for one device and day, the first counts."""
 
     assignments: tuple[Assignment, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
-    days: tuple[datetime.date, datetime.date] | None = field(
-        init=False, eq=False
-    )  # the first and the last; None if empty
-    _by_device: dict[int, list[Assignment]] = field(factory=dict, init=False, eq=False, repr=False)
 
-    @days.default
-    def _find_days(self) -> tuple[datetime.date, datetime.date] | None:
+    @cached_property
+    def days(self) -> tuple[datetime.date, datetime.date] | None:
+        """The first and the last day; None without assignments."""
         if not self.assignments:
             return None
         return min(a.first_day for a in self.assignments), max(a.last_day for a in self.assignments)
 
-    def __attrs_post_init__(self) -> None:
+    @cached_property
+    def _by_device(self) -> dict[int, list[Assignment]]:
+        by_device: dict[int, list[Assignment]] = {}
         for assignment in self.assignments:
-            self._by_device.setdefault(assignment.identifier, []).append(assignment)
+            by_device.setdefault(assignment.identifier, []).append(assignment)
+        return by_device
 
     @property
     def identifiers(self) -> frozenset[int]:
-        """The devices that anybody carries on any day."""
+        """The devices that are assigned on any day."""
         return frozenset(self._by_device)
 
     def of(self, identifier: int) -> tuple[Assignment, ...]:
-        """Everybody who carries the device, in the order of the file."""
+        """Return the assignments of a device, in the order of the file."""
         return tuple(self._by_device.get(identifier, ()))
 
     def carriers(self, day: datetime.date) -> dict[int, Assignment]:
-        """Who carries each device on that day."""
+        """Return the assignment of each device that is assigned on a day."""
         return carriers_on(day, self.assignments)
 
     @property
@@ -102,12 +98,12 @@ class Roster:
         return f"{plural(len(self.assignments), 'assignment')} of {plural(len(self.identifiers), 'device')}{days}"
 
     def sailor(self, identifier: int) -> str:
-        """Everybody who carries the device during the event, for a message."""
+        """Return the names of all who carry the device during the event, for a message."""
         return " / ".join(dict.fromkeys(a.sailor for a in self.of(identifier) if a.sailor))
 
 
 def carriers_on(day: datetime.date, assignments: Iterable[Assignment]) -> dict[int, Assignment]:
-    """Who has each device on a day: of two the first on the roster counts."""
+    """Return the assignment of each device on a day: of two, the first counts."""
     carriers: dict[int, Assignment] = {}
     for assignment in assignments:
         if assignment.covers(day):
@@ -116,9 +112,10 @@ def carriers_on(day: datetime.date, assignments: Iterable[Assignment]) -> dict[i
 
 
 def parse_roster(data: bytes) -> Roster:
-    """The roster of a CSV file, columns in any order; raises RosterError if no line can be understood.
+    """Parse a CSV file with its columns in any order; raises RosterError if no line can be used.
 
-    UTF-8 with or without BOM, or the Windows code page that spreadsheets fall back to; "," or ";" between.
+    The text is UTF-8, with or without BOM, or the Windows code page that spreadsheets fall back to. The delimiter is
+    "," or ";".
     """
     mistakes: list[Mistake] = []
     try:
@@ -127,62 +124,41 @@ def parse_roster(data: bytes) -> Roster:
         text = data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
         mistakes.append(Mistake(error.line, "not UTF-8: the file is read as Windows-1252"))
     try:
-        assignments = _read(text, mistakes)
+        rows = [*_rows(text)]
     except _BadQuotes as error:
-        mistakes.append(Mistake(error.line, f"quotes don't match ({error}): the file is read without regard to quotes"))
+        mistakes.append(Mistake(error.line, f"unbalanced quotes ({error}): all quotes in the file are ignored"))
         try:
-            assignments = _read(text.replace('"', ""), mistakes)
+            rows = [*_rows(text.replace('"', ""))]
         except _BadQuotes as other:
             raise RosterError(f"line {other.line}: {other}") from None
+    assignments = [*_assignments(rows, mistakes)]
     mistakes += _overlaps(assignments)
     return Roster(tuple(assignments), tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
 
 
-def _read(text: str, mistakes: list[Mistake]) -> list[Assignment]:
-    lines = text.splitlines(keepends=True)
-    blank = next((number for number, line in enumerate(lines) if line.strip()), 0)
-    heading = lines[blank] if lines else ""
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that is not blank, with the number of its last line."""
+    heading = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = ";" if heading.count(";") > heading.count(",") else ","
-    table = io.StringIO("".join(lines[blank:]), newline="")
-    rows = csv.DictReader(table, delimiter=delimiter, restkey="", strict=True)
-    _check_columns(rows, blank)
-    found: list[Mistake] = []
-    assignments = [*_assignments(_numbered(rows, blank), found)]
-    mistakes += found
-    return assignments
-
-
-def _numbered(rows: csv.DictReader[str], above: int) -> Iterator[tuple[int, Row]]:
-    """Each row with the number of its last line; `above` is how many blank ones there are before the heading."""
-    end = rows.line_num
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 0
     try:
-        for row in rows:
-            end = rows.line_num
-            yield above + end, row
+        for row in reader:
+            line = reader.line_num
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield line, cells
     except csv.Error as error:
-        raise _BadQuotes(above + end + 1, str(error)) from None
+        raise _BadQuotes(line + 1, str(error)) from None
 
 
-def _check_columns(rows: csv.DictReader[str], above: int) -> None:
-    try:
-        if not rows.fieldnames:
-            raise RosterError("the file is empty")
-    except csv.Error as error:
-        raise _BadQuotes(above + 1, str(error)) from None
-    rows.fieldnames = [name.strip() for name in rows.fieldnames]
-    missing = [name for name in REQUIRED if name not in rows.fieldnames]
-    if missing:
-        raise RosterError(f"line {above + rows.line_num}: no column {' nor '.join(map(repr, missing))}")
-    twice = [name for name in REQUIRED if rows.fieldnames.count(name) > 1]
-    if twice:
-        raise RosterError(f"line {above + rows.line_num}: two columns {twice[0]!r}")
-
-
-def _assignments(rows: Iterable[tuple[int, Row]], mistakes: list[Mistake]) -> Iterator[Assignment]:
-    for line, row in rows:
-        values = {name: (value or "").strip() for name, value in row.items() if name}
-        if not any(values.values()):
-            continue
+def _assignments(rows: list[tuple[int, list[str]]], mistakes: list[Mistake]) -> Iterator[Assignment]:
+    if not rows:
+        raise RosterError("the file is empty")
+    _check_columns(*rows[0])
+    columns = rows[0][1]
+    for line, row in rows[1:]:
+        values = dict.fromkeys(REQUIRED, "") | dict(zip(columns, row, strict=False))
         try:
             assignment = _assignment(values, line)
         except ValueError as error:
@@ -192,17 +168,25 @@ def _assignments(rows: Iterable[tuple[int, Row]], mistakes: list[Mistake]) -> It
             yield assignment
 
 
+def _check_columns(line: int, columns: list[str]) -> None:
+    if missing := [name for name in REQUIRED if name not in columns]:
+        raise RosterError(f"line {line}: missing column {', '.join(map(repr, missing))}")
+    if twice := [name for name in REQUIRED if columns.count(name) > 1]:
+        raise RosterError(f"line {line}: duplicate column {twice[0]!r}")
+
+
 def _assignment(values: Mapping[str, str], line: int) -> Assignment | None:
+    """Read one row; raises ValueError. An entrant without a device has the number 0 or less and no assignment."""
     if not re.fullmatch(r"[+-]?[0-9]{1,6}", values[DEVICE], re.ASCII):
-        raise ValueError(f"{DEVICE} {values[DEVICE]!r} is no number of a device")
+        raise ValueError(f"invalid {DEVICE} {values[DEVICE]!r}: expected a number")
     identifier = int(values[DEVICE])
-    if identifier <= 0:  # an entrant without a device
+    if identifier <= 0:
         return None
     first_day, last_day = (_day(name, values[name]) for name in (FIRST_DAY, LAST_DAY))
     if last_day < first_day:
         raise ValueError(f"{LAST_DAY} {last_day} is before {FIRST_DAY} {first_day}")
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", values[FILE_ID]):
-        raise ValueError(f"{FILE_ID} {values[FILE_ID]!r} is no part of a file name: letters, digits and - only")
+        raise ValueError(f"invalid {FILE_ID} {values[FILE_ID]!r}: expected 1 to 40 letters, digits and hyphens")
     sailor = " ".join(filter(None, (values.get("First Name"), values.get("Family Name"))))
     tally = values.get("Tally", "")
     return Assignment(identifier, first_day, last_day, values[FILE_ID], _one_line(sailor), _one_line(tally), line)
@@ -214,11 +198,11 @@ def _one_line(value: str) -> str:
 
 def _day(name: str, value: str) -> datetime.date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        raise ValueError(f"{name} {value!r} is no date of the form YYYY-MM-DD")
+        raise ValueError(f"invalid {name} {value!r}: expected YYYY-MM-DD")
     try:
         return datetime.date.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"{name} {value!r} is no day of the calendar") from None
+        raise ValueError(f"invalid {name} {value!r}: not in the calendar") from None
 
 
 def _overlaps(assignments: list[Assignment]) -> Iterator[Mistake]:
@@ -226,8 +210,7 @@ def _overlaps(assignments: list[Assignment]) -> Iterator[Mistake]:
     for later in assignments:
         for earlier in by_device.get(later.identifier, ()):
             if earlier.first_day <= later.last_day and later.first_day <= earlier.last_day:
-                day = max(earlier.first_day, later.first_day)
-                first = f"line {earlier.line}"
-                yield Mistake(later.line, f"{device_name(later.identifier)} is on {first} too on {day}: {first} counts")
+                day, name = max(earlier.first_day, later.first_day), device_name(later.identifier)
+                yield Mistake(later.line, f"{name} is already assigned on {day}: line {earlier.line} counts")
                 break
         by_device.setdefault(later.identifier, []).append(later)

@@ -1,4 +1,4 @@
-"""Reading the roster again when the organisers have changed it."""
+"""Reload the roster whenever the organisers change its file."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 
-LOOK = "look"
-INTERVAL = 2.0  # s between looks at the file
+INTERVAL = 2.0  # s between checks of the file
 
 
 class RosterService(PeriodicService):
-    """Puts each new version of `config/motions.csv` in force; a broken one leaves the old one in force, loudly.
+    """Applies each new version of `config/motions.csv`; an invalid one is logged as an error and not applied.
 
-    A version counts when it is the same at two looks: one that is still being saved is a valid roster of fewer people,
-    and what it leaves out would not be collected.
+    A version is read when two checks in a row find the same file. A file that is still being saved is a valid roster
+    of fewer people, and the tracks of the others would not be collected.
     """
 
     def __init__(self, path: Path, disk: Disk, live: LiveConfig, clock: IReactorTime, log: Logger) -> None:
@@ -32,8 +31,8 @@ class RosterService(PeriodicService):
         self._path = path
         self._disk = disk
         self._live = live
-        self._seen: object = ()
-        self._coming: object = ()  # seen at the last look, and not yet in force
+        self._applied: object = ()  # the stamp of the version that was read last
+        self._found: object = ()  # the stamp at the last check
         self._tasks = Tasks(log)
 
     def stopService(self) -> None:
@@ -41,25 +40,24 @@ class RosterService(PeriodicService):
         self._tasks.stop()
 
     def round(self) -> None:
-        """Look whether the file is another one than before."""
-        if LOOK not in self._tasks:
-            self._tasks.start(LOOK, self.look(), "The roster could not be taken")
+        if "check" not in self._tasks:
+            self._tasks.start("check", self.check(), "Checking the roster failed")
 
     def read_first(self) -> None:
-        """Read the file before anybody is looked for: without it every log would seem to be wanted, and nobody's."""
-        self._coming = _stamp(self._path)
-        self._take(*self._read())
+        """Read the file before any device is looked for: without a roster, every log would be wanted and unassigned."""
+        self._found = _stamp(self._path)
+        self._apply(*self._read())
 
-    async def look(self) -> None:
-        """Read the file if it has changed and is no more changing, and put it in force."""
-        self._take(*await self._disk.run(self._read))
+    async def check(self) -> None:
+        """Apply the file if it differs from the version applied and has not changed since the last check."""
+        self._apply(*await self._disk.run(self._read))
 
-    def _take(self, seen: object, roster: Roster | str) -> None:
-        if seen == self._seen:
+    def _apply(self, stamp: object, roster: Roster | str) -> None:
+        if stamp == self._applied:
             return
-        first, self._seen = self._seen == (), seen
+        is_first, self._applied = self._applied == (), stamp
         if isinstance(roster, str):
-            self._refuse(seen, roster, first)
+            self._refuse(stamp, roster, is_first)
             return
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
@@ -67,36 +65,35 @@ class RosterService(PeriodicService):
             self._log.info("Roster: {change}", change=change)
         self._live.change(roster=roster)
 
-    def _refuse(self, seen: object, why: str, first: bool) -> None:
-        """There is no new roster; at home there is none at all, and the devices of the configuration are expected."""
+    def _refuse(self, stamp: object, why: str, is_first: bool) -> None:
+        """Log why there is no new roster. With devices in the configuration, having none at the start is intended."""
         listed = len(self._live.targets())
         devices = plural(listed, "device")
-        if first and seen is None and listed:
-            text = "There is no roster: tracks of the {devices} of the configuration go to gpslogs/unassigned"
+        if is_first and stamp is None and listed:
+            text = "No roster: tracks of the {devices} in the configuration go to gpslogs/unassigned"
             self._log.info(text, devices=devices, count=listed)
             return
-        live = "the one before stays in force"
-        if first:
-            live = f"nobody but the {devices} of the configuration is expected" if listed else "nobody is expected"
-        self._log.error("The roster can't be read ({why}): {live}", why=why, live=live)
+        live = "keeping the previous one"
+        if is_first:
+            live = f"only the {devices} in the configuration will be collected" if listed else "no device is expected"
+        self._log.error("Cannot read the roster ({why}): {live}", why=why, live=live)
 
     def _read(self) -> tuple[object, Roster | str]:
-        """What the file is, to be compared, and its roster, or why there is none; in a thread."""
-        path = self._path
-        stamp, before = _stamp(path), self._coming
-        self._coming = stamp
-        if stamp == self._seen or stamp != before:
-            return self._seen, ""
+        """Return the stamp of the file, and its roster or why it has none; runs in a thread."""
+        stamp, before = _stamp(self._path), self._found
+        self._found = stamp
+        if stamp == self._applied or stamp != before:
+            return self._applied, ""
         try:
-            return stamp, parse_roster(path.read_bytes())
+            return stamp, parse_roster(self._path.read_bytes())
         except FileNotFoundError:
-            return stamp, f"there is no {path}"
+            return stamp, f"no such file: {self._path}"
         except (OSError, RosterError) as error:
             return stamp, str(error)
 
 
 def _stamp(path: Path) -> object:
-    """What is different when the file is another one; None without a file, a text if it can't be looked at."""
+    """Return a value that changes with the file; None without a file, the reason if its status is unreadable."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -107,13 +104,13 @@ def _stamp(path: Path) -> object:
 
 
 def changes(old: Roster, new: Roster) -> Iterator[str]:
-    """What is different, one line each; of a first roster just how much there is."""
+    """Yield each assignment added or removed; for a first roster, its summary only."""
     if not old.assignments:
         yield new.summary
         return
     before, after = ({_text(assignment): None for assignment in roster.assignments} for roster in (old, new))
-    yield from (f"no more {text}" for text in before if text not in after)
-    yield from (f"now {text}" for text in after if text not in before)
+    yield from (f"removed {text}" for text in before if text not in after)
+    yield from (f"added {text}" for text in after if text not in before)
 
 
 def _text(assignment: Assignment) -> str:

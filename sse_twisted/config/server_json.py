@@ -1,4 +1,4 @@
-"""The original server's configuration, `config/server.json`, read as it is into our settings."""
+"""Read the original server's configuration, `config/server.json`, into our settings."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from typing import Any
 from sse_twisted.config.settings import Settings, SettingsError, convert_settings
 from sse_twisted.runtime.text import text_of
 
+EVENT = "Event"
+FIRMWARES = "Motion.Info.Firmwares"
+COMMENT = "Comment"
+LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
+
 # The original's key -> ours. "LED Flash" is the name under which its code looked for "Flash".
 KEYS = {
+    EVENT: "event.folder",
+    FIRMWARES: "expected.firmwares",
     "Motion.Info.Thresholds.Storage": "expected.storage",
     "Motion.Info.Thresholds.Battery": "expected.battery",
     "Motion.Settings.GNSS Rate": "expected.gnss_rate",
@@ -33,31 +40,25 @@ KEYS = {
     "Threading.DisconnectionThreadPool.Interval": "cleanup.interval",
     "Threading.DisconnectionThreadPool.Threads": "cleanup.limit",
 }
-EVENT = "Event"
-FIRMWARES = "Motion.Info.Firmwares"
-COMMENT = "Comment"
 
 
 def read_original_settings(file: Path) -> Settings:
-    """Settings of a `server.json`, whose event folder is `../events/<Event>`; raises SettingsError."""
-    tree = _read_object(file)
+    """Read a `server.json`; its event folder is `../events/<Event>`. Raises SettingsError."""
     ours: dict[str, dict[str, Any]] = {}
-    origins = {"expected.firmwares": FIRMWARES}
-    for key, value in _leaves(tree):
-        if key == EVENT:
-            ours.setdefault("event", {})["folder"] = _event_folder(file, value)
-        elif key == FIRMWARES:
-            ours.setdefault("expected", {})["firmwares"] = _firmwares(file, value)
-        elif key in KEYS:
-            table, _, name = KEYS[key].partition(".")
-            origins[KEYS[key]] = key
-            ours.setdefault(table, {})[name] = _level(file, key, value) if table == "log" else value
-        else:
+    origins: dict[str, str] = {}
+    for key, value in _leaves(_read_object(file)):
+        if key not in KEYS:
             raise SettingsError(f"{file}: {key}: unknown key")
+        origins[KEYS[key]] = key
+        table, _, name = KEYS[key].partition(".")
+        try:
+            ours.setdefault(table, {})[name] = _our_value(file, key, value)
+        except ValueError as error:
+            raise SettingsError(f"{file}: {key}: {error}") from None
     try:
         return convert_settings(ours, file)
     except SettingsError as error:
-        raise SettingsError(_in_the_original_words(str(error), origins)) from None
+        raise SettingsError(_with_original_keys(str(error), origins)) from None
 
 
 def _read_object(file: Path) -> dict[str, Any]:
@@ -66,9 +67,9 @@ def _read_object(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{file}: no JSON: {error}") from None
+        raise SettingsError(f"{file}: invalid JSON: {error}") from None
     if not isinstance(tree, dict):
-        raise SettingsError(f"{file}: no JSON object")
+        raise SettingsError(f"{file}: expected a JSON object")
     return tree
 
 
@@ -83,26 +84,24 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
             yield key, value
 
 
-def _event_folder(file: Path, event: Any) -> str:
-    if not isinstance(event, str) or not event or not event.isprintable() or Path(event).name != event or event == "..":
-        raise SettingsError(f"{file}: {EVENT}: expected the name of a folder, got {event!r}")
-    return str((file.parent / ".." / "events" / event).resolve())
+def _our_value(file: Path, key: str, value: Any) -> Any:
+    """Convert the value of a key that we write in another way; raises ValueError."""
+    if key == EVENT:
+        if not (isinstance(value, str) and value and value.isprintable() and Path(value).name == value != ".."):
+            raise ValueError(f"expected the name of a folder, got {value!r}")
+        return str((file.parent / ".." / "events" / value).resolve())
+    if key == FIRMWARES:
+        if not isinstance(value, dict):
+            raise ValueError("expected an object {name: [comments]}")
+        return [name for name in value if name != COMMENT]
+    if key.startswith("Logging."):
+        if type(value) is not int or value not in LEVELS:
+            raise ValueError(f"expected 10, 20, 30, 40 or 50, got {value!r}")
+        return LEVELS[value]
+    return value
 
 
-def _firmwares(file: Path, value: Any) -> list[str]:
-    if not isinstance(value, dict):
-        raise SettingsError(f"{file}: {FIRMWARES}: expected an object {{name: [comments]}}")
-    return [name for name in value if name != COMMENT]
-
-
-def _level(file: Path, key: str, value: Any) -> str:
-    levels = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
-    if type(value) is not int or value not in levels:
-        raise SettingsError(f"{file}: {key}: expected 10, 20, 30, 40 or 50, got {value!r}")
-    return levels[value]
-
-
-def _in_the_original_words(message: str, origins: dict[str, str]) -> str:
+def _with_original_keys(message: str, origins: dict[str, str]) -> str:
     for ours, theirs in origins.items():
         message = message.replace(f" {ours}:", f" {theirs}:")
     return message

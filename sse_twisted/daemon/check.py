@@ -39,7 +39,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         *_use(folder.root),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
-        *filter(None, [live.remark_on_rounds()]),
+        *filter(None, [live.remark_on_scan()]),
     )
     for remark in remarks:
         say(f"remark: {remark}")

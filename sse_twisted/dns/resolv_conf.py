@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from sse_twisted.config.settings import is_ipv4
+from sse_twisted.config.addresses import is_ipv4
 
 DNS_PORT = 53
 # systemd-resolved listens here and does not resolve bare names; the other file lists the servers that it asks.

@@ -11,7 +11,8 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from sse_twisted.config.settings import Names, split_address
+from sse_twisted.config.addresses import split_address
+from sse_twisted.config.settings import Names
 from sse_twisted.dns import resolv_conf as system_files
 from sse_twisted.dns.client import NameClient
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames, read_system_names

@@ -48,7 +48,7 @@ class GracePeriod(Service):
 
     async def _wait(self, identifier: int, text: str, is_here: Callable[[], Awaitable[bool]] | None) -> None:
         live = self._work.live
-        await deferLater(self._work.clock, EXTRA_TIME + live.settings.scan.interval + live.longest_round)
+        await deferLater(self._work.clock, EXTRA_TIME + live.settings.scan.interval + live.longest_scan)
         is_done = False
         if is_here is not None and self._is_absent(identifier):
             try:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 
-from sse_twisted.config.mistakes import complaint_of
+from sse_twisted.config.validation_errors import key_and_reason
 
 MAX_BODY = 64 * 1024  # bytes of a request
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -215,7 +215,7 @@ def _body(request: Request, route: Route) -> Any:
     try:
         return msgspec.json.decode(data, type=route.takes)
     except msgspec.ValidationError as error:
-        raise Refusal(400, ": ".join(filter(None, complaint_of(error, route.takes)))) from None
+        raise Refusal(400, ": ".join(filter(None, key_and_reason(error, route.takes)))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refusal(400, str(error)) from None
 

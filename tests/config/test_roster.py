@@ -119,29 +119,29 @@ def test_a_device_is_a_number(number: str) -> None:
 def test_what_is_no_number_costs_its_line_only(number: str) -> None:
     roster = roster_of(ROW.replace("601", number), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
-    assert mistakes(roster) == [(2, f"Motion ID {number!r} is no number of a device")]
+    assert mistakes(roster) == [(2, f"invalid Motion ID {number!r}: expected a number")]
 
 
 @pytest.mark.parametrize("column", ["Start Date", "End Date"])
 @pytest.mark.parametrize(
     ("date", "why"),
     [
-        ("15/10/2022", "no date of the form YYYY-MM-DD"),
-        ("2022-10-5", "no date of the form YYYY-MM-DD"),
-        ("20221015", "no date of the form YYYY-MM-DD"),
-        ("", "no date of the form YYYY-MM-DD"),
-        ("2022-10-15 00:00", "no date of the form YYYY-MM-DD"),
-        ("2022-W41-6", "no date of the form YYYY-MM-DD"),
-        ("2022-13-01", "no day of the calendar"),
-        ("2023-02-29", "no day of the calendar"),
-        ("0000-01-01", "no day of the calendar"),
+        ("15/10/2022", "expected YYYY-MM-DD"),
+        ("2022-10-5", "expected YYYY-MM-DD"),
+        ("20221015", "expected YYYY-MM-DD"),
+        ("", "expected YYYY-MM-DD"),
+        ("2022-10-15 00:00", "expected YYYY-MM-DD"),
+        ("2022-W41-6", "expected YYYY-MM-DD"),
+        ("2022-13-01", "not in the calendar"),
+        ("2023-02-29", "not in the calendar"),
+        ("0000-01-01", "not in the calendar"),
     ],
 )
 def test_what_is_no_day_costs_its_line_only(column: str, date: str, why: str) -> None:
     day = "2022-10-15" if column == "Start Date" else "2022-10-21"
     roster = roster_of(ROW.replace(day, date), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
-    assert mistakes(roster) == [(2, f"{column} {date!r} is {why}")]
+    assert mistakes(roster) == [(2, f"invalid {column} {date!r}: {why}")]
 
 
 def test_a_last_day_before_the_first_costs_its_line_only() -> None:
@@ -158,7 +158,7 @@ def test_a_file_id_is_no_path(file_id: str) -> None:
     roster = roster_of(ROW.replace("HOX100UEA", file_id))
     assert not roster.assignments
     assert mistakes(roster) == [
-        (2, f"File ID {file_id!r} is no part of a file name: letters, digits and - only"),
+        (2, f"invalid File ID {file_id!r}: expected 1 to 40 letters, digits and hyphens"),
     ]
 
 
@@ -176,7 +176,7 @@ def test_where_two_have_a_device_on_one_day_the_first_counts_and_it_is_said() ->
         ROW.replace("601", "602"),
     )
     assert [assignment.file_id for assignment in roster.of(601)] == ["HOX100UEA", "HOX100UEA", "ABC100UEA"]
-    assert mistakes(roster) == [(4, "motion-601 is on line 2 too on 2022-10-20: line 2 counts")]
+    assert mistakes(roster) == [(4, "motion-601 is already assigned on 2022-10-20: line 2 counts")]
     assert next(a for a in roster.of(601) if a.covers(LAST)).line == 2
 
 
@@ -204,7 +204,7 @@ def test_the_line_whose_quotes_do_not_match_is_the_one_that_is_said(name: str, b
     roster = parse_roster("\n".join(["\n" * blank + HEADING, *rows, ""]).encode())
     (mistake,) = mistakes(roster)
     assert mistake[0] == 11 + blank
-    assert mistake[1].startswith("quotes don't match (")
+    assert mistake[1].startswith("unbalanced quotes (")
 
 
 def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence() -> None:
@@ -221,15 +221,15 @@ def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf", "the file is empty"),
         (b"\r\n\n", "the file is empty"),
-        (f"{ROW}\n".encode(), "line 1: no column 'Motion ID' nor 'Start Date' nor 'End Date' nor 'File ID'"),
-        (b"Motion ID,Start Date,End Date\n", "line 1: no column 'File ID'"),
-        (b"motion id,Start Date,End Date,File ID\n", "line 1: no column 'Motion ID'"),
-        (b"Motion ID,Start Date,End Date,File ID,Motion ID\n", "line 1: two columns 'Motion ID'"),
-        (f"{HEADING}\n".encode("utf-16"), "line 1: no column"),
-        (b"\0\0\0\0", "line 1: no column"),
-        (b"\n\nMotion ID\n", "line 3: no column"),
-        (b'\n"Motion ID', "line 2: no column"),
-        (b"PK\x03\x04\x14\0\x06\0", "line 1: no column"),
+        (f"{ROW}\n".encode(), "line 1: missing column 'Motion ID', 'Start Date', 'End Date', 'File ID'"),
+        (b"Motion ID,Start Date,End Date\n", "line 1: missing column 'File ID'"),
+        (b"motion id,Start Date,End Date,File ID\n", "line 1: missing column 'Motion ID'"),
+        (b"Motion ID,Start Date,End Date,File ID,Motion ID\n", "line 1: duplicate column 'Motion ID'"),
+        (f"{HEADING}\n".encode("utf-16"), "line 1: missing column"),
+        (b"\0\0\0\0", "line 1: missing column"),
+        (b"\n\nMotion ID\n", "line 3: missing column"),
+        (b'\n"Motion ID', "line 2: missing column"),
+        (b"PK\x03\x04\x14\0\x06\0", "line 1: missing column"),
         (f"{HEADING}\n{ROW}\n".encode() + b'601,"' + b"x" * 200_000, "line 3: field larger than field limit"),
     ],
 )

@@ -21,7 +21,7 @@ def test_a_device_that_is_added_while_we_run_is_looked_for_at_once(event: Virtua
     event.advance(5)
     event.device(602, log_of(602))
     event.arrive(602)
-    event.until("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 5)
+    event.until("Roster: added motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21", 5)
     assert event.until("motion-602 is connected", 1)
 
 
@@ -29,7 +29,7 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
     event.collect()
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
-    event.until("Roster: no more motion-601 ABC601XYZ")
+    event.until("Roster: removed motion-601 ABC601XYZ")
     event.until("motion-601 ABC601XYZ_601_20221017_090000.oao is now NEW_601_20221017_090000.oao: Sailor 601")
     event.advance(2)
     assert event.is_collected(601)
@@ -52,7 +52,7 @@ def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: Vi
     event.people[0]["File ID"] = "NEW"
     event.write_roster()
     event.until("can be disconnected")
-    assert event.said("Roster: now motion-601 NEW")
+    assert event.said("Roster: added motion-601 NEW")
     assert "gpslogs/20221017/NEW_601_20221017_090000.oao" in event.tracks()
     event.advance(30)
     assert len(event.said("can be disconnected")) == 1
@@ -80,11 +80,11 @@ def test_a_broken_version_leaves_the_old_one_in_force_loudly(event: VirtualEvent
     for broken in (b"", b"Motion ID;Name\n601;x\n", b"\0\0\0"):
         event.folder.roster.write_bytes(broken)
         event.lines.clear()
-        event.until("ERROR The roster can't be read", 5)
-        assert event.said("the one before stays in force")
+        event.until("ERROR Cannot read the roster", 5)
+        assert event.said("keeping the previous one")
     event.folder.roster.unlink()
     event.lines.clear()
-    event.until("ERROR The roster can't be read (there is no", 5)
+    event.until("ERROR Cannot read the roster (no such file", 5)
     event.arrive(601)
     assert event.until("motion-601 can be disconnected")
 
@@ -94,7 +94,7 @@ def test_mistakes_are_said_with_their_line_and_the_other_lines_count(event: Virt
     event.person(602, first="2022-02-30")
     event.arrive(601)
     event.start()
-    event.until("WARN Roster line 3: Start Date '2022-02-30' is no day of the calendar")
+    event.until("WARN Roster line 3: invalid Start Date '2022-02-30': not in the calendar")
     assert event.until("motion-601 can be disconnected")
 
 
@@ -110,10 +110,10 @@ def test_a_file_that_is_merely_touched_changes_nothing(event: VirtualEvent) -> N
 
 def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent) -> None:
     event.start()
-    event.until("ERROR The roster can't be read (there is no", 1)
-    assert event.said("nobody is expected")
+    event.until("ERROR Cannot read the roster (no such file", 1)
+    assert event.said("no device is expected")
     event.advance(10)
-    assert len(event.said("The roster can't be read")) == 1
+    assert len(event.said("Cannot read the roster")) == 1
 
 
 def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent) -> None:
@@ -131,7 +131,7 @@ def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent
     event.arrive(601)
     event.folder.roster.write_bytes(whole)
     event.advance(30)
-    assert not event.said("Roster: no more")
+    assert not event.said("Roster: removed")
     assert sorted(event.tracks()) == [
         "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao",
         "gpslogs/20221020/THEN_601_20221020_090000.oao",
@@ -143,11 +143,11 @@ def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: V
     event.settings = Settings(devices=Devices(listed=("motion-601", "10.0.9.9")))
     event.arrive(601)
     event.start()
-    event.until("INFO There is no roster: tracks of the 2 devices of the configuration go to gpslogs/unassigned")
+    event.until("INFO No roster: tracks of the 2 devices in the configuration go to gpslogs/unassigned")
     event.until("motion-601 can be disconnected")
     event.advance(10)
-    assert not event.said("roster can't be read")
-    assert len(event.said("There is no roster")) == 1
+    assert not event.said("Cannot read the roster")
+    assert len(event.said("No roster: tracks")) == 1
     event.person(601)
     assert event.until("Roster: 1 assignment of 1 device")
 
@@ -157,5 +157,5 @@ def test_a_broken_roster_leaves_the_devices_of_the_configuration(event: VirtualE
     event.folder.roster.write_bytes(b"nonsense")
     event.settings = Settings(devices=Devices(listed=("motion-601",)))
     event.start()
-    event.until("ERROR The roster can't be read (line 1: no column")
-    assert event.said("nobody but the 1 device of the configuration is expected")
+    event.until("ERROR Cannot read the roster (line 1: missing column")
+    assert event.said("only the 1 device in the configuration will be collected")

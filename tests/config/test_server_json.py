@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.config.server_json import KEYS, read_original_settings
+from sse_twisted.config.server_json import EVENT, FIRMWARES, KEYS, read_original_settings
 from sse_twisted.config.settings import Settings, SettingsError, differences
 
 # As the original's documentation has it, with comments where its authors put them.
@@ -123,7 +123,9 @@ def test_another_level_is_refused(tmp_path: Path, level: object) -> None:
     assert complaint(written(tmp_path, tree_of("Logging.File Level", level))).startswith("Logging.File Level")
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if not key.startswith("Logging")])
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if key not in (EVENT, FIRMWARES) and not key.startswith("Logging")]
+)
 def test_a_wrong_value_is_refused_in_the_original_words(tmp_path: Path, key: str) -> None:
     for value in ("5", None, [5], True, -1000, 1e9):
         assert complaint(written(tmp_path, tree_of(key, value))).startswith(f"{key}: Expected ")
@@ -162,14 +164,19 @@ def test_firmwares_are_an_object(tmp_path: Path, firmwares: object) -> None:
     assert text == "Motion.Info.Firmwares: expected an object {name: [comments]}"
 
 
-@pytest.mark.parametrize("torn", [b"", b"{", b"[1]", b'"x"', b"\xff{}", b"{'Event': 1}", b"[" * 100_000])
-def test_what_is_no_json_object_is_refused(tmp_path: Path, torn: bytes) -> None:
-    assert complaint(written(tmp_path, torn)).startswith("no JSON")
+@pytest.mark.parametrize("torn", [b"", b"{", b"\xff{}", b"{'Event': 1}", b"[" * 100_000])
+def test_invalid_json_is_refused(tmp_path: Path, torn: bytes) -> None:
+    assert complaint(written(tmp_path, torn)).startswith("invalid JSON: ")
+
+
+@pytest.mark.parametrize("text", [b"[1]", b'"x"'])
+def test_json_that_is_not_an_object_is_refused(tmp_path: Path, text: bytes) -> None:
+    assert complaint(written(tmp_path, text)) == "expected a JSON object"
 
 
 def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path) -> None:
     text = '{\n "Comment": "x",\n "Event": "Zoë"\n}\n'
-    assert complaint(written(tmp_path, text.encode("cp1252"))) == "no JSON: line 3: invalid UTF-8 (byte 0xeb)"
+    assert complaint(written(tmp_path, text.encode("cp1252"))) == "invalid JSON: line 3: invalid UTF-8 (byte 0xeb)"
 
 
 def test_an_object_of_any_depth_is_refused(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class TestReading:
     def test_a_device_that_left_and_responds_badly_is_missing_as_on_the_board(self, busy: Desk) -> None:
         busy.event.leave(601)
         busy.event.until("motion-601 has been disconnected")
-        busy.know(601, oddity="refuses (HTTP 500)")
+        busy.know(601, oddity="request refused (HTTP 500)")
         assert busy.get("/api/v1/fleet").json["summary"]["collected"] == 0
         assert [missing["identifier"] for missing in busy.get("/api/v1/missing").json] == [601, 602]
 
@@ -128,7 +128,7 @@ class TestCommands:
         loud = busy.command("loglevel", {"level": "loud"})
         assert (loud.status, loud.json["detail"]) == (
             400,
-            "level: 'loud' is none of debug, info, warning, error, critical",
+            "level: invalid value 'loud'; allowed: debug, info, warning, error, critical",
         )
         assert busy.command("reload").json["detail"]
         rounds = busy.collector.scanner.rounds

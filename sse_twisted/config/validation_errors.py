@@ -1,4 +1,4 @@
-"""What msgspec finds wrong with what somebody wrote, in words that name the key and what would be right."""
+"""Explain the errors of msgspec's validation to the person who wrote the file or the request."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ UNKNOWN_FIELD = "Object contains unknown field"
 NOT_ALLOWED = "Invalid enum value "
 
 
-def complaint_of(error: msgspec.ValidationError, kind: Any) -> tuple[str, str]:
-    """The key as "table.key", or "" of the whole, and what is wrong with it; `kind` is the type that was asked for."""
+def key_and_reason(error: msgspec.ValidationError, kind: Any) -> tuple[str, str]:
+    """Return the invalid key as "table.key", or "" for the whole, and what is allowed; `kind` is the decoded type."""
     text, _, path = str(error).partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
     wanted = _type_at(kind, key)
     if text.startswith(UNKNOWN_FIELD) and _is_struct(wanted):
-        text += f"; it has {', '.join(field.encode_name for field in fields(wanted)) or 'none'}"
+        text += f"; allowed: {', '.join(field.encode_name for field in fields(wanted)) or 'none'}"
     elif text.startswith(NOT_ALLOWED) and get_origin(wanted) is Literal:
-        text = f"{text.removeprefix(NOT_ALLOWED)} is none of {', '.join(map(str, get_args(wanted)))}"
+        text = f"invalid value {text.removeprefix(NOT_ALLOWED)}; allowed: {', '.join(map(str, get_args(wanted)))}"
     return key, "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _type_at(kind: Any, key: str) -> Any:
-    """That of what a key leads to, as far as structs go."""
+    """Return the type of the value at a key; None below anything but structs."""
     for name in filter(None, key.split(".")):
         types = {field.encode_name: field.type for field in fields(kind)} if _is_struct(kind) else {}
         kind = types.get(name)
