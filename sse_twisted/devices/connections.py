@@ -1,23 +1,24 @@
-"""The agent that talks to devices: one connection at a time to each, none kept idle.
+"""The HTTP agent for devices: one connection at a time to each device, none kept idle.
 
-The devices are small microcontrollers; how many connections they bear is documented nowhere, and comparable ones freeze
-at two. Therefore the limit is part of the endpoint, where no caller can forget it: a further request to an address
-waits until the connection before it is closed.
+The devices are small microcontrollers. How many connections they can handle is not documented; comparable ones freeze
+at two. Therefore the endpoint enforces the limit for all callers: a further request to an address waits until the
+previous connection is closed.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred, DeferredLock, succeed
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IDelayedCall, IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import connectionDone
+from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseFailed
@@ -25,15 +26,15 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
-LARGEST_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
-MOST_HEADS = 4  # in one answer: its own, after some "100 Continue" and the like, none of which was seen yet
+MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
+MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
-BETWEEN_CONNECTIONS = 0.003  # s; a request takes up to so much of the reactor's time, from connection to answer
+CONNECTION_PAUSE = 0.003  # s; the most that one request was seen to use of the reactor's time
 
 
 @frozen
 class Address:
-    """Where a device answers HTTP."""
+    """The address and port at which a device serves HTTP."""
 
     host: str
     port: int
@@ -43,61 +44,38 @@ class Address:
 
 
 class Traffic:
-    """What all agents share: the one connection to each device, and the pace at which connections are begun.
+    """Limits connections for all agents: one at a time to each device, and a pause before each next one.
 
-    A hundred devices that are asked at once answer at once, and their answers would keep the reactor for a tenth of a
-    second; asked one after the other, they answer one after the other. One connection is begun in a turn of the
-    reactor, and the time until the next counts from there: a busy reactor begins fewer.
+    A hundred devices that are asked at once respond at once, and would block the reactor for a tenth of a second. If
+    they are asked one after the other, they respond one after the other.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._locks: dict[tuple[bytes, int], DeferredLock] = {}
-        self._waiting: deque[Deferred[None]] = deque()
-        self._next = 0.0  # s of the clock, before which no connection is begun
-        self._timer: IDelayedCall | None = None  # while somebody waits
+        self.locks: defaultdict[tuple[bytes, int], DeferredLock] = defaultdict(DeferredLock)  # held by connections
+        self._pause = DeferredLock()
+        self._next = 0.0  # s of the clock, before which no connection starts
 
-    def lock(self, host: bytes, port: int) -> DeferredLock:
-        """Held from the beginning of a connection to its end."""
-        return self._locks.setdefault((host, port), DeferredLock())
-
-    def turn(self) -> Deferred[None]:
-        """Fires when it is one's turn to begin a connection."""
-        rest = self._next - self._clock.seconds()
-        if self._timer is None and rest <= 0:
-            self._next = self._clock.seconds() + BETWEEN_CONNECTIONS
-            return succeed(None)
-        waiting: Deferred[None] = Deferred(self._leave)
-        self._waiting.append(waiting)
-        if self._timer is None:
-            self._timer = self._clock.callLater(rest, self._begin_one)
-        return waiting
-
-    def _begin_one(self) -> None:
-        waiting = self._waiting.popleft()
-        self._next = self._clock.seconds() + BETWEEN_CONNECTIONS
-        self._timer = self._clock.callLater(BETWEEN_CONNECTIONS, self._begin_one) if self._waiting else None
-        waiting.callback(None)
-
-    def _leave(self, waiting: Deferred[None]) -> None:
-        self._waiting.remove(waiting)
-        if not self._waiting and self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    async def wait(self) -> None:
+        """Wait until the next connection may start."""
+        async with self._pause:
+            if (rest := self._next - self._clock.seconds()) > 0:
+                await deferLater(self._clock, rest)
+            self._next = self._clock.seconds() + CONNECTION_PAUSE
 
 
 class _Watched(ProtocolWrapper):
-    """Says when it is closed, and hangs up on headers without end: Twisted limits a line of them, not their number."""
+    """Reports when it is closed, and aborts on endless headers: Twisted limits their length, not their number."""
 
     def __init__(self, factory: Any, wrapped: IProtocol) -> None:
         super().__init__(factory, wrapped)
-        self._head: bytes | None = b""  # what came of the headers; None once those of the answer itself are complete
-        self._heads_left = MOST_HEADS
+        self._head: bytes | None = b""  # of headers; None after those of the response itself
+        self._heads_left = MAX_HEADS
 
     def dataReceived(self, data: bytes) -> None:
         if self._head is not None:
             self._head = self._after_heads(self._head + data)
-            if not self._heads_left or len(self._head or b"") > LARGEST_HEAD:
+            if not self._heads_left or len(self._head or b"") > MAX_HEAD:
                 cast(Any, self.transport).abortConnection()
                 return
         super().dataReceived(data)
@@ -107,7 +85,7 @@ class _Watched(ProtocolWrapper):
         cast(_WatchingFactory, self.factory).closed()
 
     def _after_heads(self, data: bytes) -> bytes | None:
-        """What is left of the data after all complete heads; None once the answer's own is among them."""
+        """Return the data after all complete interim heads; None once the response's own head is complete."""
         while self._heads_left and (end := END_OF_HEAD.search(data)):
             if not _is_interim(data):
                 return None
@@ -117,11 +95,11 @@ class _Watched(ProtocolWrapper):
 
 
 def _is_interim(head: bytes) -> bool:
-    """Whether Twisted's parser takes the status line for one before the answer, such as "100 Continue"."""
+    """Return whether Twisted's parser takes the head for an interim one, such as "100 Continue"."""
     parts = head.partition(b"\n")[0].split(b" ", 2)
     try:
         return 100 <= int(parts[1]) < 200
-    except (IndexError, ValueError):  # no HTTP, which the parser will say
+    except (IndexError, ValueError):  # not HTTP, which the parser will report
         return False
 
 
@@ -136,23 +114,23 @@ class _WatchingFactory(WrappingFactory):
 
 @implementer(IStreamClientEndpoint)
 @frozen
-class _OneAtATime:
-    """An endpoint that connects only after its last connection is closed."""
+class _DeviceEndpoint:
+    """An endpoint that connects after its previous connection is closed and after the pause."""
 
     inner: IStreamClientEndpoint
     lock: DeferredLock
-    turn: Callable[[], Deferred[None]]
+    wait: Callable[[], Awaitable[None]]
 
     def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         return Deferred.fromCoroutine(self._connect(factory))
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         await self.lock.acquire()
-        cast(Any, factory).noisy = False  # else two lines for each request in twistd's log
+        cast(Any, factory).noisy = False  # else twistd's log has two lines for each request
         try:
-            await self.turn()
+            await self.wait()
             wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
-        except ConnectingCancelledError:  # Twisted's own word; time-outs and callers know the general one
+        except ConnectingCancelledError:  # callers and time-outs expect the general error
             self.lock.release()
             raise CancelledError from None
         except BaseException:
@@ -162,24 +140,24 @@ class _OneAtATime:
 
 
 @implementer(IAgentEndpointFactory)
+@frozen
 class _Endpoints:
-    """Endpoints that need no name resolution and no thread."""
+    """Makes endpoints that resolve no names and use no threads."""
 
-    def __init__(self, reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> None:
-        self._reactor = reactor
-        self._connect_timeout = connect_timeout
-        self._traffic = traffic
+    reactor: Any
+    connect_timeout: Callable[[], float]
+    traffic: Traffic
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host = uri.host.decode("ascii")
-        endpoint = TCP4ClientEndpoint(self._reactor, host, uri.port, timeout=self._connect_timeout())
-        return _OneAtATime(endpoint, self._traffic.lock(uri.host, uri.port), self._traffic.turn)
+        endpoint = TCP4ClientEndpoint(self.reactor, host, uri.port, timeout=self.connect_timeout())
+        return _DeviceEndpoint(endpoint, self.traffic.locks[uri.host, uri.port], self.traffic.wait)
 
 
 @implementer(IAgent)
 @frozen
 class _PlainAgent:
-    """Asks for no content coding, and takes none: a length that lies or a bomb would hide in it."""
+    """Disables content codings: a wrong length or a decompression bomb could hide in one."""
 
     inner: IAgent
 
@@ -196,15 +174,15 @@ class _PlainAgent:
         return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
 
 
-class Unanswered(CancelledError):
-    """A request was cancelled that somebody had taken, and had not answered."""
+class CancelledInFlight(CancelledError):
+    """A request was cancelled after it was sent, and before its response."""
 
 
 def _as_cancelled(failure: Failure) -> Failure:
-    """A request that was cancelled while it waited for headers fails with a wrapper, which no time-out recognises."""
+    """Unwrap the cancellation of a request that waits for headers: time-outs do not recognise the wrapper."""
     error = failure.value
     if isinstance(error, ResponseFailed) and any(reason.check(CancelledError) for reason in error.reasons):
-        raise Unanswered
+        raise CancelledInFlight
     return failure
 
 
@@ -214,8 +192,5 @@ def _as_sent(response: IResponse) -> IResponse:
 
 
 def device_agent(reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> IAgent:
-    """An agent for requests to devices; it needs no thread and keeps no connection.
-
-    `connect_timeout` gives s, asked at each request.
-    """
+    """Return an agent for requests to devices; `connect_timeout` returns s and is called for each request."""
     return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, traffic)))

@@ -1,8 +1,7 @@
-"""The seam to a kind of device: everything that the rest of the collector knows of it.
+"""The interface to a kind of device: everything that the rest of the collector knows of it.
 
-A kind of device is a folder beside this file, with a class that implements `Driver`; `drivers.py` lists them. The suite
-`tests/devices/test_drivers.py` runs over all of them and is the first thing to run for a new one. The collector never
-asks what kind a device is.
+A kind of device is a folder beside this file, with a class that implements `Driver`; `drivers.py` lists the kinds. For
+a new one, run `tests/devices/test_drivers.py` first, which tests all of them. No other code depends on the kind.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from sse_twisted.runtime.log_levels import Level
 T_co = TypeVar("T_co", covariant=True)
 
 MAX_PATH = 255  # characters
-MAX_NUMBER = 2**62  # of any figure that a device lists; a larger one does not fit into JSON readers
+MAX_NUMBER = 2**62  # of any number in a listing; many JSON readers reject larger ones
 
 Count = Annotated[int, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
 
 @frozen
 class Identity:
-    """Which device answers. None means that it does not say, or says nonsense."""
+    """Which device answers; None if a value is missing or invalid."""
 
     number: int  # on its sticker, 1 to 999,999; unique within an event, whatever the kinds of its devices
     battery: int | None = None  # percent
@@ -36,15 +35,15 @@ class Identity:
 
 @frozen
 class DeviceSettings:
-    """The settings of a device that matter to the collector."""
+    """The settings of a device that the collector uses."""
 
-    timezone: int | None = None  # minutes east of UTC; None if it does not say
+    timezone: int | None = None  # minutes east of UTC; None if missing or invalid
 
 
 class ListedTrack(Struct, frozen=True):
-    """A track as its device lists it: times in ms UTC, distance in mm, speeds in mm/s."""
+    """A track in the listing of a device: times in ms since 1970 UTC, distance in mm, speeds in mm/s."""
 
-    file: str  # the path to ask for
+    file: str  # the path to request
     size: Count  # bytes, as listed
     start_date: Count
     length: int  # bytes that the device sends
@@ -52,12 +51,12 @@ class ListedTrack(Struct, frozen=True):
     duration: Count = 0  # ms
     distance: Count = 0
     timezone: Count | None = None  # minutes east of UTC
-    claims: tuple[tuple[str, int], ...] = ()  # best speed by discipline, 0 = none; what is not listed is missing
-    extension: str = ""  # of the file, with its dot, fit for a file name
-    is_plausible: bool = True  # whether the size can be that of a finalised track
+    claims: tuple[tuple[str, int], ...] = ()  # best speed by discipline, 0 = none; only what is listed
+    extension: str = ""  # with its dot, safe in a file name
+    is_plausible: bool = True  # whether a finalised track can have this size
 
     def claim(self, discipline: str) -> int | None:
-        """Return the best speed in a discipline such as "500m", None if the device does not list it."""
+        """Return the best speed in a discipline such as "500m"; None if it is not listed."""
         return next((speed for name, speed in self.claims if name == discipline), None)
 
     @property
@@ -65,17 +64,17 @@ class ListedTrack(Struct, frozen=True):
         """Why the path can't be requested; "" if it can."""
         path = self.file
         if not path.startswith("/") or path.startswith("//"):
-            return "its path is not one of the device"
+            return "path is not on the device"
         if ".." in path.split("/") or "\\" in path:
-            return "its path leads elsewhere"
+            return "path contains '..' or a backslash"
         if not path.isprintable() or "\ufffd" in path or len(path) > MAX_PATH or path.endswith("/"):
-            return "its path is unusable"
+            return "invalid path"
         return ""
 
 
 @frozen
 class BadEntry:
-    """An entry of a listing that can't be read; it keeps the device on."""
+    """An unreadable entry of a listing; the device must stay connected."""
 
     index: int
     file: str
@@ -84,7 +83,7 @@ class BadEntry:
 
 @frozen
 class Listing:
-    """All tracks of a device, each once, and the entries that can't be read."""
+    """All tracks of a device, each once, and the unreadable entries."""
 
     entries: tuple[ListedTrack, ...] = ()
     bad: tuple[BadEntry, ...] = ()
@@ -92,7 +91,7 @@ class Listing:
 
 @frozen
 class Reply(Generic[T_co]):
-    """An answer of a device, and the bytes that keep it in the event folder."""
+    """An answer of a device, and the bytes to store in the event folder."""
 
     value: T_co
     stored: bytes
@@ -100,7 +99,7 @@ class Reply(Generic[T_co]):
 
 @frozen
 class AnswerFiles:
-    """The names in the event folder under which a device's last answers are kept."""
+    """The names of the files in which the event folder stores the last answers of a device."""
 
     identity: str
     settings: str
@@ -109,14 +108,14 @@ class AnswerFiles:
 
 @frozen
 class Finding:
-    """One thing that a device says of itself, beside what is expected of it; never a reason not to collect."""
+    """A value that a device reports, compared with what is expected; never a reason not to collect."""
 
-    subject: str  # logged once in a visit
+    subject: str  # logged once per visit
     actual: str  # for people, with its unit
-    expected: str  # "" where nothing is
+    expected: str  # "" if any value is
     ok: bool
-    text: str  # in the log; and among the device's findings where it is not as expected
-    usual: Level = "debug"  # log level where it is as expected
+    text: str  # for the log, and for the board if not as expected
+    usual: Level = "debug"  # log level if as expected
 
     @property
     def level(self) -> Level:
@@ -124,54 +123,54 @@ class Finding:
 
 
 class Driver(Protocol):
-    """One kind of device. All methods are pure but for the three that ask a device; those raise DeviceError."""
+    """One kind of device. The three async methods request an answer and raise DeviceError; all others are pure."""
 
     @property
     def kind(self) -> str:
-        """A short word for the kind."""
+        """A short word for the kind, such as "motion"."""
 
     @property
     def files(self) -> AnswerFiles:
-        """Where the event folder keeps the answers."""
+        """The names of the stored answers."""
 
     def host_name(self, number: int) -> str:
-        """Return the name under which name servers know the device, and which log lines and folders use."""
+        """Return the name of a device, as in DNS, log lines and folders."""
 
     def number_of(self, host_name: str) -> int | None:
-        """Return the number in a host name of this kind, None for any other name."""
+        """Return the number of a device from its host name; None if it is not of this kind."""
 
     async def identify(self, http: DeviceHttp, at: Address) -> Reply[Identity]:
-        """Ask which device answers at an address."""
+        """Ask which device is at an address."""
 
     async def settings(self, http: DeviceHttp, at: Address) -> Reply[DeviceSettings] | None:
-        """Ask for the settings; None for a kind that has none."""
+        """Request the settings; None for a kind without any."""
 
     async def listing(self, http: DeviceHttp, at: Address) -> Reply[Listing]:
-        """Ask for the tracks. Whose they are is asked afterwards by `identify`."""
+        """Request the tracks. The caller verifies afterwards, by `identify`, which device they are from."""
 
     def stored_settings(self, stored: bytes) -> DeviceSettings:
-        """Read the settings that an earlier visit stored; raises BadAnswer."""
+        """Parse stored settings; raises BadAnswer."""
 
     def stored_listing(self, stored: bytes) -> Listing:
-        """Read the listing that an earlier visit stored; raises BadAnswer."""
+        """Parse a stored listing; raises BadAnswer."""
 
     def length_of(self, size: int) -> int:
-        """Return how many bytes the device sends of a track that it lists with `size`."""
+        """Return how many bytes the device sends for a track that it lists with `size`."""
 
     def is_whole(self, size: int, length: int) -> bool:
-        """Whether a file of `length` bytes is all of a track that is listed with `size`."""
+        """Return whether a file of `length` bytes is all of a track that is listed with `size`."""
 
     def accepts_length(self, track: ListedTrack, announced: int) -> bool:
-        """Whether a Content-Length can be believed at once; any other must be announced twice."""
+        """Return whether a Content-Length is accepted at once; any other must be received twice."""
 
     def findings(self, files: Mapping[str, bytes], expected: Any) -> Iterator[Finding]:
-        """Compare stored answers, by file name, with what the settings expect; nonsense has no findings.
+        """Compare stored answers, by file name, with `expected`, the table [expected] of the settings.
 
-        `expected` is the table [expected] of the settings; a driver takes from it what it knows.
+        Invalid answers have no findings.
         """
 
 
 def extension_of(path: str, default: str) -> str:
-    """Return the extension of a path with its dot; `default` where there is none that is fit for a file name."""
+    """Return the extension of a path with its dot; `default` unless it is safe in a file name."""
     match = re.search(r"\.[A-Za-z0-9]{1,8}$", path, re.ASCII)
     return match[0] if match else default

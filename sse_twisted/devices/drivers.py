@@ -1,4 +1,4 @@
-"""The kinds of devices that the collector knows, and which device is of which kind."""
+"""The known kinds of devices, and the kind of each device."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ __all__ = ["KNOWN", "DeviceExpected", "Drivers", "device_name", "device_number"]
 
 
 class Drivers:
-    """Kinds of devices. A device that was never met and never named is of the first kind.
+    """The kinds of devices in use. A device is of the first kind until its name or its answer shows another one.
 
-    Numbers are unique within an event, since a roster has nothing else; the kind is learned from a device's name or
-    from its answer. May be read from any thread.
+    Numbers are unique within an event, since rosters identify devices by number only. Any thread may read this.
     """
 
     def __init__(self, first: Driver, *others: Driver) -> None:
@@ -29,15 +28,14 @@ class Drivers:
         return self._of.get(number, self._drivers[0])
 
     def learn(self, number: int, driver: Driver) -> None:
-        """Remember of which kind a device is."""
         self._of[number] = driver
 
     def name(self, number: int) -> str:
-        """Return the host name of a device, such as log lines have it."""
+        """Return the host name of a device, as in log lines."""
         return self.of(number).host_name(number)
 
     def number(self, host_name: str) -> int | None:
-        """Return the number in a host name and remember the kind; None if no kind has such names."""
+        """Return the number from a host name and remember the kind; None if no kind has such names."""
         for driver in self._drivers:
             if (number := driver.number_of(host_name)) is not None:
                 self.learn(number, driver)
@@ -54,5 +52,5 @@ def device_name(number: int) -> str:
 
 
 def device_number(host_name: str) -> int | None:
-    """Return the number in a host name of any known kind, else None."""
+    """Return the number from a host name of any known kind, else None."""
     return next((number for driver in KNOWN if (number := driver.number_of(host_name)) is not None), None)

@@ -1,4 +1,4 @@
-"""What can go wrong between us and a device; each says in one line what happened, for the operator."""
+"""What can go wrong between the collector and a device; each error is one line for the operator."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from sse_twisted.runtime.text import one_line
 
 
 class DeviceError(Exception):
-    """Base of all of these: a matter of one device and one request, never of the collector."""
+    """Base class: one request to one device failed."""
 
 
 class Unreachable(DeviceError):
-    """Nobody took the request: no connection, or no word of an answer."""
+    """There is no connection, or no byte of a response."""
 
 
 class Silent(Unreachable):
-    """Somebody took the connection, and gave no word of an answer."""
+    """The device accepts connections but does not respond."""
 
 
 class Refused(DeviceError):
-    """The device answered with a status that is no success; `retry_after` in s, 0 where it names none."""
+    """The status of the response is not a success; `retry_after` in s, 0 if the device names none."""
 
     def __init__(self, message: str, status: int, retry_after: float = 0.0) -> None:
         super().__init__(message)
@@ -31,15 +31,15 @@ class Refused(DeviceError):
 
 
 class Interrupted(DeviceError):
-    """The answer began and did not come to its end."""
+    """The response is incomplete."""
 
 
 class BadAnswer(DeviceError):
-    """The answer came whole and can't be used."""
+    """The response is invalid."""
 
 
 class WrongDevice(DeviceError):
-    """Another device than the expected one answers at this address."""
+    """Another device than the expected one responds at this address."""
 
     def __init__(self, message: str, identifier: int) -> None:
         super().__init__(message)
@@ -47,27 +47,21 @@ class WrongDevice(DeviceError):
 
 
 def connection_error(error: Exception) -> DeviceError:
-    """Our word for what a request failed with before its answer began; raises what is no matter of the network."""
+    """Translate an error raised before the headers of a response; raises any error that is not about the network."""
     if isinstance(error, DeviceError):
         return error
     if isinstance(error, network.ConnectionRefusedError):
         return Unreachable("connection refused")
     if isinstance(error, network.NoRouteError):
-        return Unreachable("no route to it")
+        return Unreachable("no route to host")
     if isinstance(error, network.TCPTimedOutError | network.TimeoutError):
-        return Unreachable("does not accept the connection")
+        return Unreachable("connection timed out")
     if isinstance(error, network.ConnectError):
         return Unreachable(f"no connection ({error.osError or type(error).__name__})")
     if isinstance(error, ResponseFailed):
-        return _broken_answer(error)
-    if isinstance(error, network.ConnectionClosed | RequestTransmissionFailed):
-        return Silent("connection closed before an answer")
-    raise error
-
-
-def _broken_answer(error: ResponseFailed) -> DeviceError:
-    reasons = [reason.value for reason in error.reasons]
-    if all(isinstance(reason, network.ConnectionClosed | PotentialDataLoss) for reason in reasons):
-        return Silent("connection closed before an answer")
-    strange = next(r for r in reasons if not isinstance(r, network.ConnectionClosed | PotentialDataLoss))
-    return BadAnswer(f"no proper HTTP answer ({one_line(str(strange)) or type(strange).__name__})")
+        for reason in (failure.value for failure in error.reasons):
+            if not isinstance(reason, network.ConnectionClosed | PotentialDataLoss):
+                return BadAnswer(f"invalid HTTP response ({one_line(str(reason)) or type(reason).__name__})")
+    elif not isinstance(error, network.ConnectionClosed | RequestTransmissionFailed):
+        raise error
+    return Silent("connection closed without a response")

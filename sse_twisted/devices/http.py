@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import quote
 
-from attrs import define, frozen
+from attrs import frozen
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet import defer
@@ -20,7 +20,7 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from sse_twisted.devices.body import BodyReceiver, Sink
-from sse_twisted.devices.connections import Address, Unanswered
+from sse_twisted.devices.connections import Address, CancelledInFlight
 from sse_twisted.devices.errors import BadAnswer, Interrupted, Refused, Silent, Unreachable, connection_error
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SMALL_ANSWER = 64 * 1024  # bytes; a Motion's info and settings have about 1 KB
-MAX_RETRY_AFTER = 120.0  # s; a device that asks for more is asked again then
-ANSWER_TIMEOUTS = 6  # a whole answer may take so many times the silence that ends it
-PARSED_AT_ONCE = 16 * 1024  # bytes; more are parsed in a thread
+SMALL_ANSWER = 64 * 1024  # bytes; a Motion's info and settings have about 1 KB each
+MAX_RETRY_AFTER = 120.0  # s; a longer Retry-After is cut to this
+ANSWER_TIMEOUTS = 6  # how many times the silence that ends an answer the whole answer may take
+MAX_PARSED_IN_REACTOR = 16 * 1024  # bytes; more are parsed in a thread
 
 
 @frozen
 class Head:
-    """What the headers of a track's answer say, in bytes: the body's first offset, its length, the whole's length."""
+    """The offset and length of a body, and the length of the whole track, in bytes; None if the headers do not say."""
 
     start: int
     length: int | None
@@ -45,36 +45,21 @@ class Head:
 
 @frozen
 class Transfer:
-    """A body that came to its end; `promised` if its end is known from the headers, not from a closed connection."""
+    """A received body, in bytes; `promised` if its end is known from the headers, not from a closed connection."""
 
     received: int
     promised: bool
 
 
-@define
-class _Collected:
+class _Collected(bytearray):
     """A sink for small answers."""
 
-    data: bytearray
-
     def write(self, data: bytes) -> None:
-        self.data += data
-
-
-@frozen
-class _Counted:
-    """A sink whose bytes are counted as they come."""
-
-    inner: Sink
-    count: Callable[[int], object]
-
-    def write(self, data: bytes) -> Deferred[None] | None:
-        self.count(len(data))
-        return self.inner.write(data)
+        self.extend(data)
 
 
 class DeviceHttp:
-    """Requests to devices. All its errors are DeviceErrors."""
+    """Sends requests to devices; all of them raise DeviceError."""
 
     def __init__(
         self,
@@ -85,11 +70,10 @@ class DeviceHttp:
         asked: Callable[[str, float, BaseException | None], object] = lambda *_: None,
         received: Callable[[int], object] = lambda _: None,
     ) -> None:
-        """Take the agent to ask with.
+        """`answer_timeout` returns the s until the headers of an answer, and without a byte of its body.
 
-        `answer_timeout` returns the s until the headers, and without a byte, of an answer; `in_thread` runs a function
-        that takes long. `asked` is told of each request that has ended: its kind, its s, its error; `received` of bytes
-        of bodies.
+        `in_thread` runs a slow function. `asked` is called after each request with its kind, its s and its error, and
+        `received` with numbers of bytes of bodies.
         """
         no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=()))
         self._http = HTTPClient(agent, no_cookies)
@@ -102,29 +86,25 @@ class DeviceHttp:
     async def ask(
         self, address: Address, path: str, parse: Callable[[bytes], T], *, kind: str, limit: int = SMALL_ANSWER
     ) -> T:
-        """Return what `parse` makes of an answer of at most `limit` bytes; a long one is parsed in a thread.
-
-        `kind` names the request for metrics.
-        """
+        """Return the parsed answer of at most `limit` bytes; `kind` labels the request in metrics."""
         timeout = self._answer_timeout()
-        sink = _Collected(bytearray())
+        sink = _Collected()
         reading = Deferred.fromCoroutine(self._answer(address, path, sink, timeout, limit))
         reading.addTimeout(timeout * ANSWER_TIMEOUTS, self._clock)
-        with self._telling(kind):
+        with self._reported(kind):
             try:
                 await reading
             except defer.TimeoutError:
-                raise Interrupted(f"{path}: not complete after {timeout * ANSWER_TIMEOUTS:g} s") from None
-        data = bytes(sink.data)
-        if len(data) <= PARSED_AT_ONCE:
+                raise Interrupted(f"{path}: incomplete after {timeout * ANSWER_TIMEOUTS:g} s") from None
+        data = bytes(sink)
+        if len(data) <= MAX_PARSED_IN_REACTOR:
             return parse(data)
         parsed: T = await self._in_thread(lambda: parse(data))
         return parsed
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
-        response = await self._request(address, path, Headers(), timeout)
-        await self._check_status(response, (200,))
-        receiver = BodyReceiver(self._clock, _Counted(sink, self._received), limit=limit, silence=timeout)
+        response = await self._request(address, path, Headers(), timeout, (200,))
+        receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, count=self._received)
         response.deliverBody(receiver)
         await receiver.done
 
@@ -139,27 +119,27 @@ class DeviceHttp:
         minimum_rate: float,
         start: int = 0,
     ) -> Transfer:
-        """Send the bytes of a track from `start` on to the sink that `accept` chooses when the headers are there.
+        """Send the bytes of a track from `start` on to the sink that `accept` returns for the headers.
 
-        The sink must look at `Head.start`: a device may ignore the range and send everything.
+        `accept` must check `Head.start`: a device may ignore the range and send everything.
         `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
-        with self._telling("track"):
-            response = await self._request(address, path, headers, timeout)
-            await self._check_status(response, (200, 206) if start else (200,))
+        with self._reported("track"):
+            response = await self._request(address, path, headers, timeout, (200, 206) if start else (200,))
             try:
-                sink = _Counted(accept(_head(response)), self._received)
+                sink = accept(_head(response))
             except BaseException:
-                await self._hang_up(response)
+                self._hang_up(response)
                 raise
-            receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=minimum_rate)
+            rate, count = minimum_rate, self._received
+            receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=rate, count=count)
             response.deliverBody(receiver)
             promised = await receiver.done
         return Transfer(receiver.received, promised)
 
     @contextmanager
-    def _telling(self, kind: str) -> Iterator[None]:
+    def _reported(self, kind: str) -> Iterator[None]:
         began = self._clock.seconds()
         error: BaseException | None = None
         try:
@@ -170,38 +150,41 @@ class DeviceHttp:
         finally:
             self._asked(kind, self._clock.seconds() - began, error)
 
-    async def _request(self, address: Address, path: str, headers: Headers, timeout: float) -> _Response:
+    async def _request(
+        self, address: Address, path: str, headers: Headers, timeout: float, statuses: tuple[int, ...]
+    ) -> _Response:
         url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
         asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True)
         asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:
-            return await asking
+            response = await asking
         except (GeneratorExit, CancelledError):
             raise
         except Exception as error:
             raise connection_error(error) from error
+        if response.code not in statuses:
+            self._hang_up(response)
+            raise _refused(response)
+        return response
 
-    async def _check_status(self, response: _Response, good: tuple[int, ...]) -> None:
-        if response.code in good:
-            return
-        after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
-        retry_after = min(float(after), MAX_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
-        status = int(response.code)
-        await self._hang_up(response)
-        meaning = "redirects to elsewhere, not followed" if 300 <= status < 400 else "refuses"
-        raise Refused(f"{meaning} (HTTP {status})", status, retry_after)
-
-    async def _hang_up(self, response: IResponse) -> None:
-        """Close the connection of an answer that nobody reads: it would stay open, and paused."""
-        receiver = BodyReceiver(self._clock, _Collected(bytearray()), limit=0, silence=1.0)
+    def _hang_up(self, response: IResponse) -> None:
+        """Close the connection of a response whose body nothing reads; it would stay open and paused."""
+        receiver = BodyReceiver(self._clock, _Collected(), limit=0, silence=1.0)
         receiver.done.addErrback(lambda _: None)
         response.deliverBody(receiver)
         receiver.done.cancel()
 
 
+def _refused(response: _Response) -> Refused:
+    after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
+    retry_after = min(float(after), MAX_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
+    reason = "redirect not followed" if 300 <= response.code < 400 else "request refused"
+    return Refused(f"{reason} (HTTP {response.code})", int(response.code), retry_after)
+
+
 def _timed_out(result: object, timeout: float) -> NoReturn:
-    was_taken = isinstance(result, Failure) and result.check(Unanswered)
-    raise (Silent if was_taken else Unreachable)(f"no answer within {timeout:g} s")
+    was_sent = isinstance(result, Failure) and result.check(CancelledInFlight)
+    raise (Silent if was_sent else Unreachable)(f"no response within {timeout:g} s")
 
 
 def _head(response: IResponse) -> Head:
@@ -211,8 +194,8 @@ def _head(response: IResponse) -> Head:
     values = response.headers.getRawHeaders("Content-Range") or [""]
     match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", values[0])
     if match is None:
-        raise BadAnswer(f"a part without a proper Content-Range (HTTP {response.code})")
+        raise BadAnswer(f"partial response without a valid Content-Range (HTTP {response.code})")
     first, last, total = (int(number) for number in match.groups())
     if last + 1 != total or first > last or (length is not None and length != last + 1 - first):
-        raise BadAnswer(f"a part that contradicts itself (bytes {first}-{last}/{total})")
+        raise BadAnswer(f"inconsistent Content-Range (bytes {first}-{last}/{total})")
     return Head(first, length, total)

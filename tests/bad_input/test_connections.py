@@ -43,8 +43,8 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
     ("fault", "said", "why"),
     [
         ("refused", "DEBUG motion-601 not accepting connections at ", "connection refused"),
-        ("never-accepted", "DEBUG motion-601 not accepting connections at ", "does not accept the connection"),
-        ("reset", "INFO motion-601 accepts connections but does not respond at ", "connection closed before an answer"),
+        ("never-accepted", "DEBUG motion-601 not accepting connections at ", "connection timed out"),
+        ("reset", "INFO motion-601 accepts connections but does not respond at ", "connection closed without a response"),
     ],
 )
 @on_the_reactor
@@ -103,7 +103,7 @@ async def test_a_track_that_is_never_answered_does_not_hold_up_the_others(event:
     device = event.device(601, *logs)
     device.add_fault(Fault("no-headers"), path=logs[0].path)
     await event.begin()
-    await event.until("must stay connected - 1 of 3 tracks missing (no answer within 0.15 s)")
+    await event.until("must stay connected - 1 of 3 tracks missing (no response within 0.15 s)")
     assert event.contents() == sorted(log.content for log in logs[1:])
     await event.check_that_it_is_collected_when_cleared()
 
@@ -111,9 +111,9 @@ async def test_a_track_that_is_never_answered_does_not_hold_up_the_others(event:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (Fault("reset"), "connection closed before an answer"),
-        (Fault("no-headers"), "no answer within 0.15 s"),
-        (Fault("slow-headers", seconds=5.0), "no answer within 0.15 s"),
+        (Fault("reset"), "connection closed without a response"),
+        (Fault("no-headers"), "no response within 0.15 s"),
+        (Fault("slow-headers", seconds=5.0), "no response within 0.15 s"),
         (Fault("stall", EDGE), "timed out after 0.15 s without a byte"),
         (Fault("stall", 0), "timed out after 0.15 s without a byte"),
         (Fault("abort", EDGE), f"connection lost after {EDGE:,} bytes"),
@@ -199,7 +199,7 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("drip", seconds=0.05), path="logs.json")
     await event.begin()
-    await event.until("inspection failed: /logs.json: not complete after 0.6 s, retry ")
+    await event.until("inspection failed: /logs.json: incomplete after 0.6 s, retry ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -207,8 +207,8 @@ async def test_a_listing_in_drops_is_given_up(event: RealEvent) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        (Fault("reset"), "connection closed before an answer"),
-        (Fault("no-headers"), "no answer within 0.15 s"),
+        (Fault("reset"), "connection closed without a response"),
+        (Fault("no-headers"), "no response within 0.15 s"),
         (Fault("cut", 0), "connection lost after 0 bytes"),
         (Fault("cut", 40), "connection lost after 40 bytes"),
         (Fault("abort", 40), "connection lost after 40 bytes"),

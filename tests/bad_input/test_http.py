@@ -131,7 +131,7 @@ async def test_the_page_of_an_error_is_not_waited_for(event: RealEvent) -> None:
     device.when_asked(LOG.path, device.raw.clear, nth=2)
     await event.collect()
     (line,) = event.said("must stay connected - 1 of 1 track missing (")
-    assert "refuses (HTTP 500)" in line
+    assert "request refused (HTTP 500)" in line
 
 
 @on_the_reactor

@@ -16,13 +16,13 @@ from tests.support.real_event import RealEvent, WatchedDevice
 LOG = log_of(601)
 PAGES = ["info.json", "settings.json", "logs.json"]
 FAULTS = {
-    "html": "is no JSON, but a web page",
-    "half-json": "is no JSON: ",
+    "html": "is a web page, not JSON",
+    "half-json": "is not valid JSON: ",
     "wrong-types": "",
     "1e400": "",
-    "duplicate-keys": "is no JSON: key ",
-    "nan": "is no JSON: NaN is no JSON number",
-    "deep-json": "is nested too deep",
+    "duplicate-keys": "is not valid JSON: duplicate key ",
+    "nan": "is not valid JSON: NaN is not a JSON number",
+    "deep-json": "is nested too deeply",
 }
 # The numbers of settings.json are texts, and texts of digits are as good as numbers.
 HARMLESS = {("settings.json", "1e400"), ("settings.json", "wrong-types")}
@@ -76,7 +76,7 @@ async def test_a_listing_of_a_hundred_thousand_lists_in_each_other_is_refused(ev
     device = event.device(601, LOG)
     device.add_fault(Fault("deep-json", 100_000), path="logs.json")
     await event.begin()
-    await event.until("must stay connected - inspection failed: logs.json is nested too deep, retry 2 in ")
+    await event.until("must stay connected - inspection failed: logs.json is nested too deeply, retry 2 in ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -89,7 +89,7 @@ async def test_something_unknown_that_is_deep_does_no_harm(event: RealEvent, pag
     assert sound.startswith(b"{")
     device.pages["/" + page] = Body(b'{"new": ' + b"[" * depth + b"]" * depth + b", " + sound[1:])
     await event.begin()
-    await event.becomes(lambda: event.said("can be disconnected") or event.said("nested too deep"), "judged")
+    await event.becomes(lambda: event.said("can be disconnected") or event.said("nested too deeply"), "judged")
     if not event.said("can be disconnected"):
         device.pages.clear()
         await event.check_that_it_is_collected_when_cleared()

@@ -81,7 +81,7 @@ async def test_a_listing_without_a_length_that_is_cut_is_no_listing(event: RealE
     device.add_fault(Fault("length-missing"), path="logs.json")
     device.add_fault(Fault("cut", 100), path="logs.json")
     await event.begin()
-    await event.until("must stay connected - inspection failed: logs.json is no JSON: ")
+    await event.until("must stay connected - inspection failed: logs.json is not valid JSON: ")
     await event.check_that_it_is_collected_when_cleared()
 
 
@@ -90,7 +90,7 @@ async def test_of_two_lengths_none_is_believed(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("length-twice"), path=LOG.path)
     await event.begin()
-    await event.until("1 of 1 track missing (no proper HTTP answer (")
+    await event.until("1 of 1 track missing (invalid HTTP response (")
     await event.check_that_it_is_collected_when_cleared()
 
 

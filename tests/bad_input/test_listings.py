@@ -101,7 +101,7 @@ async def test_ten_thousand_entries_are_read_and_the_real_ones_collected(event: 
     device.add_fault(Fault("10000-entries"))
     await event.begin()
     line = await event.until("motion-601 must stay connected - ")
-    assert " tracks missing (refuses (HTTP 404)), retry 1 in " in line
+    assert " tracks missing (request refused (HTTP 404)), retry 1 in " in line
     assert event.contents() == [LOG.content]
     assert len(json.loads((event.folder.motion(601) / "logs.json").read_bytes())["logs"]) == 10_000
     await event.check_that_it_is_collected_when_cleared()
@@ -124,7 +124,7 @@ async def test_a_log_that_failed_is_not_forgotten_when_a_listing_is_empty(event:
     device.add_fault(Fault("404"), path=LOG.path)
     if earlier:
         await event.begin()
-        await event.until("must stay connected - 1 of 1 track missing (refuses (HTTP 404))")
+        await event.until("must stay connected - 1 of 1 track missing (request refused (HTTP 404))")
         await event.leave()
         await event.until("left too early")
 
@@ -145,7 +145,7 @@ async def test_a_log_that_was_deleted_on_the_device_is_not_waited_for_and_named(
     device = event.device(601, LOG, LATER)
     device.add_fault(Fault("404"), path=LATER.path)
     await event.begin()
-    await event.until("must stay connected - 1 of 2 tracks missing (refuses (HTTP 404))")
+    await event.until("must stay connected - 1 of 2 tracks missing (request refused (HTTP 404))")
     del device.logs[1]
     line = await event.until("motion-601 can be disconnected")
     assert line == f"INFO motion-601 can be disconnected - it does not list {LATER.path} any more"
@@ -197,7 +197,7 @@ async def test_a_path_to_another_host_is_asked_of_nobody(event: RealEvent) -> No
     await event.start()
     list_also(device, LOG.entry | {"file": f"//{there}/a.oao"}, LOG.entry | {"file": f"http://{there}/b.oao"})
     await event.arrive(601)
-    await event.until("2 of 3 tracks missing (its path is not one of the device), retry 1 in ")
+    await event.until("2 of 3 tracks missing (path is not on the device), retry 1 in ")
     assert not elsewhere.asked
     device.pages.clear()
     await event.check_that_it_is_collected_when_cleared()

@@ -19,7 +19,7 @@ async def test_a_refused_track_is_retried_until_it_comes(event: RealEvent, statu
     device = event.device(601, LOG)
     device.add_fault(Fault(status, seconds=1.0), path=LOG.path)
     await event.begin()
-    words = "redirects to elsewhere, not followed (HTTP 302)" if status == "redirect" else f"refuses (HTTP {status})"
+    words = "redirect not followed (HTTP 302)" if status == "redirect" else f"request refused (HTTP {status})"
     await event.until(
         f"ERROR motion-601 ABC601XYZ_601_20221017_090000.oao failed - 0.0 MiB, 0.0 hours, 1.6 km, 39.0 "
         f"knots (500m) ({words})"
@@ -67,7 +67,7 @@ async def test_a_device_that_asks_for_time_gets_it(event: RealEvent, path: str) 
         device.when_asked(path, lambda: times.append(event.reactor.seconds()), nth)
     await event.collect()
     (line,) = event.said("must stay connected - ")
-    assert "refuses (HTTP 503)" in line
+    assert "request refused (HTTP 503)" in line
     assert ", retry 1 in 1 s" in line
     assert times[1] - times[0] >= 1.0
 
@@ -85,6 +85,6 @@ async def test_a_redirect_is_never_followed(event: RealEvent, monkeypatch: pytes
     await event.arrive(601)
     await event.until("motion-601 can be disconnected")
     assert event.contents() == [LOG.content]
-    assert len(event.said("redirects to elsewhere, not followed (HTTP 302)")) >= 4
+    assert len(event.said("redirect not followed (HTTP 302)")) >= 4
     assert not elsewhere.asked
     assert not elsewhere.most_connections

@@ -158,7 +158,7 @@ class TestRetry:
         device = event.servers[602].device
         device.add_fault(parse_fault("404")[0], path="/logs/")
         event.arrive(602)
-        event.until("motion-602 must stay connected - 1 of 1 track missing (refuses (HTTP 404)), retry 5 in 32 s")
+        event.until("motion-602 must stay connected - 1 of 1 track missing (request refused (HTTP 404)), retry 5 in 32")
         device.clear_faults()
         verdict = commands.retry(602)
         event.advance(1)
@@ -218,7 +218,7 @@ class TestFetch:
         device = event.servers[601].device
         device.add_fault(parse_fault("404")[0], path=device.logs[1].path)
         fetching = commands.fetch(601, OLD)
-        event.until("motion-601 must stay connected - 1 of 2 tracks missing (refuses (HTTP 404))")
+        event.until("motion-601 must stay connected - 1 of 2 tracks missing (request refused (HTTP 404))")
         assert not fetching.called
         assert event.known(601).missing == (OLD,)
         device.clear_faults()
@@ -416,7 +416,7 @@ class TestWaive:
         assert event.said(line)
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
-        assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
+        assert event.lines[-1] == "INFO Collector stopped: 1 device collected in this run"
 
     def test_it_is_done_when_it_is_noted_down(self, event: VirtualEvent, gone: Commands) -> None:
         assert event.collector is not None

@@ -104,7 +104,7 @@ def test_each_mistake_of_the_roster_has_its_file_and_line(tmp_path: Path) -> Non
         assert mistake.startswith(f"{path}: line {line}: ")
 
 
-@pytest.mark.parametrize(("data", "why"), [(b"", "the file is empty"), (b"\0\1\2", "line 1: no column")])
+@pytest.mark.parametrize(("data", "why"), [(b"", "the file is empty"), (b"\0\1\2", "line 1: missing column")])
 def test_a_file_that_is_no_roster_is_one_mistake(tmp_path: Path, data: bytes, why: str) -> None:
     path = roster(tmp_path)
     path.write_bytes(data)
@@ -212,7 +212,7 @@ def test_a_round_that_may_take_longer_than_its_interval_is_remarked(
 ) -> None:
     roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in range(601, 701)))
     settings = settings_with(**ASKING, scan={"interval": scan}, detection={"limit": limit})
-    said = f"to look for 100 devices, {limit} at once, takes {seconds} s if none of them is there"
+    said = f"a scan takes {seconds} s if no device is there ({limit} at once)"
     assert [remark.partition(": ")[0] for remark in remarks(tmp_path, settings)] == ([said] if seconds else [])
     assert checked(tmp_path, settings) == (0, [])
 

@@ -38,7 +38,7 @@ def test_times_of_the_log_that_are_not_those_of_the_board_are_said_to_be_so(
 ) -> None:
     collector = event.start()
     said = (
-        "INFO Times in server.log are UTC-03:30, as of this computer; on the board they are UTC+01:00, as of the event"
+        "INFO Times in server.log are UTC-03:30, as on this computer; on the board they are UTC+01:00, as at the event"
     )
     assert event.said("Times in server.log") == [said]
     event.write_roster()
@@ -66,7 +66,7 @@ def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: Virtua
     collector = event.start()
     collector._read_settings = read
     collector.reload()
-    assert event.said("ERROR The configuration before stays in force: sse.toml: scan.interval: Expected")
+    assert event.said("ERROR Invalid configuration, keeping the previous one: sse.toml: scan.interval: Expected")
     assert collector.live.settings == Settings()
     event.stop()
 
@@ -76,15 +76,15 @@ def test_rounds_that_may_take_longer_than_their_interval_are_remarked_once(event
         event.person(identifier)
     event.settings = Settings(scan=Scan(interval=5.0), detection=Detection(limit=8))
     collector = event.start()
-    assert not event.said("Rounds")
+    assert not event.said("Slow scans")
     event.person(641)
-    event.until("INFO Rounds: to look for 41 devices, 8 at once, takes 6 s if none of them is there: with a higher")
+    event.until("INFO Slow scans: a scan takes 6 s if no device is there (8 at once); raise")
     event.person(642)
     event.advance(5)
     event.settings = Settings()
     collector.reload()
     event.advance(5)
-    assert len(event.said("Rounds")) == 1
+    assert len(event.said("Slow scans")) == 1
     event.stop()
 
 
@@ -134,7 +134,7 @@ def test_the_end_says_what_is_not_collected(event: VirtualEvent) -> None:
     event.stop()
     missing = "1 of 1 track missing (ABC601XYZ_601_20221017_090000.oao)"
     assert event.said(f"ERROR motion-601 is not collected - Sailor 601: {missing}")
-    assert event.lines[-1] == "INFO The collector stops: 1 device collected since its start"
+    assert event.lines[-1] == "INFO Collector stopped: 1 device collected in this run"
 
 
 def test_a_track_of_the_original_is_taken_over_if_it_is_whole(event: VirtualEvent) -> None:
@@ -178,7 +178,7 @@ def test_a_roster_of_another_year_costs_nobody_a_day(event: VirtualEvent) -> Non
     event.person(601, "2021-10-15", "2021-10-21")
     event.arrive(601)
     event.start()
-    assert event.said("WARN Today, 2022-10-17, is no day of the event (2021-10-15 to 2021-10-21)")
+    assert event.said("WARN Today, 2022-10-17, is outside the event (2021-10-15 to 2021-10-21)")
     event.until("WARN motion-601 motion-601_20221017_090000.oao is unassigned")
     event.until("can be disconnected")
     assert event.tracks() == {"gpslogs/unassigned/20221017/motion-601_20221017_090000.oao": device.logs[0].content}

@@ -32,7 +32,7 @@ async def test_that_all_are_collected_is_said_after_the_last_one(reactor: Any, t
     demo.collector.journal.observe(note)
     demo.startService()
     await demo._simulated.arrive(device.identifier)
-    end = f"Demo: everybody is collected (1 device). Look into {tmp_path}, or wait for one to come back"
+    end = f"Demo: all devices collected (1 device). See {tmp_path}, or wait for a device to return"
     await becomes(reactor, lambda: end in lines)
     verdict = lines.index(f"motion-{device.identifier} can be disconnected")
     assert verdict < lines.index(end)  # somewhere after it: what its tracks say is told in its own time

@@ -198,10 +198,10 @@ class TestUsageErrors:
             ("[downloads]\nlimit = 2.5\n", "downloads.limit: Expected `int`, got `float`"),
             ("[downloads]\nfirst_retry = 90\n", "downloads.last_retry is shorter than downloads.first_retry"),
             ("[expected]\nbattery = 101\n", "expected.battery: Expected `int` <= 100"),
-            ("[log]\nfile = 'loud'\n", "log.file: 'loud' is none of debug, info, warning, error, critical"),
+            ("[log]\nfile = 'loud'\n", "log.file: invalid value 'loud'; allowed: debug, info, warning, error, critical"),
             ("[devices]\nport = 65536\n", "devices.port: Expected `int` <= 65535"),
             ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is not a device name"),
-            ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is no address"),
+            ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is not a valid address"),
             ("[names]\nservers = ['10.0.0.1:0']\n", "names.servers: '10.0.0.1:0' is no address"),
             ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day: set both or neither"),
             ("[event]\nfirst_day = 2022-10-15\nlast_day = 2022-10-14\n", "event.last_day is before event.first_day"),
@@ -218,8 +218,8 @@ class TestUsageErrors:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("{", "no JSON"),
-            ("[]", "no JSON object"),
+            ("{", "invalid JSON"),
+            ("[]", "expected a JSON object"),
             ('{"Event": "WSW", "Filter": {"500m Best": 1}}', "Filter.500m Best: unknown key"),
             ('{"Event": "../elsewhere"}', "Event: expected the name of a folder, got '../elsewhere'"),
             ('{"Event": 7}', "Event: expected the name of a folder, got 7"),
@@ -394,9 +394,9 @@ class TestCheck:
         status, lines = checked(capsys, "--event", event)
         assert status == 1
         assert lines[-4:-1] == [
-            f"mistake: {roster}: line 4: motion-601 is on line 2 too on 2022-10-20: line 2 counts",
-            f"mistake: {roster}: line 5: Motion ID 'six' is no number of a device",
-            f"mistake: {roster}: line 6: Start Date '15/10/2022' is no date of the form YYYY-MM-DD",
+            f"mistake: {roster}: line 4: motion-601 is already assigned on 2022-10-20: line 2 counts",
+            f"mistake: {roster}: line 5: invalid Motion ID 'six': expected a number",
+            f"mistake: {roster}: line 6: invalid Start Date '15/10/2022': expected YYYY-MM-DD",
         ]
         assert lines[-1].startswith("3 mistakes, ")
 

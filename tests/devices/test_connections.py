@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from sse_twisted.devices.connections import BETWEEN_CONNECTIONS, Traffic
+from sse_twisted.devices.connections import CONNECTION_PAUSE, Traffic
 
 
 class Crowd:
@@ -17,21 +17,21 @@ class Crowd:
         self.clock = Clock()
         self.begun: list[int] = []
         self.traffic = Traffic(self.clock)
-        self.turns = [Deferred.fromCoroutine(self._begin(number)) for number in range(count)]
+        self.waiting = [Deferred.fromCoroutine(self._begin(number)) for number in range(count)]
 
     async def _begin(self, number: int) -> None:
-        await self.traffic.turn()
+        await self.traffic.wait()
         self.begun.append(number)
 
 
 def test_the_first_begins_at_once_and_the_others_one_after_the_other() -> None:
     crowd = Crowd(3)
     assert crowd.begun == [0]
-    crowd.clock.advance(BETWEEN_CONNECTIONS / 2)
+    crowd.clock.advance(CONNECTION_PAUSE / 2)
     assert crowd.begun == [0]
-    crowd.clock.advance(BETWEEN_CONNECTIONS / 2)
+    crowd.clock.advance(CONNECTION_PAUSE / 2)
     assert crowd.begun == [0, 1]
-    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    crowd.clock.advance(CONNECTION_PAUSE)
     assert crowd.begun == [0, 1, 2]
 
 
@@ -43,30 +43,30 @@ def test_a_reactor_that_is_late_begins_one_and_not_all_that_are_due() -> None:
 
 def test_who_comes_after_a_rest_begins_at_once() -> None:
     crowd = Crowd(1)
-    crowd.clock.advance(BETWEEN_CONNECTIONS)
-    assert crowd.traffic.turn().called
-    assert not crowd.traffic.turn().called
+    crowd.clock.advance(CONNECTION_PAUSE)
+    assert Deferred.fromCoroutine(crowd.traffic.wait()).called
+    assert not Deferred.fromCoroutine(crowd.traffic.wait()).called
 
 
 def test_who_is_cancelled_keeps_nobody_waiting() -> None:
     crowd = Crowd(3)
-    crowd.turns[1].addErrback(lambda failure: failure.trap(CancelledError))
-    crowd.turns[1].cancel()
-    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    crowd.waiting[1].addErrback(lambda failure: failure.trap(CancelledError))
+    crowd.waiting[1].cancel()
+    crowd.clock.advance(CONNECTION_PAUSE)
     assert crowd.begun == [0, 2]
 
 
 def test_nothing_is_left_to_do_when_all_have_begun() -> None:
     crowd = Crowd(2)
-    crowd.clock.advance(BETWEEN_CONNECTIONS)
+    crowd.clock.advance(CONNECTION_PAUSE)
     assert crowd.begun == [0, 1]
     assert crowd.clock.getDelayedCalls() == []
 
 
 def test_nothing_is_left_to_do_when_nobody_waits_any_more() -> None:
     crowd = Crowd(2)
-    crowd.turns[1].addErrback(lambda failure: failure.trap(CancelledError))
-    crowd.turns[1].cancel()
+    crowd.waiting[1].addErrback(lambda failure: failure.trap(CancelledError))
+    crowd.waiting[1].cancel()
     assert crowd.clock.getDelayedCalls() == []
 
 
@@ -74,7 +74,7 @@ class PassingTime(Clock):
     """A clock that is later at each look and takes no call of the past, as a real reactor."""
 
     def seconds(self) -> float:
-        self.rightNow += BETWEEN_CONNECTIONS * 0.75
+        self.rightNow += CONNECTION_PAUSE * 0.75
         return super().seconds()
 
     def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:  # noqa: A002, N802 - of Clock
@@ -82,10 +82,10 @@ class PassingTime(Clock):
         return super().callLater(delay, callable, *args, **kw)
 
 
-def test_time_may_pass_while_a_turn_is_asked_for() -> None:
+def test_time_may_pass_between_two_looks_at_the_clock() -> None:
     clock = PassingTime()
     traffic = Traffic(clock)
-    traffic.turn()
-    turn = traffic.turn()
-    clock.advance(BETWEEN_CONNECTIONS)
-    assert turn.called
+    Deferred.fromCoroutine(traffic.wait())
+    waiting = Deferred.fromCoroutine(traffic.wait())
+    clock.advance(CONNECTION_PAUSE)
+    assert waiting.called

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sse_twisted.config.settings import Expected
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import Driver, Listing
-from sse_twisted.devices.drivers import KNOWN
+from sse_twisted.devices.drivers import KNOWN, device_number
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.event_folder.folder import LEDGER
@@ -192,3 +192,24 @@ def test_nonsense_has_no_findings(sample: Sample, data: bytes) -> None:
     files = sample.driver.files
     assert list(sample.driver.findings(dict.fromkeys((files.identity, files.settings), data), Expected())) == []
     assert list(sample.driver.findings({}, Expected())) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [
+        ("motion-601", 601),
+        ("MOTION-7", 7),
+        ("motion-999999", 999_999),
+        ("motion-0", None),
+        ("motion-0601", None),
+        ("motion-1000000", None),
+        ("motion--1", None),
+        ("motion-\uff16\uff10\uff11", None),
+        ("motion-601\n", None),
+        ("xmotion-601", None),
+        ("601", None),
+        ("", None),
+    ],
+)
+def test_the_number_of_a_device_by_its_name(name: str, identifier: int | None) -> None:
+    assert device_number(name) == identifier

@@ -20,7 +20,7 @@ async def test_sighup_puts_a_changed_configuration_in_force_and_refuses_a_broken
     await program.says("Configuration: expected.battery: 60 -> 70")
     stage.event.configure("battery = 700", table="expected")
     program.kill(signal.SIGHUP)
-    line = await program.says("The configuration before stays in force")
+    line = await program.says("Invalid configuration, keeping the previous one")
     assert line.endswith(f"{stage.event.config}: expected.battery: Expected `int` <= 100")
     assert "#error]" in line
     stage.event.configure("battery = 71", "storage = 80", table="expected")
@@ -37,12 +37,12 @@ async def test_sighup_goes_on_in_new_logs_where_the_old_ones_were_rotated_away(s
     for name in ("server.log", "server.json"):
         (logs / name).rename(logs / f"{name}.1")
     program.kill(signal.SIGHUP)
-    await program.says("The configuration is as before")
+    await program.says("Configuration unchanged")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
     assert "Collecting into" in (logs / "server.log.1").read_text()
-    assert "The collector stops" in (logs / "server.log").read_text()
-    assert "The collector stops" in (logs / "server.json").read_text()
+    assert "Collector stopped" in (logs / "server.log").read_text()
+    assert "Collector stopped" in (logs / "server.json").read_text()
 
 
 @pytest.mark.slow
@@ -56,11 +56,11 @@ async def test_an_edited_roster_counts_without_a_restart_and_a_broken_one_does_n
     program = stage.collector()
     await program.says("motion-601 can be disconnected")
     roster.write_text("Motion ID,Start Date\n601,2022-10-15\n")
-    line = await program.says("The roster can't be read")
-    assert line.endswith("(line 1: no column 'End Date' nor 'File ID'): the one before stays in force")
+    line = await program.says("Cannot read the roster")
+    assert line.endswith("(line 1: missing column 'End Date', 'File ID'): keeping the previous one")
     assert "#error]" in line
     stage.event.write_roster([601, 602])
-    await program.says("Roster: now motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21")
+    await program.says("Roster: added motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21")
     await program.says("motion-602 can be disconnected")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0

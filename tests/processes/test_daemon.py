@@ -65,7 +65,7 @@ async def test_a_daemon_reads_its_configuration_again_and_its_log_can_be_rotated
     await stage.elsewhere.stop_daemon()
     assert "can be disconnected" in rotated.read_text()
     assert "can be disconnected" not in log.read_text()
-    assert "The collector stops" in log.read_text()
+    assert "Collector stopped" in log.read_text()
 
 
 @on_the_reactor

@@ -115,7 +115,7 @@ async def test_a_second_collector_says_who_has_the_folder_and_ends(stage: Stage)
         assert "Traceback" not in second.output
     first.kill(signal.SIGTERM)
     assert await first.ends(END_WITHIN) == 0
-    assert "The collector stops" in stage.event.log()
+    assert "Collector stopped" in stage.event.log()
 
 
 @on_the_reactor
@@ -143,5 +143,5 @@ async def test_a_check_says_what_would_be_done_and_ends_with_0_or_1(stage: Stage
     status, output = await stage.elsewhere.run("sse", "--config", config, "--check")
     assert status == 1
     roster = stage.event.folder / "config" / "motions.csv"
-    assert f"mistake: {roster}: line 4: motion-601 is on line 2 too on 2022-10-15: line 2 counts" in output
+    assert f"mistake: {roster}: line 4: motion-601 is already assigned on 2022-10-15: line 2 counts" in output
     assert not stage.event.in_use()

@@ -89,7 +89,7 @@ async def test_a_disk_that_hangs_can_not_hold_up_the_end_and_impatience_changes_
     program.kill(signal.SIGINT)
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
-    assert "Not everything ended within 4 s" in program.output
+    assert "Shutdown timed out after 4 s" in program.output
     assert "motion-601 is not collected" in stage.event.log()
 
 
@@ -117,7 +117,7 @@ async def test_killed_at_any_moment_it_leaves_nothing_half_and_goes_on(stage: St
             assert "can be disconnected" not in program.output
         assert stage.event.partials()
         program = stage.collector()
-        await program.says("cut off by the end of an earlier run")
+        await program.says("interrupted by the end of an earlier run")
         await program.says("motion-601 can be disconnected")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0

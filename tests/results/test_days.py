@@ -70,10 +70,10 @@ class TestState:
         assert of_ann(device=Device(601, stage=Stage.GONE)) == answer
 
     def test_one_that_answers_badly_is_missing_and_says_so(self) -> None:
-        device = Device(601, oddity="no answer within 10 s")
+        device = Device(601, oddity="no response within 10 s")
         assert of_ann(seen=False, device=device) == (
             State.MISSING,
-            "it is on but not responding correctly: no answer within 10 s",
+            "it is on but not responding correctly: no response within 10 s",
         )
 
     def test_one_that_is_back_did_not_leave_early(self) -> None:

@@ -178,7 +178,7 @@ class RealEvent(AnyEvent):
         assert self.collector is not None
         collector, self.collector = self.collector, None
         await maybeDeferred(collector.stopService).addTimeout(STOP_WITHIN, self.reactor)
-        assert not self.said("Not everything ended"), "\n".join(self.lines)
+        assert not self.said("Shutdown timed out"), "\n".join(self.lines)
 
     async def arrive(self, *identifiers: int) -> None:
         """Let devices join the network, known by name; all of them if none is named."""

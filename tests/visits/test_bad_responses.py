@@ -10,12 +10,12 @@ from tests.support.event import VirtualEvent, log_of
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("html", "info.json is no JSON"),
-        ("500", "refuses (HTTP 500)"),
-        ("half-json", "info.json is no JSON"),
-        ("redirect", "redirects to elsewhere, not followed"),
-        ("no-headers", "no answer within 10 s"),
-        ("reset", "connection closed before an answer"),
+        ("html", "info.json is a web page"),
+        ("500", "request refused (HTTP 500)"),
+        ("half-json", "info.json is not valid JSON"),
+        ("redirect", "redirect not followed"),
+        ("no-headers", "no response within 10 s"),
+        ("reset", "connection closed without a response"),
     ],
 )
 def test_a_device_that_answers_badly_is_known_to_do_so(event: VirtualEvent, fault: str, said: str) -> None:

@@ -111,7 +111,7 @@ def test_one_that_left_early_is_forgiven_once_it_is_collected(event: VirtualEven
     assert event.known(601).left_early == ""
     event.lines.clear()
     event.stop()
-    assert event.said("The collector stops")
+    assert event.said("Collector stopped")
     assert not event.said("left too early")
 
 
@@ -120,7 +120,7 @@ def test_one_that_leaves_before_its_listing_was_read_is_not_forgotten(event: Vir
     device.add_fault(parse_fault("half-json")[0], path="/logs.json")
     event.arrive(601)
     event.start()
-    event.until("must stay connected - inspection failed: logs.json is no JSON")
+    event.until("must stay connected - inspection failed: logs.json is not valid JSON")
     event.leave(601)
     assert event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
 

@@ -88,7 +88,7 @@ def test_an_address_where_nobody_answers_is_said_once_and_only_to_who_debugs(eve
     event.start()
     event.advance(30)
     assert event.said("not accepting connections") == [
-        "DEBUG motion-601 not accepting connections at 10.0.2.89 (does not accept the connection)"
+        "DEBUG motion-601 not accepting connections at 10.0.2.89 (connection timed out)"
     ]
 
 
@@ -97,7 +97,7 @@ def test_something_that_is_no_motion_is_said_once(event: VirtualEvent) -> None:
     event.arrive(601)
     event.start()
     event.advance(30)
-    assert len(event.said("WARN motion-601 invalid response at 10.0.2.89: info.json is no JSON")) == 1
+    assert len(event.said("WARN motion-601 invalid response at 10.0.2.89: info.json is a web page")) == 1
 
 
 def test_two_devices_that_swap_their_addresses_are_both_collected(event: VirtualEvent) -> None:
@@ -200,7 +200,7 @@ class TestWhoFindsItsAddressBeingTried:
     def test_has_its_outcome_when_nobody_answers(self, attempts: Attempts) -> None:
         searches = [attempts.search(number) for number in (601, 602, 603)]
         assert [address for address, _ in attempts.open] == [Address("10.0.0.1", 80)]
-        attempts.open.pop()[1].errback(Unreachable("does not accept the connection"))
+        attempts.open.pop()[1].errback(Unreachable("connection timed out"))
         assert [results for _, results in searches] == [[None]] * 3
         assert len(attempts.lines) == 3
         assert attempts.idle()

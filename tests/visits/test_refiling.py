@@ -190,7 +190,7 @@ class TestADeviceThatIsAway:
         collect_and_leave(event, 601)
         whole = event.folder.roster.read_bytes()
         event.folder.roster.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
-        event.until("Roster: no more motion-601", 5)
+        event.until("Roster: removed motion-601", 5)
         event.folder.roster.write_bytes(whole)
         event.advance(20)
         assert not event.said("is now")

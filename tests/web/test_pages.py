@@ -216,10 +216,10 @@ class TestOtherPages:
             desk.reactor.advance(86_400)
 
     def test_a_day_describes_bad_responses_like_the_board(self, desk: Desk) -> None:
-        desk.know(601, oddity="no answer within 10 s")
+        desk.know(601, oddity="no response within 10 s")
         line, other = desk.get("/days/2022-10-17.json").json["lines"]
         assert (line["state"], other["state"]) == ("missing", "never seen")
-        assert line["remark"] == "it is on but not responding correctly: no answer within 10 s"
+        assert line["remark"] == "it is on but not responding correctly: no response within 10 s"
 
     def test_all_days_and_today_agree_after_midnight(self, desk: Desk) -> None:
         desk.event.arrive(601)

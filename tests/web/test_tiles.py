@@ -41,8 +41,8 @@ SAILED = glance("today")
         ({"stage": Stage.ATTENTION}, Column.KEEP_ON),
         ({"stage": Stage.INSPECTING, "tries": 1}, Column.KEEP_ON),
         ({"stage": Stage.DOWNLOADING, "tries": 3}, Column.KEEP_ON),
-        ({"oddity": "no answer within 10 s"}, Column.KEEP_ON),
-        ({"stage": Stage.GONE, "oddity": "refuses (HTTP 500)"}, Column.KEEP_ON),
+        ({"oddity": "no response within 10 s"}, Column.KEEP_ON),
+        ({"stage": Stage.GONE, "oddity": "request refused (HTTP 500)"}, Column.KEEP_ON),
         ({"stage": Stage.GONE, "left_early": "1 of 1 track missing", "oddity": "x"}, Column.LEFT_EARLY),
         ({"stage": Stage.COLLECTED}, Column.SWITCH_OFF),
         ({"stage": Stage.GONE, "tracks": (SAILED,)}, Column.GONE),
@@ -133,9 +133,9 @@ NAME = "BBB601_601_20221017_113600.oao"
     ("known", "headline", "detail"),
     [
         (
-            {"missing": (NAME,), "wanted": 2, "reason": "1 of 2 tracks missing (refuses (HTTP 503))"},
+            {"missing": (NAME,), "wanted": 2, "reason": "1 of 2 tracks missing (request refused (HTTP 503))"},
             "1 of 2 missing",
-            "refuses (HTTP 503)",
+            "request refused (HTTP 503)",
         ),
         (
             {"missing": (NAME,), "wanted": 1, "reason": "1 of 1 track missing, downloads are paused"},
@@ -178,8 +178,8 @@ def test_an_alarm_says_what_is_missing(known: dict[str, Any], headline: str, det
 
 
 def test_a_device_that_responds_badly_is_to_be_restarted() -> None:
-    tile = shown(oddity="info.json is no JSON")
-    assert (tile.headline, tile.detail) == ("not responding correctly", "restart it: info.json is no JSON")
+    tile = shown(oddity="info.json is not valid JSON")
+    assert (tile.headline, tile.detail) == ("not responding correctly", "restart it: info.json is not valid JSON")
 
 
 def test_a_device_that_is_back_shows_its_current_reason() -> None:

@@ -1,1 +1,1 @@
-"""The Motion GPS logger: its driver, the shapes of its answers, what is expected of it. Begin with `driver.py`."""
+"""The Motion GPS logger: driver, shapes of its answers, expected values. Begin with `driver.py`."""

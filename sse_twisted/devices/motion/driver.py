@@ -28,11 +28,11 @@ T = TypeVar("T")
 INFO: Final = "info.json"
 SETTINGS: Final = "settings.json"
 LISTING: Final = "logs.json"
-MAX_LISTING: Final = 8 * 1024 * 1024  # bytes; 104 KB were seen, this is 16,000 entries
+MAX_LISTING: Final = 8 * 1024 * 1024  # bytes, or 16,000 entries; the longest one seen has 104 KB
 
 
 class MotionDriver:
-    """The Motion GPS logger; see `Driver` for what each method promises."""
+    """The Motion GPS logger; see `Driver` for its methods."""
 
     kind: Final = "motion"
     files: Final = AnswerFiles(INFO, SETTINGS, LISTING)

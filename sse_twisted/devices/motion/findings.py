@@ -1,6 +1,6 @@
-"""Compare what a Motion says of itself with what is expected of it.
+"""Compare the values that a Motion reports with those that are expected.
 
-One list serves the log, in the original's words, the findings on the board, and the device's page.
+The same findings are shown in the log, in the original's words, and on the board.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from sse_twisted.devices.motion.messages import MotionInfo, MotionSettings, Perc
 
 
 class MotionExpected(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a device should be like; a deviation is a finding and never a reason not to collect."""
+    """The expected values; a deviation is a finding, never a reason not to collect."""
 
-    firmwares: tuple[str, ...] = ()  # approved names; none = any
+    firmwares: tuple[str, ...] = ()  # approved names; empty = any
     storage: Percent = 95  # % full, at most
     battery: Percent = 60  # %, at least
     gnss_rate: Annotated[int, Meta(ge=1, le=100)] = 5  # Hz
@@ -42,7 +42,7 @@ def findings_of_info(info: MotionInfo, expected: MotionExpected) -> Iterator[Fin
 
 
 def findings_of_settings(settings: MotionSettings, expected: MotionExpected) -> Iterator[Finding]:
-    """Compare GNSS rate, one log per day, time zone and LED, as far as the device tells them."""
+    """Compare GNSS rate, one log per day, time zone and LED, as far as the device reports them."""
     for subject, unit, actual, wanted in (
         ("GNSS rate", " Hz", settings.gnss_rate, expected.gnss_rate),
         ("one log per day", "", settings.one_log_per_day, expected.one_log_per_day),

@@ -220,7 +220,7 @@ class TestAListing:
 
     def test_second_list_of_logs_does_not_hide_the_first(self) -> None:
         text = json.dumps({"logs": [ENTRY]}).encode()
-        assert complaint(text[:-1] + b', "logs": []}') == "info.json is no JSON: key 'logs' twice"
+        assert complaint(text[:-1] + b', "logs": []}') == "info.json is not valid JSON: duplicate key 'logs'"
 
     @pytest.mark.parametrize(
         ("changes", "plausible"),
@@ -259,7 +259,7 @@ class TestAPath:
         "path", ["/a\0", "/\x7f", "/\u202ea", "/\u2028", "/\ud800", "/" + "a" * 255, "/a\r\nHost: b"]
     )
     def test_with_characters_of_no_path_can_not(self, path: str) -> None:
-        assert ListedTrack(path, 1536, 0, 512).path_problem == "its path is unusable"
+        assert ListedTrack(path, 1536, 0, 512).path_problem == "invalid path"
 
     @given(st.text(max_size=30) | st.sampled_from(EVIL_PATHS))
     @example("/@host/")
@@ -277,20 +277,20 @@ class TestJson:
     @pytest.mark.parametrize(
         ("data", "why"),
         [
-            (b"", "info.json is no JSON: "),
-            (b'{"motion": {"identifier": 601', "info.json is no JSON: "),
-            (b"<html><body>404</body></html>", "info.json is no JSON, but a web page"),
-            (b"\xff\xfe\x00", "info.json is no JSON: "),
-            (b"{}{}", "info.json is no JSON: "),
-            (b"[NaN]", "info.json is no JSON: NaN is no JSON number"),
-            (b"[-Infinity]", "info.json is no JSON: -Infinity is no JSON number"),
-            (b"[" + b"9" * 5000 + b"]", "info.json is no JSON: "),
-            (b'{"a": 1, "a": 2}', "info.json is no JSON: key 'a' twice"),
-            (b'{"a\\n": 1, "a\\n": 2}', "info.json is no JSON: key 'a\\\\x0a' twice"),
-            (b'{"' + b"a" * 500 + b'": 1, "' + b"a" * 500 + b'": 1}', "info.json is no JSON: key 'aaaa"),
-            (b"[" * 100_000, "info.json is nested too deep"),
-            (b'{"a":' * 100_000, "info.json is nested too deep"),
-            (b"[" * 100_000 + b"]" * 100_000, "info.json is nested too deep"),
+            (b"", "info.json is not valid JSON: "),
+            (b'{"motion": {"identifier": 601', "info.json is not valid JSON: "),
+            (b"<html><body>404</body></html>", "info.json is a web page, not JSON"),
+            (b"\xff\xfe\x00", "info.json is not valid JSON: "),
+            (b"{}{}", "info.json is not valid JSON: "),
+            (b"[NaN]", "info.json is not valid JSON: NaN is not a JSON number"),
+            (b"[-Infinity]", "info.json is not valid JSON: -Infinity is not a JSON number"),
+            (b"[" + b"9" * 5000 + b"]", "info.json is not valid JSON: "),
+            (b'{"a": 1, "a": 2}', "info.json is not valid JSON: duplicate key 'a'"),
+            (b'{"a\\n": 1, "a\\n": 2}', "info.json is not valid JSON: duplicate key 'a\\\\x0a'"),
+            (b'{"' + b"a" * 500 + b'": 1, "' + b"a" * 500 + b'": 1}', "info.json is not valid JSON: duplicate key 'a"),
+            (b"[" * 100_000, "info.json is nested too deeply"),
+            (b'{"a":' * 100_000, "info.json is nested too deeply"),
+            (b"[" * 100_000 + b"]" * 100_000, "info.json is nested too deeply"),
         ],
     )
     def test_that_is_none_says_why(self, data: bytes, why: str) -> None:
@@ -328,7 +328,7 @@ class TestJson:
                 return str.__eq__(self, other)
 
         keys = [Key(number) for number in [*range(1000), 999]]
-        with pytest.raises(ValueError, match="key '999' twice"):
+        with pytest.raises(ValueError, match="duplicate key '999'"):
             _without_duplicates([(key, None) for key in keys])
         assert compared < 10_000
 
