@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.logger import LogLevel
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_service import RosterService
@@ -43,11 +42,11 @@ from sse_twisted.visits.refiling import RefilingService
 from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.scanner import ScannerService
 
-STOP_WITHIN = 4.0  # s for all that runs to let go; what takes longer is left behind
+STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
 
 
 class Collector(MultiService):
-    """Collects all devices of an event into its folder, for as long as it runs."""
+    """Collects all devices of an event into its folder while it runs."""
 
     def __init__(
         self, folder: EventFolder, settings: Settings, read_settings: Callable[[], Settings], world: World
@@ -57,60 +56,47 @@ class Collector(MultiService):
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
+        self._world = world
         self._clock = clock = world.clock
-        self._remarked: object = None
-        self._remark = ""
-        self._zones: object = None
+        self._remarked: set[object] = set()
 
         self.live = live = LiveConfig(settings, drivers=folder.drivers)
         self.journal = Journal(folder.logs, lambda: live.settings.log)
         self.log = log = live.log = self.journal.log
         self.history = History()
-        self.fleet = fleet = Fleet(world.utc, log, folder.drivers.name)
-        self.attendance = attendance = Attendance(fleet)
-        self.statistics = Statistics(fleet)
-        self.disk = disk = Disk(world.start_in_thread, clock, log, self._check_disk)
-        self._names = names = world.names(lambda: live.settings.names, log)
+        self.fleet = Fleet(world.utc, log, folder.drivers.name)
+        self.attendance = Attendance(self.fleet)
+        self.statistics = Statistics(self.fleet)
+        self.disk = Disk(world.start_in_thread, clock, log, self._check_disk)
+        self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
+        self._assemble()
+        self._observe()
+        self.commands = self._make_commands()
 
-        self._work = work = Workplace(folder, disk, fleet, live, clock, log)
-
-        self.roster = RosterService(folder.roster, disk, live, clock, log)
+    def _assemble(self) -> None:
+        work, live, clock, log = self._work, self.live, self._clock, self.log
+        self._names = names = self._world.names(lambda: live.settings.names, log)
+        self.roster = RosterService(self.folder.roster, self.disk, live, clock, log)
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
-        self._store = store = StateStore(work, attendance)
+        self._store = store = StateStore(work, self.attendance)
         self._grace = grace = GracePeriod(work)
-        detector = Detector(self._http(world, lambda: live.settings.detection.timeout), names, work)
-        self.scanner = scanner = ScannerService(detector, self._runner(world), grace, work, names.refresh)
-        probing = self._http(
-            world,
-            lambda: live.settings.cleanup.timeout,
-            lambda: max(live.settings.cleanup.timeout, live.settings.inspection.timeout),
-        )
-        self.cleanup = CleanupService(probing, scanner.visits, scanner.drop, work)
-        short_tracks = ShortTracks(fleet, live, clock, log)
-        restorer = Restorer(work, attendance, grace, self.refiling.turn, self._restored)
+        self.scanner = self._make_scanner()
+        self.cleanup = self._make_cleanup()
+        short_tracks = ShortTracks(self.fleet, live, clock, log)
+        restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
-        loops = (self.roster, scanner, self.cleanup, short_tracks)
-        for service in (disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
-            service.setServiceParent(self)
+        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
+        for service in (self.disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
+            service.setServiceParent(self)  # they start in this order
 
-        self._observe()
-        self.commands = self._commands()
-
-    def _http(
-        self, world: World, connect_timeout: Callable[[], float], answer_timeout: Callable[[], float] | None = None
-    ) -> DeviceHttp:
-        """Return a client with these time-outs in s; an answer may take as long as in an inspection by default."""
-        statistics, run = self.statistics, self.disk.run
-        answer_timeout = answer_timeout or (lambda: self.live.settings.inspection.timeout)
-        agent = world.agent(connect_timeout)
-        return DeviceHttp(agent, world.clock, answer_timeout, run, statistics.request, statistics.bytes_received)
-
-    def _runner(self, world: World) -> VisitRunner:
-        http, work = self._http(world, lambda: self.live.settings.inspection.timeout), self._work
-        return VisitRunner(
+    def _make_scanner(self) -> ScannerService:
+        live, work = self.live, self._work
+        detector = Detector(self._http(lambda: live.settings.detection.timeout), self._names, work)
+        http = self._http(lambda: live.settings.inspection.timeout)
+        runner = VisitRunner(
             Inspector(http, work),
             Downloader(http, work),
             self.refiling,
@@ -119,19 +105,36 @@ class Collector(MultiService):
             self.statistics.report,
             self.results.take,
         )
+        return ScannerService(detector, runner, self._grace, work, self._names.refresh)
+
+    def _make_cleanup(self) -> CleanupService:
+        live = self.live
+        http = self._http(
+            lambda: live.settings.cleanup.timeout,
+            lambda: max(live.settings.cleanup.timeout, live.settings.inspection.timeout),
+        )
+        return CleanupService(http, self.scanner.visits, self.scanner.drop, self._work)
+
+    def _http(
+        self, connect_timeout: Callable[[], float], answer_timeout: Callable[[], float] | None = None
+    ) -> DeviceHttp:
+        """Return a client with these time-outs in s; that of answers defaults to inspection.timeout."""
+        answer_timeout = answer_timeout or (lambda: self.live.settings.inspection.timeout)
+        agent, statistics = self._world.agent(connect_timeout), self.statistics
+        return DeviceHttp(
+            agent, self._clock, answer_timeout, self.disk.run, statistics.request, statistics.bytes_received
+        )
 
     def _observe(self) -> None:
         self.journal.observe(self.history.note)
         for name, loop in (("roster", self.roster), ("scan", self.scanner), ("cleanup", self.cleanup)):
             self.statistics.rounds_of(name, loop)
-        self.disk.when_it_works_again(self.scanner.wake_waiting)
-        self.disk.when_it_works_again(self.refiling.look_soon)
-        self.disk.when_it_works_again(self._store.try_again)
-        self.live.observe(self._take_changes)
+        for observer in (self.scanner.wake_waiting, self.refiling.look_soon, self._store.try_again):
+            self.disk.when_it_works_again(observer)
+        self.live.observe(self._apply_changes)
         self.live.observe(self.refiling.look_soon)
 
-    def _commands(self) -> Commands:
-        """What the console and the board may see and do."""
+    def _make_commands(self) -> Commands:
         return Commands(
             work=self._work,
             history=self.history,
@@ -145,7 +148,7 @@ class Collector(MultiService):
         )
 
     def _restored(self) -> None:
-        """The fleet knows what earlier runs knew."""
+        """Start what needs the state of earlier runs."""
         self.results.fill_in()
         self._store.begin()
 
@@ -153,58 +156,57 @@ class Collector(MultiService):
         return f"<Collector into {self.folder.root}, {'running' if self.running else 'not running'}, {self.fleet!r}>"
 
     def startService(self) -> None:
-        """Take the event folder and begin; raises FolderInUse or OSError if it can't be had."""
+        """Lock the event folder and start; raises FolderInUse or OSError."""
         self.folder.prepare()
         self._lock.acquire()
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
         if leftovers := self.folder.leftovers():
-            text = "{tracks} cut off by the end of an earlier run: each goes on when its device is back"
+            text = "{tracks} interrupted by the end of an earlier run: each resumes when its device is back"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
-        self._take_changes()
+        self._apply_changes()
         super().startService()
 
     def stopService(self) -> Deferred[None]:
-        """Let go of everything within a few seconds, and say what was not collected."""
+        """Stop everything within a few seconds, and log what was not collected."""
         ended: Deferred[None] = Deferred()
-        # Not addTimeout: what hangs in a thread of the disk does not end by being cancelled.
-        late = self._clock.callLater(STOP_WITHIN, self._leave_behind, ended)
+        # Not addTimeout: a disk thread that hangs does not end when it is cancelled.
+        timer = self._clock.callLater(STOP_TIMEOUT, self._abandon, ended)
 
         def end(_: object) -> None:
             if not ended.called:
-                late.cancel()
+                timer.cancel()
                 ended.callback(None)
 
         maybeDeferred(super().stopService).addBoth(end)
         return ended.addCallback(self._close)
 
     def reload(self) -> None:
-        """Read the configuration again and put it in force; a broken one leaves the old one in force, loudly."""
-        with contextlib.suppress(SettingsError):  # it is in the log
+        """Apply the configuration as it is now; if it is invalid, log an error and keep the previous one."""
+        with contextlib.suppress(SettingsError):  # it has been logged
             self.read_again()
 
     def read_again(self) -> tuple[str, ...]:
-        """As `reload`, for somebody who wants to know: gives what changed, or raises SettingsError."""
+        """Do the same as `reload`, and return what changed; raises SettingsError."""
         try:
             settings = self._read_settings()
         except SettingsError as error:
-            self.log.error("The configuration before stays in force: {error}", error=str(error))
+            self.log.error("Invalid configuration, keeping the previous one: {error}", error=str(error))
             raise
-        changed = list(differences(self.live.settings, settings))
+        changed = tuple(differences(self.live.settings, settings))
         for change in changed:
             later = " (from the next start on)" if change.startswith("event.folder") else ""
             self.log.info("Configuration: {change}{later}", change=change, later=later)
         if not changed:
-            self.log.info("The configuration is as before")
+            self.log.info("Configuration unchanged")
         self.live.change(settings=settings)
-        self.scanner.reconfigure()
-        self.cleanup.reconfigure()
-        self.journal.reconfigure()
-        return tuple(changed)
+        for service in (self.scanner, self.cleanup, self.journal):
+            service.reconfigure()
+        return changed
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Whether the collector has what it needs: scanning, names, downloads and clock."""
+        """Return the state of scanning, names, downloads and clock."""
         now = self._clock.seconds()
         today = self.live.today(self.fleet.now)
         interval = self.live.settings.scan.interval
@@ -223,16 +225,12 @@ class Collector(MultiService):
         if free < reserve:
             raise OSError(f"only {free / MB:,.0f} MB free")
 
-    def _take_changes(self) -> None:
-        """The roster or the settings are others now."""
+    def _apply_changes(self) -> None:
+        """Follow a new roster or new settings."""
         roster = self.live.roster
+        self._remark()
         numbers = (target.identifier for target in self.live.targets())
-        self._remark_on_days()
-        self._remark_on_zone()
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
-        remark, self._remark = self._remark, self.live.remark_on_rounds()
-        if self._remark and not remark:
-            self.log.info("Rounds: {remark}", remark=self._remark)
         if not self.scanner.running:
             return
         for visit in self.scanner.visits.values():
@@ -240,27 +238,26 @@ class Collector(MultiService):
                 visit.wake()
         self.scanner.round_now()
 
-    def _remark_on_days(self) -> None:
-        """Say once that today is not of the event: with a roster of another year nobody's tracks would be wanted."""
-        today, days = self.live.today(self.fleet.now), self.live.days
-        if days is None or days[0] <= today <= days[1]:
-            return
-        text = "Today, {today}, is no day of the event ({first} to {last}): are roster and clock right?"
-        if (remark := (today, days)) != self._remarked:
-            self._remarked = remark
-            self.log.emit(LogLevel.warn, text, today=str(today), first=str(days[0]), last=str(days[1]))
+    def _remark(self) -> None:
+        """Log what may be wrong with days, time zones and limits, once for the same values."""
+        now, days, zone = self.fleet.now, self.live.days, self.live.zone
+        today, here, slow = self.live.today(now), datetime.timezone(local_offset(now)), self.live.remark_on_scan()
+        if days is not None and not days[0] <= today <= days[1] and self._is_new(today, days):
+            text = "Today, {today}, is outside the event ({first} to {last}): check the roster and the clock"
+            self.log.warn(text, today=str(today), first=str(days[0]), last=str(days[1]))
+        if here != zone and self._is_new(here, zone):
+            text = "Times in server.log are {here}, as on this computer; on the board they are {event}, as at the event"
+            self.log.info(text, here=str(here), event=str(zone))
+        if slow and self._is_new(slow):
+            self.log.info("Slow scans: {remark}", remark=slow)
 
-    def _remark_on_zone(self) -> None:
-        """Say once that the times of server.log are others than those of the board, if they are."""
-        now, event = self.fleet.now, self.live.zone
-        here = datetime.timezone(local_offset(now))
-        if (zones := (here, event)) != self._zones and here != event:
-            text = "Times in server.log are {here}, as of this computer; on the board they are {event}, as of the event"
-            self.log.info(text, here=str(here), event=str(event))
-        self._zones = zones
+    def _is_new(self, *remark: object) -> bool:
+        is_new = remark not in self._remarked
+        self._remarked.add(remark)
+        return is_new
 
-    def _leave_behind(self, ended: Deferred[None]) -> None:
-        self.log.error("Not everything ended within {seconds:g} s", seconds=STOP_WITHIN)
+    def _abandon(self, ended: Deferred[None]) -> None:
+        self.log.error("Shutdown timed out after {seconds:g} s", seconds=STOP_TIMEOUT)
         ended.callback(None)
 
     def _close(self, _: object) -> None:
@@ -270,7 +267,7 @@ class Collector(MultiService):
 
     def _summarise(self) -> None:
         for device in self.fleet:
-            if device.left_early and device.stage is Stage.ABSENT:  # nobody knows yet whether it has left
+            if device.left_early and device.stage is Stage.ABSENT:  # whether it has left is not known yet
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=device.left_early)
             elif device.left_early:
                 self.log.error("{device} left too early - {lost}", device=device.name, lost=device.left_early)
@@ -279,5 +276,5 @@ class Collector(MultiService):
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
         collected = sum(device.is_collected for device in self.fleet)
-        text = "The collector stops: {devices} collected since its start"
+        text = "Collector stopped: {devices} collected in this run"
         self.log.info(text, devices=plural(collected, "device"), collected=collected)

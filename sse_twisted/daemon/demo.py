@@ -24,10 +24,10 @@ from sse_twisted.simulator.fleet import demo_fleet
 
 
 class Demo(MultiService):
-    """A collector in an event folder of its own, and the devices that it collects."""
+    """A collector in its own event folder, and the simulated devices that it collects."""
 
     def __init__(self, reactor: Any, count: int, event: str | None) -> None:
-        """`event` is the folder to use; a new temporary one without it."""
+        """`event` is the event folder; None for a new temporary one."""
         super().__init__()
         self._simulated = demo_fleet(reactor, count, seed=secrets.randbelow(1 << 16))
         root = Path(event).absolute() if event else Path(tempfile.mkdtemp(prefix="sse-demo-"))
@@ -49,7 +49,7 @@ class Demo(MultiService):
         self._count = count
 
     def startService(self) -> None:
-        """Start the collector, then let the devices come."""
+        """Start the collector, then the devices."""
         self.collector.startService()
         text = "Demo: {devices}, arriving over about a minute; ^C ends it. Event folder: {folder}"
         folder = self.collector.live.settings.event.folder
@@ -59,7 +59,7 @@ class Demo(MultiService):
         super().startService()
 
     def stopService(self) -> Deferred[None]:
-        """Stop the collector, then the devices, so that none of them seems to leave early."""
+        """Stop the collector, then the devices, so that none of them leaves too early."""
         super().stopService()
         stopping = maybeDeferred(self.collector.stopService)
         return stopping.addCallback(lambda _: self._simulated.stopService())
@@ -71,10 +71,10 @@ class Demo(MultiService):
         if after.identifier not in self._collected:
             self._collected.add(after.identifier)
             if len(self._collected) == self._count:
-                self._reactor.callLater(0, self._tell_the_end)  # the line of the last device comes first
+                self._reactor.callLater(0, self._log_end)  # after the log line of the last device
 
-    def _tell_the_end(self) -> None:
-        text = "Demo: everybody is collected ({devices}). Look into {folder}, or wait for one to come back"
+    def _log_end(self) -> None:
+        text = "Demo: all devices collected ({devices}). See {folder}, or wait for a device to return"
         folder, devices = self.collector.live.settings.event.folder, plural(self._count, "device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
 

@@ -1,4 +1,4 @@
-"""The world outside of the collector: clock, network, names and threads."""
+"""The environment of the collector: clock, network, names and threads."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from sse_twisted.visits.detection import NameLookup
 
 @frozen
 class World:
-    """What the collector needs of the world outside; tests give it another one."""
+    """All that the collector needs from its environment; tests pass their own."""
 
-    clock: IReactorTime  # steady, of no calendar
-    utc: Callable[[], float]  # s since 1970, as far as this computer knows
-    agent: Callable[[Callable[[], float]], IAgent]  # of a connection's time-out in s, asked at each request
+    clock: IReactorTime  # monotonic
+    utc: Callable[[], float]  # s since 1970; the clock of this computer may be wrong
+    agent: Callable[[Callable[[], float]], IAgent]  # takes the connection time-out in s, called for each request
     names: Callable[[Callable[[], Names], Logger], NameLookup]
     start_in_thread: Starter
 
 
 def real_world(reactor: Any) -> World:
-    """Sockets, threads, and the time that passes."""
+    """Return the environment of a running process."""
     traffic = Traffic(reactor)
     return World(
         clock=reactor,

