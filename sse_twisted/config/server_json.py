@@ -13,6 +13,7 @@ from sse_twisted.runtime.text import text_of
 EVENT = "Event"
 FIRMWARES = "Motion.Info.Firmwares"
 COMMENT = "Comment"
+UNUSED = {"Queuing.Timeout"}  # of the original's threads
 LEVELS = {10: "debug", 20: "info", 30: "warning", 40: "error", 50: "critical"}
 
 # The original's key -> ours. "LED Flash" is the name under which its code looked for "Flash".
@@ -76,7 +77,7 @@ def _read_object(file: Path) -> dict[str, Any]:
 def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
         key = prefix + name
-        if name == COMMENT:
+        if name == COMMENT or key in UNUSED:
             continue
         if isinstance(value, dict) and key != FIRMWARES:
             yield from _leaves(value, key + ".")
@@ -87,6 +88,7 @@ def _leaves(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]
 def _our_value(file: Path, key: str, value: Any) -> Any:
     """Convert the value of a key that we write in another way; raises ValueError."""
     if key == EVENT:
+        value = str(value) if type(value) is int else value
         if not (isinstance(value, str) and value and value.isprintable() and Path(value).name == value != ".."):
             raise ValueError(f"expected the name of a folder, got {value!r}")
         return str((file.parent / ".." / "events" / value).resolve())

@@ -153,9 +153,19 @@ def test_an_unknown_key_is_named(tmp_path: Path, tree: object, key: str) -> None
     assert complaint(written(tmp_path, tree)) == f"{key}: unknown key"
 
 
-@pytest.mark.parametrize("event", ["", "a/b", "/etc", ".", "..", "../events", 5, None, ["a"], "a\0b"])
+@pytest.mark.parametrize("event", ["", "a/b", "/etc", ".", "..", "../events", 5.0, True, None, ["a"], "a\0b"])
 def test_an_event_that_is_no_folder_of_the_events_is_refused(tmp_path: Path, event: object) -> None:
     assert complaint(written(tmp_path, {"Event": event})).startswith("Event: expected the name of a folder, got ")
+
+
+def test_an_event_may_be_a_number(tmp_path: Path) -> None:
+    settings = read_original_settings(written(tmp_path, {"Event": 2025}))
+    assert settings.event.folder == str(tmp_path / "events" / "2025")
+
+
+def test_the_time_out_of_the_queues_of_the_original_is_ignored(tmp_path: Path) -> None:
+    assert read_original_settings(written(tmp_path, {"Queuing": {"Timeout": 1}})) == Settings()
+    assert complaint(written(tmp_path, {"Queuing": {"Time": 1}})) == "Queuing.Time: unknown key"
 
 
 @pytest.mark.parametrize("firmwares", [None, [], ["9002"], "9002", 5])
