@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from typing import Protocol as Interface
 
+from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
@@ -26,6 +27,7 @@ class Sink(Interface):
         """Take the bytes. The transfer pauses until a returned Deferred fires, and ends if it fails."""
 
 
+@define(slots=False, eq=False)
 class BodyReceiver(Protocol):
     """Passes a body on to a sink, within limits.
 
@@ -34,33 +36,22 @@ class BodyReceiver(Protocol):
     of the sink. Cancelling it closes the connection, which treq's own readers would leave open.
     """
 
-    transport: Any  # TransportProxyProducer, which has no interface
+    _clock: IReactorTime
+    _sink: Sink
+    _limit: int = field(kw_only=True)  # bytes
+    _silence: float = field(kw_only=True)  # s without a byte
+    _minimum_rate: float = field(kw_only=True, default=0.0)  # bytes/s on average; 0 for any
+    _count: Callable[[int], object] = field(kw_only=True, default=lambda _: None)  # called with the bytes of each piece
+    done: Deferred[bool] = field(init=False)
+    received: int = field(init=False, default=0)
+    _watchdog: IDelayedCall | None = field(init=False, default=None)
+    _paused: float = field(init=False, default=0.0)  # s spent waiting for the sink
+    _over: bool = field(init=False, default=False)
+    transport: Any = field(init=False, default=None)  # TransportProxyProducer, which has no interface
 
-    def __init__(
-        self,
-        clock: IReactorTime,
-        sink: Sink,
-        *,
-        limit: int,
-        silence: float,
-        minimum_rate: float = 0.0,
-        count: Callable[[int], object] = lambda _: None,
-    ) -> None:
-        """`limit` in bytes; `silence` in s without a byte; `minimum_rate` in bytes/s on average, 0 for any.
-
-        `count` is called with the number of bytes of each piece.
-        """
-        self.done: Deferred[bool] = Deferred(lambda _: self._close())
-        self.received = 0
-        self._clock = clock
-        self._sink = sink
-        self._limit = limit
-        self._silence = silence
-        self._minimum_rate = minimum_rate
-        self._count = count
-        self._watchdog: IDelayedCall | None = None
-        self._paused = 0.0  # s spent waiting for the sink
-        self._over = False
+    @done.default
+    def _cancellable(self) -> Deferred[bool]:
+        return Deferred(lambda _: self._close())
 
     def connectionMade(self) -> None:
         self._started = self._clock.seconds()

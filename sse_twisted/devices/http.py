@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import define, field, frozen
 from treq.client import HTTPClient
 from treq.cookies import IndexableCookieJar
 from twisted.internet import defer
@@ -58,30 +58,21 @@ class _Collected(bytearray):
         self.extend(data)
 
 
+@define
 class DeviceHttp:
     """Sends requests to devices; all of them raise DeviceError."""
 
-    def __init__(
-        self,
-        agent: IAgent,
-        clock: IReactorTime,
-        answer_timeout: Callable[[], float],
-        in_thread: Callable[[Callable[[], Any]], Awaitable[Any]],
-        asked: Callable[[str, float, BaseException | None], object] = lambda *_: None,
-        received: Callable[[int], object] = lambda _: None,
-    ) -> None:
-        """`answer_timeout` returns the s until the headers of an answer, and without a byte of its body.
+    _agent: IAgent
+    _clock: IReactorTime
+    _answer_timeout: Callable[[], float]  # s until the headers of an answer, and without a byte of its body
+    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a slow function
+    _asked: Callable[[str, float, BaseException | None], object] = lambda *_: None  # kind, s, error of each request
+    _received: Callable[[int], object] = lambda _: None  # bytes of bodies
+    _http: HTTPClient = field(init=False)
 
-        `in_thread` runs a slow function. `asked` is called after each request with its kind, its s and its error, and
-        `received` with numbers of bytes of bodies.
-        """
-        no_cookies = IndexableCookieJar(DefaultCookiePolicy(allowed_domains=()))
-        self._http = HTTPClient(agent, no_cookies)
-        self._clock = clock
-        self._answer_timeout = answer_timeout
-        self._in_thread = in_thread
-        self._asked = asked
-        self._received = received
+    @_http.default
+    def _without_cookies(self) -> HTTPClient:
+        return HTTPClient(self._agent, IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())))
 
     async def ask(
         self, address: Address, path: str, parse: Callable[[bytes], T], *, kind: str, limit: int = SMALL_ANSWER

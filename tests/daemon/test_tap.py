@@ -202,7 +202,7 @@ class TestUsageErrors:
             ("[devices]\nport = 65536\n", "devices.port: Expected `int` <= 65535"),
             ("[devices.addresses]\nsailor = '10.0.0.1'\n", "devices.addresses: 'sailor' is not a device name"),
             ("[devices.addresses]\nmotion-601 = 'a b'\n", "devices.addresses.motion-601: 'a b' is not a valid address"),
-            ("[names]\nservers = ['10.0.0.1:0']\n", "names.servers: '10.0.0.1:0' is no address"),
+            ("[names]\nservers = ['10.0.0.1:0']\n", "names.servers: '10.0.0.1:0' is not a valid address"),
             ("[event]\nfirst_day = 2022-10-15\n", "event.first_day and event.last_day: set both or neither"),
             ("[event]\nfirst_day = 2022-10-15\nlast_day = 2022-10-14\n", "event.last_day is before event.first_day"),
             ("[event]\nfolder = 7\n", "event.folder: Expected `str`, got `int`"),
