@@ -27,7 +27,7 @@ NO_HOST = ("", "a b", "a/b", "a@b", "-a", "a-", ".a", "a.", "a\n", "a\0", "a?b",
 
 
 @pytest.mark.parametrize("address", [*NO_PORT, *NO_HOST])
-def test_what_is_no_address_is_refused(address: str) -> None:
+def test_an_invalid_address_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match=r"is not a valid address: expected host\[:port\]"):
         split_address(address, 80)
 

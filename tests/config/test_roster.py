@@ -81,7 +81,7 @@ def test_the_code_page_of_windows_is_read_and_said() -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(end: str, mark: bytes) -> None:
+def test_the_line_that_is_not_utf_8_is_named(end: str, mark: bytes) -> None:
     rows = [ROW.replace("601", str(number)) for number in range(601, 612)]
     rows[9] = rows[9].replace("Ann", "Zoë")
     data = end.join([HEADING, *rows, ""]).encode("cp1252")
@@ -116,7 +116,7 @@ def test_a_device_is_a_number(number: str) -> None:
 @pytest.mark.parametrize(
     "number", ["", "6O1", "601.0", "1e3", "motion-601", "1234567", "\uff16\uff10\uff11", "6 01", "--1"]
 )
-def test_what_is_no_number_costs_its_line_only(number: str) -> None:
+def test_an_invalid_number_costs_its_line_only(number: str) -> None:
     roster = roster_of(ROW.replace("601", number), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
     assert mistakes(roster) == [(2, f"invalid Motion ID {number!r}: expected a number")]
@@ -137,7 +137,7 @@ def test_what_is_no_number_costs_its_line_only(number: str) -> None:
         ("0000-01-01", "not in the calendar"),
     ],
 )
-def test_what_is_no_day_costs_its_line_only(column: str, date: str, why: str) -> None:
+def test_an_invalid_date_costs_its_line_only(column: str, date: str, why: str) -> None:
     day = "2022-10-15" if column == "Start Date" else "2022-10-21"
     roster = roster_of(ROW.replace(day, date), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
@@ -154,7 +154,7 @@ def test_a_last_day_before_the_first_costs_its_line_only() -> None:
     "file_id",
     ["", "..", "../../x", "a/b", "a\\b", "/etc", "a.b", "a b", "a_b", "a:b", "é", "a\0", "x" * 41, "<b>", "%2e"],
 )
-def test_a_file_id_is_no_path(file_id: str) -> None:
+def test_a_file_id_that_could_be_a_path_is_refused(file_id: str) -> None:
     roster = roster_of(ROW.replace("HOX100UEA", file_id))
     assert not roster.assignments
     assert mistakes(roster) == [
@@ -168,7 +168,7 @@ def test_short_rows_are_mistakes_if_they_lack_what_counts() -> None:
     assert [line for line, _ in mistakes(roster)] == [2, 3, 4]
 
 
-def test_where_two_have_a_device_on_one_day_the_first_counts_and_it_is_said() -> None:
+def test_of_two_assignments_of_a_device_on_one_day_the_first_counts_and_the_second_is_reported() -> None:
     roster = roster_of(
         ROW,
         ROW.replace("2022-10-15", "2022-10-22").replace("2022-10-21", "2022-10-30"),
@@ -198,7 +198,7 @@ def test_a_quote_that_is_never_closed_does_not_hide_the_lines_behind_it_in_silen
 
 @pytest.mark.parametrize("blank", [0, 2])
 @pytest.mark.parametrize("name", ['"Ann', '"Ann "the fast""'])
-def test_the_line_whose_quotes_do_not_match_is_the_one_that_is_said(name: str, blank: int) -> None:
+def test_the_line_with_unbalanced_quotes_is_named(name: str, blank: int) -> None:
     rows = [ROW.replace("601", str(number)) for number in range(601, 631)]
     rows[9] = rows[9].replace("Ann", name)
     roster = parse_roster("\n".join(["\n" * blank + HEADING, *rows, ""]).encode())
@@ -233,7 +233,7 @@ def test_a_stray_quote_in_a_file_that_quotes_everything_costs_no_line_in_silence
         (f"{HEADING}\n{ROW}\n".encode() + b'601,"' + b"x" * 200_000, "line 3: field larger than field limit"),
     ],
 )
-def test_a_file_that_is_no_roster_says_why(data: bytes, why: str) -> None:
+def test_a_file_without_any_usable_line_is_refused_with_a_reason(data: bytes, why: str) -> None:
     with pytest.raises(RosterError) as caught:
         parse_roster(data)
     assert str(caught.value).startswith(why)

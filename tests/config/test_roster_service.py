@@ -36,7 +36,7 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
     assert list(event.tracks()) == ["gpslogs/20221017/NEW_601_20221017_090000.oao"]
 
 
-def test_a_new_owner_while_the_verdict_is_on_its_way_is_no_verdict_yet(event: VirtualEvent) -> None:
+def test_a_new_owner_during_the_verdict_delays_it(event: VirtualEvent) -> None:
     def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         result = at_once(function, *args, **kwargs)
         if function is not compare:
@@ -73,7 +73,7 @@ def test_an_edit_wakes_only_the_devices_that_it_concerns(event: VirtualEvent) ->
     assert (b"GET", b"/logs.json") not in other.requests
 
 
-def test_a_broken_version_leaves_the_old_one_in_force_loudly(event: VirtualEvent) -> None:
+def test_an_invalid_roster_is_an_error_and_the_previous_one_is_kept(event: VirtualEvent) -> None:
     event.device(601, log_of(601))
     event.start()
     event.advance(1)
@@ -108,7 +108,7 @@ def test_a_file_that_is_merely_touched_changes_nothing(event: VirtualEvent) -> N
     assert event.lines == []
 
 
-def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent) -> None:
+def test_without_a_roster_it_is_logged_that_no_device_is_expected(event: VirtualEvent) -> None:
     event.start()
     event.until("ERROR Cannot read the roster (no such file", 1)
     assert event.said("no device is expected")
@@ -116,8 +116,8 @@ def test_without_a_roster_it_is_said_that_nobody_is_expected(event: VirtualEvent
     assert len(event.said("Cannot read the roster")) == 1
 
 
-def test_a_version_that_is_still_being_saved_is_not_in_force(event: VirtualEvent) -> None:
-    """What it does not hold yet would count as nobody's, or as none of the event's."""
+def test_a_version_that_is_still_being_saved_is_not_applied(event: VirtualEvent) -> None:
+    """The tracks of the missing lines would be unassigned, or outside the event."""
     event.device(601, log_of(601), log_of(601, MORNING + 3 * DAY))
     event.person(601, "2022-10-19", "2022-10-21", file_id="THEN")
     event.people[0] |= {"End Date": "2022-10-18"}

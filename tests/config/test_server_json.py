@@ -100,7 +100,7 @@ def test_without_keys_the_defaults_count(tmp_path: Path) -> None:
     assert read_original_settings(written(tmp_path, {"Comment": "x", "Motion": {"Comment": 1}})) == Settings()
 
 
-def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     file = written(tmp_path, b"\xef\xbb\xbf" + json.dumps(SAMPLE).encode())
     assert read_original_settings(file).scan.interval == 7
 
@@ -132,7 +132,7 @@ def test_a_wrong_value_is_refused_in_the_original_words(tmp_path: Path, key: str
 
 
 @pytest.mark.parametrize("word", [b"NaN", b"Infinity", b"-Infinity", b"1e400"])
-def test_what_is_no_finite_number_is_refused(tmp_path: Path, word: bytes) -> None:
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, word: bytes) -> None:
     file = written(tmp_path, b'{"Threading": {"DownloadThread": {"Timeout": ' + word + b"}}}")
     assert complaint(file).startswith("Threading.DownloadThread.Timeout: Expected `float`")
 
@@ -154,7 +154,7 @@ def test_an_unknown_key_is_named(tmp_path: Path, tree: object, key: str) -> None
 
 
 @pytest.mark.parametrize("event", ["", "a/b", "/etc", ".", "..", "../events", 5.0, True, None, ["a"], "a\0b"])
-def test_an_event_that_is_no_folder_of_the_events_is_refused(tmp_path: Path, event: object) -> None:
+def test_an_event_that_does_not_name_a_folder_is_refused(tmp_path: Path, event: object) -> None:
     assert complaint(written(tmp_path, {"Event": event})).startswith("Event: expected the name of a folder, got ")
 
 
@@ -184,7 +184,7 @@ def test_json_that_is_not_an_object_is_refused(tmp_path: Path, text: bytes) -> N
     assert complaint(written(tmp_path, text)) == "expected a JSON object"
 
 
-def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path) -> None:
+def test_the_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     text = '{\n "Comment": "x",\n "Event": "Zoë"\n}\n'
     assert complaint(written(tmp_path, text.encode("cp1252"))) == "invalid JSON: line 3: invalid UTF-8 (byte 0xeb)"
 

@@ -141,7 +141,7 @@ def test_a_number_is_taken_within_its_limits(tmp_path: Path, key: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["nan", "inf", "-inf"])
-def test_what_is_no_finite_number_is_refused(tmp_path: Path, word: str) -> None:
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, word: str) -> None:
     for key in FLOATS:
         assert complaint(with_key(tmp_path, key, word)).startswith(f"{key}: Expected `float` ")
 
@@ -203,7 +203,7 @@ def test_a_key_with_a_line_break_makes_no_second_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "torn", [b"[scan", b"[scan]\ninterval =", b"interval 5", b"[scan]\nlimit = 1\nlimit = 2", b"\xff\xfe[\0", b"\0"]
 )
-def test_what_is_no_toml_is_refused(tmp_path: Path, torn: bytes) -> None:
+def test_invalid_toml_is_refused(tmp_path: Path, torn: bytes) -> None:
     assert complaint(written(tmp_path, torn))
 
 
@@ -221,12 +221,12 @@ def test_toml_without_end_is_refused(tmp_path: Path) -> None:
         ("[devices]\nlisted = [\n  'motion-470',", "line 3: Invalid value: \"'motion-470',\""),
     ],
 )
-def test_what_is_no_toml_is_named_with_its_line(tmp_path: Path, text: str, expected: str, end: str) -> None:
+def test_invalid_toml_is_reported_with_its_line(tmp_path: Path, text: str, expected: str, end: str) -> None:
     assert complaint(written(tmp_path, text + end)) == expected
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_the_line_that_is_not_utf_8_is_the_one_that_is_said(tmp_path: Path, mark: bytes) -> None:
+def test_the_line_that_is_not_utf_8_is_named(tmp_path: Path, mark: bytes) -> None:
     text = "[event]\n" + "# a line\n" * 9 + "folder = 'Zoë'\n# the end\n"
     assert complaint(written(tmp_path, mark + text.encode("cp1252"))) == "line 11: invalid UTF-8 (byte 0xeb)"
 
@@ -266,7 +266,7 @@ def test_a_device_that_has_no_number_can_not_be_listed(tmp_path: Path, name: str
 
 
 @pytest.mark.parametrize("address", ["300.1.1.1", "10.0.0", "10.0.0.1.2:80", "10.0.0.01", "10..0.1", "gps.1"])
-def test_an_address_that_can_not_be_is_no_name_either(tmp_path: Path, address: str) -> None:
+def test_an_invalid_address_is_not_taken_for_a_name(tmp_path: Path, address: str) -> None:
     expected = f"{address!r} is not a valid IPv4 address"
     assert complaint(with_key(tmp_path, "devices.listed", [address])) == f"devices.listed: {expected}"
     addresses = written(tmp_path, f"[devices.addresses]\nmotion-601 = '{address}'")
@@ -306,7 +306,7 @@ def test_the_days_of_the_event(tmp_path: Path) -> None:
     assert event.first_day == event.last_day == datetime.date(2022, 10, 15)
 
 
-def test_what_changed_is_said_key_by_key() -> None:
+def test_changes_are_listed_by_key() -> None:
     changed = convert_settings({"scan": {"interval": 5}, "devices": {"listed": ["motion-470"]}}, Path("x"))
     assert list(differences(Settings(), changed)) == [
         "devices.listed: () -> ('motion-470',)",

@@ -33,7 +33,7 @@ def test_a_lower_filter_is_applied_to_what_was_skipped(event: VirtualEvent) -> N
     event.stop()
 
 
-def test_times_of_the_log_that_are_not_those_of_the_board_are_said_to_be_so(
+def test_another_time_zone_in_the_log_than_on_the_board_is_remarked(
     event: VirtualEvent, far_west: datetime.timezone
 ) -> None:
     collector = event.start()
@@ -51,7 +51,7 @@ def test_times_of_the_log_that_are_not_those_of_the_board_are_said_to_be_so(
     assert event.said("Times in server.log")[1:] == [said.replace("UTC+01:00", "UTC")]
 
 
-def test_times_of_the_log_need_no_word_where_they_are_those_of_the_event(
+def test_the_same_time_zone_in_the_log_and_on_the_board_is_not_remarked(
     event: VirtualEvent, far_west: datetime.timezone
 ) -> None:
     event.settings = Settings(expected=Expected(timezone=-210))
@@ -59,7 +59,7 @@ def test_times_of_the_log_need_no_word_where_they_are_those_of_the_event(
     assert not event.said("Times in server.log")
 
 
-def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: VirtualEvent) -> None:
+def test_an_invalid_configuration_is_an_error_and_the_previous_one_is_kept(event: VirtualEvent) -> None:
     def read() -> Settings:
         raise SettingsError("sse.toml: scan.interval: Expected `float`, got `str`")
 
@@ -71,7 +71,7 @@ def test_a_broken_configuration_leaves_the_old_one_in_force_loudly(event: Virtua
     event.stop()
 
 
-def test_rounds_that_may_take_longer_than_their_interval_are_remarked_once(event: VirtualEvent) -> None:
+def test_scans_that_may_take_longer_than_their_interval_are_remarked_once(event: VirtualEvent) -> None:
     for identifier in range(601, 641):
         event.person(identifier)
     event.settings = Settings(scan=Scan(interval=5.0), detection=Detection(limit=8))
@@ -173,7 +173,7 @@ def test_a_path_that_can_not_be_written_to_costs_its_own_track_only(event: Virtu
     assert event.until("motion-601 can be disconnected")
 
 
-def test_a_roster_of_another_year_costs_nobody_a_day(event: VirtualEvent) -> None:
+def test_a_roster_of_another_year_does_not_cost_a_day(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601), person=False)
     event.person(601, "2021-10-15", "2021-10-21")
     event.arrive(601)
@@ -203,7 +203,7 @@ def test_days_that_the_configuration_sets_are_the_event_s_to_the_last(event: Vir
     assert event.until("can be disconnected - none of its tracks (1) is of the event's days")
 
 
-def test_whoever_is_there_at_the_start_is_not_collected_before_the_roster_is_read(
+def test_a_device_that_is_there_at_the_start_is_not_collected_before_the_roster_is_read(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:

@@ -20,7 +20,7 @@ def reactor() -> Any:
 
 
 @on_the_reactor
-async def test_that_all_are_collected_is_said_after_the_last_one(reactor: Any, tmp_path: Path) -> None:
+async def test_the_end_of_the_demo_is_logged_after_the_last_device(reactor: Any, tmp_path: Path) -> None:
     demo = Demo(reactor, 1, str(tmp_path))
     (device,) = demo._simulated.devices.values()
     device.bytes_per_second = 0

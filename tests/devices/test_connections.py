@@ -41,14 +41,14 @@ def test_a_reactor_that_is_late_begins_one_and_not_all_that_are_due() -> None:
     assert crowd.begun == [0, 1]
 
 
-def test_who_comes_after_a_rest_begins_at_once() -> None:
+def test_after_a_rest_a_connection_begins_at_once() -> None:
     crowd = Crowd(1)
     crowd.clock.advance(CONNECTION_PAUSE)
     assert Deferred.fromCoroutine(crowd.traffic.wait()).called
     assert not Deferred.fromCoroutine(crowd.traffic.wait()).called
 
 
-def test_who_is_cancelled_keeps_nobody_waiting() -> None:
+def test_a_cancelled_connection_does_not_delay_the_next_one() -> None:
     crowd = Crowd(3)
     crowd.waiting[1].addErrback(lambda failure: failure.trap(CancelledError))
     crowd.waiting[1].cancel()
@@ -56,14 +56,14 @@ def test_who_is_cancelled_keeps_nobody_waiting() -> None:
     assert crowd.begun == [0, 2]
 
 
-def test_nothing_is_left_to_do_when_all_have_begun() -> None:
+def test_no_timer_is_left_when_all_have_begun() -> None:
     crowd = Crowd(2)
     crowd.clock.advance(CONNECTION_PAUSE)
     assert crowd.begun == [0, 1]
     assert crowd.clock.getDelayedCalls() == []
 
 
-def test_nothing_is_left_to_do_when_nobody_waits_any_more() -> None:
+def test_no_timer_is_left_after_the_last_one_is_cancelled() -> None:
     crowd = Crowd(2)
     crowd.waiting[1].addErrback(lambda failure: failure.trap(CancelledError))
     crowd.waiting[1].cancel()

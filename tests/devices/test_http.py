@@ -191,7 +191,7 @@ def test_a_sink_that_fails_ends_the_transfer_with_its_own_error(bench: Bench) ->
     assert bench.device.open_connections == 0
 
 
-def test_who_refuses_a_head_hangs_up(bench: Bench) -> None:
+def test_refusing_a_head_closes_the_connection(bench: Bench) -> None:
     def refuse(head: Head) -> Kept:
         raise BadAnswer("not that length")
 

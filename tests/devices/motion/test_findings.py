@@ -60,13 +60,13 @@ def test_without_a_list_any_firmware_will_do() -> None:
     assert ("debug", "firmware is x") in on_info(Expected(), firmware_name="x")
 
 
-def test_what_a_device_does_not_say_is_no_finding() -> None:
+def test_a_missing_value_has_no_finding() -> None:
     assert on_info(Expected(), firmware_name=None, storage=None, battery=None) == []
     assert list(findings_of_settings(MotionSettings(), EXPECTED)) == []
     assert warnings_on(MotionSettings(flash=None)) == []
 
 
-def test_settings_as_expected_are_said_to_who_wants_to_know() -> None:
+def test_settings_as_expected_are_logged_at_the_debug_level() -> None:
     assert [(fact.level, fact.text) for fact in findings_of_settings(AS_EXPECTED, EXPECTED)] == [
         ("debug", "GNSS rate is 5"),
         ("debug", "one log per day is 0"),

@@ -120,7 +120,7 @@ class TestInfo:
             ("hardware", [{"code": None, "name": 5}, 105, "x" * 201]),
         ],
     )
-    def test_with_odd_ornaments_is_no_reason_not_to_collect(self, key: str, odd: list[object]) -> None:
+    def test_with_odd_ornaments_is_still_listed(self, key: str, odd: list[object]) -> None:
         """A battery that says -1 must not cost its sailor the day's tracks."""
         assert {info(**{key: value}).identifier for value in odd} == {601}
 
