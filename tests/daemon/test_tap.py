@@ -222,7 +222,7 @@ class TestUsageErrors:
             ("[]", "expected a JSON object"),
             ('{"Event": "WSW", "Filter": {"500m Best": 1}}', "Filter.500m Best: unknown key"),
             ('{"Event": "../elsewhere"}', "Event: expected the name of a folder, got '../elsewhere'"),
-            ('{"Event": 7}', "Event: expected the name of a folder, got 7"),
+            ('{"Event": [7]}', "Event: expected the name of a folder, got [7]"),
             ('{"Event": "WSW", "Logging": {"File Level": 25}}', "Logging.File Level: expected 10, 20, 30, 40 or 50"),
             ('{"Event": "WSW", "Filters": {"500m Best": "fast"}}', "Filters.500m Best: Expected `float`, got `str`"),
             (
