@@ -44,7 +44,11 @@ async def test_a_device_with_a_fixed_address_needs_no_name(event: RealEvent) -> 
     [
         ("refused", "DEBUG motion-601 not accepting connections at ", "connection refused"),
         ("never-accepted", "DEBUG motion-601 not accepting connections at ", "connection timed out"),
-        ("reset", "INFO motion-601 accepts connections but does not respond at ", "connection closed without a response"),
+        (
+            "reset",
+            "INFO motion-601 accepts connections but does not respond at ",
+            "connection closed without a response",
+        ),
     ],
 )
 @on_the_reactor
