@@ -41,7 +41,7 @@ def test_a_new_owner_during_the_verdict_delays_it(event: VirtualEvent) -> None:
         result = at_once(function, *args, **kwargs)
         if function is not compare:
             return result
-        return result.addCallback(lambda standing: deferLater(event.reactor, 3.0, lambda: standing))
+        return result.addCallback(lambda comparison: deferLater(event.reactor, 3.0, lambda: comparison))
 
     event.start_in_thread = compare_slowly
     event.device(601, log_of(601))
