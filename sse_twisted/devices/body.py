@@ -33,7 +33,7 @@ class BodyReceiver(Protocol):
 
     `done` fires with True if the body ended as its headers promised. It fires with False if a body without
     Content-Length ended with the connection, and may be incomplete. It fails with Interrupted, BadAnswer, or the error
-    of the sink. Cancelling it closes the connection, which Twisted's own readers would leave open.
+    of the sink. Cancelling it closes the connection, which treq's own readers would leave open.
     """
 
     _clock: IReactorTime

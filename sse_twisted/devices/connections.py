@@ -21,8 +21,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web.client import URI, Agent
-from twisted.web.iweb import IAgent, IAgentEndpointFactory
+from twisted.web.client import URI, Agent, ResponseFailed
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
@@ -153,7 +154,43 @@ class _Endpoints:
         return _DeviceEndpoint(endpoint, self.traffic.locks[uri.host, uri.port], self.traffic.wait)
 
 
+@implementer(IAgent)
+@frozen
+class _PlainAgent:
+    """Disables content codings: a wrong length or a decompression bomb could hide in one."""
+
+    inner: IAgent
+
+    def request(
+        self,
+        method: bytes,
+        uri: bytes,
+        headers: Headers | None = None,
+        bodyProducer: IBodyProducer | None = None,
+    ) -> Deferred[IResponse]:
+        headers = headers.copy() if headers is not None else Headers()
+        headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
+        headers.setRawHeaders(b"Connection", [b"close"])
+        return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
+
+
+class CancelledInFlight(CancelledError):
+    """A request was cancelled after it was sent, and before its response."""
+
+
+def _as_cancelled(failure: Failure) -> Failure:
+    """Unwrap the cancellation of a request that waits for headers: time-outs do not recognise the wrapper."""
+    error = failure.value
+    if isinstance(error, ResponseFailed) and any(reason.check(CancelledError) for reason in error.reasons):
+        raise CancelledInFlight
+    return failure
+
+
+def _as_sent(response: IResponse) -> IResponse:
+    response.headers.removeHeader(b"Content-Encoding")
+    return response
+
+
 def device_agent(reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> IAgent:
     """Return an agent for requests to devices; `connect_timeout` returns s and is called for each request."""
-    agent: IAgent = Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, traffic))
-    return agent
+    return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, traffic)))

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn, TypeVar, cast
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 from urllib.parse import quote
 
-from attrs import define, frozen
+from attrs import define, field, frozen
+from treq.client import HTTPClient
+from treq.cookies import IndexableCookieJar
 from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.client import ResponseFailed
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from sse_twisted.devices.body import BodyReceiver, Sink
-from sse_twisted.devices.connections import Address
+from sse_twisted.devices.connections import Address, CancelledInFlight
 from sse_twisted.devices.errors import BadAnswer, Interrupted, Refused, Silent, Unreachable, connection_error
+
+if TYPE_CHECKING:
+    from treq.response import _Response
 
 T = TypeVar("T")
 
@@ -63,6 +68,11 @@ class DeviceHttp:
     _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a slow function
     _asked: Callable[[str, float, BaseException | None], object] = lambda *_: None  # kind, s, error of each request
     _received: Callable[[int], object] = lambda _: None  # bytes of bodies
+    _http: HTTPClient = field(init=False)
+
+    @_http.default
+    def _without_cookies(self) -> HTTPClient:
+        return HTTPClient(self._agent, IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())))
 
     async def ask(
         self, address: Address, path: str, parse: Callable[[bytes], T], *, kind: str, limit: int = SMALL_ANSWER
@@ -133,10 +143,9 @@ class DeviceHttp:
 
     async def _request(
         self, address: Address, path: str, headers: Headers, timeout: float, statuses: tuple[int, ...]
-    ) -> IResponse:
+    ) -> _Response:
         url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
-        headers.setRawHeaders("Accept-Encoding", ["identity"])  # a decompression bomb could hide in a content coding
-        asking = self._agent.request(b"GET", url.encode("ascii"), headers).addErrback(_unwrap_cancellation)
+        asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True)
         asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:
             response = await asking
@@ -157,27 +166,15 @@ class DeviceHttp:
         receiver.done.cancel()
 
 
-def _refused(response: IResponse) -> Refused:
+def _refused(response: _Response) -> Refused:
     after = (response.headers.getRawHeaders("Retry-After") or ["0"])[0]
     retry_after = min(float(after), MAX_RETRY_AFTER) if re.fullmatch(r"[0-9]{1,6}", after) else 0.0
     reason = "redirect not followed" if 300 <= response.code < 400 else "request refused"
     return Refused(f"{reason} (HTTP {response.code})", int(response.code), retry_after)
 
 
-class _CancelledInFlight(CancelledError):
-    """A request was cancelled after it was sent and before its response."""
-
-
-def _unwrap_cancellation(failure: Failure) -> Failure:
-    """Raise the cancellation of a request that was sent: time-outs do not recognise Twisted's wrapper."""
-    error = failure.value
-    if isinstance(error, ResponseFailed) and any(reason.check(CancelledError) for reason in error.reasons):
-        raise _CancelledInFlight
-    return failure
-
-
 def _timed_out(result: object, timeout: float) -> NoReturn:
-    was_sent = isinstance(result, Failure) and result.check(_CancelledInFlight)
+    was_sent = isinstance(result, Failure) and result.check(CancelledInFlight)
     raise (Silent if was_sent else Unreachable)(f"no response within {timeout:g} s")
 
 
