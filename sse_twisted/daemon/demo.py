@@ -9,11 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from msgspec import structs
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Scan, Settings
+from sse_twisted.config.settings import Cleanup, Devices, Downloads, Event, Expected, Scan, Settings
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
@@ -35,13 +34,13 @@ class Demo(MultiService):
         _write_roster(folder.roster, self._simulated.roster_rows())
         addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self._simulated.addresses.items()}
         settings = Settings(
+            event=Event(folder=str(root)),
             devices=Devices(addresses=addresses),
             scan=Scan(interval=1.0),
             cleanup=Cleanup(interval=2.0, timeout=2.0),
             downloads=Downloads(timeout=5.0),
             expected=Expected(firmwares=(EVENT_FIRMWARE,)),
         )
-        settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(root)))
         self.collector = Collector(folder, settings, lambda: settings, real_world(reactor))
         self.collector.fleet.observe(self._watch)
         self._reactor = reactor
@@ -52,8 +51,7 @@ class Demo(MultiService):
         """Start the collector, then the devices."""
         self.collector.startService()
         text = "Demo: {devices}, arriving over about a minute; ^C ends it. Event folder: {folder}"
-        folder = self.collector.live.settings.event.folder
-        devices = plural(self._count, "simulated device")
+        folder, devices = str(self.collector.folder.root), plural(self._count, "simulated device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
         self._simulated.startService()
         super().startService()
@@ -75,7 +73,7 @@ class Demo(MultiService):
 
     def _log_end(self) -> None:
         text = "Demo: all devices collected ({devices}). See {folder}, or wait for a device to return"
-        folder, devices = self.collector.live.settings.event.folder, plural(self._count, "device")
+        folder, devices = str(self.collector.folder.root), plural(self._count, "device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
 
 

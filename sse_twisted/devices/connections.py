@@ -170,7 +170,6 @@ class _PlainAgent:
     ) -> Deferred[IResponse]:
         headers = headers.copy() if headers is not None else Headers()
         headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        headers.setRawHeaders(b"Connection", [b"close"])
         return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
 
 

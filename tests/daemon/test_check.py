@@ -213,7 +213,7 @@ def test_a_round_that_may_take_longer_than_its_interval_is_remarked(
     roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in range(601, 701)))
     settings = settings_with(**ASKING, scan={"interval": scan}, detection={"limit": limit})
     said = f"a scan takes {seconds} s if no device is there ({limit} at once)"
-    assert [remark.partition(": ")[0] for remark in remarks(tmp_path, settings)] == ([said] if seconds else [])
+    assert [remark.partition("; ")[0] for remark in remarks(tmp_path, settings)] == ([said] if seconds else [])
     assert checked(tmp_path, settings) == (0, [])
 
 

@@ -191,7 +191,7 @@ def test_a_sink_that_fails_ends_the_transfer_with_its_own_error(bench: Bench) ->
     assert bench.device.open_connections == 0
 
 
-def test_refusing_a_head_closes_the_connection(bench: Bench) -> None:
+def test_who_refuses_a_head_hangs_up(bench: Bench) -> None:
     def refuse(head: Head) -> Kept:
         raise BadAnswer("not that length")
 
@@ -248,6 +248,7 @@ class Raw(Factory):
         self.pieces = pieces
         self.again = again
         self.sent = 0
+        self.request = b""
         bench.reactor.listenTCP(81, self, interface=HERE.host)
 
     def buildProtocol(self, addr: object) -> Protocol:
@@ -272,6 +273,9 @@ class RawAnswer(Protocol):
         else:
             self.transport.loseConnection()  # type: ignore[union-attr] # it is connected
 
+    def dataReceived(self, data: bytes) -> None:
+        self.raw.request += data
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connected = 0
 
@@ -287,6 +291,14 @@ class RawAnswer(Protocol):
 
 STATUS = b"HTTP/1.1 200 OK\r\n"
 HEADERS = b"X: " + b"x" * 4995 + b"\r\n"
+
+
+def test_a_request_accepts_no_content_coding_and_is_the_only_one_of_its_connection(bench: Bench) -> None:
+    raw = Raw(bench, STATUS + b"Content-Length: 2\r\n\r\n{}", again=b" ")
+    assert raw.answer() == b"{}"
+    line, *headers = raw.request.rstrip().split(b"\r\n")
+    assert line == b"GET / HTTP/1.1"
+    assert sorted(headers) == [b"Accept-Encoding: identity", b"Connection: close", b"Host: 10.0.0.1:81"]
 
 
 @pytest.mark.parametrize(
