@@ -1,10 +1,16 @@
-"""Fixtures of the whole suite, and the strictness of trial that pytest-twisted leaves out."""
+"""Fixtures of the whole suite.
+
+Every test, by fixtures that it need not ask for, fails on logged failures, on unhandled errors of Deferreds and on
+calls that are left in the reactor: `trial` checks the same, pytest-twisted does not.
+"""
 
 from __future__ import annotations
 
 import datetime
 import gc
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,20 +22,30 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.support.event import VirtualEvent
 
-settings.register_profile("untimed", deadline=None)  # a machine that has other things to do is no mistake of ours
-settings.load_profile("untimed")
+# Hypothesis: no deadline, for the machine may be busy; tests that need more examples than these say so.
+settings.register_profile("suite", deadline=None, max_examples=50)
+settings.load_profile("suite")
+
+# Bytecode is written, whatever the environment says: the tests start more than a hundred Python processes.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# `tmp_path` is in memory where there is room: thousands of fsyncs would take longer than the tests.
+MEMORY = Path("/dev/shm")  # noqa: S108 - pytest makes a folder of its own in it
+if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2_000_000_000:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 CAPTURES = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many tests wait for another process, or for a browser."""
+    """Return the number of workers of `-n auto`: one more than processors, for many tests wait for other processes."""
     return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(scope="session")
 def captures() -> Path:
-    """The folder of real captures, which is not part of the project."""
+    """Captures of real devices, which are not part of the project; a test that needs them is skipped without."""
     if not CAPTURES.is_dir():
         pytest.skip(f"no captures of real devices at {CAPTURES}")
     return CAPTURES
@@ -37,7 +53,7 @@ def captures() -> Path:
 
 @pytest.fixture
 def event(tmp_path: Path) -> Iterator[VirtualEvent]:
-    """An event in virtual time, in a folder of its own."""
+    """An event in virtual time, without devices; its collector is stopped after the test."""
     event = VirtualEvent(tmp_path)
     yield event
     if event.collector is not None:
@@ -46,7 +62,7 @@ def event(tmp_path: Path) -> Iterator[VirtualEvent]:
 
 @pytest.fixture
 def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime.timezone]:
-    """A laptop whose clock is set to a zone 3.5 hours west of Greenwich."""
+    """The time zone of this process during the test: 3.5 hours west of Greenwich."""
     monkeypatch.setenv("TZ", "XXX3:30")
     time.tzset()
     yield datetime.timezone(datetime.timedelta(hours=-3.5))
@@ -56,9 +72,10 @@ def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[datetime.timezone]:
 
 @pytest.fixture(autouse=True)
 def logged_failures() -> Iterator[list[LogEvent]]:
-    """Fail a test that leaves or logs a failure, unless the test takes it from this list.
+    """Fail a test that logs a failure or leaves a failed Deferred, unless the test removes it from this list.
 
-    Whatever was there before the test is no garbage of it: else to look for that would take a fifth of all time.
+    Garbage is collected after each test, because a failed Deferred logs its error when it is deleted. Objects that
+    existed before the test are frozen first: to search them each time would take a fifth of all CPU time.
     """
     gc.freeze()
     failures: list[LogEvent] = []

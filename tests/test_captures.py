@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sse_twisted.event_folder.partial import examine
 from sse_twisted.simulator.captures import captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
 from tests.simulator.wire import on_the_reactor
-from tests.support.real_event import RealEvent, WatchedDevice, folder_in_memory
+from tests.support.real_event import RealEvent, WatchedDevice
 
 KEYS: tuple[str, ...] = ("motion_file", "local_file", "size", "start_date", "end_date", "duration", "distance")
 KEYS += ("2s_best", "10s_best", "500m_best", "status")
@@ -28,19 +28,12 @@ def devices(captures: Path) -> list[SimulatedDevice]:
     return captured_devices(captures / "event-2022", captures / "tracks")
 
 
-@pytest.fixture
-def root() -> Iterator[Path]:
-    """Where the event folder will be."""
-    with folder_in_memory() as folder:
-        yield folder / "event"
-
-
 @pytest_twisted.async_yield_fixture  # type: ignore[untyped-decorator]  # it has no annotations
-async def event(captures: Path, devices: list[SimulatedDevice], root: Path) -> AsyncIterator[RealEvent]:
+async def event(captures: Path, devices: list[SimulatedDevice], tmp_path: Path) -> AsyncIterator[RealEvent]:
     """The devices of 2022, and a fresh event folder with their roster."""
     from twisted.internet import reactor
 
-    real = RealEvent(reactor, root)
+    real = RealEvent(reactor, tmp_path / "event")
     shutil.copytree(captures / "event-2022/config", real.root / "config")
     wanted = {entry["motion_file"] for ledger in original_ledgers(captures).values() for entry in ledger.values()}
     for device in devices:

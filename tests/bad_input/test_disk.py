@@ -134,9 +134,9 @@ async def test_a_name_that_is_taken_by_a_folder_holds_up_its_own_device_only(eve
 
 
 @pytest.fixture
-def small_disk(root: Path) -> Iterator[Callable[[str], None]]:
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
     """A disk of 3 MB for the tracks; changed by the options of a remount."""
-    place = root / "gpslogs"
+    place = tmp_path / "event" / "gpslogs"
     place.mkdir(parents=True)
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", place]).returncode:
         pytest.skip("only root can mount a small disk")

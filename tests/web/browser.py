@@ -21,7 +21,7 @@ from tests.web.stage import COUNT
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page
 
-PATIENCE = 20.0  # s until a test gives up
+PATIENCE = 90.0  # s until a test gives up; only a machine with much other work needs more than five
 # No request to any other host, and no stored state.
 ARGUMENTS = (
     "--headless",
@@ -116,7 +116,8 @@ class Watcher:
     def __init__(self, browser: Browser, address: str, **options: Any) -> None:
         self.address = address
         self.mishaps: list[str] = []
-        self._context: BrowserContext = browser.new_context(**options)
+        # Chromium draws animations with the processor.
+        self._context: BrowserContext = browser.new_context(**{"reduced_motion": "reduce"} | options)
         self._context.set_default_timeout(PATIENCE * 1000)
         self.page: Page = self._context.new_page()
         self.page.on("console", self._console)

@@ -4,16 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from jinja2 import BytecodeCache, Environment
 
+from sse_twisted.web import rendering
 from tests.support.event import VirtualEvent, log_of
 from tests.web.browser import Theatre, Watcher, Watching, chromium
 from tests.web.desk import Desk
 
 if TYPE_CHECKING:
+    from jinja2.bccache import Bucket
     from playwright.sync_api import Browser
+
+
+class CompiledTemplates(BytecodeCache):
+    """Templates of the board, compiled once for all tests: each of these starts a board of its own."""
+
+    def __init__(self) -> None:
+        self._bytecode: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Take what was compiled before."""
+        if bucket.key in self._bytecode:
+            bucket.bytecode_from_string(self._bytecode[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._bytecode[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates() -> Iterator[None]:
+    """Have all boards of this process share their compiled templates."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rendering, "Environment", partial(Environment, bytecode_cache=CompiledTemplates()))
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run all tests with a browser in one worker, for the sake of one start of the browser."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.fixture
@@ -43,16 +78,16 @@ def busy(desk: Desk) -> Desk:
     return desk
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, for all tests of a module."""
+    """The system's Chromium, started once."""
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
 def usual() -> dict[str, Any]:
-    """What a browser's window is like where a test says nothing else; a module may have its own."""
+    """Options of a browser's window where a test sets none; a module may override them."""
     return {}
 
 
