@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.support.event import VirtualEvent
 
 # Hypothesis: no deadline, for the machine may be busy; tests that need more examples than these say so.
 settings.register_profile("suite", deadline=None, max_examples=50)
+settings.register_profile("unshrunk", settings.get_profile("suite"), phases=(Phase.explicit, Phase.generate))
 settings.load_profile("suite")
 
 # Bytecode is written, whatever the environment says: the tests start more than a hundred Python processes.

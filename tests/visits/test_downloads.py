@@ -90,9 +90,7 @@ class TestATransferThatWasCut:
         event.until("can be disconnected")
         assert event.tracks() == {FINAL: cut.logs[0].content}
 
-    def test_of_a_log_that_has_grown_meanwhile_is_no_part_of_the_grown_one(
-        self, event: VirtualEvent, cut: SimulatedDevice
-    ) -> None:
+    def test_is_left_behind_when_the_log_grows_meanwhile(self, event: VirtualEvent, cut: SimulatedDevice) -> None:
         event.start()
         event.until(f"{NAME} failed - ")
         cut.logs[0].grow(30)
