@@ -57,7 +57,7 @@ MUTATIONS: Final = (
         "the verdict follows the listing from before the downloads",
         1,
         (MACHINE, f"{VERDICT}::test_it_follows_a_listing_that_is_younger_than_the_last_download"),
-        ((RUNNER, f"{LISTING}            standing", "            standing"),),
+        ((RUNNER, f"{LISTING}            comparison", "            comparison"),),
     ),
     Mutation(
         "the verdict does not compare folder and listing again",
@@ -66,8 +66,8 @@ MUTATIONS: Final = (
         (
             (
                 RUNNER,
-                f"{LISTING}            standing = await self._compare(visit, ledger, listing)\n",
-                "            standing.__init__(standing.wanted, doubts=standing.doubts)\n",
+                f"{LISTING}            comparison = await self._compare(visit, ledger, listing)\n",
+                "            comparison.__init__(comparison.wanted, doubts=comparison.doubts)\n",
             ),
         ),
     ),

@@ -10,7 +10,8 @@ import pytest
 from sse_twisted.devices.driver import BadEntry, Listing
 from sse_twisted.event_folder.ledger import Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.visits.verdict import Comparison, Verdict, doubts_of, give_verdict
+from sse_twisted.visits.comparison import Comparison, doubts_of
+from sse_twisted.visits.verdict import Verdict, give_verdict
 from tests.event_folder.samples import NAME, PATH, kept, listed, sailed
 from tests.support.event import track
 
