@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-PATIENCE = 90.0
+PATIENCE = 60.0
 """Seconds after which a process that hangs is given up; no test waits so long when all is well."""
 
 

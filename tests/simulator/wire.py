@@ -27,10 +27,10 @@ def on_the_reactor(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, 
 
 
 async def becomes(reactor: Any, holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail after 90 s, which only a machine with much other work needs."""
-    end = reactor.seconds() + 90.0
+    """Wait until a condition holds; fail after 60 s, which only a machine with much other work needs."""
+    end = reactor.seconds() + 60.0
     while not holds():
-        assert reactor.seconds() < end, "the condition does not hold after 90 s"
+        assert reactor.seconds() < end, "the condition does not hold after 60 s"
         await deferLater(reactor, 0.002)
 
 

@@ -28,7 +28,7 @@ from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.tracks import log_path, track_of_size
 
-PATIENCE = 90.0  # s until a test gives up; only a machine with much other work needs more than five
+PATIENCE = 60.0  # s until a test gives up; only a machine with much other work needs more than five
 END_WITHIN = 5.0  # s that a collector may take to end
 SCRIPTS = Path(sys.executable).parent
 MORNING = 1_665_993_600_000  # 2022-10-17, 08:00 UTC, in ms

@@ -33,7 +33,7 @@ from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.responses import Body, Ending, Response
 from tests.support.event import AnyEvent
 
-PATIENCE = 90.0  # s until a test gives up; only a machine with much other work needs more than one
+PATIENCE = 60.0  # s until a test gives up; only a machine with much other work needs more than one
 STOP_WITHIN = 5.0  # s, of the promises
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,(DEBUG|INFO|WARNING|ERROR|CRITICAL),.+")
 VERDICT = re.compile(r"INFO motion-(\d+) can be disconnected")

@@ -21,7 +21,7 @@ from tests.web.stage import COUNT
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page
 
-PATIENCE = 90.0  # s until a test gives up; only a machine with much other work needs more than five
+PATIENCE = 60.0  # s until a test gives up; only a machine with much other work needs more than five
 # No request to any other host, and no stored state.
 ARGUMENTS = (
     "--headless",
