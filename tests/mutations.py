@@ -50,8 +50,7 @@ class Mutation:
             path.write_text(text.replace(old, new))
 
 
-ONE_LOCK = "        return self._locks.setdefault((host, port), DeferredLock())"
-SECOND_CONNECTION = ("devices/connections.py", ONE_LOCK, "        return DeferredLock()")
+SECOND_CONNECTION = ("devices/connections.py", "self.traffic.locks[uri.host, uri.port]", "DeferredLock()")
 MUTATIONS: Final = (
     Mutation(
         "the verdict follows the listing from before the downloads",

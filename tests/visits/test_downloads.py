@@ -51,7 +51,7 @@ def test_a_failure_says_why_and_stands_in_the_ledger(event: VirtualEvent, device
     device.add_fault(parse_fault("404")[0], path="/logs/")
     event.start()
     line = event.until(f"ERROR motion-601 {NAME} failed - ")
-    assert line.endswith("(refuses (HTTP 404))")
+    assert line.endswith("(HTTP 404))")
     event.advance(0.5)
     assert event.ledger(601)[NAME]["status"] == "failed"
 

@@ -48,8 +48,8 @@ def test_retries_begin_anew_when_one_track_more_is_here(event: VirtualEvent) -> 
     device.add_fault(parse_fault("404")[0], path=device.logs[1].path, times=99)
     event.arrive(601)
     event.start()
-    event.until("2 of 2 tracks missing (refuses (HTTP 404)), retry 3 in 8 s")
-    event.until("1 of 2 tracks missing (refuses (HTTP 404)), retry 1 in 2 s")
+    event.until("2 of 2 tracks missing (request refused (HTTP 404)), retry 3 in 8 s")
+    event.until("1 of 2 tracks missing (request refused (HTTP 404)), retry 1 in 2 s")
 
 
 def test_the_device_may_ask_for_a_longer_delay(event: VirtualEvent) -> None:

@@ -74,7 +74,7 @@ class TestADeviceMustStayConnected:
 
     def test_because_a_path_can_not_be_requested(self) -> None:
         odd = kept(listed(track(601), "/logs/../secret.oao"))
-        assert judged(Comparison(wanted=1, missing=(odd,))).reason == "1 of 1 track missing (its path leads elsewhere)"
+        assert judged(Comparison(wanted=1, missing=(odd,))).reason == f"1 of 1 track missing ({odd.log.path_problem})"
 
     def test_while_downloads_are_paused_if_a_track_is_missing(self) -> None:
         verdict = judged(Comparison(wanted=1, missing=(MISSING,)), paused="downloads are paused")
