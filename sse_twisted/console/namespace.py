@@ -6,14 +6,12 @@ import datetime
 import inspect
 import pydoc
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from sse_twisted.console import tables
 from sse_twisted.control.commands import CommandError, Commands
-from sse_twisted.control.reports import DeviceReport, Semaphore
-from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import plural
 
@@ -21,15 +19,15 @@ READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "
 ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")
 
 
-@frozen
 class Result:
-    """The result of a command: its value, and the text that the console prints for it."""
+    """The value that a command returns; the console prints the text that `show` returns for it."""
 
-    text: str
-    value: object = None
+    def __init__(self, value: Any, show: Callable[[Any], str] = str) -> None:
+        self.value = value
+        self._text = show(value)
 
     def __repr__(self) -> str:
-        return self.text
+        return self._text
 
 
 class Command:
@@ -38,55 +36,35 @@ class Command:
     def __init__(self, do: Callable[..., object]) -> None:
         self._do = do
         self._signature = inspect.signature(do)
-        self.meaning = inspect.getdoc(do) or ""
-
-    @property
-    def usage(self) -> str:
-        """Name and parameters, as "tracks([day])"."""
         parameters = self._signature.parameters.values()
         takes = (each.name if each.default is each.empty else f"[{each.name}]" for each in parameters)
-        return f"{self._do.__name__}({', '.join(takes)})"
+        self._usage = f"{do.__name__}({', '.join(takes)})"
+        self.__doc__ = f"{self._usage}: {inspect.getdoc(do)}"
 
     def __repr__(self) -> str:
-        purpose, _, _ = self.meaning.partition("\n")
-        return f"{self.usage}: {purpose}"
+        return str(self.__doc__).partition("\n")[0]
 
     def __call__(self, *values: object, **named: object) -> object:
         """Call the function; raises CommandError for wrong arguments."""
         try:
             self._signature.bind(*values, **named)
         except TypeError as error:
-            raise CommandError(f"usage: {self.usage} ({error})") from None
+            raise CommandError(f"usage: {self._usage} ({error})") from None
         return self._do(*values, **named)
 
 
 class View:
-    """A name that prints the current state; needs no brackets."""
+    """A name that prints the current state, with or without brackets."""
 
-    def __init__(self, show: Callable[[], str], doc: str) -> None:
+    def __init__(self, show: Callable[[], str]) -> None:
         self._show = show
-        self.__doc__ = doc
+        self.__doc__ = show.__doc__
 
     def __repr__(self) -> str:
         return self._show()
 
     def __call__(self, *_: object, **__: object) -> View:
-        """Return the view itself, so that brackets do no harm."""
         return self
-
-
-class Leave:
-    """The commands `exit` and `quit`, which end the session, not the collector."""
-
-    def __init__(self, leave: Callable[[], object]) -> None:
-        self._leave = leave
-
-    def __repr__(self) -> str:
-        return "exit() or ^D ends the session, not the collector"
-
-    def __call__(self, *_: object) -> None:
-        """End the session."""
-        self._leave()
 
 
 class Namespace:
@@ -98,16 +76,9 @@ class Namespace:
 
     def names(self) -> dict[str, object]:
         """Return all names of the session with their values."""
-        commands = self._commands
-        views = {
-            "fleet": View(
-                lambda: tables.fleet_table(commands.fleet(), commands.now),
-                "All devices: stage and time in it, battery, tracks collected and wanted, findings.",
-            ),
-            "settings": View(lambda: tables.settings_text(commands.settings), "The current settings."),
-        }
-        methods = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "help") if name not in views}
-        return {"__name__": "__console__", "__doc__": None, **self._live, **methods, **views}
+        commands = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "help", "exit")}
+        views = {"fleet": View(self.fleet), "settings": View(self.settings)}
+        return {"__name__": "__console__", "__doc__": None, **self._live, **commands, **views, "quit": commands["exit"]}
 
     @property
     def greeting(self) -> str:
@@ -125,24 +96,30 @@ class Namespace:
         """Explain a name; without one, list all names."""
         if thing is None:
             print(self.greeting)
-        elif isinstance(thing, Command):
-            print(f"{thing.usage}\n\n{thing.meaning}")
-        elif isinstance(thing, View):
-            print(thing.__doc__)
         else:
-            print(pydoc.plain(pydoc.render_doc(thing)))
+            print(thing.__doc__ if isinstance(thing, Command | View) else pydoc.plain(pydoc.render_doc(thing)))
+
+    def exit(self) -> None:
+        """End the session, not the collector; ^D does the same."""
+        raise SystemExit
+
+    def fleet(self) -> str:
+        """All devices: stage and time in it, battery, tracks collected and wanted, findings."""
+        return tables.fleet_table(self._commands.fleet(), self._commands.now)
+
+    def settings(self) -> str:
+        """The current settings."""
+        return tables.settings_text(self._commands.settings)
 
     def device(self, device: int | str) -> Deferred[Result]:
         """Show all details of a device, with its tracks and its last 20 events.
 
         device(601)
         """
-
-        def show(report: DeviceReport) -> Result:
-            commands = self._commands
-            return Result(tables.device_text(report, commands.why(device), commands.zone, commands.now), report)
-
-        return self._commands.device(device).addCallback(show)
+        commands = self._commands
+        return commands.device(device).addCallback(
+            Result, lambda report: tables.device_text(report, commands.why(device), commands.zone, commands.now)
+        )
 
     def tracks(self, day: str | datetime.date | None = None) -> Deferred[Result]:
         """List the tracks of a day (default: today) with their outcome.
@@ -150,34 +127,28 @@ class Namespace:
         tracks("2025-10-12")
         """
         chosen = self._commands.today if day is None else day
-
-        def show(tracks: tuple[TrackReport, ...]) -> Result:
-            return Result(f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}", tracks)
-
-        return self._commands.tracks(chosen).addCallback(show)
+        return self._commands.tracks(chosen).addCallback(
+            Result, lambda tracks: f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}"
+        )
 
     def missing(self) -> Result:
         """List the devices expected today that are not collected, and why."""
-        missing = self._commands.missing()
-        return Result(tables.missing_table(missing), missing)
+        return Result(self._commands.missing(), tables.missing_table)
 
     def why(self, device: int | str) -> Result:
         """Explain what a device is waiting for.
 
         why(601)
         """
-        why = self._commands.why(device)
-        return Result(why, why)
+        return Result(self._commands.why(device))
 
     def stats(self) -> Result:
         """Show counts since the start (scans, requests, tracks, failures, retries), reactor delay and memory."""
-        figures = self._commands.stats()
-        return Result(tables.stats_text(figures), figures)
+        return Result(self._commands.stats(), tables.stats_text)
 
     def semaphores(self) -> Result:
         """Show how many devices are in each step, and how many wait for it."""
-        semaphores: tuple[Semaphore, ...] = self._commands.semaphores()
-        return Result(tables.semaphores_table(semaphores), semaphores)
+        return Result(self._commands.semaphores(), tables.semaphores_table)
 
     def rescan(self) -> Result:
         """Look for all absent devices now."""
@@ -190,23 +161,20 @@ class Namespace:
         retry(601)
         """
 
-        def show(after: Device) -> Result:
+        def verdict(after: Device) -> str:
             collected = after.stage is Stage.COLLECTED
-            verdict = "can be disconnected" if collected else f"must stay connected - {after.reason}"
-            return Result(f"{after.name} {verdict}", after)
+            return f"{after.name} {'can be disconnected' if collected else f'must stay connected - {after.reason}'}"
 
-        return self._commands.retry(device).addCallback(show)
+        return self._commands.retry(device).addCallback(Result, verdict)
 
     def fetch(self, device: int | str, track: str) -> Deferred[Result]:
         """Download a track that was skipped, or is outside the event.
 
         fetch(601, "motion-601_20250912_090000.oao"); the device must stay connected until the download ends.
         """
-
-        def show(report: TrackReport) -> Result:
-            return Result(f"{report.name} downloaded, {report.outcome}: {report.local_file}", report)
-
-        return self._commands.fetch(device, track).addCallback(show)
+        return self._commands.fetch(device, track).addCallback(
+            Result, lambda report: f"{report.name} downloaded, {report.outcome}: {report.local_file}"
+        )
 
     def forget(self, device: int | str) -> Result:
         """End the visit of a device and reset it, so that its next detection begins a new visit.
@@ -235,8 +203,7 @@ class Namespace:
 
     def reload(self) -> Result:
         """Read the configuration again, as SIGHUP does, and list what changed."""
-        changes = self._commands.reload()
-        return Result("\n".join(changes) or "configuration unchanged", changes)
+        return Result(self._commands.reload(), lambda changes: "\n".join(changes) or "configuration unchanged")
 
     def loglevel(self, level: str) -> Result:
         """Set the level of the log until the configuration is read again.

@@ -16,7 +16,7 @@ from twisted.conch.manhole import ColoredManhole, ManholeInterpreter  # noqa: TI
 from twisted.python.failure import Failure
 
 from sse_twisted.console.connections import QUIET
-from sse_twisted.console.namespace import Leave, Namespace
+from sse_twisted.console.namespace import Namespace
 from sse_twisted.control.commands import CommandError
 
 MAX_COLOURED = 400  # bytes of input that are still coloured; each key colours all of them again
@@ -73,9 +73,8 @@ class ConsoleSession(ColoredManhole):
         self._closed = False
 
     def connectionMade(self) -> None:
-        """Make the interpreter and the commands that leave it."""
+        """Make the interpreter."""
         super().connectionMade()
-        self._names["exit"] = self._names["quit"] = Leave(self.handle_QUIT)
         self.interpreter = Interpreter(self, self._names)
 
     def initializeScreen(self) -> None:

@@ -62,7 +62,7 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
         ("waive", "waive(device, reason): Give up the missing tracks of a device that left too early."),
         ("tracks", "tracks([day]): List the tracks of a day (default: today) with their outcome."),
         ("help", "help([thing]): Explain a name; without one, list all names."),
-        ("exit", "exit() or ^D ends the session, not the collector"),
+        ("exit", "exit(): End the session, not the collector; ^D does the same."),
     ],
 )
 def test_a_command_prints_its_result(console: VirtualConsole, line: str, answer: str) -> None:
@@ -101,7 +101,7 @@ def test_every_command_shows_its_usage(console: VirtualConsole) -> None:
     from sse_twisted.console.namespace import ACTING, READING
 
     guest = console.guest()
-    for name in {*READING, *ACTING, "help"} - {"fleet", "settings"}:
+    for name in {*READING, *ACTING, "help", "exit"} - {"fleet", "settings"}:
         assert guest.sees(name).startswith(f"{name}("), name
         assert guest.sees(f"{name}(1, 2, 3)").startswith(f"error: usage: {name}("), name
     for name in ("fleet", "settings"):
@@ -112,5 +112,5 @@ def test_every_command_has_a_help(console: VirtualConsole) -> None:
     from sse_twisted.console.namespace import ACTING, READING
 
     guest = console.guest()
-    for name in (*READING, *ACTING):
+    for name in (*READING, *ACTING, "help", "exit"):
         assert guest.sees(f"help({name})").strip(), name
