@@ -21,50 +21,30 @@ GAP = "  "
 MIN_WRAPPED = 12  # columns of a wrapped text
 MAX_TEXT = 2000  # characters of one text
 SAILOR_WIDTH = 20  # columns
+NUMBER = re.compile(r"([0-9][0-9.,/]*( ?[A-Za-z%]+)?)?")  # with or without a unit; or an empty cell
 
 
-def table(heading: Sequence[str], rows: Iterable[Sequence[str]], *, whole: bool = False) -> str:
+def table(heading: Sequence[str], rows: Iterable[Sequence[object]], *, whole: bool = False) -> str:
     """Align columns, numbers to the right.
 
     A last column that exceeds WIDTH is cut with "…", or wrapped below its own start if `whole`.
     """
-    lines = [tuple(heading), *((*map(one_line, row[:-1]), _readable(row[-1])) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = [_is_numeric(column[1:]) for column in zip(*lines, strict=True)]
-    below = sum(len(GAP) + width for width in widths[:-1])
-    padded = (GAP.join(map(_pad, line, widths, right)) for line in lines)
-    return "\n".join(_wrapped(line, below) if whole else _fit(line) for line in padded)
-
-
-def _readable(text: str) -> str:
-    return one_line(text, MAX_TEXT)
-
-
-def _is_numeric(cells: Sequence[str]) -> bool:
-    """Whether all non-empty cells are numbers, with or without a unit."""
-    return bool(cells) and all(re.fullmatch(r"[0-9][0-9.,/]*( ?[A-Za-z%]+)?", cell) or not cell for cell in cells)
-
-
-def _pad(cell: str, width: int, right: bool) -> str:
-    return cell.rjust(width) if right else cell.ljust(width)
-
-
-def _fit(line: str, width: int = WIDTH) -> str:
-    line = line.rstrip()
-    return line if len(line) <= width else line[: width - 1] + "…"
+    lines = [tuple(heading), *(tuple(one_line(str(cell), MAX_TEXT) for cell in row) for row in rows)]
+    columns = []
+    for column in zip(*lines, strict=True):
+        width = max(map(len, column))
+        align = str.rjust if all(map(NUMBER.fullmatch, column[1:])) else str.ljust
+        columns.append([align(cell, width) for cell in column])
+    below = sum(len(column[0]) + len(GAP) for column in columns[:-1])
+    padded = map(GAP.join, zip(*columns, strict=True))
+    return "\n".join(_wrapped(line, below) if whole else one_line(line.rstrip(), WIDTH) for line in padded)
 
 
 def _wrapped(line: str, below: int) -> str:
-    """Wrap a line at WIDTH; further lines begin in column `below`."""
-    if len(line.rstrip()) <= WIDTH or below > WIDTH - MIN_WRAPPED:
-        return _fit(line)
-    return textwrap.fill(
-        line[below:],
-        WIDTH,
-        initial_indent=line[:below],
-        subsequent_indent=" " * below,
-        break_on_hyphens=False,
-    )
+    """Wrap a line at WIDTH; further lines begin in column `below`. Cut it if that leaves too little room."""
+    if below > WIDTH - MIN_WRAPPED:
+        return one_line(line.rstrip(), WIDTH)
+    return line[:below] + f"\n{' ' * below}".join(textwrap.wrap(line[below:], WIDTH - below, break_on_hyphens=False))
 
 
 def fleet_table(devices: Sequence[Device], now: float) -> str:
@@ -73,8 +53,8 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
     rows = (
         (
             device.name,
-            _fit(one_line(device.sailor), SAILOR_WIDTH),
-            str(device.stage),
+            one_line(device.sailor, SAILOR_WIDTH),
+            device.stage,
             "" if device.stage is Stage.ABSENT else duration(now - device.since),
             "" if device.battery is None else f"{device.battery}%",
             f"{device.wanted - len(device.missing)}/{device.wanted}" if device.wanted else "",
@@ -82,8 +62,8 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
         )
         for device in devices
     )
-    stages = (f"{count} {stage}" for stage in Stage if (count := sum(device.stage is stage for device in devices)))
-    return f"{table(heading, rows)}\n{plural(len(devices), 'device')}: {', '.join(stages) or 'none'}"
+    stages = {str(stage): sum(device.stage is stage for device in devices) for stage in Stage}
+    return f"{table(heading, rows)}\n{plural(len(devices), 'device')}: {_counts(stages)}"
 
 
 def _finding(device: Device) -> str:
@@ -97,22 +77,20 @@ def _finding(device: Device) -> str:
 
 def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> str:
     """Return all details of one device; `now` is in s of the clock, times of events are in `zone`."""
-    return "\n".join(_device_lines(report, why, zone, now))
-
-
-def _device_lines(report: DeviceReport, why: str, zone: datetime.tzinfo, now: float) -> Iterator[str]:
     device = report.device
     since = f" for {duration(now - device.since)}" if device.since else ""
-    name = f"{device.name}: {device.sailor or 'unassigned'}, {device.stage}{since}"
-    yield _fit(_readable(name))
-    yield from (_beside(f"{subject:<9}", text) for subject, text in _facts(report, why))
-    yield tracks_table(report.tracks)
+    lines = [
+        one_line(f"{device.name}: {device.sailor or 'unassigned'}, {device.stage}{since}", WIDTH),
+        *(_beside(f"{subject:<9}", text) for subject, text in _facts(report, why)),
+        tracks_table(report.tracks),
+    ]
     if report.others:
-        yield f"outside the event; fetch({device.identifier}, name) downloads them:"
-        yield tracks_table(report.others)
+        lines.append(f"outside the event; fetch({device.identifier}, name) downloads them:")
+        lines.append(tracks_table(report.others))
     for event in report.happenings:
         time = datetime.datetime.fromtimestamp(event.time, zone)
-        yield _beside(f"{time:%H:%M:%S}  {event.level:<8}", event.text)
+        lines.append(_beside(f"{time:%H:%M:%S}  {event.level:<8}", event.text))
+    return "\n".join(lines)
 
 
 def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
@@ -129,7 +107,7 @@ def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
 
 
 def _beside(subject: str, text: str) -> str:
-    return _wrapped(subject + GAP + _readable(text), len(subject + GAP))
+    return _wrapped(subject + GAP + one_line(text, MAX_TEXT), len(subject + GAP))
 
 
 def tracks_table(tracks: Sequence[TrackReport]) -> str:
@@ -152,17 +130,15 @@ def tracks_table(tracks: Sequence[TrackReport]) -> str:
 
 def missing_table(missing: Sequence[Missing]) -> str:
     """Return one line for each expected device that is not collected."""
-    rows = ((f"motion-{one.identifier}", _fit(one_line(one.sailor), SAILOR_WIDTH), one.why) for one in missing)
-    return (
-        table(("device", "sailor", "waits for"), rows, whole=True)
-        if missing
-        else "all devices expected today are collected"
-    )
+    if not missing:
+        return "all devices expected today are collected"
+    rows = ((f"motion-{one.identifier}", one_line(one.sailor, SAILOR_WIDTH), one.why) for one in missing)
+    return table(("device", "sailor", "waits for"), rows, whole=True)
 
 
 def semaphores_table(semaphores: Sequence[Semaphore]) -> str:
     """Return one line for each step."""
-    rows = ((one.step, str(one.limit), str(one.limit - one.free), str(one.waiting)) for one in semaphores)
+    rows = ((one.step, one.limit, one.limit - one.free, one.waiting) for one in semaphores)
     return table(("step", "limit", "busy", "waiting"), rows)
 
 
@@ -188,10 +164,9 @@ def _counts(counts: dict[str, int]) -> str:
 
 def settings_text(settings: Settings) -> str:
     """Return one line for each setting, as `table.key = value`."""
-    tree = msgspec.to_builtins(settings)
-    lines = (f"{name}.{key} = {_value(value)}" for name, values in tree.items() for key, value in values.items())
-    return "\n".join(_fit(line) for line in lines)
-
-
-def _value(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    lines = (
+        f"{name}.{key} = {msgspec.json.encode(value).decode()}"
+        for name, values in msgspec.to_builtins(settings).items()
+        for key, value in values.items()
+    )
+    return "\n".join(one_line(line, WIDTH) for line in lines)
