@@ -13,7 +13,6 @@ from twisted.internet.endpoints import serverFromString
 
 OFF = "off"
 DEFAULT = "tcp:6023:interface=127.0.0.1"
-PRIVATE_SOCKET = ":mode=600"
 
 
 class EndpointError(ValueError):
@@ -22,24 +21,19 @@ class EndpointError(ValueError):
 
 def check_endpoint(description: str) -> str:
     """Return the endpoint, with mode 600 added for a UNIX socket without one; raises EndpointError if it is invalid."""
-    kind, positional, named = _parts(description)
+    kind, arguments = _parts(description)
     try:
         serverFromString(None, description)
     except Exception as error:  # noqa: BLE001 - each kind of endpoint raises its own errors
         raise EndpointError(f"invalid endpoint {description!r} ({error or type(error).__name__})") from None
-    if kind == "unix" and "mode" not in named and len(positional) < 2:
-        return f"{description}{PRIVATE_SOCKET}"
-    return description
+    return f"{description}:mode=600" if kind == "unix" and "mode" not in arguments else description
 
 
 def check_local(description: str) -> str:
     """Do as `check_endpoint`; raises EndpointError as well for an endpoint that other machines can reach."""
     checked = check_endpoint(description)
-    kind, positional, named = _parts(description)
-    if kind == "unix":
-        return checked
-    interface = named.get("interface", positional[1] if len(positional) > 1 else "")
-    if kind not in ("tcp", "tcp6") or not _is_loopback(interface):
+    kind, arguments = _parts(description)
+    if kind != "unix" and (kind not in ("tcp", "tcp6") or not _is_loopback(arguments.get("interface", ""))):
         raise EndpointError(
             f"{description!r} can be reached from other machines, and telnet encrypts neither the password nor the "
             f"session: use {DEFAULT} or unix:PATH, and --manhole-ssh for the network"
@@ -49,34 +43,32 @@ def check_local(description: str) -> str:
 
 def check_free(description: str) -> None:
     """Raise EndpointError if the address of a TCP or UNIX endpoint is in use or unusable; other kinds pass."""
-    kind, positional, named = _parts(description)
+    kind, arguments = _parts(description)
     if kind == "unix":
-        path = Path(named.get("address", positional[0] if positional else ""))
+        path = Path(arguments.get("address", ""))
         if _is_in_use(path):
             raise EndpointError(f"{path} is in use")
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise EndpointError(f"{path.parent}: cannot make a socket in this folder")
-        return
-    if kind != "tcp":
-        return
-    port = int(named.get("port", positional[0] if positional else "0"))
-    interface = named.get("interface", positional[1] if len(positional) > 1 else "")
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((interface, port))
-        except OSError as error:
-            raise EndpointError(f"cannot listen on {description!r} ({error.strerror or error})") from None
-        except OverflowError:
-            raise EndpointError(f"invalid endpoint {description!r}: port {port} is above 65535") from None
+    elif kind == "tcp":
+        port = int(arguments.get("port", "0"))
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((arguments.get("interface", ""), port))
+            except OSError as error:
+                raise EndpointError(f"cannot listen on {description!r} ({error.strerror or error})") from None
+            except OverflowError:
+                raise EndpointError(f"invalid endpoint {description!r}: port {port} is above 65535") from None
 
 
-def _parts(description: str) -> tuple[str, list[str], dict[str, str]]:
-    """Return kind, positional and named arguments, split as Twisted does."""
+def _parts(description: str) -> tuple[str, dict[str, str]]:
+    """Return kind and arguments by name, split as Twisted does."""
     kind, *arguments = [re.sub(r"\\(.)", r"\1", part) for part in re.split(r"(?<!\\):", description)]
+    names = ("address", "mode") if kind.lower() == "unix" else ("port", "interface")
     positional = [argument for argument in arguments if "=" not in argument]
     named = dict(argument.split("=", 1) for argument in arguments if "=" in argument)
-    return kind.lower(), positional, named
+    return kind.lower(), dict(zip(names, positional, strict=False)) | named
 
 
 def _is_loopback(interface: str) -> bool:
