@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -41,8 +42,8 @@ def read_accounts(path: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
-        user, colon, password = line.partition(":")
-        if not user or not colon or not password:
+        user, _, password = line.partition(":")
+        if not user or not password:
             raise AccountsError(f"{path}: line {number}: expected user:password")
         accounts[user] = password
     if not accounts:
@@ -66,7 +67,6 @@ def write_private(path: Path, data: bytes) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)  # whatever the umask is
         file.write(data)
 
 
@@ -94,9 +94,8 @@ class LoginBackoff:
         """Log a wrong password or key, and fail with UnauthorizedLogin after the delay."""
         self._failures += 1
         delay = min(2.0 ** (self._failures - 1), MAX_DELAY)
-        name = one_line(user.decode(errors="replace"), 40)
         text = "Console: wrong {what} for {user!r}; reply delayed by {delay:g} s"
-        self._log.warn(text, what=what, user=name, delay=delay)
+        self._log.warn(text, what=what, user=one_line(user.decode(errors="replace"), 40), delay=delay)
         waiting: Deferred[None] = deferLater(self._clock, delay)
         self._waiting.add(waiting)
 
@@ -123,25 +122,20 @@ class PasswordChecker:
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[Any]:
         """Return the user name; fails with UnauthorizedLogin after the delay of the backoff."""
-        user, password = credentials.username, credentials.password
-        expected = self._accounts.get(user, secrets.token_bytes(32))
-        if hmac.compare_digest(expected, password):
+        expected = self._accounts.get(credentials.username, secrets.token_bytes(32))
+        if hmac.compare_digest(expected, credentials.password):
             self._backoff.reset()
-            return succeed(user)
-        return self._backoff.refuse("password", user)
+            return succeed(credentials.username)
+        return self._backoff.refuse("password", credentials.username)
 
 
 @implementer(IRealm)
+@frozen
 class ConsoleRealm:
-    """Makes a new avatar, of the one interface that is offered, for each login."""
+    """Makes a new avatar for each login; `make_avatar` is called with the user name."""
 
-    def __init__(self, interface: Any, make_avatar: Callable[[bytes], Any]) -> None:
-        """`make_avatar` is called with the user name."""
-        self._interface = interface
-        self._make_avatar = make_avatar
+    _make_avatar: Callable[[bytes], Any]
 
     def requestAvatar(self, avatar_id: Any, mind: object, *interfaces: Any) -> tuple[Any, Any, Any]:
-        """Return the interface, the avatar and its logout; raises NotImplementedError for another interface."""
-        if self._interface not in interfaces:
-            raise NotImplementedError(f"the console offers {self._interface}, not {interfaces}")
-        return self._interface, self._make_avatar(avatar_id), lambda: None
+        """Return the one interface that telnet or SSH asks for, the avatar and its logout."""
+        return interfaces[0], self._make_avatar(avatar_id), lambda: None

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.conch.insults.insults import ServerProtocol
-from twisted.conch.interfaces import IConchUser
-from twisted.conch.telnet import ITelnetProtocol
 from twisted.cred.portal import Portal
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -91,7 +89,7 @@ class ConsoleService(Service):
                 self._forget_password()
                 if self._access.must_listen:
                     raise
-                why = str(error)
+                why: object = error
                 if isinstance(error, CannotListenError):
                     why = f"cannot listen on {self._access.telnet} ({error.socketError})"
                 text = "Console disabled: {error}. Collection continues; set --manhole to choose another address"
@@ -112,13 +110,13 @@ class ConsoleService(Service):
         return DeferredList(closing).addCallback(lambda _: None)
 
     def _open_telnet(self, endpoint: str) -> None:
-        file = self._access.passwords
-        if file is None:
+        if self._access.passwords is None:
             file = self._password_file = self._state / PASSWORD
             accounts = random_account(file)
         else:
+            file = self._access.passwords
             accounts = read_accounts(file)
-        realm = ConsoleRealm(ITelnetProtocol, lambda user: Terminal(ServerProtocol, self._session))
+        realm = ConsoleRealm(lambda user: Terminal(ServerProtocol, self._session))
         portal = Portal(realm, [PasswordChecker(accounts, self._backoff)])
         place = self._listen(endpoint, telnet_factory(portal))
         text = "Console listening at {place} by telnet: user {user}, password in {file}"
@@ -128,7 +126,7 @@ class ConsoleService(Service):
         from sse_twisted.console.ssh import AuthorizedKeys, ConsoleUser, KeyChecker, SSHFactory, host_key
 
         keys = self._access.keys or self._state / KEYS
-        realm = ConsoleRealm(IConchUser, lambda user: ConsoleUser(user, self._session))
+        realm = ConsoleRealm(lambda user: ConsoleUser(user, self._session))
         portal = Portal(realm, [KeyChecker(AuthorizedKeys(keys, self._log), self._backoff)])
         place = self._listen(endpoint, SSHFactory(portal, host_key(self._state / HOST_KEY)))
         self._log.info("Console listening at {place} by SSH: keys in {file}", place=place, file=str(keys))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.avatar import ConchUser
 from twisted.conch.checkers import IAuthorizedKeysDB, SSHPublicKeyChecker, readAuthorizedKeyFile
@@ -49,19 +50,18 @@ def host_key(path: Path) -> Key:
         return key
     check_private(path)
     try:
-        found: Key = Key.fromFile(path)
+        return Key.fromFile(path)  # type: ignore[no-any-return]  # it has no annotations
     except Exception as error:  # noqa: BLE001 - Conch and cryptography raise all kinds for a file that is not a key
         raise AccountsError(f"{path}: not an SSH key ({type(error).__name__})") from None
-    return found
 
 
 @implementer(IAuthorizedKeysDB)
+@frozen
 class AuthorizedKeys:
     """The keys of a file, read at each login, so that it can be made or changed while the console runs."""
 
-    def __init__(self, path: Path, log: Logger) -> None:
-        self._path = path
-        self._log = log
+    _path: Path
+    _log: Logger
 
     def getAuthorizedKeys(self, username: bytes) -> Iterator[Key]:
         """Return all keys, for any user name; none, with an error in the log, from a file that others can write."""

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from twisted.conch.insults.insults import ServerProtocol
-from twisted.conch.telnet import ITelnetProtocol
 from twisted.cred.portal import Portal
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -32,7 +31,7 @@ class VirtualConsole:
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
         self.backoff = LoginBackoff(self.clock, log)
         self._commands = commands
-        realm = ConsoleRealm(ITelnetProtocol, lambda user: Terminal(ServerProtocol, self.session))
+        realm = ConsoleRealm(lambda user: Terminal(ServerProtocol, self.session))
         portal = Portal(realm, [PasswordChecker({"sse": "right"}, self.backoff)])
         self.factory = ConsoleFactory(telnet_factory(portal), self.clock, log)
 
