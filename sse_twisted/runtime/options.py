@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from twisted.python import usage
+from twisted.python.util import switchUID
 
 from sse_twisted import __version__
 
@@ -45,33 +46,23 @@ class Options(usage.Options):
     def acting_as_the_daemon(self) -> Iterator[None]:
         """Run a block as the user and group of twistd's --uid and --gid; raises UsageError if that is not allowed."""
         uid, gid = (self.parent.get(name) if self.parent is not None else None for name in ("uid", "gid"))
-        with _acting_as(uid, gid):
-            yield
-
-
-@contextmanager
-def _acting_as(uid: int | None, gid: int | None) -> Iterator[None]:
-    """Set for the block what twistd's own `switchUID` would set."""
-    before = os.geteuid(), os.getegid(), os.getgroups()
-    try:
-        user = _user(uid) if uid is not None else None
-        if user is not None and gid is None:
-            gid = user.pw_gid
+        before = os.geteuid(), os.getegid(), os.getgroups()
         try:
-            if gid is not None:
-                os.setegid(gid)
-            if user is not None and gid is not None and user.pw_uid != before[0]:
-                os.initgroups(user.pw_name, gid)
-                os.seteuid(user.pw_uid)
-        except OSError as error:
-            raise usage.UsageError(f"cannot change to user {uid}, group {gid}: {error.strerror}") from None
-        yield
-    finally:
-        os.seteuid(before[0])
-        if os.getgroups() != before[2]:  # only root may call it, even without a change
-            os.setgroups(before[2])
-        if os.getegid() != before[1]:
-            os.setegid(before[1])
+            try:
+                if uid is not None and gid is None:
+                    gid = pwd.getpwuid(uid).pw_gid
+                switchUID(None if uid == before[0] else uid, gid, euid=True)
+            except KeyError:
+                raise usage.UsageError(f"--uid {uid}: no such user") from None
+            except OSError as error:
+                raise usage.UsageError(f"cannot change to user {uid}, group {gid}: {error.strerror}") from None
+            yield
+        finally:
+            os.seteuid(before[0])
+            if os.getgroups() != before[2]:  # only root may call it, even without a change
+                os.setgroups(before[2])
+            if os.getegid() != before[1]:
+                os.setegid(before[1])
 
 
 def acting_user() -> str:
@@ -80,10 +71,3 @@ def acting_user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return f"user {os.geteuid()}"
-
-
-def _user(uid: int) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwuid(uid)
-    except KeyError:
-        raise usage.UsageError(f"--uid {uid}: no such user") from None
