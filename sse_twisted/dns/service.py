@@ -99,31 +99,23 @@ class NameService(Service):
     def lookup(self, name: str) -> Deferred[str | None]:
         """Return the address of a name; None if it is unknown, or only has a catch-all address."""
         settings, system = self._settings(), self._system
-        if (address := system.fixed(name)) is not None:
+        address = system.fixed(name)
+        if address is not None or self._socket is None:
             return succeed(address)
-        if self._socket is None:
-            return succeed(None)
         self._has_asked = True
-        if not system.servers:
-            self._warn()
+        if not system.servers and not self._warned:
+            self._warned = True
+            self._log.warn("No name server configured: host names cannot be resolved")
         return self.client.ask(
             system.candidates(name), system.servers, settings.timeout, lambda a: a not in settings.catch_all
         )
-
-    def _warn(self) -> None:
-        if not self._warned:
-            self._warned = True
-            self._log.warn("No name server configured: host names cannot be resolved")
 
 
 def effective_names(settings: Names) -> SystemNames:
     """Return servers and search domains of the settings, and those of the system's files where none are set."""
     system = read_system_names(settings.resolver_file, settings.hosts_file)
-    if settings.servers:
-        system = evolve(system, servers=tuple(split_address(server, DNS_PORT) for server in settings.servers))
-    if settings.search is not None:
-        system = evolve(system, search=settings.search)
-    return system
+    servers = tuple(split_address(server, DNS_PORT) for server in settings.servers) or system.servers
+    return evolve(system, servers=servers, search=system.search if settings.search is None else settings.search)
 
 
 def _stamp(file: str) -> object:
