@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
@@ -107,17 +109,12 @@ class Disk(Service):
         try:
             return await self.run(function, *args, **kwargs)
         except OSError as error:
-            if not self.trouble and error.errno not in OF_THE_DISK and await self._is_writable():
-                raise PathTrouble(_words(error)) from error
+            if not self.trouble and error.errno not in OF_THE_DISK:
+                with suppress(OSError):
+                    await self.run(self._writable)
+                    raise PathTrouble(_words(error)) from error
             self.pause(_words(error))
             raise DiskTrouble(self.trouble) from error
-
-    async def _is_writable(self) -> bool:
-        try:
-            await self.run(self._writable)
-        except OSError:
-            return False
-        return True
 
     def pause(self, reason: str) -> None:
         """Pause downloads until the disk is writable. Logs the start of a pause, but no new reason for it."""
@@ -150,18 +147,13 @@ def _words(error: OSError) -> str:
     return f"{error.strerror or str(error) or type(error).__name__}{where}"
 
 
-class _Daemon(Thread):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, daemon=True)
-
-
 class DiskThreads:
     """The threads of a Disk. They are daemon threads, so a disk that hangs does not keep the process alive."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(minthreads=0, maxthreads=THREADS, name="disk")
-        self._pool.threadFactory = _Daemon
+        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 
     def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Run a function in the next free thread; the Deferred fires with its result."""

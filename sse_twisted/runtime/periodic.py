@@ -45,35 +45,32 @@ class PeriodicService(Service, ABC):
 
     def stopService(self) -> object:
         super().stopService()
-        self._stop_loop()
+        if self._loop is not None:
+            self._loop.stop()
+            self._loop = None
         return None
 
     def reconfigure(self) -> None:
         """Apply a changed interval, beginning with a round at once."""
         if self._loop is not None and self._loop.interval != self._interval():
-            self._stop_loop()
+            self._loop.stop()
             self._start_loop()
-
-    def round_now(self) -> None:
-        """Do a round now, in addition to those at the interval."""
-        self.rounds += 1
-        began = self._clock.seconds()
-        self.last_round = began
-        try:
-            self.round()
-        except Exception:  # noqa: BLE001 - whatever it is, the next round must follow
-            self._log.failure("A round of {service} failed", service=type(self).__name__)
-        notify(self._observers, self._observer_failed, self._clock.seconds() - began)
-
-    def _observer_failed(self) -> None:
-        self._log.failure("An observer of {service} failed", service=type(self).__name__)
 
     def _start_loop(self) -> None:
         self._loop = LoopingCall(self.round_now)
         self._loop.clock = self._clock
         self._loop.start(self._interval())
 
-    def _stop_loop(self) -> None:
-        if self._loop is not None:
-            self._loop.stop()
-            self._loop = None
+    def round_now(self) -> None:
+        """Do a round now, in addition to those at the interval."""
+        self.rounds += 1
+        self.last_round = began = self._clock.seconds()
+        try:
+            self.round()
+        except Exception:  # noqa: BLE001 - whatever it is, the next round must follow
+            self._log.failure("A round of {service} failed", service=type(self).__name__)
+        notify(
+            self._observers,
+            lambda: self._log.failure("An observer of {service} failed", service=type(self).__name__),
+            self._clock.seconds() - began,
+        )

@@ -38,17 +38,12 @@ class SignalService(Service):
             self._before.clear()
 
     def _install(self) -> None:
-        if not self.running:
-            return
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._before[number] = signal.signal(number, self._end)
-        self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hang_up)
+        if self.running:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                self._before[number] = signal.signal(number, self._handle)
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._stop)
-
-    def _hang_up(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._reload)
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reload if number == signal.SIGHUP else self._stop)
 
     def _stop(self) -> None:
         if not self._ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
@@ -30,9 +31,6 @@ class ReadinessService(Service):
         if not self._address:
             return
         address = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifying:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifying, suppress(OSError):
             notifying.setblocking(False)
-            try:
-                notifying.sendto(state, address)
-            except OSError:  # the supervisor has gone
-                return
+            notifying.sendto(state, address)  # fails if the supervisor has gone
