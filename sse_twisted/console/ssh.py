@@ -175,7 +175,6 @@ class SSHFactory(ConchFactory):
 
     protocol = _Transport
     services = {b"ssh-userauth": _UserAuth, b"ssh-connection": _Channels}  # noqa: RUF012 - Conch's own way
-    primes = None
     _log = QUIET
 
     def __init__(self, portal: Portal, key: Key) -> None:

@@ -23,8 +23,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
-CTRL_C = b"\x03"
-
 
 def _ignore(_: Failure) -> None:
     """Accept that a client refuses an option, or closes the connection before it answers."""
@@ -42,7 +40,7 @@ class Terminal(TelnetBootstrapProtocol):
     def connectionMade(self) -> None:
         """Negotiate the options and begin the session; the client may refuse all of them."""
         self.transport.negotiationMap[NAWS] = self.telnet_NAWS
-        self.transport.commandMap[IP] = lambda _: self.dataReceived(CTRL_C)  # from clients that keep ^C all the same
+        self.transport.commandMap[IP] = lambda _: self.dataReceived(b"\x03")  # from clients that keep ^C all the same
         self.transport.do(NAWS).addErrback(_ignore)
         for option in (ECHO, SGA):
             self.transport.will(option).addErrback(_ignore)
