@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import define, frozen
 from twisted.application.service import Service
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.cred.portal import Portal
@@ -52,29 +52,22 @@ class Access:
     keys: Path | None = None  # authorized_keys; None: that of the event folder
 
 
+@define(eq=False, slots=False, repr=False)
 class ConsoleService(Service):
     """Listens at the endpoints of `access`; `state` is the folder for passwords and keys.
 
     It begins after the change to the user of --uid, so that sockets and files belong to that user.
     """
 
-    def __init__(
-        self,
-        reactor: Any,
-        access: Access,
-        state: Path,
-        commands: Commands,
-        live: Mapping[str, object],
-        log: Logger,
-    ) -> None:
-        """`live` are objects for the namespace of each session, by name."""
-        self._reactor = reactor
-        self._access = access
-        self._state = state
-        self._commands = commands
-        self._live = live
-        self._log = log
-        self._backoff = LoginBackoff(reactor, log)
+    _reactor: Any
+    _access: Access
+    _state: Path
+    _commands: Commands
+    _live: Mapping[str, object]  # objects for the namespace of each session, by name
+    _log: Logger
+
+    def __attrs_post_init__(self) -> None:
+        self._backoff = LoginBackoff(self._reactor, self._log)
         self._ports: list[IListeningPort] = []
         self._factories: list[ConsoleFactory] = []
         self._password_file: Path | None = None  # of this run

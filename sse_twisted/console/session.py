@@ -68,18 +68,17 @@ class ConsoleSession(ColoredManhole):
 
     def __init__(self, namespace: Namespace) -> None:
         super().__init__()
-        self._names = namespace.names()
-        self._greeting = namespace.greeting
+        self._commands = namespace
         self._closed = False
 
     def connectionMade(self) -> None:
         """Make the interpreter."""
         super().connectionMade()
-        self.interpreter = Interpreter(self, self._names)
+        self.interpreter = Interpreter(self, self._commands.names())
 
     def initializeScreen(self) -> None:
         """Show greeting and prompt, without clearing the screen as Manhole does."""
-        self.terminal.write(f"\n{self._greeting}\n")
+        self.terminal.write(f"\n{self._commands.greeting}\n")
         self.terminal.write(self.ps[self.pn])
         self.setInsertMode()
 

@@ -23,8 +23,6 @@ from twisted.conch.ssh.keys import Key
 from twisted.conch.ssh.session import SSHSession
 from twisted.conch.ssh.transport import SSHServerTransport
 from twisted.conch.ssh.userauth import SSHUserAuthServer
-from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import ISSHPrivateKey
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone, ProcessDone
@@ -73,14 +71,11 @@ class AuthorizedKeys:
             self._log.error("SSH logins are refused: cannot use the authorized keys ({error})", error=str(error))
 
 
-@implementer(ICredentialsChecker)
-class KeyChecker:
+class KeyChecker(SSHPublicKeyChecker):
     """Accepts a signature by one of the keys; delays the reply to any other."""
 
-    credentialInterfaces = (ISSHPrivateKey,)
-
     def __init__(self, keys: AuthorizedKeys, backoff: LoginBackoff) -> None:
-        self._checker = SSHPublicKeyChecker(keys)
+        super().__init__(keys)
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
@@ -95,7 +90,7 @@ class KeyChecker:
             self._backoff.reset()
             return user
 
-        checking: Deferred[bytes] = self._checker.requestAvatarId(credentials)
+        checking: Deferred[bytes] = super().requestAvatarId(credentials)
         return checking.addCallbacks(accept, refuse)
 
 
