@@ -80,20 +80,15 @@ class Disk(Service):
         CancelledError, whatever the function returned or raised.
         """
         outcome: list[T | Failure] = []
-        waiting: Deferred[None] = Deferred()
-
-        def end(result: T | Failure) -> None:
-            outcome.append(result)
-            waiting.callback(None)
-
-        self._start(function, *args, **kwargs).addBoth(end)
+        running = self._start(function, *args, **kwargs).addBoth(outcome.append)
         cancelled = False
         while not outcome:
+            waiting: Deferred[None] = Deferred()
+            running.addCallback(waiting.callback)
             try:
                 await waiting
             except CancelledError:
                 cancelled = True
-                waiting = Deferred()
         if cancelled:
             raise CancelledError
         if isinstance(outcome[0], Failure):
