@@ -50,7 +50,6 @@ class NameClient(DatagramProtocol):
     noisy = False
 
     def __init__(self, clock: Any) -> None:
-        self.answered_at = float("-inf")  # s of the clock, of the last reply of any server
         self.silent_since: float | None = None  # s of the clock, of the first query since the last reply
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
@@ -87,7 +86,6 @@ class NameClient(DatagramProtocol):
         lookup, encoded, server = self._pending.get(message_id, (None, b"", None))
         if lookup is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
             return
-        self.answered_at = self._clock.seconds()
         self.silent_since = None
         del self._pending[message_id]
         lookup.open.discard(message_id)

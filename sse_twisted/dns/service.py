@@ -21,7 +21,7 @@ MAX_REPLY = 4096  # bytes
 MAX_READ = 512  # bytes in one go, some ten replies; a thousand at once would block the reactor for 0.1 s
 SILENCE_TIMEOUT = 10.0  # s without any reply until the network counts as lost
 PROBE_AFTER = 3.0  # s without any reply until PROBE_NAME is queried
-PROBE_NAME = "localhost"  # some routers do not reply for unknown names; RFC 6761 has them all know this one
+PROBE_NAME = "localhost"  # some routers do not reply for unknown names; RFC 6761 requires this one to be known
 
 
 class NameService(Service):
@@ -53,7 +53,7 @@ class NameService(Service):
 
     @property
     def trouble(self) -> str:
-        """Why names cannot be resolved, in words; "" while they can, or none was looked up."""
+        """The reason why names cannot be resolved; "" while they can, or none was looked up."""
         if self._has_asked and not self._system.servers:
             return "no name server is configured"
         silent = self._silent_for()

@@ -93,7 +93,7 @@ class TestAnAnswer:
         asking.clock.advance(0.5)
         asking.answer("10.0.0.1", "10.0.0.2")
         assert asking.results == ["10.0.0.1"]
-        assert asking.client.answered_at == 0.5
+        assert asking.client.silent_since is None
         assert asking.clock.getDelayedCalls() == []
 
     def test_that_there_is_no_such_name_is_enough_of_one_server(self, asking: Asking) -> None:
@@ -139,7 +139,7 @@ class TestAnAnswer:
     def test_of_a_stranger_is_none(self, asking: Asking, stranger: tuple[str, int]) -> None:
         asking.ask()
         asking.answer("6.6.6.6", sender=stranger)
-        assert asking.client.answered_at == float("-inf")
+        assert asking.client.silent_since == 0.0
         asking.answer("10.0.0.1")
         assert asking.results == ["10.0.0.1"]
 
