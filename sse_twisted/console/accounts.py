@@ -87,7 +87,7 @@ class LoginBackoff:
         self._waiting: set[Deferred[None]] = set()
 
     def reset(self) -> None:
-        """Begin again at 1 s: a login has succeeded."""
+        """Set the delay back to 1 s, after a successful login."""
         self._failures = 0
 
     def refuse(self, what: str, user: bytes) -> Deferred[None]:

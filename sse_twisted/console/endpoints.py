@@ -79,7 +79,7 @@ def _is_loopback(interface: str) -> bool:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Whether a process listens at a UNIX socket; a kill leaves one behind at which none does."""
+    """Return whether a process listens at a UNIX socket, which may be stale; raises EndpointError for another file."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
             raise EndpointError(f"{path} exists and is not a socket")

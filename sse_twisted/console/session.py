@@ -24,18 +24,18 @@ MAX_LINE = 4000  # bytes
 
 
 class Interpreter(ManholeInterpreter):
-    """Runs what is typed, and keeps its mistakes from the daemon."""
+    """Runs the lines of a session; their exceptions do not reach the daemon."""
 
     def __init__(self, handler: ConsoleSession, names: dict[str, object]) -> None:
         super().__init__(handler, names)
-        # input() would block the reactor until somebody types at the terminal of the daemon.
+        # input() would block the reactor until a line arrives at the terminal of the daemon.
         self.monkeyPatcher.addPatch(sys, "stdin", io.StringIO())
 
     def push(self, line: bytes) -> Any:
-        """Run a line; whatever the compiler itself raises (ValueError, RecursionError ...) is shown as a traceback."""
+        """Run a line; show what the compiler itself raises (ValueError, RecursionError ...) as a traceback."""
         try:
             return super().push(line)
-        except (Exception, RecursionError, MemoryError):  # noqa: BLE001 - the session continues whatever is typed
+        except Exception:  # noqa: BLE001 - the session continues whatever is typed
             self.resetBuffer()
             self.showtraceback()
             return False
@@ -57,7 +57,7 @@ class Interpreter(ManholeInterpreter):
             super().excepthook(kind, error, traceback)
 
     def _ebDisplayDeferred(self, failure: Failure, number: int, deferred: Any) -> None:
-        """Show the failure, and handle it by that: Manhole's own returns it, and it would be logged as unhandled."""
+        """Show the failure and return None; Manhole's own method returns the failure, which is then logged."""
         super()._ebDisplayDeferred(failure, number, deferred)
 
 
@@ -72,7 +72,6 @@ class ConsoleSession(ColoredManhole):
         self._closed = False
 
     def connectionMade(self) -> None:
-        """Make the interpreter."""
         super().connectionMade()
         self.interpreter = Interpreter(self, self._commands.names())
 
@@ -83,7 +82,7 @@ class ConsoleSession(ColoredManhole):
         self.setInsertMode()
 
     def terminalSize(self, width: int, height: int) -> None:
-        """Note the size; Manhole's own clears the screen, and the greeting with it."""
+        """Store the size; Manhole's own method clears the screen, and the greeting with it."""
         self.width, self.height = width, height
 
     def connectionLost(self, reason: Failure) -> None:
@@ -93,7 +92,7 @@ class ConsoleSession(ColoredManhole):
             super().connectionLost(reason)
 
     def handle_QUIT(self) -> None:
-        """End the session; Manhole's own clears the screen."""
+        """End the session; Manhole's own method clears the screen."""
         self.ps = (b"", b"")
         self.terminal.resetModes([modes.IRM])
         self.terminal.nextLine()

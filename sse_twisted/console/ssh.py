@@ -49,7 +49,7 @@ def host_key(path: Path) -> Key:
     check_private(path)
     try:
         return Key.fromFile(path)  # type: ignore[no-any-return]  # it has no annotations
-    except Exception as error:  # noqa: BLE001 - Conch and cryptography raise all kinds for a file that is not a key
+    except Exception as error:  # noqa: BLE001 - Conch and cryptography raise many types for an invalid file
         raise AccountsError(f"{path}: not an SSH key ({type(error).__name__})") from None
 
 
@@ -131,12 +131,12 @@ class Shell(TerminalSession):
         proto.loseConnection()
 
     def windowChanged(self, newWindowSize: tuple[int, int, int, int]) -> None:
-        """Pass on the size, of which lines come before columns."""
+        """Pass on the size; `newWindowSize` begins with lines and columns."""
         if self._terminal.terminalProtocol is not None:
             self._terminal.terminalProtocol.terminalSize(newWindowSize[1], newWindowSize[0])
 
     def eofReceived(self) -> None:
-        """Close the channel: nothing more will be typed."""
+        """Close the channel: the client sends no more input."""
         if self._process is not None:
             self._process.loseConnection()
 

@@ -23,7 +23,6 @@ class ReadinessService(Service):
         self._reactor.callWhenRunning(self._send, b"READY=1")
 
     def stopService(self) -> None:
-        """Send STOPPING."""
         super().stopService()
         self._send(b"STOPPING=1")
 
