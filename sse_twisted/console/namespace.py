@@ -99,9 +99,9 @@ class Namespace:
         else:
             print(thing.__doc__ if isinstance(thing, Command | View) else pydoc.plain(pydoc.render_doc(thing)))
 
-    def exit(self) -> None:
+    def exit(self, status: object = None) -> None:
         """End the session, not the collector; ^D does the same."""
-        raise SystemExit
+        raise SystemExit(status)
 
     def fleet(self) -> str:
         """All devices: stage and time in it, battery, tracks collected and wanted, findings."""

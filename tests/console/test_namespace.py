@@ -51,6 +51,7 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
         ("waive(601, 'why not')", "error: motion-601 did not leave early"),
         ("retry(602)", "error: motion-602 is not here (absent)"),
         ("answer", "42"),
+        ("missing().value[0].identifier", "602"),
         ("waive(601)", "error: usage: waive(device, reason) (missing a required argument: 'reason')"),
         ("waive()", "error: usage: waive(device, reason) (missing a required argument: 'device')"),
         ("waive(601, 'a', 'b')", "error: usage: waive(device, reason) (too many positional arguments)"),
@@ -62,7 +63,7 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
         ("waive", "waive(device, reason): Give up the missing tracks of a device that left too early."),
         ("tracks", "tracks([day]): List the tracks of a day (default: today) with their outcome."),
         ("help", "help([thing]): Explain a name; without one, list all names."),
-        ("exit", "exit(): End the session, not the collector; ^D does the same."),
+        ("exit", "exit([status]): End the session, not the collector; ^D does the same."),
     ],
 )
 def test_a_command_prints_its_result(console: VirtualConsole, line: str, answer: str) -> None:

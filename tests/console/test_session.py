@@ -62,7 +62,7 @@ def test_a_mistake_harms_neither_session_nor_daemon(
     assert not [line for line in console.lines if "invalid input" in line]
 
 
-@pytest.mark.parametrize("line", ["exit()", "quit()", "raise SystemExit", "import sys; sys.exit(1)"])
+@pytest.mark.parametrize("line", ["exit()", "quit()", "exit(0)", "raise SystemExit", "import sys; sys.exit(1)"])
 def test_leaving_ends_the_session_only(console: VirtualConsole, line: str) -> None:
     other, guest = console.guest(), console.guest()
     guest.types(line)
