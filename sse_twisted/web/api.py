@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 from attrs import frozen
-from msgspec import Meta, Struct
-from twisted.internet.defer import Deferred
+from msgspec import Meta, Struct, structs
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
 from sse_twisted.control.metrics import Figures
@@ -24,16 +24,11 @@ from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.pending_commands import PendingCommands
-from sse_twisted.web.routing import Handler, ParsedRequest, Refusal, Response, Route, json_response
+from sse_twisted.web.routing import ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
-EVENT_STREAM = "text/event-stream"
-
-Number = Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")]
-DAY = "A day of the event; the default is today."
-Date = Annotated[datetime.date, Meta(description=DAY)]
 Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
@@ -131,49 +126,35 @@ class Api:
     _pending: PendingCommands
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the routes."""
         return (*self._read_routes(), *self._command_routes())
 
     def _read_routes(self) -> Iterator[Route]:
-        device = {"identifier": Number}
-        day = {"day": Date}
-        on_day = {"day": (Date, DAY)}
-        since = {"since": (str, "The state after which changes are sent; Last-Event-ID overrides it.")}
-        yield _read("fleet", self.fleet, FleetState)
-        yield _read("events", self.events, FleetChanges, query=since, media_type=EVENT_STREAM)
-        yield _read("devices/{identifier}", self.device, DeviceDetail, parameters=device)
-        yield _read("missing", self.missing, tuple[Missing, ...])
-        yield _read("tracks", self.tracks, tuple[TrackReport, ...], query=on_day)
-        yield _read("days", self.days, tuple[DayCount, ...])
-        yield _read("days/{day}", self.day, Day, parameters=day)
-        yield _read("ranking", self.ranking, Ranking, query=on_day)
-        yield _read("stats", self.stats, Figures)
+        commands, records = self._commands, self._records
+        yield _read("fleet", self._fleet, FleetState, "Return all devices on the board.")
+        text = "Stream all devices, then each change, as Server-Sent Events. Reconnecting loses nothing."
+        path, kind = f"{ROOT}/events", "text/event-stream"
+        yield Route("GET", path, self._events, text, ("since",), returns=FleetChanges, media_type=kind)
+        yield _read("devices/{identifier}", self.detail, DeviceDetail, "Return everything known of a device.")
+        yield _read("missing", commands.missing, tuple[Missing, ...], "Return the devices that are missing today.")
+        yield _read("tracks", self._tracks, tuple[TrackReport, ...], "Return the ledger entries of a day.", "day")
+        text = "Count the outcomes of each day, the latest first; of a long event only the days closest to today."
+        yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
+        yield _read("days/{day}", lambda day: records.day(day, commands.today), Day, "Return the outcomes of a day.")
+        yield _read("ranking", self._ranking, Ranking, "Return the best speeds of a day.", "day")
+        yield _read("stats", commands.stats, Figures, "Return the counters since the start of the collector.")
 
     def _command_routes(self) -> Iterator[Route]:
-        yield _command("rescan", self.rescan)
-        yield _command("reload", self.reload)
-        yield _command("pause", self.pause)
-        yield _command("resume", self.resume)
-        yield _command("loglevel", self.loglevel, LogLevel)
-        yield _command("devices/{identifier}/retry", self.retry)
-        yield _command("devices/{identifier}/forget", self.forget)
-        yield _command("devices/{identifier}/fetch", self.fetch, WhichTrack)
-        yield _command("devices/{identifier}/waive", self.waive, Reason)
-
-    async def fleet(self, request: ParsedRequest) -> Response:
-        """Return all devices on the board."""
-        board = self._board
-        board.refresh()
-        return json_response(FleetState(f"{board.run}-{board.number}", board.now, board.summary, board.tiles))
-
-    async def events(self, request: ParsedRequest) -> None:
-        """Stream all devices, then each change, as Server-Sent Events. Reconnecting loses nothing."""
-        self._streams.open(request, self.encode)
-
-    def encode(self, changes: Changes) -> bytes:
-        """Encode the data of an event."""
-        full = changes.since is None
-        return msgspec.json.encode(FleetChanges(full, self._board.now, changes.summary, changes.tiles, changes.removed))
+        commands, device = self._commands, "devices/{identifier}"
+        yield self._command("rescan", commands.rescan, "Scan for absent devices now.")
+        yield self._command("reload", self._reload, "Reload the configuration; return what changed.")
+        yield self._command("pause", commands.pause, "Start no further downloads.")
+        yield self._command("resume", commands.resume, "Resume downloads.")
+        yield self._command("loglevel", commands.loglevel, "Set the log level.", LogLevel)
+        yield self._command(f"{device}/retry", commands.retry, "Inspect a device again now.")
+        yield self._command(f"{device}/forget", commands.forget, "Reset the visit of a device.")
+        text = "Download a track that was skipped or is outside the event."
+        yield self._command(f"{device}/fetch", commands.fetch, text, WhichTrack)
+        yield self._command(f"{device}/waive", commands.waive, "Waive the missing tracks of a device.", Reason)
 
     async def detail(self, identifier: int) -> DeviceDetail:
         """Return everything known of a device; raise Refusal if it is unknown."""
@@ -196,101 +177,57 @@ class Api:
             events=self._history.of(identifier, since=self._board.day_began_at),
         )
 
-    async def device(self, request: ParsedRequest) -> Response:
-        """Return everything known of a device."""
-        return json_response(await self.detail(request.parameters["identifier"]))
+    def _fleet(self) -> FleetState:
+        board = self._board
+        board.refresh()
+        return FleetState(board.state, board.now, board.summary, board.tiles)
 
-    async def missing(self, request: ParsedRequest) -> Response:
-        """Return the expected devices that are not collected today."""
-        return json_response(self._commands.missing())
+    async def _events(self, request: ParsedRequest) -> None:
+        self._streams.open(request, self._encode)
 
-    async def tracks(self, request: ParsedRequest) -> Response:
-        """Return the ledger entries of the tracks of a day."""
-        return json_response(await self._commands.tracks(request.query.get("day", self._commands.today)))
+    def _encode(self, changes: Changes) -> bytes:
+        full = changes.since is None
+        return msgspec.json.encode(FleetChanges(full, self._board.now, changes.summary, changes.tiles, changes.removed))
 
-    async def days(self, request: ParsedRequest) -> Response:
-        """Count the outcomes of each day, the latest first; of a long event only the days closest to today."""
-        return json_response(await self._records.days(self._commands.today))
+    def _tracks(self, day: datetime.date | None = None) -> Deferred[tuple[TrackReport, ...]]:
+        return self._commands.tracks(day or self._commands.today)
 
-    async def day(self, request: ParsedRequest) -> Response:
-        """Return the outcome of each device on a day."""
-        return json_response(await self._records.day(request.parameters["day"], self._commands.today))
+    async def _ranking(self, day: datetime.date | None = None) -> Ranking:
+        day = day or self._commands.today
+        return Ranking(day, await self._records.ranking(day))
 
-    async def ranking(self, request: ParsedRequest) -> Response:
-        """Return the best speeds of a day."""
-        day: datetime.date = request.query.get("day", self._commands.today)
-        return json_response(Ranking(day, await self._records.ranking(day)))
+    def _reload(self) -> str:
+        return "; ".join(self._commands.reload()) or "configuration unchanged"
 
-    async def stats(self, request: ParsedRequest) -> Response:
-        """Return the counters since the start of the collector."""
-        return json_response(self._commands.stats())
+    def _command(self, path: str, command: Callable[..., Any], summary: str, takes: type[Struct] = Nothing) -> Route:
+        """Return the route of a command. It takes the parameters and the fields of the body by their names.
 
-    async def rescan(self, request: ParsedRequest) -> Response:
-        """Scan for absent devices now."""
-        return self._run(self._commands.rescan)
+        The response to a command that takes long is 202.
+        """
 
-    async def reload(self, request: ParsedRequest) -> Response:
-        """Reload the configuration; return what changed."""
-        return self._run(lambda: "; ".join(self._commands.reload()) or "configuration unchanged")
+        async def run(request: ParsedRequest) -> Response:
+            body = structs.asdict(request.body)
+            try:
+                result = command(**request.parameters, **body)
+                if isinstance(result, Deferred):
+                    device = self._board.name_of(request.parameters["identifier"])
+                    what = one_line(" ".join((path.rpartition("/")[2], *body.values())))
+                    if not await self._pending.wait(device, what, result):
+                        return json_response(Done(False, "the command has started and continues"), 202)
+            except CommandError as error:
+                raise _refusal(error) from None
+            return json_response(Done(True, result if isinstance(result, str) else ""))
 
-    async def pause(self, request: ParsedRequest) -> Response:
-        """Start no further downloads."""
-        return self._run(self._commands.pause)
-
-    async def resume(self, request: ParsedRequest) -> Response:
-        """Resume downloads."""
-        return self._run(self._commands.resume)
-
-    async def loglevel(self, request: ParsedRequest) -> Response:
-        """Set the log level."""
-        return self._run(lambda: self._commands.loglevel(request.body.level))
-
-    async def retry(self, request: ParsedRequest) -> Response:
-        """Inspect a device again now."""
-        return await self._start(request, "retry", self._commands.retry)
-
-    async def forget(self, request: ParsedRequest) -> Response:
-        """Reset the visit of a device."""
-        return self._run(lambda: self._commands.forget(request.parameters["identifier"]))
-
-    async def fetch(self, request: ParsedRequest) -> Response:
-        """Download a track that was skipped or is outside the event."""
-        track = request.body.track
-        what = f"fetch of {one_line(track)}"
-        return await self._start(request, what, lambda number: self._commands.fetch(number, track))
-
-    async def waive(self, request: ParsedRequest) -> Response:
-        """Waive the missing tracks of a device that left too early."""
-        reason = request.body.reason
-        return await self._start(request, "waiver", lambda number: self._commands.waive(number, reason))
-
-    def _run(self, command: Callable[[], str | None]) -> Response:
-        """Run a command that ends at once."""
-        try:
-            return json_response(Done(True, command() or ""))
-        except CommandError as error:
-            raise _refusal(error) from None
-
-    async def _start(self, request: ParsedRequest, what: str, command: Callable[[int], Deferred[Any]]) -> Response:
-        """Start a command that may take long; respond 202 if it does."""
-        identifier: int = request.parameters["identifier"]
-        try:
-            done = await self._pending.wait(self._board.name_of(identifier), what, command(identifier))
-        except CommandError as error:
-            raise _refusal(error) from None
-        if done:
-            return json_response(Done(True))
-        return json_response(Done(False, "the command has started and continues"), 202)
+        return Route("POST", f"{ROOT}/{path}", run, summary, takes=takes, returns=Done, needs_token=True)
 
 
-def _read(path: str, handler: Handler, returns: Any, **more: Any) -> Route:
-    return Route("GET", f"{ROOT}/{path}", handler, returns=returns, **more)
+def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *query: str) -> Route:
+    """Return the route of a function that takes the parameters by their names."""
 
+    async def respond(request: ParsedRequest) -> Response:
+        return json_response(await maybeDeferred(read, **request.parameters))
 
-def _command(path: str, handler: Handler, takes: type[Struct] = Nothing) -> Route:
-    parameters: dict[str, Any] = {"identifier": Number} if "{identifier}" in path else {}
-    path = f"{ROOT}/{path}"
-    return Route("POST", path, handler, parameters=parameters, takes=takes, returns=Done, needs_token=True)
+    return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns)
 
 
 def _refusal(error: CommandError) -> Refusal:

@@ -96,6 +96,11 @@ class Board:
         self._flush()
 
     @property
+    def state(self) -> str:
+        """The latest state as readers know it, for Last-Event-ID."""
+        return f"{self.run}-{self.number}"
+
+    @property
     def now(self) -> float:
         """The current time in s since 1970."""
         return self._fleet.now

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from sse_twisted import __version__
-from sse_twisted.web.routing import JSON, ParsedRequest, Response, Route, json_response
+from sse_twisted.web.routing import JSON, PARAMETERS, ParsedRequest, Response, Route, json_response
 
 PROBLEM = "application/problem+json"
 REF = "#/components/schemas/{name}"
@@ -36,10 +36,9 @@ DESCRIPTIONS = {
 }
 
 
-def with_description(routes: Iterable[Route]) -> tuple[Route, ...]:
+def with_description(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes and one more, which serves their description."""
-    routes = tuple(routes)
-    description = json_response(describe(routes))
+    description = json_response(_describe(routes))
 
     async def openapi(request: ParsedRequest) -> Response:
         return description
@@ -47,13 +46,9 @@ def with_description(routes: Iterable[Route]) -> tuple[Route, ...]:
     return *routes, Route("GET", "/api/v1/openapi.json", openapi)
 
 
-def describe(routes: Iterable[Route]) -> dict[str, Any]:
-    """Return the OpenAPI description of the routes."""
-    routes = tuple(routes)
-    types: list[Any] = [Problem]
-    for route in routes:
-        types += [route.returns, *filter(None, [route.takes]), *route.parameters.values()]
-        types += [type_ for type_, _ in route.query.values()]
+def _describe(routes: tuple[Route, ...]) -> dict[str, Any]:
+    types: list[Any] = [Problem, *PARAMETERS.values()]
+    types += [type_ for route in routes for type_ in (route.returns, route.takes) if type_ is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     of_type = dict(zip(map(repr, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -77,48 +72,39 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
-    def schema(type_: Any) -> Any:
-        return of_type[repr(type_)]
-
-    words = route.path.replace("{", "").replace("}", "").strip("/").split("/")[2:]
-    returned = schema(route.returns)
+    words = re.findall(r"\w+", route.path)[2:]
+    returned = of_type[repr(route.returns)]
     if route.media_type != JSON:  # an event stream; the schema describes the data of one event
         returned = {"type": "string", "contentMediaType": JSON, "contentSchema": returned}
+    names = [(name, "path") for name in route.pattern.groupindex] + [(name, "query") for name in route.query]
+    responses = {"200": (route.media_type, returned)}
+    if route.needs_token:
+        responses["202"] = (JSON, returned)
+    responses |= dict.fromkeys(_refusals(route), (PROBLEM, of_type[repr(Problem)]))
     operation: dict[str, Any] = {
         "operationId": "_".join((route.method.lower(), *words)),
-        "summary": route.handler.__doc__ or "",
+        "summary": route.summary,
         "parameters": [
-            *(
-                {"name": name, "in": "path", "required": True, "schema": schema(type_)}
-                for name, type_ in route.parameters.items()
-            ),
-            *(
-                {"name": name, "in": "query", "description": text, "schema": schema(type_)}
-                for name, (type_, text) in route.query.items()
-            ),
+            {"name": name, "in": place, "required": place == "path", "schema": of_type[repr(PARAMETERS[name])]}
+            for name, place in names
         ],
         "responses": {
-            "200": _response("200", route.media_type, returned),
-            **{status: _response(status, PROBLEM, schema(Problem)) for status in _refusals(route)},
+            status: {"description": DESCRIPTIONS[status], "content": {media_type: {"schema": schema}}}
+            for status, (media_type, schema) in responses.items()
         },
     }
     if route.takes is not None:
-        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": schema(route.takes)}}}
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": of_type[repr(route.takes)]}}}
     if route.needs_token:
         operation["security"] = [{"token": []}]
-        operation["responses"]["202"] = _response("202", JSON, returned)
     return operation
-
-
-def _response(status: str, media_type: str, schema: Any) -> dict[str, Any]:
-    return {"description": DESCRIPTIONS[status], "content": {media_type: {"schema": schema}}}
 
 
 def _refusals(route: Route) -> list[str]:
     statuses = {"421"}
     if route.query or route.takes is not None:
         statuses.add("400")
-    if route.parameters:
+    if route.pattern.groups:
         statuses.add("404")
     if route.needs_token:
         statuses |= {"401", "403", "409", "415"}

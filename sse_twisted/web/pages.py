@@ -11,9 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 
 from sse_twisted.control.records import Records, TooLarge
-from sse_twisted.results.days import State, day_as_csv
+from sse_twisted.results.days import Day, State, day_as_csv
 from sse_twisted.runtime.turns import in_turns
-from sse_twisted.web.api import DAY, Api, Number
+from sse_twisted.web.api import Api
 from sse_twisted.web.bench import ZONES, Bench
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.rendering import Renderer, StaticFile
@@ -39,7 +39,7 @@ class BoardPage:
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/", self.page),
-            Route("GET", "/stream", self.stream, query={"since": (str, "the state that the page shows")}),
+            Route("GET", "/stream", self.stream, query=("since",)),
         )
 
     async def page(self, request: ParsedRequest) -> Response:
@@ -57,7 +57,7 @@ class BoardPage:
             tiles=tiles,
             inside=lambda tile: Markup(self._tile(tile)),  # noqa: S704 - from a template that escapes
             summary=board.summary,
-            state=f"{board.run}-{board.number}",
+            state=board.state,
             now=board.now,
             timezone=self._renderer.timezone(),
             paused=board.is_paused,
@@ -94,10 +94,11 @@ class BoardPage:
             self._tile(tile)
 
     def _tile(self, tile: Tile) -> str:
-        known = self._html.get(tile.id)
-        if known is None or known[0] is not tile:
-            known = self._html[tile.id] = (tile, self._renderer.tile(tile))
-        return known[1]
+        known, html = self._html.get(tile.id, (None, ""))
+        if known is not tile:
+            html = self._renderer.tile(tile)
+            self._html[tile.id] = tile, html
+        return html
 
 
 @frozen(eq=False)
@@ -111,15 +112,13 @@ class RecordPages:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route("GET", "/devices/{identifier}", self.device, parameters={"identifier": Number}),
-            Route(
-                "GET", "/devices/{identifier}/{track}.svg", self.plot, parameters={"identifier": Number, "track": str}
-            ),
+            Route("GET", "/devices/{identifier}", self.device),
+            Route("GET", "/devices/{identifier}/{track}.svg", self.plot),
             Route("GET", "/days", self.days),
-            Route("GET", "/days/{day}.json", self.day_as_json, parameters={"day": datetime.date}),
-            Route("GET", "/days/{day}.csv", self.day_as_csv, parameters={"day": datetime.date}),
-            Route("GET", "/days/{day}", self.day, parameters={"day": datetime.date}),
-            Route("GET", "/ranking", self.ranking, query={"day": (datetime.date, DAY)}),
+            Route("GET", "/days/{day}.json", self.day_as_json),
+            Route("GET", "/days/{day}.csv", self.day_as_csv),
+            Route("GET", "/days/{day}", self.day),
+            Route("GET", "/ranking", self.ranking, query=("day",)),
         )
 
     async def device(self, request: ParsedRequest) -> Response:
@@ -143,42 +142,45 @@ class RecordPages:
 
     async def day(self, request: ParsedRequest) -> Response:
         """Serve the outcome of each device on a day, ready to print."""
-        day = await self._records.day(request.parameters["day"], self._board.today)
+        day = await self._day(request)
         ranking = await self._records.ranking(day.day)
         return self._page("day.html", day=day, states=tuple(State), disciplines=ranking)
 
     async def day_as_json(self, request: ParsedRequest) -> Response:
-        return json_response(await self._records.day(request.parameters["day"], self._board.today))
+        return json_response(await self._day(request))
 
     async def day_as_csv(self, request: ParsedRequest) -> Response:
-        day = await self._records.day(request.parameters["day"], self._board.today)
+        day = await self._day(request)
         disposition = f'attachment; filename="{day.day}.csv"'
         return Response(day_as_csv(day), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
 
     async def ranking(self, request: ParsedRequest) -> Response:
         """Serve the best speeds of a day in each discipline."""
-        day: datetime.date = request.query.get("day", self._board.today)
+        day: datetime.date = request.parameters.get("day", self._board.today)
         return self._page("ranking.html", day=day, disciplines=await self._records.ranking(day))
+
+    async def _day(self, request: ParsedRequest) -> Day:
+        return await self._records.day(request.parameters["day"], self._board.today)
 
     def _page(self, template: str, **values: object) -> Response:
         return Response(self._renderer.page(template, today=self._board.today, **values), HTML)
 
 
+@frozen
 class StaticFiles:
     """Style, script and icons."""
 
-    def __init__(self, files: dict[str, StaticFile], version: str) -> None:
-        self._files = files
-        self._tag = f'"{version}"'.encode()
+    _files: dict[str, StaticFile]
+    _version: str
 
     def routes(self) -> tuple[Route, ...]:
-        return (Route("GET", "/static/{name}", self.file, parameters={"name": str}),)
+        return (Route("GET", "/static/{name}", self.file),)
 
     async def file(self, request: ParsedRequest) -> Response:
         """Serve a file; respond 304 if the browser has it in this version."""
         file = self._files.get(request.parameters["name"])
         if file is None:
             raise Refusal(404, "there is no such file")
-        is_cached = request.raw.setETag(self._tag) is http.CACHED
+        is_cached = request.raw.setETag(f'"{self._version}"'.encode()) is http.CACHED
         headers = {"Cache-Control": "no-cache"}
         return Response(b"" if is_cached else file.data, file.media_type, 304 if is_cached else 200, headers)

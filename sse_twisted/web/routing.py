@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
-from attrs import field, frozen
+from attrs import define, field, frozen
+from msgspec import Meta
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +25,11 @@ MIN_COMPRESSED = 2048  # bytes; a shorter response is sent as it is
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
+PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; all others are text
+    "identifier": Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")],
+    "day": Annotated[datetime.date, Meta(description="A day of the event; in a query the default is today.")],
+    "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
+}
 
 _gzip = GzipEncoderFactory()
 _gzip.compressLevel = 1
@@ -33,24 +40,22 @@ def header(request: Request, name: str) -> str:
     return (request.getHeader(name.encode("ascii")) or b"").decode("latin-1")
 
 
+@define(eq=False)
 class Refusal(Exception):
     """An error response. `detail` says why the request is refused; `headers` are added to the response."""
 
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    status: int
+    detail: str
+    headers: dict[str, str] = field(factory=dict)
 
 
 @frozen
 class ParsedRequest:
-    """A valid request: its path parameters, query and body are converted to the types of its route."""
+    """A valid request: its parameters and its body are converted to their types."""
 
     raw: Request
-    parameters: dict[str, Any] = field(factory=dict)
-    query: dict[str, Any] = field(factory=dict)  # only the parameters that were sent
-    body: Any = None
+    parameters: dict[str, Any]  # of the path, and those of the query that were sent
+    body: Any
 
 
 @frozen
@@ -73,16 +78,16 @@ Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: the han
 
 @frozen
 class Route:
-    """A method and a path with their handler, whose docstring is the summary in the description of the API.
+    """A method and a path, which has `{name}` for each parameter, with their handler.
 
-    The path has `{name}` for each of its `parameters`.
+    All parameters of the query are optional.
     """
 
     method: str
     path: str
     handler: Handler
-    parameters: dict[str, Any] = field(factory=dict)  # name: type
-    query: dict[str, tuple[Any, str]] = field(factory=dict)  # name: type and description; all are optional
+    summary: str = ""  # for the description of the API
+    query: tuple[str, ...] = ()  # names of parameters
     takes: type[msgspec.Struct] | None = None  # type of the request body
     returns: Any = None  # type of the response body, for the description
     media_type: str = JSON
@@ -112,25 +117,16 @@ class BoundedRequest(Request):
             transport.loseConnection()
 
 
+@define(eq=False, slots=False)
 class Router(Resource):
     """The resource of every path. `guard` checks each request and may raise Refusal; `refuse` renders a Refusal."""
 
     isLeaf = True
-
-    def __init__(
-        self,
-        routes: Iterable[Route],
-        guard: Callable[[Request, Route | None], None],
-        refuse: Callable[[Request, Refusal], Response],
-        headers: dict[str, str],
-        log: Logger,
-    ) -> None:
-        super().__init__()
-        self.routes = tuple(routes)
-        self._guard = guard
-        self._refuse = refuse
-        self._headers = headers
-        self._log = log
+    routes: tuple[Route, ...]
+    _guard: Callable[[Request, Route | None], None]
+    _refuse: Callable[[Request, Refusal], Response]
+    _headers: dict[str, str]
+    _log: Logger
 
     def render(self, request: Request) -> int:
         """Start the handler of the request; cancel it if the client disconnects."""
@@ -167,7 +163,7 @@ class Router(Resource):
         self._guard(request, None)
         if allowed:
             methods = ", ".join(sorted(allowed))
-            raise Refusal(405, f"method not allowed here; use {methods}", Allow=methods)
+            raise Refusal(405, f"method not allowed here; use {methods}", {"Allow": methods})
         raise Refusal(404, "there is nothing at this address")
 
     def _fail(self, failure: Failure, request: Request) -> None:
@@ -187,18 +183,16 @@ def printable(data: bytes) -> str:
 
 
 def _parse(request: Request, route: Route, parameters: dict[str, str]) -> ParsedRequest:
-    converted = {name: _convert(value, route.parameters[name], 404, name) for name, value in parameters.items()}
-    query = {}
-    for name, (type_, _) in route.query.items():
-        values = (request.args or {}).get(name.encode())
-        if values:
-            query[name] = _convert(values[-1].decode(errors="replace"), type_, 400, name)
-    return ParsedRequest(request, converted, query, _body(request, route))
+    converted = {name: _convert(name, text, 404) for name, text in parameters.items()}
+    for name in route.query:
+        if values := (request.args or {}).get(name.encode()):
+            converted[name] = _convert(name, values[-1].decode(errors="replace"), 400)
+    return ParsedRequest(request, converted, _body(request, route))
 
 
-def _convert(text: str, type_: Any, status: int, name: str) -> Any:
+def _convert(name: str, text: str, status: int) -> Any:
     try:
-        return msgspec.convert(text, type_, strict=False)
+        return msgspec.convert(text, PARAMETERS.get(name, str), strict=False)
     except msgspec.ValidationError as error:
         raise Refusal(status, f"{name}: {error}") from None
 
@@ -211,9 +205,8 @@ def _body(request: Request, route: Route) -> Any:
         raise Refusal(415, f"unsupported content type; send {JSON}")
     content = cast(Any, request.content)
     content.seek(0)
-    data = content.read()
     try:
-        return msgspec.json.decode(data, type=route.takes)
+        return msgspec.json.decode(content.read(), type=route.takes)
     except msgspec.ValidationError as error:
         raise Refusal(400, ": ".join(filter(None, key_and_reason(error, route.takes)))) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -116,4 +116,4 @@ class Guard:
         token = self._token().encode()
         matches = hmac.compare_digest(sent.strip().encode("latin-1"), token)
         if scheme.lower() != "bearer" or not matches or not token:
-            raise Refusal(401, "a command needs the token", WWW_Authenticate='Bearer realm="sse"')
+            raise Refusal(401, "a command needs the token", {"WWW-Authenticate": 'Bearer realm="sse"'})

@@ -56,9 +56,9 @@ class Streams:
         one of another run, receives the whole board.
         """
         if len(self._readers) >= self._limit():
-            raise Refusal(503, "too many open event streams; try again later", Retry_After="5")
+            raise Refusal(503, "too many open event streams; try again later", {"Retry-After": "5"})
         request = parsed.raw
-        run, _, number = (header(request, "last-event-id") or parsed.query.get("since", "")).partition("-")
+        run, _, number = (header(request, "last-event-id") or parsed.parameters.get("since", "")).partition("-")
         is_number = number.isascii() and number.isdecimal() and len(number) < 20
         known = int(number) if run == self._board.run and is_number else None
         request.setHeader("Content-Type", "text/event-stream; charset=utf-8")

@@ -25,7 +25,7 @@ def test_a_slow_command_continues_and_its_end_is_logged(busy: Desk, monkeypatch:
 
     monkeypatch.setattr(busy.collector.disk, "_start", slowly)
     assert busy.command("devices/601/fetch", {"track": OLD}).status == 202
-    busy.event.until(f"INFO motion-601 fetch of {OLD}, requested on the board, is done")
+    busy.event.until(f"INFO motion-601 fetch {OLD}, requested on the board, is done")
     assert busy.event.ledger(601)[OLD]["status"] == "completed"
 
 
