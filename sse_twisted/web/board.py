@@ -10,9 +10,10 @@ import datetime
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Annotated
 
-from attrs import frozen
+from attrs import define, field, frozen
 from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -26,7 +27,6 @@ from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 
 PUSH_INTERVAL = 0.1  # s; changes in between are published together
 POLL_INTERVAL = 1.0  # s between checks of the clock, the disk and the name servers
-MAX_REMOVED = 1000  # removed devices that are remembered
 
 
 class Summary(Struct, frozen=True):
@@ -60,37 +60,31 @@ class Changes:
     summary: Summary
 
 
+@define(eq=False)
 class Board:
     """Follows the fleet until it is closed, and calls its watchers after each new state."""
 
-    def __init__(
-        self,
-        fleet: Fleet,
-        attendance: Attendance,
-        live: LiveConfig,
-        clock: IReactorTime,
-        conditions: Callable[[], tuple[Condition, ...]],
-        log: Logger,
-    ) -> None:
-        self.run = secrets.token_hex(4)  # of the collector: state numbers of other runs mean nothing
-        self.number = 0  # of the latest state
-        self._fleet = fleet
-        self._attendance = attendance
-        self._live = live
-        self._clock = clock
-        self._conditions = conditions
-        self._log = log
-        self._tiles: dict[int, Tile] = {}
-        self._changed: dict[int, int] = {}  # device: state in which it last changed, oldest first
-        self._removed: dict[int, int] = {}  # device: state in which it was removed, oldest first
-        self._forgotten = 0  # the latest state whose removals are no longer remembered
-        self._transfers: dict[int, tuple[str, float, int]] = {}  # device: track, start, bytes received by then
-        self._dirty: dict[int, None] = {}
-        self._flush_call: IDelayedCall | None = None
-        self._closed = False
-        self._watchers: list[Callable[[], None]] = []
-        self._stop_observing: Callable[[], None] = fleet.observe(self._note)
-        live.observe(self._note_all)
+    _fleet: Fleet
+    _attendance: Attendance
+    _live: LiveConfig
+    _clock: IReactorTime
+    _conditions: Callable[[], tuple[Condition, ...]]
+    _log: Logger
+    run: str = field(init=False, factory=lambda: secrets.token_hex(4))  # state numbers of other runs mean nothing
+    number: int = field(init=False, default=0)  # of the latest state
+    summary: Summary = field(init=False)
+    _tiles: dict[int, Tile] = field(init=False, factory=dict)
+    _changed: dict[int, int] = field(init=False, factory=dict)  # device: state of its last change, oldest first
+    _transfers: dict[int, tuple[str, float, int]] = field(init=False, factory=dict)  # device: track, start, bytes then
+    _dirty: dict[int, None] = field(init=False, factory=dict)
+    _flush_call: IDelayedCall | None = field(init=False, default=None)
+    _closed: bool = field(init=False, default=False)
+    _watchers: list[Callable[[], None]] = field(init=False, factory=list)
+    _stop_observing: Callable[[], None] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._stop_observing = self._fleet.observe(self._note)
+        self._live.observe(self._note_all)
         self._note_all()
         self.summary = self._summarise()
         self._flush()
@@ -123,7 +117,7 @@ class Board:
     @property
     def tiles(self) -> tuple[Tile, ...]:
         """All devices on the board, ordered by number."""
-        return tuple(tile for _, tile in sorted(self._tiles.items()) if tile.column is not Column.ELSEWHERE)
+        return tuple(tile for _, tile in sorted(self._tiles.items()) if _is_shown(tile))
 
     def tile(self, identifier: int) -> Tile | None:
         """Return the tile of a device, even one that is not on the board; None if the device is unknown."""
@@ -138,18 +132,16 @@ class Board:
         self._watchers.append(watcher)
 
     def changes(self, since: int | None) -> Changes:
-        """Return what has changed since a state of this run; the whole board if that state is no longer known."""
-        if since is None or since < self._forgotten or since > self.number:
+        """Return what has changed since a state of this run; the whole board if there is no such state."""
+        if since is None or since > self.number:
             return Changes(None, self.number, self.tiles, (), self.summary)
-        tiles, removed = [], [identifier for identifier, number in self._removed.items() if number > since]
-        for identifier, number in reversed(self._changed.items()):
-            if number <= since:
-                break
-            tile = self._tiles[identifier]
-            if tile.column is Column.ELSEWHERE:
-                removed.append(identifier)
-            else:
+        tiles, removed = [], []
+        for identifier in takewhile(lambda identifier: self._changed[identifier] > since, reversed(self._changed)):
+            tile = self._tiles.get(identifier)
+            if tile is not None and _is_shown(tile):
                 tiles.append(tile)
+            else:
+                removed.append(identifier)
         return Changes(since, self.number, tuple(tiles), tuple(removed), self.summary)
 
     def refresh(self) -> None:
@@ -180,8 +172,7 @@ class Board:
         self.publish_soon()
 
     def _note_all(self) -> None:
-        self._dirty.update(dict.fromkeys(device.identifier for device in self._fleet))
-        self._dirty.update(dict.fromkeys(self._tiles))
+        self._dirty |= dict.fromkeys((*self._tiles, *(device.identifier for device in self._fleet)))
         self.publish_soon()
 
     def _flush(self) -> None:
@@ -189,10 +180,10 @@ class Board:
             self._flush_call.cancel()
         self._flush_call = None
         if self.today != self.summary.today:  # every device may belong to another column
-            self._dirty.update(dict.fromkeys(self._tiles))
+            self._dirty |= dict.fromkeys(self._tiles)
         dirty, self._dirty = self._dirty, {}
-        known = {device.identifier for device in self._fleet} if dirty else set()
-        changed = [identifier for identifier in dirty if self._update(identifier, identifier in known)]
+        devices = {device.identifier: device for device in self._fleet}
+        changed = [identifier for identifier in dirty if self._update(identifier, devices.get(identifier))]
         summary = self._summarise()
         if not changed and summary == self.summary:
             return
@@ -200,27 +191,19 @@ class Board:
         self.number += 1
         for identifier in changed:
             self._changed.pop(identifier, None)
-            self._removed.pop(identifier, None)
-            (self._changed if identifier in self._tiles else self._removed)[identifier] = self.number
-        while len(self._removed) > MAX_REMOVED:
-            self._forgotten = self._removed.pop(next(iter(self._removed)))
+            self._changed[identifier] = self.number
         notify(self._watchers, lambda: self._log.failure("Publishing the board failed"))
 
-    def _update(self, identifier: int, known: bool) -> bool:
-        """Rebuild the tile of a device; return whether the board changes."""
-        before = self._tiles.get(identifier)
-        if not known:
-            self._tiles.pop(identifier, None)
+    def _update(self, identifier: int, device: Device | None) -> bool:
+        """Replace the tile of a device, None if it is unknown; return whether the board changes."""
+        before = self._tiles.pop(identifier, None)
+        if device is None:
             return before is not None
-        device = self._fleet[identifier]
         live = self._live
-        since = live.today(device.since)
-        rate = self._rate(device)
-        assignments = live.roster.of(identifier)
-        tile = tile_of(device, assignments, self.today, since, live.settings.expected, rate)
+        assignments, since = live.roster.of(identifier), live.today(device.since)
+        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._rate(device))
         self._tiles[identifier] = tile
-        was_shown = before is not None and before.column is not Column.ELSEWHERE
-        return tile != before and (was_shown or tile.column is not Column.ELSEWHERE)
+        return tile != before and (_is_shown(tile) or (before is not None and _is_shown(before)))
 
     def _rate(self, device: Device) -> float:
         """Return the download rate of a device in bytes/s; 0 if it is not known yet."""
@@ -245,3 +228,7 @@ class Board:
             columns={str(column): columns[column] for column in Column if column is not Column.ELSEWHERE},
             conditions=self._conditions(),
         )
+
+
+def _is_shown(tile: Tile) -> bool:
+    return tile.column is not Column.ELSEWHERE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -13,13 +12,6 @@ from sse_twisted.web.routing import ParsedRequest, Response, Route, json_respons
 from sse_twisted.web.stream import Streams
 
 VITAL = ("scanning", "names", "downloads")  # conditions without which nothing is collected
-
-
-class Readiness(Struct, frozen=True):
-    """Whether tracks can be collected."""
-
-    ready: bool
-    conditions: tuple[Condition, ...]
 
 
 class Health:
@@ -49,7 +41,7 @@ class Health:
         """Respond 503 while scans, name servers or downloads are in trouble."""
         conditions = self._conditions()
         ready = all(condition.ok for condition in conditions if condition.subject in VITAL)
-        return json_response(Readiness(ready, conditions), 200 if ready else 503)
+        return json_response({"ready": ready, "conditions": conditions}, 200 if ready else 503)
 
     async def metrics(self, request: ParsedRequest) -> Response:
         """Respond in the text format of Prometheus."""
