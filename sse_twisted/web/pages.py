@@ -47,14 +47,12 @@ class BoardPage:
         board = self._board
         board.refresh()
         await self._prepare()
-        tiles: dict[Column, list[Tile]] = {column: [] for column in Column}
-        for tile in board.tiles:
-            tiles[tile.column].append(tile)
+        tiles = board.tiles
         page = self._renderer.page(
             "board.html",
             zones=ZONES,
             layout=self._bench.layout(board.summary.columns),
-            tiles=tiles,
+            tiles={column: [tile for tile in tiles if tile.column is column] for column in Column},
             inside=lambda tile: Markup(self._tile(tile)),  # noqa: S704 - from a template that escapes
             summary=board.summary,
             state=board.state,
@@ -62,7 +60,6 @@ class BoardPage:
             timezone=self._renderer.timezone(),
             paused=board.is_paused,
             token_file=self._token_file,
-            today=board.today,
         )
         return Response(page, HTML)
 
@@ -163,7 +160,7 @@ class RecordPages:
         return await self._records.day(request.parameters["day"], self._board.today)
 
     def _page(self, template: str, **values: object) -> Response:
-        return Response(self._renderer.page(template, today=self._board.today, **values), HTML)
+        return Response(self._renderer.page(template, **values), HTML)
 
 
 @frozen

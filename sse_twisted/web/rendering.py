@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Callable
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -25,31 +25,16 @@ DISCIPLINE_NAMES = {
     "1852m": "1852 m",
     "1h": "1 h",
 }
-ICONS = {
-    "left-early": "alarm",
-    "keep-on": "stop",
-    "switch-off": "check",
-    "working": "work",
-    "expected": "wait",
-    "gone": "gone",
+COLUMNS = {  # icon, title and hint
+    "left-early": ("alarm", "Left too early", "Wake it again, or waive its tracks."),
+    "keep-on": ("stop", "Keep on", "Not finished: leave it on."),
+    "switch-off": ("check", "Switch off", "Verified: move it to the processed bucket."),
+    "working": ("work", "Working", "In progress: leave it on."),
+    "expected": ("wait", "Expected", "Not seen yet today."),
+    "gone": ("gone", "Gone", "Finished today."),
 }
-TITLES = {
-    "left-early": "Left too early",
-    "keep-on": "Keep on",
-    "switch-off": "Switch off",
-    "working": "Working",
-    "expected": "Expected",
-    "gone": "Gone",
-}
+TITLES = {column: title for column, (_, title, _) in COLUMNS.items()}
 WORDS = {"keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
-HINTS = {
-    "left-early": "Wake it again, or waive its tracks.",
-    "keep-on": "Not finished: leave it on.",
-    "switch-off": "Verified: move it to the processed bucket.",
-    "working": "In progress: leave it on.",
-    "expected": "Not seen yet today.",
-    "gone": "Finished today.",
-}
 SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
     "scanning": ("Scanning", "Not scanning"),
     "names": ("Network", "Network problem"),
@@ -73,12 +58,10 @@ class StaticFile:
 
 def static_files() -> dict[str, StaticFile]:
     """Read all static files, by name. Call it once: a later installation must not mix with the running code."""
-    folder = resources.files("sse_twisted.web") / "static"
-    found = sorted(folder.iterdir(), key=lambda file: file.name)
     return {
-        file.name: StaticFile(file.read_bytes(), MEDIA_TYPES[suffix])
-        for file in found
-        if (suffix := "." + file.name.rpartition(".")[2]) in MEDIA_TYPES
+        file.name: StaticFile(file.read_bytes(), media_type)
+        for file in sorted(Path(__file__).with_name("static").iterdir())
+        if (media_type := MEDIA_TYPES.get(file.suffix))
     }
 
 
@@ -102,14 +85,20 @@ class Renderer:
         )
         self.files = self._version(files)
         self._environment.globals.update(
-            icons=ICONS, words=WORDS, titles=TITLES, hints=HINTS, subjects=SUBJECTS, files=self.files
+            icons={column: icon for column, (icon, _, _) in COLUMNS.items()},
+            titles=TITLES,
+            hints={column: hint for column, (_, _, hint) in COLUMNS.items()},
+            words=WORDS,
+            subjects=SUBJECTS,
+            discipline_names=DISCIPLINE_NAMES,
+            files=self.files,
         )
-        self._environment.globals["discipline_names"] = DISCIPLINE_NAMES
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
-        return self._environment.get_template(template).render(**values).encode()
+        """Render a page; `values` may replace the current day."""
+        return self._environment.get_template(template).render({"today": self._today(), **values}).encode()
 
     def tile(self, tile: Tile) -> str:
         return str(self._macros.tile(tile))
@@ -123,8 +112,7 @@ class Renderer:
         today = self._today()
 
         def moment(name: TrackName) -> str:
-            start = name.local_start
-            if start is None:
+            if (start := name.local_start) is None:
                 return str(name)
             return f"{start:%H:%M}" if start.date() == today else f"{start:%Y-%m-%d %H:%M}"
 

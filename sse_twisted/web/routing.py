@@ -110,9 +110,8 @@ class BoundedRequest(Request):
         self._received += len(data)
         if self._received <= MAX_BODY:
             super().handleContentChunk(data)
-            return
-        transport = cast(Any, self.channel).transport
-        if self._received - len(data) <= MAX_BODY:
+        elif self._received - len(data) <= MAX_BODY:
+            transport = cast(Any, self.channel).transport
             transport.write(TOO_LARGE)
             transport.loseConnection()
 
@@ -148,10 +147,7 @@ class Router(Resource):
             _send(request, response)
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
-        try:
-            path = "/" + b"/".join(request.postpath or []).decode("ascii")
-        except UnicodeDecodeError:
-            path = ""
+        path = "/" + b"/".join(request.postpath or []).decode("ascii", errors="replace")
         method = request.method.decode("ascii", errors="replace")
         allowed: set[str] = set()
         for route in self.routes:

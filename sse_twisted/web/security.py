@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 import re
 import secrets
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.server import Request
 
 from sse_twisted.web.routing import Refusal, Route, header
@@ -89,20 +89,17 @@ class Guard:
             self._check_token(request)
 
     def _is_ours(self, host: str) -> bool:
-        """Whether a Host header names this machine. DNS rebinding needs a name, so IP addresses are safe."""
+        """Return whether a Host header names this machine. DNS rebinding needs a name, so IP addresses are safe."""
         try:
             name = urlsplit(f"//{host}").hostname or ""
             urlsplit(f"//{host}").port  # noqa: B018 - raises ValueError
         except ValueError:
             return False
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return name in self._own or name in {extra.lower() for extra in self._hosts()}
-        return True
+        is_address = isIPAddress(name) or isIPv6Address(name)
+        return is_address or name in self._own or name in {extra.lower() for extra in self._hosts()}
 
     def _same_origin(self, request: Request, host: str) -> bool:
-        """Whether the request is not from a page of another site. Programs other than browsers send neither header."""
+        """Return whether no page of another site sent the request. Only browsers send these headers."""
         if (header(request, "sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
             return False
         origin = header(request, "origin")

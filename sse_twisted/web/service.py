@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+import msgspec
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
@@ -32,11 +34,11 @@ from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
-from sse_twisted.web.openapi import PROBLEM, with_description
+from sse_twisted.web.openapi import PROBLEM, Problem, with_description
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.rendering import Renderer, static_files
-from sse_twisted.web.routing import HTML, BoundedRequest, Refusal, Response, Router, json_response, printable
+from sse_twisted.web.routing import HTML, BoundedRequest, Refusal, Response, Router, printable
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 
@@ -110,7 +112,8 @@ class WebService(Service):
         self.port: IListeningPort | None = None
         self._reactor = reactor
         self._log = collector.log
-        self._endpoint = endpoint
+        self._endpoint = endpoint or DEFAULT_ENDPOINT
+        self._may_fail = endpoint is None
         self._own_token = Path(token_file) if token_file else None
         self.token_file = self._own_token or collector.folder.state / "web-token"
         self._token = ""
@@ -138,29 +141,25 @@ class WebService(Service):
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still use a low port; raise the failure of an explicit endpoint."""
-        listening = maybeDeferred(
-            serverFromString(self._reactor, self._endpoint or DEFAULT_ENDPOINT).listen, self._connections
-        )
-        listening.addCallbacks(self._listens, self._fails)
-        if self._failure is not None and self._endpoint is not None:
+        listening = serverFromString(self._reactor, self._endpoint).listen(self._connections)
+        listening.addCallbacks(partial(setattr, self, "port"), partial(setattr, self, "_failure"))
+        if self._failure is not None and not self._may_fail:
             self._failure.raiseException()
 
     def startService(self) -> None:
-        """Create or read the token and log the address of the board; raise TokenError or OSError."""
+        """Create or read the token and log the address of the board; raise TokenError."""
         super().startService()
         if self.port is None and self._failure is None:
             self.privilegedStartService()
         try:
             self._token = read_token(self._own_token) if self._own_token else make_token(self.token_file)
         except OSError as error:
-            if self._own_token:
-                raise
             self._token = secrets.token_urlsafe(24)  # unknown to everyone: pages work, commands do not
             self._log.error("Board is read-only: cannot write the token ({error})", error=str(error))
         if self._failure is not None:
             text = "Board disabled: cannot listen on {endpoint} ({why}). Collection continues; set --web to change it"
             why = self._failure.getErrorMessage()
-            self._log.error(text, endpoint=self._endpoint or DEFAULT_ENDPOINT, why=why)
+            self._log.error(text, endpoint=self._endpoint, why=why)
         elif self.port is not None:
             text = "The board is at {place}; commands need the token in {file}"
             self._log.info(text, place=self._url(self.port.getHost()), file=str(self.token_file))
@@ -177,25 +176,19 @@ class WebService(Service):
         self._connections.close()
         return closed
 
-    def _listens(self, port: IListeningPort) -> None:
-        self.port = port
-
-    def _fails(self, failure: Failure) -> None:
-        self._failure = failure
-
     def _url(self, address: Any) -> str:
         host = getattr(address, "host", None)
         if host is None:  # a Unix socket
             return str(getattr(address, "name", address))
-        scheme = "https" if (self._endpoint or "").startswith(("ssl:", "tls:")) else "http"
+        scheme = "https" if self._endpoint.startswith(("ssl:", "tls:")) else "http"
         shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
         return f"{scheme}://{shown}:{address.port}/"
 
     def _refuse(self, request: Request, refusal: Refusal) -> Response:
         """Render a refusal: as a page for browsers, as JSON for programs."""
         if (request.path or b"").startswith(b"/api/") or b"text/html" not in (request.getHeader(b"accept") or b""):
-            body = json_response({"status": refusal.status, "detail": refusal.detail}).body
+            body = msgspec.json.encode(Problem(refusal.status, refusal.detail))
             return Response(body, PROBLEM, refusal.status, refusal.headers)
         title = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
-        page = self._renderer.page("refusal.html", title=title, refusal=refusal, today=self.board.today)
+        page = self._renderer.page("refusal.html", title=title, refusal=refusal)
         return Response(page, HTML, refusal.status, refusal.headers)
