@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from markupsafe import Markup
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
@@ -16,7 +16,7 @@ from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api
 from sse_twisted.web.bench import ZONES, Bench
 from sse_twisted.web.board import Board, Changes
-from sse_twisted.web.rendering import Renderer, StaticFile
+from sse_twisted.web.rendering import Renderer
 from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
@@ -37,10 +37,7 @@ class BoardPage:
     _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
 
     def routes(self) -> tuple[Route, ...]:
-        return (
-            Route("GET", "/", self.page),
-            Route("GET", "/stream", self.stream, query=("since",)),
-        )
+        return Route("GET", "/", self.page), Route("GET", "/stream", self.stream, query=("since",))
 
     async def page(self, request: ParsedRequest) -> Response:
         """Serve the whole board; it needs no script."""
@@ -167,7 +164,7 @@ class RecordPages:
 class StaticFiles:
     """Style, script and icons."""
 
-    _files: dict[str, StaticFile]
+    _files: dict[str, Response]
     _version: str
 
     def routes(self) -> tuple[Route, ...]:
@@ -179,5 +176,4 @@ class StaticFiles:
         if file is None:
             raise Refusal(404, "there is no such file")
         is_cached = request.raw.setETag(f'"{self._version}"'.encode()) is http.CACHED
-        headers = {"Cache-Control": "no-cache"}
-        return Response(b"" if is_cached else file.data, file.media_type, 304 if is_cached else 200, headers)
+        return evolve(file, body=b"", status=304) if is_cached else file

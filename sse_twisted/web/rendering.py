@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sse_twisted.event_folder.track_name import TrackName, replace_names
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
+from sse_twisted.web.routing import Response
 from sse_twisted.web.tiles import Tile
 
 DISCIPLINE_NAMES = {
@@ -48,18 +48,10 @@ MEDIA_TYPES = {
 }
 
 
-@frozen
-class StaticFile:
-    """A file of the package with its media type."""
-
-    data: bytes
-    media_type: str
-
-
-def static_files() -> dict[str, StaticFile]:
+def static_files() -> dict[str, Response]:
     """Read all static files, by name. Call it once: a later installation must not mix with the running code."""
     return {
-        file.name: StaticFile(file.read_bytes(), media_type)
+        file.name: Response(file.read_bytes(), media_type, headers={"Cache-Control": "no-cache"})
         for file in sorted(Path(__file__).with_name("static").iterdir())
         if (media_type := MEDIA_TYPES.get(file.suffix))
     }
@@ -69,7 +61,7 @@ class Renderer:
     """Renders templates."""
 
     def __init__(
-        self, files: dict[str, StaticFile], timezone: Callable[[], int], today: Callable[[], datetime.date]
+        self, files: dict[str, Response], timezone: Callable[[], int], today: Callable[[], datetime.date]
     ) -> None:
         """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there."""
         self._templates = PackageLoader("sse_twisted.web")
@@ -118,11 +110,11 @@ class Renderer:
 
         return replace_names(text, moment)
 
-    def _version(self, files: dict[str, StaticFile]) -> str:
+    def _version(self, files: dict[str, Response]) -> str:
         """Return a digest of templates and static files. An open page reloads itself when the digest changes."""
         digest = hashlib.sha256()
         for file in files.values():
-            digest.update(file.data)
+            digest.update(file.body)
         for name in self._templates.list_templates():
             digest.update(self._templates.get_source(self._environment, name)[0].encode())
         return digest.hexdigest()[:12]

@@ -99,7 +99,7 @@ class Guard:
         return is_address or name in self._own or name in {extra.lower() for extra in self._hosts()}
 
     def _same_origin(self, request: Request, host: str) -> bool:
-        """Return whether no page of another site sent the request. Only browsers send these headers."""
+        """Return whether no page of another site sent the request; only browsers send the two headers."""
         if (header(request, "sec-fetch-site") or "same-origin") not in ("same-origin", "none"):
             return False
         origin = header(request, "origin")

@@ -71,7 +71,7 @@ def bench(browser: Browser, event: VirtualEvent, counts: dict[str, int], **optio
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(f"{ADDRESS}static/")
         if name in files and name != "board.js":
-            route.fulfill(body=files[name].data, content_type=files[name].media_type)
+            route.fulfill(body=files[name].body, content_type=files[name].media_type)
         elif route.request.url == ADDRESS:
             route.fulfill(body=html, content_type="text/html")
         else:
