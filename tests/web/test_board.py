@@ -72,6 +72,18 @@ def test_a_device_that_leaves_the_roster_is_removed(desk: Desk) -> None:
     assert changed(board, None) == [601]
 
 
+def test_a_removed_device_that_is_assigned_again_is_on_the_board_again(desk: Desk) -> None:
+    board = desk.web.board
+    person = desk.event.people.pop()
+    desk.event.write_roster()
+    desk.advance(5.0)
+    before = board.number
+    desk.event.people.append(person)
+    desk.event.write_roster()
+    desk.advance(5.0)
+    assert (changed(board, before), board.changes(before).removed) == ([602], ())
+
+
 def test_all_devices_are_expected_again_the_next_day(desk: Desk) -> None:
     desk.know(601, stage=Stage.GONE, tracks=(sailed(),))
     assert desk.web.board.summary.columns["gone"] == 1

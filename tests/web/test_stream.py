@@ -92,7 +92,19 @@ def test_a_blocked_reader_is_disconnected(desk: Desk) -> None:
     assert (len(lazy.boards), len(other.boards)) == (1, 2)
     desk.advance(MAX_BLOCKED)
     assert (lazy.ended, other.ended) == (True, False)
+    assert reader not in desk.web.streams
     assert desk.event.said("is too slow: connection closed")
+
+
+def test_a_reader_that_accepts_again_in_time_receives_what_it_missed(desk: Desk) -> None:
+    listening = desk.listen()
+    (reader,) = desk.web.streams
+    reader.pauseProducing()
+    desk.know(601, stage=Stage.CONNECTED)
+    desk.advance(MAX_BLOCKED - 1)
+    reader.resumeProducing()
+    desk.advance(MAX_BLOCKED)
+    assert (listening.ended, [tile["id"] for tile in listening.boards[1]["devices"]]) == (False, [601])
 
 
 @on_the_reactor
