@@ -76,7 +76,8 @@ def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
     returned = of_type[repr(route.returns)]
     if route.media_type != JSON:  # an event stream; the schema describes the data of one event
         returned = {"type": "string", "contentMediaType": JSON, "contentSchema": returned}
-    names = [(name, "path") for name in route.pattern.groupindex] + [(name, "query") for name in route.query]
+    places = dict.fromkeys(route.pattern.groupindex, "path") | dict.fromkeys(route.query, "query")
+    parameters = [(name, place, of_type[repr(PARAMETERS[name])]) for name, place in places.items()]
     responses = {"200": (route.media_type, returned)}
     if route.needs_token:
         responses["202"] = (JSON, returned)
@@ -85,8 +86,14 @@ def _operation(route: Route, of_type: dict[str, Any]) -> dict[str, Any]:
         "operationId": "_".join((route.method.lower(), *words)),
         "summary": route.summary,
         "parameters": [
-            {"name": name, "in": place, "required": place == "path", "schema": of_type[repr(PARAMETERS[name])]}
-            for name, place in names
+            {
+                "name": name,
+                "in": place,
+                "required": place == "path",
+                "description": schema["description"],
+                "schema": schema,
+            }
+            for name, place, schema in parameters
         ],
         "responses": {
             status: {"description": DESCRIPTIONS[status], "content": {media_type: {"schema": schema}}}
