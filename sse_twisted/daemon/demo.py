@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from sse_twisted.config.settings import Cleanup, Devices, Downloads, Event, Expected, Scan, Settings
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
+from sse_twisted.devices.drivers import device_name
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import plural
@@ -32,7 +33,9 @@ class Demo(MultiService):
         root = Path(event).absolute() if event else Path(tempfile.mkdtemp(prefix="sse-demo-"))
         folder = EventFolder(root)
         _write_roster(folder.roster, self._simulated.roster_rows())
-        addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self._simulated.addresses.items()}
+        addresses = {
+            device_name(number): f"{host}:{port}" for number, (host, port) in self._simulated.addresses.items()
+        }
         settings = Settings(
             event=Event(folder=str(root)),
             devices=Devices(addresses=addresses),
