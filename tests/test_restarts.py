@@ -1,4 +1,4 @@
-"""`twistd sse` ended and killed in the middle of an afternoon, on a real disk: what the next process knows of it."""
+"""`twistd sse` ended and killed in the middle of an afternoon: what the next process knows of it."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Options(OneLineOptions):
 
     synopsis = "[--config FILE] [--event DIR] [options] | --demo [options]"
     longdesc = (
-        "Detects each Motion GPS logger as it joins the WiFi, inspects it, downloads its new tracks, verifies them "
+        "Detects each GPS logger as it joins the WiFi, inspects it, downloads its new tracks, verifies them "
         "byte by byte, and says when it can be disconnected. Assignments are read from config/motions.csv in the event "
         "folder. Run it in the foreground with 'twistd -n sse ...', or as a daemon with twistd's own options "
         "--pidfile, --logfile, --umask, --uid. SIGHUP reads the configuration again; SIGTERM and SIGINT stop it. "
