@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 from numpy.typing import NDArray
 
-from sse_twisted.tracks.grid import Grid, Places, Speeds
+from sse_twisted.tracks.grid import Grid, Speeds
 from sse_twisted.tracks.windows import NONE
 
 LONGEST_PATH: Final = 500_000  # mm
@@ -28,34 +29,17 @@ Metres = NDArray[np.float64]
 
 
 @frozen(eq=False)
-class _Fixes:
-    """The fixes of a grid, and blocks of consecutive fixes."""
+class AlphaWindows:
+    """A Metric: the fastest path to each fix, searched on demand. Blocks of consecutive fixes narrow the search."""
 
-    place: Places
-    travelled: Indices  # up to and including this fix, in mm/s summed over places
-    course: NDArray[np.int64]
+    grid: Grid
+    travelled: Indices  # up to and including each fix, in mm/s summed over places
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
     shrinking: NDArray[np.float64]  # cosine of the latitude
     earliest: Indices  # the first fix at which a path to this one can begin
     latest: Indices  # the last one; before the earliest if there is none
     middle: Indices  # of each block
-    radius: Metres  # from the middle of each block to its farthest fix
-
-    def apart(self, at: Indices, other: Indices) -> Metres:
-        """Return the squared distances in m² on an earth that is flat around `at`."""
-        east = (self.east[other] - self.east[at]) * self.shrinking[at]
-        north = self.north[other] - self.north[at]
-        squares: Metres = east * east + north * north
-        return squares
-
-
-@frozen(eq=False)
-class AlphaWindows:
-    """A Metric: the fastest path to each fix, searched on demand."""
-
-    fixes: _Fixes
-    parts: int
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
         speeds = np.full(stop - first, NONE)
@@ -68,15 +52,65 @@ class AlphaWindows:
         fastest = (NONE, fix)
         for starts, ends in self._paths(since, fix, fix + 1):
             fastest = max([fastest, *zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True)])
-        return int(self.fixes.place[fastest[1]])
-
-    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Indices, Indices]]:
-        return _paths(self.fixes, int(np.searchsorted(self.fixes.place, since)) if since else 0, first, stop)
+        return int(self.grid.place[fastest[1]])
 
     def _means(self, starts: Indices, ends: Indices) -> Indices:
-        place, travelled = self.fixes.place, self.fixes.travelled
-        means: Indices = (travelled[ends] - travelled[starts]) * self.parts // (place[ends] - place[starts])
+        place, travelled = self.grid.place, self.travelled
+        means: Indices = (travelled[ends] - travelled[starts]) * self.grid.parts // (place[ends] - place[starts])
         return means
+
+    def _apart(self, at: Indices, other: Indices) -> Metres:
+        """Return the squared distances in m² on an earth that is flat around `at`."""
+        east = (self.east[other] - self.east[at]) * self.shrinking[at]
+        north = self.north[other] - self.north[at]
+        squares: Metres = east * east + north * north
+        return squares
+
+    @cached_property
+    def _radius(self) -> Metres:
+        """From the middle of each block to its farthest fix."""
+        order = np.arange(len(self.travelled))
+        apart = self._apart(order, self.middle[order // BLOCK])
+        radius: Metres = np.sqrt(np.maximum.reduceat(apart, order[::BLOCK]))
+        return radius
+
+    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the start and end fixes of every path that counts.
+
+        It begins at place `since` or later, and ends at one of the fixes `first` to `stop` - 1.
+        """
+        latest = self.latest[first:stop]
+        earliest = np.maximum(self.earliest[first:stop], np.searchsorted(self.grid.place, since))
+        possible = np.flatnonzero(latest >= earliest)
+        if not len(possible):
+            return
+        course = self.grid.course
+        for start_blocks, end_blocks in self._near_blocks(first + possible, earliest[possible], latest[possible]):
+            starts, ends = _members(start_blocks, end_blocks)
+            in_time = np.flatnonzero((ends >= first) & (ends < stop))
+            starts, ends = starts[in_time], ends[in_time]
+            in_range = (starts >= earliest[ends - first]) & (starts <= latest[ends - first])
+            starts, ends = starts[in_range], ends[in_range]
+            turned = _angle(course[starts] - course[ends]) >= LEAST_TURN
+            starts, ends = starts[turned], ends[turned]
+            back = self._apart(ends, starts) <= GATE * GATE
+            yield starts[back], ends[back]
+
+    def _near_blocks(self, ends: Indices, earliest: Indices, latest: Indices) -> Iterator[tuple[Indices, Indices]]:
+        """Yield pairs of blocks that can hold the start and the end of a path to one of the `ends`."""
+        end_blocks = ends // BLOCK
+        begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
+        lowest = np.minimum.reduceat(earliest, begins) // BLOCK
+        counts = np.maximum.reduceat(latest, begins) // BLOCK - lowest + 1
+        start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
+        end_blocks = np.repeat(end_blocks[begins], counts)
+        apart = self._apart(self.middle[end_blocks], self.middle[start_blocks])
+        # One metre more, since the cosine varies within a block.
+        reach = GATE + 1 + self._radius[start_blocks] + self._radius[end_blocks]
+        near = np.flatnonzero(apart <= reach * reach)
+        for some in range(0, len(near), BLOCKS_AT_ONCE):
+            pairs = near[some : some + BLOCKS_AT_ONCE]
+            yield start_blocks[pairs], end_blocks[pairs]
 
 
 def over_alpha(grid: Grid) -> AlphaWindows:
@@ -85,68 +119,21 @@ def over_alpha(grid: Grid) -> AlphaWindows:
     The distance excludes the fix at the start; the time is that between both fixes. This is the rule of the device
     since firmware 3118, at the full rate. A track without courses has no alpha.
     """
-    return AlphaWindows(_fixes(grid), grid.parts)
-
-
-def _fixes(grid: Grid) -> _Fixes:
-    place, speed, latitude = grid.place, grid.speed, np.radians(grid.latitude)
-    order = np.arange(len(place))
-    middle = np.minimum(order[::BLOCK] + BLOCK // 2, len(place) - 1)
-    travelled = grid.sailed[1:]
-    unbroken = np.maximum.accumulate(np.where(speed < SLOWEST, order + 1, 0))
+    travelled, latitude = grid.sailed[1:], np.radians(grid.latitude)
+    order = np.arange(len(travelled))
+    unbroken = np.maximum.accumulate(np.where(grid.speed < SLOWEST, order + 1, 0))
     longest = np.searchsorted(travelled, travelled - LONGEST_PATH * grid.frequency, side="left")
     shortest = np.searchsorted(travelled, travelled - SHORTEST_PATH * grid.frequency, side="right")
-    fixes = _Fixes(
-        place=place,
+    return AlphaWindows(
+        grid=grid,
         travelled=travelled,
-        course=grid.course,
         north=latitude * EARTH_RADIUS,
         east=np.radians(grid.longitude) * EARTH_RADIUS,
         shrinking=np.cos(latitude),
         earliest=np.maximum(longest, unbroken),
         latest=shortest - 1,
-        middle=middle,
-        radius=np.zeros(len(middle)),
+        middle=np.minimum(order[::BLOCK] + BLOCK // 2, len(order) - 1),
     )
-    from_middle = fixes.apart(order, middle[order // BLOCK])
-    return evolve(fixes, radius=np.sqrt(np.maximum.reduceat(from_middle, order[::BLOCK])))
-
-
-def _paths(fixes: _Fixes, since: int, first: int, stop: int) -> Iterator[tuple[Indices, Indices]]:
-    """Yield the start and end fixes of every path that counts and ends at one of the fixes `first` to `stop` - 1."""
-    latest = fixes.latest[first:stop]
-    earliest = np.maximum(fixes.earliest[first:stop], since)
-    possible = np.flatnonzero(latest >= earliest)
-    if not len(possible):
-        return
-    for start_blocks, end_blocks in _near_blocks(fixes, first + possible, earliest[possible], latest[possible]):
-        starts, ends = _members(start_blocks, end_blocks)
-        in_time = np.flatnonzero((ends >= first) & (ends < stop))
-        starts, ends = starts[in_time], ends[in_time]
-        in_range = (starts >= earliest[ends - first]) & (starts <= latest[ends - first])
-        starts, ends = starts[in_range], ends[in_range]
-        turned = _angle(fixes.course[starts] - fixes.course[ends]) >= LEAST_TURN
-        starts, ends = starts[turned], ends[turned]
-        back = fixes.apart(ends, starts) <= GATE * GATE
-        yield starts[back], ends[back]
-
-
-def _near_blocks(fixes: _Fixes, ends: Indices, earliest: Indices, latest: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """Yield pairs of blocks that can hold the start and the end of a path to one of the `ends`."""
-    end_blocks = ends // BLOCK
-    begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
-    end_blocks = end_blocks[begins]
-    lowest = np.minimum.reduceat(earliest, begins) // BLOCK
-    counts = np.maximum.reduceat(latest, begins) // BLOCK - lowest + 1
-    start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
-    end_blocks = np.repeat(end_blocks, counts)
-    apart = fixes.apart(fixes.middle[end_blocks], fixes.middle[start_blocks])
-    # One metre more, since the cosine varies within a block.
-    reach = GATE + 1 + fixes.radius[start_blocks] + fixes.radius[end_blocks]
-    near = np.flatnonzero(apart <= reach * reach)
-    for some in range(0, len(near), BLOCKS_AT_ONCE):
-        pairs = near[some : some + BLOCKS_AT_ONCE]
-        yield start_blocks[pairs], end_blocks[pairs]
 
 
 def _members(start_blocks: Indices, end_blocks: Indices) -> tuple[Indices, Indices]:

@@ -14,13 +14,13 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
+from sse_twisted.tracks.alpha import LONGEST_PATH
 from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
 from sse_twisted.tracks.format import Alpha, Best, Fixes, Header, Rules
 from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
 from sse_twisted.tracks.windows import NONE
 
 LATE: Final = 10  # s between the end of an alpha and its stamp, with Alpha.EVERY_SECOND
-LONGEST_ALPHA: Final = 500_000  # mm
 LONGEST_WINDOW: Final = 2 * 3600  # s; a best of 1852 m is faster than half a knot
 # Part of the distance; five complete real tracks differ from their headers by up to 0.05 %.
 DISTANCE_OFF: Final = 0.001
@@ -67,6 +67,8 @@ class Claim:
 class _Evidence:
     """The fixes on their own grid, and on a wide grid from the first to the last fix that was received."""
 
+    fixes: Fixes
+    rules: Rules
     actual: Measures
     wide: Grid
     known: Places  # of the wide grid, where certainly no usable fix was received
@@ -80,16 +82,13 @@ class _Evidence:
 
     def limits(self, name: str, first: int, stop: int) -> tuple[Speeds, Speeds]:
         """Return the windows to these places of the wide grid, with missing fixes at their slowest and fastest."""
-        begin = max(self._begin(name, first), first - LONGEST_WINDOW * self.wide.frequency)
+        # No window that ends at `first` or later starts before `begin`.
+        frequency = self.wide.frequency
+        begin = self.back(first, METRES[name] * 1000) if name in METRES else first - SECONDS[name] * frequency
+        begin = max(0, begin, first - LONGEST_WINDOW * frequency)
         grids = (filled(self.wide, begin, stop, speed, self.known) for speed in (0, self.fastest))
         lower, upper = (METRICS[name](grid)(0, *grid.fixes(first - begin, stop - begin)) for grid in grids)
         return lower, upper
-
-    def _begin(self, name: str, place: int) -> int:
-        """Return a place before the start of every window that ends at `place` or later."""
-        if name not in METRES:
-            return max(0, place - SECONDS[name] * self.wide.frequency)
-        return self.back(place, METRES[name] * 1000)
 
     def back(self, place: int, distance: int) -> int:
         """Return the last place from which `distance` (mm) was sailed until `place`; 0 if there is none."""
@@ -106,18 +105,6 @@ def check_claims(header: Header, fixes: Fixes, measures: Measures, rules: Rules)
     """
     if not header.end_date:  # never finalised, or an ESP logger: nothing is claimed
         return ()
-    evidence = _evidence(header, fixes, measures, rules)
-    return (
-        *(
-            _check_alpha(best, fixes, evidence, rules) if name == "alpha500" else _check(name, best, evidence)
-            for name, bests in header.bests.items()
-            for best in bests
-        ),
-        *_check_totals(header, evidence, rules),
-    )
-
-
-def _evidence(header: Header, fixes: Fixes, measures: Measures, rules: Rules) -> _Evidence:
     grid = measures.grid
     if grid.length:
         grid = widened(grid, header.start_date, header.end_date)
@@ -125,53 +112,47 @@ def _evidence(header: Header, fixes: Fixes, measures: Measures, rules: Rules) ->
     known = np.unique((unusable - grid.start) * grid.frequency // 1000)
     known = np.setdiff1d(known[(known >= 0) & (known < grid.length)], grid.place, assume_unique=True)
     fastest = rules.logging_threshold or int(grid.speed.max(initial=0))  # a lost fix can be the fastest
-    return _Evidence(measures, grid, known, fastest)
+    evidence = _Evidence(fixes, rules, measures, grid, known, fastest)
+    claimed = ((name, best) for name, bests in header.bests.items() for best in bests)
+    bests = (Claim(name, best.second, best.value, *_check(name, best, evidence)) for name, best in claimed)
+    return (*bests, *_check_totals(header, evidence))
 
 
-def _check(name: str, best: Best, evidence: _Evidence) -> Claim:
-    grid = evidence.actual.grid
-    exact = evidence.actual[name](0, *grid.fixes(*grid.places(best.second)))
-    if (exact == best.value).any():
-        return Claim(name, best.second, best.value, ClaimCheck.EXACT)
-    first, stop = evidence.wide.places(best.second)
-    if first >= stop:
-        return Claim(name, best.second, best.value, ClaimCheck.UNSEEN)
-    return _within(name, best, *evidence.limits(name, first, stop))
-
-
-def _within(name: str, best: Best, lower: Speeds, upper: Speeds) -> Claim:
-    complete = upper != NONE
-    if not complete.any():
-        return Claim(name, best.second, best.value, ClaimCheck.UNSEEN)
-    if ((lower <= best.value) & (best.value <= upper))[complete].any():
-        return Claim(name, best.second, best.value, ClaimCheck.WITHIN)
-    limits = np.concatenate([upper[complete], lower[complete & (lower != NONE)]])
-    nearest = int(limits[np.abs(limits - best.value).argmin()])
-    return Claim(name, best.second, best.value, ClaimCheck.CONTRADICTED, nearest)
-
-
-def _check_alpha(best: Best, fixes: Fixes, evidence: _Evidence, rules: Rules) -> Claim:
-    """Search for the alpha; where fixes are missing on its way, only the fastest fix there limits it.
-
-    The positions of missing fixes are unknown, and so is whether they were too slow for a path.
-    """
-    metric, grid, second = evidence.actual["alpha500"], evidence.actual.grid, best.second
-    if rules.alpha is Alpha.EVERY_SECOND:
-        grid = on_grid(fixes[fixes.time % 1000 == 0], 1, rules)
-        metric, second = METRICS["alpha500"](grid), second - LATE
+def _check(name: str, best: Best, evidence: _Evidence) -> tuple[ClaimCheck, int | None]:
+    """Return the result for one best and, if it is contradicted, the nearest figure that the fixes allow."""
+    metric, grid, second = evidence.actual[name], evidence.actual.grid, best.second
+    is_alpha = name == "alpha500"
+    every_second = is_alpha and evidence.rules.alpha is Alpha.EVERY_SECOND
+    if every_second:
+        grid = on_grid(evidence.fixes[evidence.fixes.time % 1000 == 0], 1, evidence.rules)
+        metric, second = METRICS[name](grid), second - LATE
     values = metric(0, *grid.fixes(*grid.places(second)))
     if (values == best.value).any():
-        return Claim("alpha500", best.second, best.value, ClaimCheck.EXACT)
-    grid = evidence.wide
-    first, stop = grid.places(second)
+        return ClaimCheck.EXACT, None
+    wide = evidence.wide
+    first, stop = wide.places(second)
     if first >= stop:
-        return Claim("alpha500", best.second, best.value, ClaimCheck.UNSEEN)
-    begin = evidence.back(stop, LONGEST_ALPHA)
-    # The exact rule of EVERY_SECOND is unknown: it reproduces two of ten alphas in two real files.
-    if evidence.missing(begin, stop) or rules.alpha is Alpha.EVERY_SECOND:
-        fastest = max(evidence.fastest, int(grid.speed[slice(*grid.fixes(begin, stop))].max(initial=0)))
-        return _within("alpha500", best, np.zeros(1, np.int64), np.array([fastest]))
-    return Claim("alpha500", best.second, best.value, ClaimCheck.CONTRADICTED, _nearest(values, best.value))
+        return ClaimCheck.UNSEEN, None
+    if not is_alpha:
+        return _compare(best.value, *evidence.limits(name, first, stop))
+    # The positions of missing fixes are unknown, and so is whether they were too slow for a path: where fixes are
+    # missing on the way of an alpha, only the fastest fix there limits it. The exact rule of EVERY_SECOND is unknown:
+    # it reproduces two of ten alphas in two real files.
+    begin = evidence.back(stop, LONGEST_PATH)
+    if every_second or evidence.missing(begin, stop):
+        fastest = wide.speed[slice(*wide.fixes(begin, stop))].max(initial=evidence.fastest)
+        return _compare(best.value, np.zeros(1, np.int64), np.array([fastest]))
+    return ClaimCheck.CONTRADICTED, _nearest(values, best.value)
+
+
+def _compare(value: int, lower: Speeds, upper: Speeds) -> tuple[ClaimCheck, int | None]:
+    """Compare a claimed value with pairs of limits; an upper limit of NONE is no pair."""
+    complete = upper != NONE
+    if not complete.any():
+        return ClaimCheck.UNSEEN, None
+    if ((lower <= value) & (value <= upper))[complete].any():
+        return ClaimCheck.WITHIN, None
+    return ClaimCheck.CONTRADICTED, _nearest(np.concatenate([upper, lower[complete]]), value)
 
 
 def _nearest(values: Speeds, claimed: int) -> int | None:
@@ -179,25 +160,20 @@ def _nearest(values: Speeds, claimed: int) -> int | None:
     return int(values[np.abs(values - claimed).argmin()]) if len(values) else None
 
 
-def _check_totals(header: Header, evidence: _Evidence, rules: Rules) -> Iterator[Claim]:
+def _check_totals(header: Header, evidence: _Evidence) -> Iterator[Claim]:
     """Check the maximum and the distance, which have no second."""
     fastest = int(evidence.actual.grid.speed.max(initial=0))
-    bearing = ClaimCheck.CONTRADICTED
-    if header.max_speed == fastest:
-        bearing = ClaimCheck.EXACT
-    elif evidence.missing(0, evidence.wide.length) and fastest < header.max_speed <= rules.logging_threshold:
-        bearing = ClaimCheck.WITHIN
+    missing = evidence.missing(0, evidence.wide.length)
     if header.max_speed or fastest:
-        found = None if bearing is not ClaimCheck.CONTRADICTED else fastest
-        yield Claim("maximum", 0, header.max_speed, bearing, found)
+        result: tuple[ClaimCheck, int | None] = ClaimCheck.CONTRADICTED, fastest
+        if header.max_speed == fastest:
+            result = ClaimCheck.EXACT, None
+        elif missing and fastest < header.max_speed <= evidence.rules.logging_threshold:
+            result = ClaimCheck.WITHIN, None
+        yield Claim("maximum", 0, header.max_speed, *result)
     shortest = distance(evidence.wide)
     # The device never stores the first fix that it receives, however fast it is.
-    missing = fastest + evidence.fastest * evidence.missing(0, evidence.wide.length)
-    longest = shortest + missing // evidence.wide.frequency
+    longest = shortest + (fastest + evidence.fastest * missing) // evidence.wide.frequency
     shortest -= int(DISTANCE_OFF * shortest) + DISTANCE_AT_REST
     longest += int(DISTANCE_OFF * longest) + DISTANCE_AT_REST
-    if shortest <= header.distance <= longest:
-        yield Claim("distance", 0, header.distance, ClaimCheck.WITHIN)
-    else:
-        nearest = shortest if header.distance < shortest else longest
-        yield Claim("distance", 0, header.distance, ClaimCheck.CONTRADICTED, nearest)
+    yield Claim("distance", 0, header.distance, *_compare(header.distance, np.array([shortest]), np.array([longest])))
