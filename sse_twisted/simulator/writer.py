@@ -87,7 +87,7 @@ def session_bests(grid: Grid, *, missing_is_slow: bool = False) -> dict[str, tup
     """
     ends = run_ends(grid, missing_is_slow=missing_is_slow)
     windows = {name: five_windows(grid, METRICS[name](grid), ends) for name in BESTS}
-    return {name: tuple(Best(grid.second(each.last), each.value) for each in found) for name, found in windows.items()}
+    return {name: tuple(Best(each.end // 1000, int(each.value)) for each in found) for name, found in windows.items()}
 
 
 def _position(fixes: Frames) -> Position:

@@ -19,7 +19,7 @@ GATE: Final = 50.0  # m between the ends
 HALF_TURN: Final = 18_000_000  # 1e-5 degrees
 LEAST_TURN: Final = HALF_TURN // 2  # between the courses at both ends
 SLOWEST: Final = 1000  # mm/s; a path with a slower fix does not count (firmware 3118 to 3176)
-EARTH_RADIUS: Final = 6_371_009.0  # m
+EARTH_RADIUS: Final = 6_371_009.0  # m, as the device has it
 
 BLOCK: Final = 16  # fixes whose positions are first compared as one position
 BLOCKS_AT_ONCE: Final = 512  # pairs of blocks, of 256 pairs of fixes each: they fit into the cache

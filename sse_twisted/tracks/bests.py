@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from attrs import field, frozen
+from attrs import frozen
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, Places
@@ -27,27 +27,23 @@ METRICS: Final[Mapping[str, Callable[[Grid], Metric]]] = {
 }
 
 
-@frozen(eq=False)
-class Measures:
-    """The windows of a grid; computes each kind on first use."""
+class Measures(dict[str, Metric]):
+    """The windows of a grid by the names of METRICS; computes each kind on first use."""
 
-    grid: Grid
-    _made: dict[str, Metric] = field(factory=dict, init=False)
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
 
-    def __getitem__(self, name: str) -> Metric:
-        """Return the windows of one of METRICS."""
-        if name not in self._made:
-            self._made[name] = METRICS[name](self.grid)
-        return self._made[name]
+    def __missing__(self, name: str) -> Metric:
+        return self.setdefault(name, METRICS[name](self.grid))
 
 
 @frozen
-class Window:
-    """A window of a grid: its mean speed in 1/`parts` of a mm/s, its first place and its last."""
+class Speed:
+    """A mean speed in mm/s over a window, and the times of its first and last fix (ms UTC)."""
 
-    value: int
-    first: int
-    last: int
+    value: float
+    start: int
+    end: int
 
 
 def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bool = False) -> Places:
@@ -65,7 +61,7 @@ def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bo
     return slowly[begins[counts >= SLOW_FIXES]] + SLOW_FIXES
 
 
-def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = True) -> tuple[Window, ...]:
+def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = True) -> tuple[Speed, ...]:
     """Return the fastest five of the best windows of all runs of a grid; of two equal ones, the later comes first.
 
     If the device `forgets`, a window never reaches back over the end of a run that had a best. Where no window is
@@ -81,8 +77,14 @@ def five_windows(grid: Grid, metric: Metric, ends: Places, *, forgets: bool = Tr
             found.append((int(speeds[fix]), first + fix, since))
             since = place if forgets else 0
         first = stop
-    best = sorted(found, reverse=True)[:KEPT]
-    return tuple(Window(value, metric.start(since, fix), int(grid.place[fix])) for value, fix, since in best)
+    return tuple(
+        Speed(
+            value=value if grid.parts == 1 else value / grid.parts,
+            start=grid.time(metric.start(since, fix)),
+            end=grid.time(int(grid.place[fix])),
+        )
+        for value, fix, since in sorted(found, reverse=True)[:KEPT]
+    )
 
 
 def distance(grid: Grid) -> int:

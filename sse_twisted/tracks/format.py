@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
-from attrs import asdict, frozen
+from attrs import astuple, frozen
 from numpy.typing import NDArray
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -167,9 +167,9 @@ class Fixes:
 
     def __getitem__(self, which: Mask | slice | NDArray[np.intp]) -> Fixes:
         """Return the chosen fixes; a slice copies nothing."""
-        columns: dict[str, Any] = asdict(self, recurse=False)
-        chosen: Any = {name: column if column is None else column[which] for name, column in columns.items()}
-        return Fixes(**chosen)
+        columns: tuple[Any, ...] = astuple(self, recurse=False)
+        chosen: list[Any] = [column if column is None else column[which] for column in columns]
+        return Fixes(*chosen)
 
 
 @frozen(eq=False)
@@ -194,13 +194,8 @@ class Track:
 class TrackFormat(Protocol):
     """A file format of tracks."""
 
-    @property
-    def name(self) -> str:
-        """The short name in reports, such as "oao"."""
-
-    @property
-    def extension(self) -> str:
-        """The extension of its files in lower case, such as ".oao"."""
+    name: str  # in reports, such as "oao"
+    extension: str  # of its files in lower case, such as ".oao"
 
     def recognises(self, start: bytes) -> bool:
         """Tell whether a file that begins with these bytes (512, or all of a shorter file) is of this format."""

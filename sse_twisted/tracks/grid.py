@@ -44,10 +44,6 @@ class Grid:
         """Return the time of a place in ms UTC."""
         return self.start + place * 1000 // self.frequency
 
-    def second(self, place: int) -> int:
-        """Return the UTC second of a place, rounded down as the device does."""
-        return self.time(place) // 1000
-
     def places(self, second: int) -> tuple[int, int]:
         """Return the first place of a UTC second and the place after its last; they are equal outside the grid."""
         since = second * 1000 - self.start
@@ -127,17 +123,15 @@ def filled(grid: Grid, first: int, stop: int, speed: int, known: Places) -> Grid
 
     The places in `known` stay empty: no usable fix was received there.
     """
-    begin, end = grid.fixes(first, stop)
-    at = grid.place[begin:end] - first
+    inside = slice(*grid.fixes(first, stop))
+    at = grid.place[inside] - first
     present = np.ones(stop - first, np.bool_)
-    inside = known[(known >= first) & (known < stop)] - first
-    present[inside] = False
+    present[known[(known >= first) & (known < stop)] - first] = False
     present[at] = True
     speeds, moving = (np.full(stop - first, speed, np.int64) for _ in range(2))
-    speeds[at], moving[at] = grid.speed[begin:end], grid.moving[begin:end]
+    speeds[at], moving[at] = grid.speed[inside], grid.moving[inside]
     place = np.flatnonzero(present)
-    nowhere = np.zeros(len(place))
-    course = nowhere.astype(np.int64)
+    course, nowhere = np.zeros(len(place), np.int64), np.zeros(len(place))
     start, length = grid.time(first), stop - first
     return Grid(
         start, grid.frequency, length, place, speeds[place], moving[place], course, nowhere, nowhere, grid.parts

@@ -12,21 +12,12 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.tracks.bests import Measures, Window, distance, five_windows, run_ends
+from sse_twisted.tracks.bests import Measures, Speed, distance, five_windows, run_ends
 from sse_twisted.tracks.format import KNOT, Alpha, Mask, Rules, Times
-from sse_twisted.tracks.grid import MAX_SPAN, Grid
+from sse_twisted.tracks.grid import MAX_SPAN
 
 SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most important first
 NEVER: Final = 1 << 53  # ms; sums with later times would overflow
-
-
-@frozen
-class Speed:
-    """A mean speed in mm/s over a window, and the times of its first and last fix (ms UTC)."""
-
-    value: float
-    start: int
-    end: int
 
 
 @frozen
@@ -74,18 +65,11 @@ def session_of(measures: Measures, rules: Rules) -> Session:
     grid = measures.grid
     ends = run_ends(grid, missing_is_slow=rules.logging_threshold > 0)
     names = [name for name in SPEEDS if name != "alpha500" or rules.alpha is not Alpha.NONE]
-    found = {name: five_windows(grid, measures[name], ends, forgets=rules.forgets) for name in names}
-    bests = {name: tuple(_speed(grid, window) for window in windows) for name, windows in found.items()}
     return Session(
-        bests=bests,
+        bests={name: five_windows(grid, measures[name], ends, forgets=rules.forgets) for name in names},
         maximum=int(grid.speed.max(initial=0)),
         distance=distance(grid),
         start=grid.time(int(grid.place[0])) if grid.length else 0,
         end=grid.time(int(grid.place[-1])) if grid.length else 0,
         moving=int(np.count_nonzero(grid.moving)) * 1000 // grid.frequency,
     )
-
-
-def _speed(grid: Grid, window: Window) -> Speed:
-    value = window.value if grid.parts == 1 else window.value / grid.parts
-    return Speed(value, grid.time(window.first), grid.time(window.last))

@@ -15,7 +15,6 @@ FIRST_WITH_FULL_RATE_ALPHA: Final = 3118
 EVENT: Final = 9002  # the first firmware made for an event, which does not store slow fixes
 
 BESTS: Final = ("1s", "2s", "10s", "500m", "1852m", "1h", "alpha500")  # fields of a header
-_OF_OLD_FIRMWARE: Final = {"alpha500": "1000m"}
 
 ESP: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, parts=1000, forgets=False)
 
@@ -41,5 +40,4 @@ def _logging_threshold(firmware: int) -> int:
 
 def best_name(field: str, firmware: int) -> str:
     """Return the discipline of a list of bests in the header: one of BESTS, or "1000m" in old firmware."""
-    old = 0 < firmware < FIRST_WITH_ALPHA
-    return _OF_OLD_FIRMWARE.get(field, field) if old else field
+    return "1000m" if field == "alpha500" and 0 < firmware < FIRST_WITH_ALPHA else field

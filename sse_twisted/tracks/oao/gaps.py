@@ -6,20 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from sse_twisted.tracks.oao.layout import (
-    BETWEEN_MODE,
-    FRAME_SIZE,
-    HEADER_SIZE,
-    LENGTHS,
-    MODE_FAMILY,
-    SECOND_MODE,
-    Octets,
-    sums_hold,
-)
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, LENGTHS, MODE_FAMILY, Octets, sums_hold
 
 SHORTEST: Final = 5  # bytes of a frame of an unknown mode
 LONGEST: Final = 1024
-FIX_STARTS: Final = [mode.to_bytes(2, "little") for mode in (SECOND_MODE, BETWEEN_MODE)]
+FIX_STARTS: Final = [mode.to_bytes(2, "little") for mode, length in LENGTHS.items() if length == FRAME_SIZE]
 
 
 class Gap:
@@ -65,14 +56,11 @@ class Gap:
             return "bytes that are not frames"
         return "damaged frame" if whole == 1 else f"{whole:,} damaged frames"
 
-    def _mode(self) -> int | None:
-        return int.from_bytes(self._start, "little") if len(self._start) == 2 else None
-
     def _can_be_intact(self) -> bool:
-        mode = self._mode()
         if self.offset == 0 or self._tilings == {}:
             return False
-        return mode is None or (mode >> 8 == MODE_FAMILY and mode not in LENGTHS)
+        mode = int.from_bytes(self._start, "little")
+        return len(self._start) < 2 or (mode >> 8 == MODE_FAMILY and mode not in LENGTHS)
 
     def _tile(self) -> dict[int, int]:
         if self._tilings is None:

@@ -20,20 +20,16 @@ FRAME_SIZE: Final = 52
 
 MODE_FAMILY: Final = 0x0A  # high byte of every mode
 HEADER_MODE: Final = 0x0AD0
-TRACK_POINT_MODE: Final = 0x0AD1
-EMERGENCY_MODE: Final = 0x0AD2
-POI_MODE: Final = 0x0AD3
 SECOND_MODE: Final = 0x0AD4  # a GNSS fix on a whole second
 BETWEEN_MODE: Final = 0x0AD5  # a GNSS fix between two whole seconds
-ATTITUDE_MODE: Final = 0x0AD6
 LENGTHS: Final = {
     HEADER_MODE: HEADER_SIZE,
-    TRACK_POINT_MODE: 12,
-    EMERGENCY_MODE: 34,
-    POI_MODE: 34,
+    0x0AD1: 12,  # track point
+    0x0AD2: 34,  # emergency
+    0x0AD3: 34,  # point of interest
     SECOND_MODE: FRAME_SIZE,
     BETWEEN_MODE: FRAME_SIZE,
-    ATTITUDE_MODE: 32,
+    0x0AD6: 32,  # attitude
 }
 
 _POSITION: Final = [("latitude", "<i4"), ("longitude", "<i4"), ("altitude", "<i4")]  # 1e-7 degrees, mm above the sea

@@ -8,20 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from sse_twisted.tracks.oao.layout import (
-    ATTITUDE_MODE,
-    LENGTHS,
-    MODE_FAMILY,
-    TRACK_POINT_MODE,
-    Octets,
-    sums_hold,
-)
+from sse_twisted.tracks.oao.layout import HEADER_MODE, LENGTHS, MODE_FAMILY, Octets, sums_hold
 
 # Frames gathered and checked at once. It bounds the memory where every other byte looks like a start.
 BATCH_SIZE: Final = 8192
 
-_LOWEST: Final = TRACK_POINT_MODE & 0xFF
-_LENGTHS: Final = np.array([LENGTHS[mode] for mode in range(TRACK_POINT_MODE, ATTITUDE_MODE + 1)])
+# Modes follow one another, the lowest is that of a header.
+_LOWEST: Final = HEADER_MODE + 1 & 0xFF
+_LENGTHS: Final = np.array([length for mode, length in LENGTHS.items() if mode != HEADER_MODE])
 
 
 def sound_runs(data: Octets, limit: int) -> Iterator[tuple[int, int, int]]:
@@ -45,14 +39,11 @@ def _sound_frames(data: Octets, limit: int) -> Iterator[tuple[int, int]]:
     starts = np.flatnonzero(data[1 : limit + 1] == MODE_FAMILY)
     starts = starts[data[starts] - np.uint8(_LOWEST) < len(_LENGTHS)]
     for block in range(0, len(starts), BATCH_SIZE):
-        yield from _sound(data, starts[block : block + BATCH_SIZE])
-
-
-def _sound(data: Octets, starts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Iterator[tuple[int, int]]:
-    lengths = _LENGTHS[data[starts] - np.uint8(_LOWEST)]
-    held = np.zeros(len(starts), np.bool_)
-    for length in set(lengths.tolist()):
-        these = np.flatnonzero((lengths == length) & (starts + length <= len(data)))
-        if len(these):
-            held[these] = sums_hold(sliding_window_view(data, length)[starts[these]])
-    return zip(starts[held].tolist(), lengths[held].tolist(), strict=True)
+        batch = starts[block : block + BATCH_SIZE]
+        lengths = _LENGTHS[data[batch] - np.uint8(_LOWEST)]
+        held = np.zeros(len(batch), np.bool_)
+        for length in set(lengths.tolist()):
+            these = np.flatnonzero((lengths == length) & (batch + length <= len(data)))
+            if len(these):
+                held[these] = sums_hold(sliding_window_view(data, length)[batch[these]])
+        yield from zip(batch[held].tolist(), lengths[held].tolist(), strict=True)
