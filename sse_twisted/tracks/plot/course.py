@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from sse_twisted.tracks.alpha import EARTH_RADIUS
 from sse_twisted.tracks.format import KNOT, Track
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.spans import breaks, writable
 
-EARTH: Final = 6_371_009.0  # metres, the radius that the device uses
 LONGEST_PLACE: Final = 300_000  # ms
 
 Floats = NDArray[np.float64]
@@ -55,30 +56,36 @@ class Course:
         first, stop = np.searchsorted(self.time, [mark.start, mark.end + 1])
         return np.arange(first, stop)
 
+    def placed(self, marks: Sequence[Mark]) -> list[tuple[int, Indices]]:
+        """Return the number and the fixes of each mark that is in one place and has fixes."""
+        found = ((number, self.within(mark)) for number, mark in enumerate(marks, 1) if mark.in_one_place)
+        return [(number, fixes) for number, fixes in found if len(fixes)]
+
+
+def written(x: Floats, y: Floats) -> list[str]:
+    """Return the points of a path as text."""
+    return [f"{east:.1f} {south:.1f}" for east, south in zip(x.tolist(), y.tolist(), strict=True)]
+
 
 def course_of(track: Track) -> Course:
     """Return the course of a track; unusable fixes are missing in it."""
     kept = np.flatnonzero(usable(track.fixes, track.rules) & writable(track.fixes))
     kept = kept[np.argsort(track.fixes.time[kept], kind="stable")]
-    time, latitude, longitude = track.fixes.time[kept], track.fixes.latitude[kept], track.fixes.longitude[kept]
-    first = (latitude[:1].sum(), longitude[:1].sum())
-    eastward = (longitude - first[1] + 180) % 360 - 180  # also across the date line
+    fixes = track.fixes[kept]
+    latitude, longitude = fixes.latitude[:1].sum(), fixes.longitude[:1].sum()
+    eastward = (fixes.longitude - longitude + 180) % 360 - 180  # also across the date line
     return Course(
-        time=time,
-        speed=track.fixes.speed[kept] / KNOT,
-        east=np.radians(eastward) * EARTH * np.cos(np.radians(first[0])),
-        north=np.radians(latitude - first[0]) * EARTH,
-        broken=breaks(time),
+        time=fixes.time,
+        speed=fixes.speed / KNOT,
+        east=np.radians(eastward) * EARTH_RADIUS * np.cos(np.radians(latitude)),
+        north=np.radians(fixes.latitude - latitude) * EARTH_RADIUS,
+        broken=breaks(fixes.time),
     )
 
 
 def extremes(values: Floats, starts: Indices) -> Indices:
     """Return the indices of the first, last, lowest and highest of each group of values; groups begin at `starts`."""
-    if not len(values):
-        return np.empty(0, np.intp)
-    group = np.zeros(len(values), np.intp)
-    group[starts[1:]] = 1
-    group = np.cumsum(group)
-    ranked = np.lexsort((values, group))
-    lasts = np.append(starts[1:], len(values)) - 1
+    stops = np.append(starts[1:], len(values))
+    ranked = np.lexsort((values, np.repeat(starts, stops - starts)))
+    lasts = stops - 1
     return np.unique(np.concatenate([starts, lasts, ranked[starts], ranked[lasts]]))

@@ -68,9 +68,10 @@ def draw_graph(graph: Graph, course: Course, marks: Sequence[Mark], timezone: in
     """Draw the graph; `timezone` is in minutes east of UTC."""
     yield from _speed_axis(graph)
     yield from _time_axis(graph, timezone)
-    yield from _bands(graph, marks)
+    below, above = _marks(graph, marks)
+    yield from below
     yield from _line(graph, course)
-    yield from _labels(graph, marks)
+    yield from above
 
 
 def _speed_axis(graph: Graph) -> Iterator[str]:
@@ -107,8 +108,8 @@ def _line(graph: Graph, course: Course) -> Iterator[str]:
 
 
 def _trace(graph: Graph, course: Course, piece: Indices) -> str:
-    points = [f"{graph.x(t):.1f} {graph.y(v):.1f}" for t, v in _values(course, piece)]
-    return f"M{points[0]}{'L' + ' '.join(points[1:]) if points[1:] else 'h0'}" if points else ""
+    first, *others = (f"{graph.x(t):.1f} {graph.y(v):.1f}" for t, v in _values(course, piece))
+    return f"M{first}L{' '.join(others)}" if others else f"M{first}h0"
 
 
 def _area(graph: Graph, course: Course, piece: Indices) -> str:
@@ -123,29 +124,23 @@ def _values(course: Course, piece: Indices) -> Iterator[tuple[float, float]]:
     return zip(course.time[piece].tolist(), course.speed[piece].tolist(), strict=True)
 
 
-def _bands(graph: Graph, marks: Sequence[Mark]) -> Iterator[str]:
-    for mark, (middle, lane) in zip(marks, lanes(graph, marks), strict=True):
-        left, y = graph.x(mark.start), graph.y(mark.value)
-        width = max(graph.x(mark.end) - left, 2)
-        if mark.in_one_place:
-            yield f'<rect class="band" x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{graph.base - y:.1f}"/>'
-        below = _lane_y(graph, lane)
-        yield f'<path class="leader" d="M{middle:.1f} {below:.1f}L{left + width / 2:.1f} {graph.top:.1f}V{y:.1f}"/>'
-
-
-def _labels(graph: Graph, marks: Sequence[Mark]) -> Iterator[str]:
+def _marks(graph: Graph, marks: Sequence[Mark]) -> tuple[list[str], list[str]]:
+    """Return what is drawn of the marks below the line of speed, and what above it."""
+    below, above = [], []
     for index, (mark, (middle, lane)) in enumerate(zip(marks, lanes(graph, marks), strict=True)):
-        left = graph.x(mark.start)
+        left, top, text = graph.x(mark.start), graph.y(mark.value), graph.top - 14 - LANE * lane
         width = max(graph.x(mark.end) - left, 2)
-        yield f'<path class="best" d="M{left:.1f} {graph.y(mark.value):.1f}h{width:.1f}"/>'
-        text = label(index, mark)
-        half, y = len(text) * CHARACTER / 2 + 4, _lane_y(graph, lane)
-        yield f'<rect class="pill" x="{middle - half:.1f}" y="{y - 14:.1f}" width="{2 * half:.1f}" height="18" rx="4"/>'
-        yield (
-            f'<text class="mark" text-anchor="middle" x="{middle:.1f}" y="{y:.1f}">'
-            f'<tspan class="number">{index + 1}</tspan>  {xml_text(mark.label)}  {mark.value:.2f}</text>'
-        )
-
-
-def _lane_y(graph: Graph, lane: int) -> float:
-    return graph.top - 14 - LANE * lane
+        size = f'width="{width:.1f}" height="{graph.base - top:.1f}"'
+        if mark.in_one_place:
+            below.append(f'<rect class="band" x="{left:.1f}" y="{top:.1f}" {size}/>')
+        to = f"L{left + width / 2:.1f} {graph.top:.1f}V{top:.1f}"
+        below.append(f'<path class="leader" d="M{middle:.1f} {text:.1f}{to}"/>')
+        half = len(label(index, mark)) * CHARACTER / 2 + 4
+        box = f'x="{middle - half:.1f}" y="{text - 14:.1f}" width="{2 * half:.1f}" height="18"'
+        name = f'<tspan class="number">{index + 1}</tspan>  {xml_text(mark.label)}  {mark.value:.2f}'
+        above += [
+            f'<path class="best" d="M{left:.1f} {top:.1f}h{width:.1f}"/>',
+            f'<rect class="pill" {box} rx="4"/>',
+            f'<text class="mark" text-anchor="middle" x="{middle:.1f}" y="{text:.1f}">{name}</text>',
+        ]
+    return below, above

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.tracks.plot.course import Course, Floats, Indices, Mark
+from sse_twisted.tracks.plot.course import Course, Floats, Indices, Mark, written
 from sse_twisted.tracks.plot.scales import round_step, viridis
 
 MARGIN: Final = 44  # between the path and the edge of the map
@@ -88,12 +88,13 @@ def draw_map(area: Map, course: Course, colours: Colours, marks: Sequence[Mark])
         f'<rect class="ground" x="{area.left:.1f}" y="{area.top:.1f}" '
         f'width="{area.width:.1f}" height="{area.height:.1f}" rx="6"/>'
     )
-    yield from _halos(area, course, marks)
+    placed = course.placed(marks)
+    yield from _halos(area, course, placed)
     yield '<g class="path">'
     yield from _paths(area, course, colours)
     yield "</g>"
     yield from _ends(area)
-    yield from _numbers(area, course, marks)
+    yield from _numbers(area, placed)
     yield from _scale_bar(area)
     yield from _north(area)
 
@@ -125,7 +126,7 @@ def _paths(area: Map, course: Course, colours: Colours) -> Iterator[str]:
     fastest[:-1] = np.where(goes_on[:-1], np.maximum(fastest[:-1], course.speed[vertices[1:]]), fastest[:-1])
     alone = ~goes_on & torn[vertices]
     bins = colours.bins(fastest)
-    points = [f"{x:.1f} {y:.1f}" for x, y in zip(area.x[vertices].tolist(), area.y[vertices].tolist(), strict=True)]
+    points = written(area.x[vertices], area.y[vertices])
     for index, colour in enumerate(colours.colours):
         steps = np.flatnonzero((bins == index) & (goes_on | alone))
         if len(steps):
@@ -141,30 +142,21 @@ def _steps(points: list[str], steps: list[int], goes_on: list[bool]) -> str:
     return "".join(pieces)
 
 
-def _halos(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
-    for mark in marks:
-        fixes = course.within(mark)
-        if len(fixes) and mark.in_one_place:
-            moved = np.hypot(np.diff(area.x[fixes], prepend=np.nan), np.diff(area.y[fixes], prepend=np.nan))
-            torn = np.flatnonzero(course.broken[fixes] & (moved > HALO))
-            pieces = np.split(fixes, torn) if len(torn) < MOST_OF_HALO else [fixes[:1]]
-            every = -(-len(fixes) // MOST_OF_HALO)
-            path = "".join(_halo(area, np.append(piece[:-1:every], piece[-1:])) for piece in pieces)
-            yield f'<path class="halo" d="{path}"/>'
+def _halos(area: Map, course: Course, placed: Sequence[tuple[int, Indices]]) -> Iterator[str]:
+    for _, fixes in placed:
+        moved = np.hypot(np.diff(area.x[fixes], prepend=np.nan), np.diff(area.y[fixes], prepend=np.nan))
+        torn = np.flatnonzero(course.broken[fixes] & (moved > HALO))
+        pieces = np.split(fixes, torn) if len(torn) < MOST_OF_HALO else [fixes[:1]]
+        every = -(-len(fixes) // MOST_OF_HALO)
+        kept = (np.append(piece[:-1:every], piece[-1:]) for piece in pieces)
+        path = "".join("M" + "L".join(written(area.x[some], area.y[some])) + "h0" for some in kept)
+        yield f'<path class="halo" d="{path}"/>'
 
 
-def _halo(area: Map, fixes: Indices) -> str:
-    points = [f"{x:.1f} {y:.1f}" for x, y in zip(area.x[fixes].tolist(), area.y[fixes].tolist(), strict=True)]
-    return "M" + "L".join(points) + "h0"
-
-
-def _numbers(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
+def _numbers(area: Map, placed: Sequence[tuple[int, Indices]]) -> Iterator[str]:
     """Draw the number of each mark near the middle of its window, moved down where it would hide another."""
     taken: list[tuple[float, float]] = []
-    for index, mark in enumerate(marks):
-        fixes = course.within(mark)
-        if not len(fixes) or not mark.in_one_place:
-            continue
+    for number, fixes in placed:
         x, y = float(area.x[fixes[len(fixes) // 2]]), float(area.y[fixes[len(fixes) // 2]])
         at = (min(x + 22, area.left + area.width - 12), max(y - 18, area.top + 12))
         while any(abs(at[0] - other[0]) < 19 and abs(at[1] - other[1]) < 19 for other in taken):
@@ -172,7 +164,7 @@ def _numbers(area: Map, course: Course, marks: Sequence[Mark]) -> Iterator[str]:
         taken.append(at)
         yield f'<path class="pointer" d="M{x:.1f} {y:.1f}L{at[0]:.1f} {at[1]:.1f}"/>'
         yield f'<circle class="badge" cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="9"/>'
-        yield f'<text class="on-badge" text-anchor="middle" x="{at[0]:.1f}" y="{at[1] + 4:.1f}">{index + 1}</text>'
+        yield f'<text class="on-badge" text-anchor="middle" x="{at[0]:.1f}" y="{at[1] + 4:.1f}">{number}</text>'
 
 
 def _ends(area: Map) -> Iterator[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from attrs import evolve
+
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.markup import xml_text
 from sse_twisted.tracks.plot.course import Course, Mark, course_of
-from sse_twisted.tracks.plot.graph import LANE, Graph, draw_graph, lanes
+from sse_twisted.tracks.plot.graph import LANE, MOST_SPEEDS, Graph, draw_graph, lanes
 from sse_twisted.tracks.plot.map import colours_of, draw_legend, draw_map, fit_map
 from sse_twisted.tracks.plot.scales import local, offset_name, round_step
 from sse_twisted.tracks.session import Session, knots
@@ -103,10 +105,14 @@ def _facts(track: Track, course: Course, timezone: int) -> str:
 
 def _body(course: Course, marks: Sequence[Mark], timezone: int) -> tuple[list[str], float]:
     """Return everything below the head, and the height of the page."""
-    rows = 1 + max((lane for _, lane in lanes(_graph(course, HEAD, marks), marks)), default=-1)
-    graph = _graph(course, HEAD + 8 + LANE * rows, marks)
-    top = graph.base + BETWEEN
+    highest = max([float(course.speed.max()), *(mark.value for mark in marks), 1.0])
+    step = round_step(highest, MOST_SPEEDS)
+    start, end = int(course.time[0]), int(course.time[-1])
     width = WIDTH - LEFT - RIGHT
+    graph = Graph(LEFT, HEAD, width, GRAPH, start, max(end, start + 1000), -(-highest // step) * step)
+    rows = 1 + max((lane for _, lane in lanes(graph, marks)), default=-1)
+    graph = evolve(graph, top=HEAD + 8 + LANE * rows)
+    top = graph.base + BETWEEN
     area = fit_map(course, LEFT, top, width - TABLE if marks else width)
     colours = colours_of(course.speed)
     below = max(area.top + area.height, top + ROW * (len(marks) + 1))
@@ -132,18 +138,3 @@ def _table(marks: Sequence[Mark], timezone: int, left: float, top: float) -> Ite
         yield f'<text class="best-speed" text-anchor="end" x="{left + 84:.1f}" y="{y:.1f}">{mark.value:.2f}</text>'
         yield f'<text class="best-of" x="{left + 98:.1f}" y="{y:.1f}">{xml_text(mark.label)}</text>'
         yield f'<text class="tick" text-anchor="end" x="{left + TABLE - 24:.1f}" y="{y:.1f}">{time}</text>'
-
-
-def _graph(course: Course, top: float, marks: Sequence[Mark]) -> Graph:
-    highest = max([float(course.speed.max()), *(mark.value for mark in marks), 1.0])
-    step = round_step(highest, 8)
-    start, end = int(course.time[0]), int(course.time[-1])
-    return Graph(
-        left=LEFT,
-        top=top,
-        width=WIDTH - LEFT - RIGHT,
-        height=GRAPH,
-        start=start,
-        end=max(end, start + 1000),
-        highest=-(-highest // step) * step,
-    )

@@ -6,42 +6,23 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import numpy as np
+
 MINUTE: Final = 60
 HOUR: Final = 3600
 DAY: Final = 86400
-_TIME_STEPS: Final = (
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    *(m * MINUTE for m in (1, 2, 5, 10, 15, 30)),
-    *(h * HOUR for h in (1, 2, 3, 6, 12)),
-)
+_ROUND: Final = (1, 2, 5, 10, 15, 30)  # of seconds or minutes
+_TIME_STEPS: Final = (*_ROUND, *(m * MINUTE for m in _ROUND), *(h * HOUR for h in (1, 2, 3, 6, 12)))
 
 # Viridis, from dark violet to yellow: brightness follows speed, for any colour vision.
-_VIRIDIS: Final = (
-    (68, 1, 84),
-    (72, 36, 117),
-    (65, 68, 135),
-    (53, 95, 141),
-    (42, 120, 142),
-    (33, 145, 140),
-    (34, 168, 132),
-    (68, 191, 112),
-    (122, 209, 81),
-    (189, 223, 38),
-    (253, 231, 37),
-)
+_VIRIDIS: Final = bytes.fromhex("440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725")
 
 
 def viridis(part: float) -> str:
     """Return the colour at a part of the ramp, from 0 to 1, as #rrggbb."""
-    place = min(max(part, 0.0), 1.0) * (len(_VIRIDIS) - 1)
-    low = min(int(place), len(_VIRIDIS) - 2)
-    mixed = (a + (b - a) * (place - low) for a, b in zip(_VIRIDIS[low], _VIRIDIS[low + 1], strict=True))
-    return "#" + "".join(f"{round(value):02x}" for value in mixed)
+    ramp = np.frombuffer(_VIRIDIS, np.uint8).reshape(-1, 3)
+    places = np.linspace(0, 1, len(ramp))
+    return "#" + bytes(round(float(np.interp(part, places, shade))) for shade in ramp.T).hex()
 
 
 def round_step(extent: float, most: int) -> float:
