@@ -98,13 +98,9 @@ def _losses(track: Track) -> tuple[Loss, ...]:
 
 def _remarks_on_claims(claims: tuple[Claim, ...]) -> Iterator[str]:
     """Yield one line for each discipline: the boldest claim."""
-    worst: dict[str, Claim] = {}
-    for claim in claims:
-        if claim.is_doubtful:
-            rival = worst.get(claim.name)
-            if rival is None or _boldness(claim) > _boldness(rival):
-                worst[claim.name] = claim
-    for name, claim in worst.items():
+    doubtful = [claim for claim in claims if claim.is_doubtful]
+    for name in dict.fromkeys(claim.name for claim in doubtful):
+        claim = max((claim for claim in doubtful if claim.name == name), key=_boldness)
         at = f" at {utc(claim.second * 1000)} UTC" if claim.second else ""
         nearest = "nothing" if claim.found is None else _figure(name, claim.found)
         limit = "at most" if claim.is_above else "at least"

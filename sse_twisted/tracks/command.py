@@ -7,13 +7,13 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
 from tqdm import tqdm
 
 from sse_twisted import __version__
@@ -59,33 +59,24 @@ unreadable; 2 for wrong usage.
 """
 
 
-@frozen
-class Exports:
-    """The paths of the exports: a file for one track, a folder for several; None = not wanted."""
-
-    gpx: Path | None = None
-    csv: Path | None = None
-    plot: Path | None = None
-    gpx_version: Version = "1.1"
-
-    def paths(self) -> Iterator[tuple[str, Path]]:
-        """Yield the extension and path of each wanted export."""
-        for extension, path in (("gpx", self.gpx), ("csv", self.csv), ("svg", self.plot)):
-            if path is not None:
-                yield extension, path
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
     options.files = list(_expanded(options.files))
-    exports = Exports(options.gpx, options.csv, options.plot, options.gpx_version)
-    for _, path in exports.paths():
-        if len(options.files) > 1 and not path.is_dir():
-            parser.error(f"{path} is not a folder: pass an existing folder to export {len(options.files)} tracks")
+    count = len(options.files)
+    targets = {"gpx": options.gpx, "csv": options.csv, "svg": options.plot}
+    exports = {extension: path for extension, path in targets.items() if path is not None}
+    for path in exports.values():
+        if count > 1 and not path.is_dir():
+            parser.error(f"{path} is not a folder: pass an existing folder to export {count} tracks")
+    work = partial(read_track, exports=exports, gpx_version=options.gpx_version)
+    reports: Iterable[tuple[str, Report]] = _all_reports(options.files, work, options.jobs)
+    if sys.stderr.isatty() and count > 1:
+        reports = tqdm(reports, total=count, unit="track", leave=False)
+    show = _show_json if options.json else _show_table
     try:
-        return _run(options, exports)
+        return 1 if show(reports, options) else 0
     except BrokenPipeError:  # as with `sse-track ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -97,16 +88,10 @@ def _expanded(names: Iterable[str]) -> Iterator[str]:
     """Expand the patterns that the shell has not expanded; a pattern without a match stays, for an error message."""
     for name in names:
         path = Path(name)
-        found = [] if path.exists() else sorted(map(str, Path(path.anchor).glob(str(path.relative_to(path.anchor)))))
-        yield from found or [name]
-
-
-def _run(options: argparse.Namespace, exports: Exports) -> int:
-    reports: Iterable[tuple[str, Report]] = _all_reports(options.files, exports, options.jobs)
-    if sys.stderr.isatty() and len(options.files) > 1:
-        reports = tqdm(reports, total=len(options.files), unit="track", leave=False)
-    show = _show_json if options.json else _show_table
-    return 1 if show(reports, options) else 0
+        found: Sequence[object] = ()
+        with suppress(OSError, ValueError):  # a name that is too long, "**" inside a word
+            found = () if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        yield from map(str, found or [name])
 
 
 def _show_json(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
@@ -145,12 +130,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help=f"a track file ({known}), or a pattern such as 'gpslogs/**/*{FORMATS[0].extension}'",
-    )
+    files = f"a track file ({known}), or a pattern such as 'gpslogs/**/*{FORMATS[0].extension}'"
+    parser.add_argument("files", nargs="+", metavar="FILE", help=files)
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object a line")
     for option, text in (("gpx", "GPX"), ("csv", "CSV"), ("plot", "a plot as SVG")):
         where = "to this file, or for several tracks into this folder"
@@ -159,13 +140,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gpx-version", choices=["1.1", "1.0"], default="1.1", help=gpx)
     parser.add_argument("--unit", choices=[*UNITS], default="kn", help="unit of the speeds in the table (default: kn)")
     parser.add_argument("-v", "--verbose", action="store_true", help="also print header, claims and the five best")
-    parser.add_argument(
-        "--jobs",
-        type=_jobs,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="number of processes (default: one per core)",
-    )
+    jobs = "number of processes (default: one per core)"
+    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help=jobs)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
 
@@ -177,8 +153,7 @@ def _jobs(text: str) -> int:
     return number
 
 
-def _all_reports(files: Sequence[str], exports: Exports, jobs: int) -> Iterator[tuple[str, Report]]:
-    work = partial(read_track, exports=exports)
+def _all_reports(files: Sequence[str], work: Callable[[str], Report], jobs: int) -> Iterator[tuple[str, Report]]:
     if jobs == 1 or len(files) == 1:
         yield from ((name, work(name)) for name in files)
         return
@@ -186,8 +161,11 @@ def _all_reports(files: Sequence[str], exports: Exports, jobs: int) -> Iterator[
         yield from zip(files, pool.map(work, files, chunksize=BATCH_SIZE), strict=True)
 
 
-def read_track(name: str, exports: Exports = Exports()) -> Report:
-    """Write the exports of a file and return its report; a file that cannot be read has an `error` in it."""
+def read_track(name: str, exports: Mapping[str, Path] | None = None, gpx_version: Version = "1.1") -> Report:
+    """Return the report of a file, with an `error` in it if the file cannot be read, and write its exports.
+
+    `exports` are the paths by extension ("gpx", "csv", "svg"): a file, or a folder for several tracks.
+    """
     path = Path(name)
     try:
         data = _contents(path)
@@ -195,10 +173,10 @@ def read_track(name: str, exports: Exports = Exports()) -> Report:
         return {"error": (error.strerror if isinstance(error, OSError) else None) or str(error)}
     analysis = analyse(data, name)
     report = report_of(analysis, len(data))
-    if is_track(report):
+    if is_track(report) and exports:
         try:
-            for extension, target in exports.paths():
-                _export(analysis, path, extension, target, exports.gpx_version)
+            for extension, target in exports.items():
+                _export(analysis, path, extension, target, gpx_version)
         except OSError as error:
             report["error"] = f"{error.filename}: {error.strerror}"
     return report

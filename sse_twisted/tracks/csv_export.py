@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Final
 
@@ -45,9 +45,7 @@ def write_csv(track: Track) -> Iterator[str]:
 
 
 def _rows(fixes: Fixes, counted: list[bool]) -> str:
-    values: list[list[str] | list[float] | list[bool] | repeat[str]] = [
-        np.datetime_as_string(fixes.time.astype("M8[ms]")).tolist()
-    ]
+    values: list[Iterable[object]] = [np.datetime_as_string(fixes.time.astype("M8[ms]")).tolist()]
     formats = ["%sZ"]
     for _, decimals, name, unit in _COLUMNS:
         column = getattr(fixes, name)

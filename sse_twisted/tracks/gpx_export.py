@@ -36,7 +36,8 @@ _ROOTS: Final = {
     ),
 }
 _POINT: Final = '%s<trkpt lat="%.7f" lon="%.7f">%s<time>%sZ</time>'
-_EXTENSIONS: Final = (
+_POINT_1_0: Final = _POINT + "%s<speed>%.3f</speed>%s%s%s</trkpt>\n"
+_POINT_1_1: Final = _POINT + (
     "%s%s%s<extensions><gpxdata:speed>%.3f</gpxdata:speed><gpxtpx:TrackPointExtension>"
     "<gpxtpx:speed>%.3f</gpxtpx:speed>%s</gpxtpx:TrackPointExtension></extensions></trkpt>\n"
 )
@@ -70,24 +71,17 @@ def _points(fixes: Fixes, starts: list[bool], version: Version) -> str:
     time = np.datetime_as_string(fixes.time.astype("M8[ms]")).tolist()
     latitude, longitude, speed = fixes.latitude.tolist(), fixes.longitude.tolist(), (fixes.speed / 1e3).tolist()
     where = (opening, latitude, longitude, _elements("<ele>%.3f</ele>", fixes.altitude, 1e3), time)
-    course = None if fixes.course is None else fixes.course % 36_000_000
+    tag = "course" if version == "1.0" else "gpxtpx:course"
+    heading = None if fixes.course is None else fixes.course % 36_000_000
+    course = _elements(f"<{tag}>%.5f</{tag}>", heading, 1e5)
     quality = (
         repeat("") if fixes.fix is None else [f"<fix>{FIXES.get(kind, 'none')}</fix>" for kind in fixes.fix.tolist()],
         _elements("<sat>%d</sat>", fixes.satellites, 1),
         _elements("<hdop>%.2f</hdop>", fixes.hdop, 1e2, without=NO_HDOP),
     )
     if version == "1.0":
-        point = _POINT + "%s<speed>%.3f</speed>%s%s%s</trkpt>\n"
-        columns: tuple[Iterable[object], ...] = (
-            *where,
-            _elements("<course>%.5f</course>", course, 1e5),
-            speed,
-            *quality,
-        )
-    else:
-        point = _POINT + _EXTENSIONS
-        columns = (*where, *quality, speed, speed, _elements("<gpxtpx:course>%.5f</gpxtpx:course>", course, 1e5))
-    return "".join(map(point.__mod__, zip(*columns, strict=False)))
+        return "".join(map(_POINT_1_0.__mod__, zip(*where, course, speed, *quality, strict=False)))
+    return "".join(map(_POINT_1_1.__mod__, zip(*where, *quality, speed, speed, course, strict=False)))
 
 
 def _elements(element: str, column: Column | None, unit: float, without: int | None = None) -> Iterable[str]:

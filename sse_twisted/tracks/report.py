@@ -193,7 +193,6 @@ def details(report: Report, unit: str) -> Iterator[str]:
         yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them unusable"
     if report.get("claims"):
         yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
-    for name in SPEEDS if session else ():
-        bests = session["bests"].get(name) if session else None
-        if bests:
+    for name in SPEEDS:
+        if session and (bests := session["bests"].get(name)):
             yield f"    {name:<8}  " + "  ".join(f"{best[unit]:.3f} ({utc(best['from'])[11:]})" for best in bests)

@@ -137,6 +137,15 @@ def test_a_pattern_that_the_shell_leaves_alone_is_resolved(folder: Path, capsys:
     assert err == f"sse-track: {folder / 'no*.oao'}: No such file or directory\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no**.oao", "No such file or directory"), ("x" * 300, "File name too long")]
+)
+def test_a_name_that_no_file_can_have_has_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
+    assert said_of(folder, capsys, name, status=1) == ([], [f"sse-track: {folder / name}: {reason}"])
+
+
 def test_json_has_every_file_with_all_that_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = ["sound.oao", "damaged.oao", "gpx.oao", "absent.oao"]
     assert main([*(str(folder / name) for name in names), "--json"]) == 1
