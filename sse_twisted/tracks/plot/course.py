@@ -71,15 +71,15 @@ def course_of(track: Track) -> Course:
     """Return the course of a track; unusable fixes are missing in it."""
     kept = np.flatnonzero(usable(track.fixes, track.rules) & writable(track.fixes))
     kept = kept[np.argsort(track.fixes.time[kept], kind="stable")]
-    fixes = track.fixes[kept]
-    latitude, longitude = fixes.latitude[:1].sum(), fixes.longitude[:1].sum()
-    eastward = (fixes.longitude - longitude + 180) % 360 - 180  # also across the date line
+    time, latitude, longitude = track.fixes.time[kept], track.fixes.latitude[kept], track.fixes.longitude[kept]
+    first = (latitude[:1].sum(), longitude[:1].sum())
+    eastward = (longitude - first[1] + 180) % 360 - 180  # also across the date line
     return Course(
-        time=fixes.time,
-        speed=fixes.speed / KNOT,
-        east=np.radians(eastward) * EARTH_RADIUS * np.cos(np.radians(latitude)),
-        north=np.radians(fixes.latitude - latitude) * EARTH_RADIUS,
-        broken=breaks(fixes.time),
+        time=time,
+        speed=track.fixes.speed[kept] / KNOT,
+        east=np.radians(eastward) * EARTH_RADIUS * np.cos(np.radians(first[0])),
+        north=np.radians(latitude - first[0]) * EARTH_RADIUS,
+        broken=breaks(time),
     )
 
 

@@ -15,14 +15,14 @@ _ROUND: Final = (1, 2, 5, 10, 15, 30)  # of seconds or minutes
 _TIME_STEPS: Final = (*_ROUND, *(m * MINUTE for m in _ROUND), *(h * HOUR for h in (1, 2, 3, 6, 12)))
 
 # Viridis, from dark violet to yellow: brightness follows speed, for any colour vision.
-_VIRIDIS: Final = bytes.fromhex("440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725")
+_HEX: Final = "440154 482475 414487 355f8d 2a788e 21918c 22a884 44bf70 7ad151 bddf26 fde725"
+_VIRIDIS: Final = np.frombuffer(bytes.fromhex(_HEX), np.uint8).reshape(-1, 3)
 
 
 def viridis(part: float) -> str:
     """Return the colour at a part of the ramp, from 0 to 1, as #rrggbb."""
-    ramp = np.frombuffer(_VIRIDIS, np.uint8).reshape(-1, 3)
-    places = np.linspace(0, 1, len(ramp))
-    return "#" + bytes(round(float(np.interp(part, places, shade))) for shade in ramp.T).hex()
+    places = np.linspace(0, 1, len(_VIRIDIS))
+    return "#" + bytes(round(float(np.interp(part, places, shade))) for shade in _VIRIDIS.T).hex()
 
 
 def round_step(extent: float, most: int) -> float:
