@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from sse_twisted.tracks.grid import Grid, Speeds
 from sse_twisted.tracks.windows import NONE
 
-LONGEST_PATH: Final = 500_000  # mm
-SHORTEST_PATH: Final = 100_000  # mm; the shortest alpha of a real device has 164.8 m
+MAX_PATH: Final = 500_000  # mm
+MIN_PATH: Final = 100_000  # mm; the shortest alpha of a real device has 164.8 m
 GATE: Final = 50.0  # m between the ends
 HALF_TURN: Final = 18_000_000  # 1e-5 degrees
-LEAST_TURN: Final = HALF_TURN // 2  # between the courses at both ends
-SLOWEST: Final = 1000  # mm/s; a path with a slower fix does not count (firmware 3118 to 3176)
+MIN_TURN: Final = HALF_TURN // 2  # between the courses at both ends
+MIN_SPEED: Final = 1000  # mm/s; a path with a slower fix does not count (firmware 3118 to 3176)
 EARTH_RADIUS: Final = 6_371_009.0  # m, as the device has it
 
 BLOCK: Final = 16  # fixes whose positions are first compared as one position
@@ -91,7 +91,7 @@ class AlphaWindows:
             starts, ends = starts[in_time], ends[in_time]
             in_range = (starts >= earliest[ends - first]) & (starts <= latest[ends - first])
             starts, ends = starts[in_range], ends[in_range]
-            turned = _angle(course[starts] - course[ends]) >= LEAST_TURN
+            turned = _angle(course[starts] - course[ends]) >= MIN_TURN
             starts, ends = starts[turned], ends[turned]
             back = self._apart(ends, starts) <= GATE * GATE
             yield starts[back], ends[back]
@@ -121,9 +121,9 @@ def over_alpha(grid: Grid) -> AlphaWindows:
     """
     travelled, latitude = grid.sailed[1:], np.radians(grid.latitude)
     order = np.arange(len(travelled))
-    unbroken = np.maximum.accumulate(np.where(grid.speed < SLOWEST, order + 1, 0))
-    longest = np.searchsorted(travelled, travelled - LONGEST_PATH * grid.frequency, side="left")
-    shortest = np.searchsorted(travelled, travelled - SHORTEST_PATH * grid.frequency, side="right")
+    unbroken = np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, order + 1, 0))
+    longest = np.searchsorted(travelled, travelled - MAX_PATH * grid.frequency, side="left")
+    shortest = np.searchsorted(travelled, travelled - MIN_PATH * grid.frequency, side="right")
     return AlphaWindows(
         grid=grid,
         travelled=travelled,

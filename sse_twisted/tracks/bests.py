@@ -13,7 +13,7 @@ from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, Places
 from sse_twisted.tracks.windows import NONE, Metric, over_distance, over_hour, over_seconds
 
-SLOWEST_OF_A_RUN: Final = 2572  # mm/s, 5 knots; reproduces firmware 3111 to 9004
+MIN_RUN_SPEED: Final = 2572  # mm/s, 5 knots; reproduces firmware 3111 to 9004
 SLOW_FIXES: Final = 3  # consecutive ones end a run; two fit the real files as well
 KEPT: Final = 5
 
@@ -46,7 +46,7 @@ class Speed:
     end: int
 
 
-def run_ends(grid: Grid, *, slowest: int = SLOWEST_OF_A_RUN, missing_is_slow: bool = False) -> Places:
+def run_ends(grid: Grid, *, slowest: int = MIN_RUN_SPEED, missing_is_slow: bool = False) -> Places:
     """Return the places before which a run ends: the SLOW_FIXES fixes before them are slower than `slowest` (mm/s).
 
     A faster turn does not end a run. With `missing_is_slow`, missing fixes are slow ones that were not stored.

@@ -14,15 +14,15 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.tracks.alpha import LONGEST_PATH
+from sse_twisted.tracks.alpha import MAX_PATH
 from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
 from sse_twisted.tracks.format import Alpha, Best, Fixes, Header, Rules
 from sse_twisted.tracks.grid import Grid, Places, Speeds, filled, on_grid, usable, widened
 from sse_twisted.tracks.windows import NONE
 
 LATE: Final = 10  # s between the end of an alpha and its stamp, with Alpha.EVERY_SECOND
-LONGEST_WINDOW: Final = 2 * 3600  # s; a best of 1852 m is faster than half a knot
-# Part of the distance; five complete real tracks differ from their headers by up to 0.05 %.
+MAX_WINDOW: Final = 2 * 3600  # s; a best of 1852 m is faster than half a knot
+# Relative; the distances of five complete real tracks differ from their headers by up to 0.05 %.
 DISTANCE_OFF: Final = 0.001
 OTHER_ROUNDING: Final = 10  # mm/s, 0.02 knots; no event file needs it
 DISTANCE_AT_REST: Final = 1000  # mm; logs at rest claim up to a few hundred
@@ -47,20 +47,20 @@ class Claim:
     name: str
     second: int
     value: int
-    bearing: ClaimCheck
+    check: ClaimCheck
     found: int | None = None
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it is contradicted by more than the rounding of other firmware."""
-        return self.bearing is ClaimCheck.CONTRADICTED and (
+        return self.check is ClaimCheck.CONTRADICTED and (
             self.found is None or abs(self.value - self.found) > OTHER_ROUNDING
         )
 
     @property
     def is_above(self) -> bool:
         """Whether more is claimed than the fixes allow."""
-        return self.bearing is ClaimCheck.CONTRADICTED and (self.found is None or self.value > self.found)
+        return self.check is ClaimCheck.CONTRADICTED and (self.found is None or self.value > self.found)
 
 
 @frozen(eq=False)
@@ -85,7 +85,7 @@ class _Evidence:
         # No window that ends at `first` or later starts before `begin`.
         frequency = self.wide.frequency
         begin = self.back(first, METRES[name] * 1000) if name in METRES else first - SECONDS[name] * frequency
-        begin = max(0, begin, first - LONGEST_WINDOW * frequency)
+        begin = max(0, begin, first - MAX_WINDOW * frequency)
         grids = (filled(self.wide, begin, stop, speed, self.known) for speed in (0, self.fastest))
         lower, upper = (METRICS[name](grid)(0, *grid.fixes(first - begin, stop - begin)) for grid in grids)
         return lower, upper
@@ -135,10 +135,10 @@ def _check(name: str, best: Best, evidence: _Evidence) -> tuple[ClaimCheck, int 
         return ClaimCheck.UNSEEN, None
     if not is_alpha:
         return _compare(best.value, *evidence.limits(name, first, stop))
-    # The positions of missing fixes are unknown, and so is whether they were too slow for a path: where fixes are
-    # missing on the way of an alpha, only the fastest fix there limits it. The exact rule of EVERY_SECOND is unknown:
-    # it reproduces two of ten alphas in two real files.
-    begin = evidence.back(stop, LONGEST_PATH)
+    # The positions and speeds of missing fixes are unknown. Where they are missing on the path of an alpha, only the
+    # fastest fix there limits it. The same holds for EVERY_SECOND, whose exact rule is unknown: the search above
+    # reproduces two of ten alphas in two real files.
+    begin = evidence.back(stop, MAX_PATH)
     if every_second or evidence.missing(begin, stop):
         fastest = wide.speed[slice(*wide.fixes(begin, stop))].max(initial=evidence.fastest)
         return _compare(best.value, np.zeros(1, np.int64), np.array([fastest]))
@@ -146,7 +146,7 @@ def _check(name: str, best: Best, evidence: _Evidence) -> tuple[ClaimCheck, int 
 
 
 def _compare(value: int, lower: Speeds, upper: Speeds) -> tuple[ClaimCheck, int | None]:
-    """Compare a claimed value with pairs of limits; an upper limit of NONE is no pair."""
+    """Compare a claimed value with pairs of limits; ignore a pair whose upper limit is NONE."""
     complete = upper != NONE
     if not complete.any():
         return ClaimCheck.UNSEEN, None

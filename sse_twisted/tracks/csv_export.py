@@ -1,4 +1,4 @@
-"""A track as comma-separated values, for spreadsheets and people's own programs."""
+"""A track as comma-separated values, for spreadsheets and scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sse_twisted.tracks.format import KNOT, NO_HDOP, Fixes, Track
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.spans import writable
 
-BATCH_SIZE: Final = 4096  # of one piece of text
+BATCH_SIZE: Final = 4096  # fixes in one piece of text
 
 # Each column: its name, its decimals, the column of the fixes, and the number that is one of the named unit.
 _COLUMNS: Final = (

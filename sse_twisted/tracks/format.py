@@ -81,7 +81,7 @@ class Header:
 
     Dates are ms UTC of the first and last fix that it received, stored or not; `end_date` is 0 where the log was never
     finalised. The distance is in mm, speeds in mm/s, the time zone in minutes east of UTC, the frequency in Hz
-    (0: not told). `bests` maps the name of a discipline to its claims, the fastest first.
+    (0: unknown). `bests` maps the name of a discipline to its claims, the fastest first.
     """
 
     identifier: int  # number of the device

@@ -14,7 +14,7 @@ from sse_twisted.tracks.oao.decoding import OaoFormat
 FORMATS: Final[tuple[TrackFormat, ...]] = (OaoFormat(),)
 START_SIZE: Final = 512  # bytes that are enough to recognise a format
 
-# Other kinds of files, which messages name.
+# Kinds of files that cannot be read; messages name them.
 _FOREIGN: Final = {
     "ubx": re.compile(rb"\xb5\x62"),
     "sbn": re.compile(rb"\xa0\xa2"),

@@ -14,11 +14,11 @@ from sse_twisted.tracks.spans import breaks, writable
 
 Version: TypeAlias = Literal["1.1", "1.0"]
 
-BATCH_SIZE: Final = 4096  # of one piece of text, about a megabyte
+BATCH_SIZE: Final = 4096  # fixes in one piece of text, about a megabyte
 FIXES: Final = {2: "2d", 3: "3d", 4: "3d"}  # u-blox; 4 is 3D with dead reckoning, all others mean no fix
 
-# GPX 1.1 itself has no speeds. New programs read Garmin's extension, GpsarPro reads the other one; gps-wizard's advice
-# is to write both. GPSBabel and older programs read neither, only the elements of GPX 1.0, which the Motion exports.
+# GPX 1.1 itself has no speeds. New programs read Garmin's extension, GpsarPro the other one; gps-wizard advises to
+# write both. GPSBabel and older programs read neither, only the elements of GPX 1.0, which the Motion exports.
 _ROOTS: Final = {
     "1.1": (
         '<gpx version="1.1" creator="sse_twisted" xmlns="http://www.topografix.com/GPX/1/1"'
@@ -47,8 +47,8 @@ _NEW_SEGMENT: Final = "</trkseg>\n<trkseg>\n"
 def write_gpx(track: Track, version: Version = "1.1") -> Iterator[str]:
     """Yield the text of a GPX file in pieces: every fix, usable or not, and a new segment after each break.
 
-    Speeds (m/s) and courses are those of the track. GPX 1.0 serves programs that expect them there: GPSBabel, at least
-    up to 1.8, copies those of 1.1 into GPX only, and has no speeds for other formats. Fixes without a position on
+    Speeds (m/s) and courses are those of the track. GPX 1.0 is for programs that read speeds only there: GPSBabel, at
+    least up to 1.8, keeps the speeds of GPX 1.1 in GPX, but loses them in other formats. Fixes without a position on
     Earth, or from the year 9999 on, are left out: no valid file can hold them.
     """
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n{_ROOTS[version]}\n'

@@ -49,11 +49,11 @@ def report_of(analysis: Analysis, length: int) -> Report:
         "damage_count": integrity.damage_count,
         "header": _header(header) if header else None,
         "session": _session(session) if session else None,
-        "claims": dict(Counter(str(claim.bearing) for claim in analysis.claims)),
+        "claims": dict(Counter(str(claim.check) for claim in analysis.claims)),
         "contradicted": [
             {"name": claim.name, "second": claim.second, "value": claim.value, "found": claim.found}
             for claim in analysis.claims
-            if claim.bearing is ClaimCheck.CONTRADICTED
+            if claim.check is ClaimCheck.CONTRADICTED
         ],
         "claimed": _claimed(analysis.claims),
         "doubtful": any(claim.is_doubtful for claim in analysis.claims),
@@ -66,7 +66,7 @@ def _claimed(claims: Iterable[Claim]) -> Report:
     best: Report = {}
     for claim in claims:
         if claim.name != "distance":
-            best.setdefault(claim.name, {"value": claim.value, "bearing": str(claim.bearing)})
+            best.setdefault(claim.name, {"value": claim.value, "bearing": str(claim.check)})
     return best
 
 
@@ -192,7 +192,7 @@ def details(report: Report, unit: str) -> Iterator[str]:
     if report.get("fixes"):
         yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them unusable"
     if report.get("claims"):
-        yield f"    claims: {', '.join(f'{count} {bearing}' for bearing, count in report['claims'].items())}"
+        yield f"    claims: {', '.join(f'{count} {check}' for check, count in report['claims'].items())}"
     for name in SPEEDS:
         if session and (bests := session["bests"].get(name)):
             yield f"    {name:<8}  " + "  ".join(f"{best[unit]:.3f} ({utc(best['from'])[11:]})" for best in bests)

@@ -47,9 +47,9 @@ def knots(speed: float) -> float:
 
 
 def in_time(time: Times) -> Mask:
-    """Tell for each fix whether it is of the session: within two days of the median, not before the first of those.
+    """Tell for each fix whether it is of the session: within two days of the median, and not before the first such fix.
 
-    A clock that jumped costs the fixes of the wrong time, not the track.
+    After a jump of the clock, only the fixes with a wrong time are lost, not the track.
     """
     utc = np.minimum(time.view(np.uint64), NEVER).astype(np.int64)
     if not len(utc) or ((np.diff(utc) >= 0).all() and utc[-1] - utc[0] <= MAX_SPAN * 500 and utc[-1] < NEVER):

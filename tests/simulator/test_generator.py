@@ -51,7 +51,7 @@ def test_what_a_track_claims_is_what_its_own_fixes_give(seed: int) -> None:
     for track in (make_track(601, NOW, 900 + 20 * seed, seed), of_weeks_ago.content):
         analysis = analyse(track)
         assert not analysis.remarks
-        assert {claim.bearing for claim in analysis.claims} <= {ClaimCheck.EXACT, ClaimCheck.WITHIN}
+        assert {claim.check for claim in analysis.claims} <= {ClaimCheck.EXACT, ClaimCheck.WITHIN}
         header, session = analysis.track.header, analysis.session
         assert header
         assert session

@@ -124,7 +124,7 @@ def test_its_frames_are_later_and_later_between_start_and_end() -> None:
 def test_its_speeds_bear_out_the_bests_to_the_millimetre(bests: dict[str, int]) -> None:
     analysis = analyse(track_for_entry(an_entry(**bests), 601))
     claims = [claim for claim in analysis.claims if claim.name in ("2s", "10s", "500m", "1852m")]
-    assert {claim.bearing for claim in claims} == {ClaimCheck.EXACT}
+    assert {claim.check for claim in claims} == {ClaimCheck.EXACT}
     assert analysis.session
     assert all(best(analysis.session, claim.name) == claim.value for claim in claims)
 

@@ -40,7 +40,7 @@ def claim(track: bytes, name: str) -> Claim:
 def test_no_real_event_track_is_contradicted(captures: Path) -> None:
     found: Counter[tuple[str, str]] = Counter()
     for path in captures.glob("tracks/*.oao"):
-        found += Counter((claim.name, str(claim.bearing)) for claim in analyse(path.read_bytes()).claims)
+        found += Counter((claim.name, str(claim.check)) for claim in analyse(path.read_bytes()).claims)
     assert not [key for key in found if key[1] in ("contradicted", "unseen")]
     assert found["2s", "exact"] + found["1s", "exact"] == 110
     assert found["10s", "exact"] >= 45
@@ -50,10 +50,10 @@ def test_no_real_event_track_is_contradicted(captures: Path) -> None:
 
 def test_the_claims_of_a_complete_real_track_are_met_to_the_millimetre(captures: Path) -> None:
     claims = analyse((captures / "0470_2022-07-16-1202.oao").read_bytes()).claims
-    bearings = Counter((claim.name, claim.bearing) for claim in claims)
+    checks = Counter((claim.name, claim.check) for claim in claims)
     for name in ("1s", "2s", "10s", "500m", "1852m"):
-        assert bearings[name, ClaimCheck.EXACT] == 5
-    assert not [claim for claim in claims if claim.bearing is ClaimCheck.CONTRADICTED]
+        assert checks[name, ClaimCheck.EXACT] == 5
+    assert not [claim for claim in claims if claim.check is ClaimCheck.CONTRADICTED]
 
 
 @pytest.mark.parametrize("track", [COMPLETE, FILTERED], ids=["complete", "filtered"])
@@ -63,7 +63,7 @@ def test_what_the_writer_claims_is_met(track: bytes) -> None:
     for claim in claims:
         slow = claim.name in ("distance", "1852m", "alpha500") and track is FILTERED
         expected = {ClaimCheck.EXACT, ClaimCheck.WITHIN} if slow or claim.name == "distance" else {ClaimCheck.EXACT}
-        assert claim.bearing in expected, claim
+        assert claim.check in expected, claim
 
 
 @pytest.mark.parametrize("track", [COMPLETE, FILTERED], ids=["complete", "filtered"])
@@ -71,31 +71,31 @@ def test_what_the_writer_claims_is_met(track: bytes) -> None:
 def test_a_speed_that_was_not_sailed_is_contradicted(track: bytes, name: str) -> None:
     best = header_of(track).bests[name][0]
     above = claim(claiming(track, name, Best(best.second, best.value + 500)), name)
-    assert above.bearing is ClaimCheck.CONTRADICTED
+    assert above.check is ClaimCheck.CONTRADICTED
     assert above.is_above
     assert above.found == best.value
     below = claim(claiming(track, name, Best(best.second, 100)), name)
-    assert below.bearing is ClaimCheck.CONTRADICTED
+    assert below.check is ClaimCheck.CONTRADICTED
     assert not below.is_above
 
 
 def test_a_true_speed_at_another_second_is_contradicted() -> None:
     best = header_of(COMPLETE).bests["2s"][0]
-    assert claim(claiming(COMPLETE, "2s", Best(best.second - 30, best.value)), "2s").bearing is ClaimCheck.CONTRADICTED
+    assert claim(claiming(COMPLETE, "2s", Best(best.second - 30, best.value)), "2s").check is ClaimCheck.CONTRADICTED
 
 
 def test_a_speed_at_a_time_that_nobody_logged_is_unseen() -> None:
     moved = claim(claiming(COMPLETE, "2s", Best(1, 5000)), "2s")
-    assert (moved.bearing, moved.found, moved.is_above) == (ClaimCheck.UNSEEN, None, False)
+    assert (moved.check, moved.found, moved.is_above) == (ClaimCheck.UNSEEN, None, False)
 
 
 def test_a_boast_where_only_slow_fixes_can_be_missing_is_contradicted() -> None:
     """Between two runs of event firmware nothing is stored; nobody was fast there."""
     second = (int(FIXES["utc"][0]) + 50_000) // 1000
     boast = claim(claiming(FILTERED, "2s", Best(second, 9000)), "2s")
-    assert boast.bearing is ClaimCheck.CONTRADICTED
+    assert boast.check is ClaimCheck.CONTRADICTED
     assert boast.is_above
-    assert claim(claiming(FILTERED, "2s", Best(second, 2000)), "2s").bearing is ClaimCheck.WITHIN
+    assert claim(claiming(FILTERED, "2s", Best(second, 2000)), "2s").check is ClaimCheck.WITHIN
 
 
 def test_frames_cut_off_between_two_frames_are_shown_by_the_claims() -> None:
@@ -115,7 +115,7 @@ def test_a_maximum_and_a_distance_that_are_not_sailed_are_contradicted() -> None
     assert claim(fast, "maximum").found == header.max_speed
     for metres in (1_000_000_000, -header.distance // 2000):
         far = with_header(COMPLETE, evolve(header, distance=min(header.distance + 1000 * metres, 2**32 - 1)))
-        assert claim(far, "distance").bearing is ClaimCheck.CONTRADICTED
+        assert claim(far, "distance").check is ClaimCheck.CONTRADICTED
         assert claim(far, "distance").is_above == (metres > 0)
 
 

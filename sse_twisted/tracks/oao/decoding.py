@@ -22,7 +22,7 @@ from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, Frames
 
 
 class OaoFormat:
-    """Implements `TrackFormat`."""
+    """A `TrackFormat`; see the package for the layout."""
 
     name = NAME
     extension = ".oao"

@@ -8,13 +8,13 @@ import numpy as np
 
 from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_SIZE, LENGTHS, MODE_FAMILY, Octets, sums_hold
 
-SHORTEST: Final = 5  # bytes of a frame of an unknown mode
-LONGEST: Final = 1024
+MIN_LENGTH: Final = 5  # bytes of a frame of an unknown mode
+MAX_LENGTH: Final = 1024
 FIX_STARTS: Final = [mode.to_bytes(2, "little") for mode, length in LENGTHS.items() if length == FRAME_SIZE]
 
 
 class Gap:
-    """Collects bytes that are not sound frames of a known mode; keeps less than 2 * LONGEST of them.
+    """Bytes that are not sound frames of a known mode; fewer than 2 * MAX_LENGTH of them are kept.
 
     They are intact if they are frames of one unknown mode and one length, each with a right checksum, and nothing
     else. No real file has such frames; a later firmware may write them.
@@ -35,7 +35,7 @@ class Gap:
             self._start += data[:2].tobytes()[: 2 - len(self._start)]
         if self._can_be_intact():
             self._held = np.concatenate([self._held, data])
-            if self._tilings is not None or self.length >= LONGEST:
+            if self._tilings is not None or self.length >= MAX_LENGTH:
                 self._tile()
 
     def intact_frames(self) -> int:
@@ -64,7 +64,7 @@ class Gap:
 
     def _tile(self) -> dict[int, int]:
         if self._tilings is None:
-            self._tilings = dict.fromkeys(_sound_lengths(self._held[:LONGEST]), 0)
+            self._tilings = dict.fromkeys(_sound_lengths(self._held[:MAX_LENGTH]), 0)
         self._tilings = {length: end for length, filled in self._tilings.items() if (end := self._fill(length, filled))}
         needed_from = min(self._tilings.values(), default=self.length)
         self._held = self._held[needed_from - self._held_from :].copy()
@@ -81,9 +81,9 @@ class Gap:
 
 def _sound_lengths(data: Octets) -> list[int]:
     """Return every length at which the checksum allows a frame at the start of the data."""
-    if len(data) < SHORTEST:
+    if len(data) < MIN_LENGTH:
         return []
     first = np.cumsum(np.delete(data, (2, 3)), dtype=np.uint8)
     second = np.cumsum(first, dtype=np.uint8)
     lengths = np.flatnonzero((first == data[2]) & (second == data[3])) + 3
-    return [int(length) for length in lengths if SHORTEST <= length <= len(data)]
+    return [int(length) for length in lengths if MIN_LENGTH <= length <= len(data)]

@@ -26,7 +26,7 @@ def is_header(start: bytes) -> bool:
 
 
 class OaoVerifier:
-    """Implements `Verifier`; keeps less than 2 KiB of the file.
+    """A `Verifier` that keeps less than 2 KiB of the file.
 
     Damage costs the frames that it touches and no others: the next frame is searched for at every offset.
     """

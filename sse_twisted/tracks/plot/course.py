@@ -14,7 +14,7 @@ from sse_twisted.tracks.format import KNOT, Track
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.spans import breaks, writable
 
-LONGEST_PLACE: Final = 300_000  # ms
+MAX_PLACE: Final = 300_000  # ms; a longer window is not one place
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -32,7 +32,7 @@ class Mark:
     @property
     def in_one_place(self) -> bool:
         """Whether the window is short enough to be shown as a place; an hour is not."""
-        return self.end - self.start <= LONGEST_PLACE
+        return self.end - self.start <= MAX_PLACE
 
 
 @frozen(eq=False)

@@ -14,8 +14,8 @@ from sse_twisted.tracks.plot.scales import clock, round_step, time_step
 
 LANE: Final = 20  # height of a row of labels
 CHARACTER: Final = 6.6  # width at 12 px, on average
-MOST_TIMES: Final = 12
-MOST_SPEEDS: Final = 8
+MAX_TIMES: Final = 12
+MAX_SPEEDS: Final = 8
 
 
 @frozen
@@ -75,7 +75,7 @@ def draw_graph(graph: Graph, course: Course, marks: Sequence[Mark], timezone: in
 
 
 def _speed_axis(graph: Graph) -> Iterator[str]:
-    step = round_step(graph.highest, MOST_SPEEDS)
+    step = round_step(graph.highest, MAX_SPEEDS)
     for index in range(int(graph.highest / step + 1e-9) + 1):
         y = graph.y(index * step)
         yield f'<path class="grid" d="M{graph.left:.1f} {y:.1f}h{graph.width:.1f}"/>'
@@ -85,7 +85,7 @@ def _speed_axis(graph: Graph) -> Iterator[str]:
 
 
 def _time_axis(graph: Graph, timezone: int) -> Iterator[str]:
-    step = time_step((graph.end - graph.start) / 1000, MOST_TIMES)
+    step = time_step((graph.end - graph.start) / 1000, MAX_TIMES)
     start = graph.start / 1000 + timezone * 60
     end = graph.end / 1000 + timezone * 60
     for tick in range(-(-int(start) // step) * step, int(end) + 1, step):
@@ -125,7 +125,7 @@ def _values(course: Course, piece: Indices) -> Iterator[tuple[float, float]]:
 
 
 def _marks(graph: Graph, marks: Sequence[Mark]) -> tuple[list[str], list[str]]:
-    """Return what is drawn of the marks below the line of speed, and what above it."""
+    """Return the parts of the marks that lie under the line of speed, and those that lie over it."""
     below, above = [], []
     for index, (mark, (middle, lane)) in enumerate(zip(marks, lanes(graph, marks), strict=True)):
         left, top, text = graph.x(mark.start), graph.y(mark.value), graph.top - 14 - LANE * lane

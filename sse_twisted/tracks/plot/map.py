@@ -14,20 +14,20 @@ from sse_twisted.tracks.plot.course import Course, Floats, Indices, Mark, writte
 from sse_twisted.tracks.plot.scales import round_step, viridis
 
 MARGIN: Final = 44  # between the path and the edge of the map
-LOWEST: Final = 260  # of a map, px
-HIGHEST: Final = 760
-LEAST_EXTENT: Final = 20  # metres; the path of a device on a table must not fill the page
-MOST_STEPS: Final = 8_000  # of the path, which bounds the size of the file
-MOST_OF_HALO: Final = 50
+MIN_HEIGHT: Final = 260  # of a map, px
+MAX_HEIGHT: Final = 760
+MIN_EXTENT: Final = 20  # metres; the path of a device on a table must not fill the page
+MAX_STEPS: Final = 8_000  # of the path, which bounds the size of the file
+MAX_HALO_PARTS: Final = 50  # bounds the pieces, and the points
 STEP: Final = 1.2  # px
-MOST_COLOURS: Final = 20
-FINEST: Final = 0.5  # knots of one colour
+MAX_COLOURS: Final = 20
+MIN_STEP: Final = 0.5  # knots of one colour
 DARKEST: Final = 0.16  # of the ramp: darker colours are invisible on the ground of the map
 BLOCK: Final = 24  # width of a colour in the legend
 CLOSE: Final = 24  # px between two places that share a name
 DIGIT: Final = 8  # ample width of one in a tick
 HALO: Final = 7  # width of the line around a best run
-SHORTEST_BAR: Final = 80
+MIN_BAR: Final = 80  # px
 
 
 @frozen(eq=False)
@@ -57,9 +57,9 @@ class Colours:
 
 
 def fit_map(course: Course, left: float, top: float, width: float) -> Map:
-    """Fit the path into a map with equal scales and north up; the height stays within LOWEST and HIGHEST."""
-    extents = [max(float(np.ptp(values)), LEAST_EXTENT) for values in (course.east, course.north)]
-    height = min(max((width - 2 * MARGIN) * extents[1] / extents[0] + 2 * MARGIN, LOWEST), HIGHEST)
+    """Fit the path into a map with equal scales and north up; the height stays within MIN_HEIGHT and MAX_HEIGHT."""
+    extents = [max(float(np.ptp(values)), MIN_EXTENT) for values in (course.east, course.north)]
+    height = min(max((width - 2 * MARGIN) * extents[1] / extents[0] + 2 * MARGIN, MIN_HEIGHT), MAX_HEIGHT)
     scale = min((width - 2 * MARGIN) / extents[0], (height - 2 * MARGIN) / extents[1])
     east, north = ((values.min() + values.max()) / 2 for values in (course.east, course.north))
     return Map(
@@ -74,8 +74,8 @@ def fit_map(course: Course, left: float, top: float, width: float) -> Map:
 
 
 def colours_of(speeds: Floats) -> Colours:
-    """Return round bins for these speeds, at most MOST_COLOURS."""
-    step = max(round_step(float(np.ptp(speeds)), MOST_COLOURS - 1), FINEST)
+    """Return round bins for these speeds, at most MAX_COLOURS."""
+    step = max(round_step(float(np.ptp(speeds)), MAX_COLOURS - 1), MIN_STEP)
     lowest = math.floor(float(speeds.min()) / step) * step
     count = max(math.ceil((float(speeds.max()) - lowest) / step - 1e-9), 1)
     parts = (DARKEST + (1 - DARKEST) * index / max(count - 1, 1) for index in range(count))
@@ -114,7 +114,7 @@ def _paths(area: Map, course: Course, colours: Colours) -> Iterator[str]:
     """Draw one path for each colour, the fastest on top; each step has the colour of its fastest fix."""
     moved = np.hypot(np.diff(area.x, prepend=area.x[:1]), np.diff(area.y, prepend=area.y[:1]))
     gone = np.cumsum(moved)
-    step = max(STEP, float(gone[-1]) / MOST_STEPS)
+    step = max(STEP, float(gone[-1]) / MAX_STEPS)
     # A gap shorter than a step is invisible, and there may be thousands.
     torn = course.broken & (moved > step)
     torn[:1] = True
@@ -146,8 +146,8 @@ def _halos(area: Map, course: Course, placed: Sequence[tuple[int, Indices]]) -> 
     for _, fixes in placed:
         moved = np.hypot(np.diff(area.x[fixes], prepend=np.nan), np.diff(area.y[fixes], prepend=np.nan))
         torn = np.flatnonzero(course.broken[fixes] & (moved > HALO))
-        pieces = np.split(fixes, torn) if len(torn) < MOST_OF_HALO else [fixes[:1]]
-        every = -(-len(fixes) // MOST_OF_HALO)
+        pieces = np.split(fixes, torn) if len(torn) < MAX_HALO_PARTS else [fixes[:1]]
+        every = -(-len(fixes) // MAX_HALO_PARTS)
         kept = (np.append(piece[:-1:every], piece[-1:]) for piece in pieces)
         path = "".join("M" + "L".join(written(area.x[some], area.y[some])) + "h0" for some in kept)
         yield f'<path class="halo" d="{path}"/>'
@@ -185,7 +185,7 @@ def _place(area: Map, x: float, y: float, name: str) -> str:
 
 
 def _scale_bar(area: Map) -> Iterator[str]:
-    metres = round_step(SHORTEST_BAR / area.scale, 1)
+    metres = round_step(MIN_BAR / area.scale, 1)
     length, right, y = metres * area.scale, area.left + area.width - 20, area.top + area.height - 18
     name = f"{metres:g} m" if metres < 10_000 else f"{metres / 1000:g} km"
     yield f'<path class="bar" d="M{right - length:.1f} {y - 5:.1f}v5h{length:.1f}v-5"/>'

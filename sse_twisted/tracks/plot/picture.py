@@ -11,7 +11,7 @@ from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.markup import xml_text
 from sse_twisted.tracks.plot.course import Course, Mark, course_of
-from sse_twisted.tracks.plot.graph import LANE, MOST_SPEEDS, Graph, draw_graph, lanes
+from sse_twisted.tracks.plot.graph import LANE, MAX_SPEEDS, Graph, draw_graph, lanes
 from sse_twisted.tracks.plot.map import colours_of, draw_legend, draw_map, fit_map
 from sse_twisted.tracks.plot.scales import local, offset_name, round_step
 from sse_twisted.tracks.session import Session, knots
@@ -51,7 +51,7 @@ text{fill:#e8ecf0}.page{fill:#171c22}.facts,.tick{fill:#9aa5b1}.grid{stroke:#2b3
 
 
 def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
-    """Draw a track as an SVG document of its own, below 400 KB; a long track takes up to 0.1 s.
+    """Draw a track as a self-contained SVG document below 400 KB; a long track takes up to 0.1 s.
 
     Only usable fixes are drawn; lines break where one is missing. Thinning keeps every peak of speed. Times are local
     by the header's time zone. The default title is the device's number and nickname; it and the labels of the marks
@@ -106,7 +106,7 @@ def _facts(track: Track, course: Course, timezone: int) -> str:
 def _body(course: Course, marks: Sequence[Mark], timezone: int) -> tuple[list[str], float]:
     """Return everything below the head, and the height of the page."""
     highest = max([float(course.speed.max()), *(mark.value for mark in marks), 1.0])
-    step = round_step(highest, MOST_SPEEDS)
+    step = round_step(highest, MAX_SPEEDS)
     start, end = int(course.time[0]), int(course.time[-1])
     width = WIDTH - LEFT - RIGHT
     graph = Graph(LEFT, HEAD, width, GRAPH, start, max(end, start + 1000), -(-highest // step) * step)

@@ -23,7 +23,7 @@ def test_claims_of_the_oldest_firmware_are_checked_by_their_names() -> None:
     track = small_track()
     header = evolve(read_header(track), firmware=3068, bests={"1000m": (Best(1_666_177_203, 9000),)})
     claims = {claim.name: claim for claim in analyse(encode_header(header) + track[HEADER_SIZE:]).claims}
-    assert claims["1000m"].bearing == "unseen"
+    assert claims["1000m"].check == "unseen"
     assert "alpha500" not in claims
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sse_twisted.tracks.plot.course import Course
-from sse_twisted.tracks.plot.map import HIGHEST, LOWEST, MARGIN, MOST_COLOURS, colours_of, fit_map
+from sse_twisted.tracks.plot.map import MARGIN, MAX_COLOURS, MAX_HEIGHT, MIN_HEIGHT, colours_of, fit_map
 
 
 def course(east: list[float], north: list[float]) -> Course:
@@ -19,7 +19,7 @@ def test_a_path_is_fitted_with_equal_scales_and_north_up() -> None:
     assert area.scale == pytest.approx((800 - 2 * MARGIN) / 1000)
 
 
-@pytest.mark.parametrize(("north", "height"), [(0, LOWEST), (100_000, HIGHEST)])
+@pytest.mark.parametrize(("north", "height"), [(0, MIN_HEIGHT), (100_000, MAX_HEIGHT)])
 def test_the_height_has_bounds(north: float, height: float) -> None:
     area = fit_map(course([0, 1000], [0, north]), 0, 0, 800)
     assert area.height == height
@@ -35,7 +35,7 @@ def test_a_point_is_in_the_middle() -> None:
 def test_colours_are_of_round_bins_that_hold_every_speed(fastest: float) -> None:
     speeds = np.linspace(fastest / 10, fastest, 100)
     colours = colours_of(speeds)
-    assert 1 <= len(colours.colours) <= MOST_COLOURS + 1
+    assert 1 <= len(colours.colours) <= MAX_COLOURS + 1
     assert colours.lowest <= speeds[0]
     assert colours.lowest + len(colours.colours) * colours.step >= speeds[-1]
     bins = colours.bins(speeds)
