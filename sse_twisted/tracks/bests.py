@@ -46,12 +46,12 @@ class Speed:
     end: int
 
 
-def run_ends(grid: Grid, *, slowest: int = MIN_RUN_SPEED, missing_is_slow: bool = False) -> Places:
-    """Return the places before which a run ends: the SLOW_FIXES fixes before them are slower than `slowest` (mm/s).
+def run_ends(grid: Grid, *, missing_is_slow: bool = False) -> Places:
+    """Return the places before which a run ends: the SLOW_FIXES fixes before them are slower than MIN_RUN_SPEED.
 
     A faster turn does not end a run. With `missing_is_slow`, missing fixes are slow ones that were not stored.
     """
-    slow = grid.speed < slowest
+    slow = grid.speed < MIN_RUN_SPEED
     if missing_is_slow:
         fast = np.concatenate([[-1], grid.place[~slow], [grid.length]])
         return fast[:-1][np.diff(fast) > SLOW_FIXES] + 1 + SLOW_FIXES
