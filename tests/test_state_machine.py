@@ -25,7 +25,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import Devices, Settings
-from sse_twisted.control.commands import CommandError, Commands
+from sse_twisted.control.commands import Commands
+from sse_twisted.control.errors import CommandError
 from sse_twisted.event_folder.partial import SUPERSEDED, PartialTrack
 from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.simulator.device import SimulatedDevice

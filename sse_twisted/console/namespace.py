@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from sse_twisted.console import tables
-from sse_twisted.control.commands import CommandError, Commands
+from sse_twisted.control.commands import Commands
+from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import plural
 

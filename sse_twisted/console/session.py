@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.console.connections import QUIET
 from sse_twisted.console.namespace import Namespace
-from sse_twisted.control.commands import CommandError
+from sse_twisted.control.errors import CommandError
 
 MAX_COLOURED = 400  # bytes of input that are still coloured; each key colours all of them again
 MAX_LINE = 4000  # bytes

@@ -87,7 +87,7 @@ def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: floa
     if report.others:
         lines.append(f"outside the event; fetch({device.identifier}, name) downloads them:")
         lines.append(tracks_table(report.others))
-    for event in report.happenings:
+    for event in report.events:
         time = datetime.datetime.fromtimestamp(event.time, zone)
         lines.append(_beside(f"{time:%H:%M:%S}  {event.level:<8}", event.text))
     return "\n".join(lines)
@@ -95,7 +95,7 @@ def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: floa
 
 def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
     device = report.device
-    yield "waits for", why
+    yield "status", why
     battery = "unknown" if device.battery is None else f"{device.battery}%"
     yield "address", f"{device.address or 'unknown'}, battery {battery}"
     for assignment in report.assignments:
@@ -133,7 +133,7 @@ def missing_table(missing: Sequence[Missing]) -> str:
     if not missing:
         return "all devices expected today are collected"
     rows = ((f"motion-{one.identifier}", one_line(one.sailor, SAILOR_WIDTH), one.why) for one in missing)
-    return table(("device", "sailor", "waits for"), rows, whole=True)
+    return table(("device", "sailor", "status"), rows, whole=True)
 
 
 def semaphores_table(semaphores: Sequence[Semaphore]) -> str:

@@ -1,4 +1,4 @@
-"""The status of a device in words: what it waits for, from its snapshot and the configuration."""
+"""The status of a device in words, from its snapshot and the configuration."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from sse_twisted.history.events import DeviceEvent
 from sse_twisted.runtime.text import duration, missing_of, size
 
 
-def waits_for(
-    device: Device, now: float, live: LiveConfig, disk_trouble: str, happenings: Sequence[DeviceEvent]
-) -> str:
+def status_of(device: Device, now: float, live: LiveConfig, disk_trouble: str, events: Sequence[DeviceEvent]) -> str:
     """Return one line. `now` is in s since 1970; `disk_trouble` is why the disk fails, or ""."""
     since = duration(now - device.since)
     match device.stage:
         case Stage.ABSENT | Stage.GONE if device.oddity:
-            return f"on but not responding correctly ({device.oddity}): restart it{_lost(device)}"
+            lost = f"; left too early before - {device.left_early}" if device.left_early else ""
+            return f"on but not responding correctly ({device.oddity}): restart it{lost}"
         case Stage.ABSENT:
-            return _absent(device, live, happenings)
+            return _absent(device, live, events)
         case Stage.CONNECTED:
             return f"connected for {since}, waiting for inspection{_crowd(live.limits.inspection)}"
         case Stage.INSPECTING:
@@ -30,7 +29,7 @@ def waits_for(
             return _download(device, since, live)
         case Stage.COLLECTED:
             known = f" ({device.reason})" if device.reason else ""
-            return f"nothing: it can be disconnected, for {since} now{known}"
+            return f"can be disconnected for {since}{known}"
         case Stage.ATTENTION:
             return f"must stay connected - {device.reason}; {_retry(device, now, live, disk_trouble)}"
         case Stage.GONE:
@@ -39,11 +38,11 @@ def waits_for(
             return f"{today}gone for {since}, {_left(device)}"
 
 
-def _absent(device: Device, live: LiveConfig, happenings: Sequence[DeviceEvent]) -> str:
+def _absent(device: Device, live: LiveConfig, events: Sequence[DeviceEvent]) -> str:
     if device.left_early:
-        return f"was here, and is {_looked_for(live)} - {device.left_early}"
-    heard = [happening.text for happening in happenings if happening.level != "debug"]
-    last = f"; last heard: {heard[-1]}" if heard else ""
+        return f"was here before, {_looked_for(live)} - {device.left_early}"
+    texts = [event.text for event in events if event.level != "debug"]
+    last = f"; last event: {texts[-1]}" if texts else ""
     return f"not seen yet, {_looked_for(live)}{last}"
 
 
@@ -68,10 +67,6 @@ def _retry(device: Device, now: float, live: LiveConfig, disk_trouble: str) -> s
     paused = ", but downloads are paused" if live.paused and device.missing else ""
     trouble = f", when the disk is writable again ({disk_trouble})" if disk_trouble else ""
     return f"next try in {duration(device.retry_at - now)}{paused}{trouble}"
-
-
-def _lost(device: Device) -> str:
-    return f"; left too early before - {device.left_early}" if device.left_early else ""
 
 
 def _left(device: Device) -> str:

@@ -27,9 +27,8 @@ def scanning(running: bool, last_round: float | None, interval: float, now: floa
     if not running or last_round is None:
         return Condition("scanning", False, "not scanning for devices")
     late = now - last_round
-    if late > 5 * interval + 5:
-        return Condition("scanning", False, f"the last scan was {late:.0f} s ago")
-    return Condition("scanning", True)
+    text = f"the last scan was {late:.0f} s ago" if late > 5 * interval + 5 else ""
+    return Condition("scanning", not text, text)
 
 
 def names(trouble: str) -> Condition:

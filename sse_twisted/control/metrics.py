@@ -1,18 +1,16 @@
-"""What is counted while the collector works, by the names and units of Prometheus, in a registry of its own.
+"""Metrics of a running collector, in a Prometheus registry of its own.
 
-The parts that are counted know nothing of it: they tell observers what happens.
+The measured services do not know this module; they call observers.
 """
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 from attrs import frozen
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector as MetricCollector
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -25,7 +23,7 @@ from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 
 DELAY_INTERVAL = 1.0  # s between two measurements of the reactor's delay
-REASONS: dict[type[BaseException], str] = {
+REASONS: dict[type[BaseException], str] = {  # labels of failures
     Unreachable: "unreachable",
     Refused: "refused",
     Interrupted: "interrupted",
@@ -41,7 +39,7 @@ STEP = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)  # s
 
 @frozen
 class Figures:
-    """The counters since the start of the collector."""
+    """Counts since the start of the collector."""
 
     rounds: dict[str, int]  # by service
     requests: int
@@ -52,35 +50,34 @@ class Figures:
     stages: dict[str, int]  # devices, by stage
     reactor_delay: float  # s, the mean
     longest_reactor_delay: float  # s
-    memory: int  # bytes in RAM, 0 where the system does not say
+    memory: int  # bytes in RAM, 0 if unknown
 
 
 class Statistics:
-    """Counts; `registry` is what a scrape reads."""
+    """Counters and histograms; a scrape reads `registry`."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.registry = registry = CollectorRegistry()
-        self._fleet = fleet
         self._longest = 0.0  # s, of all delays
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
-        meaning = "How long the beginning of a round kept the reactor."
-        self._rounds = histogram("sse_round_duration_seconds", meaning, ["service"], buckets=TURN)
-        meaning = "Requests to devices, from the wait for the one connection to the last byte."
+        self._rounds = histogram("sse_round_duration_seconds", "Reactor time of a round.", ["service"], buckets=TURN)
+        meaning = "Requests to devices, from waiting for the connection to the last byte."
         self._requests = histogram("sse_request_duration_seconds", meaning, ["kind", "outcome"], buckets=REQUEST)
-        self._received = counter("sse_received_bytes", "Bytes of answers received from devices.")
-        self._tracks = counter("sse_tracks", "Tracks fetched, by outcome.", ["outcome"])
-        self._retries = counter("sse_retries", "Devices looked at again after a failure.")
+        self._received = counter("sse_received_bytes", "Bytes received from devices.")
+        self._tracks = counter("sse_tracks", "Tracks downloaded, by outcome.", ["outcome"])
+        self._retries = counter("sse_retries", "Inspections repeated after a failure.")
         self._failures = counter("sse_failures", "Tracks and inspections that failed, by reason.", ["reason"])
-        meaning = "How long devices were in a stage that has ended."
-        self._steps = histogram("sse_stage_duration_seconds", meaning, ["stage"], buckets=STEP)
-        self._delay = histogram("sse_reactor_delay_seconds", "How late a timer of the reactor was.", buckets=TURN)
-        meaning = "The latest that a timer of the reactor was."
-        self._longest_delay = Gauge("sse_reactor_longest_delay_seconds", meaning, registry=registry)
+        self._steps = histogram("sse_stage_duration_seconds", "How long stages lasted.", ["stage"], buckets=STEP)
+        self._delay = histogram("sse_reactor_delay_seconds", "Delay of a reactor timer.", buckets=TURN)
+        longest = Gauge("sse_reactor_longest_delay_seconds", "Longest delay of a reactor timer.", registry=registry)
+        longest.set_function(lambda: self._longest)
+        stages = Gauge("sse_devices", "Devices known, by stage.", ["stage"], registry=registry)
+        for stage in Stage:
+            stages.labels(str(stage)).set_function(partial(_count, fleet, stage))
         for outcome in Outcome:
             self._tracks.labels(str(outcome))
         for reason in REASONS.values():
             self._failures.labels(reason)
-        registry.register(_Stages(fleet))
         ProcessCollector(registry=registry)
         fleet.observe(self._change)
 
@@ -88,16 +85,15 @@ class Statistics:
         loop.observe(self._rounds.labels(name).observe)
 
     def request(self, kind: str, seconds: float, error: BaseException | None) -> None:
-        """Count a request that has ended, well or with an error."""
+        """Count a finished request; `error` is None if it succeeded."""
         outcome = "ok" if error is None else reason_of(error)
         self._requests.labels(kind, outcome).observe(seconds)
 
     def bytes_received(self, count: int) -> None:
-        """Count bytes of an answer."""
         self._received.inc(count)
 
     def report(self, result: Fetched | Exception) -> None:
-        """Count a track that was fetched, or something that failed."""
+        """Count a downloaded track or a failure."""
         if isinstance(result, Fetched):
             self._tracks.labels(str(result.outcome)).inc()
         else:
@@ -105,9 +101,7 @@ class Statistics:
 
     def delayed(self, seconds: float) -> None:
         self._delay.observe(seconds)
-        if seconds > self._longest:
-            self._longest = seconds
-            self._longest_delay.set(seconds)
+        self._longest = max(self._longest, seconds)
 
     def figures(self) -> Figures:
         timers = self._value("sse_reactor_delay_seconds_count")
@@ -118,16 +112,14 @@ class Statistics:
             tracks=self._by("sse_tracks_total", "outcome"),
             retries=int(self._value("sse_retries_total")),
             failures=self._by("sse_failures_total", "reason"),
-            stages=_by_stage(self._fleet),
+            stages=self._by("sse_devices", "stage"),
             reactor_delay=self._value("sse_reactor_delay_seconds_sum") / timers if timers else 0.0,
             longest_reactor_delay=self._longest,
             memory=int(self._value("process_resident_memory_bytes")),
         )
 
     def _change(self, before: Device, after: Device) -> None:
-        if before.stage is after.stage:
-            return
-        if before.stage is not Stage.ABSENT:
+        if before.stage not in (after.stage, Stage.ABSENT):
             self._steps.labels(str(before.stage)).observe(max(after.since - before.since, 0.0))
         if before.stage is Stage.ATTENTION and after.stage is Stage.INSPECTING:
             self._retries.inc()
@@ -145,28 +137,16 @@ class Statistics:
 
 
 def reason_of(error: BaseException) -> str:
-    """One of a few words for whatever went wrong."""
+    """Return the label of a failure, "other" if it is not one of REASONS."""
     return next((reason for kind, reason in REASONS.items() if isinstance(error, kind)), "other")
 
 
-def _by_stage(fleet: Fleet) -> dict[str, int]:
-    tally = Tally(str(device.stage) for device in fleet)
-    return {str(stage): tally[str(stage)] for stage in Stage}
-
-
-class _Stages(MetricCollector):
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily("sse_devices", "Devices known, by stage.", labels=["stage"])
-        for stage, count in _by_stage(self._fleet).items():
-            family.add_metric([stage], count)
-        yield family
+def _count(fleet: Fleet, stage: Stage) -> int:
+    return sum(device.stage is stage for device in fleet)
 
 
 class DelayMeter(Service):
-    """Measures how late the reactor is, by a timer that should go off every second."""
+    """Measures the delay of the reactor with a timer that is due every second."""
 
     def __init__(self, clock: IReactorTime, delayed: Callable[[float], None]) -> None:
         self._clock = clock

@@ -16,7 +16,7 @@ class DeviceReport:
 
     device: Device
     assignments: tuple[Assignment, ...]
-    happenings: tuple[DeviceEvent, ...]  # the latest ones, the oldest first
+    events: tuple[DeviceEvent, ...]  # the latest ones, the oldest first
     tracks: tuple[TrackReport, ...]  # of the event, by name
     others: tuple[TrackReport, ...]  # listed by the device, outside the event
 

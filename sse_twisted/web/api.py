@@ -11,7 +11,8 @@ from attrs import frozen
 from msgspec import Meta, Struct, structs
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from sse_twisted.control.commands import CommandError, Commands, UnknownDevice
+from sse_twisted.control.commands import Commands
+from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sse_twisted.control.commands import CommandError
+from sse_twisted.control.errors import CommandError
 
 WAIT = 5.0  # s that a client waits for the result
 TIMED_OUT = object()  # instead of the result

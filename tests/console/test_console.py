@@ -133,7 +133,7 @@ def test_telnet_sees_the_fleet_and_steers_it(daemon: Daemon, telnet: Client) -> 
     assert "ZeroDivisionError" in answer
     assert asks(telnet, f"why({number})").strip()
     asks(telnet, f"forget({number})")
-    present = int(daemon.says(rf"(?s)motion-{number} is forgotten.*motion-(\d+) is connected"))
+    present = int(daemon.says(rf"(?s)motion-{number} visit reset on request.*motion-(\d+) is connected"))
     assert "called back: motion-" in asks(telnet, f"retry({present})", "called back: [^>]*>>> ")
     telnet.send("a half line\x03")
     telnet.expect("KeyboardInterrupt")
@@ -178,7 +178,7 @@ def test_ssh_with_a_key_gets_in_and_a_resized_window_does_no_harm(daemon: Daemon
     client.expect(">>> ")
     assert "60 devices: " in asks(client, "fleet")
     client.setwinsize(30, 100)
-    assert "error: motion-999 is on no roster" in asks(client, "why(999)")
+    assert "error: motion-999 is not on the roster" in asks(client, "why(999)")
     client.send("\x04")
     client.expect(pexpect.EOF)
     client.close()

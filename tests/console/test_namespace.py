@@ -22,7 +22,7 @@ def test_the_fleet_is_a_table_that_needs_no_call(console: VirtualConsole) -> Non
 def test_a_device_is_shown_with_its_tracks_and_events(console: VirtualConsole) -> None:
     answer = console.guest().sees("device(601)")
     assert "motion-601: Sailor 601, collected" in answer
-    assert "waits for  nothing: it can be disconnected" in answer
+    assert "status     can be disconnected" in answer
     assert "ABC601XYZ_601_20221017_090000.oao  completed" in answer
     assert "outside the event; fetch(601, name) downloads them:" in answer
     assert "info      can be disconnected" in answer
@@ -40,16 +40,16 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
     ("line", "answer"),
     [
         ("why(602)", "not seen yet, looked for every 2 s"),
-        ("missing()", "device      sailor      waits for\nmotion-602  Sailor 602  not seen yet, looked for every 2 s"),
+        ("missing()", "device      sailor      status\nmotion-602  Sailor 602  not seen yet, looked for every 2 s"),
         ("pause()", "downloads paused; resume() continues"),
         ("resume()", "downloads resumed"),
         ("rescan()", "looking for all absent devices"),
         ("forget(602)", "visit reset; the device is looked for again"),
         ("reload()", "configuration unchanged"),
         ('loglevel("debug")', "log level debug"),
-        ("why(999)", "error: motion-999 is on no roster, and was not seen"),
+        ("why(999)", "error: motion-999 is not on the roster and was never seen"),
         ("waive(601, 'why not')", "error: motion-601 did not leave early"),
-        ("retry(602)", "error: motion-602 is not here (absent)"),
+        ("retry(602)", "error: motion-602 is not connected (absent)"),
         ("answer", "42"),
         ("missing().value[0].identifier", "602"),
         ("waive(601)", "error: usage: waive(device, reason) (missing a required argument: 'reason')"),

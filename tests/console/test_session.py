@@ -115,7 +115,7 @@ def test_a_failure_on_the_screen_is_not_logged_as_unhandled(
 ) -> None:
     guest = console.guest()
     guest.types("retry(601)", "forget(601)")
-    assert "Deferred #0 failed: 'motion-601 has gone'" in guest.screen
+    assert "Deferred #0 failed: 'motion-601 is no longer connected'" in guest.screen
     guest.types("_ = None")
     event.advance(1)
 

@@ -23,15 +23,15 @@ def words(text: str) -> str:
 
 
 def test_details_of_a_device_are_wrapped_not_cut() -> None:
-    happening = DeviceEvent(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
-    report = DeviceReport(DEVICE, (), (happening,), (DAMAGED,), ())
+    event = DeviceEvent(0.0, "warning", f"must stay connected - {REASON}, retry 1 in 2 s")
+    report = DeviceReport(DEVICE, (), (event,), (DAMAGED,), ())
     text = device_text(report, WHY, datetime.UTC, 0.0)
     lines = text.splitlines()
     assert max(map(len, lines)) <= WIDTH
-    for whole in (f"waits for {WHY}", f"finding {DEVICE.findings[0]}", f"00:00:00 warning {happening.text}"):
+    for whole in (f"status {WHY}", f"finding {DEVICE.findings[0]}", f"00:00:00 warning {event.text}"):
         assert whole in words(text)
     assert "…" not in text
-    begin = next(number for number, line in enumerate(lines) if line.startswith("waits for"))
+    begin = next(number for number, line in enumerate(lines) if line.startswith("status"))
     assert lines[begin + 1].startswith(" " * 11)
     assert lines[begin + 1][11] != " "
 

@@ -15,14 +15,14 @@ def device(identifier: int, end: float) -> Device:
     return Device(identifier, tracks=(TrackSummary("a", TODAY, 1, round(end * 1000), 1, 1, 1),))
 
 
-def test_scanning_is_well_while_rounds_come() -> None:
+def test_scanning_is_ok_while_scans_run_on_time() -> None:
     assert scanning(True, NOW - 2, 2.0, NOW).ok
     assert scanning(True, NOW - 100, 2.0, NOW).text == "the last scan was 100 s ago"
     assert not scanning(True, None, 2.0, NOW).ok
     assert not scanning(False, NOW, 2.0, NOW).ok
 
 
-def test_a_lost_network_is_suspected_where_no_name_server_answers() -> None:
+def test_no_response_of_a_name_server_may_be_a_lost_network() -> None:
     assert names("") == Condition("names", True)
     assert names("no name server has answered for 12 s").text.endswith(": has the laptop lost the WiFi?")
 
@@ -34,13 +34,13 @@ def test_downloads_pause_for_a_reason(disk: str, paused: str) -> None:
 
 
 class TestClock:
-    def test_it_is_right_as_long_as_nothing_speaks_against_it(self) -> None:
+    def test_it_is_ok_without_evidence_against_it(self) -> None:
         assert clock(NOW, TODAY, 3, [device(601, NOW - 600), device(602, NOW + 200)]).ok
 
-    def test_two_tracks_that_end_in_the_future_speak_against_it(self) -> None:
+    def test_two_tracks_that_end_in_the_future_are_evidence_against_it(self) -> None:
         late = [device(601, NOW + 7200), device(602, NOW + 3600)]
         assert clock(NOW, TODAY, 3, late).text == "tracks end 60 min in the future: the laptop's clock is behind"
         assert clock(NOW, TODAY, 3, late[:1]).ok
 
-    def test_a_day_on_which_nobody_has_a_device_is_odd(self) -> None:
+    def test_a_day_without_an_assigned_device_is_suspicious(self) -> None:
         assert not clock(NOW, TODAY, 0, []).ok

@@ -11,7 +11,7 @@ from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import VirtualEvent, log_of
 
 
-def test_a_collected_device_leaves_its_figures(event: VirtualEvent) -> None:
+def test_a_visit_is_counted(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601))
     event.person(602)
     device.add_fault(parse_fault("404")[0], path="/logs/", times=1)
@@ -47,7 +47,7 @@ def test_a_scrape_has_the_names_and_units_of_prometheus(event: VirtualEvent) -> 
         assert f"\n{line}\n" in text
 
 
-def test_bytes_of_a_transfer_that_is_cut_count(event: VirtualEvent) -> None:
+def test_the_bytes_of_an_interrupted_transfer_are_counted(event: VirtualEvent) -> None:
     event.device(601, log_of(601)).add_fault(parse_fault("cut@9000")[0], path="/logs/")
     event.arrive(601)
     collector = event.start()
@@ -58,7 +58,7 @@ def test_bytes_of_a_transfer_that_is_cut_count(event: VirtualEvent) -> None:
     )
 
 
-def test_two_collectors_do_not_count_together(event: VirtualEvent) -> None:
+def test_each_collector_has_its_own_registry(event: VirtualEvent) -> None:
     first = event.start().statistics
     event.stop()
     assert first.figures().rounds["scan"]
@@ -67,7 +67,7 @@ def test_two_collectors_do_not_count_together(event: VirtualEvent) -> None:
     assert second.figures().rounds["scan"] == 1
 
 
-def test_a_reactor_that_is_kept_busy_is_late() -> None:
+def test_a_blocked_reactor_is_late() -> None:
     clock = Clock()
     delays: list[float] = []
     meter = DelayMeter(clock, delays.append)
@@ -79,6 +79,6 @@ def test_a_reactor_that_is_kept_busy_is_late() -> None:
     assert not clock.getDelayedCalls()
 
 
-def test_reasons_are_a_few_words() -> None:
+def test_each_error_has_a_reason() -> None:
     errors = (Unreachable("x"), BadAnswer("x"), DiskTrouble("x"), CancelledError(), ValueError("x"))
     assert [reason_of(error) for error in errors] == ["unreachable", "bad_answer", "disk", "cancelled", "other"]

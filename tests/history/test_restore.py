@@ -154,7 +154,7 @@ class TestADeviceThatIsStillThere:
 
     def test_is_looked_for_over_two_short_runs_before_it_has_left(self, present: VirtualEvent) -> None:
         begin_anew(present, lambda: present.leave(601, 602))
-        assert "was here, and is looked for" in present.collector.commands.why(602)  # type: ignore[union-attr]
+        assert "was here before, looked for" in present.collector.commands.why(602)  # type: ignore[union-attr]
         begin_anew(present)
         assert not present.said("motion-602 left")
         present.until("motion-602 left too early, before this start")

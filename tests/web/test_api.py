@@ -105,7 +105,7 @@ class TestCommands:
 
     def test_an_impossible_command_says_why(self, busy: Desk) -> None:
         answer = busy.command("devices/602/retry")
-        assert (answer.status, answer.json["detail"]) == (409, "motion-602 is not here (absent)")
+        assert (answer.status, answer.json["detail"]) == (409, "motion-602 is not connected (absent)")
 
     def test_forget_starts_a_new_visit(self, busy: Desk) -> None:
         assert busy.command("devices/601/forget").status == 200
@@ -137,14 +137,14 @@ class TestCommands:
 
     def test_fetch_of_an_unknown_track_is_refused(self, busy: Desk) -> None:
         answer = busy.command("devices/601/fetch", {"track": "nothing.oao"})
-        assert (answer.status, answer.json["detail"]) == (409, "motion-601 lists no track nothing.oao")
+        assert (answer.status, answer.json["detail"]) == (409, "motion-601 has no track nothing.oao")
 
     @pytest.mark.parametrize(
         ("command", "body"), [("retry", {}), ("forget", {}), ("fetch", {"track": OLD}), ("waive", {"reason": "lost"})]
     )
     def test_an_unknown_device_is_not_found(self, busy: Desk, command: str, body: Any) -> None:
         answer = busy.command(f"devices/999/{command}", body)
-        assert (answer.status, answer.json["detail"]) == (404, "motion-999 is on no roster, and was not seen")
+        assert (answer.status, answer.json["detail"]) == (404, "motion-999 is not on the roster and was never seen")
         assert busy.get("/api/v1/devices/999").status == 404
 
     def test_waive_needs_an_alarm_and_a_reason(self, busy: Desk) -> None:

@@ -20,7 +20,7 @@ def test_a_slow_command_continues_and_its_end_is_logged(busy: Desk, monkeypatch:
     busy.advance(2.0)
 
     def slowly(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
-        seconds = 7.0 if function.__name__ == "_find" else 0.0
+        seconds = 7.0 if function.__name__ == "find_track" else 0.0
         return deferLater(busy.reactor, seconds, function, *args)
 
     monkeypatch.setattr(busy.collector.disk, "_start", slowly)
@@ -33,7 +33,7 @@ def test_a_failure_after_the_response_is_logged(busy: Desk) -> None:
     busy.event.servers[601].device.latency = 9.0
     assert busy.command("devices/601/retry").status == 202
     assert busy.command("devices/601/forget").status == 200
-    text = "WARN motion-601 retry, requested on the board, failed: motion-601 has gone"
+    text = "WARN motion-601 retry, requested on the board, failed: motion-601 is no longer connected"
     assert busy.event.said(text)
 
 

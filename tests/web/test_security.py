@@ -31,11 +31,11 @@ class TestCommands:
                 answer = desk.ask("POST", f"/api/v1/{command}", {}, **headers)
                 assert answer.status == 401
                 assert answer.headers["www-authenticate"].startswith("Bearer")
-        assert not desk.collector.commands.paused
+        assert not desk.collector.live.paused
 
     def test_the_token_allows_a_command(self, desk: Desk) -> None:
         assert desk.command("pause").json == {"done": True, "detail": ""}
-        assert desk.collector.commands.paused
+        assert desk.collector.live.paused
 
     @pytest.mark.parametrize(
         "headers",
@@ -49,7 +49,7 @@ class TestCommands:
     )
     def test_cross_site_requests_are_refused_even_with_the_token(self, desk: Desk, headers: dict[str, str]) -> None:
         assert desk.command("pause", **headers).status == 403
-        assert not desk.collector.commands.paused
+        assert not desk.collector.live.paused
 
     def test_same_origin_requests_are_allowed(self, desk: Desk) -> None:
         headers = {"Origin": f"http://{PLACE}", "Sec-Fetch-Site": "same-origin"}
@@ -58,7 +58,7 @@ class TestCommands:
     @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
     def test_media_types_of_html_forms_are_refused(self, desk: Desk, kind: str) -> None:
         assert desk.command("pause", b"{}", Content_Type=kind).status == 415
-        assert not desk.collector.commands.paused
+        assert not desk.collector.live.paused
 
 
 class TestHost:
