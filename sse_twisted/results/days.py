@@ -1,10 +1,11 @@
-"""The reconciliation of a day: what became of everybody who had a device. Pure; the ledgers are read elsewhere."""
+"""The reconciliation of a day: the outcome of each assignment. Pure; `control.records` reads the ledgers."""
 
 from __future__ import annotations
 
 import csv
 import datetime
 import io
+import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
 from sse_twisted.runtime.text import plural
 
-MOST_DAYS = 100  # that are counted
+MAX_DAYS = 100  # that are counted
 
 
 class State(StrEnum):
@@ -80,107 +81,98 @@ def reconcile(
     assignments: Iterable[Assignment],
     ledgers: Mapping[int, Entries],
     results: Mapping[int, Entries],
-    seen: frozenset[int],
+    met: Mapping[int, float],
     devices: Mapping[int, Device],
     expected: Expected,
 ) -> Day:
-    """What became of everybody on that day.
+    """Return the outcome of each assignment on a day.
 
-    `results` are those of `tracks.json`, by device and track; `seen` the devices that answered on that day or later,
-    `devices` what is known now and counts for that day.
+    `results` are the reports in `tracks.json` by device and track, `met` the times of the devices' last responses in s
+    since 1970, and `devices` the snapshots that count for the day.
     """
-    of_day = {identifier: entries_of(day, entries) for identifier, entries in ledgers.items()}
-    reports = {
-        identifier: [
-            entry_report(identifier, name, entry, results.get(identifier, {}).get(name)) for name, entry in entries
-        ]
-        for identifier, entries in of_day.items()
-    }
-    recorded = {number: _recorded(reports[number], dict(entries)) for number, entries in of_day.items()}
+    reports: dict[int, list[TrackReport]] = {}
+    recorded: dict[int, list[Recorded]] = {}
+    for number, entries in ledgers.items():
+        reports[number], recorded[number] = [], []
+        for name, entry in _entries_of(day, entries):
+            report = entry_report(number, name, entry, results.get(number, {}).get(name))
+            reports[number].append(report)
+            if report.status != Status.SKIPPED:
+                is_known = report.measured or entry.get("end_date") != 0
+                recorded[number].append(Recorded(name, report.hours, report.kilometres, is_known))
     short = short_tracks(recorded, expected)
+    begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
     lines = []
     for number, assignment in sorted(carriers_on(day, assignments).items()):
-        mine = [report for report in reports.get(number, ()) if not _is_unassigned(report)]
-        lines.append(_line(assignment, mine, number in seen, short.get(number), devices.get(number)))
-    unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report))
+        mine = [report for report in reports.get(number, ()) if not _is_unassigned(report.name)]
+        seen = met.get(number, -math.inf) >= begin
+        lines.append(_line(assignment, mine, seen, short.get(number), devices.get(number)))
+    unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
     return Day(day, tuple(lines), tuple(unassigned))
 
 
 def _line(
     assignment: Assignment, reports: list[TrackReport], seen: bool, short: str | None, device: Device | None
 ) -> Line:
-    here = [report for report in reports if report.status == Status.COMPLETED]
+    stored = [report for report in reports if report.status == Status.COMPLETED]
     missing = tuple(report.name for report in reports if report.status in (Status.QUEUED, Status.FAILED))
-    state, remark = _judge(seen, bool(here), missing, short, device)
+    state, remark = _judge(seen, bool(stored), missing, short, device)
     return Line(
         id=assignment.identifier,
         sailor=assignment.sailor,
         tally=assignment.tally,
         file_id=assignment.file_id,
         state=state,
-        tracks=tuple(report.name for report in here),
+        tracks=tuple(report.name for report in stored),
         missing=missing,
-        hours=sum(report.hours for report in here),
-        km=sum(report.kilometres for report in here),
-        knots=max((report.knots for report in here), default=0.0),
-        measured=any(report.measured for report in here),
-        remark=remark or "; ".join(report.remark for report in here if report.remark),
+        hours=sum(report.hours for report in stored),
+        km=sum(report.kilometres for report in stored),
+        knots=max((report.knots for report in stored), default=0.0),
+        measured=any(report.measured for report in stored),
+        remark=remark or "; ".join(report.remark for report in stored if report.remark),
     )
 
 
 def count_days(
+    today: datetime.date,
     assignments: tuple[Assignment, ...],
     ledgers: Mapping[int, Entries],
     results: Mapping[int, Entries],
     met: Mapping[int, float],
-    today: datetime.date,
     known: Mapping[datetime.date, Mapping[int, Device]],
     expected: Expected,
 ) -> tuple[DayCount, ...]:
-    """Each day on which somebody carries a device, or a track was kept, the newest first; of many those next to today.
+    """Count the outcomes of each day with an assignment or a stored track, the latest first.
 
-    `met` tells when a device last answered, in s since 1970; `known`, by day, what is known now and counts for it.
+    At most MAX_DAYS are counted, those closest to `today`. `known` are the snapshots that count for each day; the
+    other arguments are those of `reconcile`.
     """
     by_day: dict[datetime.date, dict[int, dict[str, Mapping[str, Any]]]] = {}
     days = _days_on_roster(assignments, today)
     for identifier, entries in ledgers.items():
         for name, entry in entries.items():
-            if (day := day_of(name)) is None:
-                continue
-            by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
-            if entry.get("status") == Status.COMPLETED:
-                days.add(day)
-    next_to_today = sorted(days, key=lambda day: (abs(day - today), day))[:MOST_DAYS]
+            if (day := day_of(name)) is not None:
+                by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
+                if entry.get("status") == Status.COMPLETED:
+                    days.add(day)
+    closest = sorted(days, key=lambda day: (abs(day - today), day))[:MAX_DAYS]
     return tuple(
-        _counted(
-            reconcile(
-                day,
-                assignments,
-                by_day.get(day, {}),
-                results,
-                seen_since(day, met, expected),
-                known.get(day, {}),
-                expected,
-            ),
-            today,
-        )
-        for day in sorted(next_to_today, reverse=True)
+        _count(reconcile(day, assignments, by_day.get(day, {}), results, met, known.get(day, {}), expected), today)
+        for day in sorted(closest, reverse=True)
     )
 
 
 def _days_on_roster(assignments: Iterable[Assignment], today: datetime.date) -> set[datetime.date]:
-    """Those of each assignment that are next to today, as nobody's last day may be in 2099."""
+    """Return the days of each assignment that are closest to today: its last day may be in 2099."""
     days: set[datetime.date] = set()
-    for first, last in {
-        (assignment.first_day.toordinal(), assignment.last_day.toordinal()) for assignment in assignments
-    }:
+    for first, last in {(each.first_day.toordinal(), each.last_day.toordinal()) for each in assignments}:
         nearest = min(max(today.toordinal(), first), last)
-        numbers = range(max(first, nearest - MOST_DAYS), min(last, nearest + MOST_DAYS) + 1)
+        numbers = range(max(first, nearest - MAX_DAYS), min(last, nearest + MAX_DAYS) + 1)
         days.update(map(datetime.date.fromordinal, numbers))
     return days
 
 
-def _counted(day: Day, today: datetime.date) -> DayCount:
+def _count(day: Day, today: datetime.date) -> DayCount:
     return DayCount(
         day=day.day,
         expected=len(day.lines),
@@ -193,40 +185,27 @@ def _counted(day: Day, today: datetime.date) -> DayCount:
     )
 
 
-def seen_since(day: datetime.date, met: Mapping[int, float], expected: Expected) -> frozenset[int]:
-    """The devices that answered on that day of the event or later; `met` tells when each last did, in s since 1970."""
-    begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
-    return frozenset(identifier for identifier, when in met.items() if when >= begin)
-
-
 def sailed_on(
     day: datetime.date,
     assignments: Iterable[Assignment],
     ledgers: Mapping[int, Entries],
     results: Mapping[int, Entries],
 ) -> list[Sailed]:
-    """The tracks of the day that are here; `results` are those of `tracks.json`, by device and track."""
+    """Return the stored tracks of the sailors on a day; `results` are those of `reconcile`."""
     return [
-        Sailed(
-            number,
-            assignment.sailor,
-            assignment.file_id,
-            name,
-            figures_of(entry, results.get(number, {}).get(name)),
-        )
-        for number, assignment in carriers_on(day, assignments).items()
-        for name, entry in entries_of(day, ledgers.get(number, {}))
-        if entry.get("status") == Status.COMPLETED and not _is_unassigned(entry_report(number, name, entry))
+        Sailed(number, carrier.sailor, carrier.file_id, name, figures_of(entry, results.get(number, {}).get(name)))
+        for number, carrier in carriers_on(day, assignments).items()
+        for name, entry in _entries_of(day, ledgers.get(number, {}))
+        if entry.get("status") == Status.COMPLETED and not _is_unassigned(name)
     ]
 
 
-def entries_of(day: datetime.date, entries: Entries) -> list[tuple[str, Mapping[str, Any]]]:
-    """The tracks of a day, by the date in their names."""
+def _entries_of(day: datetime.date, entries: Entries) -> list[tuple[str, Mapping[str, Any]]]:
     return [(name, entry) for name, entry in sorted(entries.items()) if day_of(name) == day]
 
 
 def day_as_csv(day: Day) -> bytes:
-    """A table for spreadsheets, with the mark that tells them that it is UTF-8."""
+    """Return a table for spreadsheets: CSV in UTF-8, with a byte order mark to tell them so."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
@@ -240,12 +219,12 @@ def day_as_csv(day: Day) -> bytes:
 
 
 def _harmless(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
+    """Quote a text that a spreadsheet would read as a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 def _judge(
-    seen: bool, here: bool, missing: tuple[str, ...], short: str | None, device: Device | None
+    seen: bool, stored: bool, missing: tuple[str, ...], short: str | None, device: Device | None
 ) -> tuple[State, str]:
     if device is not None and device.left_early and not device.present:
         return State.LEFT_EARLY, device.left_early
@@ -257,24 +236,13 @@ def _judge(
         return State.MISSING, device.reason or "in progress"
     if missing:
         return State.MISSING, f"{plural(len(missing), 'known track')} missing"
-    if here:
+    if stored:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
     if seen or (device is not None and device.stage is not Stage.ABSENT):
         return State.MISSING, f"it was {'here' if device else 'seen later'}, but has no track of this day"
     return State.NEVER_SEEN, ""
 
 
-def _recorded(reports: Iterable[TrackReport], entries: Entries) -> list[Recorded]:
-    """What the board compares, too: all that is wanted, whether it is here or not."""
-    return [
-        Recorded(
-            report.name, report.hours, report.kilometres, report.measured or entries[report.name].get("end_date") != 0
-        )
-        for report in reports
-        if report.status != Status.SKIPPED
-    ]
-
-
-def _is_unassigned(report: TrackReport) -> bool:
-    name = TrackName.parse(report.name)
-    return name is not None and name.is_unassigned
+def _is_unassigned(name: str) -> bool:
+    parsed = TrackName.parse(name)
+    return parsed is not None and parsed.is_unassigned

@@ -1,11 +1,12 @@
-"""The best speeds of a day: as the tracks themselves bear them out, or else as the devices claim them.
+"""The best speeds of a day, confirmed by the tracks or as claimed by the devices.
 
-Event firmware does not store slow fixes, so over a mile, an hour or an alpha the fixes alone may give less than was
-sailed. Therefore the device's figure counts where its fixes bear it out, that of the fixes where they contradict it.
+The device's figure counts unless the fixes contradict it; then the figure of the fixes counts. The fixes alone may be
+too low over a mile, an hour or an alpha, because event firmware does not store slow fixes.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from sse_twisted.event_folder.track_report import LARGEST_FIGURE, still_valid
 from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import best_of
 
-# Each discipline and the ledger's key of what the device claims (mm/s), "" where the ledger has none.
+# The ledger's key of the claim of the device (mm/s) in each discipline, "" if it has none.
 DISCIPLINES = {
     "500m": "500m_best",
     "10s": "10s_best",
@@ -26,11 +27,11 @@ DISCIPLINES = {
     "1852m": "",
     "1h": "",
 }
-BORNE_OUT = (ClaimCheck.EXACT, ClaimCheck.WITHIN)
+CONFIRMED = (ClaimCheck.EXACT, ClaimCheck.WITHIN)
 
 
 class Figure(Struct, frozen=True):
-    """A speed in mm/s, and whether the fixes of the track bear it out."""
+    """A speed in mm/s, and whether the fixes of the track confirm it."""
 
     speed: int
     verified: bool
@@ -49,7 +50,7 @@ class Place(Struct, frozen=True):
 
 
 class Sailed(Struct, frozen=True):
-    """One track of somebody's."""
+    """A track of a sailor."""
 
     id: int
     sailor: str
@@ -59,7 +60,7 @@ class Sailed(Struct, frozen=True):
 
 
 def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Figure]:
-    """The figures of a track by its entry in the ledger, and by what its bytes say, as `tracks.json` has it."""
+    """Return the figures of a track by discipline, from its entry in the ledger and its report in `tracks.json`."""
     report = still_valid(entry, report)
     figures = {discipline: _figure(discipline, entry.get(key), report) for discipline, key in DISCIPLINES.items()}
     return {discipline: figure for discipline, figure in figures.items() if figure is not None}
@@ -68,7 +69,7 @@ def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> di
 def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> Figure | None:
     if report is not None:
         claim = report["claimed"].get(discipline)
-        if claim is not None and claim["bearing"] in BORNE_OUT:
+        if claim is not None and claim["bearing"] in CONFIRMED:
             return Figure(claim["value"], True)
         measured = best_of(report, discipline)
         if measured is not None and (claim is None or claim["bearing"] == ClaimCheck.CONTRADICTED):
@@ -77,18 +78,23 @@ def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> F
 
 
 def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:
-    """Everybody's best of the day, the fastest first; who has none is left out."""
+    """Return the best of each sailor and device in a discipline, the fastest first."""
     best: dict[tuple[int, str], tuple[Figure, Sailed]] = {}
     for sailed in tracks:
         key, figure = (sailed.id, sailed.file_id), sailed.figures.get(discipline)
         if figure is not None and (key not in best or figure.speed > best[key][0].speed):
             best[key] = (figure, sailed)
     ordered = sorted(best.values(), key=lambda pair: (-pair[0].speed, pair[1].sailor, pair[1].id))
-    places: list[Place] = []
-    before = 0
-    for number, (figure, sailed) in enumerate(ordered, 1):
-        rank = places[-1].rank if figure.speed == before else number
-        before = figure.speed
-        knots = figure.speed / MM_PER_S
-        places.append(Place(rank, sailed.id, sailed.sailor, sailed.file_id, knots, figure.verified, sailed.track))
-    return tuple(places)
+    order = [-figure.speed for figure, _ in ordered]
+    return tuple(
+        Place(
+            rank=1 + bisect_left(order, -figure.speed),
+            id=sailed.id,
+            sailor=sailed.sailor,
+            file_id=sailed.file_id,
+            knots=figure.speed / MM_PER_S,
+            verified=figure.verified,
+            track=sailed.track,
+        )
+        for figure, sailed in ordered
+    )

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.control.records import Records, TooLarge
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.results.service import LARGEST
+from sse_twisted.results.service import MAX_SIZE
 from tests.control.test_commands import DAY, NAME, result
 from tests.support.event import VirtualEvent, log_of, track
 
@@ -72,7 +72,7 @@ def plot_of(event: VirtualEvent, tmp_path: Path, what: str) -> str | None:
         "a link inside": lambda: place.symlink_to("other.oao"),
         "not a track": lambda: place.write_bytes(b"<html>"),
         "an empty file": place.touch,
-        "a huge file": lambda: write_holes(place, LARGEST + 1),
+        "a huge file": lambda: write_holes(place, MAX_SIZE + 1),
     }
     make[what]()
     motion = event.folder.motion(601)

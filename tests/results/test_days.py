@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from sse_twisted.config.roster import Assignment, parse_roster
 from sse_twisted.config.settings import Expected
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.results.days import MOST_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
+from sse_twisted.results.days import MAX_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
 
 DAY = datetime.date(2022, 10, 17)
 BEFORE = DAY - datetime.timedelta(days=1)
@@ -32,7 +33,7 @@ UNFINALISED = entry(sha256="a", end_date=0, duration=0, distance=0) | {"500m_bes
 
 
 def measured(hours: float, **more: Any) -> dict[str, Any]:
-    """What is kept of a track that was sailed at 10 km an hour."""
+    """The report of a track that was sailed at 10 km/h."""
     best = {"kn": 25.0, "km/h": 46.3, "m/s": 12.861}
     session = {"start": 0, "end": round(hours * 3_600_000), "distance_m": hours * 10_000, "bests": {"500m": [best]}}
     return {"sha256": "a", "claimed": {}, "session": session | {"5x10s": None}} | more
@@ -46,18 +47,18 @@ def of_ann(
     results: dict[int, dict[str, dict[str, Any]]] | None = None,
 ) -> tuple[State, str]:
     ledgers = (others or {}) | {601: entries or {}}
-    seen_devices = frozenset({601} if seen else ())
+    met = {601: math.inf} if seen else {}
     devices = {601: device} if device else {}
-    (line,) = reconcile(DAY, [ANN], ledgers, results or {}, seen_devices, devices, Expected()).lines
+    (line,) = reconcile(DAY, [ANN], ledgers, results or {}, met, devices, Expected()).lines
     return line.state, line.remark
 
 
 class TestState:
-    def test_who_has_all_tracks_is_collected(self) -> None:
+    def test_a_device_with_all_tracks_stored_is_collected(self) -> None:
         assert of_ann({track(1): entry(), track(2): entry("skipped")}) == (State.COLLECTED, "")
 
     @pytest.mark.parametrize("status", ["queued", "failed"])
-    def test_a_track_that_is_known_and_not_here_is_missing(self, status: str) -> None:
+    def test_a_known_track_that_is_not_stored_is_missing(self, status: str) -> None:
         assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known track missing")
 
     def test_a_device_that_was_here_without_a_track_of_the_day_is_missing(self) -> None:
@@ -65,43 +66,43 @@ class TestState:
         assert of_ann({track(1, day=BEFORE): entry()}) == answer
         assert of_ann({track(1): entry("skipped")}) == answer
 
-    def test_one_that_was_here_today_without_a_track_of_today_is_missing(self) -> None:
+    def test_a_device_that_was_here_today_without_a_track_of_today_is_missing(self) -> None:
         answer = (State.MISSING, "it was here, but has no track of this day")
         assert of_ann(device=Device(601, stage=Stage.GONE)) == answer
 
-    def test_one_that_answers_badly_is_missing_and_says_so(self) -> None:
+    def test_a_device_that_responds_incorrectly_is_missing(self) -> None:
         device = Device(601, oddity="no response within 10 s")
         assert of_ann(seen=False, device=device) == (
             State.MISSING,
             "it is on but not responding correctly: no response within 10 s",
         )
 
-    def test_one_that_is_back_did_not_leave_early(self) -> None:
+    def test_a_device_that_came_back_did_not_leave_early(self) -> None:
         back = Device(601, stage=Stage.ATTENTION, left_early="x", reason="1 of 1 track missing")
         assert of_ann(device=back) == (State.MISSING, "1 of 1 track missing")
 
-    def test_a_device_that_nobody_met_was_never_seen(self) -> None:
+    def test_a_device_that_was_not_detected_was_never_seen(self) -> None:
         assert of_ann(seen=False) == (State.NEVER_SEEN, "")
 
-    def test_one_that_left_early_has_done_so_whatever_the_ledger_says(self) -> None:
+    def test_a_device_that_left_early_did_so_whatever_its_ledger_says(self) -> None:
         gone = Device(601, stage=Stage.GONE, left_early="Ann: 1 of 2 tracks missing (x)")
         assert of_ann({track(1): entry()}, device=gone) == (State.LEFT_EARLY, "Ann: 1 of 2 tracks missing (x)")
 
-    def test_what_was_waived_is_missing_and_says_why(self) -> None:
+    def test_a_waived_device_is_missing_with_the_reason(self) -> None:
         gone = Device(601, stage=Stage.GONE, waived="drowned (x)")
         assert of_ann({track(1): entry("failed")}, device=gone) == (State.MISSING, "waived: drowned (x)")
 
-    def test_one_that_is_here_is_collected_only_by_its_verdict(self) -> None:
+    def test_a_connected_device_is_collected_only_by_its_verdict(self) -> None:
         ledger = {track(1): entry()}
         assert of_ann(ledger, device=Device(601, stage=Stage.INSPECTING))[0] is State.MISSING
         assert of_ann(ledger, device=Device(601, stage=Stage.COLLECTED))[0] is State.COLLECTED
 
-    def test_much_less_than_the_others_is_short(self) -> None:
+    def test_a_day_much_shorter_than_those_of_others_is_short(self) -> None:
         others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
         state, remark = of_ann({track(1): entry(hours=0.5)}, others=others)
         assert (state, remark) == (State.SHORT, f"short track {track(1)}: 0.5 hours, the median is 5.0")
 
-    def test_two_halves_of_a_day_and_what_is_skipped_are_not_short(self) -> None:
+    def test_two_halves_of_a_day_are_not_short_and_skipped_tracks_do_not_count(self) -> None:
         others = {number: {track(1, number, owner=f"X{number}"): entry(hours=5.0)} for number in range(602, 607)}
         halves = {track(1): entry(hours=1.8), track(2): entry(hours=1.8), track(3): entry("skipped", hours=0.1)}
         assert of_ann(halves, others=others) == (State.COLLECTED, "")
@@ -117,30 +118,30 @@ class TestState:
         remark = f"short track {track(1)}: 0.5 hours, the median is 5.0"
         assert of_ann(ledger, others=others, results=scrap) == (State.SHORT, remark)
 
-    def test_damage_is_remarked(self) -> None:
+    def test_damage_is_a_remark(self) -> None:
         ledger = {track(1): entry(outcome="damaged", damage="bad frame at byte 512")}
         assert of_ann(ledger) == (State.COLLECTED, "bad frame at byte 512")
 
 
-def test_each_device_has_one_line_and_the_first_on_the_roster_counts() -> None:
+def test_each_device_has_one_line_for_the_first_on_the_roster() -> None:
     late = Assignment(601, DAY, DAY, "BBB601", "Bo", "", 3)
     other = Assignment(601, BEFORE, BEFORE, "CCC601", "Cy", "", 4)
-    day = reconcile(DAY, [other, ANN, late], {}, {}, frozenset(), {}, Expected())
+    day = reconcile(DAY, [other, ANN, late], {}, {}, {}, {}, Expected())
     assert [line.sailor for line in day.lines] == ["Ann"]
 
 
 @pytest.mark.parametrize("name", [f"motion-601_{DAY:%Y%m%d}_200000.oao", f"logger-601_{DAY:%Y%m%d}_200000.dat"])
 def test_unassigned_tracks_are_listed_apart(name: str) -> None:
     ledgers = {601: {track(1): entry(), name: entry()}}
-    day = reconcile(DAY, [ANN], ledgers, {}, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [ANN], ledgers, {}, {601: math.inf}, {}, Expected())
     assert day.unassigned == (name,)
     assert day.lines[0].tracks == (track(1),)
     assert [sailed.track for sailed in sailed_on(DAY, [ANN], ledgers, {})] == [track(1)]
 
 
-def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:
+def test_the_csv_can_be_read_and_has_no_formulas() -> None:
     evil = Assignment(601, DAY, DAY, "AAA601", '=HYPERLINK("http://x")', "+7", 2)
-    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected())
     data = day_as_csv(day)
     assert data.startswith(b"\xef\xbb\xbf")
     (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
@@ -151,7 +152,7 @@ def test_as_csv_it_can_be_read_again_and_is_no_formula() -> None:
 def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -> None:
     ledgers = {601: {track(1): UNFINALISED, track(2): entry(end_date=1)}}
     results = {601: {track(1): measured(3.0), track(2): measured(7.0)}}
-    day = reconcile(DAY, [ANN], ledgers, results, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [ANN], ledgers, results, {601: math.inf}, {}, Expected())
     (line,) = day.lines
     assert (line.hours, line.km, line.measured) == (7.0, 70.0, True)
     assert line.knots == pytest.approx(25.0, abs=0.01)
@@ -160,14 +161,14 @@ def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -
 
 
 @pytest.mark.parametrize("report", [measured(3.0, sha256="b"), measured(3.0, session=None)])
-def test_what_an_earlier_version_gave_or_no_fix_stands_in_for_nothing(report: dict[str, Any]) -> None:
-    day = reconcile(DAY, [ANN], {601: {track(1): UNFINALISED}}, {601: {track(1): report}}, frozenset(), {}, Expected())
+def test_a_report_of_an_earlier_version_or_without_fixes_is_ignored(report: dict[str, Any]) -> None:
+    day = reconcile(DAY, [ANN], {601: {track(1): UNFINALISED}}, {601: {track(1): report}}, {}, {}, Expected())
     assert (day.lines[0].hours, day.lines[0].measured) == (0.0, False)
 
 
-def test_nonsense_in_a_ledger_costs_only_its_figures() -> None:
+def test_invalid_figures_in_a_ledger_count_as_0() -> None:
     odd = {track(1): {"status": "completed", "duration": "x", "distance": None, "500m_best": True}}
-    day = reconcile(DAY, [ANN], {601: odd}, {}, frozenset({601}), {}, Expected())
+    day = reconcile(DAY, [ANN], {601: odd}, {}, {601: math.inf}, {}, Expected())
     assert (day.lines[0].state, day.lines[0].hours, day.lines[0].knots) == (State.COLLECTED, 0.0, 0.0)
 
 
@@ -178,7 +179,7 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
         int(path.parent.name.partition("-")[2]): json.loads(path.read_text())
         for path in event.glob("motions/motion-*/downloads.json")
     }
-    day: Day = reconcile(DAY, assignments, ledgers, {}, frozenset(ledgers), {}, Expected())
+    day: Day = reconcile(DAY, assignments, ledgers, {}, dict.fromkeys(ledgers, math.inf), {}, Expected())
     completed = [
         name
         for entries in ledgers.values()
@@ -189,13 +190,13 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
     assert not day.count(State.LEFT_EARLY)
 
 
-def plural(
+def counts(
     ledgers: dict[int, dict[str, dict[str, Any]]] | None = None,
     assignments: tuple[Assignment, ...] = (ANN,),
     met: dict[int, float] | None = None,
     devices: dict[int, Device] | None = None,
 ) -> dict[datetime.date, DayCount]:
-    days = count_days(assignments, ledgers or {}, {}, met or {}, DAY, {DAY: devices or {}}, Expected())
+    days = count_days(DAY, assignments, ledgers or {}, {}, met or {}, {DAY: devices or {}}, Expected())
     assert [day.day for day in days] == sorted((day.day for day in days), reverse=True)
     return {day.day: day for day in days}
 
@@ -204,30 +205,30 @@ class TestAllDays:
     WEEK = Assignment(601, BEFORE, DAY + datetime.timedelta(days=1), "AAA601", "Ann", "7", 2)
     BO = Assignment(602, BEFORE, DAY, "BBB602", "Bo", "", 3)
 
-    def test_are_those_of_the_roster_and_of_tracks_that_are_here(self) -> None:
+    def test_are_those_of_the_roster_and_of_stored_tracks(self) -> None:
         names = [f"2022101{number}" for number in range(1, 4)]
         ledger = {
             f"motion-601_{date}_100000.oao": entry(status)
             for date, status in zip(names, ("completed", "skipped", "queued"), strict=True)
         }
         ledger["motion-601_20221399_100000.oao"] = ledger["motion-601_undated_17.oao"] = entry()
-        days = plural({601: ledger}, (self.WEEK,))
+        days = counts({601: ledger}, (self.WEEK,))
         assert [f"{day:%m%d}" for day in days] == ["1018", "1017", "1016", "1011"]
         assert days[datetime.date(2022, 10, 11)].unassigned == 1
 
-    def test_say_of_each_what_its_own_page_says(self) -> None:
+    def test_have_the_same_counts_as_the_page_of_the_day(self) -> None:
         morning = datetime.datetime.combine(DAY, datetime.time(10), datetime.UTC).timestamp()
         ledgers = {
             601: {track(1): entry(), track(1, day=BEFORE): entry()},
             602: {track(1, 602, BEFORE, "BBB602"): entry("failed")},
         }
         devices = {602: Device(602, stage=Stage.GONE, left_early="1 of 1 tracks missing")}
-        days = plural(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
+        days = counts(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
         assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0)
         assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0)
 
-    def test_nobody_was_never_seen_on_a_day_to_come(self) -> None:
-        days = plural(assignments=(self.WEEK,))
+    def test_count_no_device_as_never_seen_on_a_future_day(self) -> None:
+        days = counts(assignments=(self.WEEK,))
         assert [(day.expected, day.never_seen) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
 
     @pytest.mark.parametrize(
@@ -238,8 +239,8 @@ class TestAllDays:
             ("2099-01-01", "9999-12-31", "2099-04-10", "2099-01-01"),
         ],
     )
-    def test_of_many_those_next_to_today_are_told(self, first: str, last: str, newest: str, oldest: str) -> None:
+    def test_are_the_closest_to_today_of_a_long_event(self, first: str, last: str, newest: str, oldest: str) -> None:
         first_day, last_day = map(datetime.date.fromisoformat, (first, last))
-        days = [*plural(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
-        assert len(days) == MOST_DAYS
+        days = [*counts(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
+        assert len(days) == MAX_DAYS
         assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]

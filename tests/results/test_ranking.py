@@ -24,7 +24,7 @@ def ranks(*tracks: Sailed) -> list[tuple[int, int]]:
 
 
 def report(**claimed: tuple[int, str]) -> dict[str, Any]:
-    """Of a real track, with other claims."""
+    """The report of a real track with other claims."""
     data = track(601)
     claims = {name: {"value": value, "bearing": bearing} for name, (value, bearing) in claimed.items()}
     return report_of(analyse(data), len(data)) | {"sha256": "abc", "claimed": claims}
@@ -34,22 +34,22 @@ def test_the_fastest_is_first() -> None:
     assert ranks(sailed(601, 10_000), sailed(602, 12_000), sailed(603, 11_000)) == [(1, 602), (2, 603), (3, 601)]
 
 
-def test_equal_speeds_share_a_rank_and_the_next_are_left_out() -> None:
+def test_equal_speeds_share_a_rank_and_the_next_ranks_are_skipped() -> None:
     tracks = [sailed(601, 9_000), sailed(602, 10_000), sailed(603, 10_000), sailed(604, 11_000)]
     assert ranks(*tracks) == [(1, 604), (2, 602), (2, 603), (4, 601)]
 
 
-def test_of_several_tracks_the_best_counts_and_is_named() -> None:
+def test_the_best_of_several_tracks_counts_and_is_named() -> None:
     (place,) = ranking([sailed(601, 9_000, "a"), sailed(601, 11_000, "b"), sailed(601, 10_000, "c")], "500m")
     assert (place.track, round(place.knots, 2)) == ("b", 21.38)
 
 
-def test_who_has_none_is_left_out() -> None:
+def test_a_sailor_without_a_figure_has_no_place() -> None:
     assert ranks(sailed(601, 0), Sailed(602, "", "", "", {"2s": Figure(10_000, True)})) == []
 
 
 @given(st.lists(st.integers(0, 5), max_size=12))
-def test_a_rank_is_one_more_than_the_number_of_those_who_are_faster(speeds: list[int]) -> None:
+def test_a_rank_is_one_more_than_the_number_of_faster_sailors(speeds: list[int]) -> None:
     places = ranking([sailed(number, speed) for number, speed in enumerate(speeds, 1)], "500m")
     for place in places:
         mine = speeds[place.id - 1]
@@ -58,7 +58,7 @@ def test_a_rank_is_one_more_than_the_number_of_those_who_are_faster(speeds: list
 
 
 class TestTheFigureOfATrack:
-    def test_is_the_claim_where_nobody_has_looked_inside(self) -> None:
+    def test_is_the_claim_without_a_report(self) -> None:
         assert figures_of(ENTRY, None) == {
             "500m": Figure(20_057, False),
             "10s": Figure(20_074, False),
@@ -66,26 +66,26 @@ class TestTheFigureOfATrack:
         }
 
     @pytest.mark.parametrize("bearing", ["exact", "within bounds"])
-    def test_is_the_claim_that_the_fixes_bear_out(self, bearing: str) -> None:
+    def test_is_the_claim_that_the_fixes_confirm(self, bearing: str) -> None:
         figures = figures_of(ENTRY, report(**{"1h": (7_000, bearing), "500m": (20_057, "exact")}))
         assert figures["1h"] == Figure(7_000, True)
         assert figures["500m"] == Figure(20_057, True)
 
-    def test_is_that_of_the_fixes_where_they_contradict_the_claim(self) -> None:
+    def test_is_that_of_the_fixes_if_they_contradict_the_claim(self) -> None:
         assert figures_of(ENTRY | {"2s_best": 30_000}, report(**{"2s": (30_000, "contradicted")}))["2s"] == Figure(
             20_094, True
         )
 
-    def test_is_that_of_the_fixes_where_nothing_is_claimed(self) -> None:
+    def test_is_that_of_the_fixes_without_a_claim(self) -> None:
         assert figures_of({}, report())["10s"] == Figure(20_074, True)
 
-    def test_is_the_claim_where_the_fixes_that_would_tell_are_not_there(self) -> None:
+    def test_is_the_claim_if_its_fixes_are_missing(self) -> None:
         assert figures_of(ENTRY, report(**{"2s": (20_094, "unseen")}))["2s"] == Figure(20_094, False)
 
-    def test_is_the_claim_where_the_report_is_of_other_bytes(self) -> None:
+    def test_is_the_claim_if_the_report_is_of_another_file(self) -> None:
         assert figures_of(ENTRY | {"sha256": "other"}, report())["2s"] == Figure(20_094, False)
         assert figures_of(ENTRY | {"sha256": "abc"}, report())["2s"] == Figure(20_094, True)
 
     @pytest.mark.parametrize("value", [None, 0, -5, "20", True, 1.5])
-    def test_is_none_where_the_ledger_has_no_speed(self, value: object) -> None:
+    def test_is_missing_without_a_speed_in_the_ledger(self, value: object) -> None:
         assert figures_of({"2s_best": value}, None) == {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import LogEvent, Logger
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
@@ -34,7 +34,7 @@ def kept(event: VirtualEvent) -> dict[str, Any]:
 
 
 def boastful(knots_more: float) -> SimulatedLog:
-    """A track whose header, and so its listing, claims more over 2 s than its fixes give."""
+    """A track whose header and listing claim more over 2 s than its fixes confirm."""
     content = track(601)
     header = read_header(content)
     best = header.bests["2s"][0]
@@ -46,7 +46,7 @@ def boastful(knots_more: float) -> SimulatedLog:
     )
 
 
-def test_a_track_is_measured_once_it_is_here(event: VirtualEvent) -> None:
+def test_a_stored_track_is_measured(event: VirtualEvent) -> None:
     event.collect()
     line = event.until("measured - ")
     assert line == f"INFO motion-601 {NAME} measured - 39.06 (2s), 39.02 (10s), 38.99 (500m) knots"
@@ -82,7 +82,7 @@ def test_another_logging_rate_than_expected_is_a_finding(event: VirtualEvent) ->
     assert event.known(601).findings == (f"{NAME} was logged at 5 Hz",)
 
 
-def test_what_was_measured_is_not_measured_again(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_restart_does_not_measure_tracks_again(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
     event.device(601, boastful(3.0))
     event.arrive(601)
     event.start()
@@ -97,7 +97,7 @@ def test_what_was_measured_is_not_measured_again(event: VirtualEvent, monkeypatc
     assert not event.said("measured - ")
 
 
-def test_a_track_that_has_grown_is_measured_anew(event: VirtualEvent) -> None:
+def test_a_track_that_has_grown_is_measured_again(event: VirtualEvent) -> None:
     device = event.device(601, log_of(601))
     event.arrive(601)
     event.start()
@@ -110,8 +110,8 @@ def test_a_track_that_has_grown_is_measured_anew(event: VirtualEvent) -> None:
     assert len(event.said("measured - ")) == 2
 
 
-def test_tracks_of_earlier_runs_are_measured_though_nobody_is_here(event: VirtualEvent) -> None:
-    """The original's ledger names the path that it had on another machine."""
+def test_tracks_of_earlier_runs_are_measured_without_a_device(event: VirtualEvent) -> None:
+    """The ledger of the original has a path of another machine."""
     event.person(601)
     path = event.root / "gpslogs" / "20221017" / NAME
     path.parent.mkdir(parents=True)
@@ -125,7 +125,7 @@ def test_tracks_of_earlier_runs_are_measured_though_nobody_is_here(event: Virtua
     assert not event.said("measured - ")
 
 
-def test_a_file_that_is_not_the_ledger_s_is_not_measured(event: VirtualEvent) -> None:
+def test_a_file_that_differs_from_its_ledger_is_not_measured(event: VirtualEvent) -> None:
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
@@ -140,7 +140,7 @@ def test_a_file_that_is_not_the_ledger_s_is_not_measured(event: VirtualEvent) ->
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', b"[" * 100_000])
-def test_torn_results_are_set_aside_and_made_anew(event: VirtualEvent, torn: bytes) -> None:
+def test_a_torn_report_file_is_set_aside_and_its_tracks_measured_again(event: VirtualEvent, torn: bytes) -> None:
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
@@ -148,7 +148,7 @@ def test_torn_results_are_set_aside_and_made_anew(event: VirtualEvent, torn: byt
     event.stop()
     (event.folder.motion(601) / "tracks.json").write_bytes(torn)
     event.start()
-    event.until("tracks.json could not be read: it is kept as")
+    event.until("tracks.json is unreadable: kept as")
     event.advance(1)
     assert NAME in kept(event)
     assert (event.folder.motion(601) / "tracks.json.unusable.1").read_bytes() == torn
@@ -183,20 +183,20 @@ SPEED = {"kn": 30.0, "km/h": 55.6, "m/s": 15.4}
     ],
     ids=str,
 )
-def test_results_of_another_shape_are_set_aside_and_made_anew(
+def test_a_report_file_of_another_shape_is_set_aside_and_its_tracks_measured_again(
     event: VirtualEvent, captured: dict[str, Any], odd: dict[str, Any]
 ) -> None:
     file = event.folder.motion(601) / "tracks.json"
     file.write_text(json.dumps({NAME: captured | odd}))
     event.start()
-    event.until("tracks.json could not be read: it is kept as")
+    event.until("tracks.json is unreadable: kept as")
     event.advance(1)
     assert kept(event) == {NAME: captured}
 
 
 @pytest.fixture
 def captured(event: VirtualEvent) -> dict[str, Any]:
-    """What an earlier run made of the track of 601, which is away."""
+    """The report that an earlier run made of the track of 601, which is absent."""
     event.person(601)
     path = event.root / "gpslogs" / "20221017" / NAME
     path.parent.mkdir(parents=True)
@@ -211,14 +211,35 @@ def captured(event: VirtualEvent) -> dict[str, Any]:
     return report
 
 
-def test_results_are_read_again_as_they_were_written(event: VirtualEvent, captured: dict[str, Any]) -> None:
+def test_reports_are_read_as_they_were_written(event: VirtualEvent, captured: dict[str, Any]) -> None:
     event.start()
     event.advance(1)
     assert not event.said("tracks.json")
     assert kept(event) == {NAME: captured}
 
 
-def test_an_odd_path_in_a_ledger_keeps_no_other_track_from_being_measured(event: VirtualEvent) -> None:
+def test_an_internal_error_leaves_the_other_tracks_waiting(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("test")
+
+    event.device(601, log_of(601), log_of(601, MORNING + HOUR, 900))
+    event.device(602, log_of(602))
+    event.arrive(601)
+    event.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "analyse", fail)
+        event.until("Tracks could not be measured")
+        event.leave(601)
+        event.until("motion-601 has been disconnected")
+    logged_failures.clear()
+    event.arrive(602)
+    event.until("motion-602 ABC602XYZ_602_20221017_090000.oao measured - ")
+    assert kept(event).keys() == {LATER}
+
+
+def test_an_invalid_path_in_a_ledger_does_not_stop_other_measurements(event: VirtualEvent) -> None:
     odd = {"status": "completed", "local_file": "gpslogs/20221017/\0.oao", "size": 1}
     event.folder.motion(600).mkdir(parents=True)
     (event.folder.motion(600) / "downloads.json").write_text(json.dumps({"A_600_20221017_090000.oao": odd}))
@@ -229,7 +250,7 @@ def test_an_odd_path_in_a_ledger_keeps_no_other_track_from_being_measured(event:
     assert event.until("can be disconnected")
 
 
-def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_does_not_stop_collecting(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: object, tree: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -240,8 +261,8 @@ def test_a_full_disk_costs_no_more_than_the_file(event: VirtualEvent, monkeypatc
     assert event.is_collected(601)
 
 
-def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent) -> None:
-    """Its thread may be about to write, and the event folder may be somebody else's then."""
+def test_stopping_waits_for_the_track_that_is_being_measured(event: VirtualEvent) -> None:
+    """Its thread may be about to write, when another collector already owns the event folder."""
     at_work: list[Deferred[None]] = []
 
     def start(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
@@ -263,9 +284,7 @@ def test_the_end_waits_for_the_track_that_is_being_examined(event: VirtualEvent)
 
 
 @pytest.mark.parametrize("when", ["present", "away", "at the next start"])
-def test_a_track_that_is_renamed_keeps_its_results(
-    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, when: str
-) -> None:
+def test_a_renamed_track_keeps_its_report(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
@@ -288,10 +307,10 @@ def test_a_track_that_is_renamed_keeps_its_results(
         assert [each.track for each in event.known(601).measured] == ["NEW_601_20221017_090000.oao"]
 
 
-def test_tracks_that_exchange_their_names_keep_their_results(
+def test_tracks_that_exchange_their_names_keep_their_reports(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The device does not say in which time zone it is, and its listing says another one of each log than before."""
+    """The device reports no time zone, and its listing has another one for each log than before."""
     device = event.device(601, log_of(601), log_of(601, MORNING + HOUR, 900))
     del device.settings["settings"]["timezone"]
     event.arrive(601)
@@ -308,8 +327,8 @@ def test_tracks_that_exchange_their_names_keep_their_results(
     assert kept(event)[NAME]["sha256"] == event.ledger(601)[NAME]["sha256"]
 
 
-def test_results_that_can_not_be_read_are_left_and_said_once(event: VirtualEvent) -> None:
-    """To try again at once would fail at once, for ever."""
+def test_an_unreadable_report_file_is_left_and_logged_once(event: VirtualEvent) -> None:
+    """A retry without a pause would fail for ever."""
     event.device(601, log_of(601))
     event.folder.motion(601).mkdir(parents=True)
     (event.folder.motion(601) / "downloads.json").write_text("{}")
@@ -318,13 +337,13 @@ def test_results_that_can_not_be_read_are_left_and_said_once(event: VirtualEvent
     event.start()
     event.until("can be disconnected")
     event.advance(10)
-    assert len(event.said("tracks.json could not be read: it is left there (Too many levels of symbolic links)")) == 1
+    assert len(event.said("tracks.json is unreadable: left in place (Too many levels of symbolic links)")) == 1
     assert event.said("measured - ")
     assert kept(event).keys() == {NAME}
 
 
 class TestATrackThatWasNeverFinalised:
-    """Its device lists no end, and so no hours, no distance and no bests."""
+    """Its device lists no end, no hours, no distance and no bests."""
 
     @pytest.fixture
     def unfinished(self, event: VirtualEvent) -> VirtualEvent:
@@ -335,35 +354,35 @@ class TestATrackThatWasNeverFinalised:
         event.until("measured - ")
         return event
 
-    def glance(self, event: VirtualEvent) -> TrackSummary:
-        (glance,) = event.known(601).tracks
-        return glance
+    def summary(self, event: VirtualEvent) -> TrackSummary:
+        (summary,) = event.known(601).tracks
+        return summary
 
     def figures(self, event: VirtualEvent) -> tuple[int, int, int]:
         """Seconds, metres, and mm/s over 500 m."""
-        glance = self.glance(event)
-        return glance.duration // 1000, glance.distance // 1000, glance.best_500m
+        summary = self.summary(event)
+        return summary.duration // 1000, summary.distance // 1000, summary.best_500m
 
-    def test_has_the_figures_that_are_measured(self, unfinished: VirtualEvent) -> None:
+    def test_has_the_measured_figures(self, unfinished: VirtualEvent) -> None:
         assert self.figures(unfinished) == (78, 1575, 20057)
-        assert self.glance(unfinished).end_date == 0
+        assert self.summary(unfinished).end_date == 0
 
-    def test_keeps_them_when_it_is_looked_at_again(self, unfinished: VirtualEvent) -> None:
+    def test_keeps_them_after_another_inspection(self, unfinished: VirtualEvent) -> None:
         before = self.figures(unfinished)
         unfinished.wake_all()
         unfinished.advance(5)
         assert self.figures(unfinished) == before
 
-    @pytest.mark.parametrize("memory", ["kept", "lost"])
+    @pytest.mark.parametrize("state", ["kept", "lost"])
     @pytest.mark.parametrize("results", ["kept", "lost"])
-    def test_has_them_after_a_restart_though_its_device_has_gone(
-        self, unfinished: VirtualEvent, memory: str, results: str
+    def test_has_them_after_a_restart_without_its_device(
+        self, unfinished: VirtualEvent, state: str, results: str
     ) -> None:
         before = self.figures(unfinished)
         unfinished.leave(601)
         unfinished.until("motion-601 has been disconnected")
         unfinished.stop()
-        if memory == "lost":
+        if state == "lost":
             unfinished.folder.state_file.unlink()
         if results == "lost":
             (unfinished.folder.motion(601) / "tracks.json").unlink()
@@ -372,8 +391,8 @@ class TestATrackThatWasNeverFinalised:
         assert unfinished.known(601).stage is Stage.GONE
         assert self.figures(unfinished) == before
 
-    def test_has_those_of_all_of_it_when_the_results_are_of_less(self, unfinished: VirtualEvent) -> None:
-        """As when the collector was killed between the download and the measuring."""
+    def test_has_those_of_the_whole_track_when_the_report_is_older(self, unfinished: VirtualEvent) -> None:
+        """The collector may be killed between download and measurement."""
         before = self.figures(unfinished)
         unfinished.leave(601)
         unfinished.until("motion-601 has been disconnected")

@@ -22,7 +22,7 @@ USUAL = (4.0, 5.0, 6.0, 5.0, 5.0)  # hours
 
 
 def days(*hours: float | tuple[float, ...]) -> dict[int, list[Recorded]]:
-    """Of devices from 601 on, the hours of each track; at 10 km an hour."""
+    """Tracks of devices from 601 on with these hours, at 10 km/h."""
     return {
         601 + number: [
             Recorded(f"{letter}.oao", value, value * 10.0)
@@ -37,33 +37,33 @@ class TestComparison:
         found = short_tracks(days(*USUAL, 1.9), Expected(short_hours=40))
         assert found == {606: "short track a.oao: 1.9 hours, the median is 5.0"}
 
-    def test_as_much_as_the_threshold_is_not(self) -> None:
+    def test_exactly_the_threshold_is_not_short(self) -> None:
         assert short_tracks(days(*USUAL, 2.0), Expected(short_hours=40)) == {}
 
-    def test_distance_counts_where_the_hours_are_as_usual(self) -> None:
+    def test_a_much_shorter_distance_is_short_too(self) -> None:
         found = short_tracks(days(*USUAL) | {606: [Recorded("a.oao", 5.0, 3.0)]}, Expected())
         assert found == {606: "short track a.oao: 3.0 km, the median is 50.0"}
 
-    def test_two_halves_with_a_lunch_between_them_are_none(self) -> None:
+    def test_two_halves_with_a_lunch_between_them_are_not_short(self) -> None:
         assert short_tracks(days(*USUAL, (1.8, 1.8)), Expected(short_hours=40)) == {}
 
-    def test_ten_minutes_in_the_evening_beside_a_whole_day_are_none(self) -> None:
+    def test_ten_minutes_in_the_evening_after_a_whole_day_are_not_short(self) -> None:
         assert short_tracks(days(*USUAL, (5.0, 0.17)), Expected()) == {}
 
-    def test_of_several_that_make_up_no_day_the_longest_is_named(self) -> None:
+    def test_the_longest_of_several_short_tracks_is_named(self) -> None:
         found = short_tracks(days(*USUAL, (0.2, 1.0, 0.1)), Expected())
         assert found == {606: "short track b.oao and 2 more: 1.3 hours, the median is 5.0"}
 
     @pytest.mark.parametrize("hours", [(5.0, 5.0, 5.0, 0.1), (0.0, 0.0, 5.0, 5.0, 5.0, 0.1)])
-    def test_a_few_are_nothing_to_compare_with(self, hours: tuple[float, ...]) -> None:
+    def test_a_few_devices_are_not_compared(self, hours: tuple[float, ...]) -> None:
         assert short_tracks(days(*hours), Expected()) == {}
 
-    def test_who_was_only_switched_on_and_off_did_not_sail_and_makes_no_median(self) -> None:
+    def test_devices_that_were_only_switched_on_do_not_change_the_median(self) -> None:
         assert short_tracks(days(*USUAL, *[0.0] * 20, 0.5), Expected()) == {
             626: "short track a.oao: 0.5 hours, the median is 5.0"
         }
 
-    def test_a_track_of_which_nobody_knows_may_be_of_any_length(self) -> None:
+    def test_a_device_with_a_track_of_unknown_length_is_not_compared(self) -> None:
         flat = [Recorded("a.oao", 0.5, 5.0), Recorded("b.oao", 0.0, 0.0, known=False)]
         assert short_tracks(days(*USUAL) | {606: flat}, Expected()) == {}
 
@@ -79,23 +79,23 @@ FOUND_IN_2022 = {
 
 @pytest.mark.parametrize("day", range(15, 22))
 def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_same(captures: Path, day: int) -> None:
-    """Two in the week: few enough to be looked at."""
+    """Two in the week: few enough to check each."""
     folder, date = EventFolder(captures / "event-2022"), datetime.date(2022, 10, day)
     roster = parse_roster(folder.roster.read_bytes())
     recorded = {}
     for identifier in folder.identifiers():
         rules = FilingRules(roster.of(identifier), roster.days, Filters().best_500m, folder.timezone(identifier))
         tracks = event_tracks(identifier, folder.listing(identifier), rules)
-        glances = tuple(
+        summaries = tuple(
             TrackSummary(t.name, t.day, t.log.length, t.log.end_date, t.log.duration, t.log.distance, 0)
             for t in tracks
             if not t.skipped
         )
-        recorded[identifier] = recorded_on(date, Device(identifier, tracks=glances))
+        recorded[identifier] = recorded_on(date, Device(identifier, tracks=summaries))
     found = short_tracks(recorded, Expected())
     assert found == FOUND_IN_2022.get(day, {})
     ledgers = {number: json.loads(folder.ledger_path(number).read_text()) for number in folder.identifiers()}
-    lines = reconcile(date, roster.assignments, ledgers, {}, frozenset(ledgers), {}, Expected()).lines
+    lines = reconcile(date, roster.assignments, ledgers, {}, {}, {}, Expected()).lines
     assert {line.id: line.remark for line in lines if line.state is State.SHORT} == found
 
 
@@ -122,7 +122,7 @@ class TestFinding:
         assert len(short.said("motion-605 short track")) == 1
         assert not any(short.known(identifier).findings for identifier in (601, 602, 603, 604))
 
-    def test_it_goes_when_the_others_turn_out_to_be_short_too(self, short: VirtualEvent) -> None:
+    def test_it_is_withdrawn_when_the_others_are_short_too(self, short: VirtualEvent) -> None:
         for identifier in range(606, 612):
             short.device(identifier, log_of(identifier, fixes=140))
         short.start()
@@ -133,7 +133,7 @@ class TestFinding:
         short.advance(5.0)
         assert not short.known(605).findings
 
-    def test_it_goes_when_the_other_half_of_the_day_turns_up(self, short: VirtualEvent) -> None:
+    def test_it_is_withdrawn_when_the_other_half_of_the_day_is_listed(self, short: VirtualEvent) -> None:
         short.start()
         short.arrive(601, 602, 603, 604, 605)
         short.until("motion-605 short track")

@@ -246,7 +246,7 @@ class TestOtherPages:
     def test_a_track_that_is_too_large_has_no_plot(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
-        monkeypatch.setattr("sse_twisted.control.records.LARGEST", 1000)
+        monkeypatch.setattr("sse_twisted.control.records.MAX_SIZE", 1000)
         assert desk.get(f"/devices/601/{TRACK}.svg").status == 413
 
     @pytest.mark.parametrize(
