@@ -34,7 +34,7 @@ def find_track(folder: EventFolder, identifier: int, name: str, rules: FilingRul
         raise CommandError(f"{device} has no track {one_line(name)}" if tracks else f"{device} has no tracks yet")
     if problem := track.log.path_problem:
         raise CommandError(f"{track.name} cannot be downloaded: {problem}")
-    if folder.held(track, ledger) is not None:
+    if folder.stored(track, ledger) is not None:
         raise CommandError(f"{track.name} is already stored: {track.local_file}")
     return track, bool(stored(ledger, track))
 

@@ -1,8 +1,9 @@
-"""Writing files so that a crash at any moment leaves the old one or the new one, and never half of one."""
+"""Write files atomically: a crash at any moment leaves the old file or the new one, never a part of it."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,64 +12,55 @@ from typing import Any, BinaryIO
 
 from sse_twisted.runtime.text import json_bytes
 
-BLOCK = 1 << 20  # bytes read at once
+BLOCK_SIZE = 1 << 20  # bytes read at once
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names that were given or taken in `folder` survive a loss of power."""
-    _sync(folder)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file survive a loss of power that somebody else wrote, and its name."""
-    _sync(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def sync(*paths: Path) -> None:
+    """Fsync files and folders. The name of a file survives a power cut once its folder is synced. Raises OSError."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Replace the file at `path`: a hidden file beside it, fsync, rename, fsync of the folder. Raises OSError.
+    """Replace the file at `path`: write a hidden file beside it, fsync, rename, fsync the folder. Raises OSError.
 
-    One that is `private` can be read by its owner alone, whatever the umask is.
+    A `private` file has mode 0600, whatever the umask is.
     """
     make_folder(path.parent)
-    with _hidden_at_first(path) as file:
+    with _renamed_at_end(path) as file:
         if private:
             os.fchmod(file.fileno(), 0o600)
         file.write(data)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_json(path: Path, tree: Any) -> None:
-    """Replace the file at `path` by indented JSON, as the original writes it. Raises OSError."""
+    """Replace the file at `path` with indented JSON, as the original writes it. Raises OSError."""
     write_whole(path, json_bytes(tree))
 
 
 def make_folder(folder: Path) -> None:
-    """Make `folder` and those above it, each on disk before anything is put into it."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    sync_folder(folder.parent)
+    """Create `folder` and its parents; each name is on disk before the next folder is created in it."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a file that can't be used, so that nothing is lost and a new one can be written; gives its new path."""
-    aside = free_name(path.parent / f"{path.name}.unusable")
-    path.rename(aside)
-    return aside
+def quarantine(path: Path) -> Path:
+    """Rename an unusable file to `*.unusable.N`, so that nothing is lost; return its new path. Raises OSError."""
+    return path.rename(free_name(path.with_name(f"{path.name}.unusable")))
 
 
 def keep_copy(path: Path, folder: Path) -> Path:
-    """A second name in `folder` for the file at `path`, before it is replaced; a copy where links are not known."""
+    """Link a file into `folder` before it is replaced, or copy it on a file system without links; return the path.
+
+    A file of the same name and content that is already there is returned instead.
+    """
     make_folder(folder)
     for kept in folder.glob(f"{path.name}.*"):
         if same_content(path, kept):
@@ -77,26 +69,26 @@ def keep_copy(path: Path, folder: Path) -> Path:
     try:
         os.link(path, copy)
     except OSError:
-        with path.open("rb") as source, _hidden_at_first(copy) as target:
+        with path.open("rb") as source, _renamed_at_end(copy) as target:
             shutil.copyfileobj(source, target)
-    sync_folder(folder)
+    sync(folder)
     return copy
 
 
 def same_content(one: Path, other: Path) -> bool:
-    """Whether two files hold the same bytes; unlike `filecmp`, which remembers its answers by date."""
+    """Whether two files have the same bytes. `filecmp.cmp` caches its results by date and size, so it can be wrong."""
     if one.stat().st_size != other.stat().st_size:
         return False
     with one.open("rb") as first, other.open("rb") as second:
-        while block := first.read(BLOCK):
-            if block != second.read(BLOCK):
+        while block := first.read(BLOCK_SIZE):
+            if block != second.read(BLOCK_SIZE):
                 return False
     return True
 
 
 @contextlib.contextmanager
-def _hidden_at_first(path: Path) -> Iterator[BinaryIO]:
-    """A file that has its name when all that was written to it is on disk; if that fails, nothing is left of it."""
+def _renamed_at_end(path: Path) -> Iterator[BinaryIO]:
+    """Open a hidden file that gets its final name once its bytes are on disk; remove it after an OSError."""
     hidden = path.with_name(f".{path.name}.tmp")
     try:
         with hidden.open("wb") as file:
@@ -111,8 +103,6 @@ def _hidden_at_first(path: Path) -> Iterator[BinaryIO]:
 
 
 def free_name(path: Path) -> Path:
-    """`path` with the first number behind it that no file has."""
-    number = 1
-    while (numbered := path.with_name(f"{path.name}.{number}")).exists():
-        number += 1
-    return numbered
+    """Return `path` with the first unused number appended: `x.oao.1`."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in itertools.count(1))
+    return next(each for each in numbered if not each.exists())

@@ -1,12 +1,11 @@
 """The ledger of a device, `downloads.json`: what became of each of its tracks.
 
-The original's keys stand as they are; ours beside them say what the original never knew: `outcome` (verified,
-unverified, damaged), `length` (bytes of the file), `sha256`, and `damage` in words; `unlisted` of one that never came
-and that its device lists no more.
+Besides the original's keys an entry has `outcome` (verified, unverified, damaged), `length` (bytes of the file),
+`sha256`, `damage` (a remark), and `unlisted` if the device no longer lists a track that was never fetched.
 
-An entry is believed only for exactly the log that the device lists: same path, size, start and end. A completed entry
-without our keys was made by the original: its file is examined once, and fetched again unless it is whole. Of a path
-that another machine wrote, the part from `gpslogs/` on counts. A torn or foreign ledger is set aside as
+An entry counts only for exactly the log that the device lists: same path, size, start and end. A completed entry
+without our keys is the original's: its file is examined once, and fetched again unless it is whole. Of a path that
+another machine wrote, the part from `gpslogs/` on counts. A torn or foreign ledger is kept as
 `downloads.json.unusable.N`, and the tracks on disk are examined again.
 """
 
@@ -21,11 +20,11 @@ from typing import Any
 import attrs
 import msgspec
 from attrs import define, frozen
-from msgspec import Struct, field
+from msgspec import Struct
 
 from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
-from sse_twisted.event_folder.files import set_aside, write_json
+from sse_twisted.event_folder.files import quarantine, write_json
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
@@ -33,12 +32,11 @@ from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
-
-DISCIPLINES = ("2s", "10s", "500m")  # of which the original keeps the best speed
+DISCIPLINES = ("2s", "10s", "500m")  # whose best speeds the original stores
 
 
 class _Listed(Struct):
-    """What an entry says of the listing: ms UTC, mm, mm/s."""
+    """The figures of the listing in an entry: bytes, ms UTC, ms, mm."""
 
     motion_file: str
     size: Count
@@ -46,13 +44,10 @@ class _Listed(Struct):
     end_date: Count = 0
     duration: Count = 0
     distance: Count = 0
-    best_2s: Count | None = field(name="2s_best", default=None)
-    best_10s: Count | None = field(name="10s_best", default=None)
-    best_500m: Count | None = field(name="500m_best", default=None)
 
 
 class Status(StrEnum):
-    """The original's words."""
+    """The outcomes of a track, as the original spells them."""
 
     QUEUED = "queued"
     SKIPPED = "skipped"
@@ -62,12 +57,12 @@ class Status(StrEnum):
 
 @frozen
 class Fetched:
-    """What a completed download is."""
+    """A completed download."""
 
     outcome: Outcome
     length: int  # bytes
     sha256: str
-    remark: str = ""  # of an unverified or damaged one: why, with the offset in bytes
+    remark: str = ""  # why it is unverified or damaged, with the offset in bytes
 
 
 @define
@@ -76,18 +71,18 @@ class Ledger:
 
     path: Path
     entries: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    set_aside: Path | None = None  # where a ledger that could not be read went
-    changed: bool = False  # since it was last on disk
+    quarantined: Path | None = None  # the new path of an unreadable ledger
+    changed: bool = False  # since it was last saved
     driver: Driver = KNOWN[0]
 
     @classmethod
     def load(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger:
-        """The ledger at `path`; a torn or foreign one is set aside and begun anew. Raises OSError."""
-        return cls.read(path, driver) or cls(path, set_aside=set_aside(path), driver=driver)
+        """Read the ledger at `path`; quarantine an unreadable one and return an empty one. Raises OSError."""
+        return cls.read(path, driver) or cls(path, quarantined=quarantine(path), driver=driver)
 
     @classmethod
     def read(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger | None:
-        """The ledger at `path`, or None if it is torn or foreign. Raises OSError."""
+        """Return the ledger at `path`, None if it is unreadable. Raises OSError."""
         try:
             tree = json.loads(path.read_bytes())
         except FileNotFoundError:
@@ -99,12 +94,12 @@ class Ledger:
         return cls(path, tree, driver=driver)
 
     def save(self) -> None:
-        """Write the ledger to disk; raises OSError."""
+        """Write the ledger to disk. Raises OSError."""
         write_json(self.path, self.entries)
         self.changed = False
 
     def record(self, track: EventTrack, status: Status, fetched: Fetched | None = None) -> None:
-        """Note what became of a track, to be saved. `fetched` belongs to a completed one."""
+        """Set the entry of a track; `fetched` is its download if it is completed."""
         log = track.log
         entry: dict[str, Any] = {
             "motion_file": log.file,
@@ -117,45 +112,42 @@ class Ledger:
             **{f"{name}_best": log.claim(name) or 0 for name in DISCIPLINES},
             "status": str(status),
         }
-        if fetched is not None:
-            entry |= _words(fetched)
+        entry |= _download_keys(fetched)
         if self.entries.get(track.name) != entry:
             self.entries[track.name] = entry
             self.changed = True
 
     def rename(self, old: str, track: EventTrack, fetched: Fetched | None = None) -> None:
-        """Note that the track `old` has another name now; whatever had that name leaves."""
-        entry = self.entries[old] | {"local_file": track.local_file} | (_words(fetched) if fetched else {})
+        """Give the entry of `old` the name of `track`, and replace any entry of that name."""
+        entry = self.entries[old] | {"local_file": track.local_file} | _download_keys(fetched)
         others = ((name, other) for name, other in self.entries.items() if name != track.name)
         self.entries = {track.name if name == old else name: entry if name == old else other for name, other in others}
         self.changed = True
 
     def drop(self, name: str) -> None:
-        """Forget an entry: another one tells of its log."""
+        """Remove an entry whose log has another entry."""
         self.changed = self.entries.pop(name, None) is not None or self.changed
 
     def queue(self, track: EventTrack) -> None:
-        """Note that a track is to be fetched, unless it failed and waits for its retry."""
+        """Record a track as queued, unless it has failed and waits for its retry."""
         entry = self.entries.get(track.name)
         if entry is None or entry.get("status") != Status.FAILED or "unlisted" in entry or not _same_log(entry, track):
             self.record(track, Status.QUEUED)
 
     def give_up(self, listed: Container[str]) -> None:
-        """Note of which tracks that are waited for the device lists the file no more, and was believed."""
+        """Mark pending tracks as unlisted whose paths are not in `listed`."""
         for name, entry in self.entries.items():
-            if is_waited_for(entry) and entry.get("motion_file") not in listed:
+            if is_pending(entry) and entry.get("motion_file") not in listed:
                 self.entries[name] = entry | {"unlisted": True}
                 self.changed = True
 
     def fetched(self, track: EventTrack) -> Fetched | None:
-        """The completed download of exactly this track, at this size; None if there is none or the original made it."""
-        entry = self.entries.get(track.name)
-        if entry is None or not _same_log(entry, track):
-            return None
-        return self.completed(track.name)
+        """Return the completed download of this track at this size; None without one, or if the original made it."""
+        is_same = _same_log(self.entries.get(track.name, {}), track)
+        return self.completed(track.name) if is_same else None
 
     def completed(self, name: str) -> Fetched | None:
-        """The completed download of that name, whatever became of its log since; None if the original made it."""
+        """Return the completed download `name`, even if its log has grown since; None if the original made it."""
         entry = self.entries.get(name, {})
         if entry.get("status") != Status.COMPLETED:
             return None
@@ -167,24 +159,26 @@ class Ledger:
         return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
 
     def named(self) -> tuple[Named, ...]:
-        """The logs that have a name here."""
+        """Return the logs that have a name in this ledger."""
         logs = ((name, _log(entry, self.driver), entry.get("status")) for name, entry in self.entries.items())
         return tuple(Named(name, log, status == Status.COMPLETED) for name, log, status in logs if log is not None)
 
 
-def is_waited_for(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry tells of a track that is to be fetched, and can be."""
+def is_pending(entry: Mapping[str, Any]) -> bool:
+    """Whether the track of an entry is still to be fetched."""
     return entry.get("status") in (Status.QUEUED, Status.FAILED) and "unlisted" not in entry
 
 
-def _words(fetched: Fetched) -> dict[str, Any]:
-    """Our keys of an entry."""
-    words = {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
-    return words | ({"damage": fetched.remark} if fetched.remark else {})
+def _download_keys(fetched: Fetched | None) -> dict[str, Any]:
+    """Return the keys that an entry has besides the original's."""
+    if fetched is None:
+        return {}
+    keys = {"outcome": str(fetched.outcome), "length": fetched.length, "sha256": fetched.sha256}
+    return keys | ({"damage": fetched.remark} if fetched.remark else {})
 
 
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the entries of a ledger for reading only: {} if it is unreadable, and nothing is set aside."""
+    """Return the valid entries of a ledger for reading only; {} if it is unreadable, which stays in its place."""
     try:
         data = path.read_bytes()
         tree = json.loads(data, object_pairs_hook=_encodable if b"\\ud" in data.lower() else None)
@@ -198,9 +192,9 @@ def _encodable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:
-    """Return the path of an entry's track below the event folder: the entry's own, or else the one of its name.
+    """Return the path of a track below the event folder, from its entry or else its name; None if both are invalid.
 
-    The original wrote absolute paths of some machine. None if neither the entry nor the name has a path.
+    The original writes absolute paths of its machine.
     """
     path = entry.get("local_file")
     if isinstance(path, str) and path.startswith("gpslogs/") and ".." not in path.split("/"):
@@ -214,12 +208,12 @@ def _is_entry(value: object) -> bool:
 
 
 def _log(entry: Mapping[str, Any], driver: Driver) -> ListedTrack | None:
-    """Return what the device listed when the entry was made, None if the entry makes no sense."""
+    """Return what the device listed when the entry was made, None if the entry is invalid."""
     try:
         known = msgspec.convert(entry, _Listed)
+        bests = msgspec.convert([entry.get(f"{name}_best") for name in DISCIPLINES], list[Count | None])
     except msgspec.ValidationError:
         return None
-    bests = (("2s", known.best_2s), ("10s", known.best_10s), ("500m", known.best_500m))
     return ListedTrack(
         known.motion_file,
         known.size,
@@ -228,7 +222,7 @@ def _log(entry: Mapping[str, Any], driver: Driver) -> ListedTrack | None:
         end_date=known.end_date,
         duration=known.duration,
         distance=known.distance,
-        claims=tuple((name, best) for name, best in bests if best is not None),
+        claims=tuple((name, best) for name, best in zip(DISCIPLINES, bests, strict=True) if best is not None),
         extension=extension_of(known.motion_file, Path(str(entry.get("local_file"))).suffix),
     )
 
@@ -241,9 +235,9 @@ def _same_log(entry: Mapping[str, Any], track: EventTrack) -> bool:
 
 @frozen
 class StoredTrack:
-    """A track that is in the event folder; `sha256` as the ledger has it, "" where the original made the entry."""
+    """A track in the event folder."""
 
     identifier: int
     name: str
     local_file: str  # below the event folder
-    sha256: str
+    sha256: str  # as in the ledger; "" if the original made the entry

@@ -12,13 +12,13 @@ LOCK = ".sse_twisted.lock"
 
 
 class FolderInUse(Exception):
-    """Another collector works in this event folder; the message says which."""
+    """Another collector uses this event folder; the message names its process and host."""
 
 
 class FolderLock:
-    """A lock that the kernel drops when its holder dies in any way.
+    """A lock that the kernel releases when the process ends, for whatever reason.
 
-    `flock`, not a file with a process number in it: after a power cut that number may be somebody else's.
+    `flock` rather than a file with a process number: after a power cut another process may have that number.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +26,7 @@ class FolderLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock and write into it who has it; raises FolderInUse, or OSError if it can't be made."""
+        """Take the lock and write process and host into it. Raises FolderInUse or OSError."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -37,7 +37,7 @@ class FolderLock:
         except OSError:
             os.close(descriptor)
             raise
-        with contextlib.suppress(OSError):  # who has it is good to know, but the lock holds on a full disk as well
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without the text
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         self._descriptor = descriptor
@@ -49,7 +49,7 @@ class FolderLock:
 
 
 def check_free(folder: Path) -> None:
-    """Raise FolderInUse if a collector works in the folder; touches nothing, so that any user may ask."""
+    """Raise FolderInUse if a collector uses the folder. Writes nothing, so any user may call it."""
     path = folder / LOCK
     with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
         try:
@@ -59,5 +59,5 @@ def check_free(folder: Path) -> None:
 
 
 def _in_use(path: Path, holder: bytes) -> FolderInUse:
-    who = "".join(filter(str.isprintable, holder.decode(errors="replace"))).strip()
-    return FolderInUse(f"{path.parent} is in use by another collector ({who or 'which did not say who it is'})")
+    who = "".join(filter(str.isprintable, holder.decode(errors="replace"))).strip() or "unknown process"
+    return FolderInUse(f"{path.parent} is in use by another collector ({who}); stop it or use another folder")

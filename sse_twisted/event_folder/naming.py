@@ -31,8 +31,8 @@ class EventTrack:
     log: ListedTrack
     filed_as: TrackName
     owner: Assignment | None
-    skipped: bool  # slower than the filter
-    of_event: bool = True  # or asked for; a log of other days has a name, too
+    skipped: bool  # by the filter of slow tracks
+    of_event: bool = True  # or requested by an operator
 
     @property
     def name(self) -> str:
@@ -66,15 +66,15 @@ class EventTrack:
 
 @frozen
 class Named:
-    """A log, and its name in the ledger of the device."""
+    """A log and its name in the ledger of the device."""
 
     name: str
-    log: ListedTrack  # as it was when it got the name
+    log: ListedTrack  # as listed when it got the name
     completed: bool
 
 
 def log_key(log: ListedTrack) -> LogKey:
-    """Return the key of a log among those of its device; it stays the same while the log grows."""
+    """Return the key of a log on its device; it does not change while the log grows."""
     return log.file, log.start_date
 
 
@@ -91,7 +91,7 @@ def event_tracks(
 def all_tracks(
     identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
 ) -> tuple[EventTrack, ...]:
-    """Return all logs, those of other days as well, each under a unique name."""
+    """Return all logs, even those of other days, each under a unique name."""
     return tuple(_with_unique_names([*_tracks(identifier, listing, rules)], named))
 
 
@@ -111,9 +111,9 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
 
 
 def is_outside(day: dt.date | None, days: tuple[dt.date, dt.date] | None) -> bool:
-    """Whether a track of that day is certainly not of `days`, the first and the last one; None is every day.
+    """Whether `day` is certainly not one of `days`, the first and the last one; None means every day.
 
-    A track without a day, or of an implausible one, is from a device that lost its clock: it may be of any day.
+    A track without a plausible day is from a device that lost its clock: it may be of any day.
     """
     if day is None or days is None or not PLAUSIBLE[0] <= day < PLAUSIBLE[1]:
         return False
@@ -134,9 +134,9 @@ def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
 
 
 def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iterator[EventTrack]:
-    """Number the logs that began in the same second: no log may replace another one.
+    """Number the logs that began in the same second, so that no log replaces another one.
 
-    The ledger's numbers stay: a log that is deleted on the device must not change the names of others.
+    Numbers in the ledger stay: a log deleted on the device must not change the names of others.
     """
     named = sorted(named, key=lambda known: not known.completed)
     kept = _kept_names(tracks, named)
@@ -158,7 +158,7 @@ def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iter
 
 
 def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:
-    """Return the names that logs have in the ledger, which may differ from theirs in the number only."""
+    """Return the names of logs in the ledger; a name that differs in more than its number is ignored."""
     exact: dict[tuple[TrackName, LogKey, Figures], TrackName] = {}
     grown: defaultdict[tuple[TrackName, LogKey], deque[TrackName]] = defaultdict(deque)
     for known in named:
@@ -182,5 +182,5 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrac
 
 
 def _figures(log: ListedTrack) -> Figures:
-    """Return what identifies a log that the device now keeps at another path."""
+    """Return the figures that identify a log that has another path on the device now."""
     return log.start_date, log.end_date, log.size

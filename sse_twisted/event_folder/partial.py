@@ -1,4 +1,4 @@
-"""A track on its way to disk: hidden, verified while it arrives, renamed to its final name only when it is whole."""
+"""A partial track: hidden, verified while it arrives, renamed to its final name only when it is whole."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import BLOCK, keep_copy, make_folder, same_content, sync_folder
+from sse_twisted.event_folder.files import BLOCK_SIZE, keep_copy, make_folder, same_content, sync
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.tracks.format import Integrity
 from sse_twisted.tracks.formats import FileVerifier
 
-OVERLAP = 4096  # bytes that a resumed transfer repeats, for comparison with those on disk
+OVERLAP = 4096  # bytes that a resumed transfer repeats; they are compared with those on disk
 SUPERSEDED = "gpslogs/superseded"
 
 
 class OtherBytes(Exception):
-    """A resumed transfer did not repeat the bytes on disk: the log has changed, or the device cannot resume."""
+    """A resumed transfer does not match the bytes on disk: the log has changed, or the device cannot resume."""
 
 
 @frozen
@@ -33,7 +33,7 @@ class Received:
 
 
 class _Examination:
-    """A verifier and a digest of the same bytes; the name of the file helps to find its format."""
+    """A verifier and a digest of the same bytes; `name` is the file's, and tells its format if its bytes do not."""
 
     def __init__(self, name: str) -> None:
         self.verifier = FileVerifier(name)
@@ -48,7 +48,7 @@ class _Examination:
 
 
 class PartialTrack:
-    """The hidden file of one track at one size. Every method blocks and may raise OSError."""
+    """The hidden file of one track at one size. Its methods block and may raise OSError."""
 
     def __init__(self, root: Path, track: EventTrack) -> None:
         self._track = track
@@ -60,13 +60,13 @@ class PartialTrack:
         self._overlap = b""
 
     def open(self) -> int:
-        """Open what an earlier transfer left; return the byte from which to ask the device, 0 if nothing is usable."""
+        """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
         make_folder(self.path.parent)
         self._file = self.path.open("ab+")
         verifier = FileVerifier(self._track.name)
         _feed_all(self._file, verifier)
         whole_to = verifier.verified_to
-        # The header must be the one that the listing announces: a name and a size identify the log only roughly.
+        # The header must match the listing: another log may have the same name and size.
         if whole_to <= OVERLAP or not is_header_of(self._track.log, self._track.identifier, verifier.header):
             return 0
         self._file.truncate(whole_to)
@@ -76,13 +76,13 @@ class PartialTrack:
         return whole_to - OVERLAP
 
     def start_over(self) -> None:
-        """Drop all bytes: the device sends from the first one."""
+        """Drop all bytes, because the device sends from the first one."""
         self._open_file.truncate(0)
         self._examination = _Examination(self._track.name)
         self._overlap = b""
 
     def write(self, data: bytes) -> None:
-        """Append the bytes that follow. Raises OtherBytes if a resumed transfer does not repeat those on disk."""
+        """Append bytes. Raises OtherBytes if a resumed transfer does not repeat those on disk."""
         if self._overlap:
             repeated = data[: len(self._overlap)]
             if not self._overlap.startswith(repeated):
@@ -93,7 +93,7 @@ class PartialTrack:
         self._examination.feed(data)
 
     def finish(self) -> Received:
-        """Bring all bytes to the disk and return what they are. Raises OtherBytes as `write` does."""
+        """Fsync all bytes and return what was received. Raises OtherBytes as `write` does."""
         if self._overlap:
             raise OtherBytes("the resumed transfer ended before the bytes on disk")
         self._open_file.flush()
@@ -101,7 +101,7 @@ class PartialTrack:
         return self._examination.finish()
 
     def commit(self) -> Path | None:
-        """Rename the file to its final name; a different file of that name is kept, and its new path returned."""
+        """Rename the file to its final name; return the new path of a different file that had it, else None."""
         self.close()
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
@@ -109,7 +109,7 @@ class PartialTrack:
         self.path.rename(self._final)
         for other in self.path.parent.glob(f".{self._final.name}.*.part"):
             other.unlink(missing_ok=True)
-        sync_folder(self._final.parent)
+        sync(self._final.parent)
         return kept
 
     def discard(self) -> None:
@@ -120,7 +120,7 @@ class PartialTrack:
     def close(self) -> None:
         """Keep the bytes for a later transfer; an empty file is removed."""
         if self._file is not None:
-            with contextlib.suppress(OSError):  # bytes that cannot be flushed to a full disk will be sent again
+            with contextlib.suppress(OSError):  # the disk may be full; unflushed bytes are sent again
                 self._file.close()
             self._file = None
             with contextlib.suppress(OSError):
@@ -135,7 +135,7 @@ class PartialTrack:
 
 
 def partial_path(final: Path, size: int) -> Path:
-    """Return the path of a track listed with `size` while it arrives, in the final folder: a rename moves no bytes."""
+    """Return the path of a track while it arrives, in its final folder; `size` is in bytes, as listed."""
     return final.parent / f".{final.name}.{size}.part"
 
 
@@ -149,5 +149,5 @@ def examine(path: Path) -> Received:
 
 def _feed_all(file: BinaryIO, sink: FileVerifier | _Examination) -> None:
     file.seek(0)
-    while block := file.read(BLOCK):
+    while block := file.read(BLOCK_SIZE):
         sink.feed(block)

@@ -1,79 +1,68 @@
-"""What a ledger says of a track, as frozen values for tables and JSON."""
+"""Ledger entries and listed logs as frozen values for tables and JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR, EventTrack
 from sse_twisted.tracks.report import totals_of
 
-LARGEST_FIGURE = 2**62  # a ledger of another program may have larger ones
+MAX_FIGURE = 2**62  # larger figures, in the ledger of another program, count as 0
 
 
 @frozen
 class TrackReport:
-    """One entry of a ledger, or a log that a device lists and nobody wants."""
+    """One entry of a ledger, or a listed log of another time than the event's."""
 
     identifier: int
     name: str
-    status: str  # of the ledger; "skipped", or "of another time" where nobody asked for it
+    status: str  # as in the ledger, or "of another time"
     outcome: str  # verified, unverified, damaged, or ""
     size: int  # bytes, as listed
-    hours: float  # as the device says, like the two that follow
+    hours: float  # these three figures are as listed, unless `measured`
     kilometres: float
     knots: float  # best over 500 m
-    remark: str  # what is damaged
+    remark: str  # the damage
     local_file: str  # below the event folder
     motion_file: str  # its path on the device
-    measured: bool = False  # whether hours, km and knots are those of its fixes: its device never finalised it
+    measured: bool = False  # whether the figures are of its fixes, because its device never finalised it
 
 
 def entry_report(
     identifier: int, name: str, entry: Mapping[str, Any], report: Mapping[str, Any] | None = None
 ) -> TrackReport:
-    """Of an entry of the ledger, the original's as well; a figure that is none counts as 0.
+    """Return the report of a ledger entry, ours or the original's; invalid figures count as 0.
 
-    `report` is what its bytes say, as `tracks.json` has it: that stands in where the device never finalised the log.
+    `report` is the measured one in `tracks.json`. Its figures replace the listed ones if the log was never finalised.
     """
-    listed = _as_listed(identifier, name, entry)
     report = still_valid(entry, report)
-    if report is None or entry.get("end_date") != 0 or (totals := totals_of(report)) is None:
-        return listed
-    return evolve(
-        listed,
-        hours=totals.duration / MS_PER_HOUR,
-        kilometres=totals.distance / MM_PER_KM,
-        knots=totals.best_500m / MM_PER_S,
-        measured=True,
-    )
-
-
-def still_valid(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """The report of a track, unless it is of an earlier version than the ledger's entry."""
-    return report if report is not None and entry.get("sha256", report["sha256"]) == report["sha256"] else None
-
-
-def _as_listed(identifier: int, name: str, entry: Mapping[str, Any]) -> TrackReport:
+    totals = totals_of(report) if report is not None and entry.get("end_date") == 0 else None
     return TrackReport(
         identifier,
         name,
         status=_text(entry, "status"),
         outcome=_text(entry, "outcome"),
         size=int(number_of(entry, "size")),
-        hours=number_of(entry, "duration") / MS_PER_HOUR,
-        kilometres=number_of(entry, "distance") / MM_PER_KM,
-        knots=number_of(entry, "500m_best") / MM_PER_S,
+        hours=(totals.duration if totals else number_of(entry, "duration")) / MS_PER_HOUR,
+        kilometres=(totals.distance if totals else number_of(entry, "distance")) / MM_PER_KM,
+        knots=(totals.best_500m if totals else number_of(entry, "500m_best")) / MM_PER_S,
         remark=_text(entry, "damage"),
         local_file=_text(entry, "local_file"),
         motion_file=_text(entry, "motion_file"),
+        measured=totals is not None,
     )
 
 
+def still_valid(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the report of a track, None if it describes an earlier version than the ledger entry."""
+    return report if report is not None and entry.get("sha256", report["sha256"]) == report["sha256"] else None
+
+
 def log_report(track: EventTrack) -> TrackReport:
-    """Of a log that the device lists, from another time than the event's."""
+    """Return the report of a listed log of another time than the event's."""
     log = track.log
     return TrackReport(
         track.identifier,
@@ -91,11 +80,11 @@ def log_report(track: EventTrack) -> TrackReport:
 
 
 def number_of(entry: Mapping[str, Any], key: str) -> float:
-    """Return a figure of an entry; 0 if it is not a number, or one that is too large to calculate with."""
+    """Return a figure of an entry; 0 if it is not a number or too large."""
     value = entry.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return 0.0
-    return value if abs(value) <= LARGEST_FIGURE else 0.0
+    return value if abs(value) <= MAX_FIGURE else 0.0
 
 
 def _text(entry: Mapping[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""Compares a received track with the device's listing. No input or output."""
+"""Compare a received track with the device's listing. No input or output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Outcome(StrEnum):
 
     VERIFIED = "verified"  # of the listed length, all bytes sound, the header equal to the listing
     UNVERIFIED = "unverified"  # of the listed length, in an unknown format or with unknown records
-    DAMAGED = "damaged"  # anything else; kept only if the device sends the same bytes twice
+    DAMAGED = "damaged"  # anything else; stored only if the device sends the same bytes twice
 
 
 @frozen
@@ -29,12 +29,12 @@ class Judgement:
 
 
 def is_header_of(log: ListedTrack, identifier: int, header: Header | None) -> bool:
-    """Tell whether a header belongs to this log of the device."""
+    """Whether a header belongs to this log of the device."""
     return header is not None and (header.identifier, header.start_date) == (identifier, log.start_date)
 
 
 def is_beginning_of(log: ListedTrack, identifier: int, integrity: Integrity) -> bool:
-    """Tell whether a transfer can resume behind these bytes: sound, of this log, and not more than it has."""
+    """Whether a transfer can resume after these bytes: sound, of this log, and not longer than it."""
     known = is_header_of(log, identifier, integrity.header)
     return known and not integrity.damages and integrity.length <= log.length
 
@@ -55,7 +55,7 @@ def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
         remark = f"began at {integrity.header.start_date} ms, listed {log.start_date} ms"
         return Judgement(Outcome.DAMAGED, remark)
     if tail:
-        # No known firmware sends what it keeps behind a log; these bytes are accepted from one that does.
+        # No known firmware sends the listed bytes after a log; if one does, they are accepted.
         return Judgement(Outcome.UNVERIFIED, f"{log.size - log.length:,} unknown bytes at byte {log.length:,}")
     if integrity.length - len(integrity.trailer) != log.length:
         return _wrong_length(integrity, log)

@@ -17,7 +17,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 
-from sse_twisted.event_folder.files import set_aside
+from sse_twisted.event_folder.files import quarantine
 from sse_twisted.event_folder.folder import Stamps
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, TrackSummary
@@ -112,7 +112,7 @@ def load_state(path: Path) -> tuple[SavedState | None, str]:
     except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
         why = str(error)
     try:
-        return None, f"{why}; kept as {set_aside(path)}"
+        return None, f"{why}; kept as {quarantine(path)}"
     except OSError as error:
         return None, f"{why}; could not be renamed: {error.strerror}"
 
@@ -227,7 +227,7 @@ class StateStore(Service):
         data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
         if len(data) > MAX_SIZE:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
-        self._work.folder.keep_state(data)
+        self._work.folder.save_state(data)
 
 
 def _is_worth_saving(device: Device) -> bool:

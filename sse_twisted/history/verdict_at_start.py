@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from enum import Enum, auto
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
@@ -13,7 +14,7 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Entries, Status, is_waited_for
+from sse_twisted.event_folder.ledger import Entries, Status, is_pending
 from sse_twisted.event_folder.naming import all_tracks, is_outside
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import number_of
@@ -121,15 +122,15 @@ class StartupJudge:
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
         """Return a device with the names that its tracks have now; missing are also tracks of today that never came."""
-        here = {name: entry for name, entry in entries.items() if self._folder.holds(device.identifier, name, entry)}
-        held = {name: entry.get("motion_file") for name, entry in here.items()}
-        named = [(track, _name_of_now(track, entries, held)) for track in device.tracks]
+        is_stored = partial(self._folder.is_stored, device.identifier)
+        stored = {name: entry.get("motion_file") for name, entry in entries.items() if is_stored(name, entry)}
+        named = [(track, _name_of_now(track, entries, stored)) for track in device.tracks]
         tracks = tuple(evolve(track, name=name or track.name) for track, name in named)
         lost = [track.name for track, name in named if name is None]
         never_came = (
             name
             for name, entry in entries.items()
-            if is_waited_for(entry) and not is_outside(day_of(name), (self._today, self._today))
+            if is_pending(entry) and not is_outside(day_of(name), (self._today, self._today))
         )
         missing = tuple(dict.fromkeys((*lost, *never_came)))
         return evolve(device, tracks=tracks, missing=missing, wanted=max(device.wanted, len(missing)))
@@ -150,17 +151,17 @@ class StartupJudge:
             name: entry
             for name, entry in sorted(entries.items())
             if (day_of(name) == self._today and entry.get("status") == Status.COMPLETED)
-            or (is_waited_for(entry) and not is_outside(day_of(name), self._days))
+            or (is_pending(entry) and not is_outside(day_of(name), self._days))
         }
         met_at = self._folder.met_at(identifier)
         if not wanted and self._live.today(met_at) != self._today:
             return None
-        driver = self._folder.drivers.of(identifier)
+        driver, is_stored = self._folder.drivers.of(identifier), partial(self._folder.is_stored, identifier)
         device = Device(
             identifier,
             since=met_at,
             wanted=len(wanted),
-            missing=tuple(name for name, entry in wanted.items() if not self._folder.holds(identifier, name, entry)),
+            missing=tuple(name for name, entry in wanted.items() if not is_stored(name, entry)),
             tracks=tuple(_summary(name, entry, driver) for name, entry in wanted.items()),
         )
         is_completed = all(entry.get("status") == Status.COMPLETED for entry in wanted.values())
@@ -195,15 +196,15 @@ def _collected(device: Device) -> PriorState:
     return PriorState(PriorOutcome.LOST if device.missing else PriorOutcome.COLLECTED, device)
 
 
-def _name_of_now(track: TrackSummary, entries: Entries, held: Mapping[str, Any]) -> str | None:
-    """Return the name of a track among the `held` ones, each with its path on the device; None if it is not here.
+def _name_of_now(track: TrackSummary, entries: Entries, stored: Mapping[str, Any]) -> str | None:
+    """Return the name that a track has now, None if it is not stored; `stored` maps names to paths on the device.
 
-    A device may use a path again after its logs were deleted: the track's own entry, if there is one, decides alone.
+    A device may reuse a path after its logs were deleted, so the track's own entry decides if there is one.
     """
+    own = track.name if track.name in stored else None
     if track.name in entries and entries[track.name].get("motion_file") == track.file:
-        return track.name if track.name in held else None
-    moved = (name for name, file in held.items() if file == track.file)
-    return next(moved, track.name if track.name in held else None)
+        return own
+    return next((name for name, file in stored.items() if file == track.file), own)
 
 
 def _summary(name: str, entry: Mapping[str, Any], driver: Driver) -> TrackSummary:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from sse_twisted.event_folder.naming import MM_PER_S
-from sse_twisted.event_folder.track_report import LARGEST_FIGURE, still_valid
+from sse_twisted.event_folder.track_report import MAX_FIGURE, still_valid
 from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import best_of
 
@@ -74,7 +74,7 @@ def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> F
         measured = best_of(report, discipline)
         if measured is not None and (claim is None or claim["bearing"] == ClaimCheck.CONTRADICTED):
             return Figure(measured, True)
-    return Figure(listed, False) if type(listed) is int and 0 < listed <= LARGEST_FIGURE else None
+    return Figure(listed, False) if type(listed) is int and 0 < listed <= MAX_FIGURE else None
 
 
 def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:

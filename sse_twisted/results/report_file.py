@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct, field
 
-from sse_twisted.event_folder.files import set_aside
+from sse_twisted.event_folder.files import quarantine
 from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import Report
 from sse_twisted.tracks.session import NEVER
@@ -70,7 +70,7 @@ def read_reports(path: Path) -> tuple[dict[str, Report], str]:
         except FileNotFoundError:
             return {}, ""
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IsADirectoryError):
-            return {}, f"kept as {set_aside(path)}"
+            return {}, f"kept as {quarantine(path)}"
     except OSError as error:
         return {}, f"left in place ({error.strerror})"
     return tree, ""

@@ -1,4 +1,4 @@
-"""Compare what a device lists with what the event folder holds."""
+"""Compare the listing of a device with the event folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from attrs import frozen
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import Listing
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_waited_for
+from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_pending
 from sse_twisted.event_folder.moves import Step, refile
 from sse_twisted.event_folder.naming import EventTrack, all_tracks
 from sse_twisted.event_folder.verification import Outcome
@@ -22,12 +22,12 @@ class Comparison:
     """The event folder compared with a listing."""
 
     wanted: int = 0  # tracks
-    held: tuple[StoredTrack, ...] = ()  # wanted or not
+    stored: tuple[StoredTrack, ...] = ()  # even if skipped by the filter
     summaries: tuple[TrackSummary, ...] = ()  # of the newest wanted tracks
-    missing: tuple[EventTrack, ...] = ()  # wanted and not held
+    missing: tuple[EventTrack, ...] = ()  # wanted and not stored
     skipped: tuple[EventTrack, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing
-    unsound: tuple[str, ...] = ()  # remarks on tracks that are kept as the device holds them
+    unsound: tuple[str, ...] = ()  # remarks on tracks that are stored but not verified
     doubts: frozenset[str] = frozenset()  # about a listing that may be incomplete
     out_of_event: int = 0  # tracks of other days that the filter would not skip
 
@@ -42,12 +42,12 @@ def compare(
     steps.extend(refile(folder, identifier, listing, rules, ledger))
     everything = all_tracks(identifier, listing, rules, ledger.named())
     tracks = [track for track in everything if track.of_event]
-    held, missing, unsound = [], [], []
+    stored, missing, unsound = [], [], []
     for track in tracks:
-        fetched = folder.held(track, ledger)
+        fetched = folder.stored(track, ledger)
         if fetched is not None:
             ledger.record(track, Status.COMPLETED, fetched)
-            held.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
+            stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
             if fetched.outcome is not Outcome.VERIFIED:
                 unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
         elif track.skipped:
@@ -57,14 +57,13 @@ def compare(
             ledger.queue(track)
     if ledger.changed:
         ledger.save()
-    skipped = tuple(track for track in tracks if track.skipped)
     wanted = [track for track in tracks if not track.skipped]
     return Comparison(
         wanted=len(wanted),
         summaries=tuple(map(_summary, wanted[-MAX_SUMMARIES:])),
-        held=tuple(held),
+        stored=tuple(stored),
         missing=tuple(missing),
-        skipped=skipped,
+        skipped=tuple(track for track in tracks if track.skipped),
         unreadable=len(listing.bad),
         unsound=tuple(unsound),
         doubts=doubts_of(listing, ledger),
@@ -80,7 +79,7 @@ def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
     if not listing.entries and not listing.bad:
         return frozenset({"its listing is empty"})
     listed = {log.file for log in listing.entries}
-    files = {str(entry.get("motion_file")) for entry in ledger.entries.values() if is_waited_for(entry)} - listed
+    files = {str(entry.get("motion_file")) for entry in ledger.entries.values() if is_pending(entry)} - listed
     return frozenset(f"it does not list {one_line(file)} any more" for file in files)
 
 

@@ -86,7 +86,7 @@ class Downloader:
             raise DiskTrouble(self._work.disk.trouble)
 
     async def _download(self, visit: Visit, track: EventTrack) -> Fetched:
-        partial = self._work.folder.partial(track)
+        partial = PartialTrack(self._work.folder.root, track)
         writer = _Writer(self._work.disk, partial, lambda count: self._show(visit, track, count))
         try:
             with visit.talking():

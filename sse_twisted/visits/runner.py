@@ -154,9 +154,9 @@ class VisitRunner:
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
             visit.ledger = await self._work.disk.write(self._work.folder.ledger, visit.identifier)
-            if visit.ledger.set_aside is not None:
+            if visit.ledger.quarantined is not None:
                 text = "{device} ledger is unreadable: kept as {path}, rebuilding it from the tracks"
-                self._work.log.error(text, device=visit.name, path=str(visit.ledger.set_aside))
+                self._work.log.error(text, device=visit.name, path=str(visit.ledger.quarantined))
         return visit.ledger
 
     async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Comparison:
@@ -179,7 +179,7 @@ class VisitRunner:
         self._work.fleet.update(
             visit.identifier, wanted=comparison.wanted, missing=missing, tracks=comparison.summaries
         )
-        self._examine(visit.identifier, comparison.held)
+        self._examine(visit.identifier, comparison.stored)
         return comparison
 
     def _announce(self, visit: Visit, comparison: Comparison) -> None:

@@ -15,8 +15,8 @@ from sse_twisted.event_folder.files import (
     free_name,
     keep_copy,
     make_folder,
-    set_aside,
-    sync_folder,
+    quarantine,
+    sync,
     write_json,
     write_whole,
 )
@@ -138,14 +138,14 @@ class TestMakeFolder:
 
     def test_that_can_not_be_synced_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
-            sync_folder(tmp_path / "none")
+            sync(tmp_path / "none")
 
 
 def test_what_is_set_aside_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "downloads.json"
     for number in range(1, 4):
         path.write_bytes(b"%d" % number)
-        assert set_aside(path) == tmp_path / f"downloads.json.unusable.{number}"
+        assert quarantine(path) == tmp_path / f"downloads.json.unusable.{number}"
         assert not path.exists()
     assert [(tmp_path / f"downloads.json.unusable.{number}").read_bytes() for number in (1, 2, 3)] == [b"1", b"2", b"3"]
 

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime.text import json_bytes
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
@@ -86,7 +87,7 @@ def test_room_is_counted_in_bytes(folder: EventFolder) -> None:
 def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
     assert folder.leftovers() == []
     for track in (TRACK, kept(listed(CONTENT, start_date=0))):
-        partial = folder.partial(track)
+        partial = PartialTrack(folder.root, track)
         partial.open()
         partial.write(CONTENT)
         partial.close()
@@ -94,36 +95,36 @@ def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
     assert [path.name for path in folder.leftovers()] == hidden(folder.root)
 
 
-class TestHeld:
+class TestStored:
     def test_is_what_is_in_the_ledger_and_on_the_disk(self, folder: EventFolder) -> None:
         at_its_final_name(folder, CONTENT)
-        assert folder.held(TRACK, noted(folder)) == WHOLE
+        assert folder.stored(TRACK, noted(folder)) == WHOLE
 
     def test_is_nothing_that_is_in_the_ledger_only(self, folder: EventFolder) -> None:
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
         at_its_final_name(folder, CONTENT).unlink()
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
 
     @pytest.mark.parametrize("content", [b"", CONTENT[:-52], CONTENT + b"\0", CONTENT[:512]])
     def test_is_nothing_of_another_length(self, folder: EventFolder, content: bytes) -> None:
         at_its_final_name(folder, content)
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
 
     def test_is_nothing_under_a_hidden_name(self, folder: EventFolder) -> None:
-        partial = folder.partial(TRACK)
+        partial = PartialTrack(folder.root, TRACK)
         partial.open()
         partial.write(CONTENT)
         partial.close()
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
 
     def test_is_no_folder_and_no_dead_link(self, folder: EventFolder) -> None:
         path = at_its_final_name(folder, CONTENT)
         path.unlink()
         path.symlink_to(folder.root / "none")
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
         path.unlink()
         path.mkdir()
-        assert folder.held(TRACK, noted(folder)) is None
+        assert folder.stored(TRACK, noted(folder)) is None
 
     @pytest.mark.parametrize(
         ("status", "fetched"),
@@ -133,8 +134,8 @@ class TestHeld:
         self, folder: EventFolder, status: Status, fetched: Fetched | None
     ) -> None:
         at_its_final_name(folder, CONTENT)
-        assert folder.held(TRACK, noted(folder, status, fetched)) == WHOLE
-        assert folder.held(TRACK, folder.ledger(601)) == WHOLE
+        assert folder.stored(TRACK, noted(folder, status, fetched)) == WHOLE
+        assert folder.stored(TRACK, folder.ledger(601)) == WHOLE
 
     @pytest.mark.parametrize(
         "content",
@@ -142,32 +143,32 @@ class TestHeld:
     )
     def test_is_no_half_file_that_the_original_took_for_complete(self, folder: EventFolder, content: bytes) -> None:
         at_its_final_name(folder, content)
-        assert folder.held(TRACK, noted(folder, Status.COMPLETED, None)) is None
-        assert folder.held(TRACK, folder.ledger(601)) is None
+        assert folder.stored(TRACK, noted(folder, Status.COMPLETED, None)) is None
+        assert folder.stored(TRACK, folder.ledger(601)) is None
 
     def test_is_no_file_with_a_flipped_bit_that_the_ledger_does_not_know(self, folder: EventFolder) -> None:
         flipped = bytearray(CONTENT)
         flipped[9000] ^= 1
         at_its_final_name(folder, bytes(flipped))
-        assert folder.held(TRACK, folder.ledger(601)) is None
+        assert folder.stored(TRACK, folder.ledger(601)) is None
 
     def test_is_no_track_that_has_grown_since(self, folder: EventFolder) -> None:
         at_its_final_name(folder, CONTENT)
         ledger = noted(folder)
         assert GROWN_TRACK.local_file == TRACK.local_file
-        assert folder.held(GROWN_TRACK, ledger) is None
-        assert folder.held(TRACK, ledger) == WHOLE
+        assert folder.stored(GROWN_TRACK, ledger) is None
+        assert folder.stored(TRACK, ledger) == WHOLE
 
     def test_is_what_the_device_itself_holds_damaged(self, folder: EventFolder) -> None:
         at_its_final_name(folder, CONTENT[:-7])
         damaged = Fetched(Outcome.DAMAGED, len(CONTENT) - 7, "ab" * 32, "cut inside a frame at byte 21,208")
-        assert folder.held(TRACK, noted(folder, Status.COMPLETED, damaged)) == damaged
+        assert folder.stored(TRACK, noted(folder, Status.COMPLETED, damaged)) == damaged
 
     def test_is_no_short_file_that_a_ledger_calls_verified(self, folder: EventFolder) -> None:
         """A verified track has the length that is listed, whatever the ledger says."""
         at_its_final_name(folder, CONTENT[:-52])
         wrong = Fetched(Outcome.VERIFIED, len(CONTENT) - 52, "ab" * 32)
-        assert folder.held(TRACK, noted(folder, Status.COMPLETED, wrong)) is None
+        assert folder.stored(TRACK, noted(folder, Status.COMPLETED, wrong)) is None
 
     def test_is_on_the_disk_though_somebody_else_has_put_it_there(
         self, folder: EventFolder, monkeypatch: pytest.MonkeyPatch
@@ -176,7 +177,7 @@ class TestHeld:
         path = at_its_final_name(folder, CONTENT)
         synced: set[int] = set()
         monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
-        assert folder.held(TRACK, folder.ledger(601)) == WHOLE
+        assert folder.stored(TRACK, folder.ledger(601)) == WHOLE
         assert synced == {path.stat().st_ino, path.parent.stat().st_ino}
 
     @pytest.mark.parametrize("place", ["/home/pi/events/WSW/" + FINAL, "C:\\events\\gpslogs\\20221017\\" + NAME])
@@ -185,7 +186,7 @@ class TestHeld:
         for fetched in (None, WHOLE):
             ledger = noted(folder, Status.COMPLETED, fetched)
             ledger.entries[NAME]["local_file"] = place
-            assert folder.held(TRACK, ledger) == WHOLE
+            assert folder.stored(TRACK, ledger) == WHOLE
 
 
 def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
@@ -194,7 +195,7 @@ def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
     folder.state.mkdir(parents=True)
-    folder.keep_state(b"{}")
+    folder.save_state(b"{}")
     assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.state_file)}
 
 
@@ -210,11 +211,11 @@ def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: 
     path = folder.root / track.local_file
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    held = folder.held(evolve(track, identifier=641), folder.ledger(641))
+    held = folder.stored(evolve(track, identifier=641), folder.ledger(641))
     assert held == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())
 
 
-class TestHolding:
+class TestIsStored:
     """Whether a track is completed and there, by its entry of a ledger."""
 
     @pytest.fixture
@@ -242,10 +243,10 @@ class TestHolding:
     def test_is_a_matter_of_status_place_and_length(
         self, folder: EventFolder, entry: dict[str, object], holds: bool
     ) -> None:
-        assert folder.holds(601, NAME, entry) is holds
+        assert folder.is_stored(601, NAME, entry) is holds
 
     def test_a_folder_in_its_place_is_none(self, folder: EventFolder) -> None:
         (folder.root / FINAL).unlink()
         (folder.root / FINAL).mkdir()
         entry = {"local_file": FINAL, "length": (folder.root / FINAL).stat().st_size, "status": "completed"}
-        assert not folder.holds(601, NAME, entry)
+        assert not folder.is_stored(601, NAME, entry)

@@ -200,20 +200,20 @@ def test_an_entry_of_the_original_leaves_it_to_the_file(path: Path) -> None:
 def test_a_ledger_that_can_not_be_used_is_set_aside_and_begun_anew(path: Path, torn: bytes) -> None:
     ledger = Ledger.load(written(path, torn))
     assert ledger.entries == {}
-    assert ledger.set_aside == path.with_name("downloads.json.unusable.1")
-    assert ledger.set_aside.read_bytes() == torn
+    assert ledger.quarantined == path.with_name("downloads.json.unusable.1")
+    assert ledger.quarantined.read_bytes() == torn
     ledger.record(TRACK, Status.QUEUED)
     ledger.save()
     again = Ledger.load(path)
     assert set(again.entries) == {NAME}
-    assert again.set_aside is None
-    assert Ledger.load(written(path, b"{")).set_aside == path.with_name("downloads.json.unusable.2")
+    assert again.quarantined is None
+    assert Ledger.load(written(path, b"{")).quarantined == path.with_name("downloads.json.unusable.2")
 
 
 def test_something_in_the_place_of_a_ledger_that_is_no_file_is_set_aside(path: Path) -> None:
     (path / "below").mkdir(parents=True)
     ledger = Ledger.load(path)
-    assert ledger.set_aside == path.with_name("downloads.json.unusable.1")
+    assert ledger.quarantined == path.with_name("downloads.json.unusable.1")
     ledger.save()
     assert path.is_file()
 
@@ -223,7 +223,7 @@ def test_a_ledger_that_can_be_read_can_be_saved(path: Path, depth: int) -> None:
     """An entry has no lists and no objects in it: what has is not ours, and may be deeper than can be written."""
     ledger = Ledger.load(written(path, b'{"a": {"b": ' + b"[" * depth + b"]" * depth + b"}}"))
     ledger.save()
-    assert ledger.set_aside is not None
+    assert ledger.quarantined is not None
 
 
 def test_entries_of_other_times_stay(path: Path) -> None:
@@ -241,7 +241,7 @@ def test_any_bytes_are_a_ledger_or_set_aside(tmp_path_factory: pytest.TempPathFa
     ledger.record(TRACK, Status.COMPLETED, FETCHED)
     ledger.save()
     assert Ledger.load(path).fetched(TRACK) == FETCHED
-    assert ledger.set_aside is None or ledger.set_aside.read_bytes() == data
+    assert ledger.quarantined is None or ledger.quarantined.read_bytes() == data
 
 
 def test_the_ledgers_of_a_real_event_are_written_as_the_original_wrote_them(captures: Path, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_the_ledgers_of_a_real_event_are_written_as_the_original_wrote_them(capt
     for folder in sorted((event / "motions").iterdir()):
         identifier = int(folder.name.removeprefix("motion-"))
         original = Ledger.load(folder / "downloads.json")
-        assert original.set_aside is None
+        assert original.quarantined is None
         settings = settings_of(parse_json((folder / "settings.json").read_bytes(), "settings.json"))
         listing = listing_of(parse_json((folder / "logs.json").read_bytes(), "logs.json"))
         ours = Ledger(tmp_path / f"{identifier}.json")

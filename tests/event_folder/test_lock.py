@@ -147,7 +147,7 @@ def test_a_full_disk_is_no_reason_not_to_hold_it(
 
     monkeypatch.setattr(os, "write", full)
     lock.acquire()
-    with pytest.raises(FolderInUse, match="did not say who it is"):
+    with pytest.raises(FolderInUse, match="unknown process"):
         FolderLock(tmp_path).acquire()
 
 

@@ -110,7 +110,7 @@ class TestATrackOfSomebodyElse:
         listing = collected(folder, CONTENT)
         refiled(folder, AFTER, listing)
         (new,) = event_tracks(601, listing, AFTER, folder.ledger(601).named())
-        assert folder.held(new, folder.ledger(601)) is not None
+        assert folder.stored(new, folder.ledger(601)) is not None
 
     def test_of_the_original_s_is_on_the_disk_before_it_counts(
         self, folder: EventFolder, monkeypatch: pytest.MonkeyPatch
@@ -140,7 +140,7 @@ class TestATrackOfSomebodyElse:
         collected(folder, CONTENT)
         before = ledger_of(folder)
         steps = refiled(folder, claims_of(last=datetime.date(2022, 10, 16)))
-        assert steps == [Left(NAME, "its day is not one of the event any more")]
+        assert steps == [Left(NAME, "its day is no longer one of the event")]
         assert (files(folder), ledger_of(folder)) == ({FINAL: CONTENT}, before)
 
     def test_stays_while_there_is_no_roster(self, folder: EventFolder) -> None:
@@ -155,7 +155,7 @@ class TestATrackOfSomebodyElse:
         assert files(folder) == {NEW_FINAL: CONTENT}
         assert ledger_of(folder)[NEW]["size"] == LOG.size
         (new,) = event_tracks(601, grown, AFTER)
-        assert folder.held(new, folder.ledger(601)) is None
+        assert folder.stored(new, folder.ledger(601)) is None
 
     def test_that_the_device_holds_damaged_is_moved_with_its_remark(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
@@ -189,7 +189,7 @@ class TestATrackOfSomebodyElse:
         ledger = folder.ledger(601)
         ledger.entries[NAME]["local_file"] = path
         ledger.save()
-        assert refiled(folder) == [Left(NAME, "there is no such file")]
+        assert refiled(folder) == [Left(NAME, "its file is missing")]
         assert files(folder) == {FINAL: CONTENT}
 
 
@@ -208,7 +208,7 @@ class TestWhatIsNotWhole:
     def test_of_the_original_is_examined_first(self, folder: EventFolder) -> None:
         collected(folder, CONTENT, original=True)
         put(folder, FINAL, CONTENT[:-52])
-        assert refiled(folder) == [Left(NAME, "its file is not whole")]
+        assert refiled(folder) == [Left(NAME, "its file is incomplete")]
         put(folder, FINAL, CONTENT)
         assert names_of(refiled(folder)) == [(NAME, NEW)]
         assert ledger_of(folder)[NEW]["outcome"] == "verified"
@@ -216,9 +216,9 @@ class TestWhatIsNotWhole:
     def test_is_no_file_is_left(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
         (folder.root / FINAL).unlink()
-        assert refiled(folder) == [Left(NAME, "there is no such file")]
+        assert refiled(folder) == [Left(NAME, "its file is missing")]
         (folder.root / FINAL).symlink_to("elsewhere")
-        assert refiled(folder) == [Left(NAME, "there is no such file")]
+        assert refiled(folder) == [Left(NAME, "its file is missing")]
 
     def test_is_kept_aside_once_the_track_is_here(self, folder: EventFolder) -> None:
         listing = collected(folder, CONTENT, original=True)
@@ -269,7 +269,7 @@ class TestTheNewName:
         collected(folder, CONTENT)
         (folder.root / FINAL).unlink()
         put(folder, NEW_FINAL, CONTENT[:-52] + bytes(52))
-        assert refiled(folder) == [Left(NAME, "there is no such file")]
+        assert refiled(folder) == [Left(NAME, "its file is missing")]
 
     def test_is_given_once_if_the_track_was_fetched_under_two(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
@@ -363,7 +363,7 @@ class TestWhatWasOnItsWay:
         assert files(folder) == {NEW_FINAL: CONTENT}
         assert ledger_of(folder)[NEW]["status"] == "failed"
         put(folder, NEW_FINAL, CONTENT[:-52] + bytes(52))
-        assert refiled(folder, BEFORE, listing) == [Left(NEW, "its file is not whole")]
+        assert refiled(folder, BEFORE, listing) == [Left(NEW, "its file is incomplete")]
 
     def test_of_a_track_that_had_grown_goes_along(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)

@@ -248,7 +248,7 @@ class TestAKill:
         self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The listing with a new track came during a write, so that the state file looks younger."""
-        keep = EventFolder.keep_state
+        keep = EventFolder.save_state
         path = afternoon.folder.motion(601) / "logs.json"
 
         def keep_late(folder: EventFolder, data: bytes) -> None:
@@ -257,7 +257,7 @@ class TestAKill:
 
         afternoon.advance(2.0)
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "keep_state", keep_late)
+            patch.setattr(EventFolder, "save_state", keep_late)
             assert afternoon.collector is not None
             afternoon.collector.fleet.update(601, battery=50)
             afternoon.advance(0.1)
@@ -387,7 +387,7 @@ class TestAnInternalError:
         def fail(*_: object) -> None:
             raise RuntimeError("no way")
 
-        monkeypatch.setattr(EventFolder, "holds", fail)
+        monkeypatch.setattr(EventFolder, "is_stored", fail)
         begin_anew(afternoon)
         assert afternoon.said("Judging the saved state of motion-601 failed; it counts as not collected")
         assert not afternoon.known(601).is_collected

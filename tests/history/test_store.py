@@ -35,13 +35,13 @@ def collect(event: VirtualEvent) -> None:
 def writings(event: VirtualEvent) -> Iterator[list[float]]:
     """When the state file was written, in s of the clock."""
     times: list[float] = []
-    keep = EventFolder.keep_state
+    keep = EventFolder.save_state
 
     def note_and_keep(folder: EventFolder, data: bytes) -> None:
         times.append(event.reactor.seconds())
         keep(folder, data)
 
-    with patch.object(EventFolder, "keep_state", note_and_keep):
+    with patch.object(EventFolder, "save_state", note_and_keep):
         yield times
 
 
@@ -161,7 +161,7 @@ class TestADiskThatRefuses:
     def test_is_reported_once_and_collecting_and_saving_go_on(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keep = EventFolder.keep_state
+        keep = EventFolder.save_state
         refusing = True
 
         def refuse(folder: EventFolder, data: bytes) -> None:
@@ -169,7 +169,7 @@ class TestADiskThatRefuses:
                 raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
             keep(folder, data)
 
-        monkeypatch.setattr(EventFolder, "keep_state", refuse)
+        monkeypatch.setattr(EventFolder, "save_state", refuse)
         collect(event)
         (line,) = event.said("Cannot save the state of the devices")
         assert line.startswith("ERROR")
@@ -194,7 +194,7 @@ class TestADiskThatRefuses:
 
             return wrapped
 
-        monkeypatch.setattr(EventFolder, "keep_state", refuse_if_full(EventFolder.keep_state))
+        monkeypatch.setattr(EventFolder, "save_state", refuse_if_full(EventFolder.save_state))
         monkeypatch.setattr(EventFolder, "check_writable", refuse_if_full(EventFolder.check_writable))
         event.leave(601)
         event.until("Downloads pause")
@@ -215,7 +215,7 @@ class TestADiskThatRefuses:
             raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "keep_state", refuse)
+            patch.setattr(EventFolder, "save_state", refuse)
             event.leave(601)
             event.until("has been disconnected")
             event.advance(20)

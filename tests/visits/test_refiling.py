@@ -94,7 +94,7 @@ class TestADeviceThatIsAway:
             event.people[0]["Start Date"] = first
             event.write_roster()
             event.advance(10)
-        why = "its day is not one of the event any more"
+        why = "its day is no longer one of the event"
         assert event.said("could not be renamed") == [f"WARN motion-601 {OLD} could not be renamed: {why}"]
         assert list(event.tracks()) == [f"gpslogs/20221017/{OLD}"]
 
