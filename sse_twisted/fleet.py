@@ -1,4 +1,4 @@
-"""What is known of every device: frozen snapshots, published to whoever looks on."""
+"""Frozen snapshots of every device, published to observers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from sse_twisted.runtime.text import missing_of
 
 
 class Stage(StrEnum):
-    """Where a device is on its way."""
+    """The stage of a device between arrival and departure."""
 
     ABSENT = "absent"  # not seen yet
-    CONNECTED = "connected"  # answers, and is who we think
+    CONNECTED = "connected"  # identified
     INSPECTING = "inspecting"
     DOWNLOADING = "downloading"
     COLLECTED = "collected"  # can be disconnected
     ATTENTION = "attention"  # must stay connected
-    GONE = "gone"  # seen, and not there any more
+    GONE = "gone"  # has left
 
 
 PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
@@ -34,11 +34,11 @@ PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 @frozen
 class Measured:
-    """What the bytes of a track say: the best in mm/s for each kind of window, and whether its claims hold."""
+    """The measured bests of a track in mm/s by kind of window."""
 
     track: str
     bests: tuple[tuple[str, int], ...]
-    sound: bool  # whole, and nothing that its header claims is contradicted
+    sound: bool  # whether it is whole and no claim of its header is contradicted
 
 
 @frozen
@@ -52,7 +52,7 @@ class TrackSummary:
     duration: int  # ms
     distance: int  # mm
     best_500m: int  # mm/s, 0 = none
-    file: str = ""  # its path on the device, which stays when the roster changes its name
+    file: str = ""  # its path on the device; unlike the name it never changes
 
 
 @frozen
@@ -63,24 +63,24 @@ class Device:
     sailor: str = ""
     stage: Stage = Stage.ABSENT
     since: float = 0.0  # s since 1970, when the stage began
-    address: Address | None = None  # the last at which it was met
+    address: Address | None = None  # the last one at which it was identified
     battery: int | None = None  # percent
     findings: tuple[str, ...] = ()  # warnings of this visit
     wanted: int = 0  # tracks
-    missing: tuple[str, ...] = ()  # of the wanted ones, by name
-    measured: tuple[Measured, ...] = ()  # of the tracks that are here
-    tracks: tuple[TrackSummary, ...] = ()  # the youngest of the wanted ones, oldest first
-    downloading: str = ""  # the name of the track under way
-    size: int = 0  # bytes that it should have
-    received: int = 0  # bytes of it that are here
+    missing: tuple[str, ...] = ()  # names of wanted tracks that are not stored
+    measured: tuple[Measured, ...] = ()  # of stored tracks
+    tracks: tuple[TrackSummary, ...] = ()  # the youngest wanted tracks, oldest first
+    downloading: str = ""  # the name of the track that is being downloaded
+    size: int = 0  # bytes that it will have
+    received: int = 0  # bytes of it so far
     reason: str = ""  # why it must stay connected
-    retry_at: float | None = None  # s since 1970, when it is looked at again; None = when something changes
+    retry_at: float | None = None  # s since 1970, when it is inspected again; None = when something changes
     tries: int = 0  # verdicts in a row that it must stay connected
-    oddity: str = ""  # how somebody answers in its place who does not answer as a device should; it is not there for us
-    # What was missing when it left; "" once it came back and was collected. Of an absent one: what it had when it was
-    # last here, while it is looked for.
+    oddity: str = ""  # the invalid response at its address; the device counts as absent
+    # What was missing when it left; "" once it came back and was collected. Of an absent device that is being looked
+    # for: what was missing when it was last present.
     left_early: str = ""
-    waived: str = ""  # why nobody waits for what was missing when it left
+    waived: str = ""  # why an operator accepts that tracks are missing
     name: str = field(kw_only=True)  # its host name
 
     @name.default
@@ -89,17 +89,17 @@ class Device:
 
     @property
     def is_collected(self) -> bool:
-        """Whether all its tracks are here, whether it is still there or not."""
+        """Whether all its tracks are stored, even if it has left."""
         return self.stage in (Stage.COLLECTED, Stage.GONE) and not self.left_incomplete
 
     @property
     def left_incomplete(self) -> bool:
-        """Whether tracks of it were missing when it left, or was last here; waived or not."""
+        """Whether tracks were missing when it left or was last present, even if waived."""
         return bool(self.left_early or self.waived)
 
     @property
     def present(self) -> bool:
-        """Whether it is on the network, as far as we know."""
+        """Whether it is on the network, as far as the collector knows."""
         return self.stage in PRESENT
 
 
@@ -107,10 +107,10 @@ Observer = Callable[[Device, Device], None]
 
 
 class Fleet:
-    """All devices by number; each change goes to the observers as (before, after)."""
+    """All devices by number. Observers are called with the snapshots before and after each change."""
 
     def __init__(self, utc: Callable[[], float], log: Logger, name: Callable[[int], str] = device_name) -> None:
-        """Take the clock in s since 1970, as far as this computer knows, and what returns a device's host name."""
+        """`utc` returns s since 1970; `name` returns the host name of a device."""
         self._name = name
         self._utc = utc
         self._log = log
@@ -128,16 +128,16 @@ class Fleet:
 
     @property
     def now(self) -> float:
-        """In s since 1970, as all times of snapshots."""
+        """The time in s since 1970, like all times of snapshots."""
         return self._utc()
 
     def observe(self, observer: Observer) -> Callable[[], None]:
-        """Tell `observer` of every change; the returned function ends that."""
+        """Call `observer` at every change; the returned function removes it."""
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
 
     def update(self, identifier: int, **changes: Any) -> Device:
-        """Change what is known of a device and publish it. A stage begins now, unless `since` says when it did."""
+        """Change the snapshot of a device and publish it. A new stage begins now, unless `since` is passed."""
         before = self[identifier]
         after = evolve(before, **changes)
         if after.stage is not before.stage and "since" not in changes:
@@ -148,21 +148,20 @@ class Fleet:
         return after
 
     def forget(self, identifier: int, left_early: str = "") -> None:
-        """Know no more of a device than before it was seen.
+        """Reset a device to what was known before it was seen, except for missing tracks.
 
-        What is missing of one that left is not forgotten, nor `left_early`, what one that was here still had.
+        `left_early` are the missing tracks of a present device.
         """
         before = self[identifier]
-        left_early = left_early or before.left_early
-        after = Device(identifier, before.sailor, since=self.now, name=before.name)
-        after = evolve(after, left_early=left_early, waived=before.waived)
+        kept: dict[str, Any] = {"left_early": left_early or before.left_early, "waived": before.waived}
+        after = Device(identifier, before.sailor, since=self.now, name=before.name, **kept)
         if before.stage is Stage.GONE and after.left_incomplete:
             after = evolve(after, stage=Stage.GONE, since=before.since)
         self._devices[identifier] = after
         self._publish(before, after)
 
     def expect(self, sailors: dict[int, str]) -> None:
-        """Know of these devices, by number, before they are seen; forget absent ones that nobody expects or misses."""
+        """Add devices by number before they are seen; drop absent ones that are not expected and miss no track."""
         for identifier, sailor in sailors.items():
             if identifier not in self._devices or self[identifier].sailor != sailor:
                 self.update(identifier, sailor=sailor)
@@ -177,7 +176,7 @@ class Fleet:
 
 
 def what_is_missing(device: Device) -> str:
-    """Whose tracks, and which of them, a device still has that was not collected."""
+    """Return the sailor and the missing tracks of a device, for an alarm."""
     owner = f"{device.sailor}: " if device.sailor else ""
     if not device.wanted:
         return f"{owner}its tracks are not known yet"
