@@ -1,10 +1,8 @@
-"""Invalid responses at addresses where a device should be: it may hang and need a restart by hand."""
+"""Invalid responses at addresses of devices: such a device may hang and need a restart by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from attrs import frozen
 
 from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.devices.connections import Address
@@ -12,12 +10,6 @@ from sse_twisted.fleet import Fleet
 
 MIN_SCANS = 2  # in a row; a device that is just starting may send anything
 SHARED_FOR = 600.0  # s that an address counts as shared after two targets had it; DHCP leases end
-
-
-@frozen
-class _BadResponse:
-    address: Address
-    scans: int
 
 
 class BadResponses:
@@ -30,7 +22,7 @@ class BadResponses:
     def __init__(self, fleet: Fleet, live: LiveConfig) -> None:
         self._fleet = fleet
         self._live = live
-        self._found: dict[Target, _BadResponse] = {}
+        self._found: dict[Target, tuple[Address, int]] = {}  # where, and in how many scans in a row
         self._seen: dict[Address, dict[Target, float]] = {}  # when each target had an invalid response, s since 1970
         live.observe(self._forget)
 
@@ -44,9 +36,9 @@ class BadResponses:
             self._publish(target, "")
             return
         address, text = next(iter(own.items()))
-        before = self._found.get(target)
-        scans = before.scans + 1 if before is not None and before.address == address else 1
-        self._found[target] = _BadResponse(address, scans)
+        before, scans = self._found.get(target, (address, 0))
+        scans = scans + 1 if before == address else 1
+        self._found[target] = address, scans
         self._publish(target, text if scans >= MIN_SCANS else "")
 
     def _is_shared(self, address: Address) -> bool:
@@ -55,7 +47,7 @@ class BadResponses:
         return len(recently) > 1
 
     def _forget(self) -> None:
-        """Drop targets that are not looked for any more."""
+        """Drop targets that are no longer configured."""
         for target in self._found.keys() - set(self._live.targets()):
             del self._found[target]
             self._publish(target, "")

@@ -1,4 +1,4 @@
-"""The cleanup: it alone decides that a device has gone, and drops it so that the scanner looks for it again."""
+"""The cleanup: only it decides that a device has gone. It then drops the visit, and the scanner looks for it again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Device, Stage, what_is_missing
+from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.visit import Visit
@@ -43,10 +43,10 @@ class CleanupService(PeriodicService):
         """Drop every device that has stopped answering, and probe the idle ones."""
         before, self._silent = self._silent, set()
         for visit in [visit for visit in self._visits.values() if not visit.dropped]:
-            if visit.silences >= MAX_SILENCES and visit in before:
-                self._depart(visit, f"no answer to {visit.silences} requests in a row")
-                continue
             if visit.silences >= MAX_SILENCES:
+                if visit in before:
+                    self._depart(visit, f"no answer to {visit.silences} requests in a row")
+                    continue
                 self._silent.add(visit)
             if visit not in self._probes and not visit.is_talking:
                 self._probes.start(visit, self._probe(visit), "{device} could not be probed", device=visit.name)
@@ -69,22 +69,19 @@ class CleanupService(PeriodicService):
             number = (await visit.driver.identify(self._http, visit.address)).value.number
         except Unreachable as error:
             return str(error)
-        except DeviceError:  # a bad answer is an answer: the visit's own requests decide
+        except DeviceError:  # it answers, so the visit's own requests decide
             return ""
         return "" if number == visit.identifier else f"{visit.driver.host_name(number)} answers at its address"
 
     def _depart(self, visit: Visit, why: str) -> None:
-        device = self._work.fleet[visit.identifier]
+        device, now = self._work.fleet[visit.identifier], self._work.fleet.now
         self._drop(visit)
         self._work.log.debug("{device} has been disconnected", device=visit.name, why=why)
         if device.stage is Stage.COLLECTED:
-            self._work.fleet.update(visit.identifier, stage=Stage.GONE, since=self._done_since(device))
+            # A device that was left on overnight keeps the day on which it was collected: it is expected again today.
+            since = now if self._work.live.is_same_day(device.since, now) else device.since
+            self._work.fleet.update(visit.identifier, stage=Stage.GONE, since=since)
             return
         lost = what_is_missing(device)
         self._work.fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
         self._work.log.error("{device} left too early - {lost}", device=visit.name, lost=lost)
-
-    def _done_since(self, device: Device) -> float:
-        """Return now, or when a device was collected that was left on overnight: it is expected again today."""
-        now = self._work.fleet.now
-        return now if self._work.live.is_same_day(device.since, now) else device.since

@@ -138,7 +138,7 @@ class Detector:
         return sighting
 
     async def _identify(self, address: Address) -> Sighting:
-        """Ask as each kind of device is asked; if no kind understands the answer, raise the error of the first."""
+        """Ask the way of each kind of device; if no kind understands the answer, raise the error of the first."""
         mistake: BadAnswer | Refused | None = None
         for driver in self._work.live.drivers:
             try:

@@ -1,11 +1,11 @@
-"""Bring one track from a device to its final name, or find out why not."""
+"""Download one track of a device to its final name."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused
@@ -28,22 +28,13 @@ class DownloadsPaused(Exception):
     """Downloads are paused on request; nothing is wrong."""
 
 
-@frozen
-class _Transferred:
-    """The result of one transfer."""
-
-    received: Received
-    transfer: Transfer
-    resumed: bool
-
-
 @define
 class Downloader:
     """Downloads one track per call, under the limit for downloads."""
 
     _http: DeviceHttp
     _work: Workplace
-    # Of transfers that were not sound, by local file and listed size: both must come twice to be believed.
+    # Of unsound transfers, by local file and listed size: a device must repeat both to be believed.
     _lengths: dict[tuple[str, int], int] = field(factory=dict, init=False)
     _digests: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
@@ -90,12 +81,11 @@ class Downloader:
         writer = _Writer(self._work.disk, partial, lambda count: self._show(visit, track, count))
         try:
             with visit.talking():
-                transferred = await self._transfer(visit, track, partial, writer)
-            judgement = judge(transferred.received.integrity, track.log, track.identifier)
-            remark = self._doubt(track, transferred, judgement)
+                received, transfer = await self._transfer(visit, track, partial, writer)
+            judgement = judge(received.integrity, track.log, track.identifier)
+            remark = self._doubt(track, received, judgement, promised=transfer.promised, resumed=writer.resumes)
             if remark:
-                is_beginning = is_beginning_of(track.log, track.identifier, transferred.received.integrity)
-                if transferred.resumed or not is_beginning:
+                if writer.resumes or not is_beginning_of(track.log, track.identifier, received.integrity):
                     await self._work.disk.write(partial.discard)
                 raise BadAnswer(remark)
             kept = await self._work.disk.write(partial.commit)
@@ -106,19 +96,16 @@ class Downloader:
         finally:
             await writer.close()
         self._settle(visit, track, judgement, kept is not None)
-        received = transferred.received
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
-    async def _transfer(self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer) -> _Transferred:
+    async def _transfer(
+        self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer
+    ) -> tuple[Received, Transfer]:
         settings = self._work.live.settings.downloads
         self._show(visit, track, 0)
         start = await self._work.disk.write(partial.open)
-        start = start if visit.resumes else 0
-        chosen = Head(0, None, None)
 
         def accept(head: Head) -> _Writer:
-            nonlocal chosen
-            chosen = head
             self._check_length(visit, track, head)
             writer.starts_at(head.start)
             return writer
@@ -127,15 +114,15 @@ class Downloader:
             visit.address,
             track.log.file,
             accept,
-            start=start,
+            start=start if visit.resumes else 0,
             timeout=settings.timeout,
             limit=settings.largest_track * MB,
             minimum_rate=settings.minimum_rate * KB,
         )
-        return _Transferred(await writer.finish(), transfer, resumed=chosen.start > 0)
+        return await writer.finish(), transfer
 
     def _check_length(self, visit: Visit, track: EventTrack, head: Head) -> None:
-        """Hang up if the announced length is not the listed one, unless the device announces it a second time."""
+        """Raise BadAnswer if the announced length is not the listed one, unless the device announces it again."""
         length = head.total
         if length is None or visit.driver.accepts_length(track.log, length):
             return
@@ -146,30 +133,30 @@ class Downloader:
             self._lengths[key] = length
             raise BadAnswer(f"announces {plural(length, 'byte')}, listed {track.log.length:,}")
 
-    def _doubt(self, track: EventTrack, transferred: _Transferred, judgement: Judgement) -> str:
-        """Return why the bytes can't be kept as the device's own; "" if they can.
+    def _doubt(
+        self, track: EventTrack, received: Received, judgement: Judgement, *, promised: bool, resumed: bool
+    ) -> str:
+        """Return why the bytes can't be accepted as the device's own; "" if they can.
 
-        Damaged bytes are kept when the device sends them twice and they are certainly all of this track: an error page
-        is not, nor are fewer bytes than a plausible listing announces. A resumed transfer must be sound: its first
-        bytes may be those of a track that was not finalised yet.
+        Damaged bytes are accepted if the device sends them twice and they are certainly all of this track: an error
+        page is not, nor are fewer bytes than a plausible listing announces. A resumed transfer must be sound: its first
+        bytes may be those of a track that was not finalised yet. `promised`: a Content-Length was sent and met.
         """
-        integrity, log = transferred.received.integrity, track.log
+        integrity, log, header = received.integrity, track.log, received.integrity.header
         if judgement.outcome is Outcome.VERIFIED:
             return ""
-        if not transferred.transfer.promised:
+        if not promised:
             return f"{judgement.remark}, and no Content-Length"
-        if transferred.resumed:
+        if resumed:
             return judgement.remark
-        if judgement.outcome is Outcome.UNVERIFIED and integrity.header is not None:
+        if judgement.outcome is Outcome.UNVERIFIED and header is not None:
             return ""
-        header = integrity.header
         is_this_log = integrity.length == log.length if header is None else is_header_of(log, track.identifier, header)
         is_all = integrity.length >= log.length or not log.is_plausible
         key = (track.local_file, log.size)
-        came_before = self._digests.get(key) == transferred.received.sha256
-        if is_this_log and is_all and came_before:
+        if is_this_log and is_all and self._digests.get(key) == received.sha256:
             return ""
-        self._digests[key] = transferred.received.sha256
+        self._digests[key] = received.sha256
         return judgement.remark
 
     def _settle(self, visit: Visit, track: EventTrack, judgement: Judgement, grown: bool) -> None:
@@ -195,18 +182,19 @@ class _Writer:
     """A sink that writes blocks to the partial file in a thread, and pauses the transfer meanwhile."""
 
     def __init__(self, disk: Disk, partial: PartialTrack, progress: Callable[[int], None]) -> None:
-        self._starts_over = False  # whether the transfer begins at the first byte
+        self.resumes = False  # whether the body continues the bytes on disk
+        self._starts_over = False  # whether those bytes must still be dropped
         self._disk = disk
         self._partial = partial
         self._progress = progress
         self._buffer = bytearray()
-        self._count = 0  # bytes of the track that were written, now or in an earlier transfer
+        self._count = 0  # bytes of the track that are written, also by earlier transfers
         self._turn = DeferredLock()
         self._error: Exception | None = None
 
     def starts_at(self, offset: int) -> None:
         """Take the byte of the track at which the body begins."""
-        self._starts_over = offset == 0
+        self.resumes, self._starts_over = offset > 0, offset == 0
         self._count = offset
 
     def write(self, data: bytes) -> Deferred[None] | None:
@@ -224,15 +212,13 @@ class _Writer:
             return await self._disk.write(self._partial.finish)
 
     async def close(self) -> None:
-        """Close the file after the last write; what came of a cut transfer is kept."""
+        """Close the file after the last write; the bytes of a cut transfer are kept."""
         async with self._turn:
             await self._disk.run(self._close_file)
 
     def _close_file(self) -> None:
         if self._buffer and self._error is None:
-            with contextlib.suppress(
-                OSError, OtherBytes
-            ):  # the transfer was cut anyhow; the device sends the rest again
+            with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
                 self._write(bytes(self._buffer))
         self._partial.close()
 

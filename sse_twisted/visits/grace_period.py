@@ -20,7 +20,7 @@ EXTRA_TIME = 10.0  # s beyond a scan for all devices
 
 
 class GracePeriod(Service):
-    """Waits for absent devices; their snapshots tell in `left_early` which tracks they still had."""
+    """Waits for absent devices; `left_early` of their snapshots lists the tracks that were missing."""
 
     def __init__(self, work: Workplace) -> None:
         self._work = work
@@ -62,11 +62,9 @@ class GracePeriod(Service):
         if not self._is_absent(identifier):
             return
         device = self._work.fleet[identifier]
-        if is_done:
-            self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since, missing=(), left_early="")
-            return
-        self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since)
-        if device.left_early:  # else it has been waived meanwhile
+        settled = {"missing": (), "left_early": ""} if is_done else {}
+        self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since, **settled)
+        if device.left_early and not is_done:  # otherwise it has been waived meanwhile
             self._work.log.error("{device} {text} - {lost}", device=device.name, text=text, lost=device.left_early)
 
     def _is_absent(self, identifier: int) -> bool:

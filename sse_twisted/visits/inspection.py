@@ -1,4 +1,4 @@
-"""Ask a device what it is, how it is set and what it holds; the answers are kept in the event folder."""
+"""Ask a device for its identity, settings and listing; the answers are stored in the event folder."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ class Inspector:
     _work: Workplace
 
     async def greet(self, visit: Visit, sighting: Sighting) -> None:
-        """Keep the answer of the detection and log what is remarkable in it."""
+        """Store the answer of the detection and log its findings."""
         self._note_battery(visit, sighting.reply.value)
         await self._take(visit, visit.driver.files.identity, sighting.reply)
 
     async def settings(self, visit: Visit) -> None:
-        """Take the device's settings, above all its time zone; raises DeviceError.
+        """Fetch the device's settings, above all its time zone; raises DeviceError.
 
-        Without them, the time zone that it had last counts, or else each track's own: tracks must not change their
-        names to and fro.
+        Without them its last known time zone counts, or else each track's own, so that tracks keep their names.
         """
         async with self._work.live.limits.inspection:
             with visit.talking():
@@ -47,7 +46,7 @@ class Inspector:
     async def listing(self, visit: Visit) -> Listing:
         """Return a fresh listing, certainly of this device; raises DeviceError.
 
-        A listing does not say whose it is, and addresses change hands; so the device is asked who it is after it.
+        A listing has no number of a device, and addresses change hands, so the device is identified after it.
         """
         files = visit.driver.files
         async with self._work.live.limits.inspection:
@@ -62,7 +61,7 @@ class Inspector:
         return reply.value
 
     async def _take(self, visit: Visit, name: str, reply: Reply[object]) -> None:
-        """Log what is remarkable in an answer, and keep it."""
+        """Log the findings of an answer and store it."""
         self._say(visit, name, reply.stored)
         await self._work.disk.write(self._work.folder.store_answer, visit.identifier, name, reply.stored)
 
@@ -71,7 +70,7 @@ class Inspector:
             self._work.fleet.update(visit.identifier, battery=identity.battery)
 
     def _say(self, visit: Visit, name: str, stored: bytes) -> None:
-        """Log each subject once in a visit, and keep as findings what is other than expected."""
+        """Log each subject once in a visit; unexpected values become findings of the device."""
         for finding in visit.driver.findings({name: stored}, self._work.live.settings.expected):
             if finding.subject in visit.remarked:
                 continue

@@ -1,4 +1,4 @@
-"""After a change of the roster, give the tracks of absent devices the names that it gives them now.
+"""Rename the tracks of absent devices after a change of the roster.
 
 The tracks of a present device are renamed by its visit (`comparison`).
 """
@@ -29,7 +29,7 @@ SETTLE_TIME = 5.0  # s without another change: a roster is often saved twice, or
 class RefilingService(Service):
     """Renames tracks, one device at a time, while no visit uses its ledger."""
 
-    def __init__(self, work: Workplace, moved: Callable[[int, str, str], object] = lambda *_: None) -> None:
+    def __init__(self, work: Workplace, moved: Callable[[int, str, str], object]) -> None:
         """`moved` is called with the device, the old name and the new name of each renamed track."""
         self._moved = moved
         self._work = work
@@ -41,16 +41,16 @@ class RefilingService(Service):
         self._tasks = Tasks(work.log)  # by identifier, and LOOK
 
     def turn(self, identifier: int) -> DeferredLock:
-        """Return the lock of a device's ledger: its visit holds it as long as it lasts, else this service."""
+        """Return the lock of a device's ledger; a visit holds it until its end."""
         return self._turns[identifier]
 
     def startService(self) -> None:
-        """Start with what an earlier run left under other names."""
+        """Start with the tracks that an earlier run did not rename."""
         super().startService()
         self._look()
 
     def stopService(self) -> Deferred[None]:
-        """Start no further track; fires when the last file is where its ledger says."""
+        """Start no further track; the result fires when the last file is where its ledger says."""
         super().stopService()
         if self._timer is not None:
             self._timer.cancel()
@@ -77,9 +77,8 @@ class RefilingService(Service):
             self._work.log.info(text, device=device, old=step.old, track=step.track.name, sailor=sailor, suffix=suffix)
         elif (identifier, step) not in self._logged:
             self._logged.add((identifier, step))
-            self._work.log.warn(
-                "{device} {track} could not be renamed: {why}", device=device, track=step.name, why=step.why
-            )
+            text = "{device} {track} could not be renamed: {why}"
+            self._work.log.warn(text, device=device, track=step.name, why=step.why)
 
     def _look(self) -> None:
         self._timer = None
@@ -92,11 +91,8 @@ class RefilingService(Service):
     async def _begin(self) -> None:
         for identifier in await self._work.disk.write(self._work.folder.identifiers):
             if identifier not in self._tasks:
-                self._start(
-                    identifier,
-                    self._refile_when_away(identifier),
-                    f"the tracks of {self._work.live.drivers.name(identifier)}",
-                )
+                what = f"the tracks of {self._work.live.drivers.name(identifier)}"
+                self._start(identifier, self._refile_when_away(identifier), what)
 
     async def _refile_when_away(self, identifier: int) -> None:
         """Wait until the device is absent and no other device is being refiled, then refile it."""
@@ -122,7 +118,7 @@ class RefilingService(Service):
         return self._work.live.filing_rules(identifier, None)
 
     def _steps(self, identifier: int, rules: FilingRules) -> Iterator[Step]:
-        """Rename by the ledger and the settings that the device had last; blocks."""
+        """Rename by the ledger and the last known settings of the device; blocks."""
         ledger = Ledger.read(self._work.folder.ledger_path(identifier), self._work.live.drivers.of(identifier))
         if ledger is None:  # the next visit of the device sets it aside and rebuilds it
             return iter((Left("its tracks", "the ledger is unreadable"),))
@@ -134,5 +130,5 @@ class RefilingService(Service):
             await work
         except PathTrouble as error:
             self._work.log.error("Cannot rename {what} for now: {error}", what=what, error=str(error))
-        except DiskTrouble:  # the disk reports it, and when it is over
+        except DiskTrouble:  # the Disk reports it
             return

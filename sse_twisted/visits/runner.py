@@ -30,8 +30,8 @@ MAX_LINES = 100  # log lines of one kind for one listing; a faulty device may li
 class VisitRunner:
     """Collects one device per call, for as long as it stays.
 
-    `save` writes what is known of the fleet to disk. `report` is told of each fetched track and of each failure;
-    `examine` gets all stored tracks of a device, whenever it was inspected.
+    `save` writes the state of the fleet to disk. `report` is called with each fetched track and each failure, `examine`
+    with all stored tracks of a device after each inspection.
     """
 
     _inspector: Inspector
@@ -39,8 +39,8 @@ class VisitRunner:
     _refiling: RefilingService
     _work: Workplace
     _save: Callable[[], Awaitable[None]]
-    _report: Callable[[Fetched | Exception], object] = lambda _: None
-    _examine: Callable[[int, Sequence[StoredTrack]], object] = lambda *_: None
+    _report: Callable[[Fetched | Exception], object]
+    _examine: Callable[[int, Sequence[StoredTrack]], object]
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again after each change; ends only by cancellation."""
@@ -49,16 +49,16 @@ class VisitRunner:
             await self._collect(visit, sighting)
 
     async def _welcome(self, visit: Visit) -> None:
-        """Record the arrival: from now until its verdict, a device that goes has left too early.
+        """Record the arrival: a device that goes before its verdict has left too early.
 
-        The saved state must not call a device collected that is back: the collector may be killed at any moment.
+        A state that calls the device collected or waived is replaced, since the collector may be killed at any moment.
         """
         before, address = self._work.fleet[visit.identifier], visit.address
         self._work.log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._work.log.info("{device} is connected", device=visit.name)
         known = {"name": visit.name, "address": address, "findings": ()}
         fresh = {"reason": "", "retry_at": None, "tries": 0, "oddity": ""}
-        missed = before.left_early if before.stage is Stage.GONE else ""  # else no alarm was given yet
+        missed = before.left_early if before.stage is Stage.GONE else ""  # otherwise no alarm was raised yet
         self._work.fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known, **fresh)
         if before.is_collected or before.waived:
             await self._save()
@@ -75,29 +75,26 @@ class VisitRunner:
                 before = self._work.fleet[visit.identifier].missing
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
-            except DeviceError as error:
+            except (DeviceError, DiskTrouble) as error:
                 self._report(error)
+                why = "tracks can't be stored" if isinstance(error, DiskTrouble) else "inspection failed"
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
-                reason, missing = f"inspection failed: {error}", self._work.fleet[visit.identifier].missing
-                verdict = Verdict(False, reason, missing, retry_after)
-            except DiskTrouble as error:
-                self._report(error)
-                verdict = Verdict(False, f"tracks can't be stored: {error}", self._work.fleet[visit.identifier].missing)
+                missing = self._work.fleet[visit.identifier].missing
+                verdict = Verdict(False, f"{why}: {error}", missing, retry_after)
+            delay: float | None = None
             if verdict.collected and self._is_out_of_date(visit):
-                await visit.wait_for_wake(self._work.clock, 0.0)
+                delay = 0.0
             elif verdict.collected:
                 failures = 0
                 self._release(visit, verdict)
-                await visit.wait_for_wake(self._work.clock, None)
             elif verdict.paused:
                 failures = 0
                 self._pause(visit, verdict)
-                await visit.wait_for_wake(self._work.clock, None)
             else:
                 failures += 1
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
-                await visit.wait_for_wake(self._work.clock, delay)
+            await visit.wait_for_wake(self._work.clock, delay)
 
     def _is_out_of_date(self, visit: Visit) -> bool:
         """Whether roster or settings have changed since the device was judged."""
@@ -129,10 +126,10 @@ class VisitRunner:
     async def _download(
         self, visit: Visit, missing: tuple[EventTrack, ...], ledger: Ledger, failures: dict[str, str]
     ) -> None:
-        """Fetch missing tracks, those that failed before last; `failures` collects the reasons by name.
+        """Fetch missing tracks, in order of their failures so far; `failures` collects the reasons by name.
 
-        A device that leaves two requests in a row unanswered is not asked further for now: it may have gone, and only
-        the cleanup, which disturbs no request, can tell.
+        Stop after two unanswered requests in a row: the device may have gone, and the cleanup can only probe a device
+        that is not being asked anything.
         """
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
         silent = 0
@@ -175,10 +172,9 @@ class VisitRunner:
                 text = "{device} unreadable listing entry {index} {file}: {why}"
                 self._work.log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         self._announce(visit, comparison)
+        known = {"wanted": comparison.wanted, "tracks": comparison.summaries}
         missing = tuple(track.name for track in comparison.missing)
-        self._work.fleet.update(
-            visit.identifier, wanted=comparison.wanted, missing=missing, tracks=comparison.summaries
-        )
+        self._work.fleet.update(visit.identifier, missing=missing, **known)
         self._examine(visit.identifier, comparison.stored)
         return comparison
 
@@ -203,29 +199,16 @@ class VisitRunner:
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
-        self._work.fleet.update(
-            visit.identifier,
-            stage=Stage.COLLECTED,
-            missing=(),
-            reason=verdict.reason,
-            retry_at=None,
-            tries=0,
-            left_early="",
-            waived="",
-        )
+        settled = {"missing": (), "retry_at": None, "tries": 0, "left_early": "", "waived": ""}
+        self._work.fleet.update(visit.identifier, stage=Stage.COLLECTED, reason=verdict.reason, **settled)
         self._work.log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
         retry_at = self._work.fleet.now + delay
         kept = {"reason": verdict.reason, "retry_at": retry_at, "tries": retry}
         self._work.fleet.update(visit.identifier, stage=Stage.ATTENTION, **kept)
-        self._work.log.warn(
-            "{device} must stay connected - {reason}, retry {retry} in {delay:g} s",
-            device=visit.name,
-            reason=verdict.reason,
-            retry=retry,
-            delay=delay,
-        )
+        text = "{device} must stay connected - {reason}, retry {retry} in {delay:g} s"
+        self._work.log.warn(text, device=visit.name, reason=verdict.reason, retry=retry, delay=delay)
 
     def _pause(self, visit: Visit, verdict: Verdict) -> None:
         kept = {"reason": verdict.reason, "retry_at": None, "tries": 0}

@@ -1,4 +1,4 @@
-"""The scanner: each scan starts a Deferred for each absent device that looks for it.
+"""The scanner: each scan starts a Deferred for each absent device, which looks for it.
 
 If the device is found, the Deferred continues through its whole visit: inspection, downloads and verdict are chained to
 its detection. It ends when no device was found, or when the cleanup cancels it because the device has gone.

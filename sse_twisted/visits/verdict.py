@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import frozen
 
 from sse_twisted.runtime.text import missing_of, plural
 from sse_twisted.visits.comparison import Comparison
@@ -15,7 +15,7 @@ class Verdict:
     collected: bool
     reason: str  # why not; for a collected device, remarks
     missing: tuple[str, ...] = ()
-    retry_after: float = field(default=0.0)  # s, as the device asked
+    retry_after: float = 0.0  # s, as the device asked
     paused: bool = False  # whether nothing is retried until downloads are resumed
 
 
@@ -24,8 +24,8 @@ def give_verdict(
 ) -> Verdict:
     """Judge by a listing that is newer than the last download.
 
-    `failures` tells by track why it could not be fetched. `new_doubts` are those that were not there before. `paused`
-    is why downloads are paused, or "". `retry_after` is in s.
+    `failures` has the reasons by track, `new_doubts` the doubts that the listing before did not raise. `paused` is the
+    reason why downloads are paused, or "". `retry_after` is in s.
     """
     missing = tuple(track.name for track in comparison.missing)
     count = missing_of(len(missing), comparison.wanted)
@@ -40,13 +40,10 @@ def give_verdict(
         return Verdict(False, f"its listing has {entries} that can't be read")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    remarks = comparison.unsound + _the_first_of(comparison.doubts)
+    remarks = comparison.unsound
+    if doubts := comparison.doubts:  # the device repeated them: it is believed, but its sailor may know better
+        more = f" (and {len(doubts) - 1:,} more)" if len(doubts) > 1 else ""
+        remarks += (f"{min(doubts)}{more}",)
     if comparison.out_of_event and not comparison.wanted and not comparison.skipped:
         remarks += (f"none of its tracks ({comparison.out_of_event}) is of the event's days",)
     return Verdict(True, "; ".join(remarks))
-
-
-def _the_first_of(doubts: frozenset[str]) -> tuple[str, ...]:
-    """Return a remark on doubts that the device repeated: it is believed, but its sailor may know better."""
-    more = f" (and {len(doubts) - 1:,} more)" if len(doubts) > 1 else ""
-    return (f"{min(doubts)}{more}",) if doubts else ()
