@@ -1,5 +1,5 @@
 """The event folder, shared with the original server and the results software: names, ledger, partial tracks, moves.
 
-Everything here blocks, and is called through `runtime.disk.Disk`. It knows the configuration and `tracks/`. Begin with
-`folder.py`, then `naming.py`, which decides where a track belongs.
+Everything here blocks and is called through `runtime.disk.Disk`. Begin with `folder.py`, then `naming.py`, which names
+the tracks.
 """

@@ -14,7 +14,7 @@ from sse_twisted.runtime.disk import Disk
 
 @frozen
 class Workplace:
-    """The event folder and the disk it is on, the fleet, the configuration in force, clock and log."""
+    """The event folder and its disk, the fleet, the live configuration, clock and log."""
 
     folder: EventFolder
     disk: Disk  # runs all that blocks

@@ -1,4 +1,4 @@
-"""When each device came and left, and the last verdict of each visit."""
+"""Arrival, departure and last verdict of each visit of a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class PastVisit:
     """One visit of a device, as the API and the state file have it."""
 
     came: float  # s since 1970
-    left: float | None = None  # s since 1970, or when the device was last known to be there; None while it is there
+    left: float | None = None  # s since 1970, when it was last known to be present; None while it is present
     verdict: str = ""  # the last one, in words
     judged_at: float | None = None  # s since 1970, when that verdict was given
 

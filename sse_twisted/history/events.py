@@ -50,11 +50,11 @@ class History:
 
     @property
     def is_full(self) -> bool:
-        """Whether one event more, of any device, drops another one."""
+        """Whether one more event, of any device, drops another one."""
         return len(self._order) >= self._max_in_all
 
     def has_room_for(self, identifier: int) -> bool:
-        """Whether one event more of a device drops none."""
+        """Whether one more event of a device drops none."""
         return not self.is_full and len(self._events.get(identifier, ())) < self._max_events
 
     def prepend(self, identifier: int, event: DeviceEvent) -> None:

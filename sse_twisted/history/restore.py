@@ -1,8 +1,8 @@
-"""What a collector that starts in the middle of a day knows of the day so far.
+"""Restore the state of the devices when a collector starts in the middle of a day.
 
-Without it a restart would expect a hundred devices again that lie switched off in a bucket, and forget which left too
-early. The saved state of the run before tells; where there is none, or another program has worked since, the ledgers
-do. A device counts as collected only if its tracks are on disk.
+Otherwise a restart would expect a hundred collected devices again, and forget which left too early. The source is the
+saved state of the last run, or the ledgers if there is none or another program has written since. A device counts as
+collected only if its tracks are on disk.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ LOST = "was collected before this start, but its tracks are not all here"
 
 @define(eq=False, slots=False)
 class Restorer(Service):
-    """Reads saved state and ledgers once, and updates the fleet on devices that were not met since the start."""
+    """Reads saved state and ledgers once, and updates the fleet, except for devices already detected."""
 
     _work: Workplace
     _attendance: Attendance
     _grace: GracePeriod
     _turn: Callable[[int], DeferredLock]  # the lock of a device's ledger
-    _restored: Callable[[], None]  # called once the fleet knows everything
+    _restored: Callable[[], None]  # called when all devices are restored
 
     def __attrs_post_init__(self) -> None:
         self._tasks = Tasks(self._work.log)
@@ -83,7 +83,7 @@ class Restorer(Service):
                 self._attendance.restore(identifier, [visit for visit in visits if (visit.left or 0.0) >= midnight])
 
     def _update(self, identifier: int, prior: PriorState, judge: StartupJudge) -> None:
-        """Update the fleet, unless it knows more of a device that was met meanwhile."""
+        """Update the fleet, unless the device was detected meanwhile."""
         now, was = self._work.fleet[identifier], prior.device
         if now.stage is not Stage.ABSENT or now.left_early:
             return
@@ -105,7 +105,7 @@ class Restorer(Service):
                 self._grace.wait_for(identifier, LOST, partial(self._is_here, was, judge))
 
     async def _is_here(self, device: Device, judge: StartupJudge) -> bool:
-        """Whether all tracks of a device are here, while none of them is moved."""
+        """Whether all tracks of a device are stored; its lock keeps them from being renamed meanwhile."""
         async with self._turn(device.identifier):
             return await self._work.disk.run(judge.is_here, device)
 

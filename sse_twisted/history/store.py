@@ -1,4 +1,4 @@
-"""The state file `.sse_twisted/memory.json`: what is known of each device, so that no restart forgets an alarm.
+"""The state file `.sse_twisted/memory.json`: the state of each device, so that no restart forgets an alarm.
 
 The file is evidence, not truth: a start believes "collected" only as far as ledger and files confirm it.
 """
@@ -59,8 +59,8 @@ def saved_fields(device: Device | SavedDevice) -> dict[str, Any]:
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file.
 
-    Each device is encoded and decoded by itself: msgspec holds Python's lock meanwhile, and all of 1,000 devices with
-    100 tracks each would block the reactor for 0.05 s at each write, and for 0.2 s at the start.
+    Each device is encoded and decoded on its own, because msgspec holds the GIL meanwhile. Encoded at once, 1,000
+    devices with 100 tracks each would block the reactor for 0.05 s at each write, and for 0.2 s at the start.
     """
 
     format: Literal["sse_twisted memory"]
@@ -78,7 +78,7 @@ class _Head(Struct):
 
 @frozen
 class SavedState:
-    """What the file says; without a file, an ended run that knew no device."""
+    """The decoded file; without a file, an ended run that knew no device."""
 
     saved_at: float = 0.0  # s since 1970
     ended: bool = True
@@ -87,19 +87,19 @@ class SavedState:
     written_at: int = 0  # ns since 1970, by the clock that stamps the files
 
     def knows(self, identifier: int, answers: Stamps) -> bool:
-        """Whether the stored answers of a device were all stored before this state, which tells of them."""
+        """Whether this state is newer than all stored answers of a device."""
         if self.answers is None:
             return max(answers.info, answers.listing)[0] <= self.written_at
         return self.answers.get(identifier, Stamps()) == answers
 
     def may_be_listed(self, identifier: int, answers: Stamps) -> bool:
-        """Whether a device that has answered since this state has also been listed since."""
+        """Whether a device that has responded since this state may also have been listed since."""
         before = (self.answers or {}).get(identifier, answers)
         return answers.info == before.info or answers.listing != before.listing
 
 
 def load_state(path: Path) -> tuple[SavedState | None, str]:
-    """Return what the file says, or None and the reason why the file is unusable; such a file is set aside. Blocks."""
+    """Return the state, or None and the reason why the file is unusable, which is then quarantined. Blocks."""
     try:
         status = path.stat()
         if status.st_size > MAX_SIZE:
@@ -132,11 +132,11 @@ def _decode(data: bytes, written_at: int) -> SavedState:
 
 @define(eq=False, slots=False)
 class StateStore(Service):
-    """Saves what is known of the fleet: a change at once, further changes within the next second together."""
+    """Saves the state of the fleet: a change at once, further changes within the next second together."""
 
     _work: Workplace
     _attendance: Attendance
-    _is_restored: bool = field(default=False, init=False)  # whether the fleet knows what the file says
+    _is_restored: bool = field(default=False, init=False)  # whether the fleet has the state of earlier runs
     _changed: bool = field(default=False, init=False)
     _ended: bool = field(default=False, init=False)
     _not_before: float = field(default=0.0, init=False)  # s of the clock, when the next write may begin
@@ -149,7 +149,7 @@ class StateStore(Service):
         self._work.fleet.observe(self._take_change)
 
     def begin(self) -> None:
-        """Save from now on: the fleet knows what earlier runs knew."""
+        """Save from now on, because the fleet has the state of earlier runs."""
         if self.running:
             self._is_restored = self._changed = True
             self._write_at(self._not_before)
@@ -166,12 +166,12 @@ class StateStore(Service):
         return self._start_writing()
 
     def try_again(self) -> None:
-        """Write what has changed: the disk works again."""
+        """Write unsaved changes, because the disk is writable again."""
         if self._changed:
             self._write_at(self._not_before)
 
     async def save(self) -> None:
-        """Bring to disk what is known now; a failure is logged, and retried later."""
+        """Save the present state; a failure is logged and retried later."""
         async with self._turn:
             if self._changed and self._is_restored:
                 await self._write()
@@ -193,16 +193,20 @@ class StateStore(Service):
 
     def _start_writing(self) -> Deferred[None]:
         self._timer = None
-        own_key = object()  # the last write at stop waits for one under way, and must not replace it
+        own_key = object()  # the last write waits for a running one, and must not replace it
         return self._tasks.start(own_key, self.save(), "Saving the state of the devices failed")
 
     async def _write(self) -> None:
-        # The stamps are read before the fleet: an answer that comes in between must look newer than the file.
+        # The stamps are read before the fleet: an answer in between must look newer than the file.
         answers = await self._work.disk.run(self._work.folder.all_stamps)
         self._changed = False
         self._not_before = self._work.clock.seconds() + MIN_INTERVAL
         visited = ((device, self._attendance.of(device.identifier)) for device in self._work.fleet)
-        devices = tuple((device, visits) for device, visits in visited if visits or _is_worth_saving(device))
+        devices = tuple(
+            (device, visits)
+            for device, visits in visited
+            if visits or device.stage is not Stage.ABSENT or device.left_incomplete
+        )
         try:
             await self._work.disk.write(self._save, self._work.fleet.now, self._ended, devices, answers)
         except DiskTrouble as error:
@@ -228,8 +232,3 @@ class StateStore(Service):
         if len(data) > MAX_SIZE:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
         self._work.folder.save_state(data)
-
-
-def _is_worth_saving(device: Device) -> bool:
-    """Whether the device was met, or is missed."""
-    return device.stage is not Stage.ABSENT or device.left_incomplete

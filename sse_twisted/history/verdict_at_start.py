@@ -1,4 +1,4 @@
-"""The judgement of each device at a start: what the saved state, its ledger and its files say. Blocks; logs nothing."""
+"""Judge each device at the start, by the saved state, its ledger and its files. Blocks; logs nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sse_twisted.history.store import SavedDevice, SavedState, saved_fields
 
 
 class PriorOutcome(Enum):
-    """What became of a device before this start."""
+    """The outcome for a device before this start."""
 
     COLLECTED = auto()  # and all of its tracks are here
     LOST = auto()  # collected, but not all of its tracks are here now: deleted, or just being moved
@@ -37,10 +37,10 @@ ALARMS = (PriorOutcome.LEFT_EARLY, PriorOutcome.NOT_DONE)
 
 @frozen
 class PriorState:
-    """What is known of a device from before this start."""
+    """The state of a device before this start."""
 
     outcome: PriorOutcome
-    device: Device  # as it was, with its tracks under the names that they have now
+    device: Device  # the last snapshot, with the present names of its tracks
 
 
 class StartupJudge:
@@ -66,7 +66,7 @@ class StartupJudge:
         self._days = live.filing_rules(0, None).days
 
     def judge(self, identifier: int, entries: Entries) -> PriorState | None:
-        """Return what became of a device; None if nothing needs to be known. `entries` are those of its ledger."""
+        """Return the prior state of a device, None if it does not matter. `entries` are those of its ledger."""
         saved = self._state.devices.get(identifier)
         has_newer_answers = not self._state.knows(identifier, self._folder.stamps(identifier))
         if has_newer_answers and not self._state.ended:
@@ -82,7 +82,7 @@ class StartupJudge:
         return by_state if is_alarm and not is_over else by_ledger
 
     def not_done(self, identifier: int) -> PriorState:
-        """Return what counts for a device that can't be judged: an alarm too many rather than one too few."""
+        """Return the prior state of a device that can't be judged: an alarm too many rather than one too few."""
         saved = self._state.devices.get(identifier)
         device = Device(identifier, **saved_fields(saved)) if saved else Device(identifier)
         if device.present:  # an earlier alarm says less than what is missing now
@@ -90,7 +90,7 @@ class StartupJudge:
         return PriorState(PriorOutcome.NOT_DONE, evolve(device, since=self._state.saved_at))
 
     def is_here(self, device: Device) -> bool:
-        """Whether every track that the device had is here now."""
+        """Whether every track of the snapshot is stored now."""
         return not self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
 
     def _by_state(self, identifier: int, saved: SavedDevice, entries: Entries) -> PriorState | None:
@@ -121,7 +121,7 @@ class StartupJudge:
         return _collected(self._with_names_of_now(device, entries))
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
-        """Return a device with the names that its tracks have now; missing are also tracks of today that never came."""
+        """Return a device with the present names of its tracks; pending tracks of today are missing, too."""
         is_stored = partial(self._folder.is_stored, device.identifier)
         stored = {name: entry.get("motion_file") for name, entry in entries.items() if is_stored(name, entry)}
         named = [(track, _name_of_now(track, entries, stored)) for track in device.tracks]
@@ -138,7 +138,7 @@ class StartupJudge:
     def _by_ledger(self, identifier: int, entries: Entries) -> PriorState | None:
         """Judge by the ledger and the last listing; the first line that fits decides.
 
-        Wanted are the completed tracks of today, and those of the event that are still waited for.
+        Wanted are the completed tracks of today and the pending tracks of the event.
 
         wanted | met today | all known and completed | outcome
         -------|-----------|-------------------------|------------------------------------------
@@ -170,7 +170,7 @@ class StartupJudge:
         return _collected(device) if wanted else None
 
     def _is_all_known(self, identifier: int, entries: Entries) -> bool:
-        """Whether the ledger has every wanted log that may be of today, by a listing taken since the last meeting."""
+        """Whether the ledger has every wanted log that may be of today, by a listing that is new enough."""
         may_be_listed = self._state.may_be_listed(identifier, self._folder.stamps(identifier))
         if not (may_be_listed and self._folder.is_listed(identifier)):
             return False
@@ -197,7 +197,7 @@ def _collected(device: Device) -> PriorState:
 
 
 def _name_of_now(track: TrackSummary, entries: Entries, stored: Mapping[str, Any]) -> str | None:
-    """Return the name that a track has now, None if it is not stored; `stored` maps names to paths on the device.
+    """Return the present name of a track, None if it is not stored; `stored` maps names to paths on the device.
 
     A device may reuse a path after its logs were deleted, so the track's own entry decides if there is one.
     """
@@ -208,14 +208,9 @@ def _name_of_now(track: TrackSummary, entries: Entries, stored: Mapping[str, Any
 
 
 def _summary(name: str, entry: Mapping[str, Any], driver: Driver) -> TrackSummary:
-    figures = {key: int(number_of(entry, key)) for key in ("length", "size", "end_date", "duration", "distance")}
-    return TrackSummary(
-        name=name,
-        day=day_of(name),
-        length=figures["length"] or max(driver.length_of(figures["size"]), 0),
-        end_date=figures["end_date"],
-        duration=figures["duration"],
-        distance=figures["distance"],
-        best_500m=int(number_of(entry, "500m_best")),
-        file=str(entry.get("motion_file") or ""),
+    length, size, end, duration, distance, best = (
+        int(number_of(entry, key)) for key in ("length", "size", "end_date", "duration", "distance", "500m_best")
     )
+    length = length or max(driver.length_of(size), 0)
+    file = str(entry.get("motion_file") or "")
+    return TrackSummary(name, day_of(name), length, end, duration, distance, best, file)
