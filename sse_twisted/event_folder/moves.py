@@ -118,10 +118,8 @@ class _Refiling:
         return outdated
 
     def _refile(self, track: EventTrack, former: list[str]) -> Iterator[Step]:
-        fetched = self._folder.stored(track, self._ledger)
-        if fetched is not None:
+        if is_stored := (fetched := self._folder.stored(track, self._ledger)) is not None:
             self._ledger.record(track, Status.COMPLETED, fetched)
-        is_stored = fetched is not None
         for name in former:
             if name not in self._ledger.entries:
                 continue

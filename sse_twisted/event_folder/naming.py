@@ -41,7 +41,6 @@ class EventTrack:
 
     @property
     def folder(self) -> str:
-        """The folder below the event folder: "gpslogs/20221018"."""
         return self.filed_as.folder
 
     @property
@@ -50,7 +49,6 @@ class EventTrack:
 
     @property
     def day(self) -> dt.date | None:
-        """The day of the start in the time zone of the device; None without a date."""
         return self.filed_as.day
 
     @property

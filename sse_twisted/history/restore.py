@@ -25,6 +25,8 @@ from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.visits.grace_period import GracePeriod
 
+Judged = tuple[PriorState | None, Failure | None]
+
 LEFT = "left too early, before this start"
 LOST = "was collected before this start, but its tracks are not all here"
 
@@ -110,11 +112,9 @@ class Restorer(Service):
             return await self._work.disk.run(judge.is_here, device)
 
 
-def _judge_all(
-    judge: StartupJudge, ledgers: Mapping[int, Entries]
-) -> dict[int, tuple[PriorState | None, Failure | None]]:
+def _judge_all(judge: StartupJudge, ledgers: Mapping[int, Entries]) -> dict[int, Judged]:
     """Judge each device, in a thread; a device whose judgement fails is not done, and comes with the failure."""
-    judged: dict[int, tuple[PriorState | None, Failure | None]] = {}
+    judged: dict[int, Judged] = {}
     for identifier, entries in ledgers.items():
         try:
             judged[identifier] = judge.judge(identifier, entries), None

@@ -10,15 +10,14 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.visits.visit import Visit
-
-MAX_SILENCES = 2  # unanswered requests in a row; the device is gone if that is still so one round later
+from sse_twisted.visits.visit import MAX_SILENCES, Visit
 
 
 class CleanupService(PeriodicService):
     """Probes the devices that are not being asked anything right now.
 
-    While a visit makes requests, these tell whether the device is present: a probe would only wait for them.
+    The requests of a visit themselves tell whether the device is present; a probe would only wait for them. A device
+    with too many silences is gone if it has still not answered one round later.
 
     `http` gives up a connection after the cleanup's time-out. A device that accepts one is present, and may take as
     long to answer as in an inspection.

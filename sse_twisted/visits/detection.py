@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 
 from sse_twisted.config.live import Target
 from sse_twisted.devices.connections import Address
@@ -112,30 +113,27 @@ class Detector:
         a hundred names, where no device is.
         """
         if (waiting := self._waiting.get(address)) is not None:
-            outcome: Deferred[Sighting | None] = Deferred(waiting.remove)
-            waiting.append(outcome)
-            if (shared := await outcome) is not None:
+            turn: Deferred[Sighting | None] = Deferred(waiting.remove)
+            waiting.append(turn)
+            if (shared := await turn) is not None:
                 return shared
         else:
             self._waiting[address] = waiting = []
+        outcome: Sighting | Failure | None = None
         try:
             async with self._work.live.limits.detection:
-                sighting = await self._identify(address)
+                outcome = await self._identify(address)
+            return outcome
         except DeviceError as error:
-            del self._waiting[address]
-            while waiting:
-                waiting.pop(0).errback(error)
+            outcome = Failure(error)
             raise
-        except BaseException:  # cancelled: the next caller tries
-            if waiting:
+        finally:
+            if outcome is None and waiting:  # cancelled: the next caller tries
                 waiting.pop(0).callback(None)
             else:
                 del self._waiting[address]
-            raise
-        del self._waiting[address]
-        while waiting:
-            waiting.pop(0).callback(sighting)
-        return sighting
+                while waiting:
+                    waiting.pop(0).callback(outcome)
 
     async def _identify(self, address: Address) -> Sighting:
         """Ask the way of each kind of device; if no kind understands the answer, raise the error of the first."""

@@ -49,13 +49,8 @@ class Downloader:
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._work.disk.write(ledger.save)
             except (DeviceError, PathTrouble) as error:
-                self._work.log.error(
-                    "{device} {track} failed - {summary} ({reason})",
-                    device=visit.name,
-                    track=track.name,
-                    summary=track.summary,
-                    reason=str(error),
-                )
+                about = {"device": visit.name, "track": track.name, "summary": track.summary}
+                self._work.log.error("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
                 ledger.record(track, Status.FAILED)  # saved by the next comparison
                 if isinstance(error, Refused):
                     visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE

@@ -20,9 +20,8 @@ from sse_twisted.visits.downloads import Downloader, DownloadsPaused
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.refiling import RefilingService
 from sse_twisted.visits.verdict import Verdict, give_verdict
-from sse_twisted.visits.visit import Visit
+from sse_twisted.visits.visit import MAX_SILENCES, Visit
 
-MAX_SILENCES = 2  # unanswered requests in a row
 MAX_LINES = 100  # log lines of one kind for one listing; a faulty device may list thousands
 
 

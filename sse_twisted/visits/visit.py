@@ -16,6 +16,8 @@ from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
+MAX_SILENCES = 2  # unanswered requests in a row, after which a device may have gone
+
 
 @define(eq=False)
 class Visit:
