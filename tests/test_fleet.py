@@ -34,7 +34,7 @@ def test_an_observer_that_fails_harms_no_other(fleet: Fleet, logged_failures: li
     logged_failures.clear()
 
 
-def test_absent_devices_that_nobody_expects_any_more_are_forgotten(fleet: Fleet) -> None:
+def test_absent_devices_that_are_no_longer_expected_are_forgotten(fleet: Fleet) -> None:
     fleet.expect({601: "Ann", 602: "Bo", 603: "Cy"})
     fleet.update(602, stage=Stage.COLLECTED)
     fleet.expect({601: "Ann"})
@@ -51,7 +51,7 @@ def test_what_is_forgotten_is_as_before_it_was_seen_but_for_its_alarm(fleet: Fle
     assert fleet[601] == Device(601, "Ada Anchor", Stage.GONE, 7.0, left_early="1 of 1 track missing")
 
 
-def test_what_somebody_still_had_who_is_forgotten_while_he_is_here_is_kept_whoever_is_expected(fleet: Fleet) -> None:
+def test_what_a_present_device_missed_when_it_was_reset_is_kept_whichever_devices_are_expected(fleet: Fleet) -> None:
     fleet.update(601, stage=Stage.ATTENTION, battery=71)
     fleet.forget(601, "1 of 1 track missing")
     fleet.expect({602: "Bo"})

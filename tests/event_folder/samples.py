@@ -46,7 +46,7 @@ def sailed(fixes: int = 400) -> tuple[bytes, EventTrack]:
 
 
 class Killed(BaseException):
-    """The process ends here: nobody catches it and cleans up."""
+    """The process ends here: no handler catches it and cleans up."""
 
 
 FULL = OSError(28, "No space left on device")

@@ -141,7 +141,7 @@ class TestMakeFolder:
             sync(tmp_path / "none")
 
 
-def test_what_is_set_aside_is_never_overwritten(tmp_path: Path) -> None:
+def test_a_quarantined_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "downloads.json"
     for number in range(1, 4):
         path.write_bytes(b"%d" % number)
@@ -150,7 +150,7 @@ def test_what_is_set_aside_is_never_overwritten(tmp_path: Path) -> None:
     assert [(tmp_path / f"downloads.json.unusable.{number}").read_bytes() for number in (1, 2, 3)] == [b"1", b"2", b"3"]
 
 
-def test_a_free_name_is_the_first_that_nobody_has(tmp_path: Path) -> None:
+def test_a_free_name_is_the_first_unused_one(tmp_path: Path) -> None:
     assert free_name(tmp_path / "x.oao").name == "x.oao.1"
     (tmp_path / "x.oao.1").mkdir()
     (tmp_path / "x.oao.3").touch()
@@ -158,7 +158,7 @@ def test_a_free_name_is_the_first_that_nobody_has(tmp_path: Path) -> None:
 
 
 class TestKeepCopy:
-    def test_gives_a_second_name(self, tmp_path: Path, synced: list[str]) -> None:
+    def test_is_a_second_name(self, tmp_path: Path, synced: list[str]) -> None:
         path, folder = tmp_path / "x.oao", tmp_path / "kept"
         for number in (1, 2):
             path.write_bytes(b"%d" % number)

@@ -170,7 +170,7 @@ class TestStored:
         wrong = Fetched(Outcome.VERIFIED, len(CONTENT) - 52, "ab" * 32)
         assert folder.stored(TRACK, noted(folder, Status.COMPLETED, wrong)) is None
 
-    def test_is_on_the_disk_though_somebody_else_has_put_it_there(
+    def test_is_synced_even_if_another_program_wrote_it(
         self, folder: EventFolder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Copied by hand, or by a collector that was killed before it could bring the new name to the disk."""
@@ -189,7 +189,7 @@ class TestStored:
             assert folder.stored(TRACK, ledger) == WHOLE
 
 
-def test_the_memory_is_found_after_a_power_cut_whoever_made_its_folder(
+def test_the_state_file_survives_a_power_cut_even_if_another_program_created_its_folder(
     folder: EventFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: set[int] = set()
@@ -211,8 +211,8 @@ def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: 
     path = folder.root / track.local_file
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    held = folder.stored(evolve(track, identifier=641), folder.ledger(641))
-    assert held == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())
+    stored = folder.stored(evolve(track, identifier=641), folder.ledger(641))
+    assert stored == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())
 
 
 class TestIsStored:

@@ -197,7 +197,7 @@ def test_an_entry_of_the_original_leaves_it_to_the_file(path: Path) -> None:
         b"<html></html>",
     ],
 )
-def test_a_ledger_that_can_not_be_used_is_set_aside_and_begun_anew(path: Path, torn: bytes) -> None:
+def test_an_unreadable_ledger_is_quarantined_and_begun_anew(path: Path, torn: bytes) -> None:
     ledger = Ledger.load(written(path, torn))
     assert ledger.entries == {}
     assert ledger.quarantined == path.with_name("downloads.json.unusable.1")
@@ -210,7 +210,7 @@ def test_a_ledger_that_can_not_be_used_is_set_aside_and_begun_anew(path: Path, t
     assert Ledger.load(written(path, b"{")).quarantined == path.with_name("downloads.json.unusable.2")
 
 
-def test_something_in_the_place_of_a_ledger_that_is_no_file_is_set_aside(path: Path) -> None:
+def test_a_folder_in_the_place_of_a_ledger_is_quarantined(path: Path) -> None:
     (path / "below").mkdir(parents=True)
     ledger = Ledger.load(path)
     assert ledger.quarantined == path.with_name("downloads.json.unusable.1")
@@ -235,7 +235,7 @@ def test_entries_of_other_times_stay(path: Path) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_any_bytes_are_a_ledger_or_set_aside(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_bytes_are_a_ledger_or_quarantined(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = written(tmp_path_factory.mktemp("ledger") / "downloads.json", data)
     ledger = Ledger.load(path)
     ledger.record(TRACK, Status.COMPLETED, FETCHED)
@@ -277,13 +277,13 @@ def test_a_track_with_a_name_of_half_a_character_can_be_noted(path: Path) -> Non
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"half', b"[]", b"\xff", b"null", b"[" * 100_000])
-def test_one_who_only_looks_finds_nothing_in_a_torn_ledger_and_leaves_it(path: Path, torn: bytes) -> None:
+def test_reading_only_finds_no_entry_in_a_torn_ledger_and_leaves_it(path: Path, torn: bytes) -> None:
     assert read_entries(path) == {}
     written(path, torn)
     assert read_entries(path) == {}
     assert path.read_bytes() == torn
 
 
-def test_one_who_only_looks_finds_the_entries_that_are_some(path: Path) -> None:
+def test_reading_only_finds_the_valid_entries(path: Path) -> None:
     written(path, b'{"a.oao": {"status": "completed"}, "b.oao": 5, "c.oao": {"size": []}}')
     assert read_entries(path) == {"a.oao": {"status": "completed"}}

@@ -19,7 +19,7 @@ from pathlib import Path
 from sse_twisted.event_folder.lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 lock.acquire()
-print("held", flush=True)
+print("locked", flush=True)
 time.sleep(600)
 """
 
@@ -29,7 +29,7 @@ def another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLDER, str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout.readline() == "locked\n"
         try:
             yield process
         finally:
@@ -140,7 +140,7 @@ def test_a_lock_file_with_rubbish_is_no_obstacle_and_says_nothing_odd(tmp_path: 
 def test_a_full_disk_is_no_reason_not_to_hold_it(
     tmp_path: Path, lock: FolderLock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who starts again because the disk was full must be able to."""
+    """A restart on a full disk must work."""
 
     def full(*_: object) -> int:
         raise FULL

@@ -25,7 +25,7 @@ from tests.event_folder.samples import FINAL, FIRST, FOLDER, LAST, NAME, OWNER, 
 from tests.support.event import MORNING, track
 
 HOUR = 3_600_000
-OTHER = evolve(OWNER, file_id="NEW9", sailor="Somebody Else")
+OTHER = evolve(OWNER, file_id="NEW9", sailor="Other Sailor")
 NEW = "NEW9_601_20221017_090000.oao"
 NEW_FINAL = f"{FOLDER}/{NEW}"
 UNASSIGNED = "gpslogs/unassigned/20221017/motion-601_20221017_090000.oao"
@@ -54,7 +54,7 @@ def tracks_of(*logs: ListedTrack, rules: FilingRules = BEFORE) -> tuple[EventTra
 
 
 def collected(folder: EventFolder, *contents: bytes, rules: FilingRules = BEFORE, original: bool = False) -> Listing:
-    """A folder into which these tracks were collected; gives their listing."""
+    """Collect these tracks into the folder and return their listing."""
     listing = Listing(tuple(listed(content, f"/logs/{number}.oao") for number, content in enumerate(contents)))
     ledger = folder.ledger(601)
     for one, content in zip(event_tracks(601, listing, rules), contents, strict=True):
@@ -95,7 +95,7 @@ def ledger_of(folder: EventFolder) -> dict[str, Any]:
     return tree
 
 
-class TestATrackOfSomebodyElse:
+class TestATrackOfAnotherSailor:
     def test_is_moved_in_the_folder_and_in_the_ledger(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
         before = ledger_of(folder)[NAME]
@@ -128,7 +128,7 @@ class TestATrackOfSomebodyElse:
         refiled(folder, claims_of(first_day, OWNER))
         assert list(ledger_of(folder)) == [NEW, "ABC601XYZ_601_20221018_090000.oao"]
 
-    def test_goes_to_unassigned_when_it_is_nobodys_and_back(self, folder: EventFolder) -> None:
+    def test_goes_to_unassigned_without_an_owner_and_back(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
         assert len(refiled(folder, claims_of())) == 1
         assert files(folder) == {UNASSIGNED: CONTENT}
@@ -259,7 +259,7 @@ class TestTheNewName:
         assert names_of(refiled(folder)) == [(NAME, NEW)]
         assert files(folder) == {NEW_FINAL: damaged}
 
-    def test_that_somebody_gave_by_hand_goes_into_the_ledger(self, folder: EventFolder) -> None:
+    def test_that_a_person_corrected_goes_into_the_ledger(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
         (folder.root / FINAL).rename(folder.root / NEW_FINAL)
         assert names_of(refiled(folder)) == [(NAME, NEW)]
@@ -296,7 +296,7 @@ class TestATimeZone:
             shutil.rmtree(folder.root / "gpslogs")
             (folder.motion(601) / "downloads.json").unlink()
 
-    def test_that_nobody_tells_is_that_of_the_name(self, folder: EventFolder) -> None:
+    def test_that_is_unknown_is_that_of_the_name(self, folder: EventFolder) -> None:
         collected(folder, CONTENT, rules=claims_of(OWNER, timezone=-120))
         old = "ABC601XYZ_601_20221017_060000.oao"
         assert names_of(refiled(folder, claims_of(OTHER, timezone=None))) == [(old, "NEW9_601_20221017_060000.oao")]
@@ -402,7 +402,7 @@ class TestKilledOrFailingAtAnyStep:
             log = listed(CONTENT, "/logs/0.oao")
             ledger.record(tracks_of(log)[0], Status.COMPLETED, outcome(sha256, self.DAMAGED))
             ledger.save()
-        return {"nobody": claims_of(), "time zone": claims_of(OWNER, timezone=120)}.get(case, AFTER)
+        return {"unassigned": claims_of(), "time zone": claims_of(OWNER, timezone=120)}.get(case, AFTER)
 
     def tracks(self, folder: EventFolder) -> Iterator[tuple[str, bytes]]:
         for name, content in files(folder).items():
@@ -410,7 +410,7 @@ class TestKilledOrFailingAtAnyStep:
                 yield name, content
 
     @pytest.mark.parametrize(
-        "case", ["plain", "nobody", "time zone", "original", "occupied", "fetched twice", "failed since", "damaged"]
+        "case", ["plain", "unassigned", "time zone", "original", "occupied", "fetched twice", "failed since", "damaged"]
     )
     def test_the_next_run_ends_it(self, folder: EventFolder, case: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "fsync", lambda _: None)  # it is a step all the same

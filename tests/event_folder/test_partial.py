@@ -189,7 +189,7 @@ class TestAResumedTransfer:
         partial.close()
 
     @given(cut=st.integers(0, LENGTH), tail=st.binary(max_size=200), block=st.integers(1, 9000))
-    def test_from_anywhere_gives_the_same_bytes(
+    def test_from_anywhere_returns_the_same_bytes(
         self, tmp_path_factory: pytest.TempPathFactory, cut: int, tail: bytes, block: int
     ) -> None:
         root = tmp_path_factory.mktemp("event")

@@ -338,7 +338,7 @@ class TestAnUnusableStateFile:
             (b'{"format": "sse_twisted memory", "version": 1}', "Object missing required field `saved_at`"),
         ],
     )
-    def test_is_set_aside_with_one_line_and_the_ledgers_decide(
+    def test_is_quarantined_with_one_line_and_the_ledgers_decide(
         self, afternoon: VirtualEvent, content: bytes, why: str
     ) -> None:
         begin_anew(afternoon, lambda: afternoon.folder.state_file.write_bytes(content))
@@ -362,12 +362,12 @@ class TestAnUnusableStateFile:
             "gone",
         ],
     )
-    def test_of_wrong_types_is_set_aside_as_well(self, afternoon: VirtualEvent, device: Any) -> None:
+    def test_of_wrong_types_is_quarantined_as_well(self, afternoon: VirtualEvent, device: Any) -> None:
         begin_anew(afternoon, lambda: change_state(afternoon, devices={"601": device}))
         assert afternoon.said("Saved state is unreadable")
         assert afternoon.known(601).is_collected
 
-    def test_because_it_is_a_folder_is_set_aside(self, afternoon: VirtualEvent) -> None:
+    def test_that_is_a_folder_is_quarantined(self, afternoon: VirtualEvent) -> None:
         def replace() -> None:
             afternoon.folder.state_file.unlink()
             afternoon.folder.state_file.mkdir()

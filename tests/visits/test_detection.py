@@ -81,7 +81,7 @@ def test_an_address_in_use_by_a_device_that_is_there_is_left_alone(event: Virtua
     assert len(event.reactor.attempts) == before
 
 
-def test_an_address_where_nobody_answers_is_said_once_and_only_to_who_debugs(event: VirtualEvent) -> None:
+def test_an_unreachable_address_is_logged_once_at_debug_level(event: VirtualEvent) -> None:
     event.device(601)
     event.arrive(601)
     event.leave(601)
@@ -120,7 +120,7 @@ def test_two_devices_that_swap_their_addresses_are_both_collected(event: Virtual
 
 
 @pytest.mark.parametrize("phase", [1.3, 4.3, 12.3])
-def test_many_names_at_one_dead_address_keep_nobody_from_being_noticed(event: VirtualEvent, phase: float) -> None:
+def test_many_names_at_one_dead_address_do_not_delay_other_devices(event: VirtualEvent, phase: float) -> None:
     for number in range(701, 801):
         event.person(number)
         event.names.known[f"motion-{number}"] = "10.9.9.9"
@@ -184,7 +184,7 @@ class Attempts:
             self.search(number, host)
             if len(self.open) != before + 1:
                 return False
-            self.open.pop()[1].errback(Unreachable("nobody"))
+            self.open.pop()[1].errback(Unreachable("no answer"))
         return True
 
     def _keep(self, event: LogEvent) -> None:
@@ -197,7 +197,7 @@ def attempts() -> Attempts:
 
 
 class TestWhoFindsItsAddressBeingTried:
-    def test_has_its_outcome_when_nobody_answers(self, attempts: Attempts) -> None:
+    def test_has_its_outcome_when_no_device_answers(self, attempts: Attempts) -> None:
         searches = [attempts.search(number) for number in (601, 602, 603)]
         assert [address for address, _ in attempts.open] == [Address("10.0.0.1", 80)]
         attempts.open.pop()[1].errback(Unreachable("connection timed out"))
@@ -226,7 +226,7 @@ class TestWhoFindsItsAddressBeingTried:
         for number in (601, 602, 603):
             attempts.search(number)
         attempts.search(604, "10.0.0.4")
-        attempts.open.pop(0)[1].errback(Unreachable("nobody"))
+        attempts.open.pop(0)[1].errback(Unreachable("no answer"))
         assert [address.host for address, _ in attempts.open] == ["10.0.0.4"]
 
     def test_tries_itself_when_the_attempt_is_cancelled(self, attempts: Attempts) -> None:
@@ -244,7 +244,7 @@ class TestWhoFindsItsAddressBeingTried:
         searches = [attempts.search(number) for number in (601, 602, 603)]
         searches[1][0].cancel()
         assert searches[1][1][0].check(CancelledError)
-        attempts.open.pop()[1].errback(Unreachable("nobody"))
+        attempts.open.pop()[1].errback(Unreachable("no answer"))
         assert (searches[0][1], searches[2][1]) == ([None], [None])
         assert attempts.idle()
 

@@ -1,4 +1,4 @@
-"""Who was here, is not done, and is not found again; and whose word counts while a visit waits or lets go."""
+"""Devices that were present and not collected, and are not found again; visits that wait or end meanwhile."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TestForgotten:
         commands.forget(601)
         assert (event.known(601).stage, bool(event.known(601).left_early)) == (Stage.GONE, True)
 
-    def test_one_of_nobody_is_missed_even_if_a_roster_that_does_not_know_it_comes(self, event: VirtualEvent) -> None:
+    def test_one_without_a_sailor_is_missed_even_if_a_new_roster_does_not_list_it(self, event: VirtualEvent) -> None:
         event.settings = Settings(devices=Devices(listed=("motion-601",)))
         event.person(700)
         event.device(601, log_of(601), person=False).add_fault(parse_fault("404")[0], path="/logs/")
@@ -105,7 +105,7 @@ class TestForgotten:
         event.until("motion-601 left too early, before this start")
 
     def test_a_visit_that_still_lets_go_says_nothing_more(self, event: VirtualEvent) -> None:
-        """Its threads take long: the cleanup must not find a visit that nobody knows any more."""
+        """Its threads take long: the cleanup must not find a visit that has ended."""
         event.device(601, log_of(601))
         event.arrive(601)
         collector = event.start()

@@ -16,7 +16,7 @@ from tests.support.virtual import LateThreads
 
 HOUR = 3_600_000
 OLD, NEW = "ABC601XYZ_601_20221017_090000.oao", "NEW9_601_20221017_090000.oao"
-NOBODYS = "motion-601_20221017_090000.oao"
+UNASSIGNED = "motion-601_20221017_090000.oao"
 
 
 def collect_and_leave(event: VirtualEvent, *identifiers: int) -> None:
@@ -68,14 +68,14 @@ class TestADeviceThatIsAway:
         event.until(f"{OLD} is now {NEW}", 1)
         assert list(event.tracks()) == [f"gpslogs/20221017/{NEW}"]
 
-    def test_gives_its_unassigned_tracks_to_their_owner(self, event: VirtualEvent) -> None:
+    def test_assigns_its_tracks_to_their_owner(self, event: VirtualEvent) -> None:
         event.settings = Settings(devices=Devices(listed=("motion-601",)))
         event.person(700)
         event.device(601, log_of(601), person=False)
         collect_and_leave(event, 601)
-        assert list(event.tracks()) == [f"gpslogs/unassigned/20221017/{NOBODYS}"]
+        assert list(event.tracks()) == [f"gpslogs/unassigned/20221017/{UNASSIGNED}"]
         event.person(601)
-        event.until(f"{NOBODYS} is now {OLD}: Sailor 601", 10)
+        event.until(f"{UNASSIGNED} is now {OLD}: Sailor 601", 10)
         assert list(event.tracks()) == [f"gpslogs/20221017/{OLD}"]
 
     def test_loses_those_of_an_owner_who_was_removed_to_unassigned(self, event: VirtualEvent) -> None:
@@ -84,8 +84,8 @@ class TestADeviceThatIsAway:
         collect_and_leave(event, 601)
         del event.people[0]
         event.write_roster()
-        event.until(f"{OLD} is now {NOBODYS}: unassigned", 10)
-        assert list(event.tracks()) == [f"gpslogs/unassigned/20221017/{NOBODYS}"]
+        event.until(f"{OLD} is now {UNASSIGNED}: unassigned", 10)
+        assert list(event.tracks()) == [f"gpslogs/unassigned/20221017/{UNASSIGNED}"]
 
     def test_keeps_those_whose_day_is_not_the_events_any_more_and_says_so_once(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601))
@@ -98,7 +98,7 @@ class TestADeviceThatIsAway:
         assert event.said("could not be renamed") == [f"WARN motion-601 {OLD} could not be renamed: {why}"]
         assert list(event.tracks()) == [f"gpslogs/20221017/{OLD}"]
 
-    def test_keeps_them_while_nobody_is_on_the_roster(self, event: VirtualEvent) -> None:
+    def test_keeps_them_while_the_roster_is_empty(self, event: VirtualEvent) -> None:
         event.settings = Settings(event=Event(first_day=None, last_day=None))
         event.device(601, log_of(601))
         collect_and_leave(event, 601)

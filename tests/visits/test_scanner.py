@@ -86,7 +86,7 @@ def test_a_device_that_answers_at_a_listed_address_is_collected_under_its_own_nu
     assert list(event.tracks().values()) == [device.logs[0].content]
 
 
-def test_a_listed_device_of_nobody_is_looked_for_by_name(event: VirtualEvent) -> None:
+def test_a_listed_device_without_a_sailor_is_looked_for_by_name(event: VirtualEvent) -> None:
     event.device(470, log_of(470), person=False)
     event.settings = Settings(devices=Devices(listed=("motion-470",)))
     event.arrive(470)
@@ -150,7 +150,7 @@ def test_a_device_whose_visit_went_wrong_is_no_alarm_before_it_was_looked_for(ev
     assert event.known(601).stage is Stage.GONE
 
 
-def test_a_visit_that_ended_as_if_cancelled_though_nobody_did_so_is_begun_anew(
+def test_a_visit_that_cancelled_itself_is_begun_anew(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
 ) -> None:
     listing = Inspector.listing

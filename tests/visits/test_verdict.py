@@ -35,7 +35,7 @@ def judged(
 
 
 class TestADeviceCanBeDisconnected:
-    def test_when_every_wanted_track_is_held(self) -> None:
+    def test_when_every_wanted_track_is_stored(self) -> None:
         assert judged(Comparison(wanted=3)) == Verdict(True, "")
 
     def test_and_what_should_be_known_of_its_tracks_is_said(self) -> None:
