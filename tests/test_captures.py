@@ -109,7 +109,7 @@ async def test_a_folder_of_the_original_server_is_gone_on_with(event: RealEvent,
 def put_ledgers(event: RealEvent, ledgers: Ledgers) -> None:
     """Write the original's ledgers; those of two devices come from other machines, with absolute paths."""
     for number, (identifier, ledger) in enumerate(ledgers.items()):
-        path = event.folder.motion(identifier) / "downloads.json"
+        path = event.folder.device_folder(identifier) / "downloads.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         foreign = ["/home/results/events/2022/", "C:\\results\\events\\2022\\", ""][min(number, 2)]
         written = {name: entry | {"local_file": foreign + entry["local_file"]} for name, entry in ledger.items()}

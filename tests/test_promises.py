@@ -240,7 +240,7 @@ class TestStateNeverStopsAStart:
         device = event.collect()
         event.stop()
         whole = event.ledger(601)
-        path = event.folder.motion(601) / "downloads.json"
+        path = event.folder.device_folder(601) / "downloads.json"
         path.write_bytes(ledger)
         device.requests.clear()
         event.lines.clear()

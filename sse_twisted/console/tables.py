@@ -132,7 +132,7 @@ def missing_table(missing: Sequence[Missing]) -> str:
     """Return one line for each expected device that is not collected."""
     if not missing:
         return "all devices expected today are collected"
-    rows = ((f"motion-{one.identifier}", one_line(one.sailor, SAILOR_WIDTH), one.why) for one in missing)
+    rows = ((one.name, one_line(one.sailor, SAILOR_WIDTH), one.why) for one in missing)
     return table(("device", "sailor", "status"), rows, whole=True)
 
 

@@ -93,9 +93,9 @@ class Commands:
         """Return the devices expected today that are not collected today."""
         fleet = self._work.fleet
         return tuple(
-            Missing(identifier, assignment.sailor, str(fleet[identifier].stage), self.why(identifier))
+            Missing(device.identifier, device.name, assignment.sailor, str(device.stage), self.why(device.identifier))
             for identifier, assignment in sorted(self._work.live.roster.carriers(self.today).items())
-            if not self._is_collected_today(fleet[identifier])
+            if not self._is_collected_today(device := fleet[identifier])
         )
 
     def why(self, identifier: int | str) -> str:

@@ -26,6 +26,7 @@ class Missing:
     """An expected device that is not collected today."""
 
     identifier: int
+    name: str
     sailor: str
     stage: str
     why: str

@@ -63,7 +63,7 @@ class Collector(MultiService):
         self.live = live = LiveConfig(settings, drivers=folder.drivers)
         self.journal = Journal(folder.logs, lambda: live.settings.log)
         self.log = log = live.log = self.journal.log
-        self.history = History()
+        self.history = History(folder.drivers.number)
         self.fleet = Fleet(world.utc, log, folder.drivers.name)
         self.attendance = Attendance(self.fleet)
         self.statistics = Statistics(self.fleet)

@@ -54,7 +54,7 @@ class EventFolder:
     def logs(self) -> Path:
         return self.root / "logs"
 
-    def motion(self, identifier: int) -> Path:
+    def device_folder(self, identifier: int) -> Path:
         """Return the folder of a device's last answers and its ledger."""
         return self.root / "motions" / self.drivers.name(identifier)
 
@@ -103,7 +103,7 @@ class EventFolder:
 
     def store_answer(self, identifier: int, name: str, stored: bytes) -> None:
         """Replace the stored answer `name` of a device."""
-        write_whole(self.motion(identifier) / name, stored)
+        write_whole(self.device_folder(identifier) / name, stored)
 
     def findings(self, identifier: int, expected: Any) -> tuple[Finding, ...]:
         """Compare the last answers of a device with the table [expected] of the settings. Raises no OSError."""
@@ -111,7 +111,7 @@ class EventFolder:
         files = {}
         for name in (driver.files.identity, driver.files.settings):
             with contextlib.suppress(OSError):
-                files[name] = (self.motion(identifier) / name).read_bytes()
+                files[name] = (self.device_folder(identifier) / name).read_bytes()
         return tuple(driver.findings(files, expected))
 
     def met_at(self, identifier: int) -> float:
@@ -128,7 +128,7 @@ class EventFolder:
 
     def stamps(self, identifier: int) -> Stamps:
         """Return the stamps of a device's stored answers. Raises no OSError."""
-        folder, files = self.motion(identifier), self.drivers.of(identifier).files
+        folder, files = self.device_folder(identifier), self.drivers.of(identifier).files
         return Stamps(_stamp(folder / files.identity), _stamp(folder / files.listing))
 
     def all_stamps(self) -> dict[int, Stamps]:
@@ -139,7 +139,7 @@ class EventFolder:
         return Ledger.load(self.ledger_path(identifier), self.drivers.of(identifier))
 
     def ledger_path(self, identifier: int) -> Path:
-        return self.motion(identifier) / LEDGER
+        return self.device_folder(identifier) / LEDGER
 
     def identifiers(self) -> list[int]:
         """Return the numbers of the devices that have a ledger."""
@@ -158,7 +158,9 @@ class EventFolder:
         """Return the minutes east of UTC in the last settings of a device; None if they are unknown."""
         try:
             driver = self.drivers.of(identifier)
-            return driver.stored_settings((self.motion(identifier) / driver.files.settings).read_bytes()).timezone
+            return driver.stored_settings(
+                (self.device_folder(identifier) / driver.files.settings).read_bytes()
+            ).timezone
         except (OSError, BadAnswer):
             return None
 
@@ -173,7 +175,7 @@ class EventFolder:
     def listing(self, identifier: int) -> Listing:
         """Return the last listing of a device; raises OSError or BadAnswer if there is none."""
         driver = self.drivers.of(identifier)
-        return driver.stored_listing((self.motion(identifier) / driver.files.listing).read_bytes())
+        return driver.stored_listing((self.device_folder(identifier) / driver.files.listing).read_bytes())
 
     def stored(self, track: EventTrack, ledger: Ledger) -> Fetched | None:
         """Return the completed download of a track if its file has the length in the ledger, else None.

@@ -7,6 +7,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from sse_twisted.devices.driver import ListedTrack
+from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.format import Header, Integrity
 from sse_twisted.tracks.formats import format_named, is_readable
@@ -50,7 +51,7 @@ def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
     if integrity.header is None:
         return _judge_length(integrity, log, f"a {integrity.kind} file has no header")
     if integrity.header.identifier != identifier:
-        return Judgement(Outcome.DAMAGED, f"a track of motion-{integrity.header.identifier}")
+        return Judgement(Outcome.DAMAGED, f"a track of {device_name(integrity.header.identifier)}")
     if integrity.header.start_date != log.start_date:
         remark = f"began at {integrity.header.start_date} ms, listed {log.start_date} ms"
         return Judgement(Outcome.DAMAGED, remark)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import frozen
@@ -30,7 +30,14 @@ class History:
     Bounded twice: a thousand devices in trouble would otherwise take 500 MB of RAM.
     """
 
-    def __init__(self, max_events: int = MAX_EVENTS, max_in_all: int = MAX_IN_ALL) -> None:
+    def __init__(
+        self,
+        number_of: Callable[[str], int | None] = device_number,
+        max_events: int = MAX_EVENTS,
+        max_in_all: int = MAX_IN_ALL,
+    ) -> None:
+        """Take `number_of`, which returns the number in a host name of a device, None for any other name."""
+        self._number_of = number_of
         self._max_events = max_events
         self._max_in_all = max_in_all
         self._events: dict[int, deque[DeviceEvent]] = {}
@@ -39,7 +46,7 @@ class History:
 
     def note(self, event: LogEvent) -> None:
         """Keep a log event whose field `device` or `target` is the host name of a device; ignore all others."""
-        if (identifier := subject_of(event)) is None:
+        if (identifier := self.subject_of(event)) is None:
             return
         failure = event.get("log_failure")
         error = failure.getErrorMessage() if failure is not None else ""
@@ -47,6 +54,10 @@ class History:
         self._events.setdefault(identifier, deque()).append(device_event)
         self._order.append(identifier)
         self._shorten(identifier)
+
+    def subject_of(self, event: Mapping[str, Any]) -> int | None:
+        """Return the number of the device that a log event is about."""
+        return self._number_of(str(event.get("device") or event.get("target") or ""))
 
     @property
     def is_full(self) -> bool:
@@ -86,11 +97,6 @@ class History:
     def of(self, identifier: int, *, since: float = 0.0) -> tuple[DeviceEvent, ...]:
         """Return the events of a device from `since` s UTC on, the oldest first."""
         return tuple(event for event in self._events.get(identifier, ()) if event.time >= since)
-
-
-def subject_of(event: Mapping[str, Any]) -> int | None:
-    """Return the number of the device that a log event is about."""
-    return device_number(str(event.get("device") or event.get("target") or ""))
 
 
 def event_of(entry: LogEvent) -> DeviceEvent | None:

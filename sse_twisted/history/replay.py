@@ -8,7 +8,7 @@ from attrs import define
 from twisted.application.service import Service
 
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.history.events import History, event_of, subject_of
+from sse_twisted.history.events import History, event_of
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.log_tail import Event, recent_events
 from sse_twisted.runtime.tasks import Tasks
@@ -49,7 +49,7 @@ class LogReplay(Service):
         """Prepend the events of one block, in a thread; returns whether there may be more."""
         events = next(blocks, None)
         for event in reversed(events or ()):
-            identifier = subject_of(event)
+            identifier = self._history.subject_of(event)
             if identifier is None or not earlier.has_room_for(identifier):
                 continue
             if (device_event := event_of(event)) is not None:

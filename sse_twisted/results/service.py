@@ -115,7 +115,7 @@ class ResultsService(Service):
             self._reports[identifier] = reports
             self._earlier |= dict.fromkeys(unmeasured)
             if problem:
-                path = str(self._work.folder.motion(identifier) / report_file.NAME)
+                path = str(self._work.folder.device_folder(identifier) / report_file.NAME)
                 text = "{path} is unreadable: {aside}, measuring the tracks again"
                 self._work.log.warn(text, path=path, aside=problem)
         await self._apply_renames()
@@ -187,13 +187,13 @@ class ResultsService(Service):
         """Save the reports of the tracks in the ledger. Blocks."""
         entries = self._work.folder.entries(identifier)
         known = {name: report for name, report in reports.items() if name in entries}
-        write_json(self._work.folder.motion(identifier) / report_file.NAME, known)
+        write_json(self._work.folder.device_folder(identifier) / report_file.NAME, known)
 
     def _find_all(self) -> list[tuple[int, dict[str, Report], list[StoredTrack], str]]:
         """Return each device's reports, unmeasured tracks, and what was done with an unreadable file. Blocks."""
         found = []
         for identifier, entries in self._work.folder.all_entries().items():
-            reports, problem = report_file.read_reports(self._work.folder.motion(identifier) / report_file.NAME)
+            reports, problem = report_file.read_reports(self._work.folder.device_folder(identifier) / report_file.NAME)
             found.append((identifier, reports, _unmeasured(identifier, entries, reports), problem))
         return found
 

@@ -279,7 +279,7 @@ async def test_what_was_left_of_a_log_that_has_got_another_header_since_is_fetch
 @on_the_reactor
 async def test_a_half_written_json_of_a_killed_collector_does_no_harm(event: RealEvent) -> None:
     event.device(601, LOG)
-    folder = event.folder.motion(601)
+    folder = event.folder.device_folder(601)
     folder.mkdir(parents=True)
     (folder / ".downloads.json.tmp").write_text('{"half": ')
     await event.collect()
@@ -294,7 +294,7 @@ async def test_a_torn_ledger_is_set_aside_and_rebuilt_from_the_tracks(event: Rea
     device = event.device(601, LOG)
     await event.collect()
     await event.stop()
-    path = event.folder.motion(601) / "downloads.json"
+    path = event.folder.device_folder(601) / "downloads.json"
     before = path.read_bytes()
     path.write_text(torn)
     now = event.now
@@ -310,7 +310,7 @@ async def test_a_torn_ledger_is_set_aside_and_rebuilt_from_the_tracks(event: Rea
 @on_the_reactor
 async def test_torn_answers_of_an_earlier_run_are_replaced(event: RealEvent) -> None:
     device = event.device(601, LOG)
-    folder = event.folder.motion(601)
+    folder = event.folder.device_folder(601)
     folder.mkdir(parents=True)
     for name in ("info.json", "settings.json", "logs.json"):
         (folder / name).write_text('{"half": ')
@@ -322,7 +322,7 @@ async def test_torn_answers_of_an_earlier_run_are_replaced(event: RealEvent) -> 
 
 def completed(event: RealEvent) -> None:
     """What the original writes of a track: no length, no digest."""
-    folder = event.folder.motion(601)
+    folder = event.folder.device_folder(601)
     folder.mkdir(parents=True)
     entry = {key: LOG.entry[key] for key in ("size", "start_date", "end_date", "duration", "distance")}
     entry |= {key: LOG.entry[key] for key in ("2s_best", "10s_best", "500m_best")}

@@ -50,7 +50,7 @@ async def test_a_device_that_becomes_another_one_is_dropped(event: RealEvent) ->
     await event.until("must stay connected - inspection failed: motion-777 answers at its address, retry 1 in ")
     await event.until("ERROR motion-601 left too early - Sailor 601: its tracks are not known yet")
     assert not event.tracks()
-    assert not (event.folder.motion(601) / "logs.json").exists()
+    assert not (event.folder.device_folder(601) / "logs.json").exists()
     await event.check_that_it_is_collected_when_cleared()
 
 

@@ -101,7 +101,7 @@ async def test_what_is_unknown_is_kept_as_it_came(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.info["motion"]["new"] = {"key": [1, 2.5, None, "text"]}
     await event.collect()
-    kept = json.loads((event.folder.motion(601) / "info.json").read_bytes())
+    kept = json.loads((event.folder.device_folder(601) / "info.json").read_bytes())
     assert kept == device.info
 
 

@@ -103,7 +103,7 @@ async def test_ten_thousand_entries_are_read_and_the_real_ones_collected(event: 
     line = await event.until("motion-601 must stay connected - ")
     assert " tracks missing (request refused (HTTP 404)), retry 1 in " in line
     assert event.contents() == [LOG.content]
-    assert len(json.loads((event.folder.motion(601) / "logs.json").read_bytes())["logs"]) == 10_000
+    assert len(json.loads((event.folder.device_folder(601) / "logs.json").read_bytes())["logs"]) == 10_000
     await event.check_that_it_is_collected_when_cleared()
 
 

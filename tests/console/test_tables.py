@@ -38,7 +38,10 @@ def test_details_of_a_device_are_wrapped_not_cut() -> None:
 
 def test_reasons_of_missing_devices_are_wrapped_not_cut() -> None:
     text = missing_table(
-        [Missing(602, "Dylan Bowline", "attention", WHY), Missing(603, "Edith", "absent", "not seen yet")]
+        [
+            Missing(602, "motion-602", "Dylan Bowline", "attention", WHY),
+            Missing(603, "motion-603", "Edith", "absent", "not seen yet"),
+        ]
     )
     assert max(map(len, text.splitlines())) <= WIDTH
     assert f"motion-602 Dylan Bowline {WHY} motion-603" in words(text)

@@ -87,7 +87,7 @@ class TestReading:
         assert result(commands.tracks("2022-10-18")) == ()
 
     def test_reading_does_not_set_a_torn_ledger_aside(self, event: VirtualEvent, commands: Commands) -> None:
-        path = event.folder.motion(602) / "downloads.json"
+        path = event.folder.device_folder(602) / "downloads.json"
         path.parent.mkdir(parents=True)
         path.write_text('{"half')
         assert len(result(commands.tracks(DAY))) == 1

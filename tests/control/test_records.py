@@ -75,7 +75,7 @@ def plot_of(event: VirtualEvent, tmp_path: Path, what: str) -> str | None:
         "a huge file": lambda: write_holes(place, MAX_SIZE + 1),
     }
     make[what]()
-    motion = event.folder.motion(601)
+    motion = event.folder.device_folder(601)
     motion.mkdir(parents=True)
     entry = {"status": "completed", "local_file": f"gpslogs/20221017/{NAME}"}
     (motion / "downloads.json").write_text(json.dumps({NAME: entry}))

@@ -83,11 +83,10 @@ def test_its_departure_and_a_restart_are_known(two_kinds: VirtualEvent) -> None:
     assert two_kinds.known(7).stage == "gone"
     begin_anew(two_kinds)
     two_kinds.advance(30.0)
-    assert (two_kinds.known(7).stage, two_kinds.known(7).name, two_kinds.known(7).is_collected) == (
-        "gone",
-        "logger-7",
-        True,
-    )
+    device, collector = two_kinds.known(7), two_kinds.collector
+    assert (device.stage, device.name, device.is_collected) == ("gone", "logger-7", True)
+    assert collector is not None
+    assert "can be disconnected" in {event.text for event in collector.history.of(7)}
 
 
 def test_its_alarm_has_its_name_after_a_restart(two_kinds: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None
     root = folder.root
     assert folder.roster == root / "config" / "motions.csv"
     assert folder.logs == root / "logs"
-    assert folder.motion(601) == root / "motions" / "motion-601"
+    assert folder.device_folder(601) == root / "motions" / "motion-601"
     assert sorted(path.name for path in root.iterdir()) == ["config", "gpslogs", "logs", "motions"]
     folder.prepare()
 
@@ -53,8 +53,8 @@ def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None
 def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
     for name in ("info.json", "settings.json", "logs.json"):
         folder.store_answer(601, name, json_bytes({"of": name}))
-        assert json.loads((folder.motion(601) / name).read_bytes()) == {"of": name}
-    assert folder.ledger(601).path == folder.motion(601) / "downloads.json"
+        assert json.loads((folder.device_folder(601) / name).read_bytes()) == {"of": name}
+    assert folder.ledger(601).path == folder.device_folder(601) / "downloads.json"
     assert folder.ledger(601).entries == {}
 
 

@@ -91,7 +91,7 @@ def files(folder: EventFolder) -> dict[str, bytes]:
 
 
 def ledger_of(folder: EventFolder) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads((folder.motion(601) / "downloads.json").read_bytes())
+    tree: dict[str, Any] = json.loads((folder.device_folder(601) / "downloads.json").read_bytes())
     return tree
 
 
@@ -294,7 +294,7 @@ class TestATimeZone:
             assert files(folder) == {one.local_file: content for one, content in zip(expected, contents, strict=True)}
             assert set(ledger_of(folder)) == {one.name for one in expected}
             shutil.rmtree(folder.root / "gpslogs")
-            (folder.motion(601) / "downloads.json").unlink()
+            (folder.device_folder(601) / "downloads.json").unlink()
 
     def test_that_is_unknown_is_that_of_the_name(self, folder: EventFolder) -> None:
         collected(folder, CONTENT, rules=claims_of(OWNER, timezone=-120))
@@ -446,7 +446,7 @@ class TestKilledOrFailingAtAnyStep:
 
     def check_that_nothing_counts_twice(self, folder: EventFolder) -> None:
         """No two entries of one log have a file each, unless it was so before."""
-        ledger = Ledger.read(folder.motion(601) / "downloads.json")
+        ledger = Ledger.read(folder.device_folder(601) / "downloads.json")
         assert ledger is not None
         here = [
             entry["motion_file"]

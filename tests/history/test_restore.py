@@ -249,7 +249,7 @@ class TestAKill:
     ) -> None:
         """The listing with a new track came during a write, so that the state file looks younger."""
         keep = EventFolder.save_state
-        path = afternoon.folder.motion(601) / "logs.json"
+        path = afternoon.folder.device_folder(601) / "logs.json"
 
         def keep_late(folder: EventFolder, data: bytes) -> None:
             list_one_more(path)
@@ -274,7 +274,7 @@ class TestAKill:
 
         def come_back_and_read(folder: EventFolder) -> dict[int, Stamps]:
             fleet.update(601, stage=Stage.CONNECTED)
-            list_one_more(folder.motion(601) / "logs.json")
+            list_one_more(folder.device_folder(601) / "logs.json")
             return read(folder)
 
         afternoon.advance(2.0)

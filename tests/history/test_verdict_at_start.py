@@ -165,7 +165,7 @@ class TestWithoutAStateFile:
         def lose() -> None:
             afternoon.folder.state_file.unlink()
             path.rename(path.with_suffix(".away"))
-            list_one_more(afternoon.folder.motion(601) / "logs.json")
+            list_one_more(afternoon.folder.device_folder(601) / "logs.json")
 
         begin_anew(afternoon, lose)
         path.with_suffix(".away").rename(path)
@@ -173,7 +173,7 @@ class TestWithoutAStateFile:
         assert not afternoon.known(601).is_collected
 
     def test_another_track_at_the_same_path_is_not_the_one_that_is_here(self, afternoon: VirtualEvent) -> None:
-        path = afternoon.folder.motion(601) / "logs.json"
+        path = afternoon.folder.device_folder(601) / "logs.json"
 
         def lose() -> None:
             afternoon.folder.state_file.unlink()
@@ -193,7 +193,7 @@ class TestWithoutAStateFile:
         event.start()
         event.arrive(601)
         event.until("motion-601 must stay connected - 1 of 2 tracks missing")
-        path = event.folder.motion(601) / "logs.json"
+        path = event.folder.device_folder(601) / "logs.json"
         listing = path.read_bytes()
         device.logs.remove(vanishing)
         event.until("motion-601 can be disconnected")
@@ -251,7 +251,7 @@ class TestWithoutAStateFile:
         assert bool(afternoon.said("motion-601 left too early, before this start")) is is_alarm
 
     def test_a_device_that_lists_an_unknown_log_without_a_date_is_not_collected(self, afternoon: VirtualEvent) -> None:
-        path = afternoon.folder.motion(601) / "logs.json"
+        path = afternoon.folder.device_folder(601) / "logs.json"
 
         def lose_its_clock() -> None:
             afternoon.folder.state_file.unlink()
@@ -265,7 +265,7 @@ class TestWithoutAStateFile:
         self, afternoon: VirtualEvent, is_listed: bool
     ) -> None:
         """It was its first visit, and the run before was killed in it."""
-        motion = afternoon.folder.motion(601)
+        motion = afternoon.folder.device_folder(601)
 
         def be_killed_in_between() -> None:
             afternoon.folder.state_file.unlink()
@@ -286,7 +286,7 @@ class TestWithoutAStateFile:
         event.until("motion-601 has been disconnected")
         device.logs.append(log_of(601, MORNING + HOUR))
         device.add_fault(Fault("half-json"), path="/logs.json")
-        listing = event.folder.motion(601) / "logs.json"
+        listing = event.folder.device_folder(601) / "logs.json"
         os.utime(listing, (0, listing.stat().st_mtime - 60))  # files have the time of the real clock
         event.lines.clear()
         event.arrive(601)
@@ -335,7 +335,7 @@ class TestWithoutAStateFile:
         self, afternoon: VirtualEvent, change: dict[str, Any]
     ) -> None:
         """The run before was killed when it had kept the listing, and not compared it yet."""
-        path = afternoon.folder.motion(601) / "logs.json"
+        path = afternoon.folder.device_folder(601) / "logs.json"
 
         def be_killed_in_between() -> None:
             afternoon.folder.state_file.unlink()
@@ -367,7 +367,7 @@ class TestAnotherProgram:
     def touch(self, folder: EventFolder, identifier: int, *names: str) -> None:
         later = folder.state_file.stat().st_mtime + 10
         for name in names:
-            os.utime(folder.motion(identifier) / name, (later, later))
+            os.utime(folder.device_folder(identifier) / name, (later, later))
 
     def test_ends_an_alarm_if_its_ledger_says_collected(self, afternoon: VirtualEvent) -> None:
         def collect_with_the_original() -> None:
@@ -447,14 +447,14 @@ class TestAClockThatIsSetBack:
     def test_leaves_no_device_collected_that_another_program_has_met_since(
         self, afternoon: VirtualEvent, end: Callable[..., None]
     ) -> None:
-        path = afternoon.folder.motion(601) / "info.json"
+        path = afternoon.folder.device_folder(601) / "info.json"
         afternoon.advance(2.0)
         end(afternoon, lambda: self.set_back(path))
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start")
 
     def test_leaves_no_device_collected_whose_last_listing_may_be_older(self, afternoon: VirtualEvent) -> None:
-        listing = afternoon.folder.motion(601) / "logs.json"
+        listing = afternoon.folder.device_folder(601) / "logs.json"
 
         def come_back_without_a_state_file() -> None:
             afternoon.folder.state_file.unlink()
@@ -484,7 +484,7 @@ class TestAStateFileOfVersion1:
         def meet() -> None:
             self.make_old(afternoon)
             later = afternoon.folder.state_file.stat().st_mtime + 10
-            os.utime(afternoon.folder.motion(601) / "info.json", (later, later))
+            os.utime(afternoon.folder.device_folder(601) / "info.json", (later, later))
 
         begin_anew(afternoon, meet)
         assert not afternoon.known(601).is_collected

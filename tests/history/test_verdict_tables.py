@@ -56,12 +56,12 @@ class Desk:
         self.track = root / "gpslogs" / "20221017" / NAME
         self.track.parent.mkdir(parents=True)
         self.track.write_bytes(b"\0" * 5000)
-        self.folder.motion(601).mkdir(parents=True)
+        self.folder.device_folder(601).mkdir(parents=True)
         self.answer("info.json", {})
         self.list(LOG)
 
     def answer(self, name: str, tree: Any, at: float = NOW) -> None:
-        path = self.folder.motion(601) / name
+        path = self.folder.device_folder(601) / name
         path.write_text(json.dumps(tree))
         os.utime(path, (at, at))
 
@@ -69,7 +69,7 @@ class Desk:
         self.answer("logs.json", {"logs": logs}, at)
 
     def never_meet(self) -> None:
-        for path in self.folder.motion(601).iterdir():
+        for path in self.folder.device_folder(601).iterdir():
             path.unlink()
 
     def judge(self) -> StartupJudge:
@@ -280,7 +280,7 @@ class TestTheLedger:
         assert desk.outcome == "COLLECTED"
 
     def test_says_not_done_without_a_readable_listing(self, desk: Desk) -> None:
-        (desk.folder.motion(601) / "logs.json").write_text("[")
+        (desk.folder.device_folder(601) / "logs.json").write_text("[")
         assert desk.outcome == "NOT_DONE"
 
     def test_says_nothing_of_a_device_that_was_met_today_and_has_nothing_of_today(self, desk: Desk) -> None:
@@ -290,11 +290,11 @@ class TestTheLedger:
 
     def test_says_not_done_of_a_device_that_was_met_today_and_never_listed(self, desk: Desk) -> None:
         desk.ledger = {}
-        (desk.folder.motion(601) / "logs.json").unlink()
+        (desk.folder.device_folder(601) / "logs.json").unlink()
         assert desk.outcome == "NOT_DONE"
 
     def test_says_nothing_of_a_device_that_was_met_on_another_day(self, desk: Desk) -> None:
         desk.ledger = {}
-        (desk.folder.motion(601) / "logs.json").unlink()
+        (desk.folder.device_folder(601) / "logs.json").unlink()
         desk.answer("info.json", {}, at=NOW - 86_400)
         assert desk.outcome == "none"

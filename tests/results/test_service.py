@@ -29,7 +29,7 @@ HOUR = 3_600_000
 
 
 def kept(event: VirtualEvent) -> dict[str, Any]:
-    tree: dict[str, Any] = json.loads((event.folder.motion(601) / "tracks.json").read_text())
+    tree: dict[str, Any] = json.loads((event.folder.device_folder(601) / "tracks.json").read_text())
     return tree
 
 
@@ -117,8 +117,8 @@ def test_tracks_of_earlier_runs_are_measured_without_a_device(event: VirtualEven
     path.parent.mkdir(parents=True)
     path.write_bytes(track(601))
     entry = {"status": "completed", "local_file": f"C:\\events\\gpslogs\\20221017\\{NAME}", "size": 1}
-    event.folder.motion(601).mkdir(parents=True)
-    (event.folder.motion(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
+    event.folder.device_folder(601).mkdir(parents=True)
+    (event.folder.device_folder(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
     event.start()
     event.advance(1)
     assert kept(event)[NAME]["session"]["maximum"]["m/s"] == 20.099
@@ -131,12 +131,12 @@ def test_a_file_that_differs_from_its_ledger_is_not_measured(event: VirtualEvent
     event.start()
     event.until("measured - ")
     event.stop()
-    (event.folder.motion(601) / "tracks.json").unlink()
+    (event.folder.device_folder(601) / "tracks.json").unlink()
     event.leave(601)
     (event.root / "gpslogs" / "20221017" / NAME).write_bytes(track(601, MORNING + 1000))
     event.start()
     event.advance(1)
-    assert not (event.folder.motion(601) / "tracks.json").exists()
+    assert not (event.folder.device_folder(601) / "tracks.json").exists()
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', b"[" * 100_000])
@@ -146,12 +146,12 @@ def test_a_torn_report_file_is_set_aside_and_its_tracks_measured_again(event: Vi
     event.start()
     event.until("measured - ")
     event.stop()
-    (event.folder.motion(601) / "tracks.json").write_bytes(torn)
+    (event.folder.device_folder(601) / "tracks.json").write_bytes(torn)
     event.start()
     event.until("tracks.json is unreadable: kept as")
     event.advance(1)
     assert NAME in kept(event)
-    assert (event.folder.motion(601) / "tracks.json.unusable.1").read_bytes() == torn
+    assert (event.folder.device_folder(601) / "tracks.json.unusable.1").read_bytes() == torn
 
 
 SAILED = {"start": 0, "end": 1000, "distance_m": 10.0}
@@ -186,7 +186,7 @@ SPEED = {"kn": 30.0, "km/h": 55.6, "m/s": 15.4}
 def test_a_report_file_of_another_shape_is_set_aside_and_its_tracks_measured_again(
     event: VirtualEvent, captured: dict[str, Any], odd: dict[str, Any]
 ) -> None:
-    file = event.folder.motion(601) / "tracks.json"
+    file = event.folder.device_folder(601) / "tracks.json"
     file.write_text(json.dumps({NAME: captured | odd}))
     event.start()
     event.until("tracks.json is unreadable: kept as")
@@ -202,8 +202,8 @@ def captured(event: VirtualEvent) -> dict[str, Any]:
     path.parent.mkdir(parents=True)
     path.write_bytes(track(601))
     entry = {"status": "completed", "local_file": f"gpslogs/20221017/{NAME}", "size": 1}
-    event.folder.motion(601).mkdir(parents=True)
-    (event.folder.motion(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
+    event.folder.device_folder(601).mkdir(parents=True)
+    (event.folder.device_folder(601) / "downloads.json").write_text(json.dumps({NAME: entry}))
     event.start()
     event.advance(1)
     event.stop()
@@ -241,8 +241,8 @@ def test_an_internal_error_leaves_the_other_tracks_waiting(
 
 def test_an_invalid_path_in_a_ledger_does_not_stop_other_measurements(event: VirtualEvent) -> None:
     odd = {"status": "completed", "local_file": "gpslogs/20221017/\0.oao", "size": 1}
-    event.folder.motion(600).mkdir(parents=True)
-    (event.folder.motion(600) / "downloads.json").write_text(json.dumps({"A_600_20221017_090000.oao": odd}))
+    event.folder.device_folder(600).mkdir(parents=True)
+    (event.folder.device_folder(600) / "downloads.json").write_text(json.dumps({"A_600_20221017_090000.oao": odd}))
     event.device(601, log_of(601))
     event.arrive(601)
     event.start()
@@ -330,9 +330,9 @@ def test_tracks_that_exchange_their_names_keep_their_reports(
 def test_an_unreadable_report_file_is_left_and_logged_once(event: VirtualEvent) -> None:
     """A retry without a pause would fail for ever."""
     event.device(601, log_of(601))
-    event.folder.motion(601).mkdir(parents=True)
-    (event.folder.motion(601) / "downloads.json").write_text("{}")
-    (event.folder.motion(601) / "tracks.json").symlink_to("tracks.json")
+    event.folder.device_folder(601).mkdir(parents=True)
+    (event.folder.device_folder(601) / "downloads.json").write_text("{}")
+    (event.folder.device_folder(601) / "tracks.json").symlink_to("tracks.json")
     event.arrive(601)
     event.start()
     event.until("can be disconnected")
@@ -385,7 +385,7 @@ class TestATrackThatWasNeverFinalised:
         if state == "lost":
             unfinished.folder.state_file.unlink()
         if results == "lost":
-            (unfinished.folder.motion(601) / "tracks.json").unlink()
+            (unfinished.folder.device_folder(601) / "tracks.json").unlink()
         unfinished.start()
         unfinished.advance(2)
         assert unfinished.known(601).stage is Stage.GONE
@@ -400,7 +400,7 @@ class TestATrackThatWasNeverFinalised:
         unfinished.folder.state_file.unlink()
         report = kept(unfinished)[NAME]
         report["sha256"], report["session"]["end"] = "0", report["session"]["start"]
-        (unfinished.folder.motion(601) / "tracks.json").write_text(json.dumps({NAME: report}))
+        (unfinished.folder.device_folder(601) / "tracks.json").write_text(json.dumps({NAME: report}))
         unfinished.start()
         unfinished.advance(2)
         assert self.figures(unfinished) == before

@@ -96,7 +96,7 @@ class AnyEvent:
 
     def ledger(self, identifier: int) -> dict[str, Any]:
         """The device's downloads.json, {} before there is one."""
-        path = self.folder.motion(identifier) / "downloads.json"
+        path = self.folder.device_folder(identifier) / "downloads.json"
         tree: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
         return tree
 

@@ -13,7 +13,7 @@ from tests.support.event import VirtualEvent, log_of
 
 def test_the_last_answers_are_kept_as_the_device_gave_them(event: VirtualEvent) -> None:
     device = event.collect()
-    folder = event.folder.motion(601)
+    folder = event.folder.device_folder(601)
     kept = {path.name: json.loads(path.read_bytes()) for path in folder.glob("*.json")}
     assert kept["info.json"] == device.info
     assert kept["settings.json"] == device.settings
@@ -102,4 +102,4 @@ def test_a_listing_of_another_device_is_no_listing_of_this_one(event: VirtualEve
     event.servers[601].device, other = other, event.servers[601].device
     event.until("motion-602 answers at its address")
     assert not event.said("motion-601 can be disconnected")
-    assert not (event.folder.motion(601) / "logs.json").exists()
+    assert not (event.folder.device_folder(601) / "logs.json").exists()

@@ -114,7 +114,7 @@ class TestADeviceThatIsAway:
     def test_has_the_time_zone_of_its_last_settings(self, event: VirtualEvent) -> None:
         event.device(601, log_of(601, MORNING - 10 * HOUR))
         collect_and_leave(event, 601)
-        settings = event.folder.motion(601) / "settings.json"
+        settings = event.folder.device_folder(601) / "settings.json"
         event.stop()
         tree = json.loads(settings.read_text())
         tree["settings"]["timezone"] = "180"

@@ -51,7 +51,7 @@ class TestReading:
         busy.listen()
         busy.event.leave(601)
         busy.event.until("motion-601 has been disconnected")
-        met = busy.event.folder.motion(601) / "info.json"
+        met = busy.event.folder.device_folder(601) / "info.json"
         os.utime(met, (busy.collector.fleet.now,) * 2)
         busy.advance(1.0)
         assert said(DAY) == (["gone", "expected"], [602], {601: "collected", 602: "never seen"})

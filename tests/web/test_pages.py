@@ -160,7 +160,7 @@ class TestTheBoard:
 
 def keep_ledger(desk: Desk, entries: dict[str, dict[str, object]]) -> None:
     """Write the ledger of 601 as another program would."""
-    folder = desk.event.folder.motion(601)
+    folder = desk.event.folder.device_folder(601)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "downloads.json").write_text(json.dumps(entries))
 
@@ -226,7 +226,7 @@ class TestOtherPages:
         desk.event.until("motion-601 can be disconnected")
         desk.event.leave(601)
         desk.event.until("motion-601 has been disconnected")
-        os.utime(desk.event.folder.motion(601) / "info.json", (AFTERNOON, AFTERNOON))
+        os.utime(desk.event.folder.device_folder(601) / "info.json", (AFTERNOON, AFTERNOON))
         desk.reactor.advance(86_400)
         states = [line["state"] for line in desk.get("/api/v1/days/2022-10-18").json["lines"]]
         (count,) = (count for count in desk.get("/api/v1/days").json if count["day"] == "2022-10-18")
