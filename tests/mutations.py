@@ -36,7 +36,7 @@ class Mutation:
     """One fault, and the tests that find it."""
 
     name: str
-    promise: int  # its number in the README
+    promise: int  # its number among the classes of test_promises
     found_by: tuple[str, ...]
     changes: tuple[tuple[str, str, str], ...]  # file below sse_twisted/, its text, and what the text becomes
 
