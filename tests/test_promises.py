@@ -167,7 +167,7 @@ class TestAFileAtItsFinalNameIsWhole:
         assert event.tracks() == {}
         event.lines.clear()
         event.start()
-        event.until("1 track interrupted by the end of an earlier run")
+        event.until("1 track of earlier runs incomplete")
         event.until("can be disconnected")
         assert list(event.tracks().values()) == [device.logs[0].content]
         event.stop()

@@ -162,7 +162,7 @@ class Collector(MultiService):
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
         if leftovers := self.folder.leftovers():
-            text = "{tracks} interrupted by the end of an earlier run: each resumes when its device is back"
+            text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
         self._apply_changes()
@@ -276,5 +276,5 @@ class Collector(MultiService):
             elif device.present and device.stage is not Stage.COLLECTED:
                 self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
         collected = sum(device.is_collected for device in self.fleet)
-        text = "Collector stopped: {devices} collected in this run"
+        text = "Collector stopped: {devices} collected"
         self.log.info(text, devices=plural(collected, "device"), collected=collected)

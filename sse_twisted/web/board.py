@@ -146,7 +146,8 @@ class Board:
 
     def refresh(self) -> None:
         """Publish pending changes now, so that a single request sees them."""
-        if self._dirty or self.today != self.summary.today:
+        summary = self.summary
+        if self._dirty or self.today != summary.today or self._conditions() != summary.conditions:
             self._flush()
 
     def publish_soon(self) -> None:

@@ -254,7 +254,7 @@ async def test_what_a_killed_collector_left_is_gone_on_with_or_begun_anew(
     part.parent.mkdir(parents=True)
     part.write_bytes(left)
     await event.collect()
-    assert event.said("INFO 1 track interrupted by the end of an earlier run")
+    assert event.said("INFO 1 track of earlier runs incomplete")
     assert event.contents() == [LOG.content]
     assert device.ranges == ([] if resumed_at is None else [b"bytes=%d-" % resumed_at])
     assert not event.partials()

@@ -417,7 +417,7 @@ class TestWaive:
         assert event.said(line)
         assert [missing.identifier for missing in gone.missing()] == [602]
         event.stop()
-        assert event.lines[-1] == "INFO Collector stopped: 1 device collected in this run"
+        assert event.lines[-1] == "INFO Collector stopped: 1 device collected"
 
     def test_it_ends_when_the_waiver_is_saved(self, event: VirtualEvent, gone: Commands) -> None:
         assert event.collector is not None

@@ -134,7 +134,7 @@ def test_the_end_says_what_is_not_collected(event: VirtualEvent) -> None:
     event.stop()
     missing = "1 of 1 track missing (ABC601XYZ_601_20221017_090000.oao)"
     assert event.said(f"ERROR motion-601 is not collected - Sailor 601: {missing}")
-    assert event.lines[-1] == "INFO Collector stopped: 1 device collected in this run"
+    assert event.lines[-1] == "INFO Collector stopped: 1 device collected"
 
 
 def test_a_track_of_the_original_is_taken_over_if_it_is_whole(event: VirtualEvent) -> None:

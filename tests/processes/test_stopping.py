@@ -117,7 +117,7 @@ async def test_killed_at_any_moment_it_leaves_nothing_half_and_goes_on(stage: St
             assert "can be disconnected" not in program.output
         assert stage.event.partials()
         program = stage.collector()
-        await program.says("interrupted by the end of an earlier run")
+        await program.says("of earlier runs incomplete")
         await program.says("motion-601 can be disconnected")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0

@@ -133,3 +133,12 @@ def test_unassigned_devices_are_counted_separately(desk: Desk) -> None:
     desk.know(777, stage=Stage.COLLECTED)
     summary = desk.web.board.summary
     assert (summary.collected, summary.to_switch_off, summary.others) == (0, 0, 1)
+
+
+def test_a_condition_that_changes_is_seen_by_a_single_request(desk: Desk) -> None:
+    board, disk = desk.web.board, desk.collector.disk
+    for trouble in ("No space left on device", ""):
+        disk.trouble = trouble
+        board.refresh()
+        (downloads,) = (condition for condition in board.summary.conditions if condition.subject == "downloads")
+        assert downloads.ok is (trouble == "")
