@@ -198,7 +198,7 @@ def _one_line(value: str) -> str:
 
 def _day(name: str, value: str) -> datetime.date:
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        raise ValueError(f"invalid {name} {value!r}: expected YYYY-MM-DD")
+        raise ValueError(f"invalid {name} {value!r}: expected YYYY-MM-DD" if value else f"{name} is empty")
     try:
         return datetime.date.fromisoformat(value)
     except ValueError:

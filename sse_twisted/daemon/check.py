@@ -28,7 +28,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     live, system = LiveConfig(settings, roster), effective_names(settings.names)
     today = live.today(now)
     for line in (
-        f"configuration: {config or 'none, defaults'}",
+        f"configuration: {config or 'none (defaults)'}",
         f"event folder:  {folder.root}",
         f"roster:        {folder.roster}",
         *([f"               {roster.summary}"] if roster.assignments else []),
@@ -107,7 +107,8 @@ def _plan(live: LiveConfig, system: SystemNames, today: datetime.date) -> Iterat
     servers = ", ".join(host if port == DNS_PORT else f"{host}:{port}" for host, port in system.servers) or "none"
     search = ", ".join(system.search) or "none"
     expected = settings.expected
-    yield f"devices:       {len(targets)}: {_shortened([str(target) for target in targets])}"
+    names = _shortened([str(target) for target in targets])
+    yield f"devices:       {len(targets)}: {names}" if targets else "devices:       none"
     yield f"days:          {' to '.join(map(str, days)) if days else 'all'}"
     yield f"today:         {today}: {plural(len(live.roster.carriers(today)), 'device')} expected by the roster"
     yield f"filter:        tracks under {settings.filters.best_500m:g} knots over 500 m are skipped"

@@ -129,7 +129,6 @@ def test_an_invalid_number_costs_its_line_only(number: str) -> None:
         ("15/10/2022", "expected YYYY-MM-DD"),
         ("2022-10-5", "expected YYYY-MM-DD"),
         ("20221015", "expected YYYY-MM-DD"),
-        ("", "expected YYYY-MM-DD"),
         ("2022-10-15 00:00", "expected YYYY-MM-DD"),
         ("2022-W41-6", "expected YYYY-MM-DD"),
         ("2022-13-01", "not in the calendar"),
@@ -142,6 +141,12 @@ def test_an_invalid_date_costs_its_line_only(column: str, date: str, why: str) -
     roster = roster_of(ROW.replace(day, date), ROW.replace("601", "602"))
     assert [assignment.identifier for assignment in roster.assignments] == [602]
     assert mistakes(roster) == [(2, f"invalid {column} {date!r}: {why}")]
+
+
+@pytest.mark.parametrize("column", ["Start Date", "End Date"])
+def test_an_empty_date_costs_its_line_only(column: str) -> None:
+    day = "2022-10-15" if column == "Start Date" else "2022-10-21"
+    assert mistakes(roster_of(ROW.replace(day, ""), ROW.replace("601", "602"))) == [(2, f"{column} is empty")]
 
 
 def test_a_last_day_before_the_first_costs_its_line_only() -> None:

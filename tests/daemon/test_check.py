@@ -58,7 +58,7 @@ def test_it_says_what_would_be_done(tmp_path: Path) -> None:
     roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in (601, 603, 602)))
     names = {"servers": ("10.0.0.1:5353",), "search": ("lan", "home"), "resolver_file": "", "hosts_file": ""}
     said = plan(tmp_path, settings_with(names=names, filters={"best_500m": 8}, scan={"interval": 3}))
-    assert said["configuration"] == "none, defaults"
+    assert said["configuration"] == "none (defaults)"
     assert said["event folder"] == str(tmp_path)
     assert said["devices"] == "3: motion-601, motion-602, motion-603"
     assert said["days"] == "2022-10-15 to 2022-10-21"
