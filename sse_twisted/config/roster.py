@@ -158,7 +158,9 @@ def _assignments(rows: list[tuple[int, list[str]]], mistakes: list[Mistake]) -> 
     _check_columns(*rows[0])
     columns = rows[0][1]
     for line, row in rows[1:]:
-        values = dict.fromkeys(REQUIRED, "") | dict(zip(columns, row, strict=False))
+        values = dict.fromkeys(REQUIRED, "") | {name: cell for name, cell in zip(columns, row, strict=False) if name}
+        if not any(values.values()):  # notes outside the named columns
+            continue
         try:
             assignment = _assignment(values, line)
         except ValueError as error:

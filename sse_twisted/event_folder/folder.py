@@ -143,7 +143,8 @@ class EventFolder:
 
     def identifiers(self) -> list[int]:
         """Return the numbers of the devices that have a ledger."""
-        return [identifier for identifier in self._known() if self.ledger_path(identifier).exists()]
+        # Path.exists raises an error for a folder that is closed to us, and one device must not hide the others.
+        return [identifier for identifier in self._known() if os.path.exists(self.ledger_path(identifier))]  # noqa: PTH110
 
     def _known(self) -> list[int]:
         """Return the numbers of the devices that have a folder. Raises no OSError."""

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from attrs import frozen
 
 MAX_MINUTES = 840  # of a time zone off UTC
-GRAMMAR = re.compile(
-    r"([\w-]+[_-]\d+)_(\d+_\d{6}|undated_-?\d+)(?:-([2-9]|[1-9]\d+))?(\.[A-Za-z0-9]+)",  # prefix stamp number extension
-    re.ASCII,
-)
+GRAMMAR = r"({}+[_-]\d+)_(\d+_\d{{6}}|undated_-?\d+)(?:-([2-9]|[1-9]\d+))?(\.[A-Za-z0-9]+)"
+NAME = re.compile(GRAMMAR.format(r"[^/\0]"), re.ASCII)  # the original put any File ID into a name: "DE 101XYZ"
+NAME_IN_TEXT = re.compile(GRAMMAR.format(r"[\w-]"), re.ASCII)
 
 
 @frozen
@@ -32,7 +31,7 @@ class TrackName:
     @classmethod
     def parse(cls, text: str) -> TrackName | None:
         """Return the name that `text` is, or None for any other text."""
-        match = GRAMMAR.fullmatch(text)
+        match = NAME.fullmatch(text)
         return _of(match) if match else None
 
     def __str__(self) -> str:
@@ -91,7 +90,7 @@ def day_of(text: str) -> dt.date | None:
 
 def replace_names(text: str, spell: Callable[[TrackName], str]) -> str:
     """Return a sentence with each name of a track in it spelled by `spell`."""
-    return GRAMMAR.sub(lambda match: spell(_of(match)), text)
+    return NAME_IN_TEXT.sub(lambda match: spell(_of(match)), text)
 
 
 def _of(match: re.Match[str]) -> TrackName:

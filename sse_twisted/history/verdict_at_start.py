@@ -32,9 +32,6 @@ class PriorOutcome(Enum):
     NOT_DONE = auto()  # an alarm unless the device is found
 
 
-ALARMS = (PriorOutcome.LEFT_EARLY, PriorOutcome.NOT_DONE)
-
-
 @frozen
 class PriorState:
     """The state of a device before this start."""
@@ -54,8 +51,9 @@ class StartupJudge:
     yes           | running program | any, or none | NOT_DONE: killed before it saved what the answers led to
     -             | -               | none         | as the ledger says
     no            | -               | any          | as the saved device says
-    yes           | stopped program | alarm        | COLLECTED if the ledger says so, else the alarm
-    yes           | stopped program | other        | as the ledger says: another program or machine went on
+    yes           | stopped program | left early   | COLLECTED if the ledger says so, else LEFT_EARLY
+    yes           | stopped program | not done     | as the ledger says, another program went on; else NOT_DONE
+    yes           | stopped program | other        | as the ledger says
     """
 
     def __init__(self, folder: EventFolder, state: SavedState, today: datetime.date, live: LiveConfig) -> None:
@@ -77,9 +75,12 @@ class StartupJudge:
         if not has_newer_answers:
             return by_state
         by_ledger = self._by_ledger(identifier, entries)
-        is_alarm = by_state is not None and by_state.outcome in ALARMS
-        is_over = by_ledger is not None and by_ledger.outcome is PriorOutcome.COLLECTED
-        return by_state if is_alarm and not is_over else by_ledger
+        if by_ledger is not None and by_ledger.outcome is PriorOutcome.COLLECTED:
+            return by_ledger
+        if saved.left_early:
+            return PriorState(PriorOutcome.LEFT_EARLY, Device(identifier, **saved_fields(saved)))
+        is_not_done = by_state is not None and by_state.outcome is PriorOutcome.NOT_DONE
+        return by_state if by_ledger is None and is_not_done else by_ledger
 
     def not_done(self, identifier: int) -> PriorState:
         """Return the prior state of a device that can't be judged: an alarm too many rather than one too few."""

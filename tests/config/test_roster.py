@@ -143,6 +143,12 @@ def test_an_invalid_date_costs_its_line_only(column: str, date: str, why: str) -
     assert mistakes(roster) == [(2, f"invalid {column} {date!r}: {why}")]
 
 
+def test_notes_outside_the_named_columns_are_ignored() -> None:
+    heading, beyond = f"{HEADING},", ",".join(["" for _ in HEADING.split(",")])
+    roster = roster_of(f"{ROW},x", f"{beyond},Spare below", f"{beyond},,far away", heading=heading)
+    assert (only(roster).line, roster.mistakes) == (2, ())
+
+
 @pytest.mark.parametrize("column", ["Start Date", "End Date"])
 def test_an_empty_date_costs_its_line_only(column: str) -> None:
     day = "2022-10-15" if column == "Start Date" else "2022-10-21"

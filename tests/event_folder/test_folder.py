@@ -58,6 +58,20 @@ def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
     assert folder.ledger(601).entries == {}
 
 
+def test_a_device_whose_folder_is_closed_hides_no_other(folder: EventFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for identifier in (601, 602):
+        folder.store_answer(identifier, "downloads.json", b"{}")
+    stat = os.stat
+
+    def closed(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if "motion-601" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", path)
+        return stat(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "stat", closed)
+    assert folder.identifiers() == [602]
+
+
 def test_a_folder_that_is_no_folder_is_found_before_the_day(tmp_path: Path) -> None:
     (tmp_path / "gpslogs").touch()
     with pytest.raises(OSError, match="exists"):

@@ -180,6 +180,19 @@ class TestATrackOfAnotherSailor:
             assert files(folder) == {NEW_FINAL: CONTENT}
             ledger.path.unlink()
 
+    @pytest.mark.parametrize("file_id", ["DE 101XYZ", "É.V.+1", "BUOY_621"])
+    def test_is_found_by_its_name_whatever_file_id_the_original_put_into_it(
+        self, folder: EventFolder, file_id: str
+    ) -> None:
+        collected(folder, CONTENT, original=True)
+        name = f"{file_id}_601_20221017_090000.oao"
+        (folder.root / FINAL).rename(folder.root / FOLDER / name)
+        ledger = folder.ledger(601)
+        ledger.entries = {name: ledger.entries[NAME] | {"local_file": f"{FOLDER}/{name}"}}
+        ledger.save()
+        assert names_of(refiled(folder)) == [(name, NEW)]
+        assert files(folder) == {NEW_FINAL: CONTENT}
+
     @pytest.mark.parametrize(
         "path",
         ["", "../" + NAME, f"gpslogs/../{NAME}", "gpslogs/20221017/../../x.oao", f"{FOLDER}/x.oao", f"{FOLDER}/\0"],

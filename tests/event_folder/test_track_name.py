@@ -46,6 +46,8 @@ def test_parsing_is_the_inverse_of_formatting(name: TrackName) -> None:
         ("logger-7_20221018_113632.dat", "logger-7", True),
         ("BUOY_621_601_20221018_113632.oao", "BUOY_621_601", False),
         ("motion-5_601_20221018_113632.oao", "motion-5_601", False),
+        ("DE 101XYZ_641_20221018_130948.oao", "DE 101XYZ_641", False),
+        ("É.V.+1_641_20221018_130948.oao", "É.V.+1_641", False),
     ],
 )
 def test_the_prefix_is_that_of_an_owner_or_a_host_name(text: str, prefix: str, is_unassigned: bool) -> None:
@@ -77,6 +79,7 @@ def test_the_name_tells_the_place_below_the_event_folder(text: str, folder: str)
         "ABC601XYZ_601_20221018_113632-1.oao",
         "ABC601XYZ_601_20221018_113632-02.oao",
         "../ABC601XYZ_601_20221018_113632.oao",
+        "ABC\0_601_20221018_113632.oao",
         "ABC601XYZ_601_20221018_113632.oao\n",
         "ABC601XYZ_601_20221018_113632.oao.part",
         "ABC601XYZ_601_2022\u0661018_113632.oao",

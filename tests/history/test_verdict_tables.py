@@ -135,7 +135,14 @@ class TestNewerAnswers:
     def test_of_another_program_leave_an_alarm_if_the_track_is_not_here(self, desk: Desk, device: str) -> None:
         arrange(desk, device, "collected")
         desk.track.unlink()
-        assert desk.outcome in ("LEFT_EARLY", "NOT_DONE")
+        assert desk.outcome in ("LEFT_EARLY", "NOT_DONE", "LOST")
+
+    def test_of_another_program_tell_by_the_ledger_what_is_missing(self, desk: Desk) -> None:
+        desk.saved, desk.ledger = saved(Stage.ATTENTION), LEDGERS["waits"]
+        desk.track.unlink()
+        prior = desk.judged()
+        assert prior is not None
+        assert (prior.outcome.name, prior.device.missing) == ("NOT_DONE", (NAME,))
 
 
 class TestNoNewerAnswers:
