@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -34,10 +35,13 @@ class DeviceConnection(Protocol):
         self._received = b""
         self._asked = False
         self._producer: ResponseProducer | None = None
+        self._is_counted = True  # as an open connection of the device
         self.lost: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
         """Count the connection, and reset it if the port state is RESET."""
+        for other in self._server.connections:
+            other.stop_counting_if_closed()
         self._server.connections.add(self)
         if self._server.device.connect() is not PortState.OPEN:
             self.transport.abortConnection()
@@ -45,10 +49,31 @@ class DeviceConnection(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Count the end of the connection, and stop the response."""
         self._server.connections.discard(self)
-        self._server.device.disconnect()
+        self._stop_counting()
         if self._producer is not None:
             self._producer.stopProducing()
         self.lost.callback(None)
+
+    def stop_counting_if_closed(self) -> None:
+        """Count the end of the connection if its client has closed it and the reactor has not read that yet.
+
+        One turn of the reactor may accept a connection that its client has given up and the next one.
+        """
+        if (connection := getattr(self.transport, "socket", None)) is None:  # virtual, or closed already
+            return
+        try:
+            is_closed = not connection.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return
+        except OSError:  # reset
+            is_closed = True
+        if is_closed:
+            self._stop_counting()
+
+    def _stop_counting(self) -> None:
+        if self._is_counted:
+            self._is_counted = False
+            self._server.device.disconnect()
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head of the request, and ignore what follows it."""

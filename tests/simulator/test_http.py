@@ -53,6 +53,22 @@ async def test_a_request_without_end_is_hung_up_on(reactor: Any) -> None:
     assert (arrived.raw, arrived.end) == (b"", "reset")
 
 
+@pytest.mark.parametrize(("closes_the_first", "most"), [(True, 1), (False, 2)])
+@on_the_reactor
+async def test_a_connection_that_its_client_has_closed_is_not_counted_beside_the_next(
+    reactor: Any, closes_the_first: bool, most: int
+) -> None:
+    device = device_with_logs("a")
+    async with serving(reactor, device) as server:
+        address = (server.interface, server.port)
+        with socket.create_connection(address) as first:
+            if closes_the_first:
+                first.close()
+            with socket.create_connection(address):  # both are accepted in one turn of the reactor
+                await becomes(reactor, lambda: len(server.connections) == most)
+                assert (device.open_connections, device.most_connections) == (most, most)
+
+
 @on_the_reactor
 async def test_a_log_that_is_not_there_yet_is_made_in_a_thread(reactor: Any) -> None:
     import threading
