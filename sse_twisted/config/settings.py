@@ -189,7 +189,7 @@ def _split(key: str, address: str) -> tuple[str, int]:
 
 
 def _check_device(key: str, address: str) -> None:
-    """Check a device name or an address. A misspelt device name such as motion-6O1 is not taken for a host name."""
+    """Check a device name or an address. A misspelt device name, with an O for a 0, is not taken for a host name."""
     host, _, _ = address.partition(":")
     name, _, _ = host.partition(".")
     word, dash, _ = name.lower().partition("-")

@@ -171,7 +171,7 @@ class Namespace:
     def fetch(self, device: int | str, track: str) -> Deferred[Result]:
         """Download a track that was skipped, or is outside the event.
 
-        fetch(601, "motion-601_20250912_090000.oao"); the device must stay connected until the download ends.
+        fetch(601, "ABC601XYZ_601_20250912_090000.oao"); the device must stay connected until the download ends.
         """
         return self._commands.fetch(device, track).addCallback(
             Result, lambda report: f"{report.name} downloaded, {report.outcome}: {report.local_file}"

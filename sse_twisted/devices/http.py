@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SMALL_ANSWER = 64 * 1024  # bytes; a Motion's info and settings have about 1 KB each
+SMALL_ANSWER = 64 * 1024  # bytes; identity and settings have about 1 KB each
 MAX_RETRY_AFTER = 120.0  # s; a longer Retry-After is cut to this
 ANSWER_TIMEOUTS = 6  # how many times the silence that ends an answer the whole answer may take
 MAX_PARSED_IN_REACTOR = 16 * 1024  # bytes; more are parsed in a thread

@@ -29,8 +29,8 @@ BATCH_SIZE: Final = 4  # files that a process takes at a time
 EPILOG: Final = """\
 speeds:
   All speeds are those that the device measured (Doppler), from usable fixes
-  only. A Motion counts a fix if it is 3D, with 7 satellites or more and a speed
-  accuracy of 1 m/s or better. Speeds are rounded down to whole mm/s, as on the
+  only: 3D, with 7 satellites or more and a speed accuracy of 1 m/s or better,
+  unless the format says otherwise. Speeds are rounded down to whole mm/s, as on the
   device. The five best are of different runs; a run ends when the speed stays
   under 5 knots for three fixes.
 

@@ -18,7 +18,7 @@ BATCH_SIZE: Final = 4096  # fixes in one piece of text, about a megabyte
 FIXES: Final = {2: "2d", 3: "3d", 4: "3d"}  # u-blox; 4 is 3D with dead reckoning, all others mean no fix
 
 # GPX 1.1 itself has no speeds. New programs read Garmin's extension, GpsarPro the other one; gps-wizard advises to
-# write both. GPSBabel and older programs read neither, only the elements of GPX 1.0, which the Motion exports.
+# write both. GPSBabel and older programs read neither, only the elements of GPX 1.0, which loggers export.
 _ROOTS: Final = {
     "1.1": (
         '<gpx version="1.1" creator="sse_twisted" xmlns="http://www.topografix.com/GPX/1/1"'
