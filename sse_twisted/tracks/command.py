@@ -30,9 +30,9 @@ EPILOG: Final = """\
 speeds:
   All speeds are those that the device measured (Doppler), from usable fixes
   only: 3D, with 7 satellites or more and a speed accuracy of 1 m/s or better,
-  unless the format says otherwise. Speeds are rounded down to whole mm/s, as on the
-  device. The five best are of different runs; a run ends when the speed stays
-  under 5 knots for three fixes.
+  unless the format says otherwise. Speeds are rounded down to whole mm/s, as on
+  the device. The five best are of different runs; a run ends when the speed
+  stays under 5 knots for three fixes.
 
   1s, 2s, 10s       mean of the fixes of that time, with none missing
   100m, 250m,       mean over the fewest fixes that reach the distance; their
