@@ -22,8 +22,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.support.event import VirtualEvent
 
-# Hypothesis: no deadline, for the machine may be busy; tests that need more examples than these say so.
-settings.register_profile("suite", deadline=None, max_examples=50)
+# Hypothesis: no deadline, for the machine may be busy.
+settings.register_profile("suite", deadline=None)
 settings.register_profile("unshrunk", settings.get_profile("suite"), phases=(Phase.explicit, Phase.generate))
 settings.load_profile("suite")
 

@@ -29,7 +29,7 @@ def test_an_invented_device_is_charged_and_has_room() -> None:
 
 
 def test_an_afternoon_ends_before_now_and_its_logs_are_in_order() -> None:
-    for seed in range(5):
+    for seed in range(10):
         logs = generate_afternoon(601, seed, NOW)
         starts = [log.entry["start_date"] for log in logs]
         assert all(earlier < later for earlier, later in pairwise(starts))
@@ -44,7 +44,7 @@ def test_every_log_of_an_afternoon_is_whole_and_of_its_listed_length() -> None:
         assert len(log.content) == log.entry["size"] - 1024
 
 
-@pytest.mark.parametrize("seed", range(0, 30, 3))
+@pytest.mark.parametrize("seed", range(30))
 def test_what_a_track_claims_is_what_its_own_fixes_give(seed: int) -> None:
     """As `sse-track` sees it: a track that was sailed, and one of weeks ago."""
     of_weeks_ago, *_ = generate_afternoon(601, seed, NOW)

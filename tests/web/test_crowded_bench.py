@@ -67,11 +67,15 @@ def test_every_device_on_the_bench_is_in_sight_and_legible(
         page = watcher.goes_to()
         assert page.locator("html.has-script").count() == has_script
         assert is_within_its_width(page)
-        shown = stickers(page)
-        for number in (*COLLECTED, *KEPT_ON, *WORKING):
-            in_sight, height = shown[number]
-            assert in_sight, number
-            assert height >= LEGIBLE, number
+        devices = (*COLLECTED, *KEPT_ON, *WORKING)
+        wanting = devices
+        for _ in range(100):  # until the bench is laid out for the window: a tile may be made anew meanwhile
+            shown = stickers(page)
+            wanting = tuple(number for number in devices if not shown[number][0] or shown[number][1] < LEGIBLE)
+            if not wanting:
+                break
+            page.wait_for_timeout(50)
+        assert not wanting
 
 
 def test_a_tile_among_many_has_all_of_its_lines(watching: Watching) -> None:
