@@ -32,4 +32,6 @@ def test_a_supervisor_that_does_not_listen_is_ignored(address: str, monkeypatch:
     monkeypatch.setenv("NOTIFY_SOCKET", address)
     service = ReadinessService(MemoryReactor())
     service.startService()
+    assert service.running
     service.stopService()
+    assert not service.running

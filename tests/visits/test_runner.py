@@ -49,7 +49,7 @@ def test_retries_begin_anew_when_one_track_more_is_here(event: VirtualEvent) -> 
     event.arrive(601)
     event.start()
     event.until("2 of 2 tracks missing (request refused (HTTP 404)), retry 3 in 8 s")
-    event.until("1 of 2 tracks missing (request refused (HTTP 404)), retry 1 in 2 s")
+    assert event.until("1 of 2 tracks missing (request refused (HTTP 404)), retry 1 in 2 s")
 
 
 def test_the_device_may_ask_for_a_longer_delay(event: VirtualEvent) -> None:
@@ -57,8 +57,8 @@ def test_the_device_may_ask_for_a_longer_delay(event: VirtualEvent) -> None:
     device.add_fault(parse_fault("503:7")[0], path="/logs/", times=1)
     event.arrive(601)
     event.start()
-    event.until("retry 1 in 7 s")
-    event.until("can be disconnected")
+    assert event.until("retry 1 in 7 s")
+    assert event.until("can be disconnected")
 
 
 def test_a_track_that_failed_comes_after_those_that_did_not(event: VirtualEvent) -> None:

@@ -22,6 +22,7 @@ from sse_twisted.devices.motion.messages import (
     parse_json,
     settings_of,
 )
+from sse_twisted.runtime.text import json_bytes
 from sse_twisted.simulator.listings import EVIL_PATHS
 
 MOTION: dict[str, Any] = {
@@ -336,7 +337,7 @@ class TestJson:
     @example(b"\xef\xbb\xbf{}")
     def test_of_any_bytes_is_read_or_refused(self, data: bytes) -> None:
         with suppress(BadAnswer):
-            parse_json(data, "info.json")
+            assert json_bytes(parse_json(data, "info.json")), "it can be stored"
 
     @given(JSON)
     def test_of_any_shape_is_understood_or_refused(self, tree: Any) -> None:
