@@ -60,6 +60,7 @@ class LiveConfig:
         self.roster = roster or Roster()
         self.limits = Limits(settings)
         self.paused = False  # by an operator: no further download starts
+        self.hold = False  # stored tracks stay with their owners, until an operator decides on a change of the roster
         self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
@@ -67,7 +68,12 @@ class LiveConfig:
         self._observers.append(observer)
 
     def change(
-        self, *, settings: Settings | None = None, roster: Roster | None = None, paused: bool | None = None
+        self,
+        *,
+        settings: Settings | None = None,
+        roster: Roster | None = None,
+        paused: bool | None = None,
+        hold: bool | None = None,
     ) -> None:
         if settings is not None:
             self.settings = settings
@@ -76,6 +82,8 @@ class LiveConfig:
             self.roster = roster
         if paused is not None:
             self.paused = paused
+        if hold is not None:
+            self.hold = hold
         self._publish()
 
     def ask_for(self, identifier: int, file: str) -> None:
@@ -144,7 +152,8 @@ class LiveConfig:
         asked_for = self._asked_for.get(identifier, frozenset())
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
         name = self.drivers.name(identifier)
-        return FilingRules(self.roster.of(identifier), days, slowest, timezone, asked_for, with_roster, name)
+        assignments, zone = self.roster.of(identifier), self.settings.expected.timezone
+        return FilingRules(assignments, days, slowest, timezone, asked_for, with_roster, name, zone, self.hold)
 
     def _publish(self) -> None:
         notify(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))

@@ -2,60 +2,65 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
 import datetime
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from typing import TypeVar
 
 from attrs import frozen
 
-from sse_twisted.devices.drivers import device_name
-from sse_twisted.runtime.text import NotUtf8, plural, text_of
+from sse_twisted.config.assignment import Assignment, carriers_on, sharers_on
+from sse_twisted.config.dates import Order, date_of, order_of, time_behind, time_of
+from sse_twisted.config.spreadsheet import BadQuotes, Row, Sheet, SheetError, closest, read_sheet, squashed
+from sse_twisted.devices.drivers import device_name, device_number
+from sse_twisted.runtime.text import plural
+
+__all__ = ["Assignment", "Mistake", "Roster", "RosterError", "carriers_on", "parse_roster", "sharers_on"]
 
 DEVICE = "Motion ID"
 FIRST_DAY = "Start Date"
 LAST_DAY = "End Date"
 FILE_ID = "File ID"
+START_TIME = "Start Time"
+END_TIME = "End Time"
+ENTRANT = "Entrant ID"
 REQUIRED = (DEVICE, FIRST_DAY, LAST_DAY, FILE_ID)
+OPTIONAL = (START_TIME, END_TIME, ENTRANT, "Tally", "First Name", "Family Name")
+SYNONYMS = {
+    **dict.fromkeys(("givenname", "givennames", "forename", "christianname"), "First Name"),
+    **dict.fromkeys(("surname", "lastname", "secondname"), "Family Name"),
+    **dict.fromkeys(("sailno", "sailnr", "sailnumber", "bib", "bibno"), "Tally"),
+    **dict.fromkeys(("device", "deviceid", "motion", "motionno", "gps"), DEVICE),
+}
+# "601", "motion-601", "601.0", '="601"', "#601" and "601 (spare)"; but no text with a second number
+NUMBER = re.compile(r"""(?:=?"|'|\#)?\s*([+-]?[0-9]{1,6})(?:[.,]0*)?"?(?:\s+[(\[A-Za-z][^0-9]*)?""", re.ASCII)
+
+T = TypeVar("T")
 
 
 class RosterError(ValueError):
     """The whole file is unusable."""
 
 
-class _BadQuotes(ValueError):
-    """Unbalanced quotes in the row that begins at `line`."""
-
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
-        self.line = line
-
-
 @frozen
 class Mistake:
-    """A line that is invalid or contradicts an earlier one; the other lines are used."""
+    """A line that is invalid or contradicts an earlier one; the other lines are used. Line 0: the whole file."""
 
     line: int
     text: str
 
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}" if self.line else self.text
+
 
 @frozen
-class Assignment:
-    """One person carries one device from the first to the last day inclusive, in the device's time zone."""
+class Unreadable:
+    """A line that names an entrant but cannot be read; the entrant's former assignment stays in force."""
 
-    identifier: int
-    first_day: datetime.date
-    last_day: datetime.date
-    file_id: str
-    sailor: str
-    tally: str
     line: int
-
-    def covers(self, day: datetime.date) -> bool:
-        return self.first_day <= day <= self.last_day
+    entrant: str  # Entrant ID; "" if the roster has none
+    file_id: str
 
 
 @frozen
@@ -64,6 +69,10 @@ class Roster:
 
     assignments: tuple[Assignment, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
+    remarks: tuple[Mistake, ...] = ()  # on what is read, but perhaps not as it is meant
+    unreadable: tuple[Unreadable, ...] = ()
+    spoilt: str = ""  # why the file must not take the place of another one, although some lines can be read
+    kept: tuple[Assignment, ...] = ()  # assignments of an earlier version, of devices that this one lacks
 
     @cached_property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
@@ -102,116 +111,160 @@ class Roster:
         return " / ".join(dict.fromkeys(a.sailor for a in self.of(identifier) if a.sailor))
 
 
-def carriers_on(day: datetime.date, assignments: Iterable[Assignment]) -> dict[int, Assignment]:
-    """Return the assignment of each device on a day: of two, the first counts."""
-    carriers: dict[int, Assignment] = {}
-    for assignment in assignments:
-        if assignment.covers(day):
-            carriers.setdefault(assignment.identifier, assignment)
-    return carriers
-
-
 def parse_roster(data: bytes) -> Roster:
-    """Parse a CSV file with its columns in any order; raises RosterError if no line can be used.
+    """Parse a CSV file with its columns in any order; raises RosterError if it has no table.
 
-    The text is UTF-8, with or without BOM, or the Windows code page that spreadsheets fall back to. The delimiter is
-    "," or ";".
+    `Roster.spoilt` says why the file is probably damaged, although some of its lines can be read.
     """
+    remarks: list[Mistake] = []
     mistakes: list[Mistake] = []
     try:
-        text = text_of(data)
-    except NotUtf8 as error:
-        text = data.removeprefix(codecs.BOM_UTF8).decode("cp1252", errors="replace")
-        mistakes.append(Mistake(error.line, "not UTF-8: the file is read as Windows-1252"))
-    try:
-        rows = [*_rows(text)]
-    except _BadQuotes as error:
-        mistakes.append(Mistake(error.line, f"unbalanced quotes ({error}): all quotes in the file are ignored"))
-        try:
-            rows = [*_rows(text.replace('"', ""))]
-        except _BadQuotes as other:
-            raise RosterError(f"line {other.line}: {other}") from None
-    assignments = [*_assignments(rows, mistakes)]
-    mistakes += _overlaps(assignments)
-    return Roster(tuple(assignments), tuple(sorted(mistakes, key=lambda mistake: mistake.line)))
-
-
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row that is not blank, with the number of its last line."""
-    heading = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = ";" if heading.count(";") > heading.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 0
-    try:
-        for row in reader:
-            line = reader.line_num
-            cells = [cell.strip() for cell in row]
-            if any(cells):
-                yield line, cells
-    except csv.Error as error:
-        raise _BadQuotes(line + 1, str(error)) from None
-
-
-def _assignments(rows: list[tuple[int, list[str]]], mistakes: list[Mistake]) -> Iterator[Assignment]:
+        sheet = read_sheet(data, REQUIRED)
+        rows, spoilt = _rows(sheet, mistakes)
+    except SheetError as error:
+        raise RosterError(str(error)) from None
+    if sheet.code_page_from is not None:
+        remarks.append(Mistake(sheet.code_page_from, "not UTF-8: the file is read as Windows-1252"))
     if not rows:
         raise RosterError("the file is empty")
-    _check_columns(*rows[0])
-    columns = rows[0][1]
-    for line, row in rows[1:]:
-        values = dict.fromkeys(REQUIRED, "") | {name: cell for name, cell in zip(columns, row, strict=False) if name}
-        if not any(values.values()):  # notes outside the named columns
-            continue
+    columns = _columns(*rows[0], remarks)
+    rows = [(line, row) for line, row in rows[1:] if any(_values(columns, row).values())]
+    table = [(line, _values(columns, row)) for line, row in rows]
+    order = order_of((line, values[name]) for line, values in table for name in (FIRST_DAY, LAST_DAY))
+    if order.remark:
+        remarks.append(Mistake(*order.remark))
+    assignments: list[Assignment] = []
+    unreadable: list[Unreadable] = []
+    for line, values in table:
         try:
-            assignment = _assignment(values, line)
+            assignments += _assignments(values, line, order)
         except ValueError as error:
             mistakes.append(Mistake(line, str(error)))
-            continue
-        if assignment is not None:
-            yield assignment
+            unreadable.append(Unreadable(line, values.get(ENTRANT, ""), values[FILE_ID]))
+    remarks += _ignored_times(table)
+    mistakes += _overlaps(assignments)
+    return Roster(
+        tuple(assignments),
+        tuple(sorted(mistakes, key=lambda mistake: mistake.line)),
+        tuple(sorted(remarks, key=lambda remark: remark.line)),
+        tuple(unreadable),
+        spoilt or _damage(len(columns), rows, len(unreadable), bool(assignments)),
+    )
 
 
-def _check_columns(line: int, columns: list[str]) -> None:
-    if missing := [name for name in REQUIRED if name not in columns]:
-        raise RosterError(f"line {line}: missing column {', '.join(map(repr, missing))}")
-    if twice := [name for name in REQUIRED if columns.count(name) > 1]:
+def _rows(sheet: Sheet, mistakes: list[Mistake]) -> tuple[list[Row], str]:
+    """Return the rows, and why the file is damaged; raises RosterError."""
+    try:
+        return sheet.rows(), ""
+    except BadQuotes as error:
+        mistakes.append(Mistake(error.line, f"unbalanced quotes ({error}): all quotes in the file are ignored"))
+        spoilt = f"a quote in the row of line {error.line} is never closed" if error.is_open else ""
+    try:
+        return sheet.rows(without_quotes=True), spoilt
+    except BadQuotes as error:
+        raise RosterError(f"line {error.line}: {error}") from None
+
+
+def _columns(line: int, heading: list[str], remarks: list[Mistake]) -> list[str]:
+    """Return the names of the columns, those that are known as this module spells them. Raises RosterError."""
+    known = {squashed(name): name for name in (*REQUIRED, *OPTIONAL)}
+    while heading and not heading[-1]:
+        heading = heading[:-1]
+    columns = [known.get(squashed(name), name) for name in heading]
+    others = [name for name in columns if name and name not in known.values()]
+    missing = [name for name in REQUIRED if name not in columns]
+    meant = {name: closest(name, [*missing, *(o for o in OPTIONAL if o not in columns)], SYNONYMS) for name in others}
+    if missing:
+        hints = [f"{name!r} instead of {column!r}" for name, column in meant.items() if column in missing]
+        hint = f" (the heading has {', '.join(hints)})" if hints else ""
+        raise RosterError(f"line {line}: missing column {', '.join(map(repr, missing))}{hint}")
+    if twice := [name for name in known.values() if columns.count(name) > 1]:
         raise RosterError(f"line {line}: duplicate column {twice[0]!r}")
+    for name, column in meant.items():
+        if column is not None:
+            remarks.append(Mistake(line, f"column {name!r} is ignored: rename it to {column!r} if it is that one"))
+    return columns
 
 
-def _assignment(values: Mapping[str, str], line: int) -> Assignment | None:
-    """Read one row; raises ValueError. An entrant without a device has the number 0 or less and no assignment."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,6}", values[DEVICE], re.ASCII):
-        raise ValueError(f"invalid {DEVICE} {values[DEVICE]!r}: expected a number")
-    identifier = int(values[DEVICE])
+def _values(columns: list[str], row: list[str]) -> dict[str, str]:
+    """Return the cells by column; what stands outside the named columns is a note."""
+    return dict.fromkeys(REQUIRED, "") | {name: cell for name, cell in zip(columns, row, strict=False) if name}
+
+
+def _damage(width: int, rows: list[Row], unreadable: int, has_assignments: bool) -> str:
+    """Return why a file is probably damaged, or not what was meant to be saved; "" if nothing shows it."""
+    if not rows:
+        return "there is no line below the heading"
+    line, last = rows[-1]
+    # A spreadsheet may leave out the empty cells at the end of several rows, but a cut shortens one.
+    if len(last) < width and (len(rows) == 1 or len(rows[-2][1]) > len(last)):
+        return f"line {line}, the last one, has only {len(last)} of {width} columns: the file seems to be cut off"
+    if not has_assignments:
+        return "no line names a device and can be read"
+    if 2 * unreadable > len(rows):
+        return f"only {len(rows) - unreadable} of {plural(len(rows), 'line')} can be read"
+    return ""
+
+
+def _assignments(values: Mapping[str, str], line: int, order: Order) -> Iterator[Assignment]:
+    """Read one row; raises ValueError. An entrant without a device has no number, or 0 or less, and no assignment."""
+    identifier = _number(values[DEVICE])
     if identifier <= 0:
-        return None
-    first_day, last_day = (_day(name, values[name]) for name in (FIRST_DAY, LAST_DAY))
+        return
+    first_day, last_day = (
+        _cell(name, values[name], lambda text: date_of(text, order)) for name in (FIRST_DAY, LAST_DAY)
+    )
     if last_day < first_day:
         raise ValueError(f"{LAST_DAY} {last_day} is before {FIRST_DAY} {first_day}")
     if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", values[FILE_ID]):
         raise ValueError(f"invalid {FILE_ID} {values[FILE_ID]!r}: expected 1 to 40 letters, digits and hyphens")
-    sailor = " ".join(filter(None, (values.get("First Name"), values.get("Family Name"))))
-    tally = values.get("Tally", "")
-    return Assignment(identifier, first_day, last_day, values[FILE_ID], _one_line(sailor), _one_line(tally), line)
+    times = (_cell(name, values[name], time_of) if values.get(name) else None for name in (START_TIME, END_TIME))
+    sailor = _one_line(" ".join(filter(None, (values.get("First Name"), values.get("Family Name")))))
+    tally, entrant = _one_line(values.get("Tally", "")), values.get(ENTRANT, "")
+    assignment = Assignment(identifier, first_day, last_day, values[FILE_ID], sailor, tally, line, entrant, *times)
+    if assignment.end <= assignment.begin:
+        raise ValueError(f"{END_TIME} {values[END_TIME]} is not after {START_TIME} {values.get(START_TIME) or '00:00'}")
+    yield assignment
+
+
+def _number(text: str) -> int:
+    """Return the number of a device, 0 if the cell is empty; raises ValueError."""
+    if not text:
+        return 0
+    if (of_host := device_number(text.casefold())) is not None:
+        return of_host
+    if (match := NUMBER.fullmatch(text)) is None:
+        raise ValueError(f"invalid {DEVICE} {text!r}: expected a number")
+    return int(match[1])
+
+
+def _cell(name: str, text: str, read: Callable[[str], T]) -> T:
+    if not text:
+        raise ValueError(f"{name} is empty")
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ValueError(f"invalid {name} {text!r}: {error}") from None
 
 
 def _one_line(value: str) -> str:
     return "".join(c if c.isprintable() else " " for c in value).strip()
 
 
-def _day(name: str, value: str) -> datetime.date:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
-        raise ValueError(f"invalid {name} {value!r}: expected YYYY-MM-DD" if value else f"{name} is empty")
-    try:
-        return datetime.date.fromisoformat(value)
-    except ValueError:
-        raise ValueError(f"invalid {name} {value!r}: not in the calendar") from None
+def _ignored_times(table: list[tuple[int, dict[str, str]]]) -> Iterator[Mistake]:
+    """Remark once that a time of day behind a date does not count."""
+    for line, values in table:
+        for date, time in ((FIRST_DAY, START_TIME), (LAST_DAY, END_TIME)):
+            if (ignored := time_behind(values[date])) and not values.get(time):
+                yield Mistake(line, f"the time {ignored} behind {date} is ignored: write it into a column {time!r}")
+                return
 
 
 def _overlaps(assignments: list[Assignment]) -> Iterator[Mistake]:
     by_device: dict[int, list[Assignment]] = {}
     for later in assignments:
         for earlier in by_device.get(later.identifier, ()):
-            if earlier.first_day <= later.last_day and later.first_day <= earlier.last_day:
+            if earlier.overlaps(later):
                 day, name = max(earlier.first_day, later.first_day), device_name(later.identifier)
                 yield Mistake(later.line, f"{name} is already assigned on {day}: line {earlier.line} counts")
                 break

@@ -59,6 +59,8 @@ class RosterService(PeriodicService):
         if isinstance(roster, str):
             self._refuse(stamp, roster, is_first)
             return
+        for remark in roster.remarks:
+            self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
         for change in changes(self._live.roster, roster):

@@ -90,7 +90,11 @@ def all_tracks(
     identifier: int, listing: Listing, rules: FilingRules, named: Iterable[Named] = ()
 ) -> tuple[EventTrack, ...]:
     """Return all logs, even those of other days, each under a unique name."""
-    return tuple(_with_unique_names([*_tracks(identifier, listing, rules)], named))
+    tracks = [*_tracks(identifier, listing, rules)]
+    if rules.hold:
+        named = tuple(named)
+        tracks = [*_held(tracks, named)]
+    return tuple(_with_unique_names(tracks, named))
 
 
 def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[EventTrack]:
@@ -98,7 +102,9 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         minutes = log.timezone or 0 if rules.timezone is None else rules.timezone
         start = _local_time(log.start_date, minutes)
         day = start.date() if start else None
-        owner = next((a for a in rules.assignments if day and a.covers(day)), None)
+        moment = _local_time(log.start_date, rules.event_timezone)
+        moment = moment.replace(tzinfo=None) if moment else None
+        owner = next((a for a in rules.assignments if day and a.covers_start(day, moment)), None)
         asked_for = log.file in rules.asked_for
         of_event = asked_for or owner is not None or not is_outside(day, rules.days)
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
@@ -106,6 +112,15 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         name = TrackName(prefix, stamp, extension=log.extension)
         skipped = not asked_for and _is_slow(log, rules.slowest)
         yield EventTrack(identifier, log, name, owner, skipped, of_event)
+
+
+def _held(tracks: list[EventTrack], named: tuple[Named, ...]) -> Iterator[EventTrack]:
+    """Yield the tracks, those that are stored under the name of an owner with that name."""
+    names = {log_key(known.log): TrackName.parse(known.name) for known in named if known.completed}
+    for track in tracks:
+        former = names.get(log_key(track.log))
+        is_held = former is not None and not former.is_unassigned and former.prefix != track.filed_as.prefix
+        yield evolve(track, filed_as=former.with_number(1), of_event=True) if former and is_held else track
 
 
 def is_outside(day: dt.date | None, days: tuple[dt.date, dt.date] | None) -> bool:

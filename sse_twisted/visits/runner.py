@@ -189,7 +189,7 @@ class VisitRunner:
                 visit.remarked.add(subject)
                 text = "{device} {track} {word} - {summary}"
                 emit(text, device=visit.name, track=track.name, word=word, summary=track.summary)
-                if track.owner is None and word == "queued":
+                if track.filed_as.is_unassigned and word == "queued":
                     text = "{device} {track} is unassigned: no roster line covers it, it goes to {folder}"
                     self._work.log.warn(text, device=visit.name, track=track.name, folder=track.folder)
             if len(tracks) > MAX_LINES and word not in visit.remarked:
