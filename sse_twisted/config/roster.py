@@ -12,6 +12,7 @@ from attrs import frozen
 
 from sse_twisted.config.assignment import Assignment, carriers_on, sharers_on
 from sse_twisted.config.dates import Order, date_of, order_of, time_behind, time_of
+from sse_twisted.config.file_id import folded, parse_file_id, remark_on
 from sse_twisted.config.spreadsheet import BadQuotes, Row, Sheet, SheetError, closest, read_sheet, squashed
 from sse_twisted.devices.drivers import device_name, device_number
 from sse_twisted.runtime.text import plural
@@ -142,7 +143,9 @@ def parse_roster(data: bytes) -> Roster:
             mistakes.append(Mistake(line, str(error)))
             unreadable.append(Unreadable(line, values.get(ENTRANT, ""), values[FILE_ID]))
     remarks += _ignored_times(table)
+    remarks += _remarks(assignments)
     mistakes += _overlaps(assignments)
+    mistakes += _spellings(assignments)
     return Roster(
         tuple(assignments),
         tuple(sorted(mistakes, key=lambda mistake: mistake.line)),
@@ -216,12 +219,11 @@ def _assignments(values: Mapping[str, str], line: int, order: Order) -> Iterator
     )
     if last_day < first_day:
         raise ValueError(f"{LAST_DAY} {last_day} is before {FIRST_DAY} {first_day}")
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,40}", values[FILE_ID]):
-        raise ValueError(f"invalid {FILE_ID} {values[FILE_ID]!r}: expected 1 to 40 letters, digits and hyphens")
+    file_id = parse_file_id(values[FILE_ID])
     times = (_cell(name, values[name], time_of) if values.get(name) else None for name in (START_TIME, END_TIME))
     sailor = _one_line(" ".join(filter(None, (values.get("First Name"), values.get("Family Name")))))
     tally, entrant = _one_line(values.get("Tally", "")), values.get(ENTRANT, "")
-    assignment = Assignment(identifier, first_day, last_day, values[FILE_ID], sailor, tally, line, entrant, *times)
+    assignment = Assignment(identifier, first_day, last_day, file_id, sailor, tally, line, entrant, *times)
     if assignment.end <= assignment.begin:
         raise ValueError(f"{END_TIME} {values[END_TIME]} is not after {START_TIME} {values.get(START_TIME) or '00:00'}")
     yield assignment
@@ -269,3 +271,24 @@ def _overlaps(assignments: list[Assignment]) -> Iterator[Mistake]:
                 yield Mistake(later.line, f"{name} is already assigned on {day}: line {earlier.line} counts")
                 break
         by_device.setdefault(later.identifier, []).append(later)
+
+
+def _spellings(assignments: list[Assignment]) -> Iterator[Mistake]:
+    """Report each File ID that differs from an earlier one only by case: some file systems do not tell them apart."""
+    first: dict[str, Assignment] = {}
+    told: set[str] = set()
+    for later in assignments:
+        earlier = first.setdefault(folded(later.file_id), later)
+        if later.file_id not in {earlier.file_id, *told}:
+            told.add(later.file_id)
+            spelling = f"File ID {later.file_id!r} differs only by case from {earlier.file_id!r} in line {earlier.line}"
+            yield Mistake(later.line, f"{spelling}: use one spelling for a sailor, and different ones for two")
+
+
+def _remarks(assignments: list[Assignment]) -> Iterator[Mistake]:
+    """Remark on each File ID, at its first line."""
+    seen: set[str] = set()
+    for assignment in assignments:
+        if assignment.file_id not in seen and (remark := remark_on(assignment.file_id)):
+            seen.add(assignment.file_id)
+            yield Mistake(assignment.line, remark)

@@ -63,6 +63,8 @@ class RosterService(PeriodicService):
             self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
+        for remark in roster.remarks:
+            self._log.info("Roster line {line}: remark: {text}", line=remark.line, text=remark.text)
         for change in changes(self._live.roster, roster):
             self._log.info("Roster: {change}", change=change)
         self._live.change(roster=roster)

@@ -9,6 +9,7 @@ from twisted.internet.defer import DeferredLock
 
 from sse_twisted.devices.driver import Finding
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
+from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Measured
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on
@@ -103,5 +104,6 @@ class Records:
             raise TooLarge(f"{name} is larger than {MAX_SIZE // 2**20} MiB and cannot be plotted")
         analysis = analyse(data)
         assignments = self._work.live.roster.of(identifier)
-        sailor = next((a.sailor for a in assignments if name.startswith(f"{a.file_id}_{identifier}_")), "")
+        prefix = track.prefix if (track := TrackName.parse(name)) else ""
+        sailor = next((a.sailor for a in assignments if f"{a.file_id}_{identifier}" == prefix), "")
         return plot(analysis.track, marks_of(analysis.session), " · ".join(filter(None, [sailor, name])))

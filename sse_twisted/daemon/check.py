@@ -37,6 +37,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         say(line)
     remarks = (
         *_use(folder.root),
+        *(f"{folder.roster}: line {remark.line}: {remark.text}" for remark in roster.remarks),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
         *filter(None, [live.remark_on_scan()]),

@@ -118,7 +118,9 @@ class _Refiling:
         return outdated
 
     def _refile(self, track: EventTrack, former: list[str]) -> Iterator[Step]:
-        if is_stored := (fetched := self._folder.stored(track, self._ledger)) is not None:
+        target = self._folder.root / track.local_file
+        respelled = any(file and _is_same_entry(file, target) for file in map(self._file, former))
+        if is_stored := not respelled and (fetched := self._folder.stored(track, self._ledger)) is not None:
             self._ledger.record(track, Status.COMPLETED, fetched)
         for name in former:
             if name not in self._ledger.entries:
@@ -163,7 +165,7 @@ class _Refiling:
 
     def _rename(self, source: Path, target: Path, track: EventTrack) -> bool:
         make_folder(target.parent)
-        if not target.exists():
+        if not target.exists() or _is_same_entry(source, target):
             source.rename(target)
             return False
         if target.samefile(source):  # rename() would leave both names of one file
@@ -266,3 +268,13 @@ def _by_size(known: Named) -> tuple[bool, int]:
 
 def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
+
+
+def _is_same_entry(source: Path, target: Path) -> bool:
+    """Whether two names are one entry of a folder, since its file system ignores case or Unicode's forms.
+
+    To remove one of them would remove the file. A hard link has two entries.
+    """
+    if not target.exists() or not source.samefile(target) or not source.parent.samefile(target.parent):
+        return False
+    return not {source.name, target.name} <= {path.name for path in target.parent.iterdir()}

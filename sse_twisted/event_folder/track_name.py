@@ -11,7 +11,7 @@ from attrs import frozen
 MAX_MINUTES = 840  # of a time zone off UTC
 GRAMMAR = r"({}+[_-]\d+)_(\d+_\d{{6}}|undated_-?\d+)(?:-([2-9]|[1-9]\d+))?(\.[A-Za-z0-9]+)"
 NAME = re.compile(GRAMMAR.format(r"[^/\0]"), re.ASCII)  # the original put any File ID into a name: "DE 101XYZ"
-NAME_IN_TEXT = re.compile(GRAMMAR.format(r"[\w-]"), re.ASCII)
+NAME_IN_TEXT = re.compile(GRAMMAR.format(r"[^/\0\s(),]"), re.ASCII)  # of a File ID with a blank, its last word only
 
 
 @frozen

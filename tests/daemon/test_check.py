@@ -54,6 +54,14 @@ def test_a_sound_event_has_no_mistakes(tmp_path: Path) -> None:
     assert checked(tmp_path) == (0, [])
 
 
+def test_an_underscore_in_a_file_id_is_a_remark(tmp_path: Path) -> None:
+    path = roster(tmp_path, "621,2022-10-15,2022-10-21,BUOY_621,Bo,Buoy")
+    lines: list[str] = []
+    assert check(EventFolder(tmp_path), settings_with(), None, NOW, lines.append) == 0
+    remark = "File ID 'BUOY_621' has an underscore: the results software reads only 'BUOY' of it"
+    assert f"remark: {path}: line 2: {remark}" in lines
+
+
 def test_it_says_what_would_be_done(tmp_path: Path) -> None:
     roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in (601, 603, 602)))
     names = {"servers": ("10.0.0.1:5353",), "search": ("lan", "home"), "resolver_file": "", "hosts_file": ""}

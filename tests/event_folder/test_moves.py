@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,42 @@ class TestATrackOfAnotherSailor:
         ledger.save()
         assert refiled(folder) == [Left(NAME, "its file is missing")]
         assert files(folder) == {FINAL: CONTENT}
+
+
+@pytest.fixture
+def without_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `Path` find files as macOS and Windows do: whatever the case of their names."""
+
+    def existing(path: Path) -> Path:
+        if not path.parent.is_dir():
+            return path
+        entries = {entry.name.casefold(): entry.name for entry in path.parent.iterdir()}
+        return path.with_name(entries.get(path.name.casefold(), path.name)) if path.name else path
+
+    for name in ("open", "unlink", "rename"):
+        real = getattr(Path, name)
+        method = partial(lambda real, path, *args, **options: real(existing(path), *args, **options), real)
+        monkeypatch.setattr(Path, name, partialmethod(lambda path, method, *a, **o: method(path, *a, **o), method))
+
+    def status(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        try:
+            return os.stat(path, follow_symlinks=follow_symlinks)  # noqa: PTH116 - it is what Path.stat calls
+        except FileNotFoundError:
+            return os.stat(existing(path), follow_symlinks=follow_symlinks)  # noqa: PTH116
+
+    monkeypatch.setattr(Path, "stat", status)
+
+
+@pytest.mark.usefixtures("without_case")
+@pytest.mark.parametrize("original", [False, True])
+def test_a_file_id_that_gets_another_case_loses_no_track_where_case_does_not_count(
+    folder: EventFolder, original: bool
+) -> None:
+    collected(folder, CONTENT, original=original)
+    respelled = OWNER.file_id.swapcase()
+    name = NAME.replace(OWNER.file_id, respelled)
+    assert names_of(refiled(folder, claims_of(evolve(OWNER, file_id=respelled)))) == [(NAME, name)]
+    assert files(folder) == {f"{FOLDER}/{name}": CONTENT}
 
 
 def outcome(sha256: str, content: bytes) -> Fetched:

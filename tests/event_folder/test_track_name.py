@@ -118,9 +118,10 @@ class TestTheStart:
 
 
 def test_names_in_a_sentence_are_spelled_otherwise() -> None:
-    text = f"2 of 3 tracks missing ({OWNED}, {UNDATED}), see 601_notes.txt"
+    accented = OWNED.replace("ABC601XYZ", "Zo\u00eb.1")
+    text = f"2 of 3 tracks missing ({OWNED}, {UNDATED}, {accented}), see 601_notes.txt"
     spelled = replace_names(text, lambda name: f"<{name.prefix}>")
-    assert spelled == "2 of 3 tracks missing (<ABC601XYZ_601>, <motion-601>), see 601_notes.txt"
+    assert spelled == ("2 of 3 tracks missing (<ABC601XYZ_601>, <motion-601>, <Zo\u00eb.1_601>), see 601_notes.txt")
 
 
 def test_all_names_of_a_real_event_have_the_day_of_their_folder(captures: Path) -> None:
