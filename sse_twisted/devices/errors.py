@@ -38,6 +38,10 @@ class BadAnswer(DeviceError):
     """The response is invalid."""
 
 
+class BadRange(BadAnswer):
+    """The response to a request for a part of a track is not that part."""
+
+
 class WrongDevice(DeviceError):
     """Another device than the expected one responds at this address."""
 

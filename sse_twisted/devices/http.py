@@ -21,7 +21,8 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
 
 from sse_twisted.devices.body import BodyReceiver, Sink
 from sse_twisted.devices.connections import Address, CancelledInFlight
-from sse_twisted.devices.errors import BadAnswer, Interrupted, Refused, Silent, Unreachable, connection_error
+from sse_twisted.devices.errors import BadRange, Interrupted, Refused, Silent, Unreachable, connection_error
+from sse_twisted.runtime.text import plural
 
 if TYPE_CHECKING:
     from treq.response import _Response
@@ -36,7 +37,10 @@ MAX_PARSED_IN_REACTOR = 16 * 1024  # bytes; more are parsed in a thread
 
 @frozen
 class Head:
-    """The offset and length of a body, and the length of the whole track, in bytes; None if the headers do not say."""
+    """The offset and length of a body, and the length of the whole track, in bytes; None if the headers do not say.
+
+    A device may send less than the rest of the track for a request: then `start + length < total`.
+    """
 
     start: int
     length: int | None
@@ -112,21 +116,26 @@ class DeviceHttp:
     ) -> Transfer:
         """Send the bytes of a track from `start` on to the sink that `accept` returns for the headers.
 
-        `accept` must check `Head.start`: a device may ignore the range and send everything.
+        `accept` must check `Head.start`: a device may ignore the range and send everything. It may also send only a
+        part of the rest, see `Head`. Raises BadRange if its headers do not say which part.
         `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
         with self._reported("track"):
             response = await self._request(address, path, headers, timeout, (200, 206) if start else (200,))
             try:
-                sink = accept(_head(response))
+                head = _head(response)
+                sink = accept(head)
             except BaseException:
                 self._hang_up(response)
                 raise
             rate, count = minimum_rate, self._received
+            limit = limit if head.length is None else min(limit, head.length)
             receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=rate, count=count)
             response.deliverBody(receiver)
-            promised = await receiver.done
+            promised = await receiver.done or receiver.received == head.length
+            if response.code == 206 and receiver.received != head.length:
+                raise Interrupted(f"connection lost after {plural(receiver.received, 'byte')}")
         return Transfer(receiver.received, promised)
 
     @contextmanager
@@ -183,10 +192,11 @@ def _head(response: IResponse) -> Head:
     if response.code == 200:
         return Head(0, length, length)
     values = response.headers.getRawHeaders("Content-Range") or [""]
-    match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})", values[0])
-    if match is None:
-        raise BadAnswer(f"partial response without a valid Content-Range (HTTP {response.code})")
-    first, last, total = (int(number) for number in match.groups())
-    if last + 1 != total or first > last or (length is not None and length != last + 1 - first):
-        raise BadAnswer(f"inconsistent Content-Range (bytes {first}-{last}/{total})")
-    return Head(first, length, total)
+    match = re.fullmatch(r"bytes ([0-9]{1,15})-([0-9]{1,15})/(\*|[0-9]{1,15})", values[0].strip(), re.IGNORECASE)
+    if match is None or len(values) > 1:
+        raise BadRange(f"partial response without a valid Content-Range (HTTP {response.code})")
+    first, last, total = int(match[1]), int(match[2]), None if match[3] == "*" else int(match[3])
+    part = last + 1 - first
+    if part < 1 or (total is not None and last >= total) or length not in (None, part):
+        raise BadRange(f"inconsistent Content-Range ({values[0].strip()})")
+    return Head(first, part, total)

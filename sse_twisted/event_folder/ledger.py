@@ -1,7 +1,8 @@
 """The ledger of a device, `downloads.json`: what became of each of its tracks.
 
 Besides the original's keys an entry has `outcome` (verified, unverified, damaged), `length` (bytes of the file),
-`sha256`, `damage` (a remark), and `unlisted` if the device no longer lists a track that was never fetched.
+`sha256`, `damage` (a remark), and `unlisted` if the device no longer lists a track that was never fetched. The entry of
+a track that has failed may have `resume`: what is known of resuming its transfer.
 
 An entry counts only for exactly the log that the device lists: same path, size, start and end. A completed entry
 without our keys is the original's: its file is examined once, and fetched again unless it is whole. Of a path that
@@ -53,6 +54,15 @@ class Status(StrEnum):
     SKIPPED = "skipped"
     FAILED = "failed"
     COMPLETED = "completed"
+
+
+class Resume(StrEnum):
+    """Whether the next request for a track may resume it; an entry says nothing if it may."""
+
+    ALLOWED = ""
+    ON_TRIAL = "on trial"  # it may, after a failure that may have been the network's
+    NOT_NEXT = "not next"  # the next request that is answered must be for the whole track
+    NEVER = "never"
 
 
 @frozen
@@ -113,9 +123,25 @@ class Ledger:
             "status": str(status),
         }
         entry |= _download_keys(fetched)
+        if status is not Status.COMPLETED and (resume := self.resume(track)):
+            entry["resume"] = str(resume)
         if self.entries.get(track.name) != entry:
             self.entries[track.name] = entry
             self.changed = True
+
+    def resume(self, track: EventTrack) -> Resume:
+        """Return whether the next request for a track, at this size, may resume it."""
+        entry = self.entries.get(track.name, {})
+        known = entry.get("resume")
+        return Resume(known) if known in tuple(Resume) and _same_log(entry, track) else Resume.ALLOWED
+
+    def note_resume(self, track: EventTrack, resume: Resume) -> None:
+        """Set whether the next request for a recorded track may resume it."""
+        if resume is self.resume(track):
+            return
+        others = {key: value for key, value in self.entries[track.name].items() if key != "resume"}
+        self.entries[track.name] = others | ({"resume": str(resume)} if resume else {})
+        self.changed = True
 
     def rename(self, old: str, track: EventTrack, fetched: Fetched | None = None) -> None:
         """Give the entry of `old` the name of `track`, and replace any entry of that name."""

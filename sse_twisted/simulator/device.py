@@ -30,6 +30,7 @@ from sse_twisted.simulator.listings import (
     never_finalised,
     spoil_listing,
 )
+from sse_twisted.simulator.range_faults import spoil_part
 from sse_twisted.simulator.ranges import wanted_part
 from sse_twisted.simulator.responses import Body, Ending, Response, make_response
 
@@ -184,6 +185,7 @@ class SimulatedDevice:
         else:
             response = self._replaced(path, target) or self._page(path, target, headers)
         response = evolve(response, latency=self.latency, bytes_per_second=self.bytes_per_second)
+        response = self._change(response, path, spoil_part)
         return self._change(response, path, spoil_response)
 
     def _page(self, path: str, target: bytes, headers: Mapping[bytes, bytes]) -> Response:

@@ -36,6 +36,17 @@ FAULTS: Final[dict[str, str]] = {
     "500": "an error page",
     "503": "busy, with Retry-After: SECONDS (5)",
     "redirect": "302 to another host",
+    # A request for a part, of a device that can resume
+    "range-star": "Content-Range ends with /*, the length is not given (valid)",
+    "range-short": "at most BYTE (5,000) bytes are sent at once (valid)",
+    "range-bare": "a part without Content-Range",
+    "range-equals": "Content-Range with = behind bytes, as in a request",
+    "range-total": "Content-Range tells BYTE (1,000) bytes too many in all",
+    "range-shifted": "the part begins one byte late",
+    "range-multipart": "the part is wrapped as multipart/byteranges",
+    "range-status": "refused with status BYTE (400)",
+    "range-reset": "the connection is reset",
+    "range-silent": "no response is sent",
     # JSON
     "html": "the page of a captive portal in place of JSON, with status 200",
     "half-json": "the first half of the JSON, with an honest Content-Length",

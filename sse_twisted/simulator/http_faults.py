@@ -9,7 +9,7 @@ from typing import Final
 from attrs import evolve
 
 from sse_twisted.simulator.faults import Fault
-from sse_twisted.simulator.responses import Body, Ending, Response, make_response
+from sse_twisted.simulator.responses import SILENT, Body, Ending, Response, make_response
 
 ELSEWHERE: Final = b"http://elsewhere.invalid"
 """Target of "redirect"; names below .invalid never resolve (RFC 2606)."""
@@ -43,7 +43,7 @@ def not_found() -> Response:
 
 def _end_at(ending: Ending) -> Callable[[Response, Fault], Response | None]:
     def change(response: Response, fault: Fault) -> Response | None:
-        if fault.at >= len(response.body):
+        if fault.at >= len(response.body) or response.ending in SILENT:
             return None
         absent = fault.pause if ending is Ending.REBOOT else 0.0
         return evolve(response, cut_at=fault.at, ending=ending, absent=absent)

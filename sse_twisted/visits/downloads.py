@@ -8,19 +8,20 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredLock
 
-from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused
+from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Refused
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
-from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Resume, Status
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
 from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import plural
+from sse_twisted.visits.resumption import Attempt, after_failure
 from sse_twisted.visits.visit import Visit
 
 BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
-RANGE_NOT_SATISFIABLE = 416
+MIN_PART = 512  # bytes; a device that sends less of a track for a request cannot resume
 KB, MB = 1000, 1_000_000
 
 
@@ -43,22 +44,36 @@ class Downloader:
         async with self._work.live.limits.downloads:
             if self._work.live.paused:
                 raise DownloadsPaused("downloads are paused")
+            known = ledger.resume(track)
+            attempt = Attempt(may_resume=known in (Resume.ALLOWED, Resume.ON_TRIAL))
             try:
                 await self._check_room(track)
-                fetched = await self._download(visit, track)
+                fetched = await self._download(visit, track, attempt)
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._work.disk.write(ledger.save)
             except (DeviceError, PathTrouble) as error:
                 about = {"device": visit.name, "track": track.name, "summary": track.summary}
                 self._work.log.error("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
                 ledger.record(track, Status.FAILED)  # saved by the next comparison
+                if isinstance(error, DeviceError):
+                    await self._learn(visit, track, ledger, after_failure(known, attempt, error))
                 if isinstance(error, Refused):
-                    visit.resumes = visit.resumes and error.status != RANGE_NOT_SATISFIABLE
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:
                 self._work.fleet.update(visit.identifier, downloading="", size=0, received=0)
         return fetched
+
+    async def _learn(self, visit: Visit, track: EventTrack, ledger: Ledger, resume: Resume) -> None:
+        """Save whether the track may be resumed: the visit may end before the next comparison."""
+        if resume is ledger.resume(track):
+            return
+        ledger.note_resume(track, resume)
+        if resume in (Resume.NOT_NEXT, Resume.NEVER):
+            text = "{device} {track} cannot be resumed: it is requested from its first byte next"
+            self._work.log.info(text, device=visit.name, track=track.name)
+        with contextlib.suppress(DiskTrouble):  # the next comparison saves it
+            await self._work.disk.write(ledger.save)
 
     async def _check_room(self, track: EventTrack) -> None:
         if self._work.disk.trouble:
@@ -71,37 +86,58 @@ class Downloader:
             self._work.disk.pause(f"only {free / MB:,.0f} MB free")
             raise DiskTrouble(self._work.disk.trouble)
 
-    async def _download(self, visit: Visit, track: EventTrack) -> Fetched:
+    async def _download(self, visit: Visit, track: EventTrack, attempt: Attempt) -> Fetched:
         partial = PartialTrack(self._work.folder.root, track)
-        writer = _Writer(self._work.disk, partial, lambda count: self._show(visit, track, count))
+        writer = _Writer(self._work.disk, partial, attempt, lambda count: self._show(visit, track, count))
         try:
             with visit.talking():
-                received, transfer = await self._transfer(visit, track, partial, writer)
+                received, transfer = await self._transfer(visit, track, partial, writer, attempt)
             judgement = judge(received.integrity, track.log, track.identifier)
-            remark = self._doubt(track, received, judgement, promised=transfer.promised, resumed=writer.resumes)
+            remark = self._doubt(track, received, judgement, promised=transfer.promised, resumed=attempt.resumed)
             if remark:
-                if writer.resumes or not is_beginning_of(track.log, track.identifier, received.integrity):
+                if attempt.resumed or not is_beginning_of(track.log, track.identifier, received.integrity):
                     await self._work.disk.write(partial.discard)
                 raise BadAnswer(remark)
             kept = await self._work.disk.write(partial.commit)
         except OtherBytes as error:
-            visit.resumes = False
             await self._work.disk.write(partial.discard)
-            raise Interrupted(str(error)) from None
+            raise BadRange(str(error)) from None
         finally:
             await writer.close()
         self._settle(visit, track, judgement, kept is not None)
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
     async def _transfer(
-        self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer
+        self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer, attempt: Attempt
     ) -> tuple[Received, Transfer]:
-        settings = self._work.live.settings.downloads
+        """Request the track, or the rest of it; again for as long as the device sends only parts of the rest."""
         self._show(visit, track, 0)
         start = await self._work.disk.write(partial.open)
+        attempt.start = start = start if attempt.may_resume else 0
+        while True:
+            transfer, end = await self._request(visit, track, writer, attempt, start)
+            if not attempt.resumed or attempt.reached >= end:
+                return await writer.finish(), transfer
+            if attempt.reached < start + MIN_PART:
+                raise BadRange(f"sends only {plural(transfer.received, 'byte')} for a request")
+            await writer.flush()
+            start = attempt.reached
+
+    async def _request(
+        self, visit: Visit, track: EventTrack, writer: _Writer, attempt: Attempt, start: int
+    ) -> tuple[Transfer, int]:
+        """Receive one body; return it and where the track ends, by the listing unless the log was never finalised."""
+        settings = self._work.live.settings.downloads
+        end = track.log.length
 
         def accept(head: Head) -> _Writer:
+            nonlocal end
+            if head.start not in (0, start):
+                raise BadRange(f"sends from byte {head.start:,}, requested from byte {start:,}")
             self._check_length(visit, track, head)
+            if head.total is not None and not track.log.is_plausible:
+                end = head.total
+            attempt.answered = True
             writer.starts_at(head.start)
             return writer
 
@@ -109,12 +145,12 @@ class Downloader:
             visit.address,
             track.log.file,
             accept,
-            start=start if visit.resumes else 0,
+            start=start,
             timeout=settings.timeout,
             limit=settings.largest_track * MB,
             minimum_rate=settings.minimum_rate * KB,
         )
-        return await writer.finish(), transfer
+        return transfer, end
 
     def _check_length(self, visit: Visit, track: EventTrack, head: Head) -> None:
         """Raise BadAnswer if the announced length is not the listed one, unless the device announces it again."""
@@ -122,7 +158,7 @@ class Downloader:
         if length is None or visit.driver.accepts_length(track.log, length):
             return
         if head.start:
-            raise OtherBytes(f"{plural(length, 'byte')} in all, {track.log.length:,} listed")
+            raise BadRange(f"{plural(length, 'byte')} in all, {track.log.length:,} listed")
         key = (track.local_file, track.log.size)
         if self._lengths.get(key) != length:
             self._lengths[key] = length
@@ -176,8 +212,8 @@ class Downloader:
 class _Writer:
     """A sink that writes blocks to the partial file in a thread, and pauses the transfer meanwhile."""
 
-    def __init__(self, disk: Disk, partial: PartialTrack, progress: Callable[[int], None]) -> None:
-        self.resumes = False  # whether the body continues the bytes on disk
+    def __init__(self, disk: Disk, partial: PartialTrack, attempt: Attempt, progress: Callable[[int], None]) -> None:
+        self._attempt = attempt
         self._starts_over = False  # whether those bytes must still be dropped
         self._disk = disk
         self._partial = partial
@@ -188,21 +224,27 @@ class _Writer:
         self._error: Exception | None = None
 
     def starts_at(self, offset: int) -> None:
-        """Take the byte of the track at which the body begins."""
-        self.resumes, self._starts_over = offset > 0, offset == 0
-        self._count = offset
+        """Take the byte of the track at which the body begins: after those that were received, or the first one."""
+        self._attempt.resumed, self._attempt.reached = offset > 0, offset
+        self._starts_over, self._count = offset == 0, offset
+        self._progress(offset)
 
     def write(self, data: bytes) -> Deferred[None] | None:
         self._buffer += data
+        self._attempt.reached += len(data)
         if len(self._buffer) < BLOCK_SIZE or self._turn.locked:
             return None
         return Deferred.fromCoroutine(self._write_block())
 
-    async def finish(self) -> Received:
-        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
+    async def flush(self) -> None:
+        """Write all bytes of a body; raises DiskTrouble or OtherBytes."""
         await self._write_block()
         if self._error is not None:
             raise self._error
+
+    async def finish(self) -> Received:
+        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
+        await self.flush()
         async with self._turn:
             return await self._disk.write(self._partial.finish)
 

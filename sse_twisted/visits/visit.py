@@ -32,7 +32,6 @@ class Visit:
     remarked: set[str] = field(factory=set)  # subjects that were logged
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
-    resumes: bool = True  # whether the device can resume a transfer, until it shows that it can't
     retry_after: float = 0.0  # s, as the device asked
     conversations: int = 0  # requests started so far
     silences: int = 0  # unanswered requests in a row

@@ -9,7 +9,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from sse_twisted.devices.connections import Address, Traffic, device_agent
-from sse_twisted.devices.errors import BadAnswer, DeviceError, Interrupted, Refused, Unreachable
+from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Interrupted, Refused, Unreachable
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
@@ -106,6 +106,57 @@ def test_a_part_is_asked_for_where_a_transfer_goes_on(bench: Bench) -> None:
 def test_a_device_that_ignores_the_range_is_noticed(bench: Bench) -> None:
     bench.fetch(start=5000)
     assert bench.heads[0].start == 0
+
+
+@pytest.mark.parametrize(("fault", "length", "total"), [("range-star", None, False), ("range-short@5000", 5000, True)])
+def test_a_valid_part_says_how_long_it_is(bench: Bench, fault: str, length: int | None, total: bool) -> None:
+    bench.device.supports_range = True
+    bench.misbehave(fault)
+    content = bench.device.logs[0].content
+    length = length or len(content) - 512
+    assert bench.fetch(start=512) == Transfer(length, promised=True)
+    assert bench.heads == [Head(512, length, len(content) if total else None)]
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("", b"abc"),
+        ("bytes=5-7/8", b"abc"),
+        ("bytes 5-7", b"abc"),
+        ("bytes 7-5/8", b"abc"),
+        ("bytes 5-7/7", b"abc"),
+        ("bytes 5-8/9", b"abc"),
+        ("bytes 5-6/9", b"abc"),
+        ("bytes */8", b"abc"),
+        ("items 5-7/8", b"abc"),
+        ("bytes 5-7/8\r\nContent-Range: bytes 5-7/9", b"abc"),
+    ],
+)
+def test_a_part_that_does_not_say_where_it_belongs_is_refused(bench: Bench, place: str, body: bytes) -> None:
+    header = f"Content-Range: {place}\r\n" if place else ""
+    Raw(bench, f"HTTP/1.1 206 x\r\n{header}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    asking = bench.client.fetch(
+        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=99, minimum_rate=0, start=5
+    )
+    with pytest.raises(BadRange, match=r"Content-Range"):
+        bench.result(asking)
+    assert not bench.heads
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "words"),
+    [(b"ab", Interrupted, "connection lost after 2 bytes"), (b"abcd", BadAnswer, "more than 3 bytes")],
+)
+def test_a_part_without_a_length_is_as_long_as_its_place_says(
+    bench: Bench, body: bytes, error: type[DeviceError], words: str
+) -> None:
+    Raw(bench, b"HTTP/1.1 206 x\r\nContent-Range: bytes 5-7/*\r\n\r\n" + body)
+    asking = bench.client.fetch(
+        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=99, minimum_rate=0, start=5
+    )
+    with pytest.raises(error, match=words):
+        bench.result(asking)
 
 
 def test_a_range_beyond_the_end_is_refused(bench: Bench) -> None:

@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.devices.motion.messages import listing_of, parse_json, settings_of
-from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, read_entries
+from sse_twisted.event_folder.ledger import Fetched, Ledger, Resume, Status, read_entries
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, kept, listed, sailed, watched
@@ -75,6 +77,46 @@ def test_a_completed_track_says_what_it_is(path: Path) -> None:
     ledger.record(TRACK, Status.COMPLETED, damaged)
     assert set(entry_of(ledger)) == ORIGINAL_KEYS | {"outcome", "length", "sha256", "damage"}
     assert ledger.fetched(TRACK) == damaged
+
+
+class TestWhetherATrackMayBeResumed:
+    def test_is_kept_until_the_track_is_whole(self, path: Path) -> None:
+        ledger = Ledger(path)
+        ledger.record(TRACK, Status.FAILED)
+        assert ledger.resume(TRACK) is Resume.ALLOWED
+        assert set(entry_of(ledger)) == ORIGINAL_KEYS
+        ledger.note_resume(TRACK, Resume.NEVER)
+        ledger.queue(TRACK)
+        ledger.record(TRACK, Status.FAILED)
+        ledger.save()
+        ledger = Ledger.load(path)
+        assert ledger.resume(TRACK) is Resume.NEVER
+        ledger.record(TRACK, Status.COMPLETED, FETCHED)
+        assert ledger.resume(TRACK) is Resume.ALLOWED
+        assert "resume" not in entry_of(ledger)
+
+    def test_is_news_to_be_saved_once(self, path: Path) -> None:
+        ledger = Ledger(path)
+        ledger.record(TRACK, Status.FAILED)
+        ledger.save()
+        for resume, is_new in ((Resume.ON_TRIAL, True), (Resume.ON_TRIAL, False), (Resume.ALLOWED, True)):
+            ledger.note_resume(TRACK, resume)
+            assert ledger.changed is is_new
+            ledger.save()
+        assert set(entry_of(ledger)) == ORIGINAL_KEYS
+
+    def test_is_said_of_one_size_of_the_log_only(self, path: Path) -> None:
+        ledger = Ledger(path)
+        ledger.record(TRACK, Status.FAILED)
+        ledger.note_resume(TRACK, Resume.NEVER)
+        assert ledger.resume(evolve(TRACK, log=replace(TRACK.log, size=TRACK.log.size + 52))) is Resume.ALLOWED
+
+    @pytest.mark.parametrize("foreign", ["often", None, 5, True])
+    def test_is_not_believed_of_foreign_words(self, path: Path, foreign: object) -> None:
+        ledger = Ledger(path)
+        ledger.record(TRACK, Status.FAILED)
+        ledger.entries[TRACK.name]["resume"] = foreign
+        assert ledger.resume(TRACK) is Resume.ALLOWED
 
 
 def test_only_news_are_to_be_saved(path: Path) -> None:

@@ -136,7 +136,10 @@ CHECKS = BODY_FAULTS | JSON_FAULTS | LISTING_FAULTS | TRACK_FAULTS | DEVICE_FAUL
 SLOW = {"slow-headers:0.01", "drip:0.0001"}
 """The same bytes as without, at another time: test_delivery looks at that."""
 
-APART = {"refused", "reset", "never-accepted", "no-headers", "stall", "not-finalised", "empty-log"}
+OF_PARTS = {name for name in FAULTS if name.startswith("range-")}
+"""They change nothing unless a part is requested: test_range_faults looks at that."""
+
+APART = OF_PARTS | {"refused", "reset", "never-accepted", "no-headers", "stall", "not-finalised", "empty-log"}
 
 
 @pytest.mark.parametrize("text", CHECKS)
