@@ -14,6 +14,7 @@ from tests.support.event import log_of
 from tests.support.real_event import RealEvent, WatchedDevice
 
 LOG = log_of(601)
+NAME = "ABC601XYZ_601_20221017_090000.oao"
 PAGES = ["info.json", "settings.json", "logs.json"]
 FAULTS = {
     "html": "is a web page, not JSON",
@@ -127,7 +128,7 @@ async def test_odd_figures_of_a_device_are_no_reason_not_to_collect(event: RealE
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda device: device.info["motion"].update(identifier="601"),
+        lambda device: device.info["motion"].update(identifier="motion-601"),
         lambda device: device.info["motion"].update(identifier=True),
         lambda device: device.info["motion"].update(identifier=-601),
         lambda device: device.info["motion"].update(identifier=10**30),
@@ -147,6 +148,40 @@ async def test_who_does_not_say_who_it_is_is_nobody(event: RealEvent, spoil: Cal
     device.info.clear()
     device.info.update(json.loads(sound))
     await event.check_that_it_is_collected_when_cleared()
+
+
+def numbers_as(spelled: Callable[[int], object], value: object) -> object:
+    """The value with every number in it spelled otherwise."""
+    if isinstance(value, dict):
+        return {key: numbers_as(spelled, inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [numbers_as(spelled, inner) for inner in value]
+    return spelled(value) if type(value) is int else value
+
+
+ODD_BUT_CLEAR: dict[str, Callable[[bytes], bytes]] = {
+    "a byte order mark": lambda body: b"\xef\xbb\xbf" + body,
+    "trailing NULs": lambda body: body + bytes(100),
+    "trailing bytes": lambda body: body + b']}\r\n"junk": 5}',
+    "numbers as strings": lambda body: json.dumps(numbers_as(str, json.loads(body))).encode(),
+    "numbers with leading zeros": lambda body: json.dumps(numbers_as("0{}".format, json.loads(body))).encode(),
+    "numbers as n.0": lambda body: json.dumps(numbers_as(float, json.loads(body))).encode(),
+    "UTF-16": lambda body: body.decode().encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_BUT_CLEAR)
+@on_the_reactor
+async def test_json_that_is_odd_but_clear_is_understood(event: RealEvent, odd: str) -> None:
+    device = event.device(601, LOG)
+    for page in PAGES:
+        sound = bytes(device.respond(b"GET", b"/" + page.encode(), {}).body)
+        device.pages["/" + page] = Body(ODD_BUT_CLEAR[odd](sound))
+    await event.collect()
+    assert event.contents() == [LOG.content]
+    assert event.ledger(601)[NAME]["outcome"] == "verified"
+    assert not event.said("WARN motion-601")
+    assert not event.said("ERROR")
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"logs": null}', b'{"logs": {}}', b"\xff\xfe", b"5"])

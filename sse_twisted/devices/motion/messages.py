@@ -5,8 +5,10 @@ Each value is checked for type and limits. An invalid entry of a listing does no
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
+import re
 from typing import Annotated, Any, NoReturn, cast
 
 import msgspec
@@ -34,7 +36,12 @@ BESTS = {  # our disciplines, and their keys in logs.json
     "1h": "1h_best",
 }
 FIGURES = frozenset({"end_date", "duration", "distance", "timezone", *BESTS.values()})
+NUMBERS = FIGURES | {"size", "start_date"}
+WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
+MAX_EXACT = 2**53  # up to which a float tells whole numbers apart
 MAX_DEPTH = 16  # levels of JSON; the devices use 5
+MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+FILLING = "\0 \t\r\n"  # what may stand before and after a value
 
 Identifier = Annotated[int, Meta(ge=1, le=999_999)]
 Minutes = Annotated[int, Meta(ge=-840, le=840)]
@@ -80,6 +87,7 @@ def length_of(size: int) -> int:
 
 def listed_track(entry: dict[str, Any]) -> ListedTrack:
     """Parse one entry of logs.json; raises msgspec.ValidationError."""
+    entry = {key: _number(value) if key in NUMBERS else value for key, value in entry.items()}
     # Figures of another type are dropped: they decide nothing, and must not cost a track.
     entry = {key: value for key, value in entry.items() if key not in FIGURES or type(value) is int}
     log = msgspec.convert(entry, _Entry)
@@ -109,17 +117,20 @@ def _is_plausible(log: _Entry) -> bool:
 def parse_json(data: bytes, what: str) -> Any:
     """Parse the JSON of an answer; raises BadAnswer.
 
+    What follows the value is ignored, such as the rest of the device's buffer. It must not begin like another value: a
+    listing that is closed too early would be read as a shorter one.
+
     Duplicate keys are an error, which msgspec's decoder does not report: a second, empty "logs" would hide a day's
     tracks. Invalid UTF-8, as in names that users type, is replaced and must not hide them either.
     """
+    decoder = json.JSONDecoder(
+        strict=False, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
+    )
     try:
-        tree = json.loads(
-            data.decode("utf-8", errors="replace"),
-            strict=False,
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-        )
+        text = _text_of(data).lstrip(FILLING)
+        tree, end = decoder.raw_decode(text)
+        if text[end:].lstrip(f"{FILLING},").startswith(("{", "[")):
+            raise ValueError("another value follows the first one")
     except RecursionError:
         raise BadAnswer(f"{what} is nested too deeply") from None
     except ValueError as error:
@@ -128,6 +139,13 @@ def parse_json(data: bytes, what: str) -> Any:
         raise BadAnswer(f"{what} is {why}") from None
     _check_depth(tree, what)
     return tree
+
+
+def _text_of(data: bytes) -> str:
+    for mark, encoding in MARKS:
+        if data.startswith(mark):
+            return data.removeprefix(mark).decode(encoding, errors="replace")
+    return data.decode("utf-8", errors="replace")
 
 
 def _check_depth(tree: Any, what: str) -> None:
@@ -165,7 +183,7 @@ def info_of(tree: Any) -> MotionInfo:
     """Read a parsed info.json, in its shape before or since firmware 3144; raises BadAnswer without an identifier."""
     motion = _object(tree, "motion", "info.json")
     try:
-        identifier = msgspec.convert(motion.get("identifier"), Identifier)
+        identifier = msgspec.convert(_number(motion.get("identifier")), Identifier)
     except msgspec.ValidationError as error:
         raise BadAnswer(f"info.json: identifier: {one_line(str(error))}") from None
     firmware = motion.get("firmware")
@@ -203,9 +221,18 @@ def _inner(tree: dict[str, Any], key: str, inner: str) -> Any:
 
 def _valid(value: Any, type_: Any) -> int | None:
     try:
-        return cast(int, msgspec.convert(value, type_, strict=False))
+        return cast(int, msgspec.convert(_number(value), type_))
     except msgspec.ValidationError:
         return None
+
+
+def _number(value: Any) -> Any:
+    """Return a whole number that is written as 601.0, "601", "0601" or "601.0" as an int; any other value as it is."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT:
+        return int(value)
+    if isinstance(value, str) and (match := WHOLE_NUMBER.fullmatch(value)):
+        return int(match[1])
+    return value
 
 
 def listing_of(tree: Any) -> Listing:

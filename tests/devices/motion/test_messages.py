@@ -101,10 +101,25 @@ class TestInfo:
     def test_needs_no_more_than_a_number(self) -> None:
         assert info_of({"motion": {"identifier": 999_999}}) == MotionInfo(999_999)
 
-    @pytest.mark.parametrize("identifier", [0, -1, 1_000_000, 2**70, "601", 601.5, None, True, [601], {}])
+    @pytest.mark.parametrize("identifier", [601.0, "601", "0601", " 601\t", "601.0", "601.", "+601"])
+    def test_may_write_its_number_otherwise(self, identifier: object) -> None:
+        assert info(identifier=identifier).identifier == 601
+
+    @pytest.mark.parametrize("identifier", [0, -1, 1_000_000, 2**70, 601.5, 1e300, None, True, [601], {}])
     def test_without_a_number_is_none(self, identifier: object) -> None:
         with pytest.raises(BadAnswer, match=r"info\.json: identifier: Expected `int`"):
             info(identifier=identifier)
+
+    @pytest.mark.parametrize(
+        "identifier", ["", "motion-601", "601.5", "6 01", "-601", "0", "9" * 19, "6\N{BENGALI DIGIT ONE}1", "601\0"]
+    )
+    def test_whose_number_is_another_text_is_none(self, identifier: str) -> None:
+        with pytest.raises(BadAnswer, match=r"info\.json: identifier: Expected `int`"):
+            info(identifier=identifier)
+
+    def test_may_write_its_percents_otherwise(self) -> None:
+        found = info(battery={"level": "83.0"}, filesystem={"level": 7.0})
+        assert (found.battery, found.storage) == (83, 7)
 
     @pytest.mark.parametrize("tree", [None, [], {}, 5, "x", {"motion": None}, {"motion": []}, {"motion": {}}])
     def test_of_another_shape_is_none(self, tree: object) -> None:
@@ -139,6 +154,10 @@ class TestSettings:
 
     def test_may_be_numbers_one_day(self) -> None:
         assert settings(gnss_rate=10, timezone=-60, custom_led={"flash": 0}) == MotionSettings(10, 0, -60, 0)
+
+    def test_may_be_written_otherwise(self) -> None:
+        found = settings(gnss_rate=5.0, one_log_per_day="00", timezone="60.0", custom_led={"flash": " 1"})
+        assert found == MotionSettings(5, 0, 60, 1)
 
     def test_of_the_model_with_a_display_have_no_led(self) -> None:
         without = {key: value for key, value in SETTINGS.items() if key != "custom_led"}
@@ -183,6 +202,11 @@ class TestAListing:
     def test_entry_needs_no_more_than_a_path_a_size_and_a_date(self) -> None:
         (entry,) = listing({key: ENTRY[key] for key in ("file", "size", "start_date")}).entries
         assert (entry.end_date, entry.claim("500m"), entry.timezone) == (0, None, None)
+
+    def test_entry_may_write_its_numbers_otherwise(self) -> None:
+        numbers = {key: value for key, value in ENTRY.items() if type(value) is int}
+        for spelled in (str, float, lambda number: f"{number}.0", lambda number: f"0{number}"):
+            assert log(**{key: spelled(value) for key, value in numbers.items()}) == log()
 
     def test_entry_that_comes_twice_counts_once(self) -> None:
         assert len(listing(ENTRY, ENTRY, ENTRY | {"spot": "elsewhere"}, ENTRY | {"size": 1536}).entries) == 2
@@ -274,7 +298,36 @@ class TestAPath:
             assert ".." not in url.path.split("/")
 
 
+CUT = json.dumps({"logs": [ENTRY, ENTRY | {"file": "/logs/b.oao"}]}).encode()
+
+
 class TestJson:
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf", b"\0\0", b"\r\n \t"])
+    @pytest.mark.parametrize(
+        "rest", [b"", b"\0", b"\0" * 500, b"\r\n\0", b"]}", b"junk", b'oao", "size": 1536}]}', b"\xff\xfe", b"</html>"]
+    )
+    def test_is_read_whatever_stands_around_it(self, mark: bytes, rest: bytes) -> None:
+        assert parse_json(mark + CUT + rest, "logs.json") == json.loads(CUT)
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_may_be_utf16_if_it_says_so(self, encoding: str) -> None:
+        assert parse_json(("\ufeff" + CUT.decode()).encode(encoding), "logs.json") == json.loads(CUT)
+
+    @pytest.mark.parametrize("rest", [b'{"logs": []}', b' , {"file": "/logs/c.oao"}]}', b"\0[", b"\n{"])
+    def test_that_begins_a_second_time_is_refused(self, rest: bytes) -> None:
+        assert complaint(CUT + rest) == "info.json is not valid JSON: another value follows the first one"
+
+    @pytest.mark.parametrize("spoil", [b'{"logs": [1, 2,]}', b'{"logs": [],}', b"{'logs': []}", b'{"logs": [] // x\n}'])
+    def test_is_not_guessed(self, spoil: bytes) -> None:
+        assert complaint(spoil).startswith("info.json is not valid JSON: ")
+
+    @given(st.integers(0, len(CUT) - 1), st.sampled_from([b"", b"\0" * 40, b"]", b"}", b"\xff" * 9, b"junk", CUT]))
+    def test_that_is_cut_is_never_a_shorter_listing(self, at: int, rest: bytes) -> None:
+        with suppress(BadAnswer):
+            found = listing_of(parse_json(CUT[:at] + rest, "logs.json"))
+            assert len(found.entries) + len(found.bad) >= 2
+            assert found.bad or found == listing_of(json.loads(CUT))
+
     @pytest.mark.parametrize(
         ("data", "why"),
         [
