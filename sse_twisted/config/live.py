@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from sse_twisted.config.addresses import split_address
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Roster
+from sse_twisted.config.roster_store import Excused
 from sse_twisted.config.settings import Settings
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.runtime.observers import notify
@@ -61,6 +62,7 @@ class LiveConfig:
         self.limits = Limits(settings)
         self.paused = False  # by an operator: no further download starts
         self.hold = False  # stored tracks stay with their owners, until an operator decides on a change of the roster
+        self.excused: Excused = {}  # why devices of the roster are not expected, by day
         self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
@@ -74,6 +76,7 @@ class LiveConfig:
         roster: Roster | None = None,
         paused: bool | None = None,
         hold: bool | None = None,
+        excused: Excused | None = None,
     ) -> None:
         if settings is not None:
             self.settings = settings
@@ -84,6 +87,8 @@ class LiveConfig:
             self.paused = paused
         if hold is not None:
             self.hold = hold
+        if excused is not None:
+            self.excused = excused
         self._publish()
 
     def ask_for(self, identifier: int, file: str) -> None:

@@ -2,98 +2,338 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
-from sse_twisted.devices.drivers import device_name
-from sse_twisted.runtime.disk import Disk
+from sse_twisted.config.roster import Roster, RosterError, parse_roster
+from sse_twisted.config.roster_changes import (
+    Question,
+    TrackMove,
+    changes,
+    needs_decision,
+    shortened,
+    successor,
+    with_kept,
+    without_kept,
+)
+from sse_twisted.config.roster_store import SavedRoster, decode, encode, in_force, latest
+from sse_twisted.config.spreadsheet import SAVE_AS_CSV
+from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 
 INTERVAL = 2.0  # s between checks of the file
+UNREADABLE = "unreadable"  # instead of the stamp of a file that is to be read again although it does not change
+Planned = Callable[[Roster, Roster], tuple[TrackMove, ...]]
+
+
+@frozen
+class RosterFiles:
+    """The roster of the organisers, and the file in which the collector keeps the last good one. Methods block."""
+
+    roster: Path
+    kept: Path
+    save: Callable[[bytes], None]
+    quarantine: Callable[[Path], Path]
+    planned: Planned  # the stored tracks that a roster takes from the owners that they have by another
+
+
+@frozen
+class _Found:
+    """A version of the file, and what follows from it."""
+
+    stamp: object
+    roster: Roster | str  # or why there is none
+    digest: str = ""
+    former: Roster | None = None  # in force when this was found
+    next: Roster | None = None  # in force after it
+    moves: tuple[TrackMove, ...] = ()
+    is_readable: bool = True  # False: to be read again, even if it does not change
+    workbook: str = ""  # the name of a workbook beside it that is newer
 
 
 class RosterService(PeriodicService):
-    """Applies each new version of `config/motions.csv`; an invalid one is logged as an error and not applied.
+    """Applies each new version of `config/motions.csv`; a spoilt one is logged as an error and not applied.
 
     A version is read when two checks in a row find the same file. A file that is still being saved is a valid roster
     of fewer people, and the tracks of the others would not be collected.
     """
 
-    def __init__(self, path: Path, disk: Disk, live: LiveConfig, clock: IReactorTime, log: Logger) -> None:
+    def __init__(
+        self,
+        files: RosterFiles,
+        disk: Disk,
+        live: LiveConfig,
+        clock: IReactorTime,
+        today: Callable[[], datetime.date],
+        log: Logger,
+    ) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
-        self._path = path
+        self.question: Question | None = None
+        self._files = files
         self._disk = disk
         self._live = live
+        self._today = today
         self._applied: object = ()  # the stamp of the version that was read last
         self._found: object = ()  # the stamp at the last check
+        self._trouble = ""  # why the file is not in force
+        self._reported: object = ()  # the trouble that was logged last
+        self._workbook = ""  # that was reported
+        self._digest = ""  # of the version in force
+        self._saved = SavedRoster()  # as it is on disk
+        self._is_good = False  # whether the roster in force may be saved, and stays if another one is spoilt
+        self._save_failed = False
+        self._turn = DeferredLock()
         self._tasks = Tasks(log)
+        self._saving = Tasks(log)
 
-    def stopService(self) -> None:
+    def stopService(self) -> Deferred[None]:
+        """Stop to look at the file; the result fires when what is in force is saved."""
         super().stopService()
         self._tasks.stop()
+        return self._save_soon()
 
     def round(self) -> None:
         if "check" not in self._tasks:
             self._tasks.start("check", self.check(), "Checking the roster failed")
+        if not self._turn.locked and self._state() != self._saved:
+            self._save_soon()
 
     def read_first(self) -> None:
         """Read the file before any device is looked for: without a roster, every log would be wanted and unassigned."""
-        self._found = _stamp(self._path)
-        self._apply(*self._read())
+        self._restore()
+        self._found = _stamp(self._files.roster)
+        if (found := self._read()) is not None:
+            self._take(found)
 
     async def check(self) -> None:
         """Apply the file if it differs from the version applied and has not changed since the last check."""
-        self._apply(*await self._disk.run(self._read))
+        found = await self._disk.run(self._read)
+        if found is not None and (found.former is None or found.former is self._live.roster):
+            self._take(found)
 
-    def _apply(self, stamp: object, roster: Roster | str) -> None:
-        if stamp == self._applied:
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the roster and what to do, in one line; "" if nothing is."""
+        if self._trouble:
+            stays = "the last good one stays in force" if self._is_good else "no other one is known"
+            return f"{self._trouble}: {stays}. Correct config/motions.csv"
+        if self.question is not None and not self.question.is_refused:
+            return f"{self.question.text}: confirm or refuse it"
+        roster = self._live.roster
+        if roster.spoilt:
+            return f"{roster.spoilt}: only what can be read is in force. Correct config/motions.csv"
+        if unreadable := {each.line for each in roster.unreadable}:
+            lines = [str(mistake) for mistake in roster.mistakes if mistake.line in unreadable]
+            more = f" (and {plural(len(lines) - 1, 'more line')})" if len(lines) > 1 else ""
+            return f"{lines[0]}{more}. Correct config/motions.csv"
+        return ""
+
+    def confirm(self, version: str = "") -> Deferred[None]:
+        """Do what waits for a decision; the result fires after an attempt to save that. Raises LookupError."""
+        question = self._asked(version)
+        self._log.warn("Roster confirmed on request: {text}", text=question.text)
+        self.question = None
+        self._live.change(roster=without_kept(self._live.roster), hold=False)
+        return self._save_soon()
+
+    def refuse(self, version: str = "") -> Deferred[None]:
+        """Leave devices and tracks as they are until the roster changes again. Raises LookupError."""
+        question = self._asked(version)
+        if question.is_refused:
+            raise LookupError("it is refused already")
+        self._log.warn("Roster refused on request: {text}", text=question.text)
+        self.question = evolve(question, is_refused=True)
+        self._live.change()
+        return self._save_soon()
+
+    def excuse(self, identifier: int, reason: str) -> Deferred[None]:
+        """Do not expect a device today; "" expects it again. The result fires after an attempt to save that."""
+        today = self._today()
+        others = {number: text for number, text in self._live.excused.get(today, {}).items() if number != identifier}
+        of_today = {**others, identifier: reason} if reason else others
+        self._live.change(excused=latest({**self._live.excused, today: of_today}))
+        return self._save_soon()
+
+    def _asked(self, version: str) -> Question:
+        if self.question is None:
+            raise LookupError("no change of the roster waits for a decision")
+        if version and version != self.question.version:
+            raise LookupError("the roster has changed since: look at it again")
+        return self.question
+
+    def _restore(self) -> None:
+        """Put the last good roster in force. Blocks."""
+        try:
+            self._saved = saved = decode(self._files.kept.read_bytes())
+        except FileNotFoundError:
             return
-        is_first, self._applied = self._applied == (), stamp
-        if isinstance(roster, str):
-            self._refuse(stamp, roster, is_first)
+        except OSError as error:
+            self._log.error("Cannot read the saved roster: {error}", error=str(error))
             return
+        except (ValueError, RecursionError) as error:
+            try:
+                kept = str(self._files.quarantine(self._files.kept))
+            except OSError as trouble:
+                kept = str(trouble)
+            self._log.error("Cannot read the saved roster: {error}; kept as {path}", error=str(error), path=kept)
+            return
+        self._digest, self._is_good = saved.digest, bool(saved.assignments)
+        self._live.change(roster=in_force(saved), hold=saved.hold, excused=latest(saved.excused))
+        if saved.kept or saved.hold:
+            self.question = Question(saved.digest[:8], saved.kept, saved.moves, saved.refused)
+
+    def _take(self, found: _Found) -> None:
+        is_first, self._applied = self._applied == (), found.stamp if found.is_readable else UNREADABLE
+        if found.workbook != self._workbook:
+            self._workbook = found.workbook
+            text = "Roster: {name} is newer than motions.csv, and is not read: {how}"
+            self._log.warn(text, name=found.workbook, how=SAVE_AS_CSV)
+        if found.next is None:
+            why = found.roster if isinstance(found.roster, str) else found.roster.spoilt
+            if (found.stamp, why) != self._reported:
+                self._reported = found.stamp, why
+                self._refuse(found.stamp, why, is_first)
+            return
+        self._reported = ()
+        self._apply(found, found.next)
+
+    def _apply(self, found: _Found, roster: Roster) -> None:
+        before = self._live.roster
         for remark in roster.remarks:
-            self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
+            if remark.line:
+                self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
+            else:
+                self._log.info("Roster: {remark}", remark=remark.text)
         for mistake in roster.mistakes:
             self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
-        for remark in roster.remarks:
-            self._log.info("Roster line {line}: remark: {text}", line=remark.line, text=remark.text)
-        for change in changes(self._live.roster, roster):
+        for change in changes(before, roster):
             self._log.info("Roster: {change}", change=change)
-        self._live.change(roster=roster)
+        if self._trouble:
+            self._trouble = ""
+            self._log.info("Roster: the file is valid again")
+        self._is_good = not roster.spoilt
+        hold = self._live.hold
+        if found.digest != self._digest:
+            hold = needs_decision(found.moves, before, without_kept(roster))
+            moves = found.moves if hold or roster.kept else ()
+            self.question = Question(found.digest[:8], roster.kept, moves) if hold or roster.kept else None
+            self._digest = found.digest
+            self._warn(roster, before, found.moves)
+        if roster.spoilt:
+            self._log.error("Roster: {why}; only what can be read is in force", why=roster.spoilt)
+        self._live.change(roster=roster, hold=hold)
+
+    def _warn(self, roster: Roster, before: Roster, moves: Iterable[TrackMove]) -> None:
+        """Log what waits for a decision, and which tracks lose their owner."""
+        if self.question is not None:
+            text = "Roster: {text}: nothing of that happens until you confirm or refuse it"
+            self._log.error(text, text=self.question.text)
+            for move in self.question.moves:
+                self._log.info("Roster: waiting: {move}", move=str(move))
+        lost: defaultdict[int, list[str]] = defaultdict(list)
+        for move in moves:
+            if not move.new_owner:
+                lost[move.identifier].append(move.track)
+        for identifier, names in lost.items():
+            self._log.warn(
+                "Roster: no line covers {tracks} of {device} any more ({names}): if the device was replaced, "
+                "keep its line with an End Date and an End Time, and add a line for the new device",
+                tracks=plural(len(names), "stored track"),
+                device=self._live.drivers.name(identifier),
+                names=shortened(names),
+            )
 
     def _refuse(self, stamp: object, why: str, is_first: bool) -> None:
         """Log why there is no new roster. With devices in the configuration, having none at the start is intended."""
-        listed = len(self._live.targets())
+        listed = len(self._live.settings.devices.listed) + len(self._live.settings.devices.addresses)
         devices = plural(listed, "device")
-        if is_first and stamp is None and listed:
+        if is_first and stamp is None and listed and not self._is_good:
             text = "No roster: tracks of the {devices} in the configuration go to gpslogs/unassigned"
             self._log.info(text, devices=devices, count=listed)
             return
-        live = "keeping the previous one"
-        if is_first:
+        self._trouble = f"the roster cannot be used ({why})"
+        if self._is_good:
+            live = f"keeping the last good one, {self._live.roster.summary}" if is_first else "keeping the previous one"
+        else:
             live = f"only the {devices} in the configuration will be collected" if listed else "no device is expected"
+            live = "keeping the previous one" if self._live.roster.assignments else live
         self._log.error("Cannot read the roster ({why}): {live}", why=why, live=live)
+        self._live.change()
 
-    def _read(self) -> tuple[object, Roster | str]:
-        """Return the stamp of the file, and its roster or why it has none; runs in a thread."""
-        stamp, before = _stamp(self._path), self._found
+    def _read(self) -> _Found | None:
+        """Return a version that was not read before and has not changed since the last check; runs in a thread."""
+        path, former = self._files.roster, self._live.roster
+        stamp, before = _stamp(path), self._found
         self._found = stamp
         if stamp == self._applied or stamp != before:
-            return self._applied, ""
+            return None
         try:
-            return stamp, parse_roster(self._path.read_bytes())
+            data = path.read_bytes()
+            new = parse_roster(data)
         except FileNotFoundError:
-            return stamp, f"no such file: {self._path}"
-        except (OSError, RosterError) as error:
-            return stamp, str(error)
+            workbook = _workbook_beside(path)
+            hint = f"; {workbook} is a workbook: {SAVE_AS_CSV}" if workbook else ""
+            return _Found(stamp, f"no such file: {path}{hint}")
+        except RosterError as error:
+            return _Found(stamp, str(error))
+        except OSError as error:
+            return _Found(stamp, str(error), is_readable=False)
+        if new.spoilt and (self._is_good or not new.assignments):
+            return _Found(stamp, new)
+        digest, workbook = hashlib.sha256(data).hexdigest(), _workbook_beside(path)
+        following = successor(former, new, self._today())
+        moves: tuple[TrackMove, ...] = ()
+        if digest == self._digest:
+            following = with_kept(without_kept(following), former.kept)
+        else:
+            moves = self._files.planned(former, without_kept(following))
+        return _Found(stamp, new, digest, former, following, moves, workbook=workbook)
+
+    def _state(self) -> SavedRoster:
+        """Return what is to be saved. A roster that is not a good one never takes the place of one that is."""
+        excused = latest(self._live.excused)
+        if not self._is_good:
+            return SavedRoster(excused=excused)
+        roster, question = self._live.roster, self.question
+        return SavedRoster(
+            digest=self._digest,
+            assignments=roster.assignments,
+            kept=roster.kept,
+            hold=self._live.hold,
+            moves=question.moves if question else (),
+            refused=question.is_refused if question else False,
+            excused=excused,
+        )
+
+    def _save_soon(self) -> Deferred[None]:
+        return self._saving.start(object(), self._save(), "Saving the roster failed")
+
+    async def _save(self) -> None:
+        """Save what is in force now; a failure is logged once, and each round tries again."""
+        async with self._turn:
+            if (state := self._state()) != self._saved:
+                await self._write(state)
+
+    async def _write(self, state: SavedRoster) -> None:
+        try:
+            await self._disk.write(self._files.save, encode(state))
+        except DiskTrouble as error:
+            if not self._save_failed:
+                self._log.error("Cannot save the roster for the next start, retrying: {error}", error=str(error))
+            self._save_failed = True
+        else:
+            self._saved, self._save_failed = state, False
 
 
 def _stamp(path: Path) -> object:
@@ -107,16 +347,13 @@ def _stamp(path: Path) -> object:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def changes(old: Roster, new: Roster) -> Iterator[str]:
-    """Yield each assignment added or removed; for a first roster, its summary only."""
-    if not old.assignments:
-        yield new.summary
-        return
-    before, after = ({_text(assignment): None for assignment in roster.assignments} for roster in (old, new))
-    yield from (f"removed {text}" for text in before if text not in after)
-    yield from (f"added {text}" for text in after if text not in before)
-
-
-def _text(assignment: Assignment) -> str:
-    days = f"{assignment.first_day} to {assignment.last_day}"
-    return f"{device_name(assignment.identifier)} {assignment.file_id} {assignment.sailor}, {days}"
+def _workbook_beside(path: Path) -> str:
+    """Return the name of a workbook of the same name that is newer; "" if there is none, or only a lock of Excel."""
+    for suffix in (".xlsx", ".xlsm", ".xls", ".ods"):
+        workbook = path.with_suffix(suffix)
+        try:
+            if not path.exists() or workbook.stat().st_mtime_ns > path.stat().st_mtime_ns:
+                return workbook.name if workbook.exists() else ""
+        except OSError:
+            continue
+    return ""

@@ -12,11 +12,14 @@ from pathlib import Path
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
+from sse_twisted.config.roster_changes import Question, needs_decision, successor, without_kept
+from sse_twisted.config.roster_store import decode, in_force
 from sse_twisted.config.settings import Settings
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
 from sse_twisted.dns.service import effective_names
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.event_folder.planned_moves import planned_moves
 from sse_twisted.runtime.options import acting_user
 from sse_twisted.runtime.text import plural
 
@@ -37,7 +40,8 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         say(line)
     remarks = (
         *_use(folder.root),
-        *(f"{folder.roster}: line {remark.line}: {remark.text}" for remark in roster.remarks),
+        *(f"{folder.roster}: {remark}" for remark in roster.remarks),
+        *_change(folder, live, today),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
         *filter(None, [live.remark_on_scan()]),
@@ -98,7 +102,28 @@ def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
         return Roster(), [f"{path}: {error.strerror}"]
     except RosterError as error:
         return Roster(), [f"{path}: {error}"]
-    return roster, [f"{path}: line {mistake.line}: {mistake.text}" for mistake in roster.mistakes]
+    mistakes = [f"{path}: {mistake}" for mistake in roster.mistakes]
+    return roster, [*mistakes, *([f"{path}: {roster.spoilt}"] if roster.spoilt else [])]
+
+
+def _change(folder: EventFolder, live: LiveConfig, today: datetime.date) -> Iterator[str]:
+    """Remark what the roster changes of the one that is in force, as far as that is known."""
+    try:
+        former = in_force(decode(folder.kept_roster.read_bytes()))
+    except (OSError, ValueError, RecursionError):
+        former = Roster()
+    new = live.roster
+    if former.assignments and (new.spoilt or not new.assignments):
+        yield f"the last good roster would stay in force: {former.summary}"
+        return
+    following = successor(former, new, today)
+    moves = planned_moves(folder, live.settings, former, without_kept(following))
+    wait = needs_decision(moves, former, new)
+    if following.kept or wait:
+        question = Question("", following.kept, moves)
+        yield f"{question.text}: that will wait until an operator confirms it"
+    for move in moves:
+        yield f"{'waits' if wait else 'would move'}: {move}"
 
 
 def _plan(live: LiveConfig, system: SystemNames, today: datetime.date) -> Iterator[str]:

@@ -10,7 +10,7 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.config.roster_service import RosterService
+from sse_twisted.config.roster_service import RosterFiles, RosterService
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
@@ -19,8 +19,10 @@ from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
+from sse_twisted.event_folder.files import quarantine
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.event_folder.planned_moves import planned_moves
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
@@ -76,7 +78,9 @@ class Collector(MultiService):
     def _assemble(self) -> None:
         work, live, clock, log = self._work, self.live, self._clock, self.log
         self._names = names = self._world.names(lambda: live.settings.names, log)
-        self.roster = RosterService(self.folder.roster, self.disk, live, clock, log)
+        self.roster = RosterService(
+            self._roster_files(), self.disk, live, clock, lambda: live.today(self.fleet.now), log
+        )
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
@@ -91,6 +95,16 @@ class Collector(MultiService):
         loops = (self.roster, self.scanner, self.cleanup, short_tracks)
         for service in (self.disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
             service.setServiceParent(self)  # they start in this order
+
+    def _roster_files(self) -> RosterFiles:
+        folder, live = self.folder, self.live
+        return RosterFiles(
+            folder.roster,
+            folder.kept_roster,
+            folder.keep_roster,
+            quarantine,
+            lambda former, new: planned_moves(folder, live.settings, former, new),
+        )
 
     def _make_scanner(self) -> ScannerService:
         live, work = self.live, self._work
@@ -206,7 +220,7 @@ class Collector(MultiService):
         return changed
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return the state of scanning, names, downloads and clock."""
+        """Return the state of scanning, names, downloads, roster and clock."""
         now = self._clock.seconds()
         today = self.live.today(self.fleet.now)
         interval = self.live.settings.scan.interval
@@ -215,6 +229,7 @@ class Collector(MultiService):
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             health.names(self._names.trouble),
             health.downloads(self.disk.trouble, "requested by an operator" if self.live.paused else ""),
+            health.roster(self.roster.trouble),
             health.clock(self.fleet.now, today, expected, self.fleet),
         )
 

@@ -67,12 +67,23 @@ class EventFolder:
     def state_file(self) -> Path:
         return self.state / "memory.json"
 
+    @property
+    def kept_roster(self) -> Path:
+        """The last good roster, with the decisions of operators on it."""
+        return self.state / "roster.json"
+
     def save_state(self, data: bytes) -> None:
+        self._save_private(self.state_file, data)
+
+    def keep_roster(self, data: bytes) -> None:
+        self._save_private(self.kept_roster, data)
+
+    def _save_private(self, path: Path, data: bytes) -> None:
         make_folder(self.root)
         self.state.mkdir(mode=0o700, exist_ok=True)
-        if not self.state_file.exists():  # another program may have created the folder without syncing it
+        if not path.exists():  # another program may have created the folder without syncing it
             sync(self.root)
-        write_whole(self.state_file, data, private=True)
+        write_whole(path, data, private=True)
 
     @property
     def _folders(self) -> tuple[Path, ...]:

@@ -57,14 +57,26 @@ def refile(
     """
     if not rules.with_roster:
         return
+    refiling = _refiling(folder, identifier, listing, rules, ledger)
+    yield from refiling.run()
+    yield from refiling.of_other_days()
+
+
+def owner_changes(
+    folder: EventFolder, identifier: int, rules: FilingRules, ledger: Ledger
+) -> Iterator[tuple[str, EventTrack]]:
+    """Yield the stored tracks that `refile` would take from their owners, with what they would be. Blocks."""
+    if rules.with_roster:
+        yield from _refiling(folder, identifier, Listing(), rules, ledger).owner_changes()
+
+
+def _refiling(folder: EventFolder, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger) -> _Refiling:
     named = ledger.named()
     listed = {log_key(log) for log in listing.entries}
     best = {log_key(known.log): known for known in sorted(named, key=_by_size)}
     others = (_with_timezone(known) for key, known in best.items() if key not in listed)
     tracks = event_tracks(identifier, Listing((*listing.entries, *others)), rules, named)
-    refiling = _Refiling(folder, ledger, {known.name: known for known in named}, tracks)
-    yield from refiling.run()
-    yield from refiling.of_other_days()
+    return _Refiling(folder, ledger, {known.name: known for known in named}, tracks)
 
 
 @define
@@ -102,6 +114,16 @@ class _Refiling:
                 continue
             if "unassigned" not in file.relative_to(self._folder.root).parts:
                 yield Left(known.name, "its day is no longer one of the event")
+
+    def owner_changes(self) -> Iterator[tuple[str, EventTrack]]:
+        """Yield each stored track of an owner that would be of another one or unassigned, under its present name."""
+        for track, names in self._outdated_names().items():
+            for name in names:
+                former = TrackName.parse(name)
+                if former is None or former.is_unassigned or former.prefix == track.filed_as.prefix:
+                    continue
+                if self._is_completed(name) and self._file(name) is not None:
+                    yield name, track
 
     def _outdated_names(self) -> dict[EventTrack, list[str]]:
         """Return the other names of each log in the ledger, the best first; if it is listed twice, of its size only."""

@@ -39,6 +39,7 @@ SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
     "scanning": ("Scanning", "Not scanning"),
     "names": ("Network", "Network problem"),
     "downloads": ("Downloads", "Downloads paused"),
+    "roster": ("Roster", "Check the roster"),
     "clock": ("Clock", "Check the clock"),
 }
 MEDIA_TYPES = {

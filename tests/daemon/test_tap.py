@@ -390,13 +390,13 @@ class TestCheck:
         with roster.open("a") as file:
             file.write("3,103,601,2022-10-20,2022-10-22,GHI103XYZ,Clara,Cleat\n")
             file.write("4,104,six,2022-10-15,2022-10-21,JKL104XYZ,Dylan,Drift\n")
-            file.write("5,105,605,15/10/2022,2022-10-21,MNO105XYZ,Edith,Eddy\n")
+            file.write("5,105,605,15/10,2022-10-21,MNO105XYZ,Edith,Eddy\n")
         status, lines = checked(capsys, "--event", event)
         assert status == 1
         assert lines[-4:-1] == [
             f"mistake: {roster}: line 4: motion-601 is already assigned on 2022-10-20: line 2 counts",
             f"mistake: {roster}: line 5: invalid Motion ID 'six': expected a number",
-            f"mistake: {roster}: line 6: invalid Start Date '15/10/2022': expected YYYY-MM-DD",
+            f"mistake: {roster}: line 6: invalid Start Date '15/10': expected YYYY-MM-DD or DD/MM/YYYY",
         ]
         assert lines[-1].startswith("3 mistakes, ")
 

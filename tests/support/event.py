@@ -67,6 +67,11 @@ class AnyEvent:
         self.people.append(dict(zip(COLUMNS, row, strict=True)))
         self.write_roster()
 
+    def spares(self) -> None:
+        """Put as many others on the roster that the removal of one needs no confirmation."""
+        for identifier in range(701, 705):
+            self.person(identifier)
+
     def write_roster(self) -> None:
         """Save `people` as motions.csv."""
         self.folder.roster.parent.mkdir(parents=True, exist_ok=True)

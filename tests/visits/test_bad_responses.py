@@ -111,7 +111,7 @@ def test_an_address_of_another_device_is_one_devices_again_after_a_while(event: 
 
 def test_who_is_not_looked_for_any_more_is_odd_no_more(event: VirtualEvent) -> None:
     event.device(601).add_fault(parse_fault("html")[0])
-    event.person(602)
+    event.spares()
     event.start()
     event.arrive(601)
     event.advance(10)
