@@ -114,6 +114,10 @@ class LiveConfig:
         """Return whether two moments, in s since 1970, are on one day in the event's time zone."""
         return self.today(one) == self.today(other)
 
+    def not_expected(self, identifier: int, day: datetime.date) -> str:
+        """Return why a device is not expected on a day although it is on the roster; "" if it is expected."""
+        return self.excused.get(day, {}).get(identifier, "")
+
     @property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
         """The first and the last day of the event, from the configuration or else the roster; None if neither says."""

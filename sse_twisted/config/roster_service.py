@@ -34,6 +34,7 @@ from sse_twisted.runtime.text import plural
 
 INTERVAL = 2.0  # s between checks of the file
 UNREADABLE = "unreadable"  # instead of the stamp of a file that is to be read again although it does not change
+MAX_LINES = 100  # of mistakes in one version that are logged
 Planned = Callable[[Roster, Roster], tuple[TrackMove, ...]]
 
 
@@ -80,6 +81,7 @@ class RosterService(PeriodicService):
     ) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
         self.question: Question | None = None
+        self.file = Roster()  # the version that was read last, even if it is not in force
         self._files = files
         self._disk = disk
         self._live = live
@@ -203,20 +205,16 @@ class RosterService(PeriodicService):
             why = found.roster if isinstance(found.roster, str) else found.roster.spoilt
             if (found.stamp, why) != self._reported:
                 self._reported = found.stamp, why
+                self.file = found.roster if isinstance(found.roster, Roster) else Roster()
+                self._report(self.file)
                 self._refuse(found.stamp, why, is_first)
             return
         self._reported = ()
         self._apply(found, found.next)
 
     def _apply(self, found: _Found, roster: Roster) -> None:
-        before = self._live.roster
-        for remark in roster.remarks:
-            if remark.line:
-                self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
-            else:
-                self._log.info("Roster: {remark}", remark=remark.text)
-        for mistake in roster.mistakes:
-            self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
+        before, self.file = self._live.roster, roster
+        self._report(roster)
         for change in changes(before, roster):
             self._log.info("Roster: {change}", change=change)
         if self._trouble:
@@ -233,6 +231,17 @@ class RosterService(PeriodicService):
         if roster.spoilt:
             self._log.error("Roster: {why}; only what can be read is in force", why=roster.spoilt)
         self._live.change(roster=roster, hold=hold)
+
+    def _report(self, roster: Roster) -> None:
+        for remark in roster.remarks:
+            if remark.line:
+                self._log.info("Roster line {line}: {text}", line=remark.line, text=remark.text)
+            else:
+                self._log.info("Roster: {remark}", remark=remark.text)
+        for mistake in roster.mistakes[:MAX_LINES]:
+            self._log.warn("Roster line {line}: {text}", line=mistake.line, text=mistake.text)
+        if more := roster.mistakes[MAX_LINES:]:
+            self._log.warn("Roster: {mistakes}; --check lists all", mistakes=plural(len(more), "more mistake"))
 
     def _warn(self, roster: Roster, before: Roster, moves: Iterable[TrackMove]) -> None:
         """Log what waits for a decision, and which tracks lose their owner."""

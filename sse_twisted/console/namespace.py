@@ -11,13 +11,28 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from sse_twisted.console import tables
+from sse_twisted.console.roster_text import roster_text
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import plural
 
-READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores")
-ACTING = ("rescan", "retry", "fetch", "forget", "pause", "resume", "waive", "reload", "loglevel")
+READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster")
+ACTING = (
+    "rescan",
+    "retry",
+    "fetch",
+    "forget",
+    "pause",
+    "resume",
+    "waive",
+    "not_expected",
+    "expect",
+    "confirm",
+    "refuse",
+    "reload",
+    "loglevel",
+)
 
 
 class Result:
@@ -201,6 +216,32 @@ class Namespace:
         waive(601, "did not sail")
         """
         return self._commands.waive(device, reason).addCallback(lambda _: Result("waived"))
+
+    def roster(self) -> Result:
+        """Show what is wrong with the roster, and the change that waits: confirm() or refuse() it."""
+        return Result(self._commands.roster.report(), roster_text)
+
+    def confirm(self) -> Deferred[Result]:
+        """Confirm the change of the roster that waits; roster() shows it."""
+        return self._commands.roster.confirm().addCallback(lambda _: Result("confirmed"))
+
+    def refuse(self) -> Deferred[Result]:
+        """Refuse the change of the roster that waits; it stays undone until the roster changes again."""
+        return self._commands.roster.refuse().addCallback(lambda _: Result("refused; correct the roster"))
+
+    def not_expected(self, device: int | str, reason: str) -> Deferred[Result]:
+        """Do not expect a device of the roster today; expect(602) undoes it.
+
+        not_expected(602, "ill")
+        """
+        return self._commands.not_expected(device, reason).addCallback(lambda _: Result("not expected today"))
+
+    def expect(self, device: int | str) -> Deferred[Result]:
+        """Expect a device again today, after not_expected.
+
+        expect(602)
+        """
+        return self._commands.expect(device).addCallback(lambda _: Result("expected again"))
 
     def reload(self) -> Result:
         """Read the configuration again, as SIGHUP does, and list what changed."""

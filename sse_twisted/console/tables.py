@@ -99,8 +99,7 @@ def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
     battery = "unknown" if device.battery is None else f"{device.battery}%"
     yield "address", f"{device.address or 'unknown'}, battery {battery}"
     for assignment in report.assignments:
-        days = f"{assignment.first_day} to {assignment.last_day}"
-        yield "roster", f"{assignment.file_id} {assignment.sailor}, {days} (line {assignment.line})"
+        yield "roster", f"{assignment.file_id} {assignment.sailor}, {assignment.period} (line {assignment.line})"
     yield from (("finding", finding) for finding in device.findings)
     if device.left_incomplete:
         yield "alarm", _finding(device)

@@ -19,6 +19,7 @@ from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.explain import status_of
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
+from sse_twisted.control.roster import RosterCommands
 from sse_twisted.control.tracks import find_track, known_tracks, stored
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report
@@ -47,6 +48,7 @@ class Commands:
     _work: Workplace
     _history: History
     _statistics: Statistics
+    roster: RosterCommands
     _scanner: ScannerService
     _grace: GracePeriod
     _journal: Journal
@@ -96,6 +98,7 @@ class Commands:
             Missing(device.identifier, device.name, assignment.sailor, str(device.stage), self.why(device.identifier))
             for identifier, assignment in sorted(self._work.live.roster.carriers(self.today).items())
             if not self._is_collected_today(device := fleet[identifier])
+            and not self._work.live.not_expected(identifier, self.today)
         )
 
     def why(self, identifier: int | str) -> str:
@@ -177,6 +180,14 @@ class Commands:
         self._work.log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
         self._work.fleet.update(device.identifier, left_early="", waived=waived)
         return Deferred.fromCoroutine(self._save())
+
+    def not_expected(self, identifier: int | str, reason: str) -> Deferred[None]:
+        """Do not expect a device of today's roster today; fires after an attempt to save that."""
+        return self.roster.not_expected(self._known(identifier), reason)
+
+    def expect(self, identifier: int | str) -> Deferred[None]:
+        """Expect a device again that was not expected today; fires after an attempt to save that."""
+        return self.roster.expect(self._known(identifier))
 
     def reload(self) -> tuple[str, ...]:
         """Reload the configuration, as on SIGHUP; return what changed."""

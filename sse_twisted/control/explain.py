@@ -19,6 +19,8 @@ def status_of(device: Device, now: float, live: LiveConfig, disk_trouble: str, e
         case Stage.ABSENT | Stage.GONE if device.oddity:
             lost = f"; left too early before - {device.left_early}" if device.left_early else ""
             return f"on but not responding correctly ({device.oddity}): restart it{lost}"
+        case Stage.ABSENT | Stage.GONE if reason := live.not_expected(device.identifier, live.today(now)):
+            return f"not expected today ({reason}), {_looked_for(live)}"
         case Stage.ABSENT:
             return _absent(device, live, events)
         case Stage.CONNECTED:

@@ -76,11 +76,13 @@ class Records:
 
     def _day(self, day: datetime.date, devices: dict[int, Device]) -> Day:
         live = self._work.live
-        return reconcile(day, live.roster.assignments, *self._read_all(), devices, live.settings.expected)
+        excused = live.excused.get(day, {})
+        return reconcile(day, live.roster.assignments, *self._read_all(), devices, live.settings.expected, excused)
 
     def _days(self, today: datetime.date, known: dict[datetime.date, dict[int, Device]]) -> tuple[DayCount, ...]:
         live = self._work.live
-        return count_days(today, live.roster.assignments, *self._read_all(), known, live.settings.expected)
+        expected, excused = live.settings.expected, live.excused
+        return count_days(today, live.roster.assignments, *self._read_all(), known, expected, excused)
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
         """Return for each device its ledger, the reports of its tracks, and when it last responded."""

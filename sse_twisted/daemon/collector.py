@@ -17,6 +17,7 @@ from sse_twisted.control.commands import Commands
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
+from sse_twisted.control.roster import RosterCommands
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.files import quarantine
@@ -153,6 +154,7 @@ class Collector(MultiService):
             work=self._work,
             history=self.history,
             statistics=self.statistics,
+            roster=RosterCommands(self._work, self.roster),
             scanner=self.scanner,
             grace=self._grace,
             journal=self.journal,

@@ -8,11 +8,12 @@ import io
 import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
-from sse_twisted.config.roster import Assignment, carriers_on
+from sse_twisted.config.roster import Assignment, sharers_on
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.ledger import Entries, Status
 from sse_twisted.event_folder.track_name import TrackName, day_of
@@ -33,6 +34,7 @@ class State(StrEnum):
     MISSING = "missing"  # the device was here, but tracks of the day are not stored
     LEFT_EARLY = "left early"  # the device left before its tracks were stored
     NEVER_SEEN = "never seen"
+    NOT_EXPECTED = "not expected"  # never seen, and an operator has said that it would not come
 
 
 class Line(Struct, frozen=True):
@@ -84,11 +86,12 @@ def reconcile(
     met: Mapping[int, float],
     devices: Mapping[int, Device],
     expected: Expected,
+    excused: Mapping[int, str] = MappingProxyType({}),
 ) -> Day:
     """Return the outcome of each assignment on a day.
 
     `results` are the reports in `tracks.json` by device and track, `met` the times of the devices' last responses in s
-    since 1970, and `devices` the snapshots that count for the day.
+    since 1970, `devices` the snapshots that count for the day, and `excused` why devices are not expected.
     """
     reports: dict[int, list[TrackReport]] = {}
     recorded: dict[int, list[Recorded]] = {}
@@ -103,10 +106,15 @@ def reconcile(
     short = short_tracks(recorded, expected)
     begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
     lines = []
-    for number, assignment in sorted(carriers_on(day, assignments).items()):
-        mine = [report for report in reports.get(number, ()) if not _is_unassigned(report.name)]
+    for number, sharers in sorted(sharers_on(day, assignments).items()):
+        assigned = [report for report in reports.get(number, ()) if not _is_unassigned(report.name)]
         seen = met.get(number, -math.inf) >= begin
-        lines.append(_line(assignment, mine, seen, short.get(number), devices.get(number)))
+        for assignment in sharers:
+            mine = [report for report in assigned if len(sharers) == 1 or _is_of(assignment, report.name)]
+            line = _line(assignment, mine, seen, short.get(number), devices.get(number))
+            if line.state is State.NEVER_SEEN and (why := excused.get(number)):
+                line = structs.replace(line, state=State.NOT_EXPECTED, remark=why)
+            lines.append(line)
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
     return Day(day, tuple(lines), tuple(unassigned))
 
@@ -141,6 +149,7 @@ def count_days(
     met: Mapping[int, float],
     known: Mapping[datetime.date, Mapping[int, Device]],
     expected: Expected,
+    excused: Mapping[datetime.date, Mapping[int, str]] = MappingProxyType({}),
 ) -> tuple[DayCount, ...]:
     """Count the outcomes of each day with an assignment or a stored track, the latest first.
 
@@ -157,7 +166,19 @@ def count_days(
                     days.add(day)
     closest = sorted(days, key=lambda day: (abs(day - today), day))[:MAX_DAYS]
     return tuple(
-        _count(reconcile(day, assignments, by_day.get(day, {}), results, met, known.get(day, {}), expected), today)
+        _count(
+            reconcile(
+                day,
+                assignments,
+                by_day.get(day, {}),
+                results,
+                met,
+                known.get(day, {}),
+                expected,
+                excused.get(day, {}),
+            ),
+            today,
+        )
         for day in sorted(closest, reverse=True)
     )
 
@@ -175,7 +196,7 @@ def _days_on_roster(assignments: Iterable[Assignment], today: datetime.date) -> 
 def _count(day: Day, today: datetime.date) -> DayCount:
     return DayCount(
         day=day.day,
-        expected=len(day.lines),
+        expected=len(day.lines) - day.count(State.NOT_EXPECTED),
         collected=day.count(State.COLLECTED),
         short=day.count(State.SHORT),
         missing=day.count(State.MISSING),
@@ -194,9 +215,12 @@ def sailed_on(
     """Return the stored tracks of the sailors on a day; `results` are those of `reconcile`."""
     return [
         Sailed(number, carrier.sailor, carrier.file_id, name, figures_of(entry, results.get(number, {}).get(name)))
-        for number, carrier in carriers_on(day, assignments).items()
+        for number, sharers in sharers_on(day, assignments).items()
+        for carrier in sharers
         for name, entry in _entries_of(day, ledgers.get(number, {}))
-        if entry.get("status") == Status.COMPLETED and not _is_unassigned(name)
+        if (len(sharers) == 1 or _is_of(carrier, name))
+        and entry.get("status") == Status.COMPLETED
+        and not _is_unassigned(name)
     ]
 
 
@@ -241,6 +265,11 @@ def _judge(
     if seen or (device is not None and device.stage is not Stage.ABSENT):
         return State.MISSING, f"it was {'here' if device else 'seen later'}, but has no track of this day"
     return State.NEVER_SEEN, ""
+
+
+def _is_of(assignment: Assignment, name: str) -> bool:
+    """Whether a track is of one of several who share its device on its day."""
+    return name.startswith(f"{assignment.file_id}_{assignment.identifier}_")
 
 
 def _is_unassigned(name: str) -> bool:

@@ -11,11 +11,13 @@ from attrs import frozen
 from msgspec import Meta, Struct, structs
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from sse_twisted.config.roster import Assignment
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
+from sse_twisted.control.roster import RosterReport
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.history.events import MAX_EVENTS, DeviceEvent, History
@@ -60,6 +62,8 @@ class Carrier(Struct, frozen=True):
     sailor: str
     tally: str
     file_id: str
+    start_time: Annotated[datetime.time | None, Meta(description="on the first day, in the time zone of the event")]
+    end_time: Annotated[datetime.time | None, Meta(description="on the last day; no longer of this assignment")]
 
 
 class DeviceDetail(Struct, frozen=True):
@@ -142,6 +146,7 @@ class Api:
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
         yield _read("days/{day}", lambda day: records.day(day, commands.today), Day, "Return the outcomes of a day.")
         yield _read("ranking", self._ranking, Ranking, "Return the best speeds of a day.", "day")
+        yield _read("roster", commands.roster.report, RosterReport, "Return the roster and what waits for a decision.")
         yield _read("stats", commands.stats, Figures, "Return the counters since the start of the collector.")
 
     def _command_routes(self) -> Iterator[Route]:
@@ -155,6 +160,13 @@ class Api:
         yield self._command(f"{device}/forget", commands.forget, "Reset the visit of a device.")
         text = "Download a track that was skipped or is outside the event."
         yield self._command(f"{device}/fetch", commands.fetch, text, WhichTrack)
+        text = "Do not expect a device of the roster today."
+        yield self._command(f"{device}/not-expected", commands.not_expected, text, Reason)
+        yield self._command(f"{device}/expect", commands.expect, "Expect a device again today.")
+        text = "Confirm a change of the roster that waits."
+        yield self._command("roster/{version}/confirm", commands.roster.confirm, text)
+        text = "Refuse a change of the roster that waits, until the roster changes again."
+        yield self._command("roster/{version}/refuse", commands.roster.refuse, text)
         yield self._command(f"{device}/waive", commands.waive, "Waive the missing tracks of a device.", Reason)
 
     async def detail(self, identifier: int) -> DeviceDetail:
@@ -171,7 +183,7 @@ class Api:
             tile=tile,
             address=str(report.device.address or ""),
             why=self._commands.why(identifier),
-            carriers=tuple(Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id) for a in report.assignments),
+            carriers=tuple(map(_carrier, report.assignments)),
             tracks=report.tracks,
             others=report.others,
             visits=self._attendance.of(identifier, since=self._board.day_began_at),
@@ -211,7 +223,8 @@ class Api:
             try:
                 result = command(**request.parameters, **body)
                 if isinstance(result, Deferred):
-                    device = self._board.name_of(request.parameters["identifier"])
+                    identifier = request.parameters.get("identifier")
+                    device = "roster" if identifier is None else self._board.name_of(identifier)
                     what = one_line(" ".join((path.rpartition("/")[2], *body.values())))
                     if not await self._pending.wait(device, what, result):
                         return json_response(Done(False, "the command has started and continues"), 202)
@@ -220,6 +233,10 @@ class Api:
             return json_response(Done(True, result if isinstance(result, str) else ""))
 
         return Route("POST", f"{ROOT}/{path}", run, summary, takes=takes, returns=Done, needs_token=True)
+
+
+def _carrier(a: Assignment) -> Carrier:
+    return Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id, a.start_time, a.end_time)
 
 
 def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *query: str) -> Route:

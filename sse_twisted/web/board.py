@@ -37,6 +37,7 @@ class Summary(Struct, frozen=True):
     to_switch_off: Annotated[int, Meta(description="collected devices that are still on")]
     waived: Annotated[int, Meta(description="expected devices whose missing tracks are waived")]
     expected: Annotated[int, Meta(description="devices that are assigned today")]
+    not_expected: Annotated[int, Meta(description="assigned devices that an operator does not expect today")]
     others: Annotated[int, Meta(description="unassigned devices that are collected today")]
     bytes: Annotated[int, Meta(description="stored bytes of today's tracks")]
     arrived_at: Annotated[float | None, Meta(description="last arrival of a device, s since 1970")]
@@ -202,7 +203,8 @@ class Board:
             return before is not None
         live = self._live
         assignments, since = live.roster.of(identifier), live.today(device.since)
-        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._rate(device))
+        excused = live.not_expected(identifier, self.today)
+        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._rate(device), excused)
         self._tiles[identifier] = tile
         return tile != before and (_is_shown(tile) or (before is not None and _is_shown(before)))
 
@@ -222,7 +224,8 @@ class Board:
             collected=sum(bool(tile.file_id) for tile in done),
             to_switch_off=sum(bool(tile.file_id) for tile in done if tile.column is Column.SWITCH_OFF),
             waived=sum(bool(tile.file_id) for tile in tiles if tile.column is Column.GONE and tile.waived),
-            expected=sum(bool(tile.file_id) for tile in tiles),
+            expected=sum(bool(tile.file_id) and not tile.not_expected for tile in tiles),
+            not_expected=sum(bool(tile.not_expected) for tile in tiles),
             others=sum(not tile.file_id for tile in done),
             bytes=sum(bytes_of(device, today) for device in self._fleet if device.stage is not Stage.ABSENT),
             arrived_at=self._attendance.last_arrival,

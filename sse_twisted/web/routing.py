@@ -28,6 +28,7 @@ HTML = "text/html; charset=utf-8"
 PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; all others are text
     "identifier": Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")],
     "day": Annotated[datetime.date, Meta(description="A day of the event; in a query the default is today.")],
+    "version": Annotated[str, Meta(description="The version of the roster, as `roster` returns it.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
 }
 

@@ -38,6 +38,7 @@ from sse_twisted.web.openapi import PROBLEM, Problem, with_description
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.rendering import Renderer, static_files
+from sse_twisted.web.roster_page import RosterPage
 from sse_twisted.web.routing import HTML, BoundedRequest, Refusal, Response, Router, printable
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
@@ -130,6 +131,7 @@ class WebService(Service):
         routes = (
             *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
+            *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sse_twisted.config.roster import Assignment, carriers_on
+from sse_twisted.config.roster import Assignment, sharers_on
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackSummary
@@ -72,6 +72,7 @@ class Tile(Struct, frozen=True):
     oddity: Annotated[str, Meta(description="what is wrong with the device's responses; empty if nothing is")]
     left_early: Annotated[str, Meta(description="what was missing when the device left; empty once it is collected")]
     waived: Annotated[str, Meta(description="why the missing tracks are waived")]
+    not_expected: Annotated[str, Meta(description="why the device is not expected today; empty if it is")]
     idle: Annotated[bool, Meta(description="whether the device was here today and left without a track of today")]
 
     @property
@@ -123,18 +124,20 @@ def tile_of(
     since: datetime.date,
     expected: Expected,
     rate: float,
+    not_expected: str = "",
 ) -> Tile:
     """Return the tile of a device whose stage began on the day `since`; `rate` is its download rate in bytes/s."""
-    owner = carriers_on(today, assignments).get(device.identifier)
+    sharers = sharers_on(today, assignments).get(device.identifier, [])
+    owner = sharers[0] if sharers else None
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today
     return Tile(
         id=device.identifier,
         name=device.name,
-        column=column_of(device, expected=owner is not None, of_today=of_today, sailed=bool(tracks)),
+        column=column_of(device, expected=bool(owner and not not_expected), of_today=of_today, sailed=bool(tracks)),
         stage=device.stage,
         since=device.since,
-        sailor=owner.sailor if owner else device.sailor,
+        sailor=" / ".join(each.sailor for each in sharers if each.sailor) if owner else device.sailor,
         file_id=owner.file_id if owner else "",
         battery=device.battery,
         battery_low=device.battery is not None and device.battery < expected.battery,
@@ -150,6 +153,7 @@ def tile_of(
         retry_at=device.retry_at,
         left_early=device.left_early,
         waived=device.waived,
+        not_expected=not_expected if owner else "",
         idle=device.stage is Stage.GONE and of_today and not tracks,
     )
 

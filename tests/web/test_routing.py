@@ -13,7 +13,13 @@ from tests.web.test_pages import TRACK
 
 HOST = f"Host: {PLACE}\r\n".encode()
 LAST = b"Connection: close\r\n"
-EXAMPLES = {"identifier": "601", "day": "2022-10-17", "track": TRACK.removesuffix(".svg"), "name": "board.css"}
+EXAMPLES = {
+    "version": "1a2b3c4d",
+    "identifier": "601",
+    "day": "2022-10-17",
+    "track": TRACK.removesuffix(".svg"),
+    "name": "board.css",
+}
 ENDLESS = ("/stream", "/api/v1/events")
 BODIES = (
     b"",

@@ -19,13 +19,19 @@ COMMANDS = (
     "devices/601/forget",
     "devices/601/fetch",
     "devices/601/waive",
+    "devices/601/not-expected",
+    "devices/601/expect",
+    "roster/1a2b3c4d/confirm",
+    "roster/1a2b3c4d/refuse",
 )
 
 
 class TestCommands:
     def test_every_command_needs_the_token(self, desk: Desk) -> None:
         routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
-        assert routes == {f"/api/v1/{command}".replace("601", "{identifier}") for command in COMMANDS}
+        assert routes == {
+            f"/api/v1/{command}".replace("601", "{identifier}").replace("1a2b3c4d", "{version}") for command in COMMANDS
+        }
         for command in COMMANDS:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {desk.token}"}):
                 answer = desk.ask("POST", f"/api/v1/{command}", {}, **headers)
