@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.config.roster import Roster, RosterError, parse_roster
+from sse_twisted.config.roster import Roster
 from sse_twisted.config.roster_changes import (
     Question,
     TrackMove,
     changes,
     needs_decision,
     shortened,
-    successor,
-    with_kept,
     without_kept,
 )
+from sse_twisted.config.roster_reader import UNREADABLE, Found, RosterReader
 from sse_twisted.config.roster_store import SavedRoster, decode, encode, in_force, latest
 from sse_twisted.config.spreadsheet import SAVE_AS_CSV
 from sse_twisted.runtime.disk import Disk, DiskTrouble
@@ -33,34 +30,7 @@ from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 
 INTERVAL = 2.0  # s between checks of the file
-UNREADABLE = "unreadable"  # instead of the stamp of a file that is to be read again although it does not change
 MAX_LINES = 100  # of mistakes in one version that are logged
-Planned = Callable[[Roster, Roster], tuple[TrackMove, ...]]
-
-
-@frozen
-class RosterFiles:
-    """The roster of the organisers, and the file in which the collector keeps the last good one. Methods block."""
-
-    roster: Path
-    kept: Path
-    save: Callable[[bytes], None]
-    quarantine: Callable[[Path], Path]
-    planned: Planned  # the stored tracks that a roster takes from the owners that they have by another
-
-
-@frozen
-class _Found:
-    """A version of the file, and what follows from it."""
-
-    stamp: object
-    roster: Roster | str  # or why there is none
-    digest: str = ""
-    former: Roster | None = None  # in force when this was found
-    next: Roster | None = None  # in force after it
-    moves: tuple[TrackMove, ...] = ()
-    is_readable: bool = True  # False: to be read again, even if it does not change
-    workbook: str = ""  # the name of a workbook beside it that is newer
 
 
 class RosterService(PeriodicService):
@@ -72,7 +42,7 @@ class RosterService(PeriodicService):
 
     def __init__(
         self,
-        files: RosterFiles,
+        reader: RosterReader,
         disk: Disk,
         live: LiveConfig,
         clock: IReactorTime,
@@ -82,18 +52,15 @@ class RosterService(PeriodicService):
         super().__init__(clock, log, lambda: INTERVAL)
         self.question: Question | None = None
         self.file = Roster()  # the version that was read last, even if it is not in force
-        self._files = files
+        self._reader = reader
+        self._files = reader.files
         self._disk = disk
         self._live = live
         self._today = today
-        self._applied: object = ()  # the stamp of the version that was read last
-        self._found: object = ()  # the stamp at the last check
         self._trouble = ""  # why the file is not in force
         self._reported: object = ()  # the trouble that was logged last
         self._workbook = ""  # that was reported
-        self._digest = ""  # of the version in force
         self._saved = SavedRoster()  # as it is on disk
-        self._is_good = False  # whether the roster in force may be saved, and stays if another one is spoilt
         self._save_failed = False
         self._turn = DeferredLock()
         self._tasks = Tasks(log)
@@ -114,13 +81,12 @@ class RosterService(PeriodicService):
     def read_first(self) -> None:
         """Read the file before any device is looked for: without a roster, every log would be wanted and unassigned."""
         self._restore()
-        self._found = _stamp(self._files.roster)
-        if (found := self._read()) is not None:
+        if (found := self._reader.read_first()) is not None:
             self._take(found)
 
     async def check(self) -> None:
         """Apply the file if it differs from the version applied and has not changed since the last check."""
-        found = await self._disk.run(self._read)
+        found = await self._disk.run(self._reader.read)
         if found is not None and (found.former is None or found.former is self._live.roster):
             self._take(found)
 
@@ -128,7 +94,7 @@ class RosterService(PeriodicService):
     def trouble(self) -> str:
         """What is wrong with the roster and what to do, in one line; "" if nothing is."""
         if self._trouble:
-            stays = "the last good one stays in force" if self._is_good else "no other one is known"
+            stays = "the last good one stays in force" if self._reader.is_good else "no other one is known"
             return f"{self._trouble}: {stays}. Correct config/motions.csv"
         if self.question is not None and not self.question.is_refused:
             return f"{self.question.text}: confirm or refuse it"
@@ -190,13 +156,13 @@ class RosterService(PeriodicService):
                 kept = str(trouble)
             self._log.error("Cannot read the saved roster: {error}; kept as {path}", error=str(error), path=kept)
             return
-        self._digest, self._is_good = saved.digest, bool(saved.assignments)
+        self._reader.digest, self._reader.is_good = saved.digest, bool(saved.assignments)
         self._live.change(roster=in_force(saved), hold=saved.hold, excused=latest(saved.excused))
         if saved.kept or saved.hold:
             self.question = Question(saved.digest[:8], saved.kept, saved.moves, saved.refused)
 
-    def _take(self, found: _Found) -> None:
-        is_first, self._applied = self._applied == (), found.stamp if found.is_readable else UNREADABLE
+    def _take(self, found: Found) -> None:
+        is_first, self._reader.applied = self._reader.applied == (), found.stamp if found.is_readable else UNREADABLE
         if found.workbook != self._workbook:
             self._workbook = found.workbook
             text = "Roster: {name} is newer than motions.csv, and is not read: {how}"
@@ -212,7 +178,7 @@ class RosterService(PeriodicService):
         self._reported = ()
         self._apply(found, found.next)
 
-    def _apply(self, found: _Found, roster: Roster) -> None:
+    def _apply(self, found: Found, roster: Roster) -> None:
         before, self.file = self._live.roster, roster
         self._report(roster)
         for change in changes(before, roster):
@@ -220,13 +186,13 @@ class RosterService(PeriodicService):
         if self._trouble:
             self._trouble = ""
             self._log.info("Roster: the file is valid again")
-        self._is_good = not roster.spoilt
+        self._reader.is_good = not roster.spoilt
         hold = self._live.hold
-        if found.digest != self._digest:
+        if found.digest != self._reader.digest:
             hold = needs_decision(found.moves, before, without_kept(roster))
             moves = found.moves if hold or roster.kept else ()
             self.question = Question(found.digest[:8], roster.kept, moves) if hold or roster.kept else None
-            self._digest = found.digest
+            self._reader.digest = found.digest
             self._warn(roster, before, found.moves)
         if roster.spoilt:
             self._log.error("Roster: {why}; only what can be read is in force", why=roster.spoilt)
@@ -267,12 +233,12 @@ class RosterService(PeriodicService):
         """Log why there is no new roster. With devices in the configuration, having none at the start is intended."""
         listed = len(self._live.settings.devices.listed) + len(self._live.settings.devices.addresses)
         devices = plural(listed, "device")
-        if is_first and stamp is None and listed and not self._is_good:
+        if is_first and stamp is None and listed and not self._reader.is_good:
             text = "No roster: tracks of the {devices} in the configuration go to gpslogs/unassigned"
             self._log.info(text, devices=devices, count=listed)
             return
         self._trouble = f"the roster cannot be used ({why})"
-        if self._is_good:
+        if self._reader.is_good:
             live = f"keeping the last good one, {self._live.roster.summary}" if is_first else "keeping the previous one"
         else:
             live = f"only the {devices} in the configuration will be collected" if listed else "no device is expected"
@@ -280,43 +246,14 @@ class RosterService(PeriodicService):
         self._log.error("Cannot read the roster ({why}): {live}", why=why, live=live)
         self._live.change()
 
-    def _read(self) -> _Found | None:
-        """Return a version that was not read before and has not changed since the last check; runs in a thread."""
-        path, former = self._files.roster, self._live.roster
-        stamp, before = _stamp(path), self._found
-        self._found = stamp
-        if stamp == self._applied or stamp != before:
-            return None
-        try:
-            data = path.read_bytes()
-            new = parse_roster(data)
-        except FileNotFoundError:
-            workbook = _workbook_beside(path)
-            hint = f"; {workbook} is a workbook: {SAVE_AS_CSV}" if workbook else ""
-            return _Found(stamp, f"no such file: {path}{hint}")
-        except RosterError as error:
-            return _Found(stamp, str(error))
-        except OSError as error:
-            return _Found(stamp, str(error), is_readable=False)
-        if new.spoilt and (self._is_good or not new.assignments):
-            return _Found(stamp, new)
-        digest, workbook = hashlib.sha256(data).hexdigest(), _workbook_beside(path)
-        following = successor(former, new, self._today())
-        moves: tuple[TrackMove, ...] = ()
-        if digest == self._digest:
-            following = with_kept(without_kept(following), former.kept)
-        else:
-            moves = self._files.planned(former, without_kept(following))
-        return _Found(stamp, new, digest, former, following, moves, workbook=workbook)
-
     def _state(self) -> SavedRoster:
         """Return what is to be saved. A roster that is not a good one never takes the place of one that is."""
         excused = latest(self._live.excused)
-        if not self._is_good:
+        if not self._reader.is_good:
             return SavedRoster(excused=excused)
         roster, question = self._live.roster, self.question
         return SavedRoster(
-            digest=self._digest,
+            digest=self._reader.digest,
             assignments=roster.assignments,
             kept=roster.kept,
             hold=self._live.hold,
@@ -343,26 +280,3 @@ class RosterService(PeriodicService):
             self._save_failed = True
         else:
             self._saved, self._save_failed = state, False
-
-
-def _stamp(path: Path) -> object:
-    """Return a value that changes with the file; None without a file, the reason if its status is unreadable."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        return str(error)
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _workbook_beside(path: Path) -> str:
-    """Return the name of a workbook of the same name that is newer; "" if there is none, or only a lock of Excel."""
-    for suffix in (".xlsx", ".xlsm", ".xls", ".ods"):
-        workbook = path.with_suffix(suffix)
-        try:
-            if not path.exists() or workbook.stat().st_mtime_ns > path.stat().st_mtime_ns:
-                return workbook.name if workbook.exists() else ""
-        except OSError:
-            continue
-    return ""

@@ -117,7 +117,7 @@ def _change(folder: EventFolder, live: LiveConfig, today: datetime.date) -> Iter
         yield f"the last good roster would stay in force: {former.summary}"
         return
     following = successor(former, new, today)
-    moves = planned_moves(folder, live.settings, former, without_kept(following))
+    moves = planned_moves(folder, live, former, without_kept(following))
     wait = needs_decision(moves, former, new)
     if following.kept or wait:
         question = Question("", following.kept, moves)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 from collections.abc import Callable
+from functools import partial
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.config.live import LiveConfig
-from sse_twisted.config.roster_service import RosterFiles, RosterService
+from sse_twisted.config.roster_reader import RosterFiles, RosterReader
+from sse_twisted.config.roster_service import RosterService
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
@@ -79,9 +81,7 @@ class Collector(MultiService):
     def _assemble(self) -> None:
         work, live, clock, log = self._work, self.live, self._clock, self.log
         self._names = names = self._world.names(lambda: live.settings.names, log)
-        self.roster = RosterService(
-            self._roster_files(), self.disk, live, clock, lambda: live.today(self.fleet.now), log
-        )
+        self.roster = RosterService(self._roster_reader(), self.disk, live, clock, self._today, log)
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
@@ -97,15 +97,14 @@ class Collector(MultiService):
         for service in (self.disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
             service.setServiceParent(self)  # they start in this order
 
-    def _roster_files(self) -> RosterFiles:
+    def _today(self) -> datetime.date:
+        return self.live.today(self.fleet.now)
+
+    def _roster_reader(self) -> RosterReader:
         folder, live = self.folder, self.live
-        return RosterFiles(
-            folder.roster,
-            folder.kept_roster,
-            folder.keep_roster,
-            quarantine,
-            lambda former, new: planned_moves(folder, live.settings, former, new),
-        )
+        planned = partial(planned_moves, folder, live)
+        files = RosterFiles(folder.roster, folder.kept_roster, folder.keep_roster, quarantine, planned)
+        return RosterReader(files, live, self._today)
 
     def _make_scanner(self) -> ScannerService:
         live, work = self.live, self._work
@@ -224,7 +223,7 @@ class Collector(MultiService):
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of scanning, names, downloads, roster and clock."""
         now = self._clock.seconds()
-        today = self.live.today(self.fleet.now)
+        today = self._today()
         interval = self.live.settings.scan.interval
         expected = len(self.live.roster.carriers(today))
         return (

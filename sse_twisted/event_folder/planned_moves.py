@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster
 from sse_twisted.config.roster_changes import TrackMove
-from sse_twisted.config.settings import Settings
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.moves import owner_changes
 
 
-def planned_moves(folder: EventFolder, settings: Settings, former: Roster, new: Roster) -> tuple[TrackMove, ...]:
+def planned_moves(folder: EventFolder, live: LiveConfig, former: Roster, new: Roster) -> tuple[TrackMove, ...]:
     """Return the tracks that would have another owner by `new`; `former` has the names of their owners. Blocks.
 
     Without a roster nothing moves. A ledger that cannot be read moves nothing either, until its device is back.
     """
-    live = LiveConfig(settings, new, folder.drivers)
-    return tuple(move for identifier in folder.identifiers() for move in _moves(folder, live, identifier, former))
+    then = LiveConfig(live.settings, new, folder.drivers)
+    return tuple(move for identifier in folder.identifiers() for move in _moves(folder, then, identifier, former))
 
 
 def _moves(folder: EventFolder, live: LiveConfig, identifier: int, former: Roster) -> Iterator[TrackMove]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -375,9 +377,62 @@ class TestADeviceThatIsReplacedAtNoon:
         assert set(event.tracks()) == {*tracks, "gpslogs/20221017/ABC602XYZ_699_20221017_140000.oao"}
 
 
+class TestADeviceThatIsNotExpected:
+    def test_is_so_after_a_restart_and_on_its_day_only(self, event: VirtualEvent) -> None:
+        afternoon(event, collected=False)
+        assert event.collector is not None
+        event.collector.commands.not_expected(602, "ill")
+        begin_anew(event)
+        assert event.collector.commands.why(602).startswith("not expected today (ill)")
+        assert [missing.identifier for missing in event.collector.commands.missing()] == [601, 603, 604, 605, 606]
+        event.utc += 86_400
+        assert len(event.collector.commands.missing()) == 6
+
+    def test_is_so_where_no_roster_is_good_enough_to_be_saved(self, event: VirtualEvent) -> None:
+        event.person(601)
+        event.person(602)
+        event.folder.roster.write_bytes(event.folder.roster.read_bytes()[:-12])
+        event.start()
+        assert event.collector is not None
+        event.collector.commands.not_expected(601, "ill")
+        begin_anew(event)
+        assert event.collector.commands.why(601).startswith("not expected today (ill)")
+
+    def test_that_joins_is_expected_after_a_restart(self, event: VirtualEvent) -> None:
+        afternoon(event, collected=False)
+        assert event.collector is not None
+        event.collector.commands.not_expected(602, "ill")
+        event.arrive(602)
+        event.until("motion-602 can be disconnected")
+        event.leave(602)
+        begin_anew(event)
+        assert not event.collector.live.excused
+
+
+class TestAWorkbook:
+    def test_in_place_of_the_roster_is_told_how_to_be_saved(self, event: VirtualEvent) -> None:
+        afternoon(event, collected=False)
+        event.folder.roster.rename(event.folder.roster.with_suffix(".xlsx"))
+        event.advance(5)
+        line = event.said("ERROR Cannot read the roster (no such file")[0]
+        assert "motions.xlsx is a workbook: in Excel choose File > Save As, then 'CSV UTF-8 (Comma delimited)'" in line
+
+    def test_that_is_newer_than_the_roster_is_told_once(self, event: VirtualEvent) -> None:
+        whole = afternoon(event, collected=False)
+        event.folder.roster.with_name("~$motions.xlsx").write_bytes(b"PK")
+        save(event, whole + b"\r\n")
+        assert not event.said("Roster: ")
+        event.folder.roster.with_suffix(".xlsx").write_bytes(b"PK")
+        event.advance(10)
+        save(event, whole)
+        os.utime(event.folder.roster, (1, 1))
+        event.advance(10)
+        assert len(event.said("WARN Roster: motions.xlsx is newer than motions.csv, and is not read")) == 1
+
+
 REAL = Path(__file__).parents[3] / "shared" / "data" / "rosters"
 EXCEL = {
-    "dates": lambda text: __import__("re").sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3/\2/\1", text).encode("cp1252"),
+    "dates": lambda text: re.sub(r"(\d{4})-(\d\d)-(\d\d)", r"\3/\2/\1", text).encode("cp1252"),
     "semicolons": lambda text: text.replace(",", ";").replace("\n", "\r\n").encode("utf-8-sig"),
     "tabs": lambda text: text.replace(",", "\t").encode("utf-16"),
     "plain": lambda text: text.encode(),

@@ -59,6 +59,11 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
         ("missing(601)", "error: usage: missing() (too many positional arguments)"),
         ("tracks(1, 2)", "error: usage: tracks([day]) (too many positional arguments)"),
         ("help(1, 2)", "error: usage: help([thing]) (too many positional arguments)"),
+        ("roster()", "in force: 2 assignments of 2 devices, 2022-10-15 to 2022-10-21\nno change waits for a decision"),
+        ("confirm()", "error: no change of the roster waits for a decision"),
+        ("refuse()", "error: no change of the roster waits for a decision"),
+        ("not_expected(601, 'ill')", "error: motion-601 is connected"),
+        ("expect(602)", "error: motion-602 is not marked as not expected today"),
         ("missing", "missing(): List the devices expected today that are not collected, and why."),
         ("waive", "waive(device, reason): Give up the missing tracks of a device that left too early."),
         ("tracks", "tracks([day]): List the tracks of a day (default: today) with their outcome."),
@@ -115,3 +120,24 @@ def test_every_command_has_a_help(console: VirtualConsole) -> None:
     guest = console.guest()
     for name in (*READING, *ACTING, "help", "exit"):
         assert guest.sees(f"help({name})").strip(), name
+
+
+def test_a_change_of_the_roster_that_waits_is_shown_and_decided(console: VirtualConsole, event: VirtualEvent) -> None:
+    guest = console.guest()
+    assert "not expected today" in guest.sees("not_expected(602, 'ill')")
+    assert "602 is not expected today: ill" in guest.sees("roster()")
+    assert "expected again" in guest.sees("expect(602)")
+    event.people[0]["Motion ID"] = "699"
+    event.write_roster()
+    event.advance(5)
+    shown = guest.sees("roster()")
+    assert "waiting for confirm() or refuse(): the roster lacks 1 device of today (motion-601); 1 stored track" in shown
+    assert "not in the new version: motion-601 ABC601XYZ Sailor 601, 2022-10-15 to 2022-10-21" in shown
+    row = "ABC601XYZ_601_20221017_090000.oao  Sailor 601  unassigned   2022-10-17"
+    assert row in shown
+    assert "refused; correct the roster" in guest.sees("refuse()")
+    assert "refused: the roster lacks 1 device" in guest.sees("roster()")
+    assert "confirmed" in guest.sees("confirm()")
+    assert guest.sees("roster()") == (
+        "in force: 2 assignments of 2 devices, 2022-10-15 to 2022-10-21\nno change waits for a decision"
+    )

@@ -13,6 +13,7 @@ from sse_twisted.daemon.check import check
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.runtime.text import plural
+from tests.support.event import VirtualEvent, log_of
 
 NOW = datetime.datetime(2022, 10, 17, 12, tzinfo=datetime.UTC).timestamp()
 DAY = 86_400
@@ -234,3 +235,58 @@ def test_it_touches_nothing(tmp_path: Path) -> None:
 
 def test_every_default_can_be_said(tmp_path: Path) -> None:
     assert plan(tmp_path, msgspec.structs.replace(settings_with()))["days"] == "all"
+
+
+class TestAChangeOfTheRoster:
+    @pytest.fixture
+    def root(self, event: VirtualEvent) -> Path:
+        """Six devices are collected, and the collector is stopped."""
+        for identifier in range(601, 607):
+            event.device(identifier, log_of(identifier))
+        event.arrive(*range(601, 607))
+        event.start()
+        for identifier in range(601, 607):
+            event.until(f"motion-{identifier} can be disconnected")
+        event.stop()
+        return event.root
+
+    def remarks(self, root: Path) -> list[str]:
+        lines: list[str] = []
+        check(EventFolder(root), settings_with(), None, NOW, lines.append)
+        return [line.removeprefix("remark: ") for line in lines if line.startswith("remark: ")]
+
+    def test_that_is_none_has_no_remark(self, root: Path) -> None:
+        assert [line for line in self.remarks(root) if "track" in line] == []
+
+    def test_of_many_owners_is_said_to_wait_with_each_track(self, root: Path) -> None:
+        path = EventFolder(root).roster
+        path.write_bytes(path.read_bytes().replace(b"ABC", b"NEW"))
+        said = self.remarks(root)
+        assert any(line.startswith("6 stored tracks would change owner") for line in said)
+        moved = "ABC601XYZ_601_20221017_090000.oao (Sailor 601) to NEW601XYZ_601_20221017_090000.oao (Sailor 601)"
+        assert f"waits: {moved}" in said
+
+    def test_of_few_owners_is_said_to_be_made(self, root: Path) -> None:
+        path = EventFolder(root).roster
+        path.write_bytes(path.read_bytes().replace(b"ABC601", b"NEW601"))
+        assert [line for line in self.remarks(root) if line.startswith("would move: ABC601XYZ_601")]
+
+    def test_that_lacks_devices_of_today_is_said_to_wait(self, root: Path) -> None:
+        path = EventFolder(root).roster
+        path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:4]))
+        assert any(line.startswith("the roster lacks 3 devices of today (motion-604, ") for line in self.remarks(root))
+
+    def test_that_is_spoilt_is_a_mistake_and_the_last_good_one_is_said(self, root: Path) -> None:
+        path = EventFolder(root).roster
+        path.write_bytes(path.read_bytes()[:200])
+        assert checked(root)[0] >= 1
+        assert "the last good roster would stay in force: 6 assignments of 6 devices, 2022-10-15 to 2022-10-21" in (
+            self.remarks(root)
+        )
+
+
+def test_what_is_read_in_an_uncertain_way_is_a_remark(tmp_path: Path) -> None:
+    roster(tmp_path, "601,09/10/2022,2022-10-21,HOX100UEA,Ann,Other")
+    lines: list[str] = []
+    assert check(EventFolder(tmp_path), settings_with(), None, NOW, lines.append) == 0
+    assert "remark: dates such as 09/10/2022 are read with the day first; write YYYY-MM-DD to be certain" in lines

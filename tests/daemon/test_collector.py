@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from sse_twisted.config.roster_service import RosterService
+from sse_twisted.config.roster_reader import RosterReader
 from sse_twisted.config.settings import Detection, Devices, Event, Expected, Filters, Scan, Settings, SettingsError
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.simulator.faults import parse_fault
@@ -207,7 +207,7 @@ def test_a_device_that_is_there_at_the_start_is_not_collected_before_the_roster_
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-        is_roster = isinstance(getattr(function, "__self__", None), RosterService)
+        is_roster = isinstance(getattr(function, "__self__", None), RosterReader)
         return deferLater(event.reactor, 5.0 if is_roster else 0.0, function, *args, **kwargs)
 
     monkeypatch.setattr("tests.support.event.at_once", slowly)

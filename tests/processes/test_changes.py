@@ -8,7 +8,7 @@ import pytest
 
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
-from tests.support.daemon import END_WITHIN
+from tests.support.daemon import END_WITHIN, until
 
 
 @on_the_reactor
@@ -65,3 +65,34 @@ async def test_an_edited_roster_counts_without_a_restart_and_a_broken_one_does_n
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
     assert stage.event.tracks() == stage.event.expected(601) | stage.event.expected(602)
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_the_last_good_roster_counts_in_a_daemon_that_is_restarted_with_a_spoilt_one(stage: Stage) -> None:
+    for identifier in (601, 602, 603):
+        await stage.event.device(identifier, 50_000)
+    await stage.event.leave(603)
+    stage.event.configure()
+    roster = stage.event.folder / "config" / "motions.csv"
+    program = stage.collector()
+    for identifier in (601, 602):
+        await stage.collects(program, identifier)
+    whole = roster.read_bytes()
+    roster.write_bytes(whole[: len(whole) // 2 - 5])
+    assert (await program.says("Cannot read the roster")).endswith("keeping the previous one")
+    await until(stage.reactor, (stage.event.folder / ".sse_twisted" / "roster.json").exists, "the roster is saved")
+    program.kill(signal.SIGKILL)
+    await program.ends(END_WITHIN)
+    program = stage.collector()
+    line = await program.says("Cannot read the roster")
+    assert "keeping the last good one, 3 assignments of 3 devices, 2022-10-15 to 2022-10-21" in line
+    await stage.event.return_(603)
+    await stage.collects(program, 603)
+    tracks = stage.event.tracks()
+    assert tracks == stage.event.expected(601) | stage.event.expected(602) | stage.event.expected(603)
+    roster.write_bytes(whole)
+    await program.says("Roster: the file is valid again")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert stage.event.tracks() == tracks

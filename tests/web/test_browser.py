@@ -85,6 +85,44 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
         page.locator("#device-603 .number:focus").wait_for()
 
 
+def test_a_device_is_not_expected_and_expected_again_on_its_page(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to("/devices/610")
+        page.get_by_label("Reason").fill("ill")
+        page.get_by_label("Token").fill("not the token at all")
+        page.get_by_role("button", name="Not expected today").click()
+        page.get_by_text("Wrong token.").wait_for()
+        page.get_by_label("Token").fill(theatre.token)
+        page.keyboard.press("Enter")
+        page.get_by_text("Status: not expected today (ill)").wait_for()
+        theatre.hears("motion-610 is not expected today - ill")
+        assert watcher.goes_to().locator("#device-610").count() == 0
+        assert "1 not expected" in page.locator(".score").inner_text()
+        page = watcher.goes_to("/devices/610")
+        assert page.get_by_label("Token").is_hidden()
+        page.get_by_role("button", name="Expect it again today").click()
+        page.get_by_role("button", name="Not expected today").wait_for()
+
+
+def test_a_change_that_waits_is_confirmed_on_the_page_of_the_roster(watching: Watching, theatre: Theatre) -> None:
+    roster = theatre.folder / "config" / "motions.csv"
+    whole = roster.read_bytes()
+    roster.write_bytes(b"".join(whole.splitlines(keepends=True)[:6]))
+    theatre.hears("Roster: the roster lacks ")
+    with watching() as watcher:
+        page = watcher.goes_to()
+        page.get_by_text("Check the roster").wait_for()
+        page.locator(".trouble").get_by_role("link", name="Roster").click()
+        page.get_by_role("heading", name="Waiting for you").wait_for()
+        refuse = page.locator("form", has=page.get_by_role("button", name="Refuse the change"))
+        refuse.get_by_label("Token").fill(theatre.token)
+        refuse.get_by_role("button").click()
+        page.get_by_role("heading", name="Refused until the roster changes").wait_for()
+        roster.write_bytes(whole)
+        page = watcher.goes_to()
+        page.get_by_text("Check the roster").wait_for(state="hidden")
+
+
 def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
@@ -188,7 +226,7 @@ def test_axe_finds_no_violation(watching: Watching, theatre: Theatre, scheme: st
         page = watcher.goes_to()
         watcher.sees(608, "keep-on")
         day = page.get_by_role("link", name="Today", exact=True).get_attribute("href") or ""
-        for path in ("/", "/devices/608", day, "/days", "/ranking"):
+        for path in ("/", "/devices/608", day, "/days", "/ranking", "/roster"):
             assert violations(watcher.goes_to(path)) == [], path
         watcher.goes_to()
         page.get_by_role("button", name="Pause downloads…").click()
