@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from attrs import frozen
 
 BEHIND = r"(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?)Z?)?"  # a time of day behind a date
-ISO = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){BEHIND}", re.ASCII)
+ISO = re.compile(rf"(\d{{4}})[-/.](\d\d)[-/.](\d\d){BEHIND}", re.ASCII)  # a cut date must not be another one
 NUMERIC = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|\d{{2}})\.?{BEHIND}", re.ASCII)
 NAMED = re.compile(rf"(\d{{1,2}})[- ./]([A-Za-z]{{3,9}})\.?[- ./](\d{{4}}|\d{{2}}){BEHIND}", re.ASCII)
 SERIAL = re.compile(r"([3-6]\d{4})(?:[.,]\d+)?", re.ASCII)  # days, in a cell of Excel that is formatted as a number

@@ -173,7 +173,8 @@ def _columns(line: int, heading: list[str], remarks: list[Mistake]) -> list[str]
     known = {squashed(name): name for name in (*REQUIRED, *OPTIONAL)}
     while heading and not heading[-1]:
         heading = heading[:-1]
-    columns = [known.get(squashed(name), name) for name in heading]
+    # Of two spellings of one name, that of this module is the column.
+    columns = [name if (column := known.get(squashed(name), name)) in heading else column for name in heading]
     others = [name for name in columns if name and name not in known.values()]
     missing = [name for name in REQUIRED if name not in columns]
     meant = {name: closest(name, [*missing, *(o for o in OPTIONAL if o not in columns)], SYNONYMS) for name in others}
@@ -181,11 +182,16 @@ def _columns(line: int, heading: list[str], remarks: list[Mistake]) -> list[str]
         hints = [f"{name!r} instead of {column!r}" for name, column in meant.items() if column in missing]
         hint = f" (the heading has {', '.join(hints)})" if hints else ""
         raise RosterError(f"line {line}: missing column {', '.join(map(repr, missing))}{hint}")
-    if twice := [name for name in known.values() if columns.count(name) > 1]:
-        raise RosterError(f"line {line}: duplicate column {twice[0]!r}")
-    for name, column in meant.items():
-        if column is not None:
-            remarks.append(Mistake(line, f"column {name!r} is ignored: rename it to {column!r} if it is that one"))
+    twice = [name for name in known.values() if columns.count(name) > 1]
+    if needed := [name for name in twice if name in REQUIRED]:
+        raise RosterError(f"line {line}: duplicate column {needed[0]!r}")
+    texts = [f"duplicate column {name!r}: the last one counts" for name in twice]
+    texts += [
+        f"column {name!r} is ignored: rename it to {column!r} if it is that one"
+        for name, column in meant.items()
+        if column
+    ]
+    remarks += [Mistake(line, text) for text in texts]
     return columns
 
 

@@ -56,10 +56,9 @@ def successor(former: Roster, new: Roster, today: datetime.date) -> Roster:
     """Return the roster that is in force after `former` once `new` was read.
 
     A line that cannot be read leaves its entrant's former assignment in force. If more than a third of the devices of
-    `today` would vanish, their assignments stay too, as `kept`.
+    `today` would vanish, their assignments stay too, as `kept`. What stays counts after what can be read.
     """
     carried = [*_carried(former, new)]
-    assignments = sorted((*new.assignments, *carried), key=lambda assignment: assignment.line)
     lines: defaultdict[int, list[str]] = defaultdict(list)
     for each in carried:
         lines[each.line].append(device_name(each.identifier))
@@ -69,7 +68,7 @@ def successor(former: Roster, new: Roster, today: datetime.date) -> Roster:
         else each
         for each in new.mistakes
     )
-    without = evolve(new, assignments=tuple(assignments), mistakes=mistakes)
+    without = evolve(new, assignments=(*new.assignments, *carried), mistakes=mistakes)
     before, after = former.carriers(today), without.carriers(today)
     vanished = before.keys() - after.keys()
     if 3 * len(vanished) <= len(before):

@@ -40,6 +40,7 @@ class Found:
     next: Roster | None = None  # in force after it
     moves: tuple[TrackMove, ...] = ()
     is_readable: bool = True  # False: to be read again, even if it does not change
+    is_missing: bool = False
     workbook: str = ""  # the name of a workbook beside it that is newer
 
 
@@ -57,13 +58,13 @@ class RosterReader:
 
     def read_first(self) -> Found | None:
         """Do the same as `read`, without a check before."""
-        self._found = _stamp(self.files.roster)
+        self._found = self._stamp()
         return self.read()
 
     def read(self) -> Found | None:
         """Return a version that was not read before and has not changed since the last check; runs in a thread."""
         path, former = self.files.roster, self._live.roster
-        stamp, before = _stamp(path), self._found
+        stamp, before = self._stamp(), self._found
         self._found = stamp
         if stamp == self.applied or stamp != before:
             return None
@@ -73,7 +74,7 @@ class RosterReader:
         except FileNotFoundError:
             workbook = _workbook_beside(path)
             hint = f"; {workbook} is a workbook: {SAVE_AS_CSV}" if workbook else ""
-            return Found(stamp, f"no such file: {path}{hint}")
+            return Found(stamp, f"no such file: {path}{hint}", is_missing=True)
         except RosterError as error:
             return Found(stamp, str(error))
         except OSError as error:
@@ -88,6 +89,10 @@ class RosterReader:
         else:
             moves = self.files.planned(former, without_kept(following))
         return Found(stamp, new, digest, former, following, moves, workbook=workbook)
+
+    def _stamp(self) -> object:
+        """Return a value that changes with the file, and when a newer workbook appears beside it."""
+        return _stamp(self.files.roster), _workbook_beside(self.files.roster)
 
 
 def _stamp(path: Path) -> object:

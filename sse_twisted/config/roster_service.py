@@ -163,7 +163,7 @@ class RosterService(PeriodicService):
 
     def _take(self, found: Found) -> None:
         is_first, self._reader.applied = self._reader.applied == (), found.stamp if found.is_readable else UNREADABLE
-        if found.workbook != self._workbook:
+        if found.workbook and found.workbook != self._workbook:
             self._workbook = found.workbook
             text = "Roster: {name} is newer than motions.csv, and is not read: {how}"
             self._log.warn(text, name=found.workbook, how=SAVE_AS_CSV)
@@ -173,9 +173,11 @@ class RosterService(PeriodicService):
                 self._reported = found.stamp, why
                 self.file = found.roster if isinstance(found.roster, Roster) else Roster()
                 self._report(self.file)
-                self._refuse(found.stamp, why, is_first)
+                self._refuse(why, is_first=is_first, is_missing=found.is_missing)
             return
         self._reported = ()
+        if is_first and self._live.roster.assignments:
+            self._log.info("Roster: {summary}", summary=found.next.summary)
         self._apply(found, found.next)
 
     def _apply(self, found: Found, roster: Roster) -> None:
@@ -229,11 +231,11 @@ class RosterService(PeriodicService):
                 names=shortened(names),
             )
 
-    def _refuse(self, stamp: object, why: str, is_first: bool) -> None:
+    def _refuse(self, why: str, *, is_first: bool, is_missing: bool) -> None:
         """Log why there is no new roster. With devices in the configuration, having none at the start is intended."""
         listed = len(self._live.settings.devices.listed) + len(self._live.settings.devices.addresses)
         devices = plural(listed, "device")
-        if is_first and stamp is None and listed and not self._reader.is_good:
+        if is_first and is_missing and listed and not self._reader.is_good:
             text = "No roster: tracks of the {devices} in the configuration go to gpslogs/unassigned"
             self._log.info(text, devices=devices, count=listed)
             return

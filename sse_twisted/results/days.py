@@ -112,9 +112,7 @@ def reconcile(
         for assignment in sharers:
             mine = [report for report in assigned if len(sharers) == 1 or _is_of(assignment, report.name)]
             line = _line(assignment, mine, seen, short.get(number), devices.get(number))
-            if line.state is State.NEVER_SEEN and (why := excused.get(number)):
-                line = structs.replace(line, state=State.NOT_EXPECTED, remark=why)
-            lines.append(line)
+            lines.append(_as_excused(line, excused.get(number, ""), devices.get(number)))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
     return Day(day, tuple(lines), tuple(unassigned))
 
@@ -139,6 +137,15 @@ def _line(
         measured=any(report.measured for report in stored),
         remark=remark or "; ".join(report.remark for report in stored if report.remark),
     )
+
+
+def _as_excused(line: Line, why: str, device: Device | None) -> Line:
+    """Return the line, as not expected if that was said and no track came. It may be seen on a later day."""
+    is_here = device is not None and (device.present or device.oddity)
+    is_absent = line.state in (State.NEVER_SEEN, State.MISSING) and not line.tracks and not line.missing
+    if not why or is_here or not is_absent:
+        return line
+    return structs.replace(line, state=State.NOT_EXPECTED, remark=why)
 
 
 def count_days(

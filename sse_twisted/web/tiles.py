@@ -131,10 +131,13 @@ def tile_of(
     owner = sharers[0] if sharers else None
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today
+    column = column_of(device, expected=bool(owner and not not_expected), of_today=of_today, sailed=bool(tracks))
+    if not_expected and column is Column.GONE and not tracks:
+        column = Column.ELSEWHERE
     return Tile(
         id=device.identifier,
         name=device.name,
-        column=column_of(device, expected=bool(owner and not not_expected), of_today=of_today, sailed=bool(tracks)),
+        column=column,
         stage=device.stage,
         since=device.since,
         sailor=" / ".join(each.sailor for each in sharers if each.sailor) if owner else device.sailor,

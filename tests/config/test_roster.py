@@ -152,6 +152,7 @@ def test_an_invalid_number_costs_its_line_only(number: str) -> None:
 @pytest.mark.parametrize(
     ("date", "why"),
     [
+        ("2022-10-2", "expected YYYY-MM-DD or DD/MM/YYYY"),
         ("20221015", "expected YYYY-MM-DD or DD/MM/YYYY"),
         ("2022-W41-6", "expected YYYY-MM-DD or DD/MM/YYYY"),
         ("15/10", "expected YYYY-MM-DD or DD/MM/YYYY"),
@@ -454,6 +455,14 @@ class TestWhatExcelMakesOfIt:
         roster = roster_of(ROW, heading=HEADING.replace(column, name))
         assert only(roster).identifier == 601
         assert remarks(roster) == [(1, f"column {name!r} is ignored: rename it to {instead!r} if it is that one")]
+
+    def test_a_column_that_is_there_twice_is_remarked_if_it_is_optional(self) -> None:
+        roster = roster_of(f"{ROW},200", heading=f"{HEADING},Tally")
+        assert only(roster).tally == "200"
+        assert remarks(roster) == [(1, "duplicate column 'Tally': the last one counts")]
+
+    def test_of_two_spellings_of_a_column_the_exact_one_counts(self) -> None:
+        assert only(roster_of(f"{ROW},777", heading=f"{HEADING},motion_id")).identifier == 601
 
     def test_columns_of_other_programs_are_not_remarked(self) -> None:
         assert not roster_of(ROW + ",a,b,c,d", heading=f"{HEADING},Craft Type,Class,Status,Entry Type").remarks

@@ -103,6 +103,24 @@ class TestADeviceThatIsNotExpected:
         assert "not expected" in busy.get(f"/days/{DAY}").text
         assert "602,Sailor 602,,ABC602XYZ,not expected" in busy.get(f"/days/{DAY}.csv").text
 
+    def test_stays_so_on_its_day_when_it_joins_on_the_next(self, busy: Desk) -> None:
+        busy.event.servers[602].device.logs.clear()
+        busy.command("devices/602/not-expected", {"reason": "ill"})
+        busy.reactor.advance(86_400)
+        busy.event.arrive(602)
+        busy.event.until("motion-602 can be disconnected")
+        lines = {line["id"]: line for line in busy.get(f"/api/v1/days/{DAY}").json["lines"]}
+        assert (lines[602]["state"], lines[602]["remark"]) == ("not expected", "ill")
+
+    def test_that_left_without_a_track_of_today_leaves_the_board_too(self, busy: Desk) -> None:
+        busy.know(602, stage=Stage.GONE)
+        assert busy.command("devices/602/not-expected", {"reason": "ill"}).status == 200
+        fleet = busy.get("/api/v1/fleet").json
+        assert [tile["id"] for tile in fleet["devices"]] == [601]
+        assert (fleet["summary"]["collected"], fleet["summary"]["expected"]) == (1, 1)
+        lines = {line["id"]: line for line in busy.get(f"/api/v1/days/{DAY}").json["lines"]}
+        assert (lines[602]["state"], lines[602]["remark"]) == ("not expected", "ill")
+
     def test_is_expected_again_when_somebody_says_so(self, busy: Desk) -> None:
         assert busy.command("devices/602/expect").status == 409
         busy.command("devices/602/not-expected", {"reason": "ill"})
