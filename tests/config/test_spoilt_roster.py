@@ -254,6 +254,22 @@ class TestDevicesThatVanish:
         assert not trouble(event)
         assert not roster(event).kept
 
+    def test_of_yesterday_stay_too_over_a_restart_today(self, event: VirtualEvent) -> None:
+        whole = afternoon(event)
+        for number in (601, 602, 603):
+            whole = whole.replace(f"{number},{WEEK}".encode(), f"{number},2022-10-15,2022-10-17".encode())
+        save(event, whole)
+        tracks = event.tracks()
+        save(event, self.lacking(whole, 601, 602, 603))
+
+        def next_day() -> None:
+            event.utc += 86_400
+
+        begin_anew(event, next_day)
+        event.advance(12)
+        assert trouble(event)
+        assert event.tracks() == tracks
+
     def test_are_told_once(self, event: VirtualEvent) -> None:
         whole = afternoon(event, collected=False)
         save(event, self.lacking(whole, 601, 602, 603))
