@@ -24,18 +24,26 @@ from sse_twisted.dns.resolv_conf import Server
 
 LATE_REPLY_TIMEOUT = 10.0  # s after the query that a reply is still accepted; the caller has had None by then
 LATE_REPLY_LIFETIME = 60.0  # s that the address of a late reply is returned by the next look-up
+MAX_ADDRESSES = 8  # of one look-up; each is tried
 MAX_PENDING = 20_000  # queries without a reply; there are 65,536 message IDs, and each query takes some 300 bytes
+
+
+Usable = Callable[[str, Server], bool]  # whether an address is believed that a server has sent
+Origin = tuple[str, Server]  # an address, and the server that has sent it
 
 
 @define(eq=False)
 class _Lookup:
-    """A pending look-up of one or several names; `found` fires with the first usable address, or None."""
+    """A pending look-up of one or several names; `done` fires when no more addresses are told."""
 
     names: tuple[str, ...]
     asked: float  # s of the clock
     timeout: float  # s
-    usable: Callable[[str], bool]
-    found: Deferred[str | None] = field(factory=Deferred)
+    usable: Usable
+    tell: Callable[[str], object]
+    done: Deferred[bool] = field(factory=Deferred)
+    told: list[str] = field(factory=list)
+    late: list[Origin] = field(factory=list)  # what came after the time-out
     open: set[int] = field(factory=set)  # message IDs without a reply
     timer: IDelayedCall | None = None
 
@@ -43,7 +51,7 @@ class _Lookup:
 class NameClient(DatagramProtocol):
     """Looks up IPv4 addresses over one UDP socket.
 
-    A reply that comes after the time-out is kept: the next look-up of the same names returns its address at once, and
+    A reply that comes after the time-out is kept: the next look-up of the same names tells its addresses at once, and
     sends new queries as well.
     """
 
@@ -54,15 +62,24 @@ class NameClient(DatagramProtocol):
         self._clock = clock
         self._encoded: dict[str, bytes] = {}
         self._pending: dict[int, tuple[_Lookup, bytes, Server]] = {}
-        self._late: dict[_Lookup, None] = {}  # that have returned None and still accept replies, oldest first
-        self._late_replies: dict[tuple[str, ...], tuple[str, float]] = {}  # addresses, and s of the clock
+        self._late: dict[_Lookup, None] = {}  # that have timed out and still accept replies, oldest first
+        self._late_replies: dict[tuple[str, ...], tuple[list[Origin], float]] = {}  # and s of the clock
 
     def ask(
-        self, names: Iterable[str], servers: Iterable[Server], timeout: float, usable: Callable[[str], bool]
-    ) -> Deferred[str | None]:
-        """Return the first address that `usable` accepts, for any name by any server; None after `timeout` s."""
+        self,
+        names: Iterable[str],
+        servers: Iterable[Server],
+        timeout: float,
+        usable: Usable,
+        tell: Callable[[str], object],
+    ) -> Deferred[bool]:
+        """Call `tell` once with each address that `usable` accepts, of any name by any server, as soon as it comes.
+
+        The result fires with True when all servers have replied, with False after `timeout` s. Cancel it if no more
+        addresses are needed.
+        """
         self._forget_old()
-        lookup = _Lookup(tuple(names), self._clock.seconds(), timeout, usable)
+        lookup = _Lookup(tuple(names), self._clock.seconds(), timeout, usable, tell)
         for name in lookup.names:
             try:
                 encoded = self._encode(name)
@@ -70,41 +87,51 @@ class NameClient(DatagramProtocol):
                 continue
             for server in servers:
                 self._send(lookup, encoded, server)
-        late, _ = self._late_replies.get(lookup.names, ("", 0.0))
         if not lookup.open:
-            self._finish(lookup, None)
-        elif late and usable(late):
-            self._stop_waiting(lookup, late)
-        else:
-            lookup.found = Deferred(lambda _: self._drop(lookup))
-            lookup.timer = self._clock.callLater(timeout, self._stop_waiting, lookup, None)
-        return lookup.found
+            lookup.done.callback(False)
+            return lookup.done
+        lookup.done = Deferred(lambda _: self._drop(lookup))
+        lookup.timer = self._clock.callLater(timeout, self._stop_waiting, lookup)
+        late, _ = self._late_replies.get(lookup.names, ([], 0.0))
+        self._tell(lookup, (address for address, server in late if usable(address, server)))
+        return lookup.done
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Accept a reply whose message ID, server and name are those of a query."""
         message_id = int.from_bytes(datagram[:2])
-        lookup, encoded, server = self._pending.get(message_id, (None, b"", None))
-        if lookup is None or addr[:2] != server or datagram[12 : 2 + len(encoded)] != encoded[10:]:
+        if (pending := self._pending.get(message_id)) is None:
+            return
+        lookup, encoded, server = pending
+        if addr[:2] != server or datagram[12 : 2 + len(encoded)].lower() != encoded[10:]:
             return
         self.silent_since = None
         del self._pending[message_id]
         lookup.open.discard(message_id)
-        address = next(filter(lookup.usable, _addresses(datagram)), None)
-        if address is not None or not lookup.open:
-            self._finish(lookup, address)
+        addresses = [address for address in _addresses(datagram) if lookup.usable(address, server)]
+        if lookup.done.called:
+            lookup.late += [(address, server) for address in addresses]
+            if lookup.late:
+                self._late_replies.pop(lookup.names, None)  # the newest are the last ones
+                self._late_replies[lookup.names] = (lookup.late[:MAX_ADDRESSES], self._clock.seconds())
+        if not lookup.open:
+            self._finish(lookup)
+        self._tell(lookup, addresses)
+        if not lookup.open and not lookup.done.called:
+            lookup.done.callback(True)
 
     def stopProtocol(self) -> None:
         """End all pending look-ups with None."""
-        for lookup, _, _ in list(self._pending.values()):
-            if not lookup.found.called:
-                self._finish(lookup, None)
+        for lookup in {lookup: None for lookup, _, _ in self._pending.values()}:
+            self._drop(lookup)
+            if not lookup.done.called:
+                lookup.done.callback(False)
         self._pending.clear()
         self._late.clear()
 
     def _encode(self, name: str) -> bytes:
         if name not in self._encoded:
             message = dns.Message(recDes=1)
-            message.addQuery(name.encode("idna"), dns.A)
+            message.addQuery(name.lower().encode("idna"), dns.A)
             self._encoded[name] = message.toStr()[2:]
         return self._encoded[name]
 
@@ -125,20 +152,22 @@ class NameClient(DatagramProtocol):
         self._pending[message_id] = (lookup, encoded, server)
         lookup.open.add(message_id)
 
-    def _stop_waiting(self, lookup: _Lookup, address: str | None) -> None:
-        """Return `address`, and still accept replies until LATE_REPLY_TIMEOUT."""
-        self._late[lookup] = None
-        lookup.found.callback(address)
+    def _tell(self, lookup: _Lookup, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            if not lookup.done.called and address not in lookup.told and len(lookup.told) < MAX_ADDRESSES:
+                lookup.told.append(address)
+                lookup.tell(address)
 
-    def _finish(self, lookup: _Lookup, address: str | None) -> None:
+    def _stop_waiting(self, lookup: _Lookup) -> None:
+        """End the look-up, and still accept replies until LATE_REPLY_TIMEOUT."""
+        self._late[lookup] = None
+        lookup.done.callback(False)
+
+    def _finish(self, lookup: _Lookup) -> None:
+        """Release a look-up to which all servers have replied; if none was late, no late reply counts any more."""
         self._drop(lookup)
-        if not lookup.found.called:
-            lookup.found.callback(address)
-            return
-        self._late_replies.pop(lookup.names, None)
-        now = self._clock.seconds()
-        if address is not None and now - lookup.asked >= lookup.timeout:
-            self._late_replies[lookup.names] = (address, now)
+        if not lookup.late:
+            self._late_replies.pop(lookup.names, None)
 
     def _forget_old(self) -> None:
         now = self._clock.seconds()

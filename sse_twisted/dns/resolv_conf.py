@@ -39,14 +39,16 @@ class SystemNames:
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
     """Read both files; a missing one counts as empty, and IPv6 name servers and addresses are skipped."""
     servers, search = _resolver(resolver_file)
-    if servers == [(STUB, DNS_PORT)]:
-        servers = _resolver(BEHIND_THE_STUB)[0] or servers
+    if (STUB, DNS_PORT) in servers:
+        behind = _resolver(BEHIND_THE_STUB)[0]
+        others = [server for server in servers if server != (STUB, DNS_PORT)]
+        servers = [*behind, *others] if behind else servers
     hosts: dict[str, str] = {}
     for address, *names in _words(hosts_file, "#"):
         if is_ipv4(address):
             for name in names:
                 hosts.setdefault(name.lower(), address)
-    return SystemNames(tuple(servers), search, hosts)
+    return SystemNames(tuple(dict.fromkeys(servers)), search, hosts)
 
 
 def _resolver(file: str) -> tuple[list[Server], tuple[str, ...]]:

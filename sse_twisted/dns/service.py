@@ -15,7 +15,8 @@ from sse_twisted.config.addresses import split_address
 from sse_twisted.config.settings import Names
 from sse_twisted.dns import resolv_conf as system_files
 from sse_twisted.dns.client import NameClient
-from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames, read_system_names
+from sse_twisted.dns.resolv_conf import DNS_PORT, Server, SystemNames, read_system_names
+from sse_twisted.dns.wildcards import Wildcards
 
 MAX_REPLY = 4096  # bytes
 MAX_READ = 512  # bytes in one go, some ten replies; a thousand at once would block the reactor for 0.1 s
@@ -38,6 +39,7 @@ class NameService(Service):
         self._is_silent = False
         self._socket: Any = None
         self._has_asked = False  # for a name that is in no file
+        self._wildcards = Wildcards(self.client, reactor, log)
 
     def startService(self) -> None:
         super().startService()
@@ -70,10 +72,11 @@ class NameService(Service):
         settings = self._settings()
         files = (settings.resolver_file, settings.hosts_file)
         seen = (settings, *(_stamp(file) for file in (*files, system_files.BEHIND_THE_STUB)))
-        if seen == self._seen:
-            return
-        self._seen = seen
-        system = effective_names(settings)
+        if seen != self._seen:
+            self._seen = seen
+            self._apply(effective_names(settings))
+
+    def _apply(self, system: SystemNames) -> None:
         if (system.servers, system.search) != (self._system.servers, self._system.search):
             self._log.info(
                 "Name servers: {servers}; search domains: {search}",
@@ -86,7 +89,8 @@ class NameService(Service):
     def _probe(self) -> None:
         """Query a name that every server knows, if none replies: the rest may be names of absent devices."""
         if self._socket is not None and self._silent_for() > PROBE_AFTER:
-            self.client.ask([PROBE_NAME], self._system.servers, self._settings().timeout, lambda _: True)
+            servers, timeout = self._system.servers, self._settings().timeout
+            self.client.ask([PROBE_NAME], servers, timeout, lambda *_: True, lambda _: None)
 
     def _report_silence(self) -> None:
         """Log once that the network seems to be lost, and once that it is back."""
@@ -96,19 +100,26 @@ class NameService(Service):
         elif was_silent and not self._is_silent:
             self._log.info("Name servers respond again")
 
-    def lookup(self, name: str) -> Deferred[str | None]:
-        """Return the address of a name; None if it is unknown, or only has a catch-all address."""
+    def lookup(self, name: str, tell: Callable[[str], object]) -> Deferred[bool]:
+        """Call `tell` with each address of a name as soon as it comes; the result fires after the last one.
+
+        Addresses with which a server answers any name are left out.
+        """
         settings, system = self._settings(), self._system
         address = system.fixed(name)
+        if address is not None:
+            tell(address)
         if address is not None or self._socket is None:
-            return succeed(address)
+            return succeed(True)
         self._has_asked = True
         if not system.servers and not self._warned:
             self._warned = True
             self._log.warn("No name server configured: host names cannot be resolved")
-        return self.client.ask(
-            system.candidates(name), system.servers, settings.timeout, lambda a: a not in settings.catch_all
-        )
+        self._wildcards.look_for(system, settings)
+        return self.client.ask(system.candidates(name), system.servers, settings.timeout, self._is_usable, tell)
+
+    def _is_usable(self, address: str, server: Server) -> bool:
+        return address not in self._settings().catch_all and not self._wildcards.is_one(address, server)
 
 
 def effective_names(settings: Names) -> SystemNames:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
@@ -29,8 +29,8 @@ class NameLookup(Protocol):
     def refresh(self) -> None:
         """Notice changes of the network; called before each scan."""
 
-    def lookup(self, name: str) -> Deferred[str | None]:
-        """Return the address of a name, None if it has none."""
+    def lookup(self, name: str, tell: Callable[[str], object]) -> Deferred[bool]:
+        """Call `tell` with each address of a name as soon as it is known; the result fires after the last one."""
 
     def setServiceParent(self, parent: Any) -> object:
         """Join a tree of services."""
@@ -56,27 +56,31 @@ class Detector:
         self._http = http
         self._names = names
         self._work = work
-        self._logged: dict[Target, str] = {}
+        self._logged: dict[Target, dict[Address, str]] = {}
         self._bad_responses = BadResponses(work.fleet, work.live)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # callers that share a pending attempt
 
     async def detect(self, target: Target) -> Sighting | None:
-        """Return the device if it answers: at its last address, tried while its name is resolved, or at its new one."""
+        """Return the device if it answers: at its last address, tried while its name is resolved, or at any other."""
         odd: dict[Address, str] = {}
         known = self._work.fleet[target.identifier].address if target.identifier else None
-        if known is None:
-            sighting = await self._by_name(target, None, odd)
-        else:
-            sighting = await first_found(self._at(target, known, odd), self._by_name(target, known, odd))
+        search = Search()
+        if known is not None:
+            search.begin(self._at(target, known, odd))
+        search.begin(self._by_name(target, known, odd, search))
+        sighting = await search.first_found()
         self._bad_responses.note(target, odd if sighting is None else {})
         return sighting
 
-    async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str]) -> Sighting | None:
+    async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str], search: Search) -> None:
+        """Try each address of the name as soon as it is known; the search goes on for those that are still tried."""
         host, port = target.place(self._work.live.settings.devices.port)
-        found = await self._names.lookup(host)
-        if found is None or Address(found, port) == known:
-            return None
-        return await self._at(target, Address(found, port), odd)
+
+        def attempt(found: str) -> None:
+            if Address(found, port) != known:
+                search.begin(self._at(target, Address(found, port), odd))
+
+        await self._names.lookup(host, attempt)
 
     async def _at(self, target: Target, address: Address, odd: dict[Address, str]) -> Sighting | None:
         """Return the device at an address if it is the target; `odd` collects invalid responses by address."""
@@ -88,19 +92,21 @@ class Detector:
                 name = sighting.driver.host_name(sighting.identifier)
                 raise WrongDevice(f"{name} answers there", sighting.identifier)
         except Silent as error:
-            self._note(target, LogLevel.info, f"accepts connections but does not respond at {address} ({error})")
+            self._note(
+                target, address, LogLevel.info, f"accepts connections but does not respond at {address} ({error})"
+            )
             odd[address] = str(error)
             return None
         except Unreachable as error:
-            self._note(target, LogLevel.debug, f"not accepting connections at {address} ({error})")
+            self._note(target, address, LogLevel.debug, f"not accepting connections at {address} ({error})")
             return None
         except WrongDevice as error:
-            self._note(target, LogLevel.info, f"is not at {address}: {error}")
+            self._note(target, address, LogLevel.info, f"is not at {address}: {error}")
             if not self._work.fleet[error.identifier].present:
                 self._work.fleet.update(error.identifier, address=address)
             return None
         except DeviceError as error:
-            self._note(target, LogLevel.warn, f"invalid response at {address}: {error}")
+            self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
             odd[address] = str(error)
             return None
         self._logged.pop(target, None)
@@ -152,28 +158,50 @@ class Detector:
         """Whether a present device has the address: names go stale, and it may be busy with a transfer."""
         return any(device.present and device.address == address for device in self._work.fleet)
 
-    def _note(self, target: Target, level: Any, text: str) -> None:
-        """Log a change of what is wrong at a target, not each scan."""
-        if self._logged.get(target) != text:
-            self._logged[target] = text
+    def _note(self, target: Target, address: Address, level: Any, text: str) -> None:
+        """Log a change of what is wrong at an address of a target, not each scan."""
+        logged = self._logged.setdefault(target, {})
+        if logged.get(address) != text:
+            logged[address] = text
             self._work.log.emit(level, "{target} {text}", target=str(target), text=text)
 
 
-async def first_found(*attempts: Coroutine[Any, Any, Sighting | None]) -> Sighting | None:
-    """Return the first result other than None and cancel the other attempts; return None if all end with None.
+class Search:
+    """Attempts to find one device; the first that finds it ends the others."""
 
-    Raises the exception of an attempt that fails before.
-    """
-    found: Deferred[Sighting | None] = Deferred()
+    def __init__(self) -> None:
+        self._open: list[Deferred[Any]] = []
+        self._found: Deferred[Sighting | None] = Deferred()
+        self._is_complete = False  # whether only the attempts themselves begin more
 
-    def report(result: Any, *, is_last: bool = False) -> None:
-        if not found.called and (result is not None or is_last):
-            found.callback(result)
+    def begin(self, attempt: Coroutine[Any, Any, Sighting | None]) -> None:
+        """Start an attempt, unless the search is over."""
+        if self._found.called:
+            attempt.close()
+            return
+        started = Deferred.fromCoroutine(attempt)
+        self._open.append(started)
+        started.addBoth(self._end, started)
 
-    started = [Deferred.fromCoroutine(attempt).addBoth(report) for attempt in attempts]
-    DeferredList(started).addCallback(lambda _: report(None, is_last=True))
-    try:
-        return await found
-    finally:
-        for attempt in started:
-            attempt.cancel()
+    async def first_found(self) -> Sighting | None:
+        """Return the first result other than None and cancel the other attempts; return None if all end with None.
+
+        Raises the exception of an attempt that fails before.
+        """
+        self._is_complete = True
+        self._check_end()
+        try:
+            return await self._found
+        finally:
+            for attempt in list(self._open):
+                attempt.cancel()
+
+    def _end(self, result: Any, attempt: Deferred[Any]) -> None:
+        self._open.remove(attempt)
+        if not self._found.called and result is not None:
+            self._found.callback(result)
+        self._check_end()
+
+    def _check_end(self) -> None:
+        if self._is_complete and not self._open and not self._found.called:
+            self._found.callback(None)

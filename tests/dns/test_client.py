@@ -21,16 +21,32 @@ class Asking:
     clock: Clock = field(factory=Clock)
     wire: Wire = field(factory=Wire)
     results: list[Any] = field(factory=list)
+    told: list[str] = field(factory=list)  # all addresses
     client: NameClient = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.client = NameClient(self.clock)
         self.client.transport = cast(Any, self.wire)
 
-    def ask(self, *names: str, servers: tuple[tuple[str, int], ...] = (ROUTER,)) -> Deferred[str | None]:
-        found = self.client.ask(names or ("motion-601",), servers, 1.0, lambda address: address != "10.10.10.10")
-        found.addBoth(self.results.append)
-        return found
+    def ask(self, *names: str, servers: tuple[tuple[str, int], ...] = (ROUTER,)) -> Deferred[bool]:
+        """Ask; the first address is a result, or None if there is none."""
+        told: list[str] = []
+
+        def tell(address: str) -> None:
+            told.append(address)
+            self.told.append(address)
+            if len(told) == 1:
+                self.results.append(address)
+
+        def end(outcome: Any) -> None:
+            if not told:
+                self.results.append(None if isinstance(outcome, bool) else outcome)
+
+        done = self.client.ask(
+            names or ("motion-601",), servers, 1.0, lambda address, _: address != "10.10.10.10", tell
+        )
+        done.addBoth(end)
+        return done
 
     def answer(self, *addresses: str, to: int = 0, sender: tuple[str, int] | None = None, **changes: Any) -> None:
         question, server = self.wire.sent[to]
@@ -116,6 +132,41 @@ class TestAnAnswer:
         asking.ask("motion-601", "motion-601.lan", servers=(ROUTER, OTHER))
         asking.answer("10.0.0.1", to=2)
         asking.answer("10.0.0.2", to=1)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_may_have_several_addresses_and_each_is_told_once(self, asking: Asking) -> None:
+        asking.ask("motion-601", "motion-601.lan", servers=(ROUTER, OTHER))
+        asking.answer("10.0.0.1", "10.10.10.10", "10.0.0.2", to=2)
+        assert asking.told == ["10.0.0.1", "10.0.0.2"]
+        asking.answer("10.0.0.2", "10.0.0.3", to=1)
+        asking.answer(code=dns.ENAME, to=0)
+        assert asking.clock.getDelayedCalls()
+        asking.answer("10.0.0.4", to=3)
+        assert asking.told == [f"10.0.0.{number}" for number in (1, 2, 3, 4)]
+        assert asking.clock.getDelayedCalls() == []
+
+    def test_has_a_limit_of_addresses(self, asking: Asking) -> None:
+        asking.ask()
+        asking.answer(*(f"10.0.0.{number}" for number in range(20)))
+        assert len(asking.told) == 8
+
+    def test_of_a_server_that_is_told_no_more_needs_no_timer(self, asking: Asking) -> None:
+        done = asking.ask(servers=(ROUTER, OTHER))
+        asking.answer("10.0.0.1")
+        done.cancel()
+        asking.answer("10.0.0.2", to=1)
+        assert asking.told == ["10.0.0.1"]
+        assert asking.clock.getDelayedCalls() == []
+
+    @pytest.mark.parametrize("asked", ["MOTION-601", "mOtIoN-601"])
+    def test_may_have_another_case(self, asking: Asking, asked: str) -> None:
+        asking.ask()
+        asking.answer("10.0.0.1", asked=asked)
+        assert asking.results == ["10.0.0.1"]
+
+    def test_to_a_question_in_capitals_is_taken(self, asking: Asking) -> None:
+        asking.ask("MOTION-601")
+        asking.answer("10.0.0.1", asked="motion-601")
         assert asking.results == ["10.0.0.1"]
 
     def test_of_a_router_that_knows_everything_means_absent(self, asking: Asking) -> None:
@@ -223,6 +274,15 @@ class TestALateAnswer:
         assert asking.results == ["10.0.0.1"]
         assert len(asking.wire.sent) == 3
 
+    def test_has_all_its_addresses(self, asking: Asking) -> None:
+        asking.ask(servers=(ROUTER, OTHER))
+        asking.clock.advance(1.2)
+        asking.answer("10.0.0.1", "10.0.0.2", to=0)
+        asking.answer("10.0.0.3", to=1)
+        asking.told.clear()
+        asking.ask()
+        assert asking.told == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
     @pytest.mark.parametrize("interval", [1.5, 2.0, 5.0])
     @pytest.mark.parametrize("latency", [1.2, 3.0, 9.0])
     def test_serves_for_as_long_as_the_server_is_slow(self, asking: Asking, interval: float, latency: float) -> None:
@@ -320,7 +380,8 @@ class TestALateAnswer:
         asking.results.clear()
         for number in range(90, 150):
             asking.ask(f"motion-{number}", "motion-lan")
-        assert asking.results == [f"10.0.0.{number}" for number in range(100, 150)]
+            asking.clock.advance(0.5)
+        assert [*filter(None, asking.results)] == [f"10.0.0.{number}" for number in range(100, 150)]
 
     def test_of_one_too_many_is_not_even_asked_for(self, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("sse_twisted.dns.client.MAX_PENDING", 3)

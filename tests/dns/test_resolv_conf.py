@@ -68,3 +68,14 @@ def test_a_stub_that_passes_on_no_bare_names_is_gone_around(tmp_path: Path, monk
     behind.write_text("nameserver 192.168.0.1\nsearch other\n")
     names = read_system_names(str(stub), "")
     assert (names.servers, names.search) == ((("192.168.0.1", 53),), ("lan",))
+
+
+def test_the_servers_behind_a_stub_are_asked_although_more_servers_follow_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub, behind = tmp_path / "stub.conf", tmp_path / "resolv.conf"
+    stub.write_text("nameserver 127.0.0.53\nnameserver 192.168.0.2\nnameserver 192.168.0.2\n")
+    monkeypatch.setattr("sse_twisted.dns.resolv_conf.BEHIND_THE_STUB", str(behind))
+    assert read_system_names(str(stub), "").servers == (("127.0.0.53", 53), OTHER)
+    behind.write_text("nameserver 192.168.0.1\nnameserver 192.168.0.2\n")
+    assert read_system_names(str(stub), "").servers == (ROUTER, OTHER)

@@ -35,6 +35,20 @@ def logging_to(lines: list[str]) -> Logger:
     return Logger(observer=cast(ILogObserver, lambda event: lines.append(formatEvent(event))))
 
 
+def is_of_a_device(question: bytes) -> bool:
+    """Whether a query is not that for a name that does not exist."""
+    return b"motion-" in question
+
+
+def ignore(address: str) -> None:
+    """Take an address that a test does not look at."""
+
+
+def asked(server: NameServer) -> Counter[str]:
+    """The queries, but for those of the name that does not exist."""
+    return Counter({name: count for name, count in server.queries.items() if not name.startswith("sse-")})
+
+
 def trouble_of(service: NameService) -> str:
     return service.trouble
 
@@ -59,7 +73,7 @@ class TestSilence:
         wire = cast(Any, service.client.transport)
         for _ in range(count):
             service.refresh()
-            service.lookup("motion-601")
+            service.lookup("motion-601", ignore)
             cast(Any, service)._reactor.advance(2.0)
         return [question for question, _ in wire.sent]
 
@@ -76,7 +90,7 @@ class TestSilence:
         del lines[:]
         self.rounds(service, 9)
         assert lines == ["No name server responds: is this computer on the event's network?"]
-        service.lookup("motion-601")
+        service.lookup("motion-601", ignore)
         self.answer(service, cast(Any, service.client.transport).sent[-1][0])
         service.refresh()
         service.refresh()
@@ -84,7 +98,7 @@ class TestSilence:
 
     def test_a_reply_ends_it_even_for_an_unknown_name(self, service: NameService) -> None:
         self.rounds(service, 6)
-        service.lookup("motion-601")
+        service.lookup("motion-601", ignore)
         self.answer(service, cast(Any, service.client.transport).sent[-1][0])
         assert not trouble_of(service)
 
@@ -109,8 +123,13 @@ class TestSilence:
         service._socket = object()
         service.refresh()
         assert not trouble_of(service)
-        service.lookup("motion-601")
+        service.lookup("motion-601", ignore)
         assert trouble_of(service) == "no name server is configured"
+
+
+def answering(*addresses: str, name: bytes = b"motion-601") -> Callable[[bytes], list[bytes]]:
+    """Answer the query for one name with these addresses; there is no other name."""
+    return lambda question: [reply(question, *addresses) if name in question else reply(question, code=dns.ENAME)]
 
 
 @define
@@ -121,10 +140,15 @@ class Scene:
     settings: Names
     lines: list[str]
 
-    async def look_up(self, *names: str) -> list[str | None]:
+    async def look_up_all(self, *names: str) -> list[list[str]]:
         self.service.refresh()
-        found = await DeferredList([self.service.lookup(name) for name in names], fireOnOneErrback=True)
-        return [address for _, address in found]
+        found: list[list[str]] = [[] for _ in names]
+        looking = [self.service.lookup(name, told.append) for name, told in zip(names, found, strict=True)]
+        await DeferredList(looking, fireOnOneErrback=True)
+        return found
+
+    async def look_up(self, *names: str) -> list[str | None]:
+        return [addresses[0] if addresses else None for addresses in await self.look_up_all(*names)]
 
 
 @asynccontextmanager
@@ -163,7 +187,7 @@ async def test_names_are_looked_up_all_at_once(reactor: Any) -> None:
     async with router(reactor) as server, looking_up(reactor, servers=(place(server),)) as scene:
         names = [f"motion-{number}" for number in range(600, 700)]
         assert await scene.look_up(*names) == [None, "127.1.0.1", "127.1.0.2"] + [None] * 97
-        assert set(server.queries.values()) == {1}
+        assert set(asked(server).values()) == {1}
 
 
 @on_the_reactor
@@ -196,7 +220,7 @@ async def test_a_catch_all_address_means_absent(reactor: Any) -> None:
     async with sky as server, looking_up(reactor, servers=(place(server),)) as scene:
         assert await scene.look_up("motion-601", "motion-603") == ["127.1.0.1", None]
         scene.settings = Names(servers=scene.settings.servers, catch_all=(), resolver_file="", hosts_file="")
-        assert await scene.look_up("motion-603") == ["10.10.10.10"]
+        assert await scene.look_up("motion-601", "motion-603") == ["127.1.0.1", None]
 
 
 @on_the_reactor
@@ -228,7 +252,7 @@ async def test_the_hosts_file_wins(reactor: Any, tmp_path: Path) -> None:
     settings = {"search": ("lan",), "hosts_file": str(hosts)}
     async with router(reactor) as server, looking_up(reactor, servers=(place(server),), **settings) as scene:
         assert await scene.look_up("motion-601", "Motion-602", "motion-603") == ["10.0.0.9", "10.0.0.8", None]
-        assert set(server.queries) == {"motion-603", "motion-603.lan"}
+        assert set(asked(server)) == {"motion-603", "motion-603.lan"}
 
 
 @on_the_reactor
@@ -297,7 +321,7 @@ class Rude(DatagramProtocol):
         self.answer = answer
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        for answer in self.answer(datagram):
+        for answer in self.answer(datagram) if is_of_a_device(datagram) else [reply(datagram, code=dns.ENAME)]:
             cast(Any, self.transport).write(answer, addr)
 
 
@@ -322,7 +346,8 @@ async def test_many_replies_at_once_take_several_turns_of_the_reactor(reactor: A
             self.asked: list[tuple[bytes, Any]] = []
 
         def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-            self.asked.append((datagram, addr))
+            if is_of_a_device(datagram):
+                self.asked.append((datagram, addr))
             if len(self.asked) == 100:
                 for question, asker in self.asked:
                     cast(Any, self.transport).write(reply(question, "127.1.0.1"), asker)
@@ -339,9 +364,7 @@ async def test_many_replies_at_once_take_several_turns_of_the_reactor(reactor: A
     async with looking_up(reactor, servers=(f"127.0.0.1:{port.getHost().port}",)) as scene:
         scene.service.refresh()
         turns.start(0)
-        looking = [scene.service.lookup(f"motion-{number}") for number in range(100)]
-        for found in looking:
-            found.addCallback(lambda address: taken.update([turn] if address else []))
+        looking = [scene.service.lookup(f"motion-{number}", lambda _: taken.update([turn])) for number in range(100)]
         await DeferredList(looking)
         turns.stop()
     await port.stopListening()
@@ -355,6 +378,8 @@ async def test_a_reply_from_another_address_is_ignored(reactor: Any) -> None:
 
     class Overheard(DatagramProtocol):
         def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            if not is_of_a_device(datagram):
+                return
             stranger.write(reply(datagram, "6.6.6.6"), addr)
             reactor.callLater(0.02, cast(Any, self.transport).write, reply(datagram, "127.1.0.1"), addr)
 
@@ -380,3 +405,126 @@ def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
         "Name servers: 127.0.0.53:53; search domains: lan",
         "Name servers: 192.168.0.1:53; search domains: lan",
     ]
+
+
+class Everything(DatagramProtocol):
+    """A server that answers every name with the next of some addresses, but for the names that it knows."""
+
+    def __init__(self, *addresses: str, **known: str) -> None:
+        self.addresses = [*addresses]
+        self.known = known
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        known = next((address for name, address in self.known.items() if name.encode() in datagram), None)
+        if self.addresses:
+            self.addresses.append(self.addresses.pop(0))
+        found = known or (self.addresses[-1] if self.addresses else None)
+        answer = reply(datagram, found) if found else reply(datagram, code=dns.ENAME)
+        cast(Any, self.transport).write(answer, addr)
+
+
+@asynccontextmanager
+async def listening(reactor: Any, protocol: DatagramProtocol) -> AsyncIterator[str]:
+    port = reactor.listenUDP(0, protocol, interface="127.0.0.1")
+    try:
+        yield f"127.0.0.1:{port.getHost().port}"
+    finally:
+        await port.stopListening()
+
+
+@on_the_reactor
+async def test_all_addresses_of_a_name_are_told(reactor: Any) -> None:
+    two, one = Rude(answering("127.1.0.1", "127.1.0.2")), Rude(answering("127.1.0.3"))
+    ports = listening(reactor, two), listening(reactor, one)
+    async with ports[0] as first, ports[1] as second, looking_up(reactor, servers=(first, second)) as scene:
+        assert sorted((await scene.look_up_all("motion-601"))[0]) == ["127.1.0.1", "127.1.0.2", "127.1.0.3"]
+
+
+class TestAServerThatAnswersEveryName:
+    WARNING = "Name server 127.0.0.1 answers every name: a device is absent if its address is 10.9.9.9"
+
+    @on_the_reactor
+    async def test_is_not_believed_and_told_once(self, reactor: Any) -> None:
+        everything = listening(reactor, Everything("10.9.9.9", **{"motion-601": "127.1.0.1"}))
+        async with everything as server, looking_up(reactor, servers=(server,)) as scene:
+            for _ in range(3):
+                assert await scene.look_up("motion-602", "motion-601", "motion-603") == [None, "127.1.0.1", None]
+        assert [line for line in scene.lines if "answers every" in line] == [self.WARNING]
+
+    @on_the_reactor
+    async def test_does_not_hide_what_another_server_knows(self, reactor: Any) -> None:
+        everything, knowing = listening(reactor, Everything("10.9.9.9")), router(reactor)
+        async with everything as one, knowing as other, looking_up(reactor, servers=(one, place(other))) as scene:
+            assert await scene.look_up_all("motion-601", "motion-603") == [["127.1.0.1"], []]
+
+    @on_the_reactor
+    async def test_may_do_so_in_its_own_domain_only(self, reactor: Any) -> None:
+        class InLan(Everything):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                self.addresses = ["10.9.9.9"] if b"\3lan\0" in datagram else []
+                super().datagramReceived(datagram, addr)
+
+        in_lan = listening(reactor, InLan(**{"motion-601": "127.1.0.1"}))
+        async with in_lan as server, looking_up(reactor, servers=(server,), search=("lan",)) as scene:
+            assert await scene.look_up_all("motion-601", "motion-603") == [["127.1.0.1"], []]
+
+    def service(self, lines: list[str]) -> NameService:
+        service = NameService(Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+        service.client.transport = cast(Any, Wire())
+        service._socket = object()
+        service.refresh()
+        del lines[:]
+        return service
+
+    def scan(self, service: NameService, *everything: str) -> list[str]:
+        """Look up a device; every name that is asked for has these addresses, if any."""
+        wire, told = cast(Any, service.client.transport), list[str]()
+        del wire.sent[:]
+        service.refresh()
+        service.lookup("motion-601", told.append)
+        for question, server in wire.sent:
+            answer = reply(question, *everything) if everything else reply(question, code=dns.ENAME)
+            service.client.datagramReceived(answer, server)
+        cast(Any, service)._reactor.advance(10.0)
+        return told
+
+    def test_is_noticed_though_it_begins_later_and_its_end_too(self) -> None:
+        lines: list[str] = []
+        service = self.service(lines)
+        assert self.scan(service) == []
+        assert self.scan(service, "10.9.9.9") == ["10.9.9.9"]  # for half a minute it may be the device's
+        self.scan(service, "10.9.9.9")
+        assert self.scan(service, "10.9.9.9") == []
+        assert self.scan(service, "10.9.9.9") == []
+        assert len(lines) == 1
+        for _ in range(3):
+            self.scan(service)
+        assert lines[1:] == ["Name server 192.168.0.1 no longer answers every name"]
+        assert self.scan(service, "10.9.9.9") == ["10.9.9.9"]
+
+    def test_may_take_one_address_after_another(self) -> None:
+        lines: list[str] = []
+        service = self.service(lines)
+        assert self.scan(service, "10.9.9.1") == []
+        for _ in range(3):
+            self.scan(service, "10.9.9.2")
+        assert self.scan(service, "10.9.9.1", "10.9.9.2", "10.0.0.1") == ["10.0.0.1"]
+        assert len(lines) == 1
+
+    def test_is_asked_anew_in_another_network(self, tmp_path: Path) -> None:
+        resolver = tmp_path / "resolv.conf"
+        resolver.write_text("nameserver 192.168.0.1\n")
+        lines: list[str] = []
+        service = NameService(Clock(), logging_to(lines), lambda: Names(resolver_file=str(resolver), hosts_file=""))
+        service.client.transport = cast(Any, Wire())
+        service._socket = object()
+        assert self.scan(service, "10.9.9.9") == []
+        resolver.write_text("nameserver 192.168.0.2\n")
+        assert self.scan(service, "10.9.9.8") == []
+        assert len([line for line in lines if "answers every" in line]) == 2
+
+    def test_is_not_looked_for_unless_a_name_is(self) -> None:
+        service = self.service([])
+        service.refresh()
+        service.lookup("10.0.0.1", ignore)
+        assert cast(Any, service.client.transport).sent == []

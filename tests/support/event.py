@@ -146,7 +146,7 @@ class VirtualEvent(AnyEvent):
             names=lambda settings, log: self.names,
             start_in_thread=self.start_in_thread,
         )
-        self.names = VirtualNames(self.reactor, self.names.known, self.names.silent)
+        self.names = VirtualNames(self.reactor, self.names.known, self.names.silent, self.names.others)
         self.collector = Collector(self.folder, self.settings, lambda: self.settings, world)
         self.collector.journal.observe(self._note)
         self.collector.startService()

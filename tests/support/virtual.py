@@ -211,6 +211,7 @@ class VirtualNames(Service):
     clock: Clock
     known: dict[str, str] = field(factory=dict)
     silent: set[str] = field(factory=set)
+    others: dict[str, list[str]] = field(factory=dict)  # more addresses of a name, told after the one in `known`
     asked: list[str] = field(factory=list)
     parent: Any = None
     trouble: str = ""
@@ -218,13 +219,16 @@ class VirtualNames(Service):
     def refresh(self) -> None:
         """Nothing to read again."""
 
-    def lookup(self, name: str) -> Deferred[str | None]:
+    def lookup(self, name: str, tell: Callable[[str], object]) -> Deferred[bool]:
         self.asked.append(name)
         if name in self.silent:
-            nobody: Deferred[str | None] = Deferred()
-            nobody.addTimeout(1.0, self.clock, onTimeoutCancel=lambda *_: None)
+            nobody: Deferred[bool] = Deferred()
+            nobody.addTimeout(1.0, self.clock, onTimeoutCancel=lambda *_: False)
             return nobody
-        return succeed(name if name[:1].isdigit() else self.known.get(name))
+        first = name if name[:1].isdigit() else self.known.get(name)
+        for address in [*filter(None, [first]), *self.others.get(name, ())]:
+            tell(address)
+        return succeed(True)
 
 
 def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:

@@ -18,7 +18,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet
 from sse_twisted.simulator.faults import parse_fault
-from sse_twisted.visits.detection import Detector, Sighting, first_found
+from sse_twisted.visits.detection import Detector, Search, Sighting
 from tests.support.event import VirtualEvent, log_of
 from tests.support.virtual import VirtualNames
 
@@ -53,6 +53,30 @@ def test_a_new_address_is_found_by_name_while_the_last_one_is_dead(event: Virtua
     event.lines.clear()
     event.advance(2.5)
     assert event.said("motion-601 detected at 10.0.9.9")
+
+
+def test_all_addresses_of_a_name_are_tried(event: VirtualEvent) -> None:
+    event.device(601, log_of(601))
+    event.reactor.dark.add("10.9.9.9")
+    event.arrive(601)
+    event.names.known["motion-601"] = "10.9.9.9"
+    event.names.others["motion-601"] = ["10.9.9.8", event.servers[601].interface]
+    event.start()
+    event.until("motion-601 is connected", 1.0)
+    event.until("motion-601 can be disconnected")
+
+
+def test_dead_addresses_of_a_name_are_logged_once_each(event: VirtualEvent) -> None:
+    event.device(601)
+    event.names.known["motion-601"] = "10.9.9.9"
+    event.names.others["motion-601"] = ["10.9.9.8"]
+    event.reactor.dark |= {"10.9.9.9"}
+    event.start()
+    event.advance(30)
+    assert sorted(event.said("not accepting connections")) == [
+        "DEBUG motion-601 not accepting connections at 10.9.9.8 (connection refused)",
+        "DEBUG motion-601 not accepting connections at 10.9.9.9 (connection timed out)",
+    ]
 
 
 def test_another_device_at_the_address_is_noted_once(event: VirtualEvent) -> None:
@@ -258,6 +282,28 @@ class TestWhoFindsItsAddressBeingTried:
             assert attempts.idle()
 
 
+def test_a_search_may_begin_more_attempts_while_it_runs() -> None:
+    search, results = Search(), list[Any]()
+    resolving: Deferred[None] = Deferred()
+    connecting: Deferred[Sighting | None] = Deferred()
+
+    async def connect() -> Sighting | None:
+        return await connecting
+
+    async def resolve() -> None:
+        await resolving
+        search.begin(connect())
+
+    search.begin(resolve())
+    finding = Deferred.fromCoroutine(search.first_found()).addBoth(results.append)
+    resolving.callback(None)
+    assert results == []
+    connecting.callback(None)
+    assert results == [None]
+    search.begin(connect())
+    assert finding.called
+
+
 class TestTheFirstFound:
     @pytest.fixture
     def attempts(self) -> list[Deferred[Sighting | None]]:
@@ -272,7 +318,10 @@ class TestTheFirstFound:
         async def wait(attempt: Deferred[Sighting | None]) -> Sighting | None:
             return await attempt
 
-        return Deferred.fromCoroutine(first_found(*map(wait, attempts))).addBoth(results.append)
+        search = Search()
+        for attempt in attempts:
+            search.begin(wait(attempt))
+        return Deferred.fromCoroutine(search.first_found()).addBoth(results.append)
 
     @pytest.mark.usefixtures("finding")
     def test_is_the_first_device_and_the_other_attempt_is_cancelled(
