@@ -132,19 +132,19 @@ class TestAFileAtItsFinalNameIsWhole:
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         happened: list[str] = []
-        fsync, rename = os.fsync, Path.rename
+        fsync, rename = os.fsync, os.rename
 
         def note_fsync(descriptor: int) -> None:
             happened.append(f"fsync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
             fsync(descriptor)
 
-        def note_rename(path: Path, target: Path) -> Path:
+        def note_rename(path: Path, target: Path, **folders: int) -> None:
             happened.append(f"rename {Path(target).name}")
-            return rename(path, target)
+            rename(path, target, **folders)
 
         event.device(601, log_of(601))
         monkeypatch.setattr(os, "fsync", note_fsync)
-        monkeypatch.setattr(Path, "rename", note_rename)
+        monkeypatch.setattr(os, "rename", note_rename)
         event.arrive(601)
         event.start()
         event.until("downloaded")

@@ -17,7 +17,7 @@ WITNESSES = 2  # devices; one alone may have lost its own clock
 class Condition(Struct, frozen=True):
     """A condition without which the collector does not work well."""
 
-    subject: Annotated[str, Meta(description="scanning, names, downloads, roster or clock")]
+    subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster or clock")]
     ok: bool
     text: Annotated[str, Meta(description="what is wrong; empty if nothing is")] = ""
 
@@ -37,15 +37,20 @@ def names(trouble: str) -> Condition:
     return Condition("names", not lost, lost)
 
 
-def downloads(disk_trouble: str, paused: str) -> Condition:
+def downloads(disk_trouble: str, paused: str, disk_slow: str = "") -> Condition:
     """Check that tracks are downloaded; each argument is why not, or ""."""
-    text = disk_trouble or paused
+    text = disk_trouble or disk_slow or paused
     return Condition("downloads", not text, f"downloads paused: {text}" if text else "")
 
 
 def roster(trouble: str) -> Condition:
     """Check that the whole roster is in force; `trouble` is why not, or ""."""
     return Condition("roster", not trouble, trouble)
+
+
+def folder(trouble: str) -> Condition:
+    """Check that the event folder is at its path; `trouble` is why not, or ""."""
+    return Condition("folder", not trouble, trouble)
 
 
 def clock(now: float, today: datetime.date, expected: int, devices: Iterable[Device]) -> Condition:

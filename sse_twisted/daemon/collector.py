@@ -26,6 +26,8 @@ from sse_twisted.event_folder.files import quarantine
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.event_folder.planned_moves import planned_moves
+from sse_twisted.event_folder.presence import Presence
+from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
@@ -72,7 +74,8 @@ class Collector(MultiService):
         self.fleet = Fleet(world.utc, log, folder.drivers.name)
         self.attendance = Attendance(self.fleet)
         self.statistics = Statistics(self.fleet)
-        self.disk = Disk(world.start_in_thread, clock, log, self._check_disk)
+        self._presence = Presence(folder, self._lock)
+        self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
         self._assemble()
         self._observe()
@@ -89,13 +92,15 @@ class Collector(MultiService):
         self._grace = grace = GracePeriod(work)
         self.scanner = self._make_scanner()
         self.cleanup = self._make_cleanup()
+        self.watch = FolderWatch(self._presence, self.disk, clock, log, self.journal.hold, self._return_to_folder)
         short_tracks = ShortTracks(self.fleet, live, clock, log)
-        restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
+        self._restorer = restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
         loops = (self.roster, self.scanner, self.cleanup, short_tracks)
-        for service in (self.disk, store, names, *loops, self.refiling, self.results, grace, restorer, replay, meter):
-            service.setServiceParent(self)  # they start in this order
+        once = (self.refiling, self.results, grace, restorer, replay)
+        for service in (self.disk, store, names, *loops, *once, meter, self.watch):  # they start in this order
+            service.setServiceParent(self)
 
     def _today(self) -> datetime.date:
         return self.live.today(self.fleet.now)
@@ -174,8 +179,11 @@ class Collector(MultiService):
         """Lock the event folder and start; raises FolderInUse or OSError."""
         self.folder.prepare()
         self._lock.acquire()
+        self._presence.hold()
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
+        with contextlib.suppress(OSError):
+            self.folder.remove_unfinished()
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
@@ -221,7 +229,7 @@ class Collector(MultiService):
         return changed
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return the state of scanning, names, downloads, roster and clock."""
+        """Return the state of scanning, names, downloads, event folder, roster and clock."""
         now = self._clock.seconds()
         today = self._today()
         interval = self.live.settings.scan.interval
@@ -229,17 +237,29 @@ class Collector(MultiService):
         return (
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             health.names(self._names.trouble),
-            health.downloads(self.disk.trouble, "requested by an operator" if self.live.paused else ""),
+            health.downloads(self.disk.trouble, "requested by an operator" if self.live.paused else "", self.disk.slow),
+            health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),
             health.clock(self.fleet.now, today, expected, self.fleet),
         )
 
     def _check_disk(self) -> None:
         reserve = self.live.settings.downloads.disk_reserve * MB
+        self._presence.check()
         self.folder.check_writable()
         free = self.folder.free()
         if free < reserve:
             raise OSError(f"only {free / MB:,.0f} MB free")
+
+    def _return_to_folder(self, is_new: bool) -> None:
+        """Go on in the event folder; if it comes from another mount, believe only what is in it."""
+        self.journal.release()
+        self._store.write_again()
+        if is_new:
+            for visit in self.scanner.visits.values():
+                visit.ledger = None
+                visit.wake()
+            self._restorer.check_collected()
 
     def _apply_changes(self) -> None:
         """Follow a new roster or new settings."""
@@ -279,6 +299,7 @@ class Collector(MultiService):
     def _close(self, _: object) -> None:
         self._summarise()
         self.journal.stopService()
+        self._presence.release()
         self._lock.release()
 
     def _summarise(self) -> None:

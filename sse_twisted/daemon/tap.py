@@ -26,6 +26,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.runtime.gc_freeze import GcFreeze
+from sse_twisted.runtime.log_output import LogOutputService
 from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.options import Options as OneLineOptions
 from sse_twisted.runtime.signals import SignalService
@@ -224,6 +225,7 @@ def makeService(options: Options) -> IService:
     board = [WebService(reactor, collector, options["web"], options["web-token-file"])] if options["web"] != OFF else []
     return multi_service(
         MonotonicClock(reactor),
+        LogOutputService(reactor, collector.log),
         SignalService(reactor, collector.reload),
         service,
         # These watch the collector; they start when it has locked the event folder.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,29 +16,50 @@ from typing import Any, BinaryIO
 from sse_twisted.runtime.text import json_bytes
 
 BLOCK_SIZE = 1 << 20  # bytes read at once
+# Errors of file systems that do not know a call, as network and FUSE file systems and WSL2's /mnt/c.
+UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EPERM})
 
 
 def sync(*paths: Path) -> None:
-    """Fsync files and folders. The name of a file survives a power cut once its folder is synced. Raises OSError."""
+    """Fsync files and folders. The name of a file survives a power cut once its folder is synced. Raises OSError.
+
+    A folder that the file system cannot fsync is left as it is: nothing better can be done.
+    """
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            os.fsync(descriptor)
+            _sync_open(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _sync_open(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise
+
+
+@contextlib.contextmanager
+def opened_folder(folder: Path) -> Iterator[int]:
+    """Yield a handle of a folder. Names relative to it stay in that folder, even if its path changes meanwhile."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     """Replace the file at `path`: write a hidden file beside it, fsync, rename, fsync the folder. Raises OSError.
 
-    A `private` file has mode 0600, whatever the umask is.
+    The folder must exist. A `private` file has mode 0600 from its beginning, wherever the file system keeps modes.
     """
-    make_folder(path.parent)
-    with _renamed_at_end(path) as file:
-        if private:
-            os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-    sync(path.parent)
+    with opened_folder(path.parent) as folder:
+        with _renamed_at_end(path.name, folder, 0o600 if private else 0o666) as file:
+            file.write(data)
+        _sync_open(folder)
 
 
 def write_json(path: Path, tree: Any) -> None:
@@ -51,6 +75,20 @@ def make_folder(folder: Path) -> None:
         sync(folder.parent)
 
 
+def add_folder(folder: Path, within: Path) -> None:
+    """Create `folder` and its parents up to `within`, which must exist; raises OSError.
+
+    Only a start creates the upper folders of an event. At a mount point whose disk has gone they are missing, and
+    nothing may be created there.
+    """
+    if not folder.is_dir():
+        if folder == within:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+        add_folder(folder.parent, within)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
 def quarantine(path: Path) -> Path:
     """Rename an unusable file to `*.unusable.N`, so that nothing is lost; return its new path. Raises OSError."""
     return path.rename(free_name(path.with_name(f"{path.name}.unusable")))
@@ -59,9 +97,10 @@ def quarantine(path: Path) -> Path:
 def keep_copy(path: Path, folder: Path) -> Path:
     """Link a file into `folder` before it is replaced, or copy it on a file system without links; return the path.
 
-    A file of the same name and content that is already there is returned instead.
+    A file of the same name and content that is already there is returned instead. `folder` and its parent may be
+    missing.
     """
-    make_folder(folder)
+    add_folder(folder, folder.parent.parent)
     for kept in folder.glob(f"{path.name}.*"):
         if same_content(path, kept):
             return kept
@@ -69,7 +108,11 @@ def keep_copy(path: Path, folder: Path) -> Path:
     try:
         os.link(path, copy)
     except OSError:
-        with path.open("rb") as source, _renamed_at_end(copy) as target:
+        with (
+            path.open("rb") as source,
+            opened_folder(folder) as opened,
+            _renamed_at_end(copy.name, opened, 0o666) as target,
+        ):
             shutil.copyfileobj(source, target)
     sync(folder)
     return copy
@@ -87,18 +130,22 @@ def same_content(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _renamed_at_end(path: Path) -> Iterator[BinaryIO]:
-    """Open a hidden file that gets its final name once its bytes are on disk; remove it after an OSError."""
-    hidden = path.with_name(f".{path.name}.tmp")
+def _renamed_at_end(name: str, folder: int, mode: int) -> Iterator[BinaryIO]:
+    """Open a new hidden file that gets its final name once its bytes are on disk; remove it after an OSError.
+
+    Nobody can prepare a link at its name, which is random. `folder` is a handle.
+    """
+    hidden = f".{name}.{secrets.token_hex(4)}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with hidden.open("wb") as file:
+        with os.fdopen(os.open(hidden, flags, mode, dir_fd=folder), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        hidden.rename(path)
+        os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
         with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
+            os.unlink(hidden, dir_fd=folder)
         raise
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import secrets
 import shutil
 import stat
 import time
@@ -16,7 +18,7 @@ from attrs import field, frozen
 from sse_twisted.devices.driver import Finding, ListedTrack, Listing
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.event_folder.files import make_folder, sync, write_whole
+from sse_twisted.event_folder.files import add_folder, make_folder, sync, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
@@ -24,6 +26,7 @@ from sse_twisted.event_folder.partial import examine
 from sse_twisted.event_folder.verification import Outcome, judge
 
 LEDGER = "downloads.json"
+EVENT_ID = "event-id"
 NS = 1_000_000_000
 MAX_CLOCK_LEAD = 60.0  # s by which the clock of a file server may be ahead
 
@@ -79,8 +82,6 @@ class EventFolder:
         self._save_private(self.kept_roster, data)
 
     def _save_private(self, path: Path, data: bytes) -> None:
-        make_folder(self.root)
-        self.state.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():  # another program may have created the folder without syncing it
             sync(self.root)
         write_whole(path, data, private=True)
@@ -90,11 +91,32 @@ class EventFolder:
         return self.root / "config", self.root / "gpslogs", self.root / "motions", self.logs
 
     def prepare(self) -> None:
-        """Create the folders; raise PermissionError if one of them is not writable."""
+        """Create the folders; raise PermissionError if one of them is not writable. Only a start does so."""
         for folder in self._folders:
             make_folder(folder)
         if closed := self.closed():
             raise PermissionError(13, "Permission denied", str(closed))
+        with contextlib.suppress(OSError):  # console, board and state say what they cannot write
+            self.state.mkdir(mode=0o700, exist_ok=True)
+            self.state.chmod(0o700)
+            if not self.event_id():
+                write_whole(self.state / EVENT_ID, f"{secrets.token_hex(16)}\n".encode())
+            sync(self.root)
+
+    def event_id(self) -> str:
+        """Return the random name by which this folder is known if its disk is plugged in again; "" without one."""
+        try:
+            with (self.state / EVENT_ID).open("rb") as file:
+                name = file.read(100).decode(errors="replace").strip()
+        except OSError:
+            return ""
+        return name if re.fullmatch(r"[0-9a-f]{32}", name) else ""
+
+    def remove_unfinished(self) -> None:
+        """Remove the hidden files of writes that a kill interrupted; raises OSError."""
+        for pattern in (".sse_twisted/.*.tmp", "motions/*/.*.tmp", "gpslogs/**/.*.tmp"):
+            for path in self.root.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def closed(self) -> Path | None:
         """Return the first path that the acting user cannot write to, or None. Creates nothing."""
@@ -114,7 +136,9 @@ class EventFolder:
 
     def store_answer(self, identifier: int, name: str, stored: bytes) -> None:
         """Replace the stored answer `name` of a device."""
-        write_whole(self.device_folder(identifier) / name, stored)
+        folder = self.device_folder(identifier)
+        add_folder(folder, folder.parent)
+        write_whole(folder / name, stored)
 
     def findings(self, identifier: int, expected: Any) -> tuple[Finding, ...]:
         """Compare the last answers of a device with the table [expected] of the settings. Raises no OSError."""

@@ -25,7 +25,7 @@ from msgspec import Struct
 
 from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
-from sse_twisted.event_folder.files import quarantine, write_json
+from sse_twisted.event_folder.files import add_folder, quarantine, write_json
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
@@ -105,6 +105,7 @@ class Ledger:
 
     def save(self) -> None:
         """Write the ledger to disk. Raises OSError."""
+        add_folder(self.path.parent, self.path.parent.parent)
         write_json(self.path, self.entries)
         self.changed = False
 

@@ -8,6 +8,8 @@ import os
 import socket
 from pathlib import Path
 
+from sse_twisted.event_folder.files import UNSUPPORTED
+
 LOCK = ".sse_twisted.lock"
 
 
@@ -18,18 +20,20 @@ class FolderInUse(Exception):
 class FolderLock:
     """A lock that the kernel releases when the process ends, for whatever reason.
 
-    `flock` rather than a file with a process number: after a power cut another process may have that number.
+    `flock` rather than a file with a process number: after a power cut another process may have that number. A file
+    system without `flock` keeps nobody out; `is_kept` says so.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.is_kept = True  # whether the file system keeps others out
         self._path = folder / LOCK
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
         """Take the lock and write process and host into it. Raises FolderInUse or OSError."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.is_kept = _flock(descriptor, fcntl.LOCK_EX)
         except BlockingIOError:
             holder = os.read(descriptor, 200)
             os.close(descriptor)
@@ -37,15 +41,61 @@ class FolderLock:
         except OSError:
             os.close(descriptor)
             raise
+        self.release()
+        self._descriptor = descriptor
         with contextlib.suppress(OSError):  # on a full disk the lock holds without the text
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-        self._descriptor = descriptor
+            os.pwrite(descriptor, _holder(), 0)
+
+    def acquire_again(self) -> None:
+        """Take the lock in a folder that was away. Raises as `acquire`."""
+        if not self._is_mine():
+            self.acquire()
+
+    def is_replaced(self) -> bool:
+        """Whether another file is at the path of the lock, so that others are not kept out."""
+        return not self._is_mine() and self._path.exists()
+
+    def is_writable(self) -> bool:
+        """Whether the file of the lock is still on a disk that takes what is written, wherever it is now."""
+        if self._descriptor is None:
+            return False
+        try:
+            os.pwrite(self._descriptor, _holder(), 0)
+            os.fsync(self._descriptor)
+        except OSError:
+            return False
+        return True
 
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def _is_mine(self) -> bool:
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(self._path.lstat(), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+
+def _holder() -> bytes:
+    return f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+
+
+def _flock(descriptor: int, operation: int) -> bool:
+    """Lock without waiting; return whether the file system knows `flock`. Raises BlockingIOError or OSError."""
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        return False
+    return True
 
 
 def check_free(folder: Path) -> None:
@@ -53,7 +103,7 @@ def check_free(folder: Path) -> None:
     path = folder / LOCK
     with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _flock(file.fileno(), fcntl.LOCK_SH)
         except BlockingIOError:
             raise _in_use(path, file.read(200)) from None
 

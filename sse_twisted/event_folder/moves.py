@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import ListedTrack, Listing
-from sse_twisted.event_folder.files import keep_copy, make_folder, same_content, sync
+from sse_twisted.event_folder.files import add_folder, keep_copy, same_content, sync
 from sse_twisted.event_folder.folder import EventFolder, adopt
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack, LogKey, Named, event_tracks, log_key
@@ -186,7 +186,7 @@ class _Refiling:
         return superseded
 
     def _rename(self, source: Path, target: Path, track: EventTrack) -> bool:
-        make_folder(target.parent)
+        add_folder(target.parent, self._folder.root / "gpslogs")
         if not target.exists() or _is_same_entry(source, target):
             source.rename(target)
             return False
@@ -260,7 +260,7 @@ class _Refiling:
             return
         for part in place.parent.glob(f".{glob.escape(name)}.*.part"):
             target = self._folder.root / track.folder / part.name.replace(name, track.name, 1)
-            make_folder(target.parent)
+            add_folder(target.parent, self._folder.root / "gpslogs")
             if target.exists():
                 part.unlink()
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import BLOCK_SIZE, keep_copy, make_folder, same_content, sync
+from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content, sync
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.tracks.format import Integrity
@@ -52,17 +53,20 @@ class PartialTrack:
 
     def __init__(self, root: Path, track: EventTrack) -> None:
         self._track = track
+        self._within = root / "gpslogs"
         self._final = root / track.local_file
         self._superseded = root / SUPERSEDED / Path(track.folder).name
         self.path = partial_path(self._final, track.log.size)
         self._file: BinaryIO | None = None
+        self._opened: os.stat_result | None = None
         self._examination = _Examination(track.name)
         self._overlap = b""
 
     def open(self) -> int:
         """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
-        make_folder(self.path.parent)
+        add_folder(self.path.parent, self._within)
         self._file = self.path.open("ab+")
+        self._opened = os.fstat(self._file.fileno())
         verifier = FileVerifier(self._track.name)
         _feed_all(self._file, verifier)
         whole_to = verifier.verified_to
@@ -101,12 +105,20 @@ class PartialTrack:
         return self._examination.finish()
 
     def commit(self) -> Path | None:
-        """Rename the file to its final name; return the new path of a different file that had it, else None."""
+        """Rename the file to its final name; return the new path of a different file that had it, else None.
+
+        Raises OSError if the file is not at its path any more, because its folder was moved or its disk unplugged.
+        """
         self.close()
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
             kept = keep_copy(self._final, self._superseded)
-        self.path.rename(self._final)
+        with opened_folder(self.path.parent) as folder:  # it is renamed where it was written, or not at all
+            if self._opened is None or not os.path.samestat(
+                self._opened, os.stat(self.path.name, dir_fd=folder, follow_symlinks=False)
+            ):
+                raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(self.path))
+            os.rename(self.path.name, self._final.name, src_dir_fd=folder, dst_dir_fd=folder)
         for other in self.path.parent.glob(f".{self._final.name}.*.part"):
             other.unlink(missing_ok=True)
         sync(self._final.parent)

@@ -7,11 +7,15 @@ cannot filter debug lines for one observer only, and its file format is not the 
 from __future__ import annotations
 
 import datetime
+import errno
+import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TextIO, cast
+from typing import cast
 
 from twisted.application.service import Service
 from twisted.logger import (
@@ -28,9 +32,11 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from sse_twisted.config.settings import Log
+from sse_twisted.runtime.line_writer import LineWriter
 from sse_twisted.runtime.log_levels import log_level
 
 NAMESPACE = "sse"
+FLUSH_TIMEOUT = 0.25  # s for the last lines of each file, where the disk hangs at the end
 
 
 class Journal(Service):
@@ -41,7 +47,8 @@ class Journal(Service):
         self.earlier = 0  # bytes of it that earlier runs wrote
         self._publisher = LogPublisher()
         self._settings = settings
-        self._files = (_File(folder / "server.log", _as_original), _File(self.json_file, _as_json))
+        formats = ((folder / "server.log", _as_original), (self.json_file, _as_json))
+        self._files = [_File(path, line, self._report, self._report_dropped) for path, line in formats]
         self._console = LogLevelFilterPredicate()
         self._file = LogLevelFilterPredicate()
         self._observers = [FilteringLogObserver(file, [self._file]) for file in self._files]
@@ -58,13 +65,16 @@ class Journal(Service):
         self._publisher.addObserver(cast(ILogObserver, observer))
 
     def startService(self) -> None:
-        """Open the files; raises OSError."""
+        """Open the files. If that fails, log it: lines wait in memory until it succeeds, and collection goes on."""
         super().startService()
-        for file in self._files:
-            file.open()
-        self.earlier = self.json_file.stat().st_size
-        for observer in self._observers:
+        for file, observer in zip(self._files, self._observers, strict=True):
+            try:
+                file.open()
+            except OSError as error:
+                self._report(error)
             self._publisher.addObserver(observer)
+        with suppress(OSError):
+            self.earlier = self.json_file.stat().st_size
 
     def stopService(self) -> None:
         super().stopService()
@@ -80,44 +90,108 @@ class Journal(Service):
             predicate.setLogLevelForNamespace("", log_level(level))
         if self.running:
             for file in self._files:
-                try:
-                    file.open()
-                except OSError as error:
-                    self.log.error("Cannot open the log file; logging to the console only: {error}", error=str(error))
+                file.reopen()
+
+    def flush(self) -> None:
+        """Block until all lines are in the files, or FLUSH_TIMEOUT is over."""
+        for file in self._files:
+            file.writer.flush(FLUSH_TIMEOUT)
+
+    def hold(self) -> None:
+        """Keep lines in memory: the event folder is not at its path."""
+        for file in self._files:
+            file.writer.hold()
+
+    def release(self) -> None:
+        """Open the files again, and write the lines that wait."""
+        for file in self._files:
+            file.reopen()
+            file.writer.release()
+
+    def _report(self, error: OSError) -> None:
+        text = "Cannot write the log file, logging to the console only until it works again: {error}"
+        self.log.error(text, error=str(error))
+
+    def _report_dropped(self, file: str, count: int) -> None:
+        text = "{count} log lines were dropped: the disk did not keep up with {file}"
+        self.log.warn(text, count=count, file=file)
 
 
 @implementer(ILogObserver)
 class _File:
-    """A log file. It loses lines while the disk is full, which the Disk reports, and never stops the collector."""
+    """A log file, written in a thread. It never stops the collector.
 
-    def __init__(self, path: Path, format_line: Callable[[LogEvent], str]) -> None:
+    Lines that cannot be written wait, within a bound. The first failure is reported together with the next event,
+    because the thread must not log.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        format_line: Callable[[LogEvent], str],
+        failed: Callable[[OSError], None],
+        dropped: Callable[[str, int], None],
+    ) -> None:
         self._path = path
         self._format_line = format_line
-        self._file: TextIO | None = None
+        self._dropped = partial(dropped, path.name)
+        self._failed = failed
+        self._failure: OSError | None = None  # not reported yet
+        self._fails = False
+        self._descriptor = -1
+        self._reopens = True
+        self.writer = LineWriter(self._write, self._dropped)
 
     def open(self) -> None:
-        self.close()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("a", encoding="utf-8", errors="backslashreplace")
-        with self._path.open("rb") as file:
-            file.seek(max(self._file.tell() - 1, 0))
-            if file.read(1) not in (b"", b"\n"):  # the last run was killed within a line
-                self._write("\n")
+        """Open the file in place of the one that is open; raises OSError."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags, 0o666)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", str(self._path))
+        self._close()
+        self._descriptor, self._reopens = descriptor, False
+        if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":  # killed within a line
+            with suppress(OSError):  # on a full disk the next line continues the torn one
+                os.write(descriptor, b"\n")
+
+    def reopen(self) -> None:
+        """Open the file before the next line is written."""
+        self._reopens = True
 
     def close(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            with suppress(OSError):
-                file.close()
+        """Write the last lines, within FLUSH_TIMEOUT."""
+        flushed = self.writer.close(FLUSH_TIMEOUT)
+        self.writer = LineWriter(self._write, self._dropped)
+        self._reopens = True
+        if flushed:
+            self._close()
 
     def __call__(self, event: LogEvent) -> None:
-        self._write(self._format_line(event))
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            self._failed(failure)
+        self.writer.put(self._format_line(event).encode(errors="backslashreplace"))
 
-    def _write(self, text: str) -> None:
-        if self._file is not None:
+    def _write(self, data: bytes) -> int:
+        """Write in the thread; raises OSError."""
+        try:
+            if self._reopens:
+                self.open()
+            written = os.write(self._descriptor, data)
+        except OSError as error:
+            if not self._fails:
+                self._fails, self._failure = True, error
+            raise
+        self._fails = False
+        return written
+
+    def _close(self) -> None:
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
             with suppress(OSError):
-                self._file.write(text)
-                self._file.flush()
+                os.close(descriptor)
 
 
 def local_offset(seconds: float) -> datetime.timedelta:

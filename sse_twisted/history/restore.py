@@ -52,6 +52,22 @@ class Restorer(Service):
         super().stopService()
         self._tasks.stop()
 
+    def check_collected(self) -> None:
+        """Check whether the tracks of devices that are collected and gone are in the folder that came back."""
+        self._tasks.start("check", self._check_collected(), "Checking the collected devices failed")
+
+    async def _check_collected(self) -> None:
+        judge = StartupJudge(
+            self._work.folder, SavedState(), self._work.live.today(self._work.fleet.now), self._work.live
+        )
+        for device in [device for device in self._work.fleet if device.is_collected and not device.present]:
+            missing = await self._work.disk.run(judge.missing, device)
+            if missing and self._work.fleet[device.identifier] == device:
+                lost = what_is_missing(evolve(device, missing=missing, wanted=max(device.wanted, len(missing))))
+                self._work.fleet.update(device.identifier, stage=Stage.GONE, left_early=lost, missing=missing)
+                text = "{device} was collected, but its tracks are not all in the folder that came back - {lost}"
+                self._work.log.error(text, device=device.name, lost=lost)
+
     async def _run(self) -> None:
         state, remark = await self._work.disk.run(load_state, self._work.folder.state_file)
         if remark:

@@ -170,6 +170,11 @@ class StateStore(Service):
         if self._changed:
             self._write_at(self._not_before)
 
+    def write_again(self) -> None:
+        """Write the state even if it has not changed: the file may be older than the last one that was written."""
+        self._changed = True
+        self._write_at(self._not_before)
+
     async def save(self) -> None:
         """Save the present state; a failure is logged and retried later."""
         async with self._turn:

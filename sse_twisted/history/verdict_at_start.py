@@ -92,7 +92,11 @@ class StartupJudge:
 
     def is_here(self, device: Device) -> bool:
         """Whether every track of the snapshot is stored now."""
-        return not self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
+        return not self.missing(device)
+
+    def missing(self, device: Device) -> tuple[str, ...]:
+        """Return the names of the tracks of the snapshot that are not stored now."""
+        return self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
 
     def _by_state(self, identifier: int, saved: SavedDevice, entries: Entries) -> PriorState | None:
         """Judge by the saved device; the first line that fits decides.

@@ -33,9 +33,10 @@ THREADS = 3
 SWITCH_INTERVAL = 0.0002
 LONGEST_PATH = 1000  # characters of a path in a message
 CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
+SLOW_CALL = 5.0  # s; a disk that takes longer hangs
 
-# Errors that concern the whole disk: full, over quota, mounted read-only, broken.
-OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+# Errors that concern the whole disk: full, over quota, mounted read-only, broken, unplugged.
+OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
 
 
 class DiskTrouble(Exception):
@@ -52,13 +53,26 @@ class Disk(Service):
     Its threads are not the reactor's, because host name lookups can occupy all of those for a minute.
     """
 
-    def __init__(self, start: Starter, clock: IReactorTime, log: Logger, writable: Callable[[], None]) -> None:
-        """`writable` blocks. It raises OSError as long as downloads must pause."""
+    def __init__(
+        self,
+        start: Starter,
+        clock: IReactorTime,
+        log: Logger,
+        writable: Callable[[], None],
+        guard: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`writable` and `guard` block. `writable` raises OSError as long as downloads must pause.
+
+        `guard` is called in the thread before each function that writes. It raises OSError if the place to write to
+        has gone.
+        """
         self.trouble = ""  # why downloads pause; "" if they do not
         self._start = start
         self._clock = clock
         self._log = log
         self._writable = writable
+        self._guard = guard
+        self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []
@@ -79,8 +93,11 @@ class Disk(Service):
         A cancelled call still waits for its thread, because nothing else may use the file before. It then raises
         CancelledError, whatever the function returned or raised.
         """
+        return await self._run(False, function, *args, **kwargs)
+
+    async def _run(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         outcome: list[T | Failure] = []
-        running = self._start(function, *args, **kwargs).addBoth(outcome.append)
+        running = self._start(self._job, guarded, function, *args, **kwargs).addBoth(outcome.append)
         cancelled = False
         while not outcome:
             waiting: Deferred[None] = Deferred()
@@ -102,7 +119,7 @@ class Disk(Service):
         and downloads go on.
         """
         try:
-            return await self.run(function, *args, **kwargs)
+            return await self._run(True, function, *args, **kwargs)
         except OSError as error:
             if not self.trouble and error.errno not in OF_THE_DISK:
                 with suppress(OSError):
@@ -110,6 +127,27 @@ class Disk(Service):
                     raise PathTrouble(_words(error)) from error
             self.pause(_words(error))
             raise DiskTrouble(self.trouble) from error
+
+    async def check(self) -> None:
+        """Raise DiskTrouble if the place to write to has gone."""
+        await self.write(lambda: None)
+
+    @property
+    def slow(self) -> str:
+        """Why the disk seems to hang: a call takes longer than SLOW_CALL; "" if none does."""
+        longest = max((self._clock.seconds() - began for began in tuple(self._begun.values())), default=0.0)
+        return f"the disk has not answered for {longest:.0f} s" if longest > SLOW_CALL else ""
+
+    def _job(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function in the thread, behind the guard, and note how long it takes."""
+        call = object()
+        self._begun[call] = self._clock.seconds()
+        try:
+            if guarded:
+                self._guard()
+            return function(*args, **kwargs)
+        finally:
+            del self._begun[call]
 
     def pause(self, reason: str) -> None:
         """Pause downloads until the disk is writable. Logs the start of a pause, but no new reason for it."""

@@ -81,6 +81,7 @@ class VisitRunner:
                 missing = self._work.fleet[visit.identifier].missing
                 verdict = Verdict(False, f"{why}: {error}", missing, retry_after)
             delay: float | None = None
+            verdict = await self._confirmed(verdict)
             if verdict.collected and self._is_out_of_date(visit):
                 delay = 0.0
             elif verdict.collected:
@@ -94,6 +95,15 @@ class VisitRunner:
                 delay = self._delay(failures, verdict.retry_after)
                 self._keep(visit, verdict, failures, delay)
             await visit.wait_for_wake(self._work.clock, delay)
+
+    async def _confirmed(self, verdict: Verdict) -> Verdict:
+        """Return the verdict, or "keep on" if the event folder is not at its path: no file in it is evidence now."""
+        if verdict.collected:
+            try:
+                await self._work.disk.check()
+            except DiskTrouble as error:
+                return Verdict(False, f"tracks can't be stored: {error}", verdict.missing)
+        return verdict
 
     def _is_out_of_date(self, visit: Visit) -> bool:
         """Whether roster or settings have changed since the device was judged."""

@@ -11,7 +11,7 @@ from sse_twisted.control.health import Condition
 from sse_twisted.web.routing import ParsedRequest, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 
-VITAL = ("scanning", "names", "downloads")  # conditions without which nothing is collected
+VITAL = ("scanning", "names", "downloads", "folder")  # conditions without which nothing is collected
 
 
 class Health:
@@ -38,7 +38,7 @@ class Health:
         return Response(b"alive\n", "text/plain; charset=utf-8")
 
     async def ready(self, request: ParsedRequest) -> Response:
-        """Respond 503 while scans, name servers or downloads are in trouble."""
+        """Respond 503 while scans, name servers, downloads or the event folder are in trouble."""
         conditions = self._conditions()
         ready = all(condition.ok for condition in conditions if condition.subject in VITAL)
         return json_response({"ready": ready, "conditions": conditions}, 200 if ready else 503)

@@ -40,6 +40,7 @@ SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
     "names": ("Network", "Network problem"),
     "downloads": ("Downloads", "Downloads paused"),
     "roster": ("Roster", "Check the roster"),
+    "folder": ("Event folder", "Event folder gone"),
     "clock": ("Clock", "Check the clock"),
 }
 MEDIA_TYPES = {

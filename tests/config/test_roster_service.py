@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from sse_twisted.config.settings import Devices, Settings
 from sse_twisted.visits.comparison import compare
 from tests.support.event import MORNING, VirtualEvent, log_of
-from tests.support.virtual import at_once
+from tests.support.virtual import asked_for, at_once
 
 DAY = 86_400_000  # ms
 
@@ -39,7 +39,7 @@ def test_a_changed_owner_has_the_track_under_the_new_name(event: VirtualEvent) -
 def test_a_new_owner_during_the_verdict_delays_it(event: VirtualEvent) -> None:
     def compare_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         result = at_once(function, *args, **kwargs)
-        if function is not compare:
+        if asked_for(function, *args) is not compare:
             return result
         return result.addCallback(lambda comparison: deferLater(event.reactor, 3.0, lambda: comparison))
 

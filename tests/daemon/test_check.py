@@ -286,7 +286,8 @@ class TestAChangeOfTheRoster:
 
 
 def test_what_is_read_in_an_uncertain_way_is_a_remark(tmp_path: Path) -> None:
-    roster(tmp_path, "601,09/10/2022,2022-10-21,HOX100UEA,Ann,Other")
+    path = roster(tmp_path, "601,09/10/2022,2022-10-21,HOX100UEA,Ann,Other")
     lines: list[str] = []
     assert check(EventFolder(tmp_path), settings_with(), None, NOW, lines.append) == 0
-    assert "remark: dates such as 09/10/2022 are read with the day first; write YYYY-MM-DD to be certain" in lines
+    remark = "dates such as 09/10/2022 are read with the day first; write YYYY-MM-DD to be certain"
+    assert f"remark: {path}: {remark}" in lines

@@ -22,6 +22,7 @@ from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.tap import Options, load_settings, makeService
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.runtime.gc_freeze import GcFreeze
+from sse_twisted.runtime.log_output import LogOutputService
 from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.signals import SignalService
 from sse_twisted.runtime.systemd import ReadinessService
@@ -474,6 +475,7 @@ class TestMakeService:
         (collector,) = (child for child in service if isinstance(child, Collector))
         assert [type(child) for child in service] == [
             MonotonicClock,
+            LogOutputService,
             SignalService,
             Collector,
             ConsoleService,
@@ -490,6 +492,7 @@ class TestMakeService:
         assert isinstance(service, MultiService)
         assert [type(child) for child in service] == [
             MonotonicClock,
+            LogOutputService,
             SignalService,
             Collector,
             ConsoleService,

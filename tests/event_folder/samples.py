@@ -98,4 +98,4 @@ def failing_at_each_step(action: Callable[[], object], prepare: Callable[[], obj
 
 def hidden(root: Path) -> list[str]:
     """The names of all hidden files below a folder."""
-    return sorted(path.name for path in root.rglob(".*"))
+    return sorted(path.name for path in root.rglob(".*") if path.is_file())

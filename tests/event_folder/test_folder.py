@@ -46,7 +46,7 @@ def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None
     assert folder.roster == root / "config" / "motions.csv"
     assert folder.logs == root / "logs"
     assert folder.device_folder(601) == root / "motions" / "motion-601"
-    assert sorted(path.name for path in root.iterdir()) == ["config", "gpslogs", "logs", "motions"]
+    assert sorted(path.name for path in root.iterdir()) == [".sse_twisted", "config", "gpslogs", "logs", "motions"]
     folder.prepare()
 
 
@@ -208,7 +208,6 @@ def test_the_state_file_survives_a_power_cut_even_if_another_program_created_its
 ) -> None:
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
-    folder.state.mkdir(parents=True)
     folder.save_state(b"{}")
     assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.state_file)}
 

@@ -30,6 +30,14 @@ ORIGINAL_KEYS = {"motion_file", "local_file", "size", "start_date", "end_date", 
 
 
 @pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """An event folder as a start prepares it: nothing else may create its upper folders."""
+    for name in ("gpslogs", "motions"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+@pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "motions" / "motion-601" / "downloads.json"
 

@@ -145,7 +145,7 @@ def test_a_full_disk_is_no_reason_not_to_hold_it(
     def full(*_: object) -> int:
         raise FULL
 
-    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr(os, "pwrite", full)
     lock.acquire()
     with pytest.raises(FolderInUse, match="unknown process"):
         FolderLock(tmp_path).acquire()

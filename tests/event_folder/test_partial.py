@@ -37,6 +37,14 @@ def left(root: Path, data: bytes, track: EventTrack = TRACK) -> Path:
     return path
 
 
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """An event folder as a start prepares it: nothing else may create its upper folders."""
+    for name in ("gpslogs", "motions"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
 def transferred(root: Path, content: bytes = CONTENT, track: EventTrack = TRACK, block: int = 3000) -> PartialTrack:
     """A track that the device sent from the first byte, ready to be committed."""
     partial = PartialTrack(root, track)
@@ -260,6 +268,7 @@ class TestCommit:
 
         def prepare() -> None:
             shutil.rmtree(tmp_path / "gpslogs", ignore_errors=True)
+            (tmp_path / "gpslogs").mkdir()
             transferred(tmp_path).commit()
             ready.append(transferred(tmp_path, GROWN, GROWN_TRACK))
 
@@ -298,7 +307,7 @@ class TestCommit:
         assert part(tmp_path).read_bytes() == CONTENT
 
 
-def no_rename(*_: Any) -> None:
+def no_rename(*_: Any, **folders: int) -> None:
     raise OSError(30, "Read-only file system")
 
 

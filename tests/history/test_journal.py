@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import errno
+import os
 import re
 import resource
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from threading import Event
+from typing import Any, cast
 
 import pytest
 from twisted.logger import ILogObserver, LogEvent, LogLevel, eventsFromJSONLogFile, formatEvent, globalLogPublisher
@@ -17,6 +20,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.config.settings import Log
 from sse_twisted.history.journal import Journal
+from sse_twisted.runtime import line_writer
 
 LINE = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2},(DEBUG|INFO|WARNING|ERROR|CRITICAL),(.+)")
 
@@ -26,6 +30,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.settings = Log(console="critical", file="debug")
         self.journal = Journal(folder, lambda: self.settings)
         self.log = self.journal.log
@@ -34,6 +39,7 @@ class Desk:
     @property
     def text(self) -> str:
         """All of server.log."""
+        self.journal.flush()
         return (self.folder / "server.log").read_bytes().decode()
 
     def said(self) -> list[tuple[str, str]]:
@@ -44,6 +50,7 @@ class Desk:
 
     def events(self) -> list[LogEvent]:
         """What Twisted reads from server.json."""
+        self.journal.flush()
         with (self.folder / "server.json").open("rb") as file:
             return list(eventsFromJSONLogFile(file))
 
@@ -85,7 +92,7 @@ def test_the_time_of_a_line_is_that_of_the_laptop(desk: Desk, far_west: datetime
     assert desk.text in {f"{moment:%Y-%m-%d %H:%M:%S},INFO,noted\n" for moment in moments}
 
 
-def test_a_line_is_there_as_soon_as_it_is_said(desk: Desk) -> None:
+def test_a_line_is_there_soon(desk: Desk) -> None:
     desk.log.info("one")
     assert [message for _, message in desk.said()] == ["one"]
     assert len(desk.events()) == 1
@@ -173,9 +180,11 @@ def test_an_observer_gets_every_level(desk: Desk) -> None:
 
 def test_logs_that_were_rotated_away_go_on_in_new_files_and_nothing_is_lost(desk: Desk) -> None:
     desk.log.info("one")
+    desk.journal.flush()
     for name in ("server.log", "server.json"):
         (desk.folder / name).rename(desk.folder / f"{name}.1")
     desk.log.info("two")
+    desk.journal.flush()
     desk.journal.reconfigure()
     desk.log.info("three")
     assert [message for _, message in desk.said()] == ["three"]
@@ -184,11 +193,30 @@ def test_logs_that_were_rotated_away_go_on_in_new_files_and_nothing_is_lost(desk
     assert (desk.folder / "server.json.1").read_text().count("\n") == 2
 
 
-def test_a_folder_that_was_moved_away_is_made_again(desk: Desk) -> None:
-    desk.folder.rename(desk.folder.with_name("old"))
+def test_a_folder_that_was_moved_away_is_not_made_again_and_its_lines_wait_for_it(desk: Desk) -> None:
+    away = desk.folder.with_name("old")
+    desk.folder.rename(away)
     desk.journal.reconfigure()
     desk.log.info("one")
-    assert desk.said() == [("INFO", "one")]
+    desk.journal.flush()
+    assert not desk.folder.exists()
+    away.rename(desk.folder)
+    desk.log.info("two")
+    assert [message for _, message in desk.said()][:1] == ["one"]
+    assert [message for _, message in desk.said()][-1:] == ["two"]
+
+
+def test_lines_are_held_while_the_event_folder_is_away(desk: Desk) -> None:
+    desk.log.info("before")
+    desk.journal.flush()
+    desk.journal.hold()
+    desk.folder.rename(desk.folder.with_name("old"))
+    desk.log.info("meanwhile")
+    desk.folder.with_name("old").rename(desk.folder)
+    assert "meanwhile" not in (desk.folder / "server.log").read_text()
+    desk.journal.release()
+    desk.log.info("after")
+    assert [message for _, message in desk.said()] == ["before", "meanwhile", "after"]
 
 
 def test_a_later_run_goes_on_behind_the_lines_of_an_earlier_one(desk: Desk) -> None:
@@ -202,20 +230,104 @@ def test_a_later_run_goes_on_behind_the_lines_of_an_earlier_one(desk: Desk) -> N
     later.journal.stopService()
 
 
-def test_a_full_disk_loses_lines_and_nothing_else(tmp_path: Path) -> None:
+def full(*_: object) -> int:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_does_not_stop_a_start_and_is_reported_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line of the run before was torn."""
     logs = tmp_path / "logs"
     logs.mkdir()
-    (logs / "server.log").symlink_to("/dev/full")
-    desk = Desk(logs)
+    (logs / "server.log").write_text("2022-10-17 09:00:00,INFO,to")
     heard: list[LogEvent] = []
-    desk.journal.observe(heard.append)
-    for _ in range(3):
-        desk.log.info("{text}", text="x" * 10_000)
-    desk.journal.reconfigure()
-    desk.log.info("last")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        desk = Desk(logs)
+        desk.journal.observe(heard.append)
+        for number in range(4):
+            desk.log.info("{number}", number=number)
+            desk.journal.flush()
     desk.journal.stopService()
-    assert [formatEvent(event)[:4] for event in heard] == ["xxxx"] * 3 + ["last"]
-    assert len(desk.events()) == 4
+    texts = [formatEvent(event) for event in heard]
+    assert [text for text in texts if len(text) == 1] == ["0", "1", "2", "3"]
+    trouble = [text for text in texts if "No space left on device" in text]
+    assert len(trouble) == 2  # one for each file
+    assert desk.text.splitlines()[-1].endswith(",INFO,3")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_log_that_can_not_be_opened_does_not_stop_a_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = os.open
+
+    def failing(path: object, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith("server.log"):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, *args, **kwargs)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", failing)
+        desk = Desk(tmp_path / "logs")
+        desk.log.info("one")
+        desk.journal.flush()
+    desk.log.info("two")
+    said = [message for _, message in desk.said()]
+    assert said[0] == "one"
+    assert said[-1] == "two"
+    desk.journal.stopService()
+
+
+def test_no_link_and_no_pipe_is_written_to_as_a_log(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (logs / "server.log").symlink_to(victim)
+    os.mkfifo(logs / "server.json")
+    desk = Desk(logs)
+    desk.log.info("one")
+    desk.journal.flush()
+    assert victim.read_text() == "mine"
+    desk.journal.stopService()
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_logger_and_dropped_lines_are_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes nothing until it is let go; by then more lines have come than may wait."""
+    let_go, write = Event(), os.write
+
+    def hanging(descriptor: int, data: bytes) -> int:
+        let_go.wait()
+        return write(descriptor, data)
+
+    desk.settings = Log(console="critical", file="info")
+    desk.journal.reconfigure()
+    monkeypatch.setattr(line_writer, "MAX_WAITING", 20_000)
+    monkeypatch.setattr(os, "write", hanging)
+    for number in range(300):
+        desk.log.info("line {number} {text}", number=number, text="x" * 100)
+    let_go.set()
+    desk.journal.flush()
+    desk.log.info("after")
+    said = [message for _, message in desk.said()]
+    kept = [message for message in said if message.startswith("line ")]
+    (note,) = [message for message in said if message.endswith("the disk did not keep up with server.log")]
+    assert [message.split()[1] for message in kept] == [str(number) for number in range(len(kept))]
+    assert len(kept) + int(note.split()[0]) == 300
+    assert said[len(kept)] == note
+    assert said[-1] == "after"
+
+
+def test_the_end_does_not_wait_for_a_disk_that_hangs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = Event()
+    monkeypatch.setattr(os, "write", lambda *_: let_go.wait() and 0)
+    desk.log.info("lost")
+    desk.journal.stopService()  # if it waited, the test would never end
+    let_go.set()
 
 
 def test_when_there_is_room_again_lines_are_whole_again(desk: Desk) -> None:
@@ -230,15 +342,18 @@ def test_when_there_is_room_again_lines_are_whole_again(desk: Desk) -> None:
     assert [formatEvent(event) for event in desk.events()][-2:] == ["after", "later"]
 
 
-def test_logs_that_can_not_be_opened_again_do_not_end_the_collector(desk: Desk) -> None:
+def test_logs_that_can_not_be_opened_again_do_not_end_the_collector_and_their_lines_wait(desk: Desk) -> None:
     desk.folder.rename(desk.folder.with_name("old"))
     desk.folder.touch()
     desk.journal.reconfigure()
-    desk.log.info("lost")
+    desk.log.info("waits")
+    desk.journal.flush()
     desk.folder.unlink()
-    desk.journal.reconfigure()
+    desk.folder.mkdir()
     desk.log.info("kept")
-    assert desk.said()[-1] == ("INFO", "kept")
+    said = desk.said()
+    assert said[0] == ("INFO", "waits")
+    assert said[-1] == ("INFO", "kept")
 
 
 @contextmanager

@@ -236,6 +236,12 @@ def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred
     return maybeDeferred(function, *args, **kwargs)
 
 
+def asked_for(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
+    """What a Disk has been asked to run, of the arguments with which it starts a thread."""
+    asked: Callable[..., Any] = args[1] if getattr(function, "__name__", "") == "_job" else function
+    return asked
+
+
 class LateThreads:
     """Threads that do their work some time after it was given to them, and so in another order."""
 

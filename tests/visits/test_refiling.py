@@ -13,7 +13,7 @@ import pytest
 from sse_twisted.config.settings import Devices, Event, Settings
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
-from tests.support.virtual import LateThreads
+from tests.support.virtual import LateThreads, asked_for
 
 HOUR = 3_600_000
 OLD, NEW = "ABC601XYZ_601_20221017_090000.oao", "NEW9_601_20221017_090000.oao"
@@ -326,7 +326,7 @@ class TestOneHandAtATime:
         working: list[str] = []
 
         def start(function: Any, *args: Any, **kwargs: Any) -> Any:
-            name = getattr(function, "__name__", "")
+            name = getattr(asked_for(function, *args), "__name__", "")
             done = threads.start(function, *args, **kwargs)
             if name in ("_steps", "next"):
                 working.append(name)

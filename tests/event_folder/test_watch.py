@@ -1,0 +1,144 @@
+"""What a collector says and does while its event folder is away; in virtual time, with a real folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sse_twisted.event_folder.lock import FolderLock
+from sse_twisted.visits.verdict import Verdict, give_verdict
+from tests.support.event import MORNING, VirtualEvent, log_of
+
+GONE = "CRITICAL Event folder gone: "
+
+
+@pytest.fixture
+def event(tmp_path: Path) -> VirtualEvent:
+    """Its folder can be renamed."""
+    (tmp_path / "event").mkdir()
+    return VirtualEvent(tmp_path / "event")
+
+
+def conditions(event: VirtualEvent) -> dict[str, bool]:
+    assert event.collector is not None
+    return {condition.subject: condition.ok for condition in event.collector.conditions()}
+
+
+def take_away(event: VirtualEvent) -> Path:
+    moved = event.root.rename(event.root.with_name("moved"))
+    event.until(GONE)
+    return moved
+
+
+def test_a_folder_that_is_renamed_is_not_made_anew_and_collection_goes_on_when_it_is_back(event: VirtualEvent) -> None:
+    device = event.device(601, log_of(601), log_of(601, MORNING + 3_600_000, 20_000))
+    device.bytes_per_second = 100_000
+    event.arrive(601)
+    event.start()
+    event.until("downloaded")
+    event.advance(3)
+    moved = take_away(event)
+    assert not conditions(event)["folder"]
+    assert not conditions(event)["downloads"]
+    event.until("motion-601 must stay connected - ")
+    event.advance(60)
+    assert not event.root.exists()
+    assert not event.said("can be disconnected")
+    assert len(event.said("CRITICAL")) == 2  # the folder, and the pause of downloads
+    moved.rename(event.root)
+    event.until("WARN Event folder is back")
+    event.until("WARN Downloads resume")
+    event.until("motion-601 can be disconnected")
+    assert all(conditions(event).values())
+    assert sorted(event.tracks().values(), key=len) == [log.content for log in device.logs]
+    event.stop()
+    kept = (event.folder.logs / "server.log").read_text()
+    for line in (line for line in event.lines if not line.startswith("DEBUG")):
+        assert line.partition(" ")[2] in kept
+
+
+def test_no_verdict_rests_on_a_file_that_is_away(event: VirtualEvent) -> None:
+    """All tracks are stored and the listing is asked for once more when the folder goes."""
+    event.collect(601)
+    event.lines.clear()
+    moved = event.root.rename(event.root.with_name("moved"))
+    event.wake_all()
+    event.until("motion-601 must stay connected - ")
+    event.advance(30)
+    assert not event.said("can be disconnected")
+    moved.rename(event.root)
+    event.until("motion-601 can be disconnected")
+    event.stop()
+
+
+def test_the_folder_that_goes_between_the_comparison_and_the_verdict_is_missed(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.device(601, log_of(601))
+    moved = event.root.with_name("moved")
+
+    def too_late(*args: Any) -> Verdict:
+        verdict = give_verdict(*args)
+        if verdict.collected and not event.said("must stay"):
+            event.root.rename(moved)
+        return verdict
+
+    monkeypatch.setattr("sse_twisted.visits.runner.give_verdict", too_late)
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 must stay connected - tracks can't be stored: the event folder is not there")
+    assert not event.said("can be disconnected")
+    moved.rename(event.root)
+    event.until("motion-601 can be disconnected")
+    event.stop()
+
+
+def test_the_state_is_written_anew_when_the_folder_is_back(event: VirtualEvent) -> None:
+    event.collect(601)
+    event.advance(5)
+    state = event.folder.state_file
+    moved = take_away(event)
+    (moved / state.relative_to(event.root)).write_text("old")
+    moved.rename(event.root)
+    event.until("Event folder is back")
+    event.advance(10)
+    assert "601" in json.loads(state.read_bytes())["devices"]
+    event.stop()
+
+
+def test_a_disk_that_comes_back_without_a_track_raises_an_alarm(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known by the event's random name, but it is as it was an hour ago."""
+    event.device(602, log_of(602))
+    event.arrive(602)
+    event.collect(601)
+    event.until("motion-602 can be disconnected")
+    event.leave(601)
+    event.until("motion-601 has been disconnected")
+    moved = take_away(event)
+    shutil.copytree(moved, event.root)
+    for track in (event.root / "gpslogs").rglob("*.oao"):
+        track.unlink()
+    event.advance(10)
+    assert not event.said("Event folder is back")
+    monkeypatch.setattr(FolderLock, "is_writable", lambda _: False)
+    event.until("Event folder is back")
+    event.until("ERROR motion-601 was collected, but its tracks are not all in the folder that came back - ")
+    event.lines.clear()
+    event.until("motion-602 can be disconnected")
+    assert [Path(name).name for name in event.tracks()] == ["ABC602XYZ_602_20221017_090000.oao"]
+    assert event.known(601).left_early
+    event.stop()
+
+
+def test_it_stops_in_time_while_the_folder_is_away(event: VirtualEvent) -> None:
+    event.collect(601)
+    moved = take_away(event)
+    event.stop()
+    assert not event.root.exists()
+    assert "Collector stopped" in (moved / "logs" / "server.log").read_text()
