@@ -66,6 +66,7 @@ class Collector(MultiService):
         self._world = world
         self._clock = clock = world.clock
         self._remarked: set[object] = set()
+        self.abandoned = False  # whether something still ran when it stopped
 
         self.live = live = LiveConfig(settings, drivers=folder.drivers)
         self.journal = Journal(folder.logs, lambda: live.settings.log)
@@ -293,6 +294,7 @@ class Collector(MultiService):
         return is_new
 
     def _abandon(self, ended: Deferred[None]) -> None:
+        self.abandoned = True
         self.log.error("Shutdown timed out after {seconds:g} s", seconds=STOP_TIMEOUT)
         ended.callback(None)
 

@@ -226,7 +226,7 @@ def makeService(options: Options) -> IService:
     return multi_service(
         MonotonicClock(reactor),
         LogOutputService(reactor, collector.log),
-        SignalService(reactor, collector.reload),
+        SignalService(reactor, collector.reload, lambda: collector.abandoned),
         service,
         # These watch the collector; they start when it has locked the event folder.
         ConsoleService(reactor, options.access, state, collector.commands, live, collector.log),

@@ -36,7 +36,7 @@ from sse_twisted.runtime.line_writer import LineWriter
 from sse_twisted.runtime.log_levels import log_level
 
 NAMESPACE = "sse"
-FLUSH_TIMEOUT = 0.25  # s for the last lines of each file, where the disk hangs at the end
+FLUSH_TIMEOUT = 0.3  # s for the last lines, where the disk hangs at the end
 
 
 class Journal(Service):
@@ -78,9 +78,12 @@ class Journal(Service):
 
     def stopService(self) -> None:
         super().stopService()
+        end = time.monotonic() + FLUSH_TIMEOUT
+        for file in self._files:
+            file.writer.release()
         for file, observer in zip(self._files, self._observers, strict=True):
             self._publisher.removeObserver(observer)
-            file.close()
+            file.close(max(end - time.monotonic(), 0.0))
 
     def reconfigure(self) -> None:
         """Apply the live levels, and reopen the files, which may have been rotated."""
@@ -160,9 +163,9 @@ class _File:
         """Open the file before the next line is written."""
         self._reopens = True
 
-    def close(self) -> None:
-        """Write the last lines, within FLUSH_TIMEOUT."""
-        flushed = self.writer.close(FLUSH_TIMEOUT)
+    def close(self, seconds: float) -> None:
+        """Write the last lines, within `seconds`."""
+        flushed = self.writer.close(seconds)
         self.writer = LineWriter(self._write, self._dropped)
         self._reopens = True
         if flushed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 from collections.abc import Callable
 from types import FrameType
@@ -17,9 +19,11 @@ class SignalService(Service):
     sees exit status 0.
     """
 
-    def __init__(self, reactor: Any, reload: Callable[[], None]) -> None:
+    def __init__(self, reactor: Any, reload: Callable[[], None], hangs: Callable[[], bool] = lambda: False) -> None:
+        """`hangs` returns whether something still runs that was given up, so that the process must not wait for it."""
         self._reactor = reactor
         self._reload = reload
+        self._hangs = hangs
         self._before: dict[int, Any] = {}
         self._ending = False
 
@@ -48,4 +52,10 @@ class SignalService(Service):
     def _stop(self) -> None:
         if not self._ending:
             self._ending = True
+            atexit.register(self._leave)
             self._reactor.stop()
+
+    def _leave(self) -> None:
+        """Skip the end of the interpreter, which takes up to a second and may wait for a thread."""
+        if self._hangs():
+            os._exit(0)

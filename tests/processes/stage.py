@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -10,6 +11,23 @@ from attrs import frozen
 from tests.support.daemon import END_WITHIN, Elsewhere, LiveEvent, Program, until
 
 QUIET = ("--manhole", "off")  # its place may be taken by a collector that is at work on this machine
+
+
+# `twistd`, on a disk that hangs for as long as there is a certain file: each write to the event folder waits.
+ON_A_DISK_THAT_HANGS = """
+import os, sys, time
+from twisted.scripts.twistd import run
+flag, folder = sys.argv[1:3]
+def hanging(call):
+    def instead(descriptor, *more):
+        while os.readlink(f"/proc/self/fd/{descriptor}").startswith(folder) and os.path.exists(flag):
+            time.sleep(0.05)
+        return call(descriptor, *more)
+    return instead
+os.write, os.fsync = hanging(os.write), hanging(os.fsync)
+sys.argv = ["twistd", *sys.argv[3:]]
+run()
+"""
 
 
 @frozen
@@ -23,6 +41,11 @@ class Stage:
     def collector(self, *arguments: str) -> Program:
         """`twistd -n sse` with the event's configuration."""
         return self.elsewhere.collector("--config", str(self.event.config), *arguments)
+
+    def collector_that_waits_while(self, flag: Path, folder: Path) -> Program:
+        """A collector whose disk hangs while there is a file `flag`: each write below `folder` waits."""
+        options = ("-n", "--pidfile=", "sse", "--web", "off", *QUIET, "--config", str(self.event.config))
+        return self.elsewhere.start("-c", ON_A_DISK_THAT_HANGS, str(flag), str(folder), *options, program="python")
 
     async def started(self) -> Program:
         """A collector that has nothing to do any more but to wait."""

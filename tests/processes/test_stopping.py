@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
@@ -83,10 +82,9 @@ async def test_signals_end_it_while_a_transfer_stalls(stage: Stage) -> None:
 async def test_a_disk_that_hangs_can_not_hold_up_the_end_and_impatience_changes_nothing(stage: Stage) -> None:
     await stage.event.device(601, 50_000)
     stage.event.configure()
-    motion = stage.event.folder / "motions" / "motion-601"
-    motion.mkdir(parents=True)
-    os.mkfifo(motion / ".info.json.tmp")  # whoever opens it to write into it waits for a reader
-    program = stage.collector()
+    flag = stage.event.root / "hangs"
+    flag.touch()
+    program = stage.collector_that_waits_while(flag, stage.event.folder / "motions")
     await program.says("motion-601 is connected")
     program.kill(signal.SIGINT)
     await program.says("Port")
