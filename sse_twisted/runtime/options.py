@@ -6,13 +6,15 @@ import os
 import pwd
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from twisted.python import usage
 from twisted.python.util import switchUID
 
 from sse_twisted import __version__
+
+DEFAULT_PID_FILE = "twistd.pid"  # twistd's own, in the folder in which it was started
 
 
 class Options(usage.Options):
@@ -30,6 +32,7 @@ class Options(usage.Options):
         """Parse the arguments; raises UsageError, or SystemExit below twistd."""
         with self.mistakes_in_one_line():
             super().parseOptions(options)
+            self._survive_a_pid_file()
 
     @contextmanager
     def mistakes_in_one_line(self) -> Iterator[None]:
@@ -41,6 +44,22 @@ class Options(usage.Options):
                 raise
             print(f"{Path(sys.argv[0]).name} {self.parent.subCommand}: {error}", file=sys.stderr)
             sys.exit(1)
+
+    def _survive_a_pid_file(self) -> None:
+        """Keep a pid file that a power cut left from stopping the start.
+
+        In the foreground twistd gets none, unless --pidfile names one: it would refuse to start beside another program
+        that was started in the same folder. In the background a file is removed that names no running twistd; twistd
+        itself refuses an empty one, and one whose number another program has by now. Whether a collector runs is told
+        by the lock of its event folder.
+        """
+        if self.parent is None or not (file := self.parent.get("pidfile")):
+            return
+        if file == DEFAULT_PID_FILE and self.parent.get("nodaemon"):
+            self.parent["pidfile"] = ""
+        elif not _names_twistd(Path(file)):
+            with suppress(FileNotFoundError):
+                Path(file).unlink()
 
     @contextmanager
     def acting_as_the_daemon(self) -> Iterator[None]:
@@ -63,6 +82,24 @@ class Options(usage.Options):
                 os.setgroups(before[2])
             if os.getegid() != before[1]:
                 os.setegid(before[1])
+
+
+def _names_twistd(pid_file: Path) -> bool:
+    """Whether a pid file may be that of a running twistd; where there is no /proc, any running process may be one."""
+    try:
+        with pid_file.open("rb") as file:
+            number = int(file.read(20))
+        if number <= 0:
+            return False
+        os.kill(number, 0)
+    except (ValueError, OverflowError, ProcessLookupError, FileNotFoundError):
+        return False
+    except OSError:  # it cannot be read, or the process is another user's: twistd says so
+        return True
+    try:
+        return b"twist" in Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 def acting_user() -> str:
