@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 import stat
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
+from sse_twisted.event_folder.files import write_private
 from sse_twisted.runtime.text import one_line
 
 USER = "sse"
@@ -59,15 +59,6 @@ def check_private(path: Path, forbidden: int = stat.S_IRWXG | stat.S_IRWXO) -> N
         raise AccountsError(f"{path}: {error.strerror}") from None
     if mode & forbidden:
         raise AccountsError(f"{path}: mode {mode:04o} gives access to others than the owner: chmod 600")
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a new file of mode 0600, in a folder that is made if missing; raises OSError."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def random_account(path: Path) -> dict[str, str]:

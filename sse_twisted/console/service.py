@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,14 +54,14 @@ class Access:
 
 @define(eq=False, slots=False, repr=False)
 class ConsoleService(Service):
-    """Listens at the endpoints of `access`; `state` is the folder for passwords and keys.
+    """Listens at the endpoints of `access`; `state` returns the folder for passwords and keys.
 
     It begins after the change to the user of --uid, so that sockets and files belong to that user.
     """
 
     _reactor: Any
     _access: Access
-    _state: Path
+    _state: Callable[[], Path]
     _commands: Commands
     _live: Mapping[str, object]  # objects for the namespace of each session, by name
     _log: Logger
@@ -104,7 +104,7 @@ class ConsoleService(Service):
 
     def _open_telnet(self, endpoint: str) -> None:
         if self._access.passwords is None:
-            file = self._password_file = self._state / PASSWORD
+            file = self._password_file = self._state() / PASSWORD
             accounts = random_account(file)
         else:
             file = self._access.passwords
@@ -118,10 +118,10 @@ class ConsoleService(Service):
     def _open_ssh(self, endpoint: str) -> None:
         from sse_twisted.console.ssh import AuthorizedKeys, ConsoleUser, KeyChecker, SSHFactory, host_key
 
-        keys = self._access.keys or self._state / KEYS
+        keys = self._access.keys or self._state() / KEYS
         realm = ConsoleRealm(lambda user: ConsoleUser(user, self._session))
         portal = Portal(realm, [KeyChecker(AuthorizedKeys(keys, self._log), self._backoff)])
-        place = self._listen(endpoint, SSHFactory(portal, host_key(self._state / HOST_KEY)))
+        place = self._listen(endpoint, SSHFactory(portal, host_key(self._state() / HOST_KEY)))
         self._log.info("Console listening at {place} by SSH: keys in {file}", place=place, file=str(keys))
 
     def _listen(self, endpoint: str, wrapped: Any) -> str:

@@ -31,8 +31,9 @@ from twisted.python.components import registerAdapter
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private, write_private
+from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private
 from sse_twisted.console.connections import QUIET
+from sse_twisted.event_folder.files import write_private
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # a key that others add would let them log in
 

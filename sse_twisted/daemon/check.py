@@ -42,6 +42,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         *_use(folder.root),
         *(f"{folder.roster}: {remark}" for remark in roster.remarks),
         *_change(folder, live, today),
+        *(f"{folder.root}: {remark}" for remark in folder.remarks()),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
         *filter(None, [live.remark_on_scan()]),

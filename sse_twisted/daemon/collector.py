@@ -183,6 +183,8 @@ class Collector(MultiService):
         self._presence.hold()
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
+        for remark in self.folder.remarks():
+            self.log.warn("Event folder: {remark}", remark=remark)
         with contextlib.suppress(OSError):
             self.folder.remove_unfinished()
         if leftovers := self.folder.leftovers():

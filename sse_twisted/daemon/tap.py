@@ -117,9 +117,10 @@ def access(options: Options) -> Access:
 
 
 def _check_host_key(folder: EventFolder) -> None:
+    folder.close_state()
     try:
-        if (folder.state / HOST_KEY).exists():
-            check_private(folder.state / HOST_KEY)
+        if (folder.secrets / HOST_KEY).exists():
+            check_private(folder.secrets / HOST_KEY)
     except (AccountsError, OSError) as error:
         raise usage.UsageError(f"the console: {error}") from None
 
@@ -221,7 +222,7 @@ def makeService(options: Options) -> IService:
         service = collector = Collector(
             folder, options.settings, lambda: load_settings(config, event), real_world(reactor)
         )
-    state, live = collector.folder.state, {"collector": collector}
+    folder, live = collector.folder, {"collector": collector}
     board = [WebService(reactor, collector, options["web"], options["web-token-file"])] if options["web"] != OFF else []
     return multi_service(
         MonotonicClock(reactor),
@@ -229,7 +230,7 @@ def makeService(options: Options) -> IService:
         SignalService(reactor, collector.reload, lambda: collector.abandoned),
         service,
         # These watch the collector; they start when it has locked the event folder.
-        ConsoleService(reactor, options.access, state, collector.commands, live, collector.log),
+        ConsoleService(reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.log),
         *board,
         ReadinessService(reactor),
         GcFreeze(),

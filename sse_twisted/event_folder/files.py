@@ -62,6 +62,12 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
         _sync_open(folder)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Replace the file at `path` with one of mode 0600, in a folder that is made if missing; raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(path, data, private=True)
+
+
 def write_json(path: Path, tree: Any) -> None:
     """Replace the file at `path` with indented JSON, as the original writes it. Raises OSError."""
     write_whole(path, json_bytes(tree))

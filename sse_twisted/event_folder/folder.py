@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import secrets
@@ -18,15 +19,18 @@ from attrs import field, frozen
 from sse_twisted.devices.driver import Finding, ListedTrack, Listing
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.devices.errors import BadAnswer
+from sse_twisted.event_folder.abilities import keeps_others_out, remarks_on
 from sse_twisted.event_folder.files import add_folder, make_folder, sync, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import examine
 from sse_twisted.event_folder.verification import Outcome, judge
+from sse_twisted.runtime.options import state_home
 
 LEDGER = "downloads.json"
 EVENT_ID = "event-id"
+SECRETS = ("console.password", "ssh_host_ed25519_key", "authorized_keys", "web-token")
 NS = 1_000_000_000
 MAX_CLOCK_LEAD = 60.0  # s by which the clock of a file server may be ahead
 
@@ -67,6 +71,21 @@ class EventFolder:
         return self.root / ".sse_twisted"
 
     @property
+    def secrets(self) -> Path:
+        """The folder of passwords, keys and token, which may be missing.
+
+        It is the collector's own folder, or, where the file system keeps no modes, one in the user's own state folder.
+        """
+        if keeps_others_out(self.state):
+            return self.state
+        return state_home() / (self.event_id() or hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32])
+
+    def remarks(self) -> tuple[str, ...]:
+        """Return what the file system of the folder cannot do. Blocks; raises no OSError."""
+        elsewhere = state_home() / (self.event_id() or "…")
+        return tuple(remarks_on(self.root, elsewhere, SECRETS))
+
+    @property
     def state_file(self) -> Path:
         return self.state / "memory.json"
 
@@ -98,10 +117,16 @@ class EventFolder:
             raise PermissionError(13, "Permission denied", str(closed))
         with contextlib.suppress(OSError):  # console, board and state say what they cannot write
             self.state.mkdir(mode=0o700, exist_ok=True)
-            self.state.chmod(0o700)
+            self.close_state()
             if not self.event_id():
                 write_whole(self.state / EVENT_ID, f"{secrets.token_hex(16)}\n".encode())
             sync(self.root)
+
+    def close_state(self) -> None:
+        """Let nobody else into the collector's own folder, if the file system keeps modes."""
+        if not keeps_others_out(self.state):
+            with contextlib.suppress(OSError):
+                self.state.chmod(0o700)
 
     def event_id(self) -> str:
         """Return the random name by which this folder is known if its disk is plugged in again; "" without one."""

@@ -102,6 +102,19 @@ def _names_twistd(pid_file: Path) -> bool:
         return True
 
 
+def state_home() -> Path:
+    """Return the folder of the acting user's state: the systemd unit's, or by the XDG rules; it may be missing."""
+    if unit := os.environ.get("STATE_DIRECTORY", "").partition(":")[0]:
+        return Path(unit)
+    if Path(xdg := os.environ.get("XDG_STATE_HOME", "")).is_absolute():
+        return Path(xdg) / "sse_twisted"
+    try:
+        home = Path(pwd.getpwuid(os.geteuid()).pw_dir)  # $HOME is that of the user who started a daemon with --uid
+    except KeyError:
+        home = Path.home()
+    return home / ".local" / "state" / "sse_twisted"
+
+
 def acting_user() -> str:
     """Return the name of the effective user, who opens files now."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -31,7 +32,7 @@ class BoardPage:
     _board: Board
     _streams: Streams
     _renderer: Renderer
-    _token_file: str
+    _token_file: Callable[[], str]
     _clock: IReactorTime
     _bench: Bench = field(factory=Bench, init=False)
     _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
@@ -56,7 +57,7 @@ class BoardPage:
             now=board.now,
             timezone=self._renderer.timezone(),
             paused=board.is_paused,
-            token_file=self._token_file,
+            token_file=self._token_file(),
         )
         return Response(page, HTML)
 

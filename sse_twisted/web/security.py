@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.server import Request
 
+from sse_twisted.event_folder.files import write_private
 from sse_twisted.web.routing import Refusal, Route, header
 
 MIN_TOKEN = 16  # characters
@@ -58,11 +59,7 @@ def read_token(file: Path) -> str:
 def make_token(file: Path) -> str:
     """Create a random token in a new file of mode 0600; raise OSError if the file cannot be written."""
     token = secrets.token_urlsafe(24)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(f"{token}\n")
+    write_private(file, f"{token}\n".encode())
     return token
 
 

@@ -116,7 +116,7 @@ class WebService(Service):
         self._endpoint = endpoint or DEFAULT_ENDPOINT
         self._may_fail = endpoint is None
         self._own_token = Path(token_file) if token_file else None
-        self.token_file = self._own_token or collector.folder.state / "web-token"
+        self._folder = collector.folder
         self._token = ""
         self._failure: Failure | None = None
         live = collector.live
@@ -129,7 +129,7 @@ class WebService(Service):
         past = collector.history, collector.attendance
         api = Api(collector.commands, *past, self.board, self.streams, collector.records, self._pending)
         routes = (
-            *BoardPage(self.board, self.streams, renderer, str(self.token_file), reactor).routes(),
+            *BoardPage(self.board, self.streams, renderer, lambda: str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
@@ -140,6 +140,11 @@ class WebService(Service):
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
         self.router = Router(routes, guard, self._refuse, HEADERS, self._log)
         self._connections = _Connections(_Site(self.router, reactor, self._log))
+
+    @property
+    def token_file(self) -> Path:
+        """The file of the token; where it is may be known only when the event folder is prepared."""
+        return self._own_token or self._folder.secrets / "web-token"
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still use a low port; raise the failure of an explicit endpoint."""

@@ -30,7 +30,7 @@ class Desk:
         self.password = folder / PASSWORD
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
         commands = cast(Commands, None)  # that no session asks for
-        self.service = ConsoleService(reactor or MemoryReactorClock(), access, folder, commands, {}, log)
+        self.service = ConsoleService(reactor or MemoryReactorClock(), access, lambda: folder, commands, {}, log)
 
     def _note(self, event: LogEvent) -> None:
         self.lines.append(f"{event['log_level'].name} {formatEvent(event)}")
