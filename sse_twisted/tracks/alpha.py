@@ -54,6 +54,9 @@ class AlphaWindows:
             fastest = max([fastest, *zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True)])
         return int(self.grid.place[fastest[1]])
 
+    def first_beyond(self, place: int) -> int:
+        return int(np.searchsorted(self.earliest, np.searchsorted(self.grid.place, place, side="right")))
+
     def _means(self, starts: Indices, ends: Indices) -> Indices:
         place, travelled = self.grid.place, self.travelled
         means: Indices = (travelled[ends] - travelled[starts]) * self.grid.parts // (place[ends] - place[starts])

@@ -15,7 +15,7 @@ from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
 from sse_twisted.tracks.format import Buffer, Damage, Fixes, Mask, Track
 from sse_twisted.tracks.formats import decode
-from sse_twisted.tracks.grid import on_grid, usable
+from sse_twisted.tracks.grid import on_grid, usable, widened
 from sse_twisted.tracks.session import Session, in_time, knots, session_of
 
 POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
@@ -64,8 +64,12 @@ def analyse(data: Buffer, path: str = "") -> Analysis:
     if track.rate and len(track.fixes):
         fixes = track.fixes if of_session.all() else track.fixes[of_session]
         measures = Measures(on_grid(fixes, track.rate, track.rules))
-        session = session_of(measures, track.rules)
-        claims = check_claims(track.header, fixes, measures, track.rules) if track.header else ()
+        header, received = track.header, None
+        if header is not None:
+            claims = check_claims(header, fixes, measures, track.rules)
+            if header.end_date:
+                received = widened(measures.grid, header.start_date, header.end_date)
+        session = session_of(measures, track.rules, received)
     remarks = (
         *_remarks_on_claims(claims),
         *_remarks_on_accuracy(track.fixes, session),

@@ -31,17 +31,19 @@ speeds:
   All speeds are those that the device measured (Doppler), from usable fixes
   only: 3D, with 7 satellites or more and a speed accuracy of 1 m/s or better,
   unless the format says otherwise. Speeds are rounded down to whole mm/s, as on
-  the device. The five best are of different runs; a run ends when the speed
-  stays under 5 knots for three fixes.
+  the device. The five best share no fix and are of different runs; a run ends
+  when the speed stays under 5 knots for three fixes. A best may begin in an
+  earlier run; on the device it may not, so the device can show less.
 
   1s, 2s, 10s       mean of the fixes of that time, with none missing
   100m, 250m,       mean over the fewest fixes that reach the distance; their
-  500m, 1852m       distance beyond it counts
+  500m, 1852m       distance beyond it counts; missing fixes take time, but add
+                    no distance
   alpha             alpha 500: mean over a path of 100 to 500 m that ends within
                     50 m of its start, with the course turned by 90 degrees or
                     more
-  1h                mean over 3600 s; fixes that are missing or may stand still
-                    count as 0
+  1h                mean over any 3600 s while the device was on; fixes that are
+                    missing or may stand still count as 0
   5x10s             mean of the five best 10s
   max               fastest fix
   km                sum of the stored fixes that certainly move; event firmware

@@ -64,7 +64,6 @@ class Rules:
     logging_threshold: int = 0  # the device counts slower fixes, but does not store them
     alpha: Alpha = Alpha.FULL_RATE
     parts: int = 1  # means are rounded down to 1/parts of a mm/s
-    forgets: bool = True  # whether a window never reaches back over the end of a run that had a best
 
 
 @frozen

@@ -1,7 +1,7 @@
 """The results of a track, from its fixes alone: speeds by the field's own definitions, distance and time.
 
-The definitions are those of the device (see `windows`, `alpha` and `bests`); those of 100 m and 250 m, which it does
-not show, follow them. Speeds are whole mm/s, as on the device.
+The definitions of windows are those of the device (see `windows` and `alpha`); those of 100 m and 250 m, which it does
+not show, follow them. Speeds are whole mm/s, as on the device. Unlike the device's, a best may begin in an earlier run.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.tracks.bests import Measures, Speed, distance, five_windows, run_ends
+from sse_twisted.tracks.bests import Measures, Speed, best_hours, best_windows, distance, run_ends, runs_of
 from sse_twisted.tracks.format import KNOT, Alpha, Mask, Rules, Times
-from sse_twisted.tracks.grid import MAX_SPAN
+from sse_twisted.tracks.grid import MAX_SPAN, Grid
 
 SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "250m")  # the most important first
 NEVER: Final = 1 << 53  # ms; sums with later times would overflow
@@ -22,7 +22,7 @@ NEVER: Final = 1 << 53  # ms; sums with later times would overflow
 
 @frozen
 class Session:
-    """The five best of each of SPEEDS, at most one of each run; `maximum` in mm/s, `distance` in mm, times in ms UTC.
+    """The five best of each of SPEEDS (see `bests`); `maximum` in mm/s, `distance` in mm, times in ms UTC.
 
     `moving` is the time in ms of the fixes that certainly move.
     """
@@ -60,13 +60,16 @@ def in_time(time: Times) -> Mask:
     return near
 
 
-def session_of(measures: Measures, rules: Rules) -> Session:
-    """Compute the results by the rules of the device."""
+def session_of(measures: Measures, rules: Rules, received: Grid | None = None) -> Session:
+    """Compute the results from the fixes; an hour may lie anywhere in `received`, the grid of all that was received."""
     grid = measures.grid
-    ends = run_ends(grid, missing_is_slow=rules.logging_threshold > 0)
+    run = runs_of(grid, run_ends(grid, missing_is_slow=rules.logging_threshold > 0))
     names = [name for name in SPEEDS if name != "alpha500" or rules.alpha is not Alpha.NONE]
     return Session(
-        bests={name: five_windows(grid, measures[name], ends, forgets=rules.forgets) for name in names},
+        bests={
+            name: best_hours(received or grid) if name == "1h" else best_windows(grid, measures[name], run)
+            for name in names
+        },
         maximum=int(grid.speed.max(initial=0)),
         distance=distance(grid),
         start=grid.time(int(grid.place[0])) if grid.length else 0,

@@ -24,6 +24,9 @@ class Metric(Protocol):
     def start(self, since: int, fix: int) -> int:
         """Return the first place of the window that ends at a fix, if there is one."""
 
+    def first_beyond(self, place: int) -> int:
+        """Return a fix from which on no window begins at a place or before it."""
+
 
 @frozen(eq=False)
 class Windows:
@@ -37,6 +40,9 @@ class Windows:
 
     def start(self, since: int, fix: int) -> int:
         return int(self.starts[fix])
+
+    def first_beyond(self, place: int) -> int:
+        return int(np.searchsorted(self.starts, place, side="right"))
 
 
 def over_seconds(grid: Grid, seconds: int) -> Windows:

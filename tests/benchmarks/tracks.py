@@ -21,7 +21,7 @@ from typing import Final
 
 from sse_twisted.simulator.generator import generate_afternoon
 from sse_twisted.simulator.writer import seal
-from sse_twisted.tracks.bests import Measures, five_windows, run_ends
+from sse_twisted.tracks.bests import Measures, best_hours, best_windows, run_ends, runs_of
 from sse_twisted.tracks.claims import check_claims
 from sse_twisted.tracks.formats import FileVerifier, decode
 from sse_twisted.tracks.grid import on_grid
@@ -89,9 +89,12 @@ def speed_figures(tracks: Sequence[bytes], repeat: int) -> Iterator[Figure]:
 
     def sail(names: Sequence[str]) -> Measures:
         measures = Measures(on_grid(fixes, track.rate, rules))
-        ends = run_ends(measures.grid, missing_is_slow=rules.logging_threshold > 0)
+        run = runs_of(measures.grid, run_ends(measures.grid, missing_is_slow=rules.logging_threshold > 0))
         for name in names:
-            five_windows(measures.grid, measures[name], ends)
+            if name == "1h":
+                best_hours(measures.grid)
+            else:
+                best_windows(measures.grid, measures[name], run)
         return measures
 
     others = [name for name in SPEEDS if name != "alpha500"]

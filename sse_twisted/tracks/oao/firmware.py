@@ -16,7 +16,7 @@ EVENT: Final = 9002  # the first firmware made for an event, which does not stor
 
 BESTS: Final = ("1s", "2s", "10s", "500m", "1852m", "1h", "alpha500")  # fields of a header
 
-ESP: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, parts=1000, forgets=False)
+ESP: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, parts=1000)
 
 
 def rules_of(identifier: int, firmware: int) -> Rules:
