@@ -1,7 +1,8 @@
 """The best speeds of a day, confirmed by the tracks or as claimed by the devices.
 
-The device's figure counts unless the fixes contradict it; then the figure of the fixes counts. The fixes alone may be
-too low over a mile, an hour or an alpha, because event firmware does not store slow fixes.
+The faster of two figures counts: the device's, unless the fixes contradict it, and that of the fixes. The fixes alone
+may be too low over a mile, an hour or an alpha, because event firmware does not store slow fixes. The device's may be
+too low there because it forgets what was before the end of a run.
 """
 
 from __future__ import annotations
@@ -67,14 +68,18 @@ def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> di
 
 
 def _figure(discipline: str, listed: Any, report: Mapping[str, Any] | None) -> Figure | None:
+    figures = []
+    is_contradicted = False
     if report is not None:
         claim = report["claimed"].get(discipline)
+        is_contradicted = claim is not None and claim["bearing"] == ClaimCheck.CONTRADICTED
         if claim is not None and claim["bearing"] in CONFIRMED:
-            return Figure(claim["value"], True)
-        measured = best_of(report, discipline)
-        if measured is not None and (claim is None or claim["bearing"] == ClaimCheck.CONTRADICTED):
-            return Figure(measured, True)
-    return Figure(listed, False) if type(listed) is int and 0 < listed <= MAX_FIGURE else None
+            figures.append(Figure(claim["value"], True))
+        if (measured := best_of(report, discipline)) is not None:
+            figures.append(Figure(measured, True))
+    if type(listed) is int and 0 < listed <= MAX_FIGURE and not is_contradicted:
+        figures.append(Figure(listed, False))
+    return max(figures, key=lambda figure: (figure.speed, figure.verified), default=None)
 
 
 def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:

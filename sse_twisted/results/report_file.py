@@ -13,7 +13,7 @@ from msgspec import Meta, Struct, field
 
 from sse_twisted.event_folder.files import quarantine
 from sse_twisted.tracks.claims import ClaimCheck
-from sse_twisted.tracks.report import Report
+from sse_twisted.tracks.report import RULES, Report
 from sse_twisted.tracks.session import NEVER
 
 NAME = "tracks.json"
@@ -61,7 +61,7 @@ class _Report(Struct):
 def read_reports(path: Path) -> tuple[dict[str, Report], str]:
     """Return the reports by track, and what was done with an unreadable file, or "". Blocks.
 
-    A file that is torn or of another shape is set aside.
+    A file that is torn or of another shape is set aside. Reports by the rules of another version are left out.
     """
     try:
         try:
@@ -73,4 +73,4 @@ def read_reports(path: Path) -> tuple[dict[str, Report], str]:
             return {}, f"kept as {quarantine(path)}"
     except OSError as error:
         return {}, f"left in place ({error.strerror})"
-    return tree, ""
+    return {name: report for name, report in tree.items() if report.get("rules") == RULES}, ""

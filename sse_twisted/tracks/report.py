@@ -20,6 +20,7 @@ UNITS: Final[Mapping[str, Callable[[float], float]]] = {
     "km/h": lambda speed: speed * 0.0036,
     "m/s": lambda speed: speed / 1000,
 }
+RULES: Final = 2  # increases whenever the figures of a track change with the program
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
 
 Report = dict[str, Any]
@@ -29,6 +30,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
     """Return the report as in JSON: speeds in three units, times in ms UTC. `length` is that of the file in bytes."""
     integrity, header, session = analysis.track.integrity, analysis.track.header, analysis.session
     return {
+        "rules": RULES,
         "kind": integrity.kind,
         "bytes": length,
         "whole": integrity.whole,

@@ -71,6 +71,10 @@ class TestTheFigureOfATrack:
         assert figures["1h"] == Figure(7_000, True)
         assert figures["500m"] == Figure(20_057, True)
 
+    def test_is_that_of_the_fixes_if_the_device_forgot_a_part_of_it(self) -> None:
+        figures = figures_of({}, report(**{"10s": (12_000, "exact"), "2s": (12_000, "unseen")}))
+        assert (figures["10s"], figures["2s"]) == (Figure(20_074, True), Figure(20_094, True))
+
     def test_is_that_of_the_fixes_if_they_contradict_the_claim(self) -> None:
         assert figures_of(ENTRY | {"2s_best": 30_000}, report(**{"2s": (30_000, "contradicted")}))["2s"] == Figure(
             20_094, True
@@ -80,7 +84,8 @@ class TestTheFigureOfATrack:
         assert figures_of({}, report())["10s"] == Figure(20_074, True)
 
     def test_is_the_claim_if_its_fixes_are_missing(self) -> None:
-        assert figures_of(ENTRY, report(**{"2s": (20_094, "unseen")}))["2s"] == Figure(20_094, False)
+        entry = ENTRY | {"2s_best": 21_000}
+        assert figures_of(entry, report(**{"2s": (21_000, "unseen")}))["2s"] == Figure(21_000, False)
 
     def test_is_the_claim_if_the_report_is_of_another_file(self) -> None:
         assert figures_of(ENTRY | {"sha256": "other"}, report())["2s"] == Figure(20_094, False)

@@ -218,6 +218,18 @@ def test_reports_are_read_as_they_were_written(event: VirtualEvent, captured: di
     assert kept(event) == {NAME: captured}
 
 
+@pytest.mark.parametrize("rules", [{"rules": 1}, {}], ids=["older", "unknown"])
+def test_reports_by_the_rules_of_another_version_are_measured_again(
+    event: VirtualEvent, captured: dict[str, Any], rules: dict[str, int]
+) -> None:
+    old = {key: value for key, value in captured.items() if key != "rules"} | rules
+    (event.folder.device_folder(601) / "tracks.json").write_text(json.dumps({NAME: old | {"remarks": ["old"]}}))
+    event.start()
+    event.advance(1)
+    assert kept(event) == {NAME: captured}
+    assert not event.said("tracks.json")
+
+
 def test_an_internal_error_leaves_the_other_tracks_waiting(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch, logged_failures: list[LogEvent]
 ) -> None:
