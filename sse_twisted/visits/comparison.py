@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
+
 from attrs import frozen
 
 from sse_twisted.config.filing import FilingRules
-from sse_twisted.devices.driver import Listing
+from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_pending
 from sse_twisted.event_folder.moves import Step, refile
-from sse_twisted.event_folder.naming import EventTrack, all_tracks
+from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
+from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import TrackSummary
 from sse_twisted.runtime.text import one_line
@@ -23,7 +26,7 @@ class Comparison:
 
     wanted: int = 0  # tracks
     stored: tuple[StoredTrack, ...] = ()  # even if skipped by the filter
-    summaries: tuple[TrackSummary, ...] = ()  # of the newest wanted tracks
+    summaries: tuple[TrackSummary, ...] = ()  # of stored tracks that it no longer lists, then of the newest wanted
     missing: tuple[EventTrack, ...] = ()  # wanted and not stored
     skipped: tuple[EventTrack, ...] = ()  # by the filter
     unreadable: int = 0  # entries of the listing
@@ -58,9 +61,16 @@ def compare(
     if ledger.changed:
         ledger.save()
     wanted = [track for track in tracks if not track.skipped]
+    listed = {log_key(track.log) for track in everything}
+    deleted = (
+        _summary(known.name, day_of(known.name), known.log)
+        for known in ledger.named()
+        if log_key(known.log) not in listed and folder.is_stored(identifier, known.name, ledger.entries[known.name])
+    )
+    summaries = (*deleted, *(_summary(track.name, track.day, track.log) for track in wanted))
     return Comparison(
         wanted=len(wanted),
-        summaries=tuple(map(_summary, wanted[-MAX_SUMMARIES:])),
+        summaries=summaries[-MAX_SUMMARIES:],
         stored=tuple(stored),
         missing=tuple(missing),
         skipped=tuple(track for track in tracks if track.skipped),
@@ -83,8 +93,6 @@ def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:
     return frozenset(f"it does not list {one_line(file)} any more" for file in files)
 
 
-def _summary(track: EventTrack) -> TrackSummary:
-    log = track.log
-    return TrackSummary(
-        track.name, track.day, log.length, log.end_date, log.duration, log.distance, log.claim("500m") or 0, log.file
-    )
+def _summary(name: str, day: datetime.date | None, log: ListedTrack) -> TrackSummary:
+    best = log.claim("500m") or 0
+    return TrackSummary(name, day, log.length, log.end_date, log.duration, log.distance, best, log.file)
