@@ -83,6 +83,25 @@ class View:
         return self
 
 
+class Help(Command):
+    """Lists all commands, with or without brackets; explains one."""
+
+    def __init__(self, overview: Callable[[], str], explain: Callable[..., object]) -> None:
+        super().__init__(explain)
+        self._overview = overview
+
+    def __repr__(self) -> str:
+        return self._overview()
+
+
+def _brief(name: str, thing: object) -> str:
+    """Return the usage of a command or a view, and the first line of its meaning, without the full stop."""
+    usage, meaning = name, str(thing.__doc__).partition("\n")[0]
+    if isinstance(thing, Command):
+        usage, _, meaning = meaning.partition(": ")
+    return f"  {usage:<23} {meaning.removesuffix('.')}"
+
+
 class Namespace:
     """The names of one session; `live` are objects for inspection, by name."""
 
@@ -92,9 +111,11 @@ class Namespace:
 
     def names(self) -> dict[str, object]:
         """Return all names of the session with their values."""
-        commands = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "help", "exit")}
+        commands = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "exit")}
         views = {"fleet": View(self.fleet), "settings": View(self.settings)}
-        return {"__name__": "__console__", "__doc__": None, **self._live, **commands, **views, "quit": commands["exit"]}
+        others = {"quit": commands["exit"], "explain": commands["why"]}
+        help_ = {"help": Help(self._overview, self.help)}
+        return {"__name__": "__console__", "__doc__": None, **self._live, **commands, **views, **others, **help_}
 
     @property
     def greeting(self) -> str:
@@ -103,17 +124,41 @@ class Namespace:
             (
                 f"Reading: {', '.join(READING)}",
                 f"Acting:  {', '.join(ACTING)}",
-                f"Live:    {', '.join(self._live)}. help(name) explains; ^D ends the session, not the collector.",
-                "Try:     fleet        device(601)        why(601)",
+                f"Live:    {', '.join(self._live)}. ^D ends the session, not the collector.",
+                "Try:     help         fleet        device(601)        why 601",
             )
         )
 
     def help(self, thing: object = None) -> None:
-        """Explain a name; without one, list all names."""
+        """Explain a command; without one, list all commands."""
+        names = self.names()
+        if isinstance(thing, str) and thing in names:
+            thing = names[thing]
         if thing is None:
-            print(self.greeting)
+            print(self._overview())
+        elif isinstance(thing, Command | View | Help):
+            print(thing.__doc__)
         else:
-            print(thing.__doc__ if isinstance(thing, Command | View) else pydoc.plain(pydoc.render_doc(thing)))
+            print(pydoc.plain(pydoc.render_doc(thing)))
+
+    def _overview(self) -> str:
+        """Return one line for each command, with its arguments."""
+        groups = {"Reading": READING, "Acting": ACTING, "This session": ("help", "exit")}
+        names = self.names()
+        lines = [
+            line
+            for title, group in groups.items()
+            for line in (f"{title}:", *(_brief(name, names[name]) for name in group))
+        ]
+        return "\n".join(
+            (
+                *lines,
+                "Other names:",
+                *(f"  {name:<23} the running {type(thing).__name__}, for Python" for name, thing in self._live.items()),
+                "A device is its number or its name. [ ] can be left out. `why 601` is the same as `why(601)`.",
+                "help(why) explains one command. The manual is on the board, at /help.",
+            )
+        )
 
     def exit(self, status: object = None) -> None:
         """End the session, not the collector; ^D does the same."""

@@ -16,6 +16,7 @@ from twisted.conch.manhole import ColoredManhole, ManholeInterpreter  # noqa: TI
 from twisted.python.failure import Failure
 
 from sse_twisted.console.connections import QUIET
+from sse_twisted.console.lines import as_python, unknown_command
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.control.errors import CommandError
 
@@ -32,9 +33,9 @@ class Interpreter(ManholeInterpreter):
         self.monkeyPatcher.addPatch(sys, "stdin", io.StringIO())
 
     def push(self, line: bytes) -> Any:
-        """Run a line; show what the compiler itself raises (ValueError, RecursionError ...) as a traceback."""
+        """Run a line; show what the compiler itself raises (ValueError, RecursionError ...) like any other error."""
         try:
-            return super().push(line)
+            return super().push(line if self.buffer else as_python(line.decode(), self.locals).encode())
         except Exception:  # noqa: BLE001 - the session continues whatever is typed
             self.resetBuffer()
             self.showtraceback()
@@ -47,14 +48,26 @@ class Interpreter(ManholeInterpreter):
         except SystemExit:
             self.handler.handle_QUIT()
 
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Show in one line why a line is not valid Python."""
+        error = sys.exc_info()[1]
+        self.write(f"error: {getattr(error, 'msg', error)}; help lists the commands\n")
+
     def excepthook(self, kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        """Show the message of a CommandError, and the traceback of any other exception."""
+        """Show a mistake of the typed line in one line, and the traceback of an exception from deeper in the code."""
         if isinstance(error, CommandError):
             self.write(f"error: {error}\n")
-        elif traceback is None:
-            self.write("".join(format_exception_only(kind, error)))
+        elif traceback is None or self._is_of_the_line(traceback):
+            unknown = error.name if isinstance(error, NameError) else ""
+            text = f"error: {unknown_command(unknown, self.locals)}\n" if unknown else ""
+            self.write(text or "".join(format_exception_only(kind, error)))
         else:
             super().excepthook(kind, error, traceback)
+
+    def _is_of_the_line(self, traceback: TracebackType) -> bool:
+        while traceback.tb_next is not None:
+            traceback = traceback.tb_next
+        return bool(traceback.tb_frame.f_code.co_filename == self.filename)
 
     def _ebDisplayDeferred(self, failure: Failure, number: int, deferred: Any) -> None:
         """Show the failure and return None; Manhole's own method returns the failure, which is then logged."""
@@ -71,9 +84,13 @@ class ConsoleSession(ColoredManhole):
         self._commands = namespace
         self._closed = False
 
+    def names(self) -> dict[str, object]:
+        """Return the names of a new session."""
+        return self._commands.names()
+
     def connectionMade(self) -> None:
         super().connectionMade()
-        self.interpreter = Interpreter(self, self._commands.names())
+        self.interpreter = Interpreter(self, self.names())
 
     def initializeScreen(self) -> None:
         """Show greeting and prompt, without clearing the screen as Manhole does."""

@@ -25,7 +25,7 @@ from twisted.conch.ssh.transport import SSHServerTransport
 from twisted.conch.ssh.userauth import SSHUserAuthServer
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionDone, ProcessDone
+from twisted.internet.error import ConnectionDone, ProcessDone, ProcessTerminated
 from twisted.logger import Logger
 from twisted.python.components import registerAdapter
 from twisted.python.failure import Failure
@@ -34,6 +34,7 @@ from zope.interface import implementer
 from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private
 from sse_twisted.console.connections import QUIET
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.text import encodable
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # a key that others add would let them log in
 
@@ -118,6 +119,13 @@ class Shell(TerminalSession):
         super().__init__(user)
         self._terminal = ServerProtocol(user.session)
         self._process: Any = None  # the channel as a transport, from openShell on
+        self._has_terminal = False
+        self._is_closed = False
+
+    def getPty(self, term: bytes, windowSize: tuple[int, ...], modes: object) -> None:
+        """Remember that the client has a terminal, which needs CR LF."""
+        self._has_terminal = True
+        super().getPty(term, windowSize, modes)
 
     def openShell(self, proto: Any) -> None:
         """Begin the session; leaving it ends the client with exit status 0."""
@@ -127,9 +135,29 @@ class Shell(TerminalSession):
         transport.loseConnection = lambda: proto.processEnded(Failure(ProcessDone(0)))
 
     def execCommand(self, proto: Any, cmd: bytes) -> None:
-        """Refuse a command; raising, as Twisted does, would put a traceback into the log."""
-        proto.write(b"This console takes no command: log in without one.\r\n")
-        proto.loseConnection()
+        """Run one line, and end with its exit status."""
+        from sse_twisted.console.one_line import OneLine
+
+        def end(result: int | Failure) -> None:
+            status = 1 if isinstance(result, Failure) else result
+            if isinstance(result, Failure):
+                err(f"error: {result.getErrorMessage()}\n")
+            if not self._is_closed:
+                proto.processEnded(Failure(ProcessTerminated(status) if status else ProcessDone(0)))
+
+        def err(text: str) -> None:
+            if not self._is_closed:
+                proto.errReceived(self._encoded(text))
+
+        def out(text: str) -> None:
+            if not self._is_closed:
+                proto.outReceived(self._encoded(text))
+
+        names = self.original.session().names()
+        Deferred.fromCoroutine(OneLine(names, out, err).run(cmd.decode(errors="replace"))).addBoth(end)
+
+    def _encoded(self, text: str) -> bytes:
+        return encodable(text.replace("\n", "\r\n") if self._has_terminal else text).encode()
 
     def windowChanged(self, newWindowSize: tuple[int, int, int, int]) -> None:
         """Pass on the size; `newWindowSize` begins with lines and columns."""
@@ -142,6 +170,8 @@ class Shell(TerminalSession):
             self._process.loseConnection()
 
     def closed(self) -> None:
+        """Show nothing more: a command may still run."""
+        self._is_closed = True
         self._terminal.connectionLost(Failure(ConnectionDone()))
 
 

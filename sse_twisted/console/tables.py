@@ -164,7 +164,7 @@ def _counts(counts: dict[str, int]) -> str:
 def settings_text(settings: Settings) -> str:
     """Return one line for each setting, as `table.key = value`."""
     lines = (
-        f"{name}.{key} = {msgspec.json.encode(value).decode()}"
+        f"{name}.{key} = {'not set' if value is None else msgspec.json.encode(value).decode()}"
         for name, values in msgspec.to_builtins(settings).items()
         for key, value in values.items()
     )

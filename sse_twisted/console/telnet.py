@@ -56,6 +56,25 @@ class Terminal(TelnetBootstrapProtocol):
         self.transport.transport.write(data.replace(IAC, IAC * 2))
 
 
+class LineEnds(TelnetTransport):
+    """Takes CR, LF, CR LF and CR NUL as one Enter each.
+
+    Twisted's own waits after a CR for one more byte, which a client that sends CR alone does not send.
+    """
+
+    _ended_with_cr = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Deliver a CR at the end of the data at once, and drop the LF or NUL that may follow it later."""
+        if self._ended_with_cr and data[:1] in (b"\n", b"\0"):
+            data = data[1:]
+        self._ended_with_cr = False
+        super().dataReceived(data)
+        if self.state == "newline":
+            self.state, self._ended_with_cr = "data", True
+            self.applicationDataReceived(b"\r")
+
+
 class Login(StatefulTelnetProtocol):
     """Asks for user and password.
 
@@ -73,16 +92,25 @@ class Login(StatefulTelnetProtocol):
     def connectionMade(self) -> None:
         self.transport.write(b"sse_twisted\nUsername: ")
 
+    def dataReceived(self, data: bytes) -> None:
+        """Read lines that end with CR or LF."""
+        super().dataReceived(data.replace(b"\r", b"\n"))
+
     def telnet_User(self, line: bytes) -> str:
-        """Ask for the password; announcing ECHO keeps the client from showing it."""
-        self._user = line.strip()
+        """Ask for the password; announcing ECHO keeps the client from showing it.
+
+        A line of the password file pasted whole, `user:password`, is enough.
+        """
+        self._user, is_whole, password = line.strip().partition(b":")
+        if is_whole:
+            return self.telnet_Password(password)
         self.transport.will(ECHO).addErrback(_ignore)
         self.transport.write(b"Password: ")
         return "Password"
 
     def telnet_Password(self, line: bytes) -> str:
         """Log in, and discard what is typed until the reply."""
-        credentials = UsernamePassword(self._user, line.removesuffix(b"\r"))
+        credentials = UsernamePassword(self._user, line)
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
         login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
         return "Discard"
@@ -102,4 +130,4 @@ class Login(StatefulTelnetProtocol):
 
 def telnet_factory(portal: Portal) -> Factory[TelnetTransport]:
     """Return the factory of telnet connections, to be wrapped in a ConsoleFactory."""
-    return Factory.forProtocol(partial(TelnetTransport, Login, portal))
+    return Factory.forProtocol(partial(LineEnds, Login, portal))

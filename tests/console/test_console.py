@@ -61,10 +61,14 @@ class Daemon:
 
     def ssh(self, key: str) -> Client:
         """A client with a key."""
+        return spawn(*self.ssh_arguments(key))
+
+    def ssh_arguments(self, key: str) -> list[str]:
+        """The command line of a client with a key."""
         options = ("IdentitiesOnly=yes", "StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={self.folder}/known")
         port = self.says(r"at 127\.0\.0\.1 (\d+) by SSH")
         arguments = [part for option in options for part in ("-o", option)]
-        return spawn("ssh", "-F", "none", *arguments, "-i", str(self.folder / key), "-p", port, "sse@127.0.0.1")
+        return ["ssh", "-F", "none", *arguments, "-i", str(self.folder / key), "-p", port, "sse@127.0.0.1"]
 
 
 def spawn(program: str, *arguments: str) -> Client:
@@ -142,6 +146,46 @@ def test_telnet_sees_the_fleet_and_steers_it(daemon: Daemon, telnet: Client) -> 
     telnet.expect("called back: motion-")
     telnet.send("\x04")
     telnet.expect(pexpect.EOF)
+
+
+def test_the_line_of_the_password_file_is_enough_as_user(daemon: Daemon) -> None:
+    client = daemon.telnet()
+    client.sendline(f"sse:{daemon.password}")
+    client.expect(">>> ")
+    assert "42" in asks(client, "6*7")
+    client.close()
+
+
+@pytest.mark.parametrize("enter", [b"\r", b"\n", b"\r\n", b"\r\0"])
+def test_a_hand_made_client_may_send_any_enter(daemon: Daemon, enter: bytes) -> None:
+    port = int(daemon.says(r"at 127\.0\.0\.1 (\d+) by telnet"))
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+        for line, answer in (("sse", b"Password"), (daemon.password, b">>> "), ("6*7", b"42\r\n>>> ")):
+            connection.sendall(line.encode() + enter)
+            heard = b""
+            while answer not in heard:
+                heard += connection.recv(4096)
+
+
+@pytest.mark.usefixtures("ssh")
+@pytest.mark.parametrize(
+    ("command", "status", "out", "err"),
+    [
+        ("fleet", 0, "60 devices: ", ""),
+        ("explain(999)", 1, "", "error: motion-999 is not on the roster and was never seen\n"),
+        ("missing", 0, "", ""),
+        ("flet", 127, "", "error: unknown command flet; did you mean fleet?\n"),
+        ("print('Zoë Ångström')", 0, "Zoë Ångström\n", ""),
+        ("print('x' * 3_000_000)", 0, "x" * 3_000_000, ""),  # larger than the window of a channel
+    ],
+)
+def test_ssh_runs_a_command_and_ends(daemon: Daemon, command: str, status: int, out: str, err: str) -> None:
+    arguments = daemon.ssh_arguments("key")
+    ended = subprocess.run([*arguments, "-q", command], capture_output=True, timeout=PATIENCE, check=False)
+    assert (ended.returncode, ended.stderr.decode()) == (status, err)
+    assert out in ended.stdout.decode()
+    assert b"\x1b" not in ended.stdout
+    assert b"\r" not in ended.stdout
 
 
 def test_a_wrong_password_and_the_accounts_of_the_system_are_refused_and_not_shown(daemon: Daemon) -> None:

@@ -67,7 +67,19 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
         ("missing", "missing(): List the devices expected today that are not collected, and why."),
         ("waive", "waive(device, reason): Give up the missing tracks of a device that left too early."),
         ("tracks", "tracks([day]): List the tracks of a day (default: today) with their outcome."),
-        ("help", "help([thing]): Explain a name; without one, list all names."),
+        ("flet", "error: unknown command flet; did you mean fleet?"),
+        ("flet(601)", "error: unknown command flet; did you mean fleet?"),
+        ("flet 601", "error: unknown command flet; did you mean fleet?"),
+        ("xyzzy", "error: unknown command xyzzy; help lists all commands"),
+        ("fleet)", "error: unmatched ')'; help lists the commands"),
+        ("1/0", "ZeroDivisionError: division by zero"),
+        ("collector.flet", "error: unknown command collector; help lists all commands"),
+        ("answer.flet", "AttributeError: 'int' object has no attribute 'flet'"),
+        ("why 602", "not seen yet, looked for every 2 s"),
+        ("explain(602)", "not seen yet, looked for every 2 s"),
+        ("why", "why(device): Explain what a device is waiting for."),
+        ("waive 601 'did not sail'", "error: motion-601 did not leave early"),
+        ("waive 601 did not sail", "error: usage: waive(device, reason) (too many positional arguments)"),
         ("exit", "exit([status]): End the session, not the collector; ^D does the same."),
     ],
 )
@@ -84,7 +96,15 @@ def test_a_command_prints_its_result(console: VirtualConsole, line: str, answer:
         ("settings", "scan.interval = 2.0"),
         ('tracks("2022-10-17")', "1 track of 2022-10-17"),
         ("tracks()", "1 track of 2022-10-17"),
-        ("help()", "Reading: fleet"),
+        ("help()", "  why(device)             Explain what a device is waiting for"),
+        ("help", "  fleet                   All devices: stage and time in it"),
+        ("help", "  tracks([day])"),
+        ("help", "  answer                  the running int, for Python"),
+        ("help('retry')", "show the verdict"),
+        ("help help", "without one, list all commands"),
+        ("settings", "event.first_day = not set"),
+        ("settings", "names.search = not set"),
+        ("help(help)", "without one, list all commands"),
         ("help(retry)", "retry(device)"),
         ("help(retry)", "show the verdict"),
         ("help(fleet)", "All devices"),
@@ -107,7 +127,8 @@ def test_every_command_shows_its_usage(console: VirtualConsole) -> None:
     from sse_twisted.console.namespace import ACTING, READING
 
     guest = console.guest()
-    for name in {*READING, *ACTING, "help", "exit"} - {"fleet", "settings"}:
+    for name in {*READING, *ACTING, "exit"} - {"fleet", "settings"}:
+        assert f"  {name}(" in guest.sees("help")
         assert guest.sees(name).startswith(f"{name}("), name
         assert guest.sees(f"{name}(1, 2, 3)").startswith(f"error: usage: {name}("), name
     for name in ("fleet", "settings"):

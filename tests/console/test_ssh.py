@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import AccountsError, LoginBackoff
 from tests.console.terminal import VirtualConsole
+from tests.support.event import VirtualEvent
 
 # Conch's checkers import what Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'(spwd|crypt)' is deprecated:DeprecationWarning")
@@ -131,6 +132,8 @@ class Channel:
         self.session = make(avatar=user, conn=self)
         user.conn = self
         self.session.write = self._write
+        self.session.writeExtended = self._write_error
+        self.errors = b""
         self.session.loseConnection = self._close
 
     def shell(self) -> None:
@@ -138,6 +141,19 @@ class Channel:
         size = b"\x00\x00\x00\x64\x00\x00\x00\x28" + bytes(8)
         assert self.session.request_pty_req(b"\x00\x00\x00\x05xterm" + size + bytes(4))
         assert self.session.request_shell(b"")
+
+    def runs(self, command: str, *, terminal: bool = False) -> int | None:
+        """Ask for a command; the exit status, None before its end."""
+        if terminal:
+            assert self.session.request_pty_req(b"\x00\x00\x00\x05xterm" + bytes(20))
+        data = command.encode()
+        assert self.session.request_exec(len(data).to_bytes(4, "big") + data)
+        return self.status
+
+    @property
+    def status(self) -> int | None:
+        """The exit status that the client was told."""
+        return next((int.from_bytes(data, "big") for kind, data in self.requests if kind == b"exit-status"), None)
 
     def types(self, line: str) -> str:
         """What is sent after a line."""
@@ -154,6 +170,9 @@ class Channel:
 
     def _write(self, data: bytes) -> None:
         self.sent += data
+
+    def _write_error(self, kind: int, data: bytes) -> None:
+        self.errors += data
 
     def _close(self) -> None:
         self.is_closed = True
@@ -197,13 +216,93 @@ def test_a_client_without_a_terminal_and_one_that_resizes_it_do_no_harm(
     assert not logged_failures
 
 
-def test_a_command_is_refused_in_words(user: Any, logged_failures: list[LogEvent]) -> None:
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("fleet", "2 devices: 1 absent, 1 collected\n"),
+        ("why(602)", "not seen yet, looked for every 2 s\n"),
+        ("why 602", "not seen yet, looked for every 2 s\n"),
+        ("explain(602)", "not seen yet, looked for every 2 s\n"),
+        ("missing", "motion-602  Sailor 602  not seen yet, looked for every 2 s\n"),
+        ("device 601", "motion-601: Sailor 601, collected"),
+        ("help", "Reading:\n  fleet "),
+        ("print('Zoë')", "Zoë\n"),
+        ("answer + 1", "43\n"),
+        ("rescan", "looking for all absent devices\n"),
+    ],
+)
+def test_a_command_is_run_and_ends_with_status_0(user: Any, event: VirtualEvent, command: str, shown: str) -> None:
     channel = Channel(user)
-    assert channel.session.request_exec(b"\x00\x00\x00\x02ls")
-    assert b"log in without one" in channel.sent
+    channel.runs(command)
+    event.advance(0.1)
+    assert channel.status == 0
+    assert shown in channel.sent.decode()
+    assert b"\x1b" not in channel.sent
+    assert b"\r" not in channel.sent
+    assert b">>>" not in channel.sent
+    assert not channel.errors
     assert channel.is_closed
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "status"),
+    [
+        ("flet", "error: unknown command flet; did you mean fleet?\n", 127),
+        ("flet 601", "error: unknown command flet; did you mean fleet?\n", 127),
+        ("ls", "error: unknown command ls; help lists all commands\n", 127),
+        ("why 999", "error: motion-999 is not on the roster and was never seen\n", 1),
+        ("why", "error: usage: why(device) (missing a required argument: 'device')\n", 1),
+        ("device 999", "error: motion-999 is not on the roster and was never seen\n", 1),
+        ("retry 602", "error: motion-602 is not connected (absent)\n", 1),
+        ("fleet)", "error: unmatched ')'; help lists the commands\n", 1),
+        ("print((", "error: the line is incomplete\n", 1),
+        ("1/0", "ZeroDivisionError: division by zero\n", 1),
+        ("", "", 0),
+        ("exit()", "", 0),
+    ],
+)
+def test_an_error_of_a_command_is_one_line_on_stderr(user: Any, command: str, error: str, status: int) -> None:
+    channel = Channel(user)
+    assert channel.runs(command) == status
+    assert channel.errors.decode() == error
+    assert not channel.sent
+    assert channel.is_closed
+
+
+def test_a_command_waits_for_its_result_although_the_client_sends_no_input(user: Any, event: VirtualEvent) -> None:
+    channel = Channel(user)
+    assert channel.runs("retry 601") is None
+    channel.session.eofReceived()
+    assert not channel.is_closed
+    event.advance(2)
+    assert channel.status == 0
+    assert channel.sent == b"motion-601 can be disconnected\n"
+
+
+def test_a_command_whose_result_fails_has_status_1(user: Any, event: VirtualEvent) -> None:
+    channel, other = Channel(user), Channel(user)
+    assert channel.runs("retry 601") is None
+    other.runs("forget 601")
+    event.advance(1)
+    assert channel.status == 1
+    assert channel.errors == b"error: motion-601 is no longer connected\n"
+
+
+def test_a_client_that_leaves_before_the_result_does_no_harm(
+    user: Any, event: VirtualEvent, logged_failures: list[LogEvent]
+) -> None:
+    channel = Channel(user)
+    assert channel.runs("retry 601") is None
     channel.session.closed()
+    event.advance(3)
+    assert channel.status is None
     assert not logged_failures
+
+
+def test_a_client_with_a_terminal_gets_its_line_ends(user: Any) -> None:
+    channel = Channel(user)
+    assert channel.runs("why 602", terminal=True) == 0
+    assert channel.sent.endswith(b"every 2 s\r\n")
 
 
 def test_nothing_but_sessions_is_offered(user: Any) -> None:

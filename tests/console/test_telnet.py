@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from twisted.logger import LogEvent
@@ -18,6 +19,61 @@ def test_a_login_is_greeted_with_the_commands(console: VirtualConsole) -> None:
     assert "Acting:  rescan, retry" in screen
     assert screen.endswith(">>> ")
     assert console.lines == ["info sse logged in to the console"]
+
+
+@pytest.mark.parametrize("user", ["sse", "sse:right"])
+@pytest.mark.parametrize("password", ["right", "sse:right"])
+def test_the_line_of_the_password_file_can_be_pasted_whole(console: VirtualConsole, user: str, password: str) -> None:
+    caller = connected(console)
+    caller.types(user)
+    if ":" not in user:
+        caller.types(password)
+    assert caller.screen.endswith(">>> ")
+    assert console.lines == ["info sse logged in to the console"]
+
+
+@pytest.mark.parametrize("user", ["sse:wrong", "sse:", "root:right", ":right", "sse:sse:wrong"])
+def test_a_wrong_line_is_refused_after_a_delay_and_not_logged(console: VirtualConsole, user: str) -> None:
+    caller = connected(console)
+    caller.types(user)
+    console.clock.advance(1)
+    assert caller.screen.endswith("Login incorrect\r\nUsername: ")
+    assert "right" not in console.lines[0]
+    assert "sse:" not in console.lines[0]
+
+
+@pytest.mark.parametrize("user", ["other", "sse:wrong"])
+def test_a_whole_line_as_password_must_be_that_of_its_user(console: VirtualConsole, user: str) -> None:
+    caller = connected(console)
+    caller.types(user, "sse:right")
+    console.clock.advance(1)
+    assert "Login incorrect" in caller.screen
+
+
+@pytest.mark.parametrize("enter", [b"\r", b"\n", b"\r\n", b"\r\0"])
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_enter_is_sent_in_four_ways(console: VirtualConsole, enter: bytes, in_pieces: bool) -> None:
+    caller = connected(console)
+    for line in (b"sse", b"right", b"6*7", b"", b"6*8"):
+        data = line + enter
+        for piece in [data[n : n + 1] for n in range(len(data))] if in_pieces else [data]:
+            caller.sends(piece)
+    assert re.findall(r"6\*\d\r\n(\d+)\r\n>>> ", caller.screen) == ["42", "48"]
+    assert caller.screen.count("\r\n>>> ") == 1 + 3  # after the greeting, and after each line
+
+
+@pytest.mark.parametrize("enter", [b"\r", b"\n", b"\r\n", b"\r\0"])
+def test_several_lines_can_come_at_once(console: VirtualConsole, enter: bytes) -> None:
+    guest = console.guest()
+    guest.sends(b"6*7" + enter + b"6*8" + enter)
+    assert re.findall(r"6\*\d\r\n(\d+)\r\n>>> ", guest.screen) == ["42", "48"]
+
+
+def test_a_window_of_13_lines_is_no_enter(console: VirtualConsole) -> None:
+    guest = console.guest()
+    guest.sends(b"6*\xff\xfa\x1f\x00\x0d\x00\x0d")
+    guest.sends(b"\xff\xf07\r")
+    assert "6*7\r\n42" in guest.screen
 
 
 def test_the_password_is_not_shown(console: VirtualConsole) -> None:
