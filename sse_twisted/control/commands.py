@@ -14,6 +14,7 @@ from attrs import define
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.explain import status_of
@@ -93,13 +94,27 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Return the devices expected today that are not collected today."""
-        fleet = self._work.fleet
+        carriers = self.expected()
         return tuple(
-            Missing(device.identifier, device.name, assignment.sailor, str(device.stage), self.why(device.identifier))
-            for identifier, assignment in sorted(self._work.live.roster.carriers(self.today).items())
-            if not self._is_collected_today(device := fleet[identifier])
-            and not self._work.live.not_expected(identifier, self.today)
+            Missing(
+                each.identifier, each.name, carriers[each.identifier].sailor, str(each.stage), self.why(each.identifier)
+            )
+            for each in self.not_collected()
         )
+
+    def expected(self) -> dict[int, Assignment]:
+        """Return the assignments of today by device, without the devices that an operator does not expect."""
+        live, today = self._work.live, self.today
+        return {
+            number: carrier
+            for number, carrier in live.roster.carriers(today).items()
+            if not live.not_expected(number, today)
+        }
+
+    def not_collected(self) -> tuple[Device, ...]:
+        """Return the devices expected today that are not collected today, by number."""
+        expected = (self._work.fleet[identifier] for identifier in sorted(self.expected()))
+        return tuple(device for device in expected if not self._is_collected_today(device))
 
     def why(self, identifier: int | str) -> str:
         """Describe the status of a device and what it waits for, in one line."""

@@ -16,6 +16,7 @@ from sse_twisted.config.roster_service import RosterService
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
+from sse_twisted.control.gauges import StateGauges
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
@@ -80,7 +81,11 @@ class Collector(MultiService):
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
         self._assemble()
         self._observe()
-        self.commands = self._make_commands()
+        self.commands = commands = self._make_commands()
+        gauges = StateGauges(
+            self.fleet, self.conditions, lambda: live.paused, commands.expected, commands.not_collected
+        )
+        self.statistics.registry.register(gauges)
 
     def _assemble(self) -> None:
         work, live, clock, log = self._work, self.live, self._clock, self.log

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from twisted.logger import Logger
 
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.config.settings import Expected, Settings, read_settings
 from sse_twisted.console.namespace import ACTING, READING
+from sse_twisted.control.gauges import StateGauges
+from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import Statistics
 from sse_twisted.daemon.simulator_tap import Options as SimulatorOptions
 from sse_twisted.daemon.tap import Options
@@ -37,6 +40,18 @@ ELSEWHERE = {  # options of twistd and of other programs
     *("--nodaemon", "--pidfile", "--logfile", "--umask", "--uid", "--gid", "--json", "--gpx", "--csv", "--plot"),
     *("--help", "--version"),
 }
+
+
+ALERTS = PACKAGE / "manual" / "alerts.yml"
+
+
+def registry() -> CollectorRegistry:
+    """All metrics of a collector that knows no device, as they are scraped."""
+    fleet = Fleet(lambda: 0.0, Logger())
+    conditions = (Condition("downloads", True),)
+    made = Statistics(fleet).registry
+    made.register(StateGauges(fleet, lambda: conditions, lambda: False, tuple, tuple))
+    return made
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -112,9 +127,48 @@ class TestCompleteness:
         assert set(re.findall(r"`([a-z_]+)[(`]", " ".join(first_cells("console")))) == {*READING, *ACTING}
 
     def test_each_metric_is_explained(self) -> None:
-        families = {family.name for family in Statistics(Fleet(lambda: 0.0, Logger())).registry.collect()}
+        families = {family.name for family in registry().collect()}
         explained = {name.removesuffix("_total") for name in re.findall(r"`(sse_\w+)`", chapter("programs"))}
         assert {name for name in families if name.startswith("sse_")} | {"sse_web_streams"} == explained
+
+
+class TestAlerts:
+    def test_the_chapter_shows_the_file_of_the_package(self) -> None:
+        assert blocks("programs", "yaml") == [ALERTS.read_text()]
+
+    def test_each_metric_of_a_rule_exists(self) -> None:
+        samples = {sample.name for family in registry().collect() for sample in family.samples}
+        named = set(re.findall(r"\bsse_\w+", ALERTS.read_text()))
+        assert len(named) > 8
+        assert named <= samples
+
+    def test_each_label_of_a_rule_exists(self) -> None:
+        labels = {
+            (s.name, *pair) for family in registry().collect() for s in family.samples for pair in s.labels.items()
+        }
+        named = set(re.findall(r'\b(sse_\w+){(\w+)="(\w+)"}', ALERTS.read_text()))
+        assert len(named) >= 2
+        assert named <= labels
+
+    def test_prometheus_accepts_the_rules(self) -> None:
+        try:
+            checked = subprocess.run(
+                ["promtool", "check", "rules", ALERTS], capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            pytest.skip("no promtool here: apt-get install prometheus")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        assert "10 rules found" in checked.stdout
+
+    def test_prometheus_accepts_the_metrics(self) -> None:
+        try:
+            text = generate_latest(registry()).decode()
+            checked = subprocess.run(
+                ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+            )
+        except FileNotFoundError:
+            pytest.skip("no promtool here: apt-get install prometheus")
+        assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 class TestTruth:
