@@ -73,6 +73,7 @@ class Device:
     downloading: str = ""  # the name of the track that is being downloaded
     size: int = 0  # bytes that it will have
     received: int = 0  # bytes of it so far
+    resumed: int = 0  # those of them that an earlier transfer had stored
     reason: str = ""  # why it must stay connected
     retry_at: float | None = None  # s since 1970, when it is inspected again; None = when something changes
     tries: int = 0  # verdicts in a row that it must stay connected

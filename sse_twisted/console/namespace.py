@@ -245,15 +245,16 @@ class Namespace:
         self._commands.forget(device)
         return Result("visit reset; the device is looked for again")
 
-    def pause(self) -> Result:
-        """Start no more downloads; those in progress finish. resume() continues."""
-        self._commands.pause()
-        return Result("downloads paused; resume() continues")
+    def pause(self) -> Deferred[Result]:
+        """Start no more downloads until resume(), or until midnight; those in progress finish.
 
-    def resume(self) -> Result:
+        A restart does not end the pause.
+        """
+        return self._commands.pause().addCallback(lambda _: Result("downloads paused until resume() or midnight"))
+
+    def resume(self) -> Deferred[Result]:
         """Continue downloads after pause()."""
-        self._commands.resume()
-        return Result("downloads resumed")
+        return self._commands.resume().addCallback(lambda _: Result("downloads resumed"))
 
     def waive(self, device: int | str, reason: str) -> Deferred[Result]:
         """Give up the missing tracks of a device that left too early.

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.conch.insults.insults import modes
 from twisted.conch.manhole import ColoredManhole, ManholeInterpreter  # noqa: TID253 - see above
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sse_twisted.console.connections import QUIET
@@ -68,6 +69,15 @@ class Interpreter(ManholeInterpreter):
         while traceback.tb_next is not None:
             traceback = traceback.tb_next
         return bool(traceback.tb_frame.f_code.co_filename == self.filename)
+
+    def displayhook(self, value: Any) -> None:
+        """Show a result that is there already as such, and not as a Deferred."""
+        if isinstance(value, Deferred) and value.called and isinstance(value.result, Failure):
+            value.addErrback(lambda failure: self.write(f"error: {failure.getErrorMessage()}\n"))
+        elif isinstance(value, Deferred) and value.called and not isinstance(value.result, Deferred):
+            super().displayhook(value.result)
+        else:
+            super().displayhook(value)
 
     def _ebDisplayDeferred(self, failure: Failure, number: int, deferred: Any) -> None:
         """Show the failure and return None; Manhole's own method returns the failure, which is then logged."""

@@ -28,6 +28,8 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal
+from sse_twisted.history.pause import Pause
+from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.log_levels import LEVELS
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.report import Report
@@ -56,6 +58,7 @@ class Commands:
     _read_again: Callable[[], tuple[str, ...]]
     _measured: Callable[[int], Mapping[str, Report]]
     _save: Callable[[], Coroutine[Any, Any, None]]
+    _pause: Pause
 
     # Reading
 
@@ -168,20 +171,16 @@ class Commands:
             self._grace.wait_for(device.identifier)
         self._work.log.info("{device} visit reset on request", device=device.name)
 
-    def pause(self) -> None:
-        """Start no further downloads; those in progress finish, and everything else continues."""
-        if not self._work.live.paused:
-            self._work.log.warn("Downloads paused on request")
-            self._work.live.change(paused=True)
+    def pause(self) -> Deferred[None]:
+        """Start no further downloads; those in progress finish, and everything else continues.
 
-    def resume(self) -> None:
-        """Resume downloads now."""
-        if self._work.live.paused:
-            self._work.log.warn("Downloads resumed on request")
-            self._work.live.change(paused=False)
-            for visit in self._scanner.visits.values():
-                if self._work.fleet[visit.identifier].stage is not Stage.COLLECTED:
-                    visit.wake()
+        Fires when the pause is on disk: it survives a restart, and ends with the day.
+        """
+        return Deferred.fromCoroutine(_on_disk(self._pause.begin(), "downloads paused, but only until a restart"))
+
+    def resume(self) -> Deferred[None]:
+        """Resume downloads now; fires when that is on disk."""
+        return Deferred.fromCoroutine(_on_disk(self._pause.end(), "downloads resumed, but only until a restart"))
 
     def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
         """Waive the missing tracks of a device that left too early; fires after an attempt to save the waiver."""
@@ -313,3 +312,11 @@ class Commands:
             await self._when(identifier, is_stored)
         report, *_ = self._reports(identifier, stored(visit.ledger, track))
         return report
+
+
+async def _on_disk(saving: Coroutine[Any, Any, None], otherwise: str) -> None:
+    """Wait until a pause is saved; raise CommandError, with what holds instead, if it cannot be."""
+    try:
+        await saving
+    except DiskTrouble as error:
+        raise CommandError(f"{otherwise}: {error}") from None

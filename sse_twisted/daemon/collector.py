@@ -34,6 +34,7 @@ from sse_twisted.fleet import Fleet, Stage, what_is_missing
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal, local_offset
+from sse_twisted.history.pause import Pause
 from sse_twisted.history.replay import LogReplay
 from sse_twisted.history.restore import Restorer
 from sse_twisted.history.store import StateStore
@@ -95,6 +96,7 @@ class Collector(MultiService):
         self.records = Records(work, self.results)
         self.refiling = RefilingService(work, self.results.rename)
         self._store = store = StateStore(work, self.attendance)
+        self.pause = Pause(work, lambda: self.scanner.wake_waiting())
         self._grace = grace = GracePeriod(work)
         self.scanner = self._make_scanner()
         self.cleanup = self._make_cleanup()
@@ -103,7 +105,7 @@ class Collector(MultiService):
         self._restorer = restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
-        loops = (self.roster, self.scanner, self.cleanup, short_tracks)
+        loops = (self.roster, self.pause, self.scanner, self.cleanup, short_tracks)
         once = (self.refiling, self.results, grace, restorer, replay)
         for service in (self.disk, store, names, *loops, *once, meter, self.watch):  # they start in this order
             service.setServiceParent(self)
@@ -171,6 +173,7 @@ class Collector(MultiService):
             read_again=self.read_again,
             measured=self.results.of,
             save=self._store.save,
+            pause=self.pause,
         )
 
     def _restored(self) -> None:
@@ -196,6 +199,7 @@ class Collector(MultiService):
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self.roster.read_first()
+        self.pause.read_first()
         self._apply_changes()
         super().startService()
 
@@ -245,7 +249,7 @@ class Collector(MultiService):
         return (
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
             health.names(self._names.trouble),
-            health.downloads(self.disk.trouble, "requested by an operator" if self.live.paused else "", self.disk.slow),
+            health.downloads(self.disk.trouble, self.pause.reason, self.disk.slow),
             health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),
             health.clock(self.fleet.now, today, expected, self.fleet),

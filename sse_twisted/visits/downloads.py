@@ -61,7 +61,7 @@ class Downloader:
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:
-                self._work.fleet.update(visit.identifier, downloading="", size=0, received=0)
+                self._work.fleet.update(visit.identifier, downloading="", size=0, received=0, resumed=0)
         return fetched
 
     async def _learn(self, visit: Visit, track: EventTrack, ledger: Ledger, resume: Resume) -> None:
@@ -138,6 +138,7 @@ class Downloader:
             if head.total is not None and not track.log.is_plausible:
                 end = head.total
             attempt.answered = True
+            self._work.fleet.update(visit.identifier, received=head.start, resumed=head.start)
             writer.starts_at(head.start)
             return writer
 

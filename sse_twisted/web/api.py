@@ -224,7 +224,8 @@ class Api:
                 result = command(**request.parameters, **body)
                 if isinstance(result, Deferred):
                     identifier = request.parameters.get("identifier")
-                    device = "roster" if identifier is None else self._board.name_of(identifier)
+                    of_none = "roster" if path.startswith("roster") else "Collector:"
+                    device = of_none if identifier is None else self._board.name_of(identifier)
                     what = one_line(" ".join((path.rpartition("/")[2], *body.values())))
                     if not await self._pending.wait(device, what, result):
                         return json_response(Done(False, "the command has started and continues"), 202)

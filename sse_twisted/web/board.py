@@ -24,6 +24,7 @@ from sse_twisted.fleet import Device, Fleet, Stage
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.runtime.observers import notify
 from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
+from sse_twisted.web.transfers import Estimate, Transfers
 
 PUSH_INTERVAL = 0.1  # s; changes in between are published together
 POLL_INTERVAL = 1.0  # s between checks of the clock, the disk and the name servers
@@ -43,6 +44,7 @@ class Summary(Struct, frozen=True):
     arrived_at: Annotated[float | None, Meta(description="last arrival of a device, s since 1970")]
     columns: Annotated[dict[str, int], Meta(description="number of devices by column")]
     conditions: tuple[Condition, ...]
+    paused: Annotated[bool, Meta(description="whether an operator has paused the downloads")]
 
     @property
     def gone(self) -> int:
@@ -76,7 +78,7 @@ class Board:
     summary: Summary = field(init=False)
     _tiles: dict[int, Tile] = field(init=False, factory=dict)
     _changed: dict[int, int] = field(init=False, factory=dict)  # device: state of its last change, oldest first
-    _transfers: dict[int, tuple[str, float, int]] = field(init=False, factory=dict)  # device: track, start, bytes then
+    _transfers: Transfers = field(init=False, factory=Transfers)
     _dirty: dict[int, None] = field(init=False, factory=dict)
     _flush_call: IDelayedCall | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
@@ -148,7 +150,12 @@ class Board:
     def refresh(self) -> None:
         """Publish pending changes now, so that a single request sees them."""
         summary = self.summary
-        if self._dirty or self.today != summary.today or self._conditions() != summary.conditions:
+        if (
+            self._dirty
+            or any(self._transfers)
+            or self.today != summary.today
+            or self._conditions() != summary.conditions
+        ):
             self._flush()
 
     def publish_soon(self) -> None:
@@ -165,11 +172,7 @@ class Board:
             self._flush_call = None
 
     def _note(self, before: Device, after: Device) -> None:
-        transfer = self._transfers.get(after.identifier)
-        if not after.downloading:
-            self._transfers.pop(after.identifier, None)
-        elif transfer is None or transfer[0] != after.downloading or after.received <= transfer[2]:
-            self._transfers[after.identifier] = (after.downloading, self._clock.seconds(), after.received)
+        self._transfers.note(after, self._clock.seconds())
         self._dirty[after.identifier] = None
         self.publish_soon()
 
@@ -183,6 +186,7 @@ class Board:
         self._flush_call = None
         if self.today != self.summary.today:  # every device may belong to another column
             self._dirty |= dict.fromkeys(self._tiles)
+        self._dirty |= dict.fromkeys(self._transfers)  # a rate falls without a change of the device
         dirty, self._dirty = self._dirty, {}
         devices = {device.identifier: device for device in self._fleet}
         changed = [identifier for identifier in dirty if self._update(identifier, devices.get(identifier))]
@@ -204,15 +208,12 @@ class Board:
         live = self._live
         assignments, since = live.roster.of(identifier), live.today(device.since)
         excused = live.not_expected(identifier, self.today)
-        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._rate(device), excused)
+        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._estimate(device), excused)
         self._tiles[identifier] = tile
         return tile != before and (_is_shown(tile) or (before is not None and _is_shown(before)))
 
-    def _rate(self, device: Device) -> float:
-        """Return the download rate of a device in bytes/s; 0 if it is not known yet."""
-        _, began, first = self._transfers.get(device.identifier, ("", 0.0, 0))
-        seconds = self._clock.seconds() - began
-        return (device.received - first) / seconds if device.received > first and seconds > 0 else 0.0
+    def _estimate(self, device: Device) -> Estimate:
+        return self._transfers.estimate(device, self._clock.seconds())
 
     def _summarise(self) -> Summary:
         today = self.today
@@ -231,6 +232,7 @@ class Board:
             arrived_at=self._attendance.last_arrival,
             columns={str(column): columns[column] for column in Column if column is not Column.ELSEWHERE},
             conditions=self._conditions(),
+            paused=self._live.paused,
         )
 
 

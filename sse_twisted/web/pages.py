@@ -76,7 +76,7 @@ class BoardPage:
                 "removed": changes.removed,
                 "top": self._renderer.top(summary),
                 "zones": self._bench.layout(summary.columns),
-                "title": f"{summary.collected} of {summary.expected} collected",
+                "title": f"{summary.collected} of {summary.expected} collected · {self._renderer.event}",
                 "paused": self._board.is_paused,
                 "now": self._board.now,
                 "files": self._renderer.files,

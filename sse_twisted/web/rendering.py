@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sse_twisted.event_folder.track_name import TrackName, replace_names
+from sse_twisted.runtime.text import duration
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
 from sse_twisted.web.routing import Response
@@ -43,6 +44,7 @@ SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
     "folder": ("Event folder", "Event folder gone"),
     "clock": ("Clock", "Check the clock"),
 }
+MIN_REMAINING = 10  # s; a shorter time is over before it is read
 MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -63,12 +65,16 @@ class Renderer:
     """Renders templates."""
 
     def __init__(
-        self, files: dict[str, Response], timezone: Callable[[], int], today: Callable[[], datetime.date]
+        self, files: dict[str, Response], timezone: Callable[[], int], today: Callable[[], datetime.date], event: str
     ) -> None:
-        """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there."""
+        """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there.
+
+        `event` is the name of the event, which is that of its folder.
+        """
         self._templates = PackageLoader("sse_twisted.web")
         self._today = today
         self.timezone = timezone
+        self.event = event
         self._environment = Environment(
             loader=self._templates,
             autoescape=True,
@@ -86,8 +92,9 @@ class Renderer:
             subjects=SUBJECTS,
             discipline_names=DISCIPLINE_NAMES,
             files=self.files,
+            event=event,
         )
-        self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots)
+        self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -131,3 +138,10 @@ def _iso(seconds: float) -> str:
 
 def _mb(count: int) -> str:
     return f"{count / 1e6:,.1f}"
+
+
+def _left(seconds: int | None) -> str:
+    """Return an estimate as "about 40 s left", in steps as coarse as it is; "" below MIN_REMAINING or if not known."""
+    if seconds is None or seconds < MIN_REMAINING:
+        return ""
+    return f"about {duration(round(seconds, -1) if seconds < 100 else seconds)} left"

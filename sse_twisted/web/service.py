@@ -120,8 +120,8 @@ class WebService(Service):
         self._token = ""
         self._failure: Failure | None = None
         live = collector.live
-        files = static_files()
-        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today)
+        files, event = static_files(), collector.folder.root.name
+        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today, event)
         self.board = Board(collector.fleet, collector.attendance, live, reactor, collector.conditions, self._log)
         self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, self._log)
         self._renderer = renderer

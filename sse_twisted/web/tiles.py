@@ -14,6 +14,7 @@ from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR
 from sse_twisted.fleet import PRESENT, Device, Stage, TrackSummary
 from sse_twisted.runtime.text import missing_of
+from sse_twisted.web.transfers import Estimate
 
 
 class Column(StrEnum):
@@ -35,7 +36,10 @@ class Download(Struct, frozen=True):
     number: Annotated[int, Meta(description="position among the wanted tracks, from 1")]
     size: Annotated[int, Meta(description="expected bytes")]
     received: Annotated[int, Meta(description="received bytes")]
-    rate: Annotated[float, Meta(description="bytes per second; 0 if not known yet")]
+    rate: Annotated[float, Meta(description="bytes per second, of the last 10 s; 0 if not known yet")]
+    remaining: Annotated[
+        int | None, Meta(description="s until all wanted tracks are here, at that rate; null if not known")
+    ]
 
 
 class Figures(Struct, frozen=True):
@@ -123,10 +127,10 @@ def tile_of(
     today: datetime.date,
     since: datetime.date,
     expected: Expected,
-    rate: float,
+    estimate: Estimate,
     not_expected: str = "",
 ) -> Tile:
-    """Return the tile of a device whose stage began on the day `since`; `rate` is its download rate in bytes/s."""
+    """Return the tile of a device whose stage began on the day `since`."""
     sharers = sharers_on(today, assignments).get(device.identifier, [])
     owner = sharers[0] if sharers else None
     tracks = [track for track in device.tracks if track.day == today]
@@ -149,7 +153,7 @@ def tile_of(
         missing=device.missing,
         here=_figures([track for track in tracks if _is_stored(track, device)]),
         listed=_figures([track for track in tracks if not _is_stored(track, device)]),
-        download=_download(device, rate),
+        download=_download(device, estimate),
         reason=device.reason,
         tries=device.tries,
         oddity=device.oddity,
@@ -180,8 +184,8 @@ def _is_stored(track: TrackSummary, device: Device) -> bool:
     return track.name not in device.missing
 
 
-def _download(device: Device, rate: float) -> Download | None:
+def _download(device: Device, estimate: Estimate) -> Download | None:
     if not device.downloading:
         return None
     number = max(device.wanted - len(device.missing) + 1, 1)
-    return Download(device.downloading, number, device.size, device.received, rate)
+    return Download(device.downloading, number, device.size, device.received, estimate.rate, estimate.remaining)

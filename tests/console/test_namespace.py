@@ -41,7 +41,7 @@ def test_a_track_outside_the_event_can_be_fetched(console: VirtualConsole, event
     [
         ("why(602)", "not seen yet, looked for every 2 s"),
         ("missing()", "device      sailor      status\nmotion-602  Sailor 602  not seen yet, looked for every 2 s"),
-        ("pause()", "downloads paused; resume() continues"),
+        ("pause()", "downloads paused until resume() or midnight"),
         ("resume()", "downloads resumed"),
         ("rescan()", "looking for all absent devices"),
         ("forget(602)", "visit reset; the device is looked for again"),

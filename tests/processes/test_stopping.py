@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable
 from select import select
 
 import pytest
+from treq.client import HTTPClient
+from twisted.web.client import Agent
+from twisted.web.http_headers import Headers
 
+from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.faults import Fault
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
@@ -127,3 +131,29 @@ async def test_killed_at_any_moment_it_leaves_nothing_half_and_goes_on(stage: St
     assert not stage.event.partials()
     assert watchman.looks > 100
     assert not watchman.torn
+
+
+@on_the_reactor
+async def test_a_pause_survives_being_killed_as_soon_as_it_is_answered(stage: Stage) -> None:
+    (port,) = free_ports("127.0.0.1", 1)
+    place = f"tcp:{port}:interface=127.0.0.1"
+    program = await stage.started()
+    program.kill(signal.SIGTERM)
+    await program.ends(END_WITHIN)
+    program = stage.collector("--web", place)
+    await program.says("The board is at ")
+    token = (stage.event.folder / ".sse_twisted" / "web-token").read_text().strip()
+    headers = Headers({"Authorization": [f"Bearer {token}"], "Content-Type": ["application/json"]})
+    client = HTTPClient(Agent(stage.reactor))
+    answer = await client.post(f"http://127.0.0.1:{port}/api/v1/pause", data=b"{}", headers=headers)
+    program.kill(signal.SIGKILL)
+    assert await answer.json() == {"done": True, "detail": ""}
+    assert await program.ends() == -signal.SIGKILL
+    await stage.event.device(602, 50_000)
+    program = stage.collector("--web", place)
+    await program.says("Downloads are still paused, as requested at ")
+    await program.says("motion-602 must stay connected - 1 of 1 track missing, downloads are paused")
+    answer = await client.get(f"http://127.0.0.1:{port}/")
+    assert '<p class="paused">' in await answer.text()
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import evolve
 from msgspec import structs
 from twisted.application.service import MultiService
 from twisted.internet.stdio import StandardIO
@@ -47,7 +48,9 @@ class Stage(MultiService):
 
     def __init__(self, reactor: Any, folder: Path, port: int, count: int) -> None:
         super().__init__()
-        noon = int(reactor.seconds() - 2 * 3600) * 1000
+        now = afternoon(reactor.seconds())
+        ahead = now - reactor.seconds()
+        noon = int(now - 2 * 3600) * 1000
         devices = [generate_device(FIRST + number, seed=1) for number in range(count)]
         for device in devices:
             device.logs.extend(generate_load(device.identifier, (SIZE, SIZE // 2), noon))
@@ -58,7 +61,7 @@ class Stage(MultiService):
         ]
         self.fleet = SimulatedFleet(reactor, members)
         event = EventFolder(folder)
-        write_roster(event.roster, [device.identifier for device in devices], reactor.seconds())
+        write_roster(event.roster, [device.identifier for device in devices], now)
         addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self.fleet.addresses.items()}
         settings = Settings(
             devices=Devices(addresses=addresses),
@@ -69,7 +72,8 @@ class Stage(MultiService):
             log=Log(console="critical"),
         )
         settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(folder)))
-        collector = Collector(event, settings, lambda: settings, real_world(reactor))
+        world = evolve(real_world(reactor), utc=lambda: reactor.seconds() + ahead)
+        collector = Collector(event, settings, lambda: settings, world)
         collector.journal.observe(self._say)
         web = WebService(reactor, collector, f"tcp:{port}:interface=127.0.0.1", None)
         for service in (collector, web, self.fleet):
@@ -94,6 +98,12 @@ class Stage(MultiService):
 
     def _say(self, event: LogEvent) -> None:
         print(formatEvent(event), flush=True)
+
+
+def afternoon(now: float) -> float:
+    """A time of the same day, in s since 1970, at which tracks of two hours ago are of that day as well."""
+    since_midnight = (now + 60 * TIMEZONE) % 86_400
+    return now + max(0.0, 2.5 * 3600 - since_midnight)
 
 
 def write_roster(path: Path, numbers: list[int], now: float) -> None:

@@ -17,7 +17,7 @@ class TestReading:
         fleet = busy.get("/api/v1/fleet").json
         assert {tile["id"]: tile["column"] for tile in fleet["devices"]} == {601: "switch-off", 602: "expected"}
         assert (fleet["summary"]["collected"], fleet["summary"]["expected"]) == (1, 2)
-        assert [condition["ok"] for condition in fleet["summary"]["conditions"]] == [True] * 5
+        assert [condition["ok"] for condition in fleet["summary"]["conditions"]] == [True] * 6
 
     def test_the_stream_continues_from_the_state_of_the_fleet(self, busy: Desk) -> None:
         state = busy.get("/api/v1/fleet").json["state"]

@@ -4,6 +4,7 @@ import datetime
 
 from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.web.board import Board
+from tests.support.event import VirtualEvent, log_of, track
 from tests.web.desk import Desk
 
 
@@ -60,6 +61,41 @@ def test_the_download_rate_is_measured_from_its_first_bytes(desk: Desk) -> None:
     assert tile is not None
     assert tile.download is not None
     assert 250_000 < tile.download.rate <= 300_000
+
+
+def test_the_rate_of_a_stalled_download_falls_without_a_change_of_the_device(desk: Desk) -> None:
+    desk.listen()
+    desk.collector.fleet.update(601, stage=Stage.DOWNLOADING, downloading="a", size=10**7, received=0)
+    desk.advance(2.0)
+    desk.know(601, received=600_000)
+    rates = []
+    for _ in range(4):
+        tile = desk.web.board.tile(601)
+        assert tile is not None
+        assert tile.download is not None
+        rates.append(tile.download.rate)
+        desk.advance(4.0)
+    assert rates[0] > rates[1] > rates[2] > rates[3] == 0
+
+
+def test_a_resumed_download_has_the_rate_of_what_arrives(event: VirtualEvent) -> None:
+    size = len(track(601, fixes=12_000))
+    device = event.device(601, log_of(601, fixes=12_000))
+    device.bytes_per_second, device.supports_range = 20_000, True
+    desk = Desk(event)
+    event.arrive(601)
+    event.until("motion-601 ABC601XYZ_601_20221017_090000.oao queued")
+    event.advance(size / 20_000 * 0.7)
+    event.leave(601)
+    event.until("motion-601 left too early", 300)
+    event.arrive(601)
+    desk.advance(8)
+    tile = desk.web.board.tile(601)
+    assert tile is not None
+    assert tile.download is not None
+    assert tile.download.received > 0.5 * size
+    assert tile.download.rate < 30_000
+    desk.close()
 
 
 def test_a_device_that_leaves_the_roster_is_removed(desk: Desk) -> None:

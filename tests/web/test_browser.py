@@ -40,7 +40,7 @@ def test_a_device_goes_through_all_columns(watching: Watching, theatre: Theatre)
         watcher.sees(601, "switch-off")
         assert "SWITCH OFF" in page.locator("#device-601").inner_text()
         assert EVIL in page.locator("#device-601").inner_text()
-        assert page.title().endswith(" collected")
+        assert page.title().endswith(f" collected · {theatre.folder.name}")
         theatre.play("depart 601")
         watcher.sees(601, "gone")
 

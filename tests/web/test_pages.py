@@ -30,7 +30,42 @@ def figures(html: str) -> list[str]:
     return [" ".join(re.sub(r"<[^>]*>", "", line.split(" h<")[0]).split()) + " h" for line in lines]
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/days", "/days/2022-10-17", "/devices/601", "/ranking", "/help", "/nowhere", "/devices/999"]
+)
+def test_the_name_of_the_event_is_on_each_page_and_in_its_title(desk: Desk, path: str) -> None:
+    page = desk.get(path, Accept="text/html").text
+    name = desk.event.root.name
+    assert re.search(rf"<title>[^<]+ · {name}</title>", page)
+    assert f">{name}</strong>" in page
+
+
 class TestTheBoard:
+    def test_says_in_large_letters_that_downloads_are_paused(self, desk: Desk) -> None:
+        assert 'class="paused"' not in desk.get("/").text
+        assert desk.command("pause").status == 200
+        page = desk.get("/").text
+        assert re.search(r'<p class="paused">.*</svg> Downloads paused</p>', page)
+        assert "requested by an operator at 17:00, until midnight at the latest" in page
+        listening = desk.listen("/stream")
+        assert 'class="paused"' in listening.boards[-1]["top"]
+        assert desk.command("resume").status == 200
+        desk.advance(2)
+        assert 'class="paused"' not in listening.boards[-1]["top"]
+
+    def test_shows_the_remaining_time_of_a_download_from_10_s_on(self, desk: Desk) -> None:
+        device = {"stage": Stage.DOWNLOADING, "wanted": 1, "missing": ("a",), "downloading": "a", "size": 3_000_000}
+        desk.know(601, **device)
+        for received in range(0, 1_000_000, 100_000):
+            desk.know(601, received=received)
+            assert received or " left</span>" not in desk.get("/").text, "it is not known yet"
+            desk.advance(0.8)
+        assert '<span class="left">about 20 s left</span>' in column(desk.get("/").text, "working")
+        assert re.search(r"about 20 s left at \d+ KB/s", desk.get("/devices/601").text)
+        assert 10 < desk.get("/api/v1/fleet").json["devices"][0]["download"]["remaining"] < 30
+        desk.know(601, received=2_500_000)
+        assert "s left" not in desk.get("/").text
+
     def test_is_complete_without_any_script(self, desk: Desk) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")

@@ -10,9 +10,11 @@ from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Expected
 from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.web.tiles import Column, Download, Tile, bytes_of, tile_of
+from sse_twisted.web.transfers import Estimate
 
 TODAY = datetime.date(2022, 10, 17)
 YESTERDAY = TODAY - datetime.timedelta(days=1)
+UNKNOWN = Estimate()
 ANN = Assignment(601, YESTERDAY, YESTERDAY, "AAA601", "Ann", "", 2)
 BO = Assignment(601, TODAY, TODAY, "BBB601", "Bo", "", 3)
 
@@ -23,9 +25,12 @@ def glance(name: str, day: datetime.date = TODAY, **figures: Any) -> TrackSummar
 
 
 def shown(
-    assignments: tuple[Assignment, ...] = (ANN, BO), since: datetime.date = TODAY, rate: float = 0.0, **known: Any
+    assignments: tuple[Assignment, ...] = (ANN, BO),
+    since: datetime.date = TODAY,
+    estimate: Estimate = UNKNOWN,
+    **known: Any,
 ) -> Tile:
-    return tile_of(Device(601, **known), assignments, TODAY, since, Expected(), rate)
+    return tile_of(Device(601, **known), assignments, TODAY, since, Expected(), estimate)
 
 
 SAILED = glance("today")
@@ -111,9 +116,15 @@ def test_an_unfinalised_track_with_a_duration_counts_as_measured() -> None:
 
 def test_a_download_has_its_position_among_the_wanted_tracks() -> None:
     tile = shown(
-        stage=Stage.DOWNLOADING, wanted=3, missing=("b", "c"), downloading="b", size=900, received=300, rate=50.0
+        stage=Stage.DOWNLOADING,
+        wanted=3,
+        missing=("b", "c"),
+        downloading="b",
+        size=900,
+        received=300,
+        estimate=Estimate(50.0, 12),
     )
-    assert tile.download == Download("b", 2, 900, 300, 50.0)
+    assert tile.download == Download("b", 2, 900, 300, 50.0, 12)
 
 
 def test_only_stored_bytes_are_counted() -> None:
