@@ -18,6 +18,8 @@ from sse_twisted.config.settings import Settings, SettingsError, read_settings
 from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
+from sse_twisted.control.bundle import Source
+from sse_twisted.daemon.bundle import NO_REPORTS, BundleError, make_bundle
 from sse_twisted.daemon.check import check, folder_problem
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.demo import Demo
@@ -64,6 +66,7 @@ class Options(OneLineOptions):
         ["manhole-passwd", None, None, "File with lines of user:password [default: a random password for each run]."],
         ["manhole-ssh", None, None, f"SSH console endpoint [default: {OFF}]."],
         ["manhole-keys", None, None, "File of public keys for SSH [default: .sse_twisted/authorized_keys]."],
+        ["bundle", None, None, "Write a support bundle without tracks and names to this new ZIP file, and exit."],
         ["demo-devices", None, 24, f"Number of simulated devices in the demo, 1 to {MOST_DEMO_DEVICES}.", _count],
     ]
     optFlags = [  # noqa: RUF012 - as twisted.python.usage wants it
@@ -74,11 +77,14 @@ class Options(OneLineOptions):
 
     def postOptions(self) -> None:
         """Reject options with which the collector cannot start; raises UsageError, or SystemExit when done."""
-        for name in ("config", "event", "manhole-passwd", "manhole-keys", "web-token-file"):
+        for name in ("config", "event", "bundle", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
         if self["print-config"]:
             sys.stdout.write(_printed_config(self))
+            sys.exit(0)
+        if self["bundle"] is not None:
+            sys.stdout.write(f"{_bundle(self)}\n")
             sys.exit(0)
         if not 1 <= self["demo-devices"] <= MOST_DEMO_DEVICES:
             raise usage.UsageError(f"--demo-devices {self['demo-devices']}: expected 1 to {MOST_DEMO_DEVICES}")
@@ -173,6 +179,32 @@ def _printed_config(options: Options) -> str:
     return printed
 
 
+def _bundle(options: Options) -> str:
+    """Write the bundle of --bundle and return what to tell; raises UsageError."""
+    if options["demo"] or options["check"]:
+        raise usage.UsageError("--bundle starts nothing: leave out --demo and --check")
+    if not options["bundle"]:
+        raise usage.UsageError("--bundle is empty: pass the path of a new ZIP file")
+    reports = {"reports/none.txt": NO_REPORTS}
+    try:
+        settings = load_settings(options["config"], options["event"])
+    except SettingsError as error:  # a bundle is needed most where something is wrong
+        if not options["event"]:
+            raise usage.UsageError(f"{error}; pass --event DIR to make a bundle all the same") from None
+        settings, reports["reports/configuration.txt"] = load_settings(None, options["event"]), f"{error}\n"
+    folder, configuration = EventFolder(Path(settings.event.folder)), options["config"]
+    source = Source(folder, settings, Path(configuration) if configuration else None, secret_files(options), reports)
+    try:
+        return make_bundle(Path(options["bundle"]), source, time.time())
+    except BundleError as error:
+        raise usage.UsageError(str(error)) from None
+
+
+def secret_files(options: Options) -> tuple[Path, ...]:
+    """Return the files of passwords and tokens that the options name."""
+    return tuple(Path(options[name]) for name in ("manhole-passwd", "web-token-file") if options[name])
+
+
 def load_settings(config: str | None, event: str | None) -> Settings:
     """Return the settings of a file, or the defaults; raises SettingsError, also if there is no event folder."""
     settings = read_configuration(config, event)
@@ -223,7 +255,7 @@ def makeService(options: Options) -> IService:
             folder, options.settings, lambda: load_settings(config, event), real_world(reactor)
         )
     folder, live = collector.folder, {"collector": collector}
-    board = [WebService(reactor, collector, options["web"], options["web-token-file"])] if options["web"] != OFF else []
+    board = [_board(reactor, collector, options)] if options["web"] != OFF else []
     return multi_service(
         MonotonicClock(reactor),
         LogOutputService(reactor, collector.log),
@@ -234,6 +266,13 @@ def makeService(options: Options) -> IService:
         *board,
         ReadinessService(reactor),
         GcFreeze(),
+    )
+
+
+def _board(reactor: Any, collector: Collector, options: Options) -> WebService:
+    configuration = Path(options["config"]) if options["config"] else None
+    return WebService(
+        reactor, collector, options["web"], options["web-token-file"], configuration, secret_files(options)
     )
 
 

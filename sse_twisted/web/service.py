@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import msgspec
+from attrs import asdict
+from prometheus_client import generate_latest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
@@ -21,6 +23,7 @@ from twisted.web.server import Request, Site
 from zope.interface import implementer
 
 from sse_twisted.config.live import LiveConfig
+from sse_twisted.control.bundle import Source
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import Statistics
@@ -32,6 +35,7 @@ from sse_twisted.history.events import History
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
+from sse_twisted.web.bundle import BundleDownload
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, Problem, with_description
@@ -64,6 +68,25 @@ class Watched(Protocol):
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of the collector itself."""
+
+
+def reports_of(collector: Watched) -> dict[str, str]:
+    """Return what the collector knows beside its files, by name in a support bundle."""
+    commands, figures = collector.commands, collector.commands.stats()
+    reports = {
+        "slow": {
+            "reactor_delay_s": {"mean": figures.reactor_delay, "longest": figures.longest_reactor_delay},
+            "waiting": [asdict(step) for step in commands.semaphores()],
+            "disk_trouble": collector.disk.trouble,
+            "tries": {device.name: device.tries for device in collector.fleet if device.tries},
+        },
+        "figures": asdict(figures),
+        "conditions": collector.conditions(),
+        "fleet": [asdict(device) for device in collector.fleet],
+    }
+    texts = {f"reports/{name}.json": msgspec.json.format(msgspec.json.encode(value)) for name, value in reports.items()}
+    metrics = generate_latest(collector.statistics.registry)
+    return {name: text.decode() for name, text in (*texts.items(), ("reports/metrics.txt", metrics))}
 
 
 class _Site(Site):
@@ -105,10 +128,19 @@ class _Connections(WrappingFactory):
 class WebService(Service):
     """Serves the board, its pages and the API of a collector."""
 
-    def __init__(self, reactor: Any, collector: Watched, endpoint: str | None, token_file: str | None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        collector: Watched,
+        endpoint: str | None,
+        token_file: str | None,
+        configuration: Path | None = None,
+        secret_files: tuple[Path, ...] = (),
+    ) -> None:
         """`endpoint` None is the default one; if its port is taken, the collector works without the web server.
 
-        `token_file` holds the token for commands; without it a new token is created at each start.
+        `token_file` holds the token for commands; without it a new token is created at each start. The support bundle
+        has the file `configuration`, and none of what is in `secret_files`.
         """
         self.port: IListeningPort | None = None
         self._reactor = reactor
@@ -128,12 +160,20 @@ class WebService(Service):
         self._pending = PendingCommands(reactor, self._log)
         past = collector.history, collector.attendance
         api = Api(collector.commands, *past, self.board, self.streams, collector.records, self._pending)
+        secret_files = (*secret_files, self.token_file)
+
+        def source() -> Source:
+            return Source(collector.folder, live.settings, configuration, secret_files, reports_of(collector))
+
         routes = (
             *BoardPage(self.board, self.streams, renderer, lambda: str(self.token_file), reactor).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
+            *BundleDownload(
+                renderer, str(self.token_file), collector.disk, source, lambda: collector.fleet.now
+            ).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
             *with_description(api.routes()),
         )

@@ -1,0 +1,120 @@
+"""The names that a support bundle must not tell, gathered from all files of an event. Blocks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sse_twisted.config.roster import RosterError, parse_roster
+from sse_twisted.control.pseudonyms import KEYS, OWNER, Pseudonyms
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.runtime.text import NotUtf8, text_of
+
+MAX_FILE = 8_000_000  # bytes of a file that is read for names
+MAX_DEPTH = 50  # of JSON
+# What the logs say of sailors and File IDs that the roster may no longer name.
+LOST = re.compile(r"(?:left too early|is not collected|not all here|before this start|is waived).*? - ([^:\n]{1,80}): ")
+CHANGED = re.compile(r"Roster: (?:removed|added) \S+ (\S+) (.{0,200}), \d{4}-\d\d-\d\d to ")
+
+
+def read_text(path: Path, most: int = MAX_FILE) -> str | None:
+    """Return the text of a regular file, as UTF-8 or else Windows-1252; None if it is missing or larger than `most`."""
+    try:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            return None
+        with path.open("rb") as file:
+            data = file.read(most)
+    except OSError:
+        return None
+    try:
+        return text_of(data)
+    except NotUtf8:
+        return data.decode("cp1252", errors="replace")
+
+
+def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[Path]) -> Iterator[None]:
+    """Add the names of an event to `pseudonyms`, in turns of some ms each."""
+    for path in (*secret_files, folder.state / "web-token", folder.state / "console.password"):
+        for line in (read_text(path) or "").splitlines():
+            pseudonyms.add_secret(line.partition(":")[2] or line)
+            pseudonyms.add_secret(line)
+    if home := re.match(r"/(?:home|Users)/([^/]+)/", str(folder.root.resolve())):
+        pseudonyms.add_person(home[1])
+    if (host := socket.gethostname().partition(".")[0]) != "localhost":
+        pseudonyms.add("host", host)
+    yield
+    for path in sorted((folder.root / "config").glob("*.csv*")):
+        _add_roster(pseudonyms, read_text(path) or "")
+        yield
+    documents = [*sorted((folder.root / "motions").glob("*/*.json*")), *sorted(folder.state.glob("memory.json*"))]
+    for path in documents:
+        _add_document(pseudonyms, read_text(path) or "")
+        yield
+    for path in sorted(folder.logs.glob("server.log*")):
+        _add_told(pseudonyms, path)
+        yield
+
+
+def _add_roster(pseudonyms: Pseudonyms, text: str) -> None:
+    with contextlib.suppress(RosterError):
+        for assignment in parse_roster(text.encode()).assignments:
+            pseudonyms.add("file_id", assignment.file_id)
+            pseudonyms.add_person(assignment.sailor)
+
+
+def _add_document(pseudonyms: Pseudonyms, text: str) -> None:
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    for key, value in _leaves(tree):
+        for owner in OWNER.findall(key) + (OWNER.findall(value) if isinstance(value, str) else []):
+            pseudonyms.add("file_id", owner.lstrip("."))
+        if key == "left_early" and isinstance(value, str) and ": " in value:
+            pseudonyms.add_person(value.partition(": ")[0])
+        kind = KEYS.get(key.lower().replace("-", "_").replace(" ", "_"))
+        if kind is None or isinstance(value, bool | float) or value in (None, ""):
+            continue
+        if kind == "person":
+            pseudonyms.add_person(str(value))
+        elif kind == "secret":
+            pseudonyms.add_secret(str(value))
+        else:
+            pseudonyms.add(kind, str(value))
+
+
+def _leaves(tree: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield each value that is neither object nor list, with its key."""
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            yield name, None
+            yield from _leaves(value, name, depth + 1)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _leaves(value, key, depth + 1)
+    else:
+        yield key, tree
+
+
+def _add_told(pseudonyms: Pseudonyms, path: Path) -> None:
+    """Add what the messages of a log tell."""
+    with contextlib.suppress(OSError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                for sailors in LOST.findall(line):
+                    for sailor in sailors.split(" / "):
+                        pseudonyms.add_person(sailor)
+                for file_id, sailor in CHANGED.findall(line):
+                    pseudonyms.add("file_id", file_id)
+                    pseudonyms.add_person(sailor)
