@@ -27,11 +27,13 @@ from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
 from sse_twisted.web.pending_commands import PendingCommands
+from sse_twisted.web.request_queue import Lane
 from sse_twisted.web.routing import ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
+AT_HAND = ("fleet", "missing", "stats")  # what is read without the disk
 Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
@@ -233,7 +235,9 @@ class Api:
                 raise _refusal(error) from None
             return json_response(Done(True, result if isinstance(result, str) else ""))
 
-        return Route("POST", f"{ROOT}/{path}", run, summary, takes=takes, returns=Done, needs_token=True)
+        return Route(
+            "POST", f"{ROOT}/{path}", run, summary, takes=takes, returns=Done, needs_token=True, lane=Lane.FIRST
+        )
 
 
 def _carrier(a: Assignment) -> Carrier:
@@ -246,7 +250,8 @@ def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *quer
     async def respond(request: ParsedRequest) -> Response:
         return json_response(await maybeDeferred(read, **request.parameters))
 
-    return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns)
+    lane = Lane.PAGES if path in AT_HAND else Lane.READING
+    return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns, lane=lane)
 
 
 def _refusal(error: CommandError) -> Refusal:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from sse_twisted.control.health import Condition
+from sse_twisted.web.request_queue import Lane
 from sse_twisted.web.routing import ParsedRequest, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 
@@ -28,8 +29,8 @@ class Health:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route("GET", "/healthz", self.alive),
-            Route("GET", "/readyz", self.ready),
+            Route("GET", "/healthz", self.alive, lane=Lane.FIRST),
+            Route("GET", "/readyz", self.ready, lane=Lane.FIRST),
             Route("GET", "/metrics", self.metrics),
         )
 

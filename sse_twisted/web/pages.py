@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -16,8 +17,9 @@ from sse_twisted.results.days import Day, State, day_as_csv
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api
 from sse_twisted.web.bench import ZONES, Bench
-from sse_twisted.web.board import Board, Changes
+from sse_twisted.web.board import POLL_INTERVAL, Board, Changes
 from sse_twisted.web.rendering import Renderer
+from sse_twisted.web.request_queue import Lane
 from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Column, Tile
@@ -36,15 +38,25 @@ class BoardPage:
     _clock: IReactorTime
     _bench: Bench = field(factory=Bench, init=False)
     _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
+    _pages: dict[str, tuple[float, Response]] = field(factory=dict, init=False)  # the latest state: time and page
 
     def routes(self) -> tuple[Route, ...]:
         return Route("GET", "/", self.page), Route("GET", "/stream", self.stream, query=("since",))
 
     async def page(self, request: ParsedRequest) -> Response:
-        """Serve the whole board; it needs no script."""
-        board = self._board
-        board.refresh()
+        """Serve the whole board, which needs no script; all readers of a state get the same page, for a second."""
+        self._board.refresh()
         await self._prepare()
+        rendered_at, page = self._pages.get(self._board.state, (-math.inf, None))
+        now = self._clock.seconds()
+        if page is None or now - rendered_at >= POLL_INTERVAL:
+            page = self._render()
+            self._pages.clear()
+            self._pages[self._board.state] = now, page
+        return page
+
+    def _render(self) -> Response:
+        board = self._board
         tiles = board.tiles
         page = self._renderer.page(
             "board.html",
@@ -107,13 +119,13 @@ class RecordPages:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route("GET", "/devices/{identifier}", self.device),
-            Route("GET", "/devices/{identifier}/{track}.svg", self.plot),
-            Route("GET", "/days", self.days),
-            Route("GET", "/days/{day}.json", self.day_as_json),
-            Route("GET", "/days/{day}.csv", self.day_as_csv),
-            Route("GET", "/days/{day}", self.day),
-            Route("GET", "/ranking", self.ranking, query=("day",)),
+            Route("GET", "/devices/{identifier}", self.device, lane=Lane.READING),
+            Route("GET", "/devices/{identifier}/{track}.svg", self.plot, lane=Lane.READING),
+            Route("GET", "/days", self.days, lane=Lane.READING),
+            Route("GET", "/days/{day}.json", self.day_as_json, lane=Lane.READING),
+            Route("GET", "/days/{day}.csv", self.day_as_csv, lane=Lane.READING),
+            Route("GET", "/days/{day}", self.day, lane=Lane.READING),
+            Route("GET", "/ranking", self.ranking, query=("day",), lane=Lane.READING),
         )
 
     async def device(self, request: ParsedRequest) -> Response:
@@ -169,7 +181,7 @@ class StaticFiles:
     _version: str
 
     def routes(self) -> tuple[Route, ...]:
-        return (Route("GET", "/static/{name}", self.file),)
+        return (Route("GET", "/static/{name}", self.file, lane=Lane.FIRST),)
 
     async def file(self, request: ParsedRequest) -> Response:
         """Serve a file; respond 304 if the browser has it in this version."""

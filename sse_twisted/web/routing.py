@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import re
 from collections.abc import Awaitable, Callable
+from functools import cached_property
 from http import HTTPStatus
+from io import BytesIO
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -18,6 +21,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 
 from sse_twisted.config.validation_errors import key_and_reason
+from sse_twisted.runtime.clients import client_of
+from sse_twisted.web.request_queue import Lane, RequestQueue
 
 MAX_BODY = 64 * 1024  # bytes of a request
 TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -33,7 +38,6 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
 }
 
 _gzip = GzipEncoderFactory()
-_gzip.compressLevel = 1
 
 
 def header(request: Request, name: str) -> str:
@@ -61,12 +65,17 @@ class ParsedRequest:
 
 @frozen
 class Response:
-    """A response with its whole body. It is compressed if that helps and the client accepts it."""
+    """A response with its whole body. It is compressed, once for all, if that helps and the client accepts it."""
 
     body: bytes
     media_type: str = JSON
     status: int = 200
     headers: dict[str, str] = field(factory=dict)
+
+    @cached_property
+    def compressed(self) -> bytes:
+        """The body as gzip."""
+        return gzip.compress(self.body, 1, mtime=0)
 
 
 def json_response(value: Any, status: int = 200) -> Response:
@@ -93,6 +102,7 @@ class Route:
     returns: Any = None  # type of the response body, for the description
     media_type: str = JSON
     needs_token: bool = False  # true of every route that changes something
+    lane: Lane = Lane.PAGES
     pattern: re.Pattern[str] = field(init=False)
 
     @pattern.default
@@ -102,19 +112,39 @@ class Route:
 
 
 class BoundedRequest(Request):
-    """A request with a bounded body. Twisted itself stores a body of any length before a resource sees it."""
+    """A request with a bounded body, which is kept in memory.
+
+    Twisted itself stores a body of any length in a temporary file before a resource sees it.
+    """
 
     _received = 0  # bytes of the body
+    _is_refused = False
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - of Request
+        """Respond 413 at once if the announced length exceeds MAX_BODY."""
+        self.content = BytesIO()
+        if length is not None and length > MAX_BODY:
+            self._refuse_body()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - of Request
         """Store a part of the body; respond 413 and close the connection once MAX_BODY is exceeded."""
         self._received += len(data)
-        if self._received <= MAX_BODY:
+        if self._received > MAX_BODY:
+            self._refuse_body()
+        elif not self._is_refused:
             super().handleContentChunk(data)
-        elif self._received - len(data) <= MAX_BODY:
-            transport = cast(Any, self.channel).transport
-            transport.write(TOO_LARGE)
-            transport.loseConnection()
+
+    def process(self) -> None:
+        """Handle the request, unless it was refused."""
+        if not self._is_refused:
+            super().process()
+
+    def _refuse_body(self) -> None:
+        if not self._is_refused:
+            self._is_refused = True
+            channel = cast(Any, self.channel)
+            channel.transport.write(TOO_LARGE)
+            channel.loseConnection()
 
 
 @define(eq=False, slots=False)
@@ -126,14 +156,31 @@ class Router(Resource):
     _guard: Callable[[Request, Route | None], None]
     _refuse: Callable[[Request, Refusal], Response]
     _headers: dict[str, str]
+    _queue: RequestQueue
     _log: Logger
 
     def render(self, request: Request) -> int:
-        """Start the handler of the request; cancel it if the client disconnects."""
-        responding = Deferred.fromCoroutine(self._respond(request))
-        request.notifyFinish().addErrback(lambda _: responding.cancel())
-        responding.addErrback(self._fail, request)
+        """Queue the request; forget it, or cancel its handler, if the client disconnects."""
+        client, lane = client_of(request.getClientAddress()), self._lane(request)
+        responding: list[Deferred[None]] = []
+
+        def respond() -> Deferred[None]:
+            answer = Deferred.fromCoroutine(self._queue.metered(self._respond(request)))
+            responding.append(answer)
+            return answer.addErrback(self._fail, request)
+
+        def forget(_: Failure) -> None:
+            self._queue.discard(client, lane, respond)
+            for answer in responding:
+                answer.cancel()
+
+        request.notifyFinish().addErrback(forget)
+        self._queue.add(client, lane, respond)
         return NOT_DONE_YET
+
+    def _lane(self, request: Request) -> Lane:
+        path = _path(request)
+        return next((route.lane for route in self.routes if route.pattern.fullmatch(path)), Lane.FIRST)
 
     async def _respond(self, request: Request) -> None:
         try:
@@ -148,7 +195,7 @@ class Router(Resource):
             _send(request, response)
 
     def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
-        path = "/" + b"/".join(request.postpath or []).decode("ascii", errors="replace")
+        path = _path(request)
         method = request.method.decode("ascii", errors="replace")
         allowed: set[str] = set()
         for route in self.routes:
@@ -172,6 +219,10 @@ class Router(Resource):
             cast(Any, request.channel).transport.abortConnection()
         else:
             _send(request, self._refuse(request, Refusal(500, "internal error; see the log")))
+
+
+def _path(request: Request) -> str:
+    return "/" + b"/".join(request.postpath or []).decode("ascii", errors="replace")
 
 
 def printable(data: bytes) -> str:
@@ -216,9 +267,9 @@ def _send(request: Request, response: Response) -> None:
     request.setHeader("Content-Type", response.media_type)
     for name, value in response.headers.items():
         request.setHeader(name, value)
-    if len(body) > MIN_COMPRESSED and (encoder := _gzip.encoderForRequest(request)):
+    if len(body) > MIN_COMPRESSED and _gzip.encoderForRequest(request) is not None:  # it has set Content-Encoding
         request.setHeader("Vary", "Accept-Encoding")
-        body = encoder.encode(body) + encoder.finish()
+        body = response.compressed
     if response.status != HTTPStatus.NOT_MODIFIED:  # its Content-Length would be that of the body that is not sent
         request.setHeader("Content-Length", str(len(body)))
     request.write(body)

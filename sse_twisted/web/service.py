@@ -6,7 +6,7 @@ import secrets
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import msgspec
 from attrs import asdict
@@ -14,13 +14,10 @@ from prometheus_client import generate_latest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolNegotiationFactory
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
-from twisted.web import http
-from twisted.web.server import Request, Site
-from zope.interface import implementer
+from twisted.web.server import Request
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.control.bundle import Source
@@ -36,20 +33,20 @@ from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.bundle import BundleDownload
+from sse_twisted.web.connections import Connections, WebSite
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, Problem, with_description
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.rendering import Renderer, static_files
+from sse_twisted.web.request_queue import RequestQueue
 from sse_twisted.web.roster_page import RosterPage
-from sse_twisted.web.routing import HTML, BoundedRequest, Refusal, Response, Router, printable
+from sse_twisted.web.routing import HTML, Refusal, Response, Router
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 
 DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
-IDLE_TIMEOUT = 60.0  # s until a connection without a request is closed
-MAX_CONNECTIONS = 500
 
 
 class Watched(Protocol):
@@ -87,42 +84,6 @@ def reports_of(collector: Watched) -> dict[str, str]:
     texts = {f"reports/{name}.json": msgspec.json.format(msgspec.json.encode(value)) for name, value in reports.items()}
     metrics = generate_latest(collector.statistics.registry)
     return {name: text.decode() for name, text in (*texts.items(), ("reports/metrics.txt", metrics))}
-
-
-class _Site(Site):
-    """Logs requests at the level "debug" only, since the collector's log is about devices."""
-
-    noisy = False
-
-    def __init__(self, router: Router, reactor: Any, log: Logger) -> None:
-        super().__init__(cast(Any, router), BoundedRequest, timeout=IDLE_TIMEOUT, reactor=reactor)
-        self.displayTracebacks = False
-        self._log = log
-
-    def log(self, request: http.Request) -> None:
-        """Log a request when its response has been sent."""
-        text = "{client} asked for {method} {uri}: {status}"
-        client = getattr(request.getClientAddress(), "host", "local client")  # a Unix socket has no host
-        method, uri = printable(request.method), printable(request.uri)
-        self._log.debug(text, client=client, method=method, uri=uri, status=request.code)
-
-
-@implementer(IProtocolNegotiationFactory)
-class _Connections(WrappingFactory):
-    """Limits the number of connections, and closes all of them when the server stops."""
-
-    noisy = False
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """Return the protocols for TLS: a browser proposes several and is not served unless one is chosen."""
-        return [b"http/1.1"]
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
-
-    def close(self) -> None:
-        for protocol in list(self.protocols):
-            cast(Any, protocol.transport).abortConnection()
 
 
 class WebService(Service):
@@ -178,8 +139,9 @@ class WebService(Service):
             *with_description(api.routes()),
         )
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
-        self.router = Router(routes, guard, self._refuse, HEADERS, self._log)
-        self._connections = _Connections(_Site(self.router, reactor, self._log))
+        self._queue = RequestQueue(reactor, self._log)
+        self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
+        self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log))
 
     @property
     def token_file(self) -> Path:
@@ -221,6 +183,7 @@ class WebService(Service):
         port, self.port = self.port, None
         closed = maybeDeferred(port.stopListening) if port is not None else None
         self._connections.close()
+        self._queue.clear()
         return closed
 
     def _url(self, address: Any) -> str:

@@ -15,12 +15,15 @@ from twisted.protocols.policies import TimeoutMixin
 from twisted.web.server import Request
 from zope.interface import implementer
 
+from sse_twisted.runtime.clients import client_of, oldest_of_greediest
 from sse_twisted.web.board import POLL_INTERVAL, Board, Changes
 from sse_twisted.web.routing import ParsedRequest, Refusal, header
 
 BEAT_EVERY = 5  # polls of the board; a reader without a beat for longer has lost its connection
 MAX_BLOCKED = 30.0  # s that a reader may take to accept what was written
 RETRY = 1000  # ms that a browser waits before it reconnects
+MIN_AGE = 10.0  # s from the start of a stream until it may give way to another
+MAX_ENCODED = 100  # events of the latest state that are kept, for readers who know different states
 
 Encoder = Callable[[Changes], bytes]  # returns the data of an event
 
@@ -53,12 +56,14 @@ class Streams:
         return iter(tuple(self._readers))
 
     def open(self, parsed: ParsedRequest, encode: Encoder) -> None:
-        """Begin a stream after the last event that the client knows; raise Refusal above the limit.
+        """Begin a stream after the last event that the client knows.
+
+        Above the limit the oldest stream of the client that has most of them gives way; raise Refusal if all are young.
 
         The header Last-Event-ID or the query parameter `since` has the id of that event. A client without one, or with
         one of another run, receives the whole board.
         """
-        if len(self) >= self._limit():
+        if len(self) >= self._limit() and not self._make_room():
             raise Refusal(503, "too many open event streams; try again later", {"Retry-After": "5"})
         request = parsed.raw
         last = header(request, "last-event-id") or parsed.parameters.get("since", "")
@@ -68,7 +73,8 @@ class Streams:
         if request.method == b"HEAD":
             request.finish()
             return
-        reader = Reader(request, self, encode, int(number[1]) if number else None)
+        known, client = int(number[1]) if number else None, client_of(request.getClientAddress())
+        reader = Reader(request, self, encode, known, self.clock.seconds(), client)
         self._readers[reader] = None
         request.notifyFinish().addBoth(lambda _: self.forget(reader))
         request.write(b"retry: %d\n\n" % RETRY)
@@ -92,10 +98,23 @@ class Streams:
 
     def encoded(self, encode: Encoder, since: int | None) -> tuple[int, bytes]:
         """Return the latest state and its event, encoded once for all readers that know the state `since`."""
+        if since is not None and since > self._board.number:
+            since = None
         key = (encode, since)
         if key not in self._encoded:
+            if len(self._encoded) >= MAX_ENCODED:
+                self._encoded.clear()
             self._encoded[key] = event("board", encode(self._board.changes(since)), self._board.state)
         return self._board.number, self._encoded[key]
+
+    def _make_room(self) -> bool:
+        """Close the oldest stream of the greediest client: a client that never reads looks like one that does."""
+        now = self.clock.seconds()
+        old = [reader for reader in self if now - reader.opened_at >= MIN_AGE]
+        chosen = oldest_of_greediest(old, lambda reader: reader.client)
+        if chosen is not None:
+            chosen.abort()
+        return chosen is not None
 
     def _notify(self) -> None:
         self._encoded.clear()
@@ -120,6 +139,8 @@ class Reader(TimeoutMixin):
     _streams: Streams
     _encode: Encoder
     known: int | None  # the last state that was written, or that the client has told
+    opened_at: float  # s of the clock
+    client: str
     _has_written: bool = False  # a client that knows the latest state receives one event all the same
 
     @property

@@ -15,6 +15,7 @@ from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device
 from sse_twisted.runtime.gc_freeze import GcFreeze
+from sse_twisted.web.service import WebService
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
@@ -25,6 +26,7 @@ class Observed:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._collector: Collector | None = None
+        self._web: WebService | None = None
         self._watch = ReactorWatch(reactor)
         self._beside = ThreadWatch()
         self._blame: Blame | None = None
@@ -32,6 +34,7 @@ class Observed:
         handlers: Handlers = {
             "prepare": self._prepare,
             "start": self._start,
+            "serve": self._serve,
             "watch": self._start_watch,
             "delays": self._stop_watch,
             "blame": self._report,
@@ -56,6 +59,15 @@ class Observed:
         at = time.monotonic()
         self._collector.startService()
         return {"at": at}
+
+    def _serve(self) -> Message:
+        """Serve the board as well; gives its port."""
+        assert self._collector is not None
+        self._web = WebService(self._reactor, self._collector, "tcp:0:interface=127.0.0.1", None)
+        self._web.startService()
+        assert self._web.port is not None
+        host: Any = self._web.port.getHost()
+        return {"port": host.port}
 
     def _start_watch(self) -> Message:
         self._watch.start()
@@ -86,6 +98,8 @@ class Observed:
 
     def _end(self) -> None:
         self._watch.stop()
+        if self._web is not None:
+            self._web.stopService()
         stopping = maybeDeferred(self._collector.stopService) if self._collector is not None else maybeDeferred(int)
         stopping.addBoth(lambda _: self._reactor.callWhenRunning(self._reactor.stop))
 

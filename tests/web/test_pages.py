@@ -10,6 +10,7 @@ import pytest
 
 from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.simulator.faults import Fault
+from sse_twisted.web.rendering import Renderer
 from tests.support.event import VirtualEvent
 from tests.web.desk import AFTERNOON, Desk
 
@@ -367,3 +368,22 @@ class TestOtherPages:
         assert first.headers["content-type"] == "text/javascript; charset=utf-8"
         again = desk.get("/static/board.js", If_None_Match=first.headers["etag"])
         assert (again.status, again.body) == (304, b"")
+
+
+def test_all_readers_of_a_state_get_the_same_page(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = []
+    page = Renderer.page
+
+    def counted(renderer: Renderer, template: str, **values: object) -> bytes:
+        rendered.append(template)
+        return page(renderer, template, **values)
+
+    monkeypatch.setattr(Renderer, "page", counted)
+    first, second = busy.get("/"), busy.get("/")
+    assert first.body == second.body
+    assert rendered == ["board.html"]
+    busy.know(601, battery=11)
+    assert "11 %" in busy.get("/").text
+    busy.advance(1.0)
+    busy.get("/")
+    assert len(rendered) == 3

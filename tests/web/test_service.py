@@ -60,14 +60,6 @@ def test_without_a_writable_token_the_board_is_read_only(event: VirtualEvent) ->
     web.stopService()
 
 
-def test_connections_above_the_limit_are_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    factory = desk.reactor.listeners["127.0.0.1", 8080]
-    desk.listen()
-    assert factory.buildProtocol(None) is not None
-    monkeypatch.setattr("sse_twisted.web.service.MAX_CONNECTIONS", 1)
-    assert factory.buildProtocol(None) is None
-
-
 def test_requests_are_logged_at_level_debug_only(desk: Desk) -> None:
     desk.get("/healthz?a=%0Ab")
     (line,) = desk.event.said("/healthz")

@@ -10,9 +10,9 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Settings, Web
 from sse_twisted.fleet import Stage
-from sse_twisted.web.board import PUSH_INTERVAL
+from sse_twisted.web.board import PUSH_INTERVAL, Changes
 from sse_twisted.web.service import WebService
-from sse_twisted.web.stream import MAX_BLOCKED
+from sse_twisted.web.stream import MAX_BLOCKED, MAX_ENCODED, MIN_AGE
 from tests.simulator.wire import on_the_reactor
 from tests.support.real_event import RealEvent, folder_in_memory
 from tests.web.desk import Desk
@@ -75,6 +75,28 @@ def test_the_number_of_streams_is_limited(desk: Desk) -> None:
     desk.listen("/stream")
     refused = desk.get("/api/v1/events")
     assert (refused.status, refused.headers["retry-after"]) == (503, "5")
+
+
+def test_a_new_reader_takes_the_place_of_an_old_one(desk: Desk) -> None:
+    desk.collector.live.change(settings=Settings(web=Web(streams=2)))
+    first, second = desk.listen(), desk.listen("/stream")
+    desk.advance(MIN_AGE)
+    third = desk.listen()
+    assert (first.ended, second.ended, third.ended) == (True, False, False)
+    assert third.boards
+    assert len(desk.web.streams) == 2
+
+
+def test_readers_of_many_states_share_bounded_memory(desk: Desk) -> None:
+    for number in range(MAX_ENCODED + 10):
+        desk.know(601, battery=number % 90 + 1)
+
+    def encode(changes: Changes) -> bytes:
+        return b"x"
+
+    for number in range(desk.web.board.number + 1):
+        desk.web.streams.encoded(encode, number)
+    assert len(desk.web.streams._encoded) <= MAX_ENCODED
 
 
 def test_stopping_closes_all_streams(desk: Desk) -> None:

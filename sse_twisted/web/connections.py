@@ -1,0 +1,233 @@
+"""Connections to the web server: their number by client, the time that each may take, and what it may send ahead."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocolNegotiationFactory
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.protocols.basic import LineReceiver
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.server import Site
+from zope.interface import implementer
+
+from sse_twisted.runtime.clients import client_of, is_local, oldest_of_greediest
+from sse_twisted.web.request_queue import Lane, RequestQueue
+from sse_twisted.web.routing import BoundedRequest, Router, printable
+
+MAX_CONNECTIONS = 300
+MAX_OF_CLIENT = 20  # connections of one address; a browser opens six
+MAX_OF_LOCAL = 200  # of this machine, where a proxy may connect for many
+IDLE_TIMEOUT = 60.0  # s until a connection without a request is closed
+REQUEST_TIMEOUT = 20.0  # s from the first byte of a request to its last
+BLOCKED_TIMEOUT = 60.0  # s that a client may take to accept what was written
+MAX_AHEAD = 16 * 1024  # bytes that may follow a request before its response
+MAX_UNREAD = 256 * 1024  # bytes that may wait for their turn; more than one call of the system returns
+
+
+class Channel(http.HTTPChannel):
+    """One HTTP connection. It reads a request in a turn of its own, and none while its client accepts no response."""
+
+    maxHeaders = 100  # noqa: N815 - of HTTPChannel
+    queue: RequestQueue
+    client: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._arrived: list[bytes] = []  # not yet read
+        self._is_queued = False
+        self._overdue: IDelayedCall | None = None  # while the client accepts nothing, or is to hang up
+        self._lost = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no complete request has arrived since the last response, or the client does not accept it."""
+        return not self._handlingRequest or self._overdue is not None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.setTimeout(IDLE_TIMEOUT)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep data for a turn of its own."""
+        self._keep(len(self._arrived), data)
+
+    def setLineMode(self, extra: bytes = b"") -> None:  # noqa: N802 - of HTTPChannel
+        """Keep data that came during the previous request for a turn of its own."""
+        self.line_mode = 1
+        if extra:
+            self._keep(0, extra)
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - of HTTPChannel
+        """Close the connection if more than MAX_AHEAD bytes follow a request without a response."""
+        super().rawDataReceived(data)
+        if self._handlingRequest and sum(map(len, self._dataBuffer)) > MAX_AHEAD:
+            self._abort()
+
+    def requestDone(self, request: http.Request) -> None:  # noqa: N802 - of HTTPChannel
+        """Read what came meanwhile."""
+        self._savedTimeOut = IDLE_TIMEOUT
+        super().requestDone(request)
+        self._hurry()
+        self._read_soon()
+
+    def pauseProducing(self) -> None:
+        """Wait until the client accepts what was written, for at most BLOCKED_TIMEOUT."""
+        super().pauseProducing()
+        self._close_later()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._forget_closing()
+        self._read_soon()
+
+    def loseConnection(self) -> None:
+        """Close when everything is written; a client that does not accept it within BLOCKED_TIMEOUT is cut off."""
+        self._close_later()
+        super().loseConnection()
+
+    def timeoutConnection(self) -> None:
+        self._abort()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._lost = True
+        self.queue.discard(self.client, Lane.FIRST, self._read)
+        self._forget_closing()
+        super().connectionLost(reason)
+
+    def _keep(self, place: int, data: bytes) -> None:
+        self._arrived.insert(place, data)
+        if sum(map(len, self._arrived)) > MAX_UNREAD:
+            self._abort()
+        else:
+            self._read_soon()
+
+    def _read_soon(self) -> None:
+        """Read in a turn of its own, when the client accepts the response before; receive nothing meanwhile."""
+        if not self._arrived:
+            return
+        self._networkProducer.pauseProducing()
+        if not self._is_queued and not self._waitingForTransport:
+            self._is_queued = True
+            self.queue.add(self.client, Lane.FIRST, self._read)
+
+    def _read(self) -> None:
+        self._is_queued = False
+        if self._waitingForTransport:
+            return
+        data, self._arrived = b"".join(self._arrived), []
+        LineReceiver.dataReceived(self, data)
+        if self._lost:
+            return
+        self._hurry()
+        if not self._waitingForTransport:
+            self._networkProducer.resumeProducing()
+
+    def _hurry(self) -> None:
+        """Bound the time for the rest of a request that has begun; further bytes do not extend it."""
+        if not self._handlingRequest and self.timeOut == IDLE_TIMEOUT and (self.requests or self._buffer):
+            self.setTimeout(REQUEST_TIMEOUT)
+
+    def _close_later(self) -> None:
+        if self._overdue is None and not self._lost:
+            self._overdue = self.callLater(BLOCKED_TIMEOUT, self._abort)
+
+    def _forget_closing(self) -> None:
+        if self._overdue is not None and self._overdue.active():
+            self._overdue.cancel()
+        self._overdue = None
+
+    def _abort(self) -> None:
+        cast(Any, self.transport).abortConnection()
+
+
+class WebSite(Site):
+    """Makes channels; logs requests at the level "debug" only, since the collector's log is about devices."""
+
+    noisy = False
+    protocol = cast(Any, Channel)  # HTTP/1.1 alone: of HTTP/2 a connection has many requests at once
+
+    def __init__(self, router: Router, queue: RequestQueue, reactor: Any, log: Logger) -> None:
+        super().__init__(cast(Any, router), BoundedRequest, timeout=IDLE_TIMEOUT, reactor=reactor)
+        self.displayTracebacks = False
+        self._queue = queue
+        self._log = log
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        channel: Any = super().buildProtocol(addr)
+        channel.queue = self._queue
+        channel.client = client_of(addr)
+        return channel
+
+    def log(self, request: http.Request) -> None:
+        """Log a request when its response has been sent."""
+        text = "{client} asked for {method} {uri}: {status}"
+        client = getattr(request.getClientAddress(), "host", "local client")  # a Unix socket has no host
+        method, uri = printable(request.method), printable(request.uri)
+        self._log.debug(text, client=client, method=method, uri=uri, status=request.code)
+
+
+class Connection(ProtocolWrapper):
+    """A connection as the server counts it."""
+
+    gives_way = False  # it is being closed
+
+    @property
+    def channel(self) -> Channel:
+        return cast(Channel, self.wrappedProtocol)
+
+    def give_way(self) -> None:
+        """Close the connection at once, for the sake of another."""
+        self.gives_way = True
+        cast(Any, self.transport).abortConnection()
+
+
+@implementer(IProtocolNegotiationFactory)
+class Connections(WrappingFactory):
+    """Limits connections by client and in all, and closes all of them when the server stops.
+
+    Above a limit the oldest idle connection of the client that has most of them gives way. If none is idle, a further
+    connection of the same client is refused; that of a new client, or of this machine, always finds room. So slow
+    clients keep nobody out, not even other programs behind the same proxy.
+    """
+
+    noisy = False
+    protocol = Connection
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """Return the protocols for TLS: a browser proposes several and is not served unless one is chosen."""
+        return [b"http/1.1"]
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        client = client_of(addr)
+        every = [each for each in cast(Any, self.protocols) if not each.gives_way]
+        own = [each for each in every if each.channel.client == client]
+        if is_local(client):
+            has_room = _make_room(own, MAX_OF_LOCAL, may_interrupt=True)
+        else:
+            has_room = _make_room(own, MAX_OF_CLIENT)
+        every = [each for each in every if not each.gives_way]
+        if not has_room or not _make_room(every, MAX_CONNECTIONS, may_interrupt=is_local(client) or not own):
+            return None
+        return super().buildProtocol(addr)
+
+    def close(self) -> None:
+        for protocol in list(self.protocols):
+            cast(Any, protocol.transport).abortConnection()
+
+
+def _make_room(connections: list[Connection], limit: int, *, may_interrupt: bool = False) -> bool:
+    """Return whether there are fewer than `limit` connections, if need be because one of them gives way.
+
+    With `may_interrupt` one that is not idle gives way if all are busy.
+    """
+    if len(connections) < limit:
+        return True
+    idle = [each for each in connections if each.channel.is_idle]
+    chosen = oldest_of_greediest(idle or (connections if may_interrupt else ()), lambda each: each.channel.client)
+    if chosen is not None:
+        chosen.give_way()
+    return chosen is not None
