@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import IRealm
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.clients import LOCAL
 from sse_twisted.runtime.text import one_line
 
 USER = "sse"
 MAX_DELAY = 30.0  # s until the reply to a wrong password
+FORGET_AFTER = 600.0  # s after a delay, from which on a client begins anew
+MAX_KNOWN = 1000  # pairs of account and client whose failures are counted
 
 
 class AccountsError(Exception):
@@ -68,33 +72,64 @@ def random_account(path: Path) -> dict[str, str]:
     return {USER: password}
 
 
+class TooSoon(UnauthorizedLogin):
+    """A login during the delay after a wrong one; whether it was right has not been looked at."""
+
+
+@define
+class _Failures:
+    """Failed logins of an account from a client."""
+
+    count: int = 0
+    until: float = 0.0  # s of the clock; the reply to the last one
+
+
 class LoginBackoff:
-    """Delays the reply to a failed login: 1 s, twice as long after each further one, until a login succeeds."""
+    """Delays the reply to a failed login: 1 s, twice as long after each further one, until a login succeeds.
+
+    It counts by account and by client, so that one client cannot lock out another. Hanging up does not end a delay.
+    """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
         self._clock = clock
         self._log = log
-        self._failures = 0
+        self._failures: dict[tuple[str, str], _Failures] = {}  # by account and client, the latest last
         self._waiting: set[Deferred[None]] = set()
 
-    def reset(self) -> None:
+    def reset(self, account: str, client: str) -> None:
         """Set the delay back to 1 s, after a successful login."""
-        self._failures = 0
+        self._failures.pop((account, client), None)
 
-    def refuse(self, what: str, user: bytes) -> Deferred[None]:
-        """Log a wrong password or key, and fail with UnauthorizedLogin after the delay."""
-        self._failures += 1
-        delay = min(2.0 ** (self._failures - 1), MAX_DELAY)
+    def remaining(self, account: str, client: str) -> float:
+        """Return how many seconds the delay of an account lasts for this client."""
+        known = self._failures.get((account, client), _Failures())
+        return max(known.until - self._clock.seconds(), 0.0)
+
+    def refuse(self, what: str, user: bytes, account: str, client: str) -> Deferred[None]:
+        """Log a wrong password or key, and fail with UnauthorizedLogin after the delay.
+
+        `account` is what is counted: attempts with all unknown names count as one.
+        """
+        failures = self._failures.pop((account, client), _Failures())
+        now = self._clock.seconds()
+        if failures.until + FORGET_AFTER < now:
+            failures.count = 0
+        failures.count += 1
+        delay = min(2.0 ** (failures.count - 1), MAX_DELAY)
+        failures.until = now + delay
+        self._failures[account, client] = failures
+        while len(self._failures) > MAX_KNOWN:
+            del self._failures[next(iter(self._failures))]
         text = "Console: wrong {what} for {user!r}; reply delayed by {delay:g} s"
         self._log.warn(text, what=what, user=one_line(user.decode(errors="replace"), 40), delay=delay)
         waiting: Deferred[None] = deferLater(self._clock, delay)
         self._waiting.add(waiting)
 
-        def fail(_: object) -> None:
+        def end(_: object) -> None:
             self._waiting.discard(waiting)
             raise UnauthorizedLogin
 
-        return waiting.addBoth(fail)
+        return waiting.addBoth(end)
 
     def close(self) -> None:
         for waiting in list(self._waiting):
@@ -115,14 +150,18 @@ class PasswordChecker:
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[Any]:
-        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff."""
+        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff, with TooSoon during it."""
+        account = credentials.username.decode() if credentials.username in self._accounts else ""
+        client = getattr(credentials, "client", LOCAL)
+        if left := self._backoff.remaining(account, client):
+            return fail(TooSoon(f"Too many wrong passwords: try again in {math.ceil(left)} s"))
         expected = self._accounts.get(credentials.username, secrets.token_bytes(32))
         given = credentials.password
         whole = b"%s:%s" % (credentials.username, expected)
         if hmac.compare_digest(expected, given) | hmac.compare_digest(whole, given):
-            self._backoff.reset()
+            self._backoff.reset(account, client)
             return succeed(credentials.username)
-        return self._backoff.refuse("password", credentials.username)
+        return self._backoff.refuse("password", credentials.username, account, client)
 
 
 @implementer(IRealm)

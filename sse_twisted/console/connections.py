@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, TimeoutMixin, WrappingFactory
 from twisted.python.failure import Failure
 
+from sse_twisted.runtime.clients import LOCAL, client_of, oldest_of_greediest
 from sse_twisted.runtime.text import one_line
 
 LOGIN_TIMEOUT = 60  # s from connecting to the login
@@ -31,6 +32,8 @@ class Connection(ProtocolWrapper, TimeoutMixin):
         self.callLater = factory.clock.callLater  # type: ignore[assignment, method-assign]
         self._user: str | None = None
         self._received = 0  # bytes before the login
+        self.client = LOCAL
+        self.gives_way = False  # it is being closed
 
     def connectionMade(self) -> None:
         """Start the login timeout; keep-alive notices clients that have gone without closing the connection."""
@@ -63,6 +66,10 @@ class Connection(ProtocolWrapper, TimeoutMixin):
         self._user = one_line(user.decode(errors="replace"), 40) + way
         self.factory._log.info("{user} logged in to the console", user=self._user)
 
+    @property
+    def is_logged_in(self) -> bool:
+        return self._user is not None
+
     def failed(self, failure: Failure) -> None:
         """Log a session that could not begin, and end the connection."""
         self.factory._log.failure("Console session failed", failure)
@@ -75,7 +82,10 @@ class Connection(ProtocolWrapper, TimeoutMixin):
 
 
 class ConsoleFactory(WrappingFactory):
-    """Wraps the factory of telnet or SSH; takes MAX_CONNECTIONS at once."""
+    """Wraps the factory of telnet or SSH; takes MAX_CONNECTIONS at once.
+
+    Above this number the oldest connection that has not logged in gives way, first of the client with most of them.
+    """
 
     noisy = False
 
@@ -86,11 +96,24 @@ class ConsoleFactory(WrappingFactory):
         self._log = log
 
     def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # type: ignore[override]  # as any factory
-        """Return a connection, or None, which closes it, if there are too many."""
-        if len(self.protocols) >= MAX_CONNECTIONS:
+        """Return a connection, or None, which closes it, if there are too many and all have logged in."""
+        if not self._make_room():
             self._log.warn("Console connection refused: {count} are open, the maximum", count=MAX_CONNECTIONS)
             return None
-        return Connection(self, self.wrappedFactory.buildProtocol(addr))
+        connection = Connection(self, self.wrappedFactory.buildProtocol(addr))
+        connection.client = client_of(addr)
+        return connection
+
+    def _make_room(self) -> bool:
+        connections: list[Any] = [each for each in self.protocols if not each.gives_way]
+        if len(connections) < MAX_CONNECTIONS:
+            return True
+        waiting = [each for each in connections if not each.is_logged_in]
+        chosen = oldest_of_greediest(waiting, lambda each: each.client)
+        if chosen is not None:
+            chosen.gives_way = True
+            chosen.abortConnection()
+        return chosen is not None
 
     def hang_up(self) -> None:
         """Reset all connections, whatever is still to be sent."""

@@ -34,8 +34,10 @@ from zope.interface import implementer
 from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private
 from sse_twisted.console.connections import QUIET
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.clients import LOCAL, client_of
 from sse_twisted.runtime.text import encodable
 
+BY_KEY = "by key"  # the account of all users whose delays are counted; a key is for any of them
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # a key that others add would let them log in
 
 
@@ -81,15 +83,19 @@ class KeyChecker(SSHPublicKeyChecker):
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
-        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff."""
+        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff.
+
+        A right key is accepted during a delay too: nobody guesses a key.
+        """
+        client = getattr(credentials, "client", LOCAL)
 
         def refuse(failure: Failure) -> Any:
             if failure.check(ValidPublicKey):  # a client asks whether the key is accepted before it signs
                 return failure
-            return self._backoff.refuse("key", credentials.username)
+            return self._backoff.refuse("key", credentials.username, BY_KEY, client)
 
         def accept(user: bytes) -> bytes:
-            self._backoff.reset()
+            self._backoff.reset(BY_KEY, client)
             return user
 
         checking: Deferred[bytes] = super().requestAvatarId(credentials)
@@ -178,8 +184,25 @@ class Shell(TerminalSession):
 registerAdapter(Shell, ConsoleUser, ISession)
 
 
+@frozen
+class _PortalOf:
+    """The portal for one client, whose address its credentials carry."""
+
+    _portal: Portal
+    _client: str
+
+    def login(self, credentials: Any, mind: object, *interfaces: Any) -> Deferred[Any]:
+        credentials.client = self._client
+        return self._portal.login(credentials, mind, *interfaces)
+
+
 class _UserAuth(SSHUserAuthServer):
     _log = QUIET
+    transport: Any
+
+    def serviceStarted(self) -> None:
+        super().serviceStarted()
+        self.portal = _PortalOf(self.portal, client_of(self.transport.transport.getPeer()))
 
 
 class _Channels(SSHConnection):

@@ -23,6 +23,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
+from sse_twisted.console.accounts import TooSoon
+from sse_twisted.runtime.clients import client_of
+
 
 def _ignore(_: Failure) -> None:
     """Accept that a client refuses an option, or closes the connection before it answers."""
@@ -108,12 +111,13 @@ class Login(StatefulTelnetProtocol):
         self.transport.write(b"Password: ")
         return "Password"
 
-    def telnet_Password(self, line: bytes) -> str:
+    def telnet_Password(self, line: bytes) -> str | None:
         """Log in, and discard what is typed until the reply."""
-        credentials = UsernamePassword(self._user, line)
+        credentials: Any = UsernamePassword(self._user, line)
+        credentials.client = client_of(self.transport.getPeer())
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
         login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
-        return "Discard"
+        return "Discard" if self.state == "Password" else None  # the reply may have come already
 
     def _begin(self, avatar: tuple[Any, Any, Any]) -> None:
         _, terminal, _ = avatar
@@ -124,7 +128,8 @@ class Login(StatefulTelnetProtocol):
     def _ask_again(self, failure: Failure) -> None:
         failure.trap(UnauthorizedLogin)
         self.transport.wont(ECHO).addErrback(_ignore)
-        self.transport.write(b"\nLogin incorrect\nUsername: ")
+        why = failure.getErrorMessage() if failure.check(TooSoon) else "Login incorrect"
+        self.transport.write(b"\n%s\nUsername: " % why.encode())
         self.state = "User"
 
 

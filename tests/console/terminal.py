@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.cred.portal import Portal
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -41,10 +42,11 @@ class VirtualConsole:
 
         return ConsoleSession(Namespace(self._commands, {"answer": 42}))
 
-    def connect(self) -> Caller | None:
+    def connect(self, host: str = "127.0.0.1") -> Caller | None:
         """Return a caller who has not logged in; None if there are too many connections."""
-        connection = self.factory.buildProtocol(None)
-        return None if connection is None else Caller(connection)
+        address = IPv4Address("TCP", host, 1)
+        connection = self.factory.buildProtocol(address)
+        return None if connection is None else Caller(connection, address)
 
     def guest(self) -> Caller:
         """Return a caller who has logged in."""
@@ -62,9 +64,9 @@ class VirtualConsole:
 class Caller:
     """Types lines into a terminal."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, address: IPv4Address) -> None:
         self.connection = connection
-        self.transport = StringTransport()
+        self.transport = StringTransport(peerAddress=address)
         self.is_lost = False
         connection.makeConnection(self.transport)
 
@@ -109,8 +111,8 @@ class Caller:
         return ESCAPES.sub("", data.decode(errors="replace"))
 
 
-def connected(console: VirtualConsole) -> Caller:
+def connected(console: VirtualConsole, host: str = "127.0.0.1") -> Caller:
     """A caller who has not logged in."""
-    caller = console.connect()
+    caller = console.connect(host)
     assert caller is not None
     return caller

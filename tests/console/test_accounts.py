@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.cred.credentials import UsernamePassword
@@ -11,10 +12,13 @@ from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import (
+    FORGET_AFTER,
     MAX_DELAY,
+    MAX_KNOWN,
     AccountsError,
     LoginBackoff,
     PasswordChecker,
+    TooSoon,
     random_account,
     read_accounts,
 )
@@ -76,10 +80,12 @@ class Logins:
         self.backoff = LoginBackoff(self.clock, log)
         self.checker = PasswordChecker({"sse": "right"}, self.backoff)
 
-    def tries(self, user: bytes, password: bytes) -> list[object]:
+    def tries(self, user: bytes, password: bytes, client: str = "192.168.0.7") -> list[object]:
         """The reply to a login, in a list that is empty until it comes."""
         answer: list[object] = []
-        self.checker.requestAvatarId(UsernamePassword(user, password)).addBoth(answer.append)
+        credentials: Any = UsernamePassword(user, password)
+        credentials.client = client
+        self.checker.requestAvatarId(credentials).addBoth(answer.append)
         return answer
 
     def _note(self, event: LogEvent) -> None:
@@ -116,6 +122,63 @@ def test_an_unknown_user_is_refused_like_a_wrong_password(user: bytes) -> None:
     assert is_refused(answer)
     assert logins.lines[0].isprintable()
     assert "x" * 100 not in logins.lines[0]
+
+
+def is_too_soon(answer: list[object]) -> bool:
+    return bool(answer) and isinstance(answer[0], Failure) and bool(answer[0].check(TooSoon))
+
+
+def test_the_right_password_is_refused_while_a_delay_lasts() -> None:
+    logins = Logins()
+    logins.tries(b"sse", b"wrong")
+    (refused,) = logins.tries(b"sse", b"right")
+    assert isinstance(refused, Failure)
+    assert refused.getErrorMessage() == "Too many wrong passwords: try again in 1 s"
+    logins.clock.advance(1)
+    assert logins.tries(b"sse", b"right") == [b"sse"]
+
+
+def test_guessing_is_slow_even_for_who_hangs_up() -> None:
+    logins = Logins()
+    for _ in range(4 * 600):
+        logins.tries(b"sse", b"wrong")  # the answer is not waited for
+        logins.clock.advance(0.25)
+    assert len(logins.lines) < 30
+
+
+def test_an_attacker_does_not_lock_out_another_client() -> None:
+    logins = Logins()
+    for _ in range(1000):
+        logins.tries(b"sse", b"wrong", "192.168.0.7")
+        assert logins.tries(b"sse", b"right", "192.168.0.8") == [b"sse"]
+        logins.clock.advance(0.25)
+    assert is_too_soon(logins.tries(b"sse", b"right", "192.168.0.7"))
+
+
+def test_guesses_for_one_account_do_not_delay_another() -> None:
+    logins = Logins()
+    for number in range(3):
+        logins.tries(b"unknown %d" % number, b"x")
+    assert len(logins.lines) == 1, "unknown accounts count as one"
+    assert logins.tries(b"sse", b"right") == [b"sse"]
+
+
+def test_failures_are_forgotten_after_a_while() -> None:
+    logins = Logins()
+    for _ in range(3):
+        logins.tries(b"sse", b"wrong")
+        logins.clock.advance(MAX_DELAY)
+    logins.clock.advance(FORGET_AFTER)
+    logins.tries(b"sse", b"wrong")
+    assert logins.lines[-1].endswith("reply delayed by 1 s")
+
+
+def test_the_memory_of_failures_is_bounded() -> None:
+    logins = Logins()
+    for number in range(MAX_KNOWN + 100):
+        logins.tries(b"sse", b"wrong", f"10.0.{number // 250}.{number % 250}")
+    assert len(logins.backoff._failures) == MAX_KNOWN
+    logins.backoff.close()
 
 
 def test_closing_refuses_pending_logins_at_once() -> None:

@@ -69,11 +69,26 @@ def test_a_session_that_has_ended_is_not_kept(console: VirtualConsole) -> None:
     assert session() is None
 
 
-def test_connections_are_bounded_in_number(console: VirtualConsole) -> None:
-    callers = [connected(console) for _ in range(MAX_CONNECTIONS)]
+def test_sessions_are_bounded_in_number(console: VirtualConsole) -> None:
+    guests = [console.guest() for _ in range(MAX_CONNECTIONS)]
     assert console.connect() is None
-    callers[0].hangs_up()
+    guests[0].hangs_up()
     assert console.connect() is not None
+
+
+def test_the_oldest_connection_without_a_login_gives_way(console: VirtualConsole) -> None:
+    guest = console.guest()
+    idle = [connected(console) for _ in range(MAX_CONNECTIONS - 1)]
+    assert console.guest().sees("answer") == "42"
+    assert [caller.has_gone for caller in idle] == [True] + (MAX_CONNECTIONS - 2) * [False]
+    assert guest.sees("answer") == "42"
+
+
+def test_a_greedy_client_gives_way_first(console: VirtualConsole) -> None:
+    early = connected(console, "192.168.0.8")
+    greedy = [connected(console, "192.168.0.7") for _ in range(MAX_CONNECTIONS * 3)]
+    assert not early.has_gone
+    assert sum(not caller.has_gone for caller in greedy) == MAX_CONNECTIONS - 1
 
 
 def test_hanging_up_ends_all_connections(console: VirtualConsole) -> None:

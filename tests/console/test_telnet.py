@@ -99,6 +99,22 @@ def test_a_wrong_password_is_asked_for_again_after_a_while(console: VirtualConso
     ]
 
 
+def test_hanging_up_does_not_end_the_delay(console: VirtualConsole) -> None:
+    caller = connected(console)
+    caller.types("sse", "wrong")
+    caller.hangs_up()
+    again = connected(console)
+    assert again.types("sse", "right").endswith("Too many wrong passwords: try again in 1 s\r\nUsername: ")
+    console.clock.advance(1)
+    assert again.types("sse", "right").endswith(">>> ")
+
+
+def test_another_address_can_log_in_during_a_delay(console: VirtualConsole) -> None:
+    attacker, owner = connected(console, "192.168.0.7"), connected(console, "192.168.0.8")
+    attacker.types("sse", "wrong")
+    assert owner.types("sse", "right").endswith(">>> ")
+
+
 def test_input_during_the_delay_is_discarded(console: VirtualConsole) -> None:
     caller = connected(console)
     caller.types("sse", "wrong", "sse", "right")
