@@ -25,6 +25,8 @@ IDLE_TIMEOUT = 60.0  # s until a connection without a request is closed
 REQUEST_TIMEOUT = 20.0  # s from the first byte of a request to its last
 BLOCKED_TIMEOUT = 60.0  # s that a client may take to accept what was written
 MAX_AHEAD = 16 * 1024  # bytes that may follow a request before its response
+READ_SIZE = 16 * 1024  # bytes that are read in one turn
+MAX_ACCEPTS = 10  # connections that are accepted in one turn
 MAX_UNREAD = 256 * 1024  # bytes that may wait for their turn; more than one call of the system returns
 
 
@@ -118,12 +120,16 @@ class Channel(http.HTTPChannel):
         self._is_queued = False
         if self._waitingForTransport:
             return
-        data, self._arrived = b"".join(self._arrived), []
+        data = b"".join(self._arrived)
+        data, rest = data[:READ_SIZE], data[READ_SIZE:]
+        self._arrived = [rest] if rest else []
         LineReceiver.dataReceived(self, data)
         if self._lost:
             return
         self._hurry()
-        if not self._waitingForTransport:
+        if self._arrived:
+            self._read_soon()
+        elif not self._waitingForTransport:
             self._networkProducer.resumeProducing()
 
     def _hurry(self) -> None:
@@ -175,9 +181,10 @@ class Connection(ProtocolWrapper):
 
     gives_way = False  # it is being closed
 
-    @property
-    def channel(self) -> Channel:
-        return cast(Channel, self.wrappedProtocol)
+    def __init__(self, factory: Connections, channel: Channel) -> None:
+        super().__init__(factory, channel)  # type: ignore[arg-type]  # a WrappingFactory of Connections
+        self.client = channel.client
+        self.channel = channel
 
     def give_way(self) -> None:
         """Close the connection at once, for the sake of another."""
@@ -195,16 +202,25 @@ class Connections(WrappingFactory):
     """
 
     noisy = False
-    protocol = Connection
+    protocol = cast(Any, Connection)
+    _port: Any = None  # that accepts the connections, if it tells how many in a turn
 
     def acceptableProtocols(self) -> list[bytes]:
         """Return the protocols for TLS: a browser proposes several and is not served unless one is chosen."""
         return [b"http/1.1"]
 
+    def accept_few(self, port: Any) -> None:
+        """Have the port accept MAX_ACCEPTS connections in a turn of the reactor: Twisted's own begins with 100."""
+        if hasattr(port, "numberAccepts"):
+            self._port = port
+            port.numberAccepts = MAX_ACCEPTS
+
     def buildProtocol(self, addr: IAddress | None) -> Any:
+        if self._port is not None:  # after this turn Twisted raises the number if it was reached
+            cast(Any, self.wrappedFactory).reactor.callLater(0, setattr, self._port, "numberAccepts", MAX_ACCEPTS)
         client = client_of(addr)
         every = [each for each in cast(Any, self.protocols) if not each.gives_way]
-        own = [each for each in every if each.channel.client == client]
+        own = [each for each in every if each.client == client]
         if is_local(client):
             has_room = _make_room(own, MAX_OF_LOCAL, may_interrupt=True)
         else:
@@ -227,7 +243,7 @@ def _make_room(connections: list[Connection], limit: int, *, may_interrupt: bool
     if len(connections) < limit:
         return True
     idle = [each for each in connections if each.channel.is_idle]
-    chosen = oldest_of_greediest(idle or (connections if may_interrupt else ()), lambda each: each.channel.client)
+    chosen = oldest_of_greediest(idle or (connections if may_interrupt else ()), lambda each: each.client)
     if chosen is not None:
         chosen.give_way()
     return chosen is not None

@@ -154,6 +154,7 @@ class WebService(Service):
         listening.addCallbacks(partial(setattr, self, "port"), partial(setattr, self, "_failure"))
         if self._failure is not None and not self._may_fail:
             self._failure.raiseException()
+        self._connections.accept_few(self.port)
 
     def startService(self) -> None:
         """Create or read the token and log the address of the board; raise TokenError."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -15,12 +17,16 @@ from twisted.python.failure import Failure
 from sse_twisted.web.connections import (
     BLOCKED_TIMEOUT,
     IDLE_TIMEOUT,
+    MAX_ACCEPTS,
     MAX_AHEAD,
     MAX_CONNECTIONS,
     MAX_OF_CLIENT,
     MAX_OF_LOCAL,
     REQUEST_TIMEOUT,
 )
+from sse_twisted.web.service import WebService
+from tests.simulator.wire import on_the_reactor
+from tests.support.real_event import RealEvent, folder_in_memory
 from tests.web.desk import PLACE, Desk
 
 HOST = f"Host: {PLACE}\r\n".encode()
@@ -123,7 +129,7 @@ class TestPipelinedRequests:
 
     def test_too_much_behind_a_request_closes_the_connection(self, calls: Calls) -> None:
         client = calls()
-        client.sends(ALIVE + b"x" * (MAX_AHEAD + 1))
+        client.sends(ALIVE + b"x" * (2 * MAX_AHEAD))
         assert client.is_lost
 
     def test_too_much_behind_a_stream_closes_the_connection(self, desk: Desk, calls: Calls) -> None:
@@ -271,3 +277,29 @@ class TestLimits:
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert answer.count(b"HTTP/1.1") == 1
         assert not desk.collector.live.paused
+
+
+@on_the_reactor
+async def test_few_connections_are_accepted_in_a_turn(reactor: Any) -> None:
+    with folder_in_memory() as root:
+        event = RealEvent(reactor, root)
+        web = WebService(reactor, await event.start(), "tcp:0:interface=127.0.0.1", None)
+        web.startService()
+        port: Any = web.port
+        counts: list[int] = []
+
+        def count() -> None:
+            counts.append(len(web._connections.protocols) - sum(counts))
+            if sum(counts) < len(clients):
+                reactor.callLater(0, count)
+
+        clients = [socket.socket() for _ in range(45)]  # the kernel holds no more than 50 for us
+        for client in clients:
+            client.connect(("127.0.0.1", port.getHost().port))
+        count()
+        await event.becomes(lambda: sum(counts) == len(clients), "connected")
+        assert max(counts) <= MAX_ACCEPTS
+        for client in clients:
+            client.close()
+        await maybeDeferred(web.stopService)
+        await event.close()
