@@ -21,6 +21,7 @@ from sse_twisted.event_folder.track_report import TrackReport, entry_report
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
+from sse_twisted.runtime.spreadsheet import without_formulas
 from sse_twisted.runtime.text import plural
 
 MAX_DAYS = 100  # that are counted
@@ -242,16 +243,12 @@ def day_as_csv(day: Day) -> bytes:
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
     writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured"))
     for line in day.lines:
-        texts = (line.sailor, line.tally, line.file_id, line.state, " ".join(line.tracks), " ".join(line.missing))
+        tracks, missing = " ".join(line.tracks), " ".join(line.missing)
+        texts = map(without_formulas, (line.sailor, line.tally, line.file_id, line.state, tracks, missing))
         figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
         measured = "yes" if line.measured else ""
-        writer.writerow((day.day, line.id, *map(_harmless, texts), *figures, _harmless(line.remark), measured))
+        writer.writerow((day.day, line.id, *texts, *figures, without_formulas(line.remark), measured))
     return table.getvalue().encode("utf-8-sig")
-
-
-def _harmless(text: str) -> str:
-    """Quote a text that a spreadsheet would read as a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 def _judge(

@@ -149,6 +149,14 @@ def test_the_csv_can_be_read_and_has_no_formulas() -> None:
     assert (row["Tally"], row["State"], row["Hours"], row["Knots (500m)"]) == ("'+7", "collected", "4.00", "20.00")
 
 
+def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either() -> None:
+    evil = Assignment(601, DAY, DAY, "AAA601", "Ada;=1+1", "x\t@a", 2)
+    data = day_as_csv(reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected()))
+    for separator in (",", ";", "\t"):
+        for row in csv.reader(io.StringIO(data.decode("utf-8-sig")), delimiter=separator):
+            assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
 def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -> None:
     ledgers = {601: {track(1): UNFINALISED, track(2): entry(end_date=1)}}
     results = {601: {track(1): measured(3.0), track(2): measured(7.0)}}
