@@ -99,25 +99,26 @@ class Login(StatefulTelnetProtocol):
         """Read lines that end with CR or LF."""
         super().dataReceived(data.replace(b"\r", b"\n"))
 
-    def telnet_User(self, line: bytes) -> str:
+    def telnet_User(self, line: bytes) -> str | None:
         """Ask for the password; announcing ECHO keeps the client from showing it.
 
         A line of the password file pasted whole, `user:password`, is enough.
         """
         self._user, is_whole, password = line.strip().partition(b":")
         if is_whole:
-            return self.telnet_Password(password)
+            self.telnet_Password(password)
+            return None
         self.transport.will(ECHO).addErrback(_ignore)
         self.transport.write(b"Password: ")
         return "Password"
 
-    def telnet_Password(self, line: bytes) -> str | None:
-        """Log in, and discard what is typed until the reply."""
+    def telnet_Password(self, line: bytes) -> None:
+        """Log in, and discard what is typed until the reply, which may come at once."""
+        self.state = "Discard"
         credentials: Any = UsernamePassword(self._user, line)
         credentials.client = client_of(self.transport.getPeer())
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
         login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
-        return "Discard" if self.state == "Password" else None  # the reply may have come already
 
     def _begin(self, avatar: tuple[Any, Any, Any]) -> None:
         _, terminal, _ = avatar

@@ -7,14 +7,19 @@ hands cannot scroll, so tiles become dense before any is out of sight, first in 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from sse_twisted.web.tiles import Column
 
 MAX_ACROSS: Final = 8  # tiles side by side whose numbers can be read at 2 m
 LARGE_ACROSS: Final = 5  # tiles have their largest size up to here
+TWO_LINES: Final = 1.12  # the height of a full tile whose name takes two lines, in heights of one without
+DENSE_TWO_LINES: Final = 1.22  # the same of a dense tile
+DENSE_TALL: Final = 1.8
+DENSE_MARGIN: Final = 1.2  # rows of dense tiles that fit beyond those of the zone
 MAX_CUT: Final = 0.4  # part of the last row that may be out of sight, if every tile has all of its lines
 HYSTERESIS: Final = 3  # tiles fewer before a column shrinks, so that a device that comes and goes moves no others
 
@@ -28,22 +33,32 @@ class Zone:
     min_across: int = 1  # unless the zone is empty or there is no room
     rows: int = 0  # of full tiles
     dense_rows: int = 0  # of dense tiles
+    tall: float = 1.45  # the height of a full tile with its number above its sign, in heights of one without
 
 
-RED: Final = Zone("red", (Column.LEFT_EARLY, Column.KEEP_ON), 1, 4, 8)
+RED: Final = Zone("red", (Column.LEFT_EARLY, Column.KEEP_ON), 1, 4, 8, 1.3)
 OFF: Final = Zone("off", (Column.SWITCH_OFF,), 2, 5, 10)
-WORK: Final = Zone("work", (Column.WORKING,), 2, 5, 9)
+WORK: Final = Zone("work", (Column.WORKING,), 2, 5, 9, 1.65)
 SIDE: Final = Zone("side", (Column.EXPECTED, Column.GONE))
 ZONES: Final = (RED, OFF, WORK, SIDE)
 FLEXIBLE: Final = (RED, OFF, WORK)  # they share the width; the first one becomes dense last
 
 
+class Room(IntEnum):
+    """What there is room for in the height of a zone."""
+
+    NONE = 0
+    NAMES = 1  # names in two lines
+    NUMBERS = 2  # and large numbers, above their signs
+
+
 @frozen
 class ZoneLayout:
-    """The width of a zone and the density of its tiles."""
+    """The width of a zone, the density of its tiles and their size."""
 
     across: int  # tiles side by side
     dense: bool  # a number, a sign and one line
+    room: Room = Room.NONE
 
 
 class Bench:
@@ -61,6 +76,28 @@ class Bench:
 
 
 def layout_of(counts: Mapping[str, int]) -> dict[str, ZoneLayout]:
+    """Return the layout with tiles that are as large as there is room."""
+    layout = _across_and_density(counts)
+    total = sum(zone.across for zone in layout.values())
+    return {
+        zone.name: evolve(layout[zone.name], room=_room(zone, counts, layout[zone.name], total)) for zone in FLEXIBLE
+    }
+
+
+def _room(zone: Zone, counts: Mapping[str, int], layout: ZoneLayout, total: int) -> Room:
+    headings = max(sum(counts.get(column, 0) > 0 for column in zone.columns) - 1, 0)
+    rows = _rows(zone, counts, layout.across) - headings
+    if layout.dense:
+        most, tall, two_lines = zone.dense_rows + DENSE_MARGIN - headings, DENSE_TALL, DENSE_TWO_LINES
+    else:
+        most = zone.rows * max(total, LARGE_ACROSS) / MAX_ACROSS + MAX_CUT - headings
+        tall, two_lines = zone.tall, TWO_LINES
+    if rows * tall <= most:
+        return Room.NUMBERS
+    return Room.NAMES if rows * two_lines <= most else Room.NONE
+
+
+def _across_and_density(counts: Mapping[str, int]) -> dict[str, ZoneLayout]:
     """Return the layout with the largest tiles that are all in sight; some zones are dense if there is no other way."""
     least = {zone.name: zone.min_across if _rows(zone, counts, 1) else 1 for zone in FLEXIBLE}
     for total in range(sum(least.values()), MAX_ACROSS + 1):

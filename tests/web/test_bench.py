@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.web.bench import HYSTERESIS, MAX_ACROSS, Bench, ZoneLayout, layout_of
+from sse_twisted.web.bench import HYSTERESIS, MAX_ACROSS, Bench, Room, ZoneLayout, layout_of
 
 COUNTS = st.fixed_dictionaries(
     {name: st.integers(0, 200) for name in ("left-early", "keep-on", "switch-off", "working")}
@@ -32,9 +32,9 @@ def test_alarms_become_dense_last(count: dict[str, int]) -> None:
 
 def test_few_tiles_are_large() -> None:
     assert layout_of(counts(keep_on=1, switch_off=4, working=3)) == {
-        "red": ZoneLayout(1, dense=False),
-        "off": ZoneLayout(2, dense=False),
-        "work": ZoneLayout(2, dense=False),
+        "red": ZoneLayout(1, dense=False, room=Room.NUMBERS),
+        "off": ZoneLayout(2, dense=False, room=Room.NUMBERS),
+        "work": ZoneLayout(2, dense=False, room=Room.NUMBERS),
     }
 
 
@@ -42,14 +42,14 @@ def test_an_empty_column_leaves_its_width_to_others() -> None:
     shares = layout_of(counts(keep_on=16, switch_off=8))
     assert shares == {
         "red": ZoneLayout(5, dense=False),
-        "off": ZoneLayout(2, dense=False),
-        "work": ZoneLayout(1, dense=False),
+        "off": ZoneLayout(2, dense=False, room=Room.NAMES),
+        "work": ZoneLayout(1, dense=False, room=Room.NUMBERS),
     }
 
 
 def test_no_column_is_squeezed_to_keep_others_large() -> None:
     shares = layout_of(counts(left_early=1, keep_on=12, switch_off=10))
-    assert shares["off"] == ZoneLayout(4, dense=False)
+    assert (shares["off"].across, shares["off"].dense) == (4, False)
 
 
 def test_working_devices_become_dense_first() -> None:
@@ -77,3 +77,8 @@ def test_width_is_released_when_it_is_no_longer_needed() -> None:
     bench = Bench()
     bench.layout(counts(switch_off=60, working=30))
     assert bench.layout(counts(switch_off=2)) == layout_of(counts(switch_off=2 + HYSTERESIS))
+
+
+@pytest.mark.parametrize(("off", "room"), [(4, Room.NUMBERS), (8, Room.NAMES), (80, Room.NONE)])
+def test_the_fewer_devices_the_larger_are_their_tiles(off: int, room: Room) -> None:
+    assert layout_of(counts(keep_on=3, switch_off=off, working=6))["off"].room is room

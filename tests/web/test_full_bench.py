@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +22,15 @@ pytestmark = pytest.mark.slow
 
 ADDRESS: Final = "http://bench.test/"
 LEGIBLE: Final = 28  # px; see test_crowded_bench
+NAMES: Final = (
+    "Jo Ng",
+    "Sophie de la Rochefoucauld",
+    "Świętosława Brzęczyszczykiewicz-Łękawska",
+    "山本健太郎 (横浜セーリングクラブ)",
+)
+SOME: Final = {"left-early": 1, "keep-on": 2, "switch-off": 9, "working": 5, "expected": 2, "gone": 1}
+MANY: Final = {"left-early": 2, "keep-on": 5, "switch-off": 24, "working": 10, "expected": 9, "gone": 10}
+MOST: Final = {"left-early": 3, "keep-on": 8, "switch-off": 45, "working": 16, "expected": 8, "gone": 20}
 READABLE: Final = 15  # px of a headline in a tile of 8 side by side
 
 
@@ -53,12 +62,17 @@ def event_day(event: VirtualEvent) -> Any:
 
 
 @contextmanager
-def bench(browser: Browser, event: VirtualEvent, counts: dict[str, int], **options: Any) -> Iterator[Page]:
-    """The page of so many devices in each column, whose numbers are mixed."""
+def bench(
+    browser: Browser, event: VirtualEvent, counts: dict[str, int], names: Sequence[str] = (), **options: Any
+) -> Iterator[Page]:
+    """The page of so many devices in each column, whose numbers are mixed; `names` take turns."""
     columns = [column for column, count in counts.items() for _ in range(count)]
     numbers = random.Random(1).sample(range(601, 601 + len(columns)), len(columns))
     for number in numbers:
         event.person(number)
+        if names:
+            event.people[-1]["First Name"], event.people[-1]["Family Name"] = "", names[number % len(names)]
+    event.write_roster()
     desk = Desk(event)
     for number, column in zip(numbers, columns, strict=True):
         if column != "expected":
@@ -153,3 +167,78 @@ def test_a_tile_has_a_legible_headline(browser: Browser, event: VirtualEvent) ->
             assert height < 1.5 * size
         words = page.locator("#switch-off .findings .text").all_inner_texts()
         assert set(words) == {"firmware is not approved (9001)", "11:36 has 3 damaged frames"}
+
+
+@pytest.mark.parametrize("counts", [SOME, MANY, MOST], ids=["some", "many", "most"])
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1920, 1080), (390, 844)])
+def test_nothing_lies_over_a_border(
+    browser: Browser, event: VirtualEvent, counts: dict[str, int], size: tuple[int, int]
+) -> None:
+    viewport = dict(zip(("width", "height"), size, strict=True))
+    with bench(browser, event, counts, NAMES, viewport=viewport) as page:
+        assert is_within_its_width(page)
+        assert (
+            beyond(page, ".zone:not(.side) .tile", ".number, .say, .sailor, .file, .battery, .findings, button") == []
+        )
+        assert beyond(page, ".column h2", ".title, .count, .icon") == []
+        assert cut(page, ".column:not(.left-early) .title") == []  # that one may take two lines
+
+
+def beyond(page: Page, outer: str, inner: str) -> list[str]:
+    """What is visible inside of an element and crosses its border to the right, by its text."""
+    found: list[str] = page.evaluate(
+        """([outer, inner]) => [...document.querySelectorAll(outer)].flatMap((box) => {
+            const right = box.getBoundingClientRect().right - 3;  // its border
+            return [...box.querySelectorAll(inner)].filter((element) => {
+                const place = element.getBoundingClientRect();
+                return place.width > 1 && place.right > right;
+            }).map((element) => `${box.textContent.trim().slice(0, 20)}: ${element.className}`);
+        })""",
+        [outer, inner],
+    )
+    return found
+
+
+def cut(page: Page, what: str) -> list[str]:
+    """The texts that are longer than their places."""
+    found: list[str] = page.evaluate(
+        """what => [...document.querySelectorAll(what)].filter((element) =>
+            element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1
+        ).map((element) => element.textContent)""",
+        what,
+    )
+    return found
+
+
+@pytest.mark.parametrize("counts", [SOME, MANY], ids=["some", "many"])
+def test_names_take_two_lines_where_there_is_room(
+    browser: Browser, event: VirtualEvent, counts: dict[str, int]
+) -> None:
+    with bench(browser, event, counts, NAMES[:2], viewport={"width": 1366, "height": 768}) as page:
+        assert cut(page, "#switch-off .sailor") == []
+        shown = in_sight(page, "switch-off")
+        assert len(shown) == counts["switch-off"]
+
+
+def test_numbers_are_as_large_as_there_is_room(browser: Browser, event: VirtualEvent) -> None:
+    with bench(browser, event, SOME, viewport={"width": 1366, "height": 768}) as page:
+        for column in ("left-early", "keep-on", "switch-off"):
+            assert min(in_sight(page, column)) >= 2 * LEGIBLE
+            assert len(in_sight(page, column)) == SOME[column]
+        bottoms = "() => [...document.querySelectorAll('.tile')].map((tile) => tile.getBoundingClientRect().bottom)"
+        assert 0.8 * 768 < max(page.evaluate(bottoms)) <= 768
+
+
+def test_many_signs_leave_room_for_the_tiles(browser: Browser, event: VirtualEvent) -> None:
+    with bench(browser, event, SOME, viewport={"width": 1366, "height": 768}) as page:
+        page.evaluate("""() => {
+            for (let number = 0; number < 6; number += 1) {
+                const sign = document.createElement("p");
+                sign.className = "trouble";
+                sign.textContent = "downloads paused: requested by an operator";
+                document.getElementById("top").append(sign);
+            }
+        }""")
+        top = page.locator("#switch-off").evaluate("element => element.getBoundingClientRect().top")
+        assert top < 768 / 3
+        assert is_within_its_width(page)

@@ -88,6 +88,7 @@ function apply(changes) {
   for (const [name, layout] of Object.entries(changes.zones)) {
     const zone = byId(`zone-${name}`);
     zone.dataset.across = layout.across;
+    zone.dataset.room = layout.room;
     zone.classList.toggle("is-dense", layout.dense);
   }
   const moved = changes.tiles.map(place).filter(Boolean);
