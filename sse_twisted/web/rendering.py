@@ -65,11 +65,17 @@ class Renderer:
     """Renders templates."""
 
     def __init__(
-        self, files: dict[str, Response], timezone: Callable[[], int], today: Callable[[], datetime.date], event: str
+        self,
+        files: dict[str, Response],
+        timezone: Callable[[], int],
+        today: Callable[[], datetime.date],
+        event: str,
+        addresses: Callable[[], tuple[str, ...]] = lambda: (),
     ) -> None:
         """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there.
 
-        `event` is the name of the event, which is that of its folder.
+        `event` is the name of the event, which is that of its folder; `addresses` returns those of the board for other
+        devices.
         """
         self._templates = PackageLoader("sse_twisted.web")
         self._today = today
@@ -93,6 +99,7 @@ class Renderer:
             discipline_names=DISCIPLINE_NAMES,
             files=self.files,
             event=event,
+            addresses=addresses,
         )
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
         self._macros: Any = self._environment.get_template("macros.html").module

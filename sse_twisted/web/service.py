@@ -37,6 +37,7 @@ from sse_twisted.web.connections import Connections, WebSite
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, Problem, with_description
+from sse_twisted.web.own_addresses import OwnAddresses
 from sse_twisted.web.pages import BoardPage, RecordPages, StaticFiles
 from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.rendering import Renderer, static_files
@@ -114,7 +115,9 @@ class WebService(Service):
         self._failure: Failure | None = None
         live = collector.live
         files, event = static_files(), collector.folder.root.name
-        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today, event)
+        self._addresses = OwnAddresses(reactor)
+        urls = self._addresses.urls
+        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today, event, urls)
         self.board = Board(collector.fleet, collector.attendance, live, reactor, collector.conditions, self._log)
         self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, self._log)
         self._renderer = renderer
@@ -172,7 +175,12 @@ class WebService(Service):
             self._log.error(text, endpoint=self._endpoint, why=why)
         elif self.port is not None:
             text = "The board is at {place}; commands need the token in {file}"
-            self._log.info(text, place=self._url(self.port.getHost()), file=str(self.token_file))
+            place = self._url(self.port.getHost())
+            self._log.info(text, place=place, file=str(self.token_file))
+            self._addresses.listen(self.port, self._scheme)
+            others = [url for url in self._addresses.urls() if url != place]
+            if others:
+                self._log.info("Other devices reach the board at {places}", places=", ".join(others))
 
     def stopService(self) -> Deferred[Any] | None:
         if not self.running:
@@ -187,13 +195,16 @@ class WebService(Service):
         self._queue.clear()
         return closed
 
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._endpoint.startswith(("ssl:", "tls:")) else "http"
+
     def _url(self, address: Any) -> str:
         host = getattr(address, "host", None)
         if host is None:  # a Unix socket
             return str(getattr(address, "name", address))
-        scheme = "https" if self._endpoint.startswith(("ssl:", "tls:")) else "http"
         shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-        return f"{scheme}://{shown}:{address.port}/"
+        return f"{self._scheme}://{shown}:{address.port}/"
 
     def _refuse(self, request: Request, refusal: Refusal) -> Response:
         """Render a refusal: as a page for browsers, as JSON for programs."""
