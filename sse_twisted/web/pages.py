@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 
 from sse_twisted.control.records import Records, TooLarge
+from sse_twisted.fleet import PRESENT
 from sse_twisted.results.days import Day, State, day_as_csv
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api
@@ -116,6 +117,7 @@ class RecordPages:
     _board: Board
     _records: Records
     _renderer: Renderer
+    _token_file: Callable[[], str]
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -132,7 +134,9 @@ class RecordPages:
         identifier = request.parameters["identifier"]
         detail = await self._api.detail(identifier)
         findings, measured = await self._records.findings(identifier), self._records.measured(identifier)
-        return self._page("device.html", detail=detail, findings=findings, measured=measured)
+        is_present = detail.tile.stage in PRESENT
+        values = {"detail": detail, "findings": findings, "measured": measured, "is_present": is_present}
+        return self._page("device.html", **values, token_file=self._token_file())
 
     async def plot(self, request: ParsedRequest) -> Response:
         """Serve a plot of a track: its speed over time and its path."""

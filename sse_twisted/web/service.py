@@ -131,7 +131,7 @@ class WebService(Service):
 
         routes = (
             *BoardPage(self.board, self.streams, renderer, lambda: str(self.token_file), reactor).routes(),
-            *RecordPages(api, self.board, collector.records, renderer).routes(),
+            *RecordPages(api, self.board, collector.records, renderer, lambda: str(self.token_file)).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),

@@ -139,8 +139,9 @@ class Watcher:
         assert not self.mishaps, self.mishaps
 
     def _console(self, message: Any) -> None:
-        # The browser itself reports a lost connection, which the page shows.
-        if message.type in ("error", "warning") and "net::ERR" not in message.text and "401" not in message.text:
+        # The browser itself reports a lost connection and a refused command, which the page shows.
+        expected = any(text in message.text for text in ("net::ERR", "401", "409"))
+        if message.type in ("error", "warning") and not expected:
             self.mishaps.append(message.text)
 
     def _request(self, request: Any) -> None:

@@ -37,8 +37,9 @@ from sse_twisted.simulator.schedule import FleetMember, Schedule
 from sse_twisted.web.service import WebService
 
 FIRST: Final = 601
-COUNT: Final = 10
+COUNT: Final = 12
 SIZE: Final = 400_000  # bytes of each track
+WITH_OLD: Final = 611  # this device has a track of before the event too
 EVIL: Final = "<script>document.title='evil'</script>"
 NEVER: Final = 1e6  # s
 
@@ -53,6 +54,8 @@ class Stage(MultiService):
         noon = int(now - 2 * 3600) * 1000
         devices = [generate_device(FIRST + number, seed=1) for number in range(count)]
         for device in devices:
+            if device.identifier == WITH_OLD:
+                device.logs.extend(generate_load(device.identifier, (SIZE // 4,), noon - 30 * 86_400_000))
             device.logs.extend(generate_load(device.identifier, (SIZE, SIZE // 2), noon))
         ports = free_ports("127.0.0.1", count)
         members = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre, Watching, box, is_in_sight, is_within_its_width, violations
-from tests.web.stage import COUNT, EVIL
+from tests.web.stage import COUNT, EVIL, WITH_OLD
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -136,6 +137,43 @@ def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> No
             page.locator("#ask").wait_for(state="hidden")
             paused = page.get_by_text("downloads paused: requested by an operator")
             paused.wait_for(state="visible" if token else "hidden")
+
+
+def test_the_page_of_a_device_retries_and_fetches(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to(f"/devices/{WITH_OLD}")
+        assert page.get_by_role("button", name="Inspect again…").count() == 0
+        theatre.play(f"arrive {WITH_OLD}")
+        theatre.hears(f"motion-{WITH_OLD} can be disconnected")
+        page = watcher.goes_to(f"/devices/{WITH_OLD}")
+        page.get_by_role("button", name="Inspect again…").click()
+        page.get_by_label("Token").fill("not the token at all")
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text("Wrong token.").wait_for()
+        page.get_by_label("Token").fill(theatre.token)
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text(f"Inspect motion-{WITH_OLD} again: done.").wait_for()
+        theatre.hears(f"motion-{WITH_OLD} retry requested")
+        page.get_by_role("button", name="Download…").click()
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text(re.compile(rf"Download \S+ of motion-{WITH_OLD}: done\.")).wait_for()
+        assert page.get_by_role("button", name="Download…").count() == 0
+        assert page.get_by_role("row").filter(has_text="completed").count() == 3
+        theatre.play(f"depart {WITH_OLD}")
+
+
+def test_a_command_that_fails_says_why(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        theatre.play("arrive 612")
+        watcher.goes_to()
+        watcher.sees(612, "switch-off")
+        page = watcher.goes_to("/devices/612")
+        page.get_by_role("button", name="Inspect again…").click()
+        theatre.play("depart 612")
+        theatre.hears("motion-612 has been disconnected")
+        page.get_by_label("Token").fill(theatre.token)
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text("motion-612 is not connected").wait_for()
 
 
 def test_the_page_survives_a_restart_and_warns_while_it_is_stale(watching: Watching, theatre: Theatre) -> None:

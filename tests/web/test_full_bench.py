@@ -84,7 +84,7 @@ def bench(
 
     def answer(route: Route) -> None:
         name = route.request.url.removeprefix(f"{ADDRESS}static/")
-        if name in files and name != "board.js":
+        if name in files and not name.endswith(".js"):
             route.fulfill(body=files[name].body, content_type=files[name].media_type)
         elif route.request.url == ADDRESS:
             route.fulfill(body=html, content_type="text/html")

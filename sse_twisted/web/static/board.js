@@ -1,7 +1,7 @@
 // Keeps the board up to date. Without this script the page has the same contents and reloads itself.
+// Commands are in commands.js, which comes first.
 "use strict";
 
-const byId = (id) => document.getElementById(id);
 const board = byId("board");
 const COLUMNS = [...board.querySelectorAll(".column")];
 const MAX_SILENCE = 15000; // ms without an event until the page is stale; the collector sends one every 5 s
@@ -96,16 +96,6 @@ function apply(changes) {
   focus(focused);
   if (!changes.full) announce(moved);
   tick();
-}
-
-function focusKey(element) {
-  const tile = element.closest(".tile");
-  return tile ? `#${tile.id} ${element.tagName.toLowerCase()}` : null;
-}
-
-function focus(key) {
-  if (!key) return;
-  (document.querySelector(key) || document.querySelector(`${key.split(" ")[0]} .number`))?.focus();
 }
 
 // ---- tiles
@@ -217,84 +207,6 @@ function tick() {
   }
 }
 
-// ---- commands
-
-const COMMANDS = {
-  waive: ({ device, name, sailor }) => ({
-    title: `Waive the missing tracks of ${device}${sailor ? `, ${sailor}` : ""}`,
-    text: `${name} left with tracks missing. Waive them to stop waiting for them today. The reason is logged.`,
-    path: `/api/v1/devices/${device}/waive`,
-    reason: true,
-  }),
-  pause: () => ({ title: "Pause downloads", text: "Devices are still detected and inspected, but no further track is downloaded.", path: "/api/v1/pause" }),
-  resume: () => ({ title: "Resume downloads", text: "", path: "/api/v1/resume" }),
-};
-let asked = null;
-let opener = "";
-
-function ask(command, from) {
-  asked = COMMANDS[command](from.dataset);
-  opener = focusKey(from) || `#${from.id}`;
-  byId("ask-title").textContent = asked.title;
-  byId("ask-text").textContent = asked.text;
-  byId("ask-error").textContent = "";
-  byId("ask-reason").value = "";
-  byId("ask-reason").required = Boolean(asked.reason);
-  byId("ask-reason-label").hidden = !asked.reason;
-  showToken(!sessionStorage.getItem("token"));
-  byId("ask").showModal();
-}
-
-function showToken(needed) {
-  byId("ask-token-label").hidden = byId("ask-hint").hidden = !needed;
-  byId("ask-token").required = needed;
-}
-
-async function command() {
-  const mine = asked;
-  const token = byId("ask-token").value.trim() || sessionStorage.getItem("token") || "";
-  byId("ask-do").disabled = true;
-  try {
-    const response = await fetch(asked.path, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-      body: JSON.stringify(asked.reason ? { reason: byId("ask-reason").value.trim() } : {}),
-    });
-    if (asked !== mine) return; // the dialog was cancelled meanwhile
-    if (response.ok) {
-      sessionStorage.setItem("token", token);
-      byId("ask-token").value = "";
-      byId("ask").close();
-      return;
-    }
-    if (response.status === 401) {
-      sessionStorage.removeItem("token");
-      showToken(true);
-      byId("ask-token").focus();
-    }
-    byId("ask-error").textContent = response.status === 401 ? "Wrong token." : (await response.json()).detail;
-  } catch {
-    byId("ask-error").textContent = "Cannot reach the collector.";
-  } finally {
-    byId("ask-do").disabled = false;
-  }
-}
-
-document.addEventListener("click", (event) => {
-  const button = event.target.closest("button[data-command]");
-  if (button) ask(button.dataset.command, button);
-});
-byId("ask-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  command();
-});
-byId("ask-cancel").addEventListener("click", () => byId("ask").close());
-byId("ask").addEventListener("close", () => {
-  asked = null;
-  focus(opener);
-});
-
-document.documentElement.classList.add("has-script");
 showSound();
 COLUMNS.forEach(count);
 setInterval(tick, 1000);
