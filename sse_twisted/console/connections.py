@@ -11,6 +11,7 @@ from twisted.protocols.policies import ProtocolWrapper, TimeoutMixin, WrappingFa
 from twisted.python.failure import Failure
 
 from sse_twisted.runtime.clients import LOCAL, client_of, oldest_of_greediest
+from sse_twisted.runtime.seldom import Seldom
 from sse_twisted.runtime.text import one_line
 
 LOGIN_TIMEOUT = 60  # s from connecting to the login
@@ -50,7 +51,9 @@ class Connection(ProtocolWrapper, TimeoutMixin):
                 raise ValueError(f"{self._received} bytes without a login")
             super().dataReceived(data)
         except Exception as error:  # noqa: BLE001 - see above
-            self.factory._log.info("Console connection closed: invalid input ({error})", error=one_line(repr(error)))
+            if self.factory.seldom.allows(self.client):
+                text = "Console connection closed: invalid input ({error})"
+                self.factory._log.info(text, error=one_line(repr(error)))
             self.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -93,12 +96,14 @@ class ConsoleFactory(WrappingFactory):
         super().__init__(wrapped)
         wrapped.noisy = False
         self.clock = clock
+        self.seldom = Seldom(clock)
         self._log = log
 
     def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # type: ignore[override]  # as any factory
         """Return a connection, or None, which closes it, if there are too many and all have logged in."""
         if not self._make_room():
-            self._log.warn("Console connection refused: {count} are open, the maximum", count=MAX_CONNECTIONS)
+            if self.seldom.allows("refused"):
+                self._log.warn("Console connection refused: {count} are open, the maximum", count=MAX_CONNECTIONS)
             return None
         connection = Connection(self, self.wrappedFactory.buildProtocol(addr))
         connection.client = client_of(addr)

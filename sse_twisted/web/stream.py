@@ -16,6 +16,7 @@ from twisted.web.server import Request
 from zope.interface import implementer
 
 from sse_twisted.runtime.clients import client_of, oldest_of_greediest
+from sse_twisted.runtime.seldom import Seldom
 from sse_twisted.web.board import POLL_INTERVAL, Board, Changes
 from sse_twisted.web.routing import ParsedRequest, Refusal, header
 
@@ -41,6 +42,7 @@ class Streams:
         self._board = board
         self.clock = clock
         self.log = log
+        self.seldom = Seldom(clock)
         self._limit = limit
         self._readers: dict[Reader, None] = {}
         self._encoded: dict[tuple[Encoder, int | None], bytes] = {}  # of the latest state
@@ -178,8 +180,9 @@ class Reader(TimeoutMixin):
         return self._streams.clock.callLater(period, func)
 
     def timeoutConnection(self) -> None:
-        address = self._request.getClientAddress()
-        self._streams.log.info("Board reader at {peer} is too slow: connection closed", peer=str(address))
+        if self._streams.seldom.allows(self.client):
+            address = self._request.getClientAddress()
+            self._streams.log.info("Board reader at {peer} is too slow: connection closed", peer=str(address))
         self.abort()
 
     def abort(self) -> None:

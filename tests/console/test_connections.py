@@ -41,6 +41,12 @@ def test_bytes_before_the_login_are_bounded(console: VirtualConsole) -> None:
     assert "65537 bytes without a login" in console.lines[-1]
 
 
+def test_garbage_does_not_fill_the_log(console: VirtualConsole) -> None:
+    for _ in range(50):
+        connected(console).sends(b"x" * (MAX_LOGIN_BYTES + 1))
+    assert len(console.lines) == 1
+
+
 @pytest.mark.parametrize("typed", [(), ("sse",), ("sse", "wrong"), ("sse", "right"), ("sse", "right", "def f():")])
 def test_a_hang_up_leaves_nothing_at_any_moment(console: VirtualConsole, typed: tuple[str, ...]) -> None:
     caller = connected(console)
