@@ -53,12 +53,10 @@ async def test_signals_end_it_while_it_looks_for_names_and_devices_that_do_not_a
 
         async def others_are_looked_for(program: Program) -> None:
             await program.says("motion-602 can be disconnected")
-            await until(stage.reactor, lambda: select([name_server], [], [], 0)[0], "a name is asked for")
-            assert b"sse-" in name_server.recv(512), (
-                "a name that does not exist, to find out whether it answers every name"
-            )
-
-        assert b"motion-603" in name_server.recv(512)
+            asked = b""
+            while b"motion-603" not in asked:
+                await until(stage.reactor, lambda: select([name_server], [], [], 0)[0], "a name is asked for")
+                asked = name_server.recv(512)
 
         await check_that_signals_end_it(stage, others_are_looked_for)
 
