@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sse_twisted.config.settings import Settings, SettingsError, convert_settings
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.text import text_of
 
 EVENT = "Event"
@@ -64,7 +65,7 @@ def read_original_settings(file: Path) -> Settings:
 
 def _read_object(file: Path) -> dict[str, Any]:
     try:
-        tree = json.loads(text_of(file.read_bytes()))
+        tree = json.loads(text_of(read_bounded(file)))
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

@@ -18,6 +18,7 @@ from msgspec import Meta
 from sse_twisted.config.addresses import is_host, is_ipv4, split_address
 from sse_twisted.config.validation_errors import key_and_reason
 from sse_twisted.devices.drivers import DeviceExpected, device_name, device_number
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import NotUtf8, text_of
 
@@ -220,7 +221,7 @@ def read_settings(file: Path) -> Settings:
 def _read_toml(file: Path) -> dict[str, Any]:
     text = ""
     try:
-        text = text_of(file.read_bytes())
+        text = text_of(read_bounded(file))
         tree: dict[str, Any] = msgspec.toml.decode(text)
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from None

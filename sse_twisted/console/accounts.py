@@ -22,10 +22,12 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.bounded_file import owner_problem, read_bounded
 from sse_twisted.runtime.clients import LOCAL
 from sse_twisted.runtime.text import one_line
 
 USER = "sse"
+MAX_ACCOUNTS = 1_000_000  # bytes of a file of passwords or keys
 MAX_DELAY = 30.0  # s until the reply to a wrong password
 FORGET_AFTER = 600.0  # s after a delay, from which on a client begins anew
 MAX_KNOWN = 1000  # pairs of account and client whose failures are counted
@@ -39,7 +41,7 @@ def read_accounts(path: Path) -> dict[str, str]:
     """Return passwords by user, from lines `user:password` (# begins a comment); raises AccountsError."""
     check_private(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_bounded(path, MAX_ACCOUNTS).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AccountsError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     accounts: dict[str, str] = {}
@@ -56,13 +58,16 @@ def read_accounts(path: Path) -> dict[str, str]:
 
 
 def check_private(path: Path, forbidden: int = stat.S_IRWXG | stat.S_IRWXO) -> None:
-    """Raise AccountsError for a missing file, or one whose mode has any of the `forbidden` bits."""
+    """Raise AccountsError for a missing file, one of another user, or one with any of the `forbidden` mode bits."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
+        problem = owner_problem(path)
     except OSError as error:
         raise AccountsError(f"{path}: {error.strerror}") from None
     if mode & forbidden:
         raise AccountsError(f"{path}: mode {mode:04o} gives access to others than the owner: chmod 600")
+    if problem:
+        raise AccountsError(f"{path}: not used: {problem}")
 
 
 def random_account(path: Path) -> dict[str, str]:

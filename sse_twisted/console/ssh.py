@@ -5,6 +5,7 @@ Import this inside of functions only: Conch installs the reactor as it is import
 
 from __future__ import annotations
 
+import io
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,9 +32,10 @@ from twisted.python.components import registerAdapter
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sse_twisted.console.accounts import AccountsError, LoginBackoff, check_private
+from sse_twisted.console.accounts import MAX_ACCOUNTS, AccountsError, LoginBackoff, check_private
 from sse_twisted.console.connections import QUIET
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.clients import LOCAL, client_of
 from sse_twisted.runtime.text import encodable
 
@@ -69,8 +71,7 @@ class AuthorizedKeys:
         """Return all keys, for any user name; none, with an error in the log, from a file that others can write."""
         try:
             check_private(self._path, WRITABLE_BY_OTHERS)
-            with self._path.open("rb") as file:
-                yield from readAuthorizedKeyFile(file)
+            yield from readAuthorizedKeyFile(io.BytesIO(read_bounded(self._path, MAX_ACCOUNTS)))
         except (AccountsError, OSError) as error:
             self._log.error("SSH logins are refused: cannot use the authorized keys ({error})", error=str(error))
 

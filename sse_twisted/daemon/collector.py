@@ -40,7 +40,7 @@ from sse_twisted.history.restore import Restorer
 from sse_twisted.history.store import StateStore
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
-from sse_twisted.runtime.disk import Disk
+from sse_twisted.runtime.disk import OF_THE_DISK, Disk
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.cleanup import CleanupService
 from sse_twisted.visits.detection import Detector
@@ -187,7 +187,7 @@ class Collector(MultiService):
     def startService(self) -> None:
         """Lock the event folder and start; raises FolderInUse or OSError."""
         self.folder.prepare()
-        self._lock.acquire()
+        self._take_lock()
         self._presence.hold()
         self.journal.startService()
         self.log.info("Collecting into {folder}", folder=str(self.folder.root))
@@ -202,6 +202,15 @@ class Collector(MultiService):
         self.pause.read_first()
         self._apply_changes()
         super().startService()
+
+    def _take_lock(self) -> None:
+        """Lock the event folder. If its disk is full or broken, the watch tries again, and nothing is stored before."""
+        try:
+            self._lock.acquire()
+        except OSError as error:
+            if error.errno not in OF_THE_DISK:
+                raise
+            self.log.error("Cannot lock the event folder, retrying: {error}", error=str(error))
 
     def stopService(self) -> Deferred[None]:
         """Stop everything within a few seconds, and log what was not collected."""

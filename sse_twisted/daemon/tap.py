@@ -113,10 +113,11 @@ def access(options: Options) -> Access:
         for endpoint in (telnet if options["manhole"] else "", ssh):
             if endpoint:
                 check_free(endpoint)
-        if passwords:
-            read_accounts(passwords)
-        if keys:
-            check_private(keys, forbidden=0o022)  # a user who can add a key can log in
+        with options.acting_as_the_daemon():  # who reads them at the start
+            if passwords:
+                read_accounts(passwords)
+            if keys:
+                check_private(keys, forbidden=0o022)  # a user who can add a key can log in
     except (AccountsError, EndpointError) as error:
         raise usage.UsageError(f"the console: {error}") from None
     return Access(telnet, must_listen=bool(options["manhole"]), passwords=passwords, ssh=ssh, keys=keys)
@@ -151,7 +152,8 @@ def _check_web(options: Options) -> None:
             check_endpoint(endpoint)
             check_free(endpoint)
         if options["web-token-file"]:
-            read_token(Path(options["web-token-file"]))
+            with options.acting_as_the_daemon():
+                read_token(Path(options["web-token-file"]))
     except (EndpointError, TokenError) as error:
         raise usage.UsageError(f"the board: {error}") from None
 

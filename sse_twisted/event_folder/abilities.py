@@ -16,11 +16,13 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def keeps_others_out(folder: Path) -> bool:
-    """Whether a folder of mode 0700 has that mode; True for one that is missing. Raises no OSError."""
+    """Whether a folder is one that only the acting user or root can use; True for a missing one. Raises no OSError."""
     try:
-        return not folder.stat().st_mode & OTHERS
+        status = folder.stat(follow_symlinks=False)
     except OSError:
         return True
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid in (0, os.geteuid())
+    return is_own and not status.st_mode & OTHERS
 
 
 def remarks_on(root: Path, secrets: Path, names: tuple[str, ...]) -> Iterator[str]:

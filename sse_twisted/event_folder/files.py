@@ -43,8 +43,11 @@ def _sync_open(descriptor: int) -> None:
 
 @contextlib.contextmanager
 def opened_folder(folder: Path) -> Iterator[int]:
-    """Yield a handle of a folder. Names relative to it stay in that folder, even if its path changes meanwhile."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Yield a handle of a folder, not of a link to one; raises OSError.
+
+    Names relative to it stay in that folder, even if its path changes meanwhile.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:
@@ -87,6 +90,8 @@ def add_folder(folder: Path, within: Path) -> None:
     Only a start creates the upper folders of an event. At a mount point whose disk has gone they are missing, and
     nothing may be created there.
     """
+    if folder != within and folder.is_symlink():  # another user may want files to be written elsewhere
+        raise NotADirectoryError(errno.ENOTDIR, "a link instead of a folder", str(folder))
     if not folder.is_dir():
         if folder == within:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))

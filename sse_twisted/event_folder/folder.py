@@ -26,6 +26,7 @@ from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import examine
 from sse_twisted.event_folder.verification import Outcome, judge
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.options import state_home
 
 LEDGER = "downloads.json"
@@ -124,15 +125,14 @@ class EventFolder:
 
     def close_state(self) -> None:
         """Let nobody else into the collector's own folder, if the file system keeps modes."""
-        if not keeps_others_out(self.state):
+        if not keeps_others_out(self.state) and not self.state.is_symlink():
             with contextlib.suppress(OSError):
                 self.state.chmod(0o700)
 
     def event_id(self) -> str:
         """Return the random name by which this folder is known if its disk is plugged in again; "" without one."""
         try:
-            with (self.state / EVENT_ID).open("rb") as file:
-                name = file.read(100).decode(errors="replace").strip()
+            name = read_bounded(self.state / EVENT_ID, 100).decode(errors="replace").strip()
         except OSError:
             return ""
         return name if re.fullmatch(r"[0-9a-f]{32}", name) else ""
@@ -153,7 +153,7 @@ class EventFolder:
 
     def check_writable(self) -> None:
         """Write and remove a small file in the folder of the tracks; raises OSError if that fails."""
-        path = self.root / "gpslogs" / ".sse_twisted.check"
+        path = (self.root / "gpslogs").resolve() / ".sse_twisted.check"  # that folder may be a link to another disk
         try:
             write_whole(path, b"\0" * 65536)
         finally:
@@ -171,7 +171,7 @@ class EventFolder:
         files = {}
         for name in (driver.files.identity, driver.files.settings):
             with contextlib.suppress(OSError):
-                files[name] = (self.device_folder(identifier) / name).read_bytes()
+                files[name] = read_bounded(self.device_folder(identifier) / name)
         return tuple(driver.findings(files, expected))
 
     def met_at(self, identifier: int) -> float:
@@ -219,9 +219,7 @@ class EventFolder:
         """Return the minutes east of UTC in the last settings of a device; None if they are unknown."""
         try:
             driver = self.drivers.of(identifier)
-            return driver.stored_settings(
-                (self.device_folder(identifier) / driver.files.settings).read_bytes()
-            ).timezone
+            return driver.stored_settings(read_bounded(self.device_folder(identifier) / driver.files.settings)).timezone
         except (OSError, BadAnswer):
             return None
 
@@ -236,7 +234,7 @@ class EventFolder:
     def listing(self, identifier: int) -> Listing:
         """Return the last listing of a device; raises OSError or BadAnswer if there is none."""
         driver = self.drivers.of(identifier)
-        return driver.stored_listing((self.device_folder(identifier) / driver.files.listing).read_bytes())
+        return driver.stored_listing(read_bounded(self.device_folder(identifier) / driver.files.listing))
 
     def stored(self, track: EventTrack, ledger: Ledger) -> Fetched | None:
         """Return the completed download of a track if its file has the length in the ledger, else None.

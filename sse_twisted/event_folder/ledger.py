@@ -29,6 +29,7 @@ from sse_twisted.event_folder.files import add_folder, quarantine, write_json
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
@@ -94,7 +95,7 @@ class Ledger:
     def read(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger | None:
         """Return the ledger at `path`, None if it is unreadable. Raises OSError."""
         try:
-            tree = json.loads(path.read_bytes())
+            tree = json.loads(read_bounded(path))
         except FileNotFoundError:
             return cls(path, driver=driver)
         except (ValueError, RecursionError, IsADirectoryError):
@@ -207,7 +208,7 @@ def _download_keys(fetched: Fetched | None) -> dict[str, Any]:
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
     """Return the valid entries of a ledger for reading only; {} if it is unreadable, which stays in its place."""
     try:
-        data = path.read_bytes()
+        data = read_bounded(path)
         tree = json.loads(data, object_pairs_hook=_encodable if b"\\ud" in data.lower() else None)
     except (OSError, ValueError, RecursionError):
         return {}

@@ -31,7 +31,7 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Take the lock and write process and host into it. Raises FolderInUse or OSError."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
             self.is_kept = _flock(descriptor, fcntl.LOCK_EX)
         except BlockingIOError:
@@ -101,7 +101,8 @@ def _flock(descriptor: int, operation: int) -> bool:
 def check_free(folder: Path) -> None:
     """Raise FolderInUse if a collector uses the folder. Writes nothing, so any user may call it."""
     path = folder / LOCK
-    with contextlib.suppress(FileNotFoundError, PermissionError), path.open("rb") as file:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with contextlib.suppress(FileNotFoundError, PermissionError), os.fdopen(os.open(path, flags), "rb") as file:
         try:
             _flock(file.fileno(), fcntl.LOCK_SH)
         except BlockingIOError:

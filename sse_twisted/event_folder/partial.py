@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -65,7 +66,8 @@ class PartialTrack:
     def open(self) -> int:
         """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
         add_folder(self.path.parent, self._within)
-        self._file = self.path.open("ab+")
+        with opened_folder(self.path.parent) as folder:
+            self._file = _own_file(self.path.name, folder)
         self._opened = os.fstat(self._file.fileno())
         verifier = FileVerifier(self._track.name)
         _feed_all(self._file, verifier)
@@ -144,6 +146,16 @@ class PartialTrack:
         if self._file is None:
             raise OSError(f"{self.path} is closed")
         return self._file
+
+
+def _own_file(name: str, folder: int) -> BinaryIO:
+    """Open a hidden file for reading and appending. Anything else at its predictable name is removed first."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:  # a link to a file of others, or a pipe
+            os.unlink(name, dir_fd=folder)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab+")
 
 
 def partial_path(final: Path, size: int) -> Path:

@@ -54,7 +54,7 @@ class Presence:
         for path, handle in self._held.items():
             _check_same(path, handle)
         if self._held and self.lock.is_replaced():
-            raise FolderAway("another program has replaced the lock of the event folder", self.folder.root)
+            raise FolderAway("the lock of the event folder is not the collector's", self.folder.root)
 
     def find_again(self) -> bool:
         """Take back a folder that was away; raises FolderAway. Returns whether it comes from another mount.

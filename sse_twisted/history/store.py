@@ -22,6 +22,7 @@ from sse_twisted.event_folder.folder import Stamps
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.history.attendance import Attendance, PastVisit
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.tasks import Tasks
 
@@ -101,10 +102,8 @@ class SavedState:
 def load_state(path: Path) -> tuple[SavedState | None, str]:
     """Return the state, or None and the reason why the file is unusable, which is then quarantined. Blocks."""
     try:
-        status = path.stat()
-        if status.st_size > MAX_SIZE:
-            raise ValueError(f"the file has {status.st_size:,} bytes")
-        return _decode(path.read_bytes(), status.st_mtime_ns), ""
+        written_at = path.stat().st_mtime_ns
+        return _decode(read_bounded(path, MAX_SIZE), written_at), ""
     except FileNotFoundError:
         return None, ""
     except OSError as error:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from sse_twisted.event_folder.files import quarantine
+from sse_twisted.runtime.bounded_file import UnusableFile, read_bounded
 from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.report import RULES, Report
 from sse_twisted.tracks.session import NEVER
@@ -65,11 +66,11 @@ def read_reports(path: Path) -> tuple[dict[str, Report], str]:
     """
     try:
         try:
-            tree: dict[str, Report] = msgspec.json.decode(path.read_bytes())
+            tree: dict[str, Report] = msgspec.json.decode(read_bounded(path))
             msgspec.convert(tree, dict[str, _Report])
         except FileNotFoundError:
             return {}, ""
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IsADirectoryError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IsADirectoryError, UnusableFile):
             return {}, f"kept as {quarantine(path)}"
     except OSError as error:
         return {}, f"left in place ({error.strerror})"

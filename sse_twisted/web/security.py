@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import re
 import secrets
 import socket
@@ -16,6 +15,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.web.server import Request
 
 from sse_twisted.event_folder.files import write_private
+from sse_twisted.runtime.bounded_file import owner_problem, read_bounded
 from sse_twisted.web.routing import Refusal, Route, header
 
 MIN_TOKEN = 16  # characters
@@ -42,13 +42,14 @@ class TokenError(ValueError):
 def read_token(file: Path) -> str:
     """Read the token from a file that only its owner may access; raise TokenError otherwise."""
     try:
-        with file.open("rb") as opened:
-            mode = os.fstat(opened.fileno()).st_mode
-            data = opened.read(1000)
+        mode, problem = file.stat().st_mode, owner_problem(file)
+        data = read_bounded(file, 1000)
     except OSError as error:
         raise TokenError(f"{file}: {error.strerror}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise TokenError(f"other users can access {file}: run chmod 600 {file}")
+    if problem:
+        raise TokenError(f"{file}: not used: {problem}")
     token = data.decode("ascii", errors="replace").strip()
     if len(token) < MIN_TOKEN or not TOKEN.fullmatch(token):
         text = f"expected one line of at least {MIN_TOKEN} printable ASCII characters without spaces"

@@ -126,7 +126,7 @@ def test_a_lock_that_another_collector_has_made_anew_is_its(presence: Presence, 
     (root / LOCK).unlink()
     other = FolderLock(root)
     other.acquire()
-    with pytest.raises(FolderAway, match="replaced the lock"):
+    with pytest.raises(FolderAway, match="lock of the event folder is not"):
         presence.check()
     with pytest.raises(FolderAway, match="in use by another collector"):
         presence.find_again()

@@ -1,0 +1,47 @@
+"""Files that others can put where the collector reads: only regular files, and only of a bounded size."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+MAX_DOCUMENT = 64 * 1024 * 1024  # bytes of a ledger, a listing, the saved state
+
+
+class UnusableFile(OSError, ValueError):
+    """A file that is not regular, or too large; the message says which."""
+
+
+def read_bounded(path: Path, limit: int = MAX_DOCUMENT) -> bytes:
+    """Return the bytes of a file. Blocks on nothing but the disk; raises UnusableFile or OSError.
+
+    A pipe would block for ever, and a device file never end.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
+        data = file.read(limit + 1) if status.st_size <= limit else b""
+    if max(len(data), status.st_size) > limit:
+        raise UnusableFile(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
+    return data
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+
+
+def owner_problem(path: Path) -> str:
+    """Return why others may have written a file of secrets, or may replace it; "" if they may not. Raises OSError.
+
+    File and folder must belong to the acting user or to root.
+    """
+    file, folder = path.stat(), path.parent.stat()
+    for place, status in ((path, file), (path.parent, folder)):
+        if status.st_uid not in (0, os.geteuid()):
+            return f"{place} belongs to another user"
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        return f"all users can write to {path.parent}"
+    return ""
