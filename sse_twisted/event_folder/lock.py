@@ -52,9 +52,9 @@ class FolderLock:
         if not self._is_mine():
             self.acquire()
 
-    def is_replaced(self) -> bool:
-        """Whether another file is at the path of the lock, so that others are not kept out."""
-        return not self._is_mine() and self._path.exists()
+    def keeps_nobody_out(self) -> bool:
+        """Whether the lock was never taken, or another file is at its path. One that was removed is taken again."""
+        return self._descriptor is None or (not self._is_mine() and self._path.exists())
 
     def is_writable(self) -> bool:
         """Whether the file of the lock is still on a disk that takes what is written, wherever it is now."""

@@ -53,7 +53,7 @@ class Presence:
         """Raise FolderAway unless the folders at their paths are those that are held, and the lock is ours."""
         for path, handle in self._held.items():
             _check_same(path, handle)
-        if self._held and self.lock.is_replaced():
+        if self._held and self.lock.keeps_nobody_out():
             raise FolderAway("the lock of the event folder is not the collector's", self.folder.root)
 
     def find_again(self) -> bool:
