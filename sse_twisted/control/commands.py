@@ -96,7 +96,7 @@ class Commands:
         return Deferred.fromCoroutine(self._work.disk.run(self._tracks_on, day))
 
     def missing(self) -> tuple[Missing, ...]:
-        """Return the devices expected today that are not collected today."""
+        """Return the devices expected today that are neither collected nor waived today."""
         carriers = self.expected()
         return tuple(
             Missing(
@@ -224,10 +224,15 @@ class Commands:
         """Whether no more tracks of today are expected.
 
         A device may have more if it left on another day, has no track of today, or is on but not responding correctly.
+        Those of a device that is waived are not expected.
         """
+        if device.oddity:
+            return False
         sailed = any(track.day == self.today for track in device.tracks)
-        settled = sailed and self._work.live.is_same_day(device.since, self.now) and not device.oddity
-        return device.is_collected and (device.present or settled)
+        is_gone = device.stage is Stage.GONE and self._work.live.is_same_day(device.since, self.now)
+        if device.waived:
+            return is_gone and not device.left_early
+        return device.is_collected and (device.present or (is_gone and sailed))
 
     def _known(self, identifier: int | str) -> Device:
         text = str(identifier)

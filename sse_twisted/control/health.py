@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from sse_twisted.fleet import Device
 
 CLOCK_TOLERANCE = 300.0  # s; a track is finalised when its device is switched off or joins the WiFi
+LONGEST_WAIT = datetime.timedelta(days=60)  # for an event; earlier, the clock is doubted
 WITNESSES = 2  # devices; one alone may have lost its own clock
 
 
@@ -19,7 +20,7 @@ class Condition(Struct, frozen=True):
 
     subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster or clock")]
     ok: bool
-    text: Annotated[str, Meta(description="what is wrong; empty if nothing is")] = ""
+    text: Annotated[str, Meta(description="what is wrong, or worth knowing; empty if nothing is")] = ""
 
 
 def scanning(running: bool, last_round: float | None, interval: float, now: float) -> Condition:
@@ -53,12 +54,33 @@ def folder(trouble: str) -> Condition:
     return Condition("folder", not trouble, trouble)
 
 
-def clock(now: float, today: datetime.date, expected: int, devices: Iterable[Device]) -> Condition:
-    """Check the laptop's clock, `now` in s since 1970; `expected` is the number of devices assigned `today`."""
+def clock(
+    now: float,
+    today: datetime.date,
+    expected: int,
+    devices: Iterable[Device],
+    days: tuple[datetime.date, datetime.date] | None = None,
+) -> Condition:
+    """Check the laptop's clock, `now` in s since 1970; `expected` is the number of devices assigned `today`.
+
+    `days` are the first and the last of the event. After them, and shortly before, the clock is not to blame that no
+    device is assigned.
+    """
     ends = sorted((track.end_date / 1000 for device in devices for track in device.tracks[-1:]), reverse=True)
     if len(ends) >= WITNESSES and (behind := ends[WITNESSES - 1] - now) > CLOCK_TOLERANCE:
         text = f"tracks end {behind / 60:.0f} min in the future: the laptop's clock is behind"
         return Condition("clock", False, text)
+    if not expected and (text := outside(today, days)):
+        return Condition("clock", True, text)
     if not expected:
         return Condition("clock", False, f"no device is assigned on {today}: is the laptop's clock right?")
     return Condition("clock", True)
+
+
+def outside(today: datetime.date, days: tuple[datetime.date, datetime.date] | None) -> str:
+    """Say that an event is over, or begins within LONGEST_WAIT; "" otherwise."""
+    if days is not None and today > days[1]:
+        return f"the event is over: its last day was {days[1]}"
+    if days is not None and today < days[0] <= today + LONGEST_WAIT:
+        return f"the event has not begun: its first day is {days[0]}"
+    return ""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import os
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
 
 from attrs import field, frozen
 from twisted.internet.defer import DeferredLock
 
+from sse_twisted.control.health import outside
 from sse_twisted.devices.driver import Finding
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
-from sse_twisted.event_folder.track_name import TrackName
+from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Measured
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on
@@ -18,6 +24,32 @@ from sse_twisted.results.service import MAX_SIZE, ResultsService, measured_of
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.formats import format_named
 from sse_twisted.tracks.plot.picture import marks_of, plot
+
+
+@frozen
+class TrackFile:
+    """A stored track to be read."""
+
+    name: str  # in the ledger
+    local_file: str  # below the event folder
+    sha256: str  # "" if the ledger has none
+    length: int  # bytes
+    written: int  # ns since 1970
+    zone: datetime.tzinfo  # of the event
+    _folder: EventFolder
+
+    @property
+    def place(self) -> str:
+        """Its path below the folder of all tracks, such as "20261012/ABC601XYZ_601_20261012_101500.oao"."""
+        return str(PurePosixPath(*PurePosixPath(self.local_file).parts[1:]))
+
+    @property
+    def file_name(self) -> str:
+        return PurePosixPath(self.local_file).name
+
+    def open(self) -> BinaryIO | None:
+        """Open the file; None if it is gone, or is no regular file of the event. Blocks."""
+        return self._folder.open_track(self.local_file)
 
 
 class TooLarge(Exception):
@@ -34,7 +66,7 @@ class Records:
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """Return the outcome of each device on a day."""
-        return await self._work.disk.run(self._day, day, self._known_by_day(today).get(day, {}))
+        return await self._work.disk.run(self._day, day, today, self._known_by_day(today).get(day, {}))
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
         """Count the outcomes of each day of the event, the latest day first."""
@@ -55,6 +87,18 @@ class Records:
         async with self._drawing:
             return await self._work.disk.run(self._plot, identifier, name)
 
+    async def track_files(self, day: datetime.date) -> tuple[TrackFile, ...]:
+        """Return the stored tracks of a day, also the unassigned ones, by path."""
+        return await self._work.disk.run(self._track_files, day)
+
+    async def track_file(self, identifier: int, name: str) -> TrackFile | None:
+        """Return a stored track of a device; None if it is not stored."""
+        return await self._work.disk.run(self._track_file, identifier, name)
+
+    def outside(self, today: datetime.date) -> str:
+        """Say that the event is over, or has not begun; "" otherwise."""
+        return outside(today, self._work.live.days)
+
     async def findings(self, identifier: int) -> tuple[Finding, ...]:
         """Compare the last settings and versions that a device reported with the expected ones."""
         return await self._work.disk.run(self._work.folder.findings, identifier, self._work.live.settings.expected)
@@ -74,10 +118,10 @@ class Records:
                 known.setdefault(day, {})[device.identifier] = device
         return known
 
-    def _day(self, day: datetime.date, devices: dict[int, Device]) -> Day:
+    def _day(self, day: datetime.date, today: datetime.date, devices: dict[int, Device]) -> Day:
         live = self._work.live
-        excused = live.excused.get(day, {})
-        return reconcile(day, live.roster.assignments, *self._read_all(), devices, live.settings.expected, excused)
+        expected, excused = live.settings.expected, live.excused.get(day, {})
+        return reconcile(day, live.roster.assignments, *self._read_all(), devices, expected, excused, today=today)
 
     def _days(self, today: datetime.date, known: dict[datetime.date, dict[int, Device]]) -> tuple[DayCount, ...]:
         live = self._work.live
@@ -94,6 +138,31 @@ class Records:
         ledgers, results, _ = self._read_all()
         return sailed_on(day, self._work.live.roster.assignments, ledgers, results)
 
+    def _track_files(self, day: datetime.date) -> tuple[TrackFile, ...]:
+        files = {
+            file.local_file: file
+            for identifier, entries in self._work.folder.all_entries().items()
+            for name, entry in entries.items()
+            if day_of(name) == day and (file := self._file_of(name, entry)) is not None
+        }
+        return tuple(file for _, file in sorted(files.items()))
+
+    def _track_file(self, identifier: int, name: str) -> TrackFile | None:
+        return self._file_of(name, self._work.folder.entries(identifier).get(name, {}))
+
+    def _file_of(self, name: str, entry: Mapping[str, Any]) -> TrackFile | None:
+        """Return the file of a ledger entry; None if it is not stored. Raises no OSError."""
+        folder, path = self._work.folder, local_file_of(name, entry)
+        if path is None or entry.get("status") != Status.COMPLETED:
+            return None
+        opened = folder.open_track(path)
+        if opened is None:
+            return None
+        with opened:
+            status = os.fstat(opened.fileno())
+        digest, zone = str(entry.get("sha256") or ""), self._work.live.zone
+        return TrackFile(name, path, digest, status.st_size, status.st_mtime_ns, zone, folder)
+
     def _plot(self, identifier: int, name: str) -> str | None:
         entry = self._work.folder.entries(identifier).get(name, {})
         path = local_file_of(name, entry)
@@ -103,7 +172,7 @@ class Records:
         if data is None:
             return None
         if len(data) > MAX_SIZE:
-            raise TooLarge(f"{name} is larger than {MAX_SIZE // 2**20} MiB and cannot be plotted")
+            raise TooLarge(f"{name} is larger than {MAX_SIZE / 1e6:.0f} MB and cannot be plotted")
         analysis = analyse(data)
         assignments = self._work.live.roster.of(identifier)
         prefix = track.prefix if (track := TrackName.parse(name)) else ""

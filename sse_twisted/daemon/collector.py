@@ -261,7 +261,7 @@ class Collector(MultiService):
             health.downloads(self.disk.trouble, self.pause.reason, self.disk.slow),
             health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),
-            health.clock(self.fleet.now, today, expected, self.fleet),
+            health.clock(self.fleet.now, today, expected, self.fleet, self.live.days),
         )
 
     def _check_disk(self) -> None:
@@ -300,8 +300,14 @@ class Collector(MultiService):
         now, days, zone = self.fleet.now, self.live.days, self.live.zone
         today, here, slow = self.live.today(now), datetime.timezone(local_offset(now)), self.live.remark_on_scan()
         if days is not None and not days[0] <= today <= days[1] and self._is_new(today, days):
-            text = "Today, {today}, is outside the event ({first} to {last}): check the roster and the clock"
-            self.log.warn(text, today=str(today), first=str(days[0]), last=str(days[1]))
+            if today > days[1]:
+                text = "The event is over: its last day was {last}. If not, correct the roster"
+                self.log.warn(text, last=str(days[1]))
+            elif health.outside(today, days):
+                self.log.info("The event has not begun: its first day is {first}", first=str(days[0]))
+            else:
+                text = "Today, {today}, is outside the event ({first} to {last}): check the roster and the clock"
+                self.log.warn(text, today=str(today), first=str(days[0]), last=str(days[1]))
         if here != zone and self._is_new(here, zone):
             text = "Times in server.log are {here}, as on this computer; on the board they are {event}, as at the event"
             self.log.info(text, here=str(here), event=str(zone))

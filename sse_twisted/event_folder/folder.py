@@ -12,7 +12,7 @@ import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from attrs import field, frozen
 
@@ -251,7 +251,17 @@ class EventFolder:
         return adopt(path, track.log, track.identifier)
 
     def track_bytes(self, local_file: str, most: int) -> bytes | None:
-        """Return the first `most` bytes of a track; None unless `local_file` is a regular file below `gpslogs`.
+        """Return the first `most` bytes of a track; None as for `open_track`, or if it cannot be read."""
+        if (file := self.open_track(local_file)) is None:
+            return None
+        try:
+            with file:
+                return file.read(most)
+        except OSError:
+            return None
+
+    def open_track(self, local_file: str) -> BinaryIO | None:
+        """Open a track for reading; None unless `local_file` is a regular file below `gpslogs`.
 
         Raises no OSError. A foreign ledger may name a path with invalid characters, a link to another folder, or a
         pipe that blocks forever.
@@ -260,8 +270,7 @@ class EventFolder:
             path = (self.root / local_file).resolve(strict=True)
             if not path.is_relative_to((self.root / "gpslogs").resolve()) or not path.is_file():
                 return None
-            with path.open("rb") as file:
-                return file.read(most)
+            return path.open("rb")
         except (OSError, ValueError, RuntimeError):  # RuntimeError: symbolic links in a circle
             return None
 

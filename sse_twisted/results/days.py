@@ -28,14 +28,19 @@ MAX_DAYS = 100  # that are counted
 
 
 class State(StrEnum):
-    """The outcome of an assignment on a day."""
+    """The outcome of an assignment on a day, the worst first."""
 
-    COLLECTED = "collected"
-    SHORT = "short"  # collected, but much shorter than the tracks of others; see `short_tracks`
-    MISSING = "missing"  # the device was here, but tracks of the day are not stored
     LEFT_EARLY = "left early"  # the device left before its tracks were stored
-    NEVER_SEEN = "never seen"
-    NOT_EXPECTED = "not expected"  # never seen, and an operator has said that it would not come
+    MISSING = "missing"  # the device listed tracks of the day that are not stored
+    EXPECTED = "expected"  # it may still bring a track of the day, which is not over
+    SHORT = "short"  # collected, but much shorter than the tracks of others; see `short_tracks`
+    COLLECTED = "collected"
+    NOT_EXPECTED = "not expected"  # an operator has said that it would not come
+    WAIVED = "waived"  # an operator accepts that tracks are missing
+    NO_TRACK = "no track"  # the day is over, and no track of it is known
+
+
+OPEN = (State.LEFT_EARLY, State.MISSING, State.EXPECTED)  # something may still come
 
 
 class Line(Struct, frozen=True):
@@ -62,10 +67,16 @@ class DayCount(Struct, frozen=True):
     expected: Annotated[int, Meta(description="assigned devices")]
     collected: int
     short: Annotated[int, Meta(description="collected, but much shorter than the tracks of others")]
-    missing: Annotated[int, Meta(description="devices that were here, but whose tracks are not stored")]
+    missing: Annotated[int, Meta(description="devices that listed tracks which are not stored")]
     left_early: int
-    never_seen: Annotated[int, Meta(description="0 for a future day")]
+    waived: Annotated[int, Meta(description="devices whose missing tracks an operator has waived")]
+    no_track: Annotated[int, Meta(description="devices without a known track, so far; 0 for a future day")]
     unassigned: Annotated[int, Meta(description="number of unassigned tracks")]
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is more to tell than that no track is known."""
+        return any((self.collected, self.short, self.missing, self.left_early, self.waived, self.unassigned))
 
 
 class Day(Struct, frozen=True):
@@ -78,6 +89,12 @@ class Day(Struct, frozen=True):
     def count(self, state: State) -> int:
         return sum(line.state is state for line in self.lines)
 
+    def worst_first(self, *, only_open: bool = False) -> list[Line]:
+        """Return the lines by state, or those only of which something may still come."""
+        order = list(State)
+        lines = (line for line in self.lines if line.state in OPEN or not only_open)
+        return sorted(lines, key=lambda line: (order.index(line.state), line.id))
+
 
 def reconcile(
     day: datetime.date,
@@ -88,6 +105,8 @@ def reconcile(
     devices: Mapping[int, Device],
     expected: Expected,
     excused: Mapping[int, str] = MappingProxyType({}),
+    *,
+    today: datetime.date,
 ) -> Day:
     """Return the outcome of each assignment on a day.
 
@@ -112,18 +131,27 @@ def reconcile(
         seen = met.get(number, -math.inf) >= begin
         for assignment in sharers:
             mine = [report for report in assigned if len(sharers) == 1 or _is_of(assignment, report.name)]
-            line = _line(assignment, mine, seen, short.get(number), devices.get(number))
-            lines.append(_as_excused(line, excused.get(number, ""), devices.get(number)))
+            device = devices.get(number)
+            line = _line(assignment, mine, seen, short.get(number), device, is_over=day < today)
+            lines.append(_as_excused(line, excused.get(number, ""), device))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
     return Day(day, tuple(lines), tuple(unassigned))
 
 
 def _line(
-    assignment: Assignment, reports: list[TrackReport], seen: bool, short: str | None, device: Device | None
+    assignment: Assignment,
+    reports: list[TrackReport],
+    seen: bool,
+    short: str | None,
+    device: Device | None,
+    *,
+    is_over: bool,
 ) -> Line:
     stored = [report for report in reports if report.status == Status.COMPLETED]
     missing = tuple(report.name for report in reports if report.status in (Status.QUEUED, Status.FAILED))
-    state, remark = _judge(seen, bool(stored), missing, short, device)
+    state, remark = _judge_device(missing, device) or _judge_tracks(
+        bool(stored), missing, short, seen, device, is_over=is_over
+    )
     return Line(
         id=assignment.identifier,
         sailor=assignment.sailor,
@@ -143,7 +171,7 @@ def _line(
 def _as_excused(line: Line, why: str, device: Device | None) -> Line:
     """Return the line, as not expected if that was said and no track came. It may be seen on a later day."""
     is_here = device is not None and (device.present or device.oddity)
-    is_absent = line.state in (State.NEVER_SEEN, State.MISSING) and not line.tracks and not line.missing
+    is_absent = line.state in (State.EXPECTED, State.NO_TRACK) and not line.tracks and not line.missing
     if not why or is_here or not is_absent:
         return line
     return structs.replace(line, state=State.NOT_EXPECTED, remark=why)
@@ -178,16 +206,18 @@ def count_days(
             reconcile(
                 day,
                 assignments,
-                by_day.get(day, {}),
+                mine,
                 results,
                 met,
                 known.get(day, {}),
                 expected,
                 excused.get(day, {}),
+                today=today,
             ),
             today,
         )
         for day in sorted(closest, reverse=True)
+        for mine in [by_day.get(day, {})]
     )
 
 
@@ -209,7 +239,8 @@ def _count(day: Day, today: datetime.date) -> DayCount:
         short=day.count(State.SHORT),
         missing=day.count(State.MISSING),
         left_early=day.count(State.LEFT_EARLY),
-        never_seen=day.count(State.NEVER_SEEN) if day.day <= today else 0,
+        waived=day.count(State.WAIVED),
+        no_track=day.count(State.NO_TRACK) + day.count(State.EXPECTED) if day.day <= today else 0,
         unassigned=len(day.unassigned),
     )
 
@@ -251,24 +282,35 @@ def day_as_csv(day: Day) -> bytes:
     return table.getvalue().encode("utf-8-sig")
 
 
-def _judge(
-    seen: bool, stored: bool, missing: tuple[str, ...], short: str | None, device: Device | None
-) -> tuple[State, str]:
-    if device is not None and device.left_early and not device.present:
+def _judge_device(missing: tuple[str, ...], device: Device | None) -> tuple[State, str] | None:
+    """Judge by the snapshot that counts for the day; None if the tracks decide."""
+    if device is None:
+        return None
+    if device.left_early and not device.present:
         return State.LEFT_EARLY, device.left_early
-    if device is not None and device.oddity:
-        return State.MISSING, f"it is on but not responding correctly: {device.oddity}"
-    if device is not None and device.waived:
-        return State.MISSING, f"waived: {device.waived}"
-    if device is not None and device.present and device.stage is not Stage.COLLECTED:
-        return State.MISSING, device.reason or "in progress"
+    is_missing = State.MISSING if missing or device.missing else State.EXPECTED
+    if device.oddity:
+        return is_missing, f"it is on but not responding correctly: {device.oddity}"
+    if device.waived and device.stage is Stage.GONE:
+        return State.WAIVED, device.waived
+    if device.present and device.stage is not Stage.COLLECTED:
+        return is_missing, device.reason or "in progress"
+    return None
+
+
+def _judge_tracks(
+    stored: bool, missing: tuple[str, ...], short: str | None, seen: bool, device: Device | None, *, is_over: bool
+) -> tuple[State, str]:
+    """Judge by what is stored, and by what the ledger notes."""
     if missing:
         return State.MISSING, f"{plural(len(missing), 'known track')} missing"
     if stored:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
-    if seen or (device is not None and device.stage is not Stage.ABSENT):
-        return State.MISSING, f"it was {'here' if device else 'seen later'}, but has no track of this day"
-    return State.NEVER_SEEN, ""
+    if device is not None and device.present:  # as on the board, as long as it is here
+        return State.COLLECTED, "it has no track of this day"
+    was_here = seen or (device is not None and device.stage is not Stage.ABSENT)
+    remark = f"it was {'here' if device else 'seen later'}, but has no track of this day" if was_here else ""
+    return State.NO_TRACK if is_over else State.EXPECTED, remark
 
 
 def _is_of(assignment: Assignment, name: str) -> bool:

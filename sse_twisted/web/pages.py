@@ -14,7 +14,7 @@ from twisted.web import http
 
 from sse_twisted.control.records import Records, TooLarge
 from sse_twisted.fleet import PRESENT
-from sse_twisted.results.days import Day, State, day_as_csv
+from sse_twisted.results.days import OPEN, Day, State, day_as_csv
 from sse_twisted.runtime.turns import in_turns
 from sse_twisted.web.api import Api
 from sse_twisted.web.bench import ZONES, Bench
@@ -126,7 +126,7 @@ class RecordPages:
             Route("GET", "/days", self.days, lane=Lane.READING),
             Route("GET", "/days/{day}.json", self.day_as_json, lane=Lane.READING),
             Route("GET", "/days/{day}.csv", self.day_as_csv, lane=Lane.READING),
-            Route("GET", "/days/{day}", self.day, lane=Lane.READING),
+            Route("GET", "/days/{day}", self.day, query=("only",), lane=Lane.READING),
             Route("GET", "/ranking", self.ranking, query=("day",), lane=Lane.READING),
         )
 
@@ -149,13 +149,30 @@ class RecordPages:
         return Response(plot.encode(), "image/svg+xml", headers={"Content-Security-Policy": PLOT_POLICY})
 
     async def days(self, request: ParsedRequest) -> Response:
-        return self._page("days.html", days=await self._records.days(self._board.today))
+        """Serve the counts of all days; those without anything to tell are folded."""
+        today = self._board.today
+        days = await self._records.days(today)
+        told = [day for day in days if day.is_telling or day.day == today]
+        silent = [day for day in days if day not in told and day.day < today]
+        to_come = [day for day in days if day not in told and day.day > today]
+        outside = self._records.outside(today)
+        return self._page("days.html", days=told, silent=silent, to_come=to_come, outside=outside)
 
     async def day(self, request: ParsedRequest) -> Response:
         """Serve the outcome of each device on a day, ready to print."""
         day = await self._day(request)
-        ranking = await self._records.ranking(day.day)
-        return self._page("day.html", day=day, states=tuple(State), disciplines=ranking)
+        lines = day.worst_first(only_open="only" in request.parameters)
+        counts = {state: count for state in State if (count := day.count(state))}
+        return self._page(
+            "day.html",
+            day=day,
+            lines=lines,
+            counts=counts,
+            is_part="only" in request.parameters,
+            is_open=any(state in counts for state in OPEN),
+            outside=self._records.outside(day.day),
+            disciplines=await self._records.ranking(day.day),
+        )
 
     async def day_as_json(self, request: ParsedRequest) -> Response:
         return json_response(await self._day(request))

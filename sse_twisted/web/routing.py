@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from http import HTTPStatus
 from io import BytesIO
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from attrs import define, field, frozen
@@ -34,6 +34,7 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
     "identifier": Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")],
     "day": Annotated[datetime.date, Meta(description="A day of the event; in a query the default is today.")],
     "version": Annotated[str, Meta(description="The version of the roster, as `roster` returns it.")],
+    "only": Annotated[Literal["missing"], Meta(description="Show only the devices that may still bring a track.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
 }
 
@@ -222,7 +223,7 @@ class Router(Resource):
 
 
 def _path(request: Request) -> str:
-    return "/" + b"/".join(request.postpath or []).decode("ascii", errors="replace")
+    return "/" + b"/".join(request.postpath or []).decode(errors="replace")
 
 
 def printable(data: bytes) -> str:

@@ -46,6 +46,7 @@ from sse_twisted.web.roster_page import RosterPage
 from sse_twisted.web.routing import HTML, Refusal, Response, Router
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
+from sse_twisted.web.track_files import TrackFiles
 
 DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
 
@@ -131,6 +132,7 @@ class WebService(Service):
 
         routes = (
             *BoardPage(self.board, self.streams, renderer, lambda: str(self.token_file), reactor).routes(),
+            *TrackFiles(collector.records, collector.disk, reactor, event).routes(),
             *RecordPages(api, self.board, collector.records, renderer, lambda: str(self.token_file)).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),

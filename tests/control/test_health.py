@@ -43,4 +43,21 @@ class TestClock:
         assert clock(NOW, TODAY, 3, late[:1]).ok
 
     def test_a_day_without_an_assigned_device_is_suspicious(self) -> None:
-        assert not clock(NOW, TODAY, 0, []).ok
+        around = TODAY - datetime.timedelta(1), TODAY + datetime.timedelta(1)
+        for days in (None, around):
+            condition = clock(NOW, TODAY, 0, [], days)
+            assert not condition.ok
+            assert condition.text == "no device is assigned on 2022-10-17: is the laptop's clock right?"
+
+    def test_it_is_not_to_blame_once_the_event_is_over(self) -> None:
+        last = TODAY - datetime.timedelta(1)
+        text = "the event is over: its last day was 2022-10-16"
+        assert clock(NOW, TODAY, 0, [], (last, last)) == Condition("clock", True, text)
+        assert clock(NOW, TODAY, 1, [], (last, last)) == Condition("clock", True)
+
+    @pytest.mark.parametrize(("days", "ok"), [(1, True), (60, True), (61, False), (18_000, False)])
+    def test_it_is_to_blame_long_before_the_event(self, days: int, ok: bool) -> None:
+        first = TODAY + datetime.timedelta(days)
+        condition = clock(NOW, TODAY, 0, [], (first, first))
+        assert condition.ok is ok
+        assert condition.text.startswith("the event has not begun: its first day is" if ok else "no device is assigned")

@@ -29,7 +29,7 @@ def records(event: VirtualEvent) -> Records:
 
 def test_a_day_has_the_outcome_of_each_device(records: Records) -> None:
     day = result(Deferred.fromCoroutine(records.day(DAY, DAY)))
-    assert [(line.id, str(line.state)) for line in day.lines] == [(601, "collected"), (602, "never seen")]
+    assert [(line.id, str(line.state)) for line in day.lines] == [(601, "collected"), (602, "expected")]
 
 
 def test_the_ledgers_are_read_once_for_all_days(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,5 +96,5 @@ def test_any_stored_file_has_a_plot(event: VirtualEvent, tmp_path: Path, what: s
 
 
 def test_a_huge_file_is_not_read(event: VirtualEvent, tmp_path: Path) -> None:
-    with pytest.raises(TooLarge, match="is larger than 64 MiB and cannot be plotted"):
+    with pytest.raises(TooLarge, match="is larger than 67 MB and cannot be plotted"):
         plot_of(event, tmp_path, "a huge file")

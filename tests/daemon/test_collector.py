@@ -178,7 +178,7 @@ def test_a_roster_of_another_year_does_not_cost_a_day(event: VirtualEvent) -> No
     event.person(601, "2021-10-15", "2021-10-21")
     event.arrive(601)
     event.start()
-    assert event.said("WARN Today, 2022-10-17, is outside the event (2021-10-15 to 2021-10-21)")
+    assert event.said("WARN The event is over: its last day was 2021-10-21. If not, correct the roster")
     event.until("WARN motion-601 motion-601_20221017_090000.oao is unassigned")
     event.until("can be disconnected")
     assert event.tracks() == {"gpslogs/unassigned/20221017/motion-601_20221017_090000.oao": device.logs[0].content}

@@ -17,6 +17,7 @@ from sse_twisted.results.days import MAX_DAYS, Day, DayCount, State, count_days,
 
 DAY = datetime.date(2022, 10, 17)
 BEFORE = DAY - datetime.timedelta(days=1)
+AFTER = DAY + datetime.timedelta(days=1)
 ANN = Assignment(601, DAY, DAY, "AAA601", "Ann", "7", 2)
 
 
@@ -45,11 +46,12 @@ def of_ann(
     device: Device | None = None,
     others: dict[int, dict[str, dict[str, Any]]] | None = None,
     results: dict[int, dict[str, dict[str, Any]]] | None = None,
+    today: datetime.date = DAY,
 ) -> tuple[State, str]:
     ledgers = (others or {}) | {601: entries or {}}
     met = {601: math.inf} if seen else {}
     devices = {601: device} if device else {}
-    (line,) = reconcile(DAY, [ANN], ledgers, results or {}, met, devices, Expected()).lines
+    (line,) = reconcile(DAY, [ANN], ledgers, results or {}, met, devices, Expected(), today=today).lines
     return line.state, line.remark
 
 
@@ -61,40 +63,48 @@ class TestState:
     def test_a_known_track_that_is_not_stored_is_missing(self, status: str) -> None:
         assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known track missing")
 
-    def test_a_device_that_was_here_without_a_track_of_the_day_is_missing(self) -> None:
-        answer = (State.MISSING, "it was seen later, but has no track of this day")
-        assert of_ann({track(1, day=BEFORE): entry()}) == answer
-        assert of_ann({track(1): entry("skipped")}) == answer
+    @pytest.mark.parametrize("ledger", [{track(1, day=BEFORE): entry()}, {track(1): entry("skipped")}])
+    def test_a_device_without_a_track_of_a_day_that_is_over_has_no_track(
+        self, ledger: dict[str, dict[str, Any]]
+    ) -> None:
+        """It may not have sailed; only what a device has listed can be missing."""
+        answer = (State.NO_TRACK, "it was seen later, but has no track of this day")
+        assert of_ann(ledger, today=AFTER) == answer
+        assert of_ann(seen=False, today=AFTER) == (State.NO_TRACK, "")
 
-    def test_a_device_that_was_here_today_without_a_track_of_today_is_missing(self) -> None:
-        answer = (State.MISSING, "it was here, but has no track of this day")
+    def test_a_device_without_a_track_of_today_is_still_expected(self) -> None:
+        answer = (State.EXPECTED, "it was here, but has no track of this day")
         assert of_ann(device=Device(601, stage=Stage.GONE)) == answer
+        assert of_ann(seen=False) == (State.EXPECTED, "")
+        assert of_ann(seen=False, today=BEFORE) == (State.EXPECTED, "")
 
-    def test_a_device_that_responds_incorrectly_is_missing(self) -> None:
-        device = Device(601, oddity="no response within 10 s")
-        assert of_ann(seen=False, device=device) == (
-            State.MISSING,
-            "it is on but not responding correctly: no response within 10 s",
-        )
+    def test_a_device_that_is_here_is_collected_by_its_verdict_even_without_a_track(self) -> None:
+        here = Device(601, stage=Stage.COLLECTED)
+        assert of_ann(device=here) == (State.COLLECTED, "it has no track of this day")
+
+    @pytest.mark.parametrize(("missing", "state"), [((), State.EXPECTED), (("x",), State.MISSING)])
+    def test_a_device_that_responds_incorrectly_misses_what_it_has_listed(
+        self, missing: tuple[str, ...], state: State
+    ) -> None:
+        device = Device(601, oddity="no response within 10 s", missing=missing)
+        remark = "it is on but not responding correctly: no response within 10 s"
+        assert of_ann(seen=False, device=device) == (state, remark)
 
     def test_a_device_that_came_back_did_not_leave_early(self) -> None:
-        back = Device(601, stage=Stage.ATTENTION, left_early="x", reason="1 of 1 track missing")
+        back = Device(601, stage=Stage.ATTENTION, left_early="x", reason="1 of 1 track missing", missing=("x",))
         assert of_ann(device=back) == (State.MISSING, "1 of 1 track missing")
-
-    def test_a_device_that_was_not_detected_was_never_seen(self) -> None:
-        assert of_ann(seen=False) == (State.NEVER_SEEN, "")
 
     def test_a_device_that_left_early_did_so_whatever_its_ledger_says(self) -> None:
         gone = Device(601, stage=Stage.GONE, left_early="Ann: 1 of 2 tracks missing (x)")
         assert of_ann({track(1): entry()}, device=gone) == (State.LEFT_EARLY, "Ann: 1 of 2 tracks missing (x)")
 
-    def test_a_waived_device_is_missing_with_the_reason(self) -> None:
+    def test_a_waived_device_is_not_missing(self) -> None:
         gone = Device(601, stage=Stage.GONE, waived="drowned (x)")
-        assert of_ann({track(1): entry("failed")}, device=gone) == (State.MISSING, "waived: drowned (x)")
+        assert of_ann({track(1): entry("failed")}, device=gone) == (State.WAIVED, "drowned (x)")
 
     def test_a_connected_device_is_collected_only_by_its_verdict(self) -> None:
         ledger = {track(1): entry()}
-        assert of_ann(ledger, device=Device(601, stage=Stage.INSPECTING))[0] is State.MISSING
+        assert of_ann(ledger, device=Device(601, stage=Stage.INSPECTING)) == (State.EXPECTED, "in progress")
         assert of_ann(ledger, device=Device(601, stage=Stage.COLLECTED))[0] is State.COLLECTED
 
     def test_a_day_much_shorter_than_those_of_others_is_short(self) -> None:
@@ -126,14 +136,14 @@ class TestState:
 def test_each_device_has_one_line_for_the_first_on_the_roster() -> None:
     late = Assignment(601, DAY, DAY, "BBB601", "Bo", "", 3)
     other = Assignment(601, BEFORE, BEFORE, "CCC601", "Cy", "", 4)
-    day = reconcile(DAY, [other, ANN, late], {}, {}, {}, {}, Expected())
+    day = reconcile(DAY, [other, ANN, late], {}, {}, {}, {}, Expected(), today=DAY)
     assert [line.sailor for line in day.lines] == ["Ann"]
 
 
 @pytest.mark.parametrize("name", [f"motion-601_{DAY:%Y%m%d}_200000.oao", f"logger-601_{DAY:%Y%m%d}_200000.dat"])
 def test_unassigned_tracks_are_listed_apart(name: str) -> None:
     ledgers = {601: {track(1): entry(), name: entry()}}
-    day = reconcile(DAY, [ANN], ledgers, {}, {601: math.inf}, {}, Expected())
+    day = reconcile(DAY, [ANN], ledgers, {}, {601: math.inf}, {}, Expected(), today=DAY)
     assert day.unassigned == (name,)
     assert day.lines[0].tracks == (track(1),)
     assert [sailed.track for sailed in sailed_on(DAY, [ANN], ledgers, {})] == [track(1)]
@@ -141,7 +151,7 @@ def test_unassigned_tracks_are_listed_apart(name: str) -> None:
 
 def test_the_csv_can_be_read_and_has_no_formulas() -> None:
     evil = Assignment(601, DAY, DAY, "AAA601", '=HYPERLINK("http://x")', "+7", 2)
-    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected())
+    day = reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected(), today=DAY)
     data = day_as_csv(day)
     assert data.startswith(b"\xef\xbb\xbf")
     (row,) = csv.DictReader(io.StringIO(data.decode("utf-8-sig")))
@@ -151,7 +161,9 @@ def test_the_csv_can_be_read_and_has_no_formulas() -> None:
 
 def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either() -> None:
     evil = Assignment(601, DAY, DAY, "AAA601", "Ada;=1+1", "x\t@a", 2)
-    data = day_as_csv(reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected()))
+    data = day_as_csv(
+        reconcile(DAY, [evil], {601: {track(1): entry()}}, {}, {601: math.inf}, {}, Expected(), today=DAY)
+    )
     for separator in (",", ";", "\t"):
         for row in csv.reader(io.StringIO(data.decode("utf-8-sig")), delimiter=separator):
             assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
@@ -160,7 +172,7 @@ def test_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either() -> No
 def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -> None:
     ledgers = {601: {track(1): UNFINALISED, track(2): entry(end_date=1)}}
     results = {601: {track(1): measured(3.0), track(2): measured(7.0)}}
-    day = reconcile(DAY, [ANN], ledgers, results, {601: math.inf}, {}, Expected())
+    day = reconcile(DAY, [ANN], ledgers, results, {601: math.inf}, {}, Expected(), today=DAY)
     (line,) = day.lines
     assert (line.hours, line.km, line.measured) == (7.0, 70.0, True)
     assert line.knots == pytest.approx(25.0, abs=0.01)
@@ -170,13 +182,15 @@ def test_figures_of_a_track_that_was_never_finalised_are_measured_and_marked() -
 
 @pytest.mark.parametrize("report", [measured(3.0, sha256="b"), measured(3.0, session=None)])
 def test_a_report_of_an_earlier_version_or_without_fixes_is_ignored(report: dict[str, Any]) -> None:
-    day = reconcile(DAY, [ANN], {601: {track(1): UNFINALISED}}, {601: {track(1): report}}, {}, {}, Expected())
+    day = reconcile(
+        DAY, [ANN], {601: {track(1): UNFINALISED}}, {601: {track(1): report}}, {}, {}, Expected(), today=DAY
+    )
     assert (day.lines[0].hours, day.lines[0].measured) == (0.0, False)
 
 
 def test_invalid_figures_in_a_ledger_count_as_0() -> None:
     odd = {track(1): {"status": "completed", "duration": "x", "distance": None, "500m_best": True}}
-    day = reconcile(DAY, [ANN], {601: odd}, {}, {601: math.inf}, {}, Expected())
+    day = reconcile(DAY, [ANN], {601: odd}, {}, {601: math.inf}, {}, Expected(), today=DAY)
     assert (day.lines[0].state, day.lines[0].hours, day.lines[0].knots) == (State.COLLECTED, 0.0, 0.0)
 
 
@@ -187,7 +201,7 @@ def test_a_day_of_a_real_event_has_its_tracks(captures: Path) -> None:
         int(path.parent.name.partition("-")[2]): json.loads(path.read_text())
         for path in event.glob("motions/motion-*/downloads.json")
     }
-    day: Day = reconcile(DAY, assignments, ledgers, {}, dict.fromkeys(ledgers, math.inf), {}, Expected())
+    day: Day = reconcile(DAY, assignments, ledgers, {}, dict.fromkeys(ledgers, math.inf), {}, Expected(), today=DAY)
     completed = [
         name
         for entries in ledgers.values()
@@ -232,12 +246,12 @@ class TestAllDays:
         }
         devices = {602: Device(602, stage=Stage.GONE, left_early="1 of 1 tracks missing")}
         days = counts(ledgers, (self.WEEK, self.BO), {601: morning, 602: morning}, devices)
-        assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0)
-        assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0)
+        assert days[DAY] == DayCount(DAY, 2, 1, 0, 0, 1, 0, 0, 0)
+        assert days[BEFORE] == DayCount(BEFORE, 2, 1, 0, 1, 0, 0, 0, 0)
 
-    def test_count_no_device_as_never_seen_on_a_future_day(self) -> None:
+    def test_count_no_device_as_without_a_track_on_a_future_day(self) -> None:
         days = counts(assignments=(self.WEEK,))
-        assert [(day.expected, day.never_seen) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
+        assert [(day.expected, day.no_track) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
 
     @pytest.mark.parametrize(
         ("first", "last", "newest", "oldest"),
@@ -252,3 +266,28 @@ class TestAllDays:
         days = [*counts(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
         assert len(days) == MAX_DAYS
         assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]
+
+
+@pytest.mark.parametrize("year", [2022, 2023, 2024, 2025])
+def test_a_season_misses_only_what_a_device_has_listed(captures: Path, year: int) -> None:
+    """Each device sails on every second day; one track of the season is known and not here."""
+    assignments = parse_roster((captures / f"rosters/motions-{year}.csv").read_bytes()).assignments
+    first, last = min(each.first_day for each in assignments), max(each.last_day for each in assignments)
+    days = [first + datetime.timedelta(number) for number in range((last - first).days + 1)]
+    ledgers: dict[int, dict[str, dict[str, Any]]] = {}
+    for day in days[::2]:
+        for each in assignments:
+            if each.covers(day) and (each.identifier + day.toordinal()) % 3:
+                name = track(1, each.identifier, day, each.file_id)
+                ledgers.setdefault(each.identifier, {})[name] = entry()
+    lost = next(iter(ledgers.values()))
+    lost[next(iter(lost))]["status"] = "failed"
+    met = dict.fromkeys(ledgers, math.inf)
+    after = last + datetime.timedelta(1)
+    counted = {each.day: each for each in count_days(after, assignments, ledgers, {}, met, {}, Expected())}
+    assert sum(each.missing for each in counted.values()) == 1
+    assert not any(each.left_early or each.waived for each in counted.values())
+    for day in days[1::2]:
+        assert not counted[day].is_telling
+        assert counted[day].no_track == counted[day].expected
+    assert sum(each.no_track for each in counted.values()) > 20

@@ -95,7 +95,7 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
     found = short_tracks(recorded, Expected())
     assert found == FOUND_IN_2022.get(day, {})
     ledgers = {number: json.loads(folder.ledger_path(number).read_text()) for number in folder.identifiers()}
-    lines = reconcile(date, roster.assignments, ledgers, {}, {}, {}, Expected()).lines
+    lines = reconcile(date, roster.assignments, ledgers, {}, {}, {}, Expected(), today=date).lines
     assert {line.id: line.remark for line in lines if line.state is State.SHORT} == found
 
 

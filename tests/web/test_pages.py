@@ -179,7 +179,13 @@ class TestTheBoard:
         desk.reactor.advance(7 * 86_400)
         desk.listen()
         desk.advance(2.0)
-        assert "no device is assigned on 2022-10-24" in desk.get("/").text
+        assert "The event is over: its last day was 2022-10-21." in desk.get("/").text
+        assert "Check the clock" not in desk.get("/").text
+        desk.event.utc -= 20_000_000 + 7 * 86_400
+        desk.advance(2.0)
+
+        assert "no device is assigned on 2022-02-28: is the laptop&#39;s clock right?" in desk.get("/").text
+        assert "Check the clock" in desk.get("/").text
 
     def test_a_thousand_devices_need_less_than_100_kb(self, event: VirtualEvent) -> None:
         for identifier in range(1, 1001):
@@ -234,12 +240,17 @@ class TestOtherPages:
         page = desk.get("/days").text
         assert '<a href="/days">Days</a>' in desk.get("/").text
         rows = [re.sub(r"<[^>]*>", " ", row).split() for row in re.findall(r"<tr><th scope=\"row\".*?</tr>", page)]
-        assert [row[0] for row in rows] == [f"2022-10-{day}" for day in range(21, 14, -1)]
-        assert rows[4] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "1", "0"]
-        assert rows[3] == ["2022-10-18", "2", "not", "yet"]
+        order = [17, 21, 20, 19, 18, 16, 15]  # today, the days to come, those without tracks
+        assert [row[0] for row in rows] == [f"2022-10-{day}" for day in order]
+        assert re.findall("<summary>(.*?)</summary>", page) == [
+            "4 days to come: 2022-10-18 to 2022-10-21",
+            "2 days without tracks: 2022-10-15 to 2022-10-16",
+        ]
+        assert rows[0] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "0", "1", "0"]
+        assert rows[4] == ["2022-10-18", "2", "not", "yet"]
         assert page.count('<a href="/days/2022-10-1') == 5 + 1
         days = desk.get("/api/v1/days").json
-        assert [(day["day"], day["collected"], day["never_seen"]) for day in days][4] == ("2022-10-17", 1, 1)
+        assert [(day["day"], day["collected"], day["no_track"]) for day in days][4] == ("2022-10-17", 1, 1)
 
     def test_a_day_keeps_its_alarm_over_midnight(self, desk: Desk) -> None:
         desk.event.arrive(601)
@@ -261,7 +272,7 @@ class TestOtherPages:
     def test_a_day_describes_bad_responses_like_the_board(self, desk: Desk) -> None:
         desk.know(601, oddity="no response within 10 s")
         line, other = desk.get("/days/2022-10-17.json").json["lines"]
-        assert (line["state"], other["state"]) == ("missing", "never seen")
+        assert (line["state"], other["state"]) == ("expected", "expected")
         assert line["remark"] == "it is on but not responding correctly: no response within 10 s"
 
     def test_all_days_and_today_agree_after_midnight(self, desk: Desk) -> None:
@@ -273,15 +284,15 @@ class TestOtherPages:
         desk.reactor.advance(86_400)
         states = [line["state"] for line in desk.get("/api/v1/days/2022-10-18").json["lines"]]
         (count,) = (count for count in desk.get("/api/v1/days").json if count["day"] == "2022-10-18")
-        assert states == ["never seen"] * 2
-        assert (count["missing"], count["never_seen"]) == (0, 2)
+        assert states == ["expected"] * 2
+        assert (count["missing"], count["no_track"]) == (0, 2)
 
     def test_a_day_is_served_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
-        assert "never seen" in desk.get("/days/2022-10-17").text
+        assert "expected" in desk.get("/days/2022-10-17").text
         lines = {line["id"]: line for line in json.loads(desk.get("/days/2022-10-17.json").body)["lines"]}
-        assert {number: line["state"] for number, line in lines.items()} == {601: "collected", 602: "never seen"}
+        assert {number: line["state"] for number, line in lines.items()} == {601: "collected", 602: "expected"}
         table = desk.get("/days/2022-10-17.csv")
         assert table.headers["content-type"] == "text/csv; charset=utf-8"
         assert "2022-10-17,601,Sailor 601,,ABC601XYZ,collected,ABC601XYZ_601_20221017_090000.oao" in table.text
