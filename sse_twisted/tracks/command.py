@@ -1,4 +1,4 @@
-"""`sse-track FILE...`: the contents of track files as a table, JSON, GPX, CSV or a plot."""
+"""`sse-track FILE|FOLDER...`: the contents of track files as a table, JSON, GPX, CSV or a plot."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from tqdm import tqdm
 from sse_twisted import __version__
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.csv_export import write_csv
-from sse_twisted.tracks.formats import FORMATS, START_SIZE, is_readable, kind_of
+from sse_twisted.tracks.formats import FORMATS, START_SIZE, format_named, is_readable, kind_of
 from sse_twisted.tracks.gpx_export import Version, write_gpx
 from sse_twisted.tracks.plot.picture import marks_of, plot
 from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, is_track, report_of, row
 
 MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
 BATCH_SIZE: Final = 4  # files that a process takes at a time
+OTHER_KINDS: Final = {".gpx", ".csv", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".webp"}  # of exports
 EPILOG: Final = """\
 speeds:
   All speeds are those that the device measured (Doppler), from usable fixes
@@ -56,8 +57,11 @@ claims:
   unseen            the fixes that would decide are not in the file
   contradicted      the fixes do not allow it
 
+A folder stands for all tracks in it and below it, in the order of their paths.
+Other files in it, and hidden ones, are left out.
+
 Times are UTC. Exit status: 0; 1 if a file is damaged, not a track or
-unreadable; 2 for wrong usage.
+unreadable, or a folder holds no track; 2 for wrong usage.
 """
 
 
@@ -65,13 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    options.files = list(_expanded(options.files))
+    options.files = list(dict.fromkeys(_expanded(options.files)))
     count = len(options.files)
     targets = {"gpx": options.gpx, "csv": options.csv, "svg": options.plot}
     exports = {extension: path for extension, path in targets.items() if path is not None}
-    for path in exports.values():
-        if count > 1 and not path.is_dir():
+    for extension, path in exports.items():
+        if path.is_dir():
+            continue
+        if count > 1:
             parser.error(f"{path} is not a folder: pass an existing folder to export {count} tracks")
+        if path.suffix.lower() in OTHER_KINDS - {f".{extension}"}:
+            name = path.with_suffix(f".{extension}")
+            parser.error(f"{path} would hold {extension.upper()}, whatever its name says: name it {name}")
     work = partial(read_track, exports=exports, gpx_version=options.gpx_version)
     reports: Iterable[tuple[str, Report]] = _all_reports(options.files, work, options.jobs)
     if sys.stderr.isatty() and count > 1:
@@ -87,13 +96,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:
-    """Expand the patterns that the shell has not expanded; a pattern without a match stays, for an error message."""
+    """Expand folders, and the patterns that the shell has not expanded.
+
+    What cannot be read, or holds no track, stays, for an error message.
+    """
     for name in names:
         path = Path(name)
         found: Sequence[object] = ()
         with suppress(OSError, ValueError):  # a name that is too long, "**" inside a word
-            found = () if path.exists() else sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+            if path.is_dir():
+                found = sorted(_tracks_below(path))
+            elif not path.exists():
+                found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
         yield from map(str, found or [name])
+
+
+def _tracks_below(folder: Path) -> Iterator[str]:
+    """Yield the tracks in a folder and below it, and the folders that cannot be read.
+
+    Links to folders are not followed. The collector's partial files are hidden.
+    """
+    closed: list[str] = []
+    for root, folders, files in os.walk(folder, onerror=lambda error: closed.append(str(error.filename))):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (str(Path(root, name)) for name in files if not name.startswith(".") and format_named(name))
+    yield from closed
 
 
 def _show_json(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
@@ -132,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    files = f"a track file ({known}), or a pattern such as 'gpslogs/**/*{FORMATS[0].extension}'"
+    files = f"a track file ({known}), a folder of them, or a pattern such as 'gpslogs/*/ABC*{FORMATS[0].extension}'"
     parser.add_argument("files", nargs="+", metavar="FILE", help=files)
     parser.add_argument("--json", action="store_true", help="print a JSON list with one object a line")
     for option, text in (("gpx", "GPX"), ("csv", "CSV"), ("plot", "a plot as SVG")):
@@ -170,6 +197,8 @@ def read_track(name: str, exports: Mapping[str, Path] | None = None, gpx_version
     """
     path = Path(name)
     try:
+        if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
+            raise ValueError("this folder holds no track")
         data = _contents(path)
     except (OSError, ValueError) as error:
         return {"error": (error.strerror if isinstance(error, OSError) else None) or str(error)}

@@ -92,7 +92,7 @@ def test_a_damaged_track_is_complained_of_below_its_line(
     [
         ("empty.oao", "not a track: the file is empty"),
         ("gpx.oao", "not a track that can be read (gpx)"),
-        ("folder.oao", "Is a directory"),
+        ("folder.oao", "this folder holds no track"),
         ("sparse.oao", "not a track that can be read (unknown)"),
         ("long.oao", "too large for a track: 2,000,000,000 bytes, the limit is 268,435,456"),
         ("absent.oao", "No such file or directory"),
@@ -128,6 +128,53 @@ def test_one_bad_file_does_not_keep_the_others_from_being_read(
     lines, errors = said_of(folder, capsys, "empty.oao", "sound.oao", "absent.oao", "damaged.oao", status=1)
     assert [line.split()[0].rpartition("/")[2] for line in lines[1:3]] == ["sound.oao", "damaged.oao"]
     assert len(errors) == 2
+
+
+def test_a_folder_stands_for_the_tracks_in_it_and_below_it(
+    tmp_path: Path, sound: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["20261012/b.oao", "20261011/C.OAO", "20261012/a.oao", "top.oao", "20261012/.a.oao.part", ".trash/x.oao"]
+    for name in (*names, "20261012/notes.txt", "20261012/.hidden.oao"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(sound)
+    lines, errors = said_of(tmp_path, capsys, ".", status=0)
+    order = ["20261011/C.OAO", "20261012/a.oao", "20261012/b.oao", "top.oao"]
+    assert [line.split()[0] for line in lines[1:]] == [str(tmp_path / name) for name in order]
+    assert errors == []
+
+
+def test_a_track_that_is_named_twice_is_read_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, _ = said_of(folder, capsys, "sound.oao", "s*d.oao", status=0)
+    assert len(lines) == 2
+
+
+def test_unreadable_files_of_a_folder_are_named_and_the_others_are_read(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "gone.oao").symlink_to("nowhere.oao")
+    lines, errors = said_of(folder, capsys, ".", status=1)
+    assert [line.split()[0].rpartition("/")[2] for line in lines if "/" in line.split()[0]] == [
+        "cut.oao",
+        "damaged.oao",
+        "only-a-header.oao",
+        "short.oao",
+        "sound.oao",
+    ]
+    assert f"sse-track: {folder / 'gone.oao'}: No such file or directory" in errors
+    assert len(errors) == 5
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "better"), [("plot", "p.png", "p.svg"), ("plot", "p.gpx", "p.svg"), ("gpx", "t.csv", "t.gpx")]
+)
+def test_an_export_is_not_written_under_the_name_of_another_kind(
+    folder: Path, capsys: pytest.CaptureFixture[str], option: str, name: str, better: str
+) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main([str(folder / "sound.oao"), f"--{option}", str(folder / name)])
+    assert ending.value.code == 2
+    assert f"name it {folder / better}" in capsys.readouterr().err
+    assert not (folder / name).exists()
 
 
 def test_a_pattern_that_the_shell_leaves_alone_is_resolved(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
