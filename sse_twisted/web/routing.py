@@ -22,6 +22,7 @@ from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 
 from sse_twisted.config.validation_errors import key_and_reason
 from sse_twisted.runtime.clients import client_of
+from sse_twisted.runtime.text import one_line
 from sse_twisted.web.request_queue import Lane, RequestQueue
 
 MAX_BODY = 64 * 1024  # bytes of a request
@@ -36,6 +37,12 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
     "version": Annotated[str, Meta(description="The version of the roster, as `roster` returns it.")],
     "only": Annotated[Literal["missing"], Meta(description="Show only the devices that may still bring a track.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
+}
+
+EXPECTED = {
+    "identifier": "expected the number of a device",
+    "day": "expected a date as YYYY-MM-DD",
+    "only": "expected missing",
 }
 
 _gzip = GzipEncoderFactory()
@@ -243,7 +250,8 @@ def _convert(name: str, text: str, status: int) -> Any:
     try:
         return msgspec.convert(text, PARAMETERS.get(name, str), strict=False)
     except msgspec.ValidationError as error:
-        raise Refusal(status, f"{name}: {error}") from None
+        what = EXPECTED.get(name, str(error))
+        raise Refusal(status, f"invalid {name} {one_line(text, 40)!r}: {what}") from None
 
 
 def _body(request: Request, route: Route) -> Any:

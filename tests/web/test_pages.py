@@ -379,7 +379,22 @@ class TestOtherPages:
     @pytest.mark.parametrize("path", ["/nothing", "/devices/0", "/devices/7777", "/days/2022-13-01", "/static/../x.py"])
     def test_an_unknown_path_is_not_found(self, desk: Desk, path: str) -> None:
         assert desk.get(path).status == 404
-        assert desk.get(path, Accept="text/html").text.startswith("<!DOCTYPE html>")
+        page = desk.get(path, Accept="text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
+        assert page.text.startswith("<!DOCTYPE html>")
+        assert 'Back to the <a href="/">board</a>' in page.text
+        assert desk.get(path).json["status"] == 404
+
+    @pytest.mark.parametrize(
+        ("path", "detail"),
+        [
+            ("/days/foo", "invalid day 'foo': expected a date as YYYY-MM-DD"),
+            ("/days/foo.zip", "invalid day 'foo': expected a date as YYYY-MM-DD"),
+            ("/days/2022-10-17?only=x", "invalid only 'x': expected missing"),
+            ("/devices/x", "invalid identifier 'x': expected the number of a device"),
+        ],
+    )
+    def test_a_wrong_address_is_answered_with_the_right_one(self, desk: Desk, path: str, detail: str) -> None:
+        assert desk.get(path).json["detail"] == detail
 
     def test_a_cached_file_is_not_sent_again(self, desk: Desk) -> None:
         first = desk.get("/static/board.js")
