@@ -62,6 +62,12 @@ class TestOneTrack:
         for path in ("/devices/601", f"/days/{DAY}"):
             assert f'href="/devices/601/tracks/{TRACK}" download' in full.get(path).text
 
+    def test_is_linked_even_if_the_original_server_stored_it(self, full: Desk) -> None:
+        write_ledger(full, {TRACK: {"status": "completed"}, "other.oao": {"status": "skipped"}})
+        page = full.get("/devices/601").text
+        assert f'href="/devices/601/tracks/{TRACK}" download' in page
+        assert "/tracks/other.oao" not in page
+
     def test_is_not_sent_again_to_a_client_that_has_it(self, full: Desk) -> None:
         tag = full.get(f"/devices/601/tracks/{TRACK}").headers["etag"]
         again = full.get(f"/devices/601/tracks/{TRACK}", If_None_Match=tag)
