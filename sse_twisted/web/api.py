@@ -142,7 +142,8 @@ class Api:
         path, kind = f"{ROOT}/events", "text/event-stream"
         yield Route("GET", path, self._events, text, ("since",), returns=FleetChanges, media_type=kind)
         yield _read("devices/{identifier}", self.detail, DeviceDetail, "Return everything known of a device.")
-        yield _read("missing", commands.missing, tuple[Missing, ...], "Return the devices that are missing today.")
+        text = "Return the devices expected today that are neither collected nor waived."
+        yield _read("missing", commands.missing, tuple[Missing, ...], text)
         yield _read("tracks", self._tracks, tuple[TrackReport, ...], "Return the ledger entries of a day.", "day")
         text = "Count the outcomes of each day, the latest first; of a long event only the days closest to today."
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
