@@ -30,7 +30,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.text import encodable, plural, size
 
 MAX_SIZE = 19_000_000  # bytes of the ZIP
-MAX_LOG = 200_000_000  # bytes of one log, before compression
+MAX_LOG = 15_000_000  # bytes of one log, before compression
 MAX_FILES = 100_000  # in the listing
 TEXTS = {".csv", ".json", ".toml", ".txt", ".md"}  # suffixes of what may be in a bundle
 CHUNK = 1_000_000  # bytes of a log that are taken at once
@@ -123,6 +123,9 @@ class _Bundle:
                 self._left_out.append(f"logs/{self._replaced(path.name)}: older lines")
                 break
             kept.append(data)
+        else:
+            if path.stat().st_size > MAX_LOG:
+                self._left_out.append(f"logs/{self._replaced(path.name)}: all but the last {size(MAX_LOG)}")
         self._write(f"logs/{path.name}", b"".join(reversed(kept)))
         yield
 

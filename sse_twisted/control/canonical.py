@@ -8,9 +8,9 @@ from urllib.parse import unquote_to_bytes
 
 from attrs import frozen
 
-# What JSON, JSON in JSON, Python and URLs make of a character, or any other character.
+# Plain text, or what JSON, JSON in JSON, Python and URLs make of a character, or any other character.
 _UNIT = re.compile(
-    r"\\+u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|\\+u[0-9a-fA-F]{4}|\\+x[0-9a-fA-F]{2}"
+    r"([^\\%\x80-\U0010ffff]+)|\\+u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|\\+u[0-9a-fA-F]{4}|\\+x[0-9a-fA-F]{2}"
     r"|\\+[\"/bfnrt]|\\\\|(?:%[0-9a-fA-F]{2})+|.",
     re.DOTALL,
 )
@@ -42,6 +42,12 @@ def canonical(original: str) -> Canonical:
     starts: list[int] = []
     ends: list[int] = []
     for unit in _UNIT.finditer(original):
+        if plain := unit[1]:
+            text.append(plain.lower())
+            shown.append(plain)
+            starts += range(unit.start(), unit.end())
+            ends += range(unit.start() + 1, unit.end() + 1)
+            continue
         decoded = _decoded(unit[0])
         before = len(text)
         for character in decoded:

@@ -75,7 +75,7 @@ class Demo(MultiService):
                 self._reactor.callLater(0, self._log_end)  # after the log line of the last device
 
     def _log_end(self) -> None:
-        text = "Demo: all devices collected ({devices}). See {folder}, or wait for a device to return"
+        text = "Demo: all devices collected ({devices}); some return from time to time. See {folder}; ^C ends the demo"
         folder, devices = str(self.collector.folder.root), plural(self._count, "device")
         self.collector.log.info(text, devices=devices, count=self._count, folder=folder)
 

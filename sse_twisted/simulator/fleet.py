@@ -185,7 +185,7 @@ def demo_fleet(
     """Return the fleet of the demo, without name server, all on 127.0.0.1 with one port each.
 
     The devices arrive over `arrivals` seconds, send `rate` bytes per second, and leave 4 to 12 seconds after
-    `release`; two of them return a minute later. Of ten or more, one has a low battery, one cuts its first four
+    `release`; a third of them return again and again. Of ten or more, one has a low battery, one cuts its first four
     transfers, one has firmware that is not approved, one flips a bit in its first transfer, and one reboots during
     its first for 40 seconds. Their tracks end shortly before now, and are made in threads as they arrive.
     Raises ValueError if there are too few free ports.
@@ -194,12 +194,13 @@ def demo_fleet(
     now = time.time()
     ports = free_ports("127.0.0.1", count)
     moments = sorted(chance.uniform(0, arrivals) for _ in ports)
-    returning = set(chance.sample(range(count), min(2, count)))
+    returning = set(chance.sample(range(count), min(max(count // 3, 2), count)))
     members = []
     for number, (port, arrival) in enumerate(zip(ports, moments, strict=True)):
         device = generate_device(first_id + number, seed)
         device.bytes_per_second, device.latency = rate, 0.03
-        schedule = Schedule(arrival, linger=chance.uniform(4, 12), away=60.0 if number in returning else None, visits=2)
+        linger, away = chance.uniform(4, 12), chance.uniform(10, 40)
+        schedule = Schedule(arrival, linger=linger, away=away if number in returning else None)
         station = DeviceServer(reactor, device, port=port)
         members.append(FleetMember(station, schedule, prepare=_afternoon_for(device, seed, int(now * 1000))))
     faulty = chance.sample([member.station.device for member in members], min(len(_DEMO_FAULTS), count // 2))

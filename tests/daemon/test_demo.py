@@ -32,7 +32,7 @@ async def test_the_end_of_the_demo_is_logged_after_the_last_device(reactor: Any,
     demo.collector.journal.observe(note)
     demo.startService()
     await demo._simulated.arrive(device.identifier)
-    end = f"Demo: all devices collected (1 device). See {tmp_path}, or wait for a device to return"
+    end = f"Demo: all devices collected (1 device); some return from time to time. See {tmp_path}; ^C ends the demo"
     await becomes(reactor, lambda: end in lines)
     verdict = lines.index(f"motion-{device.identifier} can be disconnected")
     assert verdict < lines.index(end)  # somewhere after it: what its tracks say is told in its own time

@@ -33,7 +33,7 @@ async def test_a_device_of_the_demo_arrives_with_an_afternoon_is_released_and_le
     assert fleet.present == frozenset()
 
 
-def test_the_demo_has_faults_and_two_devices_that_come_back(reactor: Any) -> None:
+def test_the_demo_has_faults_and_devices_that_come_back_again_and_again(reactor: Any) -> None:
     fleet = demo_fleet(reactor, 10)
     faulty = [active.fault for device in fleet.devices.values() for active in device.faults]
     assert set(faulty) == {
@@ -44,7 +44,11 @@ def test_the_demo_has_faults_and_two_devices_that_come_back(reactor: Any) -> Non
         Fault("reboot", at=150_000, seconds=40.0),
     }
     assert len([device for device in fleet.devices.values() if device.faults]) == 5
-    assert len([member for member in fleet.members.values() if member.schedule.away]) == 2
+    returning = [member for member in fleet.members.values() if member.schedule.away]
+    assert len(returning) == 3
+    for member in returning:
+        member.visits = 1000
+        assert member.returns
     assert all(0 <= member.schedule.arrival <= 60 for member in fleet.members.values())
 
 
