@@ -17,6 +17,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.text import NotUtf8, text_of
 
 MAX_FILE = 8_000_000  # bytes of a file that is read for names
+TURN = 20_000  # lines of a log that are read at once
 MAX_DEPTH = 50  # of JSON
 # What the logs say of sailors and File IDs that the roster may no longer name.
 LOST = re.compile(r"(?:left too early|is not collected|not all here|before this start|is waived).*? - ([^:\n]{1,80}): ")
@@ -58,8 +59,7 @@ def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[P
         _add_document(pseudonyms, read_text(path) or "")
         yield
     for path in sorted(folder.logs.glob("server.log*")):
-        _add_told(pseudonyms, path)
-        yield
+        yield from _add_told(pseudonyms, path)
 
 
 def _add_roster(pseudonyms: Pseudonyms, text: str) -> None:
@@ -105,13 +105,15 @@ def _leaves(tree: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, Any
         yield key, tree
 
 
-def _add_told(pseudonyms: Pseudonyms, path: Path) -> None:
-    """Add what the messages of a log tell."""
+def _add_told(pseudonyms: Pseudonyms, path: Path) -> Iterator[None]:
+    """Add what the messages of a log tell, in turns."""
     with contextlib.suppress(OSError):
         if not stat.S_ISREG(path.lstat().st_mode):
             return
         with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+            for number, line in enumerate(file):
+                if number % TURN == 0:
+                    yield
                 for sailors in LOST.findall(line):
                     for sailor in sailors.split(" / "):
                         pseudonyms.add_person(sailor)
