@@ -84,6 +84,8 @@ class Channel(http.HTTPChannel):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self._forget_closing()
+        if not self._handlingRequest:
+            self.setTimeout(IDLE_TIMEOUT)
         self._read_soon()
 
     def loseConnection(self) -> None:
@@ -92,7 +94,9 @@ class Channel(http.HTTPChannel):
         super().loseConnection()
 
     def timeoutConnection(self) -> None:
-        self._abort()
+        """Close an idle connection; one that still accepts a response has BLOCKED_TIMEOUT."""
+        if self._overdue is None:
+            self._abort()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._lost = True

@@ -194,6 +194,16 @@ class TestSlowClients:
         desk.advance(2)
         assert client.is_lost
 
+    def test_a_slow_client_is_not_taken_for_an_idle_one(self, desk: Desk, calls: Calls) -> None:
+        client = calls()
+        client.sends(PAGE)
+        client.connection.wrappedProtocol.pauseProducing()
+        desk.advance(IDLE_TIMEOUT + 1)
+        client.connection.wrappedProtocol.resumeProducing()
+        assert is_served(client)
+        desk.advance(IDLE_TIMEOUT + 1)
+        assert client.is_lost
+
     def test_a_client_that_accepts_not_even_the_last_response_is_cut_off(self, desk: Desk, calls: Calls) -> None:
         client = calls()
         client.transport.loseConnection = lambda: None  # type: ignore[method-assign]  # it has not been written yet
