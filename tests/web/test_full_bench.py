@@ -120,14 +120,16 @@ def in_sight(page: Page, column: str) -> list[float]:
         {"keep-on": 4, "switch-off": 20, "working": 20, "expected": 30, "gone": 20},
         {"left-early": 7, "keep-on": 3, "switch-off": 8, "working": 5, "expected": 20, "gone": 41},
         {"left-early": 1, "keep-on": 9, "switch-off": 50, "working": 8, "expected": 5, "gone": 3},
+        {"left-early": 1, "keep-on": 2, "switch-off": 9, "working": 5, "expected": 2, "gone": 1},
+        {"keep-on": 4, "switch-off": 45, "working": 6, "expected": 8, "gone": 20},
     ],
-    ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood"],
+    ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood", "some", "many collected"],
 )
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
 def test_every_device_is_in_sight(
     browser: Browser, event: VirtualEvent, counts: dict[str, int], size: tuple[int, int]
 ) -> None:
-    with bench(browser, event, counts, viewport=dict(zip(("width", "height"), size, strict=True))) as page:
+    with bench(browser, event, counts, NAMES, viewport=dict(zip(("width", "height"), size, strict=True))) as page:
         assert is_within_its_width(page)
         for column in ("left-early", "keep-on", "switch-off", "working"):
             sizes = in_sight(page, column)
