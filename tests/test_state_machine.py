@@ -311,6 +311,14 @@ class CollectorMachine(RuleBasedStateMachine):
         collector = self.event.start()
         collector.fleet.observe(self._check_verdict)
         collector.fleet.observe(self._note_who_owes)
+        collector.live.observe(self._confirm)
+        self._confirm()
+
+    def _confirm(self) -> None:
+        """Confirm at once what waits, so that each track belongs where the roster says."""
+        collector = self.event.collector
+        if collector is not None and collector.roster.question is not None:
+            collector.roster.confirm()
 
     @property
     def _fleet(self) -> Fleet:

@@ -150,7 +150,8 @@ def _has_same_device(one: Assignment, other: Assignment) -> bool:
 
 
 def _has_other_device(move: TrackMove, former: Roster, new: Roster) -> bool:
-    owners = [each for each in former.of(move.identifier) if move.track.startswith(f"{each.file_id}_")]
+    file_id = move.track.rpartition(f"_{move.identifier}_")[0]  # it may hold the same underscores and number
+    owners = [each for each in former.of(move.identifier) if each.file_id == file_id]
     return any(
         each.identifier != move.identifier
         and (each.file_id == owner.file_id or (owner.entrant and each.entrant == owner.entrant))

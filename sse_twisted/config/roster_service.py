@@ -233,7 +233,8 @@ class RosterService(PeriodicService):
 
     def _refuse(self, why: str, *, is_first: bool, is_missing: bool) -> None:
         """Log why there is no new roster. With devices in the configuration, having none at the start is intended."""
-        listed = len(self._live.settings.devices.listed) + len(self._live.settings.devices.addresses)
+        configured = self._live.settings.devices
+        listed = len({*configured.listed, *configured.addresses})
         devices = plural(listed, "device")
         if is_first and is_missing and listed and not self._reader.is_good:
             text = "No roster: tracks of the {devices} in the configuration go to gpslogs/unassigned"

@@ -315,7 +315,7 @@ def _judge_tracks(
 
 def _is_of(assignment: Assignment, name: str) -> bool:
     """Whether a track is of one of several who share its device on its day."""
-    return name.startswith(f"{assignment.file_id}_{assignment.identifier}_")
+    return name.rpartition(f"_{assignment.identifier}_")[0] == assignment.file_id
 
 
 def _is_unassigned(name: str) -> bool:

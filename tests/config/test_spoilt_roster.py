@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sse_twisted.config.roster import Roster, RosterError, parse_roster
-from sse_twisted.config.roster_changes import successor
+from sse_twisted.config.roster import Assignment, Roster, RosterError, parse_roster
+from sse_twisted.config.roster_changes import TrackMove, needs_decision, successor
 from sse_twisted.fleet import Stage
 from tests.support.event import MORNING, VirtualEvent, begin_anew, log_of
 
@@ -375,6 +376,15 @@ class TestADeviceThatIsReplacedAtNoon:
         event.arrive(699)
         event.until("motion-699 can be disconnected")
         assert "gpslogs/20221017/ABC602XYZ_699_20221017_140000.oao" in event.tracks()
+
+    def test_is_no_other_sailor_whose_file_id_begins_in_the_same_way(self) -> None:
+        monday = datetime.date(2022, 10, 17)
+        short, long = (Assignment(621, monday, monday, file_id, "", "", 2) for file_id in ("BUOY", "BUOY_621"))
+        elsewhere = Assignment(699, monday, monday, "BUOY", "", "", 3)
+        move = TrackMove(621, "BUOY_621_621_20221017_090000.oao", "motion-621_20221017_090000.oao", monday, "B", "")
+        assert not needs_decision([move], Roster((short, long)), Roster((elsewhere,)))
+        mine = Assignment(699, monday, monday, "BUOY_621", "", "", 3)
+        assert needs_decision([move], Roster((short, long)), Roster((mine,)))
 
     def test_is_written_with_two_lines_and_their_times(self, event: VirtualEvent) -> None:
         afternoon(event)
