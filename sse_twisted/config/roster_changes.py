@@ -42,13 +42,12 @@ class Question:
 
     @property
     def text(self) -> str:
-        """What would change, for a message."""
+        """What would change, for a message on the board: the tracks are too many to be named there."""
         devices = [*dict.fromkeys(device_name(each.identifier) for each in self.vanished)]
         lacking = (
             f"the roster lacks {plural(len(devices), 'device')} of today ({shortened(devices)})" if devices else ""
         )
-        names = shortened([move.track for move in self.moves])
-        moves = f"{plural(len(self.moves), 'stored track')} would change owner ({names})" if self.moves else ""
+        moves = f"{plural(len(self.moves), 'stored track')} would change owner" if self.moves else ""
         return "; ".join(filter(None, (lacking, moves)))
 
 
