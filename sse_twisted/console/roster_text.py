@@ -19,7 +19,7 @@ def _lines(report: RosterReport) -> Iterator[str]:
         yield f"trouble: {report.trouble}"
     yield from (f"mistake: {mistake}" for mistake in report.mistakes)
     yield from (f"remark: {remark}" for remark in report.remarks)
-    yield from (f"motion {number} is not expected today: {why}" for number, why in report.not_expected.items())
+    yield from (f"device {number} is not expected today: {why}" for number, why in report.not_expected.items())
     if not report.version:
         yield "no change waits for a decision"
         return
