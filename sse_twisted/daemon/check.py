@@ -14,6 +14,7 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
 from sse_twisted.config.roster_changes import Question, needs_decision, successor, without_kept
 from sse_twisted.config.roster_store import decode, in_force
+from sse_twisted.config.server_json import remarks_on
 from sse_twisted.config.settings import Settings
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
 from sse_twisted.dns.service import effective_names
@@ -39,6 +40,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     ):
         say(line)
     remarks = (
+        *(remark.text for remark in remarks_on(config)),
         *_use(folder.root),
         *(f"{folder.roster}: {remark}" for remark in roster.remarks),
         *_change(folder, live, today),

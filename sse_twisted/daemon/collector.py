@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_reader import RosterFiles, RosterReader
 from sse_twisted.config.roster_service import RosterService
+from sse_twisted.config.server_json import ConfigRemark
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
@@ -58,13 +59,20 @@ class Collector(MultiService):
     """Collects all devices of an event into its folder while it runs."""
 
     def __init__(
-        self, folder: EventFolder, settings: Settings, read_settings: Callable[[], Settings], world: World
+        self,
+        folder: EventFolder,
+        settings: Settings,
+        read_settings: Callable[[], Settings],
+        world: World,
+        config_remarks: Callable[[], tuple[ConfigRemark, ...]] = tuple,
     ) -> None:
-        """`read_settings` reads the configuration again; it may raise SettingsError."""
+        """`read_settings` reads the configuration again; it may raise SettingsError. `config_remarks` remarks on it."""
         super().__init__()
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
+        self._config_remarks = config_remarks
+        self._config_remarked: tuple[ConfigRemark, ...] = ()  # as logged last
         self._world = world
         self._clock = clock = world.clock
         self._remarked: set[object] = set()
@@ -198,6 +206,7 @@ class Collector(MultiService):
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
+        self._remark_on_config()
         self.roster.read_first()
         self.pause.read_first()
         self._apply_changes()
@@ -244,10 +253,20 @@ class Collector(MultiService):
             self.log.info("Configuration: {change}{later}", change=change, later=later)
         if not changed:
             self.log.info("Configuration unchanged")
+        self._remark_on_config()
         self.live.change(settings=settings)
         for service in (self.scanner, self.cleanup, self.journal):
             service.reconfigure()
         return changed
+
+    def _remark_on_config(self) -> None:
+        """Log the remarks on the configuration, unless they were logged before."""
+        before, self._config_remarked = self._config_remarked, self._config_remarks()
+        if self._config_remarked == before:
+            return
+        for remark in self._config_remarked:
+            emit = self.log.warn if remark.is_warning else self.log.info
+            emit("Configuration: {remark}", remark=remark.text)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of scanning, names, downloads, event folder, roster and clock."""

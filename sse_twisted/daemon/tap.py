@@ -13,7 +13,7 @@ from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from sse_twisted.config.printout import example, settings_as_toml
-from sse_twisted.config.server_json import read_original_settings
+from sse_twisted.config.server_json import read_original_settings, remarks_on
 from sse_twisted.config.settings import Settings, SettingsError, read_settings
 from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
@@ -254,7 +254,11 @@ def makeService(options: Options) -> IService:
         config, event = options["config"], options["event"]
         folder = EventFolder(Path(options.settings.event.folder))
         service = collector = Collector(
-            folder, options.settings, lambda: load_settings(config, event), real_world(reactor)
+            folder,
+            options.settings,
+            lambda: load_settings(config, event),
+            real_world(reactor),
+            lambda: remarks_on(config),
         )
     folder, live = collector.folder, {"collector": collector}
     board = [_board(reactor, collector, options)] if options["web"] != OFF else []

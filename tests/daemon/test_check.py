@@ -63,6 +63,18 @@ def test_an_underscore_in_a_file_id_is_a_remark(tmp_path: Path) -> None:
     assert f"remark: {path}: line 2: {remark}" in lines
 
 
+def test_keys_of_server_json_that_are_not_used_are_remarks(tmp_path: Path) -> None:
+    roster(tmp_path, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    file = tmp_path / "server.json"
+    file.write_text('{"Event": "x",\n "Evnt": "y", "Queuing": {"Timeout": 1}}')
+    lines: list[str] = []
+    assert check(EventFolder(tmp_path), settings_with(), str(file), NOW, lines.append) == 0
+    assert [line for line in lines if line.startswith("remark: ") and str(file) in line] == [
+        f"remark: {file}: ignored, because the collector has no threads: Queuing.Timeout",
+        f"remark: {file}: Evnt: unknown key, ignored (line 2); did you mean 'Event'?",
+    ]
+
+
 def test_it_says_what_would_be_done(tmp_path: Path) -> None:
     roster(tmp_path, *(f"{number},2022-10-15,2022-10-21,A{number},Ann,Other" for number in (601, 603, 602)))
     names = {"servers": ("10.0.0.1:5353",), "search": ("lan", "home"), "resolver_file": "", "hosts_file": ""}

@@ -221,7 +221,8 @@ class TestUsageErrors:
         [
             ("{", "invalid JSON"),
             ("[]", "expected a JSON object"),
-            ('{"Event": "WSW", "Filter": {"500m Best": 1}}', "Filter.500m Best: unknown key"),
+            ('{"Event": "WSW",}', "line 1: invalid JSON: no comma is allowed before } or ]"),
+            ('{"Event": "WSW", "Filters": 1}', "Filters: expected an object"),
             ('{"Event": "../elsewhere"}', "Event: expected the name of a folder, got '../elsewhere'"),
             ('{"Event": [7]}', "Event: expected the name of a folder, got [7]"),
             ('{"Event": "WSW", "Logging": {"File Level": 25}}', "Logging.File Level: expected 10, 20, 30, 40 or 50"),
