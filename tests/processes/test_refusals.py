@@ -16,10 +16,10 @@ from tests.simulator.wire import on_the_reactor
 from tests.support.daemon import END_WITHIN, until
 
 MISTAKES = {
-    "sse.toml": ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str` (line 1)"),
+    "sse.toml": ("[scan]\ninterval = 'often'\n", "scan.interval: Expected `float`, got `str`"),
     "server.json": (
         '{"Event": "WSW", "Filters": {"500m Best": "x"}}',
-        "Filters.500m Best: Expected `float`, got `str`",
+        "Filters.500m Best: Expected `float`, got `str` (line 1)",
     ),
 }
 

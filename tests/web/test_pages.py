@@ -341,6 +341,19 @@ class TestOtherPages:
         assert f"Sailor 601 · {TRACK}" in picture.text
         assert "500 m" in picture.text
 
+    @pytest.mark.parametrize("file_id", ["DE 101XYZ", "Zo\u00eb", "BUOY_621", "a.b", "\u0418\u0432\u0430\u043d 7"])
+    def test_a_track_of_any_file_id_has_a_plot(self, desk: Desk, file_id: str) -> None:
+        desk.event.people[0]["File ID"] = file_id
+        desk.event.write_roster()
+        desk.advance(5.0)
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        page = desk.get("/devices/601").text
+        (link,) = set(re.findall(r'href="(/devices/601/[^"]*\.svg)"', page))
+        picture = desk.get(link)
+        assert picture.status == 200
+        assert f"Sailor 601 · {file_id}_601_20221017_090000.oao" in picture.text
+
     def test_a_device_shows_measured_speeds(self, desk: Desk) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
