@@ -8,7 +8,8 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredLock
 
-from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Refused
+from sse_twisted.devices.body import RATE_WINDOW
+from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Interrupted, Refused
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Resume, Status
 from sse_twisted.event_folder.naming import EventTrack
@@ -114,14 +115,25 @@ class Downloader:
         self._show(visit, track, 0)
         start = await self._work.disk.write(partial.open)
         attempt.start = start = start if attempt.may_resume else 0
+        began = self._work.clock.seconds()
         while True:
             transfer, end = await self._request(visit, track, writer, attempt, start)
             if not attempt.resumed or attempt.reached >= end:
                 return await writer.finish(), transfer
             if attempt.reached < start + MIN_PART:
                 raise BadRange(f"sends only {plural(transfer.received, 'byte')} for a request")
+            self._check_parts(attempt, self._work.clock.seconds() - began)
             await writer.flush()
             start = attempt.reached
+
+    def _check_parts(self, attempt: Attempt, elapsed: float) -> None:
+        """Apply to all parts together the limits that each body has; `elapsed` is in s."""
+        settings = self._work.live.settings.downloads
+        received = attempt.reached - attempt.start
+        if attempt.reached > settings.largest_track * MB:
+            raise BadAnswer(f"more than {settings.largest_track * MB:,} bytes")
+        if elapsed > RATE_WINDOW and received < settings.minimum_rate * KB * elapsed:
+            raise Interrupted(f"too slow: {plural(received, 'byte')} in {elapsed:.0f} s")
 
     async def _request(
         self, visit: Visit, track: EventTrack, writer: _Writer, attempt: Attempt, start: int

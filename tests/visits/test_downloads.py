@@ -90,6 +90,26 @@ class TestATransferThatWasCut:
         event.until("can be disconnected")
         assert event.tracks() == {FINAL: cut.logs[0].content}
 
+    def test_may_come_in_parts_but_not_too_slowly(self, event: VirtualEvent, cut: SimulatedDevice) -> None:
+        cut.latency = 5.0
+        cut.add_fault(parse_fault("range-short@600")[0], path="/logs/")
+        event.start()
+        event.until("(too slow: 3,600 bytes in 30 s)")
+        cut.latency = 0.02
+        event.until("can be disconnected")
+        assert event.tracks() == {FINAL: cut.logs[0].content}
+
+    def test_may_come_in_parts_but_not_without_end(self, event: VirtualEvent) -> None:
+        device = event.device(601, log_of(601, fixes=40_000))
+        event.settings = Settings(downloads=Downloads(largest_track=1))
+        device.supports_range = True
+        device.add_fault(parse_fault("cut@500000")[0], path="/logs/", times=1)
+        device.add_fault(parse_fault("range-short@400000")[0], path="/logs/")
+        event.arrive(601)
+        event.start()
+        event.until("more than 1,000,000 bytes")
+        assert event.tracks() == {}
+
     def test_is_left_behind_when_the_log_grows_meanwhile(self, event: VirtualEvent, cut: SimulatedDevice) -> None:
         event.start()
         event.until(f"{NAME} failed - ")
