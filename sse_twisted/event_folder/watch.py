@@ -78,6 +78,6 @@ class FolderWatch(PeriodicService):
     def _tell_if_slow(self) -> None:
         before, self._slow = self._slow, bool(self._disk.slow)
         if self._slow and not before:
-            self._log.critical("Disk hangs: {trouble}. No track can be stored", trouble=self._disk.slow)
+            self._log.critical("Disk hangs: {trouble}. Downloads wait for it", trouble=self._disk.slow)
         elif before and not self._slow:
             self._log.warn("Disk answers again")

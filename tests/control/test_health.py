@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from sse_twisted.control.health import Condition, clock, downloads, names, scanning
+from sse_twisted.control.health import Condition, clock, downloads, folder, names, scanning
 from sse_twisted.fleet import Device, TrackSummary
 
 TODAY = datetime.date(2022, 10, 17)
@@ -31,6 +31,15 @@ def test_no_response_of_a_name_server_may_be_a_lost_network() -> None:
 def test_downloads_pause_for_a_reason(disk: str, paused: str) -> None:
     assert downloads("", "").ok
     assert downloads(disk, paused).text == f"downloads paused: {disk or paused}"
+
+
+def test_downloads_are_not_well_while_the_disk_hangs() -> None:
+    assert downloads("", "", "the disk has not answered for 6 s").text.endswith("has not answered for 6 s")
+
+
+def test_an_event_folder_that_is_away_is_a_condition() -> None:
+    assert folder("") == Condition("folder", True)
+    assert folder("it has gone") == Condition("folder", False, "it has gone")
 
 
 class TestClock:

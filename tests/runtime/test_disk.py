@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
 from sse_twisted.runtime.disk import CHECK_INTERVAL, Disk, DiskThreads, DiskTrouble
 from tests.simulator.wire import on_the_reactor
+from tests.support.virtual import LateThreads, at_once
 
 FULL = OSError(errno.ENOSPC, "No space left on device", "/event/gpslogs/a.oao")
 
@@ -267,3 +268,36 @@ async def test_a_thread_says_what_went_wrong(reactor: Any) -> None:
     threads = DiskThreads(reactor)
     with pytest.raises(OSError, match="No space left on device"):
         await threads.start(fail, FULL)
+
+
+def test_a_call_that_takes_long_is_told_until_it_ends() -> None:
+    clock = Clock()
+    late = LateThreads(clock, [0.0])
+    disk = Disk(late.start, clock, Logger(), lambda: None)
+    seen: list[str] = []
+
+    def hang() -> None:
+        for _ in range(2):
+            clock.rightNow += 4.0  # in a thread, time passes
+            seen.append(disk.slow)
+
+    Deferred.fromCoroutine(disk.run(hang))
+    clock.advance(0.0)
+    assert seen == ["", "the disk has not answered for 8 s"]
+    assert disk.slow == ""
+
+
+def test_nothing_is_written_where_the_guard_refuses_and_reading_goes_on() -> None:
+    clock, done = Clock(), []
+
+    def guard() -> None:
+        raise OSError(errno.ESTALE, "the folder has gone", "/event")
+
+    disk = Disk(at_once, clock, Logger(), guard, guard)
+    failures: list[Any] = []
+    for action in (disk.write(lambda: done.append("written")), disk.check()):
+        Deferred.fromCoroutine(action).addErrback(failures.append)
+    assert [str(failure.value) for failure in failures] == ["the folder has gone (/event)"] * 2
+    assert disk.trouble == "the folder has gone (/event)"
+    Deferred.fromCoroutine(disk.run(lambda: done.append("read")))
+    assert done == ["read"]

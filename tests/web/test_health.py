@@ -14,6 +14,13 @@ def test_it_is_not_ready_without_name_servers(desk: Desk) -> None:
     assert (answer.status, answer.json["ready"]) == (503, False)
 
 
+def test_it_is_not_ready_without_its_event_folder(desk: Desk) -> None:
+    desk.collector.watch.trouble = "the event folder is not there"
+    answer = desk.get("/readyz")
+    assert (answer.status, answer.json["ready"]) == (503, False)
+    assert "Event folder gone" in desk.get("/").text
+
+
 def test_metrics_are_those_of_collector_and_web(desk: Desk) -> None:
     desk.listen()
     metrics = desk.get("/metrics")
