@@ -128,8 +128,11 @@ class _Entry(Struct):
 KEYS: Final = tuple(each.encode_name for each in msgspec.structs.fields(_Entry))
 
 
-def parse_courses(data: bytes) -> Courses:
-    """Parse a `courses.json`. Raises CoursesError if it is no JSON object; a course with a mistake is left out."""
+def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Courses:
+    """Parse a `courses.json`. Raises CoursesError if it is no JSON object; a course with a mistake is left out.
+
+    `changes` are keys by course that override those of the file; a course that the file does not have is added.
+    """
     try:
         tree = json.loads(text_of(data))
     except (ValueError, RecursionError) as error:
@@ -139,6 +142,8 @@ def parse_courses(data: bytes) -> Courses:
     tree.pop(COMMENT, None)
     defaults = tree.pop(DEFAULT, {})
     courses, mistakes, remarks = {}, [], []
+    for name, changed in (changes or {}).items():
+        tree[name] = _overridden(tree.get(name, {}), changed)
     for name, entry in tree.items():
         try:
             courses[name] = _course(name, entry, defaults)
@@ -148,6 +153,15 @@ def parse_courses(data: bytes) -> Courses:
     if defaults and not tree:
         remarks.append(f'{DEFAULT}: there is no course; add one, such as {{"S1": {{}}}}')
     return Courses(courses, tuple(mistakes), tuple(remarks))
+
+
+def _overridden(entry: Any, changes: Mapping[str, Any]) -> Any:
+    """Return an entry with changed keys; a line that is set takes the place of buoys, and buoys that of a line."""
+    if not isinstance(entry, dict):
+        return dict(changes)
+    exclusive = {"Start Line", "Start Buoys"}
+    dropped = exclusive if exclusive & changes.keys() else set()
+    return {key: value for key, value in entry.items() if key not in dropped} | dict(changes)
 
 
 def _misspelt(entry: Any) -> Iterator[str]:

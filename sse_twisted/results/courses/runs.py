@@ -127,6 +127,16 @@ def _measured(path: Path, after: int, start: float, course: Course, finish: Gate
     return Run(start, end, course.length or math.hypot(east, north), course_made, after, last)
 
 
+def end_of(path: Path, start: float, length: float) -> float | None:
+    """Return the time at which a run that begins at `start` has the length, in s since 1970; None if it never has."""
+    after = int(np.searchsorted(path.time, start, side="right")) - 1
+    if not 0 <= after < len(path) - 1:
+        return None
+    stop = int(np.searchsorted(path.time, start + length / SLOWEST, side="right"))
+    reached = _sailed(path, after, start, stop, length)
+    return reached[1] if reached else None
+
+
 def _reached(path: Path, after: int, start: float, stop: int, finish: Gate) -> tuple[int, float] | None:
     """Return the fix behind the first forward passage of a finish line after `start`, and the time of the passage."""
     found = finish.crossings(path.east[after:stop], path.north[after:stop])

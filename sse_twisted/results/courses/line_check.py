@@ -1,0 +1,161 @@
+"""What a start line misses: passages just beside its ends, and what a longer line would gain or lose. Pure.
+
+A line that was drawn too short lost 17 % of the runs of one day in 2024, and nobody saw it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from attrs import evolve, frozen
+
+from sse_twisted.config.courses import Course, Line
+from sse_twisted.results.courses.path import path_of
+from sse_twisted.results.courses.plane import Gate, Plane
+from sse_twisted.results.courses.runs import Reason, runs_of
+from sse_twisted.runtime.text import plural
+from sse_twisted.tracks.format import Track
+
+STRETCHES: Final = (5.0, 10.0, 20.0)  # m
+HOUR: Final = 3600
+SHIFTS: Final = (-HOUR, HOUR, -2 * HOUR, 2 * HOUR)  # s, the likely ones first; a zone that is wrong
+FEW: Final = 5  # runs that a shift must gain before it is worth a word
+IN_HOURS: Final = (None, Reason.BEFORE_OPENING, Reason.AFTER_CLOSING)
+SIDES: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+
+Stretch = tuple[int, float]  # which end, and by how many m the line is longer there
+
+
+@frozen
+class Miss:
+    """A run that began beside an end of the line: which end, and by how many m."""
+
+    end: int
+    metres: float
+    knots: float
+
+
+@frozen
+class TrackCheck:
+    """What a line misses of one track."""
+
+    entrant: str
+    runs: int
+    misses: tuple[Miss, ...]
+    stretched: Mapping[Stretch, int]  # runs with a longer line
+    ends: tuple[float, ...]  # of all runs whatever the hours of the course are, in s after midnight
+
+
+@frozen
+class Effect:
+    """What a line that is longer at one end would change."""
+
+    end: int
+    metres: float
+    runs: int  # more, or fewer if negative
+    gaining: int  # entrants with more runs
+    losing: int
+
+
+def check_track(entrant: str, track: Track, course: Course, line: Line, midnight: float) -> TrackCheck:
+    """Find what a line misses of a track."""
+    passages = runs_of(track, course, line, midnight).passages
+    runs = sum(passage.counts for passage in passages)
+    ends = tuple(p.run.end - midnight for p in passages if p.run and p.reason in IN_HOURS)
+    stretches = [(end, metres) for end in (0, 1) for metres in STRETCHES]
+    if not _comes_near(track, line):
+        return TrackCheck(entrant, runs, (), dict.fromkeys(stretches, runs), ends)
+    stretched: dict[Stretch, int] = {}
+    misses: list[Miss] = []
+    for end, metres in stretches:
+        longer = longer_line(line, end, metres)
+        found = runs_of(track, course, longer, midnight).passages
+        stretched[end, metres] = sum(passage.counts for passage in found)
+        if metres == max(STRETCHES):
+            gate = Gate(Plane.of(longer), longer)
+            beyond = ((passage, _beyond(passage.along, gate, end, metres)) for passage in found if passage.counts)
+            misses += [Miss(end, off, p.run.knots) for p, off in beyond if off > 0 and p.run is not None]
+    return TrackCheck(entrant, runs, tuple(misses), stretched, ends)
+
+
+def _comes_near(track: Track, line: Line) -> bool:
+    """Whether a track crosses the extension of a line close to its ends."""
+    plane = Plane.of(line)
+    gate, path = Gate(plane, line), path_of(track, plane)
+    along = gate.crossings(path.east, path.north).along
+    near = max(STRETCHES)
+    return bool(np.any((along > -near) & (along < gate.length + near) & ((along < 0) | (along > gate.length))))
+
+
+def _beyond(along: float, gate: Gate, end: int, metres: float) -> float:
+    """Return the metres outside of the line that was made longer by `metres` at an end."""
+    return metres - along if end == 0 else along - (gate.length - metres)
+
+
+def longer_line(line: Line, end: int, metres: float) -> Line:
+    """Return a line that is longer at its first (0) or other (1) end."""
+    plane = Plane.of(line)
+    gate = Gate(plane, line)
+    moving, fixed = gate.ends[end], gate.ends[1 - end]
+    part = metres / gate.length
+    moved = plane.position(moving[0] + (moving[0] - fixed[0]) * part, moving[1] + (moving[1] - fixed[1]) * part)
+    return evolve(line, ends=(moved, line.ends[1]) if end == 0 else (line.ends[0], moved))
+
+
+def effects(checks: Sequence[TrackCheck]) -> tuple[Effect, ...]:
+    """Return what each longer line would change for all tracks of a day."""
+    found = []
+    for end, metres in ((end, metres) for end in (0, 1) for metres in STRETCHES):
+        more: dict[str, int] = {}
+        for check in checks:
+            more[check.entrant] = more.get(check.entrant, 0) + check.stretched[end, metres] - check.runs
+        gaining, losing = (sum(sign * change > 0 for change in more.values()) for sign in (1, -1))
+        found.append(Effect(end, metres, sum(more.values()), gaining, losing))
+    return tuple(found)
+
+
+def side_of(line: Line, end: int) -> str:
+    """Return the compass point at which an end lies, seen from the other one."""
+    gate = Gate(Plane.of(line), line)
+    (east, north), (other_east, other_north) = gate.ends[end], gate.ends[1 - end]
+    bearing = math.degrees(math.atan2(east - other_east, north - other_north))
+    return SIDES[round(bearing / 45) % 8]
+
+
+def warnings(course: Course, line: Line, checks: Sequence[TrackCheck]) -> tuple[str, ...]:
+    """Return what should be looked at before anything is published."""
+    found = []
+    for end in (0, 1):
+        misses = sorted((miss for check in checks for miss in check.misses if miss.end == end), key=lambda m: m.metres)
+        if misses:
+            entrants = sum(any(miss.end == end for miss in check.misses) for check in checks)
+            found.append(
+                f"{plural(len(misses), 'run')} of {plural(entrants, 'track')} miss the {side_of(line, end)} end of the "
+                f"line by {misses[0].metres:.1f} to {misses[-1].metres:.1f} m: is the line too short?"
+            )
+    return (*found, *_hours_warning(course, [end for check in checks for end in check.ends]))
+
+
+def _hours_warning(course: Course, ends: Iterable[float]) -> tuple[str, ...]:
+    if course.opens is None or course.closes is None:
+        return ()
+    opens, closes = course.opens, course.closes
+    ends = list(ends)
+
+    def inside(shift: float) -> int:
+        return sum(opens <= end + shift < closes for end in ends)
+
+    as_is = inside(0)
+    best = max(SHIFTS, key=inside)
+    gained = inside(best) - as_is
+    if gained < FEW or gained < as_is:
+        return ()
+    direction = "ahead" if best > 0 else "behind"
+    text = (
+        f"{plural(as_is, 'run')} in the hours of the course, but {inside(best):,} if the clock were "
+        f"{abs(best) // HOUR} h {direction}: check Start Time, End Time and expected.timezone"
+    )
+    return (text,)
