@@ -185,11 +185,12 @@ def _judged(passage: Passage, path: Path, course: Course, backwards: float, midn
         return evolve(passage, reason=Reason.UNFINISHED if backwards == math.inf else Reason.RECROSSED)
     if backwards <= run.end:
         return evolve(passage, run=None, reason=Reason.RECROSSED)
-    found = _out_of_hours(run, course, midnight) or _beyond_limits(run, path, course.limits)
+    found = out_of_hours(run, course, midnight) or _beyond_limits(run, path, course.limits)
     return evolve(passage, reason=found[0], detail=found[1]) if found else passage
 
 
-def _out_of_hours(run: Run, course: Course, midnight: float) -> tuple[Reason, str] | None:
+def out_of_hours(run: Run, course: Course, midnight: float) -> tuple[Reason, str] | None:
+    """Return why a run is outside of the hours of a course; None if it is inside, or the course has no hours."""
     end = run.end - midnight
     if course.opens is not None and end < course.opens:
         return Reason.BEFORE_OPENING, ""
