@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -30,6 +30,7 @@ class Assignment:
     tally: str
     line: int = field(eq=False)
     entrant: str = field(default="", eq=False)
+    columns: Mapping[str, str] = field(factory=dict, eq=False, repr=False)  # all cells of the row
     start_time: datetime.time | None = None
     end_time: datetime.time | None = None
 

@@ -27,6 +27,7 @@ COMMENT: Final = "Comment"
 RUN_LENGTH: Final = 500.0  # m
 MIN_LINE, MAX_LINE = 2.0, 5_000.0  # m; lines of the field are 20 to 600 m long
 MAX_OBLIQUE: Final = 75  # degrees between the direction and the normal of the line; runs are up to 41 off
+SWING: Final = 15.0  # m; a buoy that moves further has dragged its anchor, or its device was taken off
 MAX_HOURS: Final = 48  # 26:00:00 is 2 in the morning of the next day
 
 
@@ -76,7 +77,7 @@ class BuoyLine:
 
 @frozen
 class Course:
-    """A course of one day. Times are seconds after the local midnight with which the day begins."""
+    """A course of one day. Times are seconds after the local midnight with which the day begins, lengths m."""
 
     name: str
     opens: int | None = None
@@ -85,6 +86,7 @@ class Course:
     start: Line | BuoyLine | None = None  # None = not placed yet, or anywhere
     finish: Finish | Line = Finish.ARC
     limits: Limits = Limits()
+    swing: float = SWING
 
     @property
     def has_times(self) -> bool:
@@ -121,6 +123,7 @@ class _Entry(Struct):
     line: tuple[Point, Point] | None = field(name="Start Line", default=None)
     direction: float | None = field(name="Direction", default=None)
     buoys: tuple[int | str, int | str] | None = field(name="Start Buoys", default=None)
+    swing: float = field(name="Buoy Swing", default=SWING)
     finish: str | tuple[Point, Point] | None = field(name="Finish", default=None)
     limits: _Limits = field(name="Limits", default_factory=_Limits)
 
@@ -193,7 +196,10 @@ def _course(name: str, entry: Any, defaults: Any) -> Course:
     start = None if finish is Finish.ANYWHERE else _start(read)
     if isinstance(finish, Line) and start is None:
         raise ValueError("Finish: a finish line needs a Start Line or Start Buoys")
-    return Course(name, opens, closes, _length(read.distance, finish), start, finish, _limits(read.limits))
+    if not 0 < read.swing < MAX_LINE:
+        raise ValueError(f"Buoy Swing: {read.swing:g} m is out of range: expected more than 0")
+    length = _length(read.distance, finish)
+    return Course(name, opens, closes, length, start, finish, _limits(read.limits), read.swing)
 
 
 def _clock(key: str, text: str | None) -> int | None:

@@ -229,7 +229,7 @@ def _assignments(values: Mapping[str, str], line: int, order: Order) -> Iterator
     times = (_cell(name, values[name], time_of) if values.get(name) else None for name in (START_TIME, END_TIME))
     sailor = _one_line(" ".join(filter(None, (values.get("First Name"), values.get("Family Name")))))
     tally, entrant = _one_line(values.get("Tally", "")), values.get(ENTRANT, "")
-    assignment = Assignment(identifier, first_day, last_day, file_id, sailor, tally, line, entrant, *times)
+    assignment = Assignment(identifier, first_day, last_day, file_id, sailor, tally, line, entrant, values, *times)
     if assignment.end <= assignment.begin:
         raise ValueError(f"{END_TIME} {values[END_TIME]} is not after {START_TIME} {values.get(START_TIME) or '00:00'}")
     yield assignment

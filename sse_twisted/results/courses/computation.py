@@ -1,0 +1,127 @@
+"""Computes the results of a day from the files of an event folder. Blocks; for a thread or a program of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field, frozen
+
+from sse_twisted.config.assignment import Assignment
+from sse_twisted.config.courses import BuoyLine, Course, Courses, Finish, Line
+from sse_twisted.results.courses.buoys import Buoy, buoy_of, line_between, swing_warning
+from sse_twisted.results.courses.course_files import (
+    TrackFile,
+    read_all_decisions,
+    read_courses,
+    read_facts,
+    read_small,
+    tracks_of,
+)
+from sse_twisted.results.courses.day import DayResults, Placing, number_of, results_of
+from sse_twisted.results.courses.decisions import changes_of
+from sse_twisted.results.courses.gpsdata import write_rows
+from sse_twisted.results.courses.output import Written, write_day
+from sse_twisted.results.courses.track_runs import PlacedCourse, TrackRuns, track_runs
+from sse_twisted.tracks.formats import decode
+
+MAX_TRACK: Final = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
+
+
+@frozen
+class Job:
+    """A track whose runs are to be computed."""
+
+    root: Path
+    file: TrackFile
+    courses: tuple[PlacedCourse, ...]
+
+
+def do_job(job: Job) -> TrackRuns:
+    """Compute the runs of a track; none if its file cannot be read. Picklable, for another process."""
+    try:
+        data = read_small(job.root / job.file.local_file, MAX_TRACK)
+    except OSError:
+        data = None
+    return track_runs(data or b"", job.file.name, job.file.name, job.courses)
+
+
+def in_turn(jobs: Sequence[Job]) -> Iterator[TrackRuns]:
+    """Do one job after the other, here."""
+    return map(do_job, jobs)
+
+
+@define
+class Computation:
+    """Computes days; a track is computed again only when it or its courses have changed."""
+
+    root: Path
+    zone: dt.tzinfo
+    do: Callable[[Sequence[Job]], Iterable[TrackRuns]] = in_turn
+    _done: dict[Job, TrackRuns] = field(factory=dict, init=False)
+    _buoys: dict[tuple[object, ...], Buoy | None] = field(factory=dict, init=False)
+
+    def day(self, day: dt.date, assignments: Iterable[Assignment]) -> tuple[DayResults, Courses]:
+        """Return the results of a day, and the courses with what is wrong with their file. Raises OSError."""
+        decisions = read_all_decisions(self.root).in_force
+        courses = read_courses(self.root, day, changes_of(decisions, day))
+        midnight = dt.datetime.combine(day, dt.time(), self.zone).timestamp()
+        files = tracks_of(self.root, day)
+        placings = tuple(self._placing(course, files, midnight) for course in courses.courses.values())
+        placed = tuple(
+            PlacedCourse(placing.course, placing.line, midnight)
+            for placing in placings
+            if placing.line is not None or placing.course.finish is Finish.ANYWHERE
+        )
+        buoys = {number for placing in placings for number in placing.course.buoys}
+        jobs = [Job(self.root, file, placed) for file in files if number_of(file.name) not in buoys] if placed else []
+        runs = self._all_runs(jobs, day)
+        facts = read_facts(self.root)
+        return results_of(day, midnight, placings, runs, assignments, decisions, facts), courses
+
+    def write(self, results: DayResults) -> dict[str, Written]:
+        """Write the results files of a day. Raises OSError."""
+        return write_day(self.root, results.day, {name: write_rows(rows) for name, rows in results.files.items()})
+
+    def _all_runs(self, jobs: Sequence[Job], day: dt.date) -> dict[str, TrackRuns]:
+        missing = [job for job in jobs if job not in self._done]
+        self._done.update(zip(missing, self.do(missing), strict=True))
+        folder, wanted = f"gpslogs/{day:%Y%m%d}/", set(jobs)
+        for job in [job for job in self._done if job.file.local_file.startswith(folder) and job not in wanted]:
+            del self._done[job]
+        return {job.file.name: self._done[job] for job in jobs}
+
+    def _placing(self, course: Course, files: Sequence[TrackFile], midnight: float) -> Placing:
+        if course.finish is Finish.ANYWHERE:
+            return Placing(course)
+        if course.start is None:
+            text = "no line: add Start Line or Start Buoys, and Direction, to courses.json"
+            return Placing(course, remarks=(f"{course.name}: {text}",))
+        if isinstance(course.start, Line):
+            return Placing(course, course.start)
+        return self._placed_by_buoys(course, course.start, files, midnight)
+
+    def _placed_by_buoys(self, course: Course, start: BuoyLine, files: Sequence[TrackFile], midnight: float) -> Placing:
+        found = [self._buoy(number, course, files, midnight) for number in start.buoys]
+        remarks = [
+            f"{course.name}: no line: the tracks of buoy {number} have no slow fixes in the hours of the course"
+            for number, buoy in zip(start.buoys, found, strict=True)
+            if buoy is None
+        ]
+        buoys = [buoy for buoy in found if buoy is not None]
+        remarks += [f"{course.name}: {text}" for buoy in buoys if (text := swing_warning(buoy, course.swing))]
+        line = line_between(buoys[0], buoys[1], start) if len(buoys) == len(found) else None
+        return Placing(course, line, tuple(buoys), tuple(remarks))
+
+    def _buoy(self, number: int, course: Course, files: Sequence[TrackFile], midnight: float) -> Buoy | None:
+        mine = tuple(file for file in files if number_of(file.name) == number)
+        since = midnight + (course.opens or 0)
+        until = midnight + (course.closes or 86_400)
+        key = (number, mine, since, until)
+        if key not in self._buoys:
+            data = (read_small(self.root / file.local_file, MAX_TRACK) or b"" for file in mine)
+            tracks = [decode(each, file.name) for each, file in zip(data, mine, strict=True)]
+            self._buoys[key] = buoy_of(number, tracks, since, until)
+        return self._buoys[key]

@@ -1,0 +1,127 @@
+"""The files that course runs are made of: courses, facts and decisions of an event, and the tracks of a day. Blocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from sse_twisted.config.courses import Courses, CoursesError, parse_courses
+from sse_twisted.config.event_json import EventFacts, parse_event_facts
+from sse_twisted.event_folder.files import write_whole
+from sse_twisted.event_folder.track_name import TrackName
+from sse_twisted.results.courses.decisions import PATH, Decisions, read_decisions
+from sse_twisted.tracks.formats import format_named
+
+SESSIONS: Final = "config/sessions"
+FACTS: Final = "config/event.json"
+LAST_GOOD: Final = ".sse_twisted/sessions"  # the last courses without a mistake, by day
+MAX_CONFIG: Final = 1_000_000  # bytes of a file that people write
+MAX_DECISIONS: Final = 50_000_000
+
+Stamp = tuple[int, int, int]
+
+
+@frozen(order=True)
+class TrackFile:
+    """A track in the folder of its day."""
+
+    name: str
+    local_file: str  # below the event folder
+    stamp: Stamp  # changes with the file
+
+
+def read_small(path: Path, most: int) -> bytes | None:
+    """Return a regular file of at most `most` bytes; None if there is none. Raises OSError, also for any other file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+            raise OSError(f"{path}: not a file of at most {most:,} bytes")
+        return file.read(most)
+
+
+def courses_path(root: Path, day: dt.date) -> Path:
+    """Return the file of a day's courses."""
+    return root / SESSIONS / f"{day:%Y%m%d}" / "courses.json"
+
+
+def days_with_courses(root: Path) -> list[dt.date]:
+    """Return the days that have a file of courses. Raises OSError."""
+    try:
+        names = [path.name for path in (root / SESSIONS).iterdir()]
+    except FileNotFoundError:
+        return []
+    days = sorted(day for name in names if (day := _day(name)) is not None)
+    return [day for day in days if courses_path(root, day).exists()]
+
+
+def _day(name: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(name) if len(name) == 8 and name.isascii() and name.isdigit() else None
+    except ValueError:
+        return None
+
+
+def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, Any]]) -> Courses:
+    """Return the courses of a day, with keys that were decided anew. Raises OSError.
+
+    A course with a mistake is as in the last version of the file without one, which is kept in `.sse_twisted/`.
+    """
+    data = read_small(courses_path(root, day), MAX_CONFIG)
+    if data is None:
+        return parse_courses(b"{}", changes)
+    try:
+        courses = parse_courses(data, changes)
+    except CoursesError as error:
+        courses = Courses({}, (str(error),))
+    kept = root / LAST_GOOD / f"{day:%Y%m%d}.json"
+    if not courses.mistakes:
+        if read_small(kept, MAX_CONFIG) != data:
+            write_whole(kept, data)
+        return courses
+    earlier = read_small(kept, MAX_CONFIG)
+    if earlier is None:
+        return courses
+    spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
+    before = parse_courses(earlier, changes).courses
+    # Where the whole file is spoilt, no course of it is known by name.
+    good = {name: course for name, course in before.items() if name in spoilt or not courses.courses}
+    return Courses({**courses.courses, **good}, courses.mistakes, courses.remarks)
+
+
+def read_facts(root: Path) -> EventFacts:
+    """Return the facts of the event; the defaults without a file. Raises OSError."""
+    data = read_small(root / FACTS, MAX_CONFIG)
+    return EventFacts() if data is None else parse_event_facts(data)
+
+
+def read_all_decisions(root: Path) -> Decisions:
+    """Return the decisions of the committee; none without a file. Raises OSError."""
+    data = read_small(root / PATH, MAX_DECISIONS)
+    return Decisions() if data is None else read_decisions(data)
+
+
+def tracks_of(root: Path, day: dt.date) -> list[TrackFile]:
+    """Return the tracks in the folder of a day, by name. Raises OSError."""
+    folder = f"gpslogs/{day:%Y%m%d}"
+    found = []
+    try:
+        for entry in os.scandir(root / folder):
+            if TrackName.parse(entry.name) is None or format_named(entry.name) is None:
+                continue
+            if not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                stamp = status.st_mtime_ns, status.st_size, status.st_ino
+                found.append(TrackFile(entry.name, f"{folder}/{entry.name}", stamp))
+    except FileNotFoundError:
+        return []
+    return sorted(found)
