@@ -39,6 +39,7 @@ from sse_twisted.history.pause import Pause
 from sse_twisted.history.replay import LogReplay
 from sse_twisted.history.restore import Restorer
 from sse_twisted.history.store import StateStore
+from sse_twisted.results.courses.service import CourseService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
 from sse_twisted.runtime.disk import OF_THE_DISK, Disk
@@ -102,6 +103,7 @@ class Collector(MultiService):
         self.roster = RosterService(self._roster_reader(), self.disk, live, clock, self._today, log)
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
+        self.courses = CourseService(work)
         self.refiling = RefilingService(work, self.results.rename)
         self._store = store = StateStore(work, self.attendance)
         self.pause = Pause(work, lambda: self.scanner.wake_waiting())
@@ -113,7 +115,7 @@ class Collector(MultiService):
         self._restorer = restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
-        loops = (self.roster, self.pause, self.scanner, self.cleanup, short_tracks)
+        loops = (self.roster, self.pause, self.scanner, self.cleanup, short_tracks, self.courses)
         once = (self.refiling, self.results, grace, restorer, replay)
         for service in (self.disk, store, names, *loops, *once, meter, self.watch):  # they start in this order
             service.setServiceParent(self)

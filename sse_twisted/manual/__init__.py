@@ -13,6 +13,7 @@ CHAPTERS = (  # in the order of reading
     "board",
     "pages",
     "log",
+    "courses",
     "findings",
     "trouble",
     "roster",

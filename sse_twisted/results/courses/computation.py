@@ -21,7 +21,7 @@ from sse_twisted.results.courses.course_files import (
     tracks_of,
 )
 from sse_twisted.results.courses.day import DayResults, Placing, number_of, results_of
-from sse_twisted.results.courses.decisions import changes_of
+from sse_twisted.results.courses.decisions import Decision, changes_of
 from sse_twisted.results.courses.gpsdata import write_rows
 from sse_twisted.results.courses.output import Written, write_day
 from sse_twisted.results.courses.track_runs import PlacedCourse, TrackRuns, track_runs
@@ -53,6 +53,17 @@ def in_turn(jobs: Sequence[Job]) -> Iterator[TrackRuns]:
     return map(do_job, jobs)
 
 
+@frozen
+class _Inputs:
+    """What the results of a day are made of."""
+
+    decisions: tuple[Decision, ...]
+    courses: Courses
+    midnight: float
+    placings: tuple[Placing, ...]
+    jobs: tuple[Job, ...]
+
+
 @define
 class Computation:
     """Computes days; a track is computed again only when it or its courses have changed."""
@@ -63,8 +74,23 @@ class Computation:
     _done: dict[Job, TrackRuns] = field(factory=dict, init=False)
     _buoys: dict[tuple[object, ...], Buoy | None] = field(factory=dict, init=False)
 
+    def missing(self, day: dt.date) -> list[Job]:
+        """Return the jobs that are to be done before the results of a day are complete. Raises OSError."""
+        return [job for job in self._inputs(day).jobs if job not in self._done]
+
+    def keep(self, job: Job, runs: TrackRuns) -> None:
+        """Take the outcome of a job that was done elsewhere."""
+        self._done[job] = runs
+
     def day(self, day: dt.date, assignments: Iterable[Assignment]) -> tuple[DayResults, Courses]:
         """Return the results of a day, and the courses with what is wrong with their file. Raises OSError."""
+        inputs = self._inputs(day)
+        runs = self._all_runs(inputs.jobs, day)
+        facts = read_facts(self.root)
+        results = results_of(day, inputs.midnight, inputs.placings, runs, assignments, inputs.decisions, facts)
+        return results, inputs.courses
+
+    def _inputs(self, day: dt.date) -> _Inputs:
         decisions = read_all_decisions(self.root).in_force
         courses = read_courses(self.root, day, changes_of(decisions, day))
         midnight = dt.datetime.combine(day, dt.time(), self.zone).timestamp()
@@ -76,10 +102,8 @@ class Computation:
             if placing.line is not None or placing.course.finish is Finish.ANYWHERE
         )
         buoys = {number for placing in placings for number in placing.course.buoys}
-        jobs = [Job(self.root, file, placed) for file in files if number_of(file.name) not in buoys] if placed else []
-        runs = self._all_runs(jobs, day)
-        facts = read_facts(self.root)
-        return results_of(day, midnight, placings, runs, assignments, decisions, facts), courses
+        jobs = tuple(Job(self.root, file, placed) for file in files if placed and number_of(file.name) not in buoys)
+        return _Inputs(decisions, courses, midnight, placings, jobs)
 
     def write(self, results: DayResults) -> dict[str, Written]:
         """Write the results files of a day. Raises OSError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import stat
@@ -13,9 +14,10 @@ from attrs import frozen
 
 from sse_twisted.config.courses import Courses, CoursesError, parse_courses
 from sse_twisted.config.event_json import EventFacts, parse_event_facts
-from sse_twisted.event_folder.files import write_whole
+from sse_twisted.event_folder.files import make_folder, sync, write_whole
 from sse_twisted.event_folder.track_name import TrackName
-from sse_twisted.results.courses.decisions import PATH, Decisions, read_decisions
+from sse_twisted.results.courses.decisions import PATH, Decision, Decisions, check, line_of, read_decisions
+from sse_twisted.results.courses.gpsdata import FOLDER
 from sse_twisted.tracks.formats import format_named
 
 SESSIONS: Final = "config/sessions"
@@ -125,3 +127,47 @@ def tracks_of(root: Path, day: dt.date) -> list[TrackFile]:
     except FileNotFoundError:
         return []
     return sorted(found)
+
+
+def stamp_of_day(root: Path, day: dt.date) -> tuple[Stamp, ...]:
+    """Return a value that changes when the tracks, courses, facts, decisions or results files of a day do."""
+    name = f"{day:%Y%m%d}"
+    paths: tuple[Path, ...] = (
+        root / "gpslogs" / name,
+        courses_path(root, day),
+        root / FACTS,
+        root / PATH,
+        root / FOLDER / name,
+    )
+    with contextlib.suppress(OSError):
+        paths += tuple(sorted((root / FOLDER / name).iterdir()))
+    return tuple(map(_stamp, paths))
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def append_decision(root: Path, decision: Decision) -> None:
+    """Add a decision to the file, and sync it. Raises DecisionError or OSError.
+
+    A line that a power cut has torn stays; the decision begins on a line of its own.
+    """
+    check(decision, read_all_decisions(root))
+    path = root / PATH
+    make_folder(path.parent)
+    is_new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
+    with os.fdopen(descriptor, "r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        torn = size > 0 and file.read(1) != b"\n"
+        file.write((b"\n" if torn else b"") + line_of(decision))
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync(path.parent)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from twisted.internet.defer import Deferred
+
+from sse_twisted.results.courses.course_files import courses_path
+from sse_twisted.results.courses.decisions import Action, Decision, DecisionError, iso
+from sse_twisted.results.courses.service import CourseService, DayOfCourses
+from sse_twisted.simulator.device import SimulatedLog
+from sse_twisted.simulator.writer import write_track
+from sse_twisted.tracks.oao.layout import FRAME
+from tests.support.event import MORNING, VirtualEvent, begin_anew
+
+DAY = dt.date(2022, 10, 17)
+NAME = "ABC601XYZ_601_20221017_090000.oao"
+FILE = "gpsdata/20221017/GPSDATA_20221017_S1.csv"
+LATITUDE, LONGITUDE, DEGREE = 50.575, -2.46, 111_240.0  # m of a degree of latitude there
+S1: dict[str, Any] = {
+    "Start Time": "08:00",
+    "End Time": "16:00",
+    "Start Line": [[LATITUDE, LONGITUDE - 0.001], [LATITUDE, LONGITUDE + 0.001]],
+    "Direction": 0,
+}
+
+
+def north(number: int, speed: float, start: int = MORNING) -> SimulatedLog:
+    """A track that crosses the line northwards with a speed in m/s."""
+    frames = np.zeros(round(800 / speed) * 5, FRAME)
+    frames["utc"] = start + 200 * np.arange(len(frames))
+    frames["latitude"] = np.round((LATITUDE + (np.arange(len(frames)) * speed / 5 - 100) / DEGREE) * 1e7)
+    frames["longitude"] = round(LONGITUDE * 1e7)
+    frames["speed"] = speed * 1000
+    frames["fix"], frames["satellites"], frames["speed_accuracy"] = 3, 12, 300
+    stamp = dt.datetime.fromtimestamp(start / 1000 + 3600, dt.UTC).strftime("%Y-%m-%d-%H%M")
+    return SimulatedLog(f"/logs/2022/10/{number:04}_{stamp}.oao", write_track(frames, identifier=number, timezone=60))
+
+
+def write_courses(root: Path, **courses: Any) -> None:
+    path = courses_path(root, DAY)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(courses))
+
+
+def service(event: VirtualEvent) -> CourseService:
+    assert event.collector is not None
+    return event.collector.courses
+
+
+def wait(event: VirtualEvent, coroutine: Coroutine[Deferred[Any], Any, Any]) -> Any:
+    """The result of a coroutine, in virtual time."""
+    found: list[Any] = []
+    Deferred.fromCoroutine(coroutine).addBoth(found.append)
+    event.advance(5)
+    (result,) = found
+    if hasattr(result, "raiseException"):
+        result.raiseException()
+    return result
+
+
+def today(event: VirtualEvent) -> DayOfCourses:
+    found: DayOfCourses = wait(event, service(event).day(DAY))
+    return found
+
+
+def ranked(event: VirtualEvent) -> list[tuple[str, float]]:
+    return [(standing.sailor, standing.knots) for standing in today(event).results.ranking()]
+
+
+@pytest.fixture
+def course(event: VirtualEvent) -> VirtualEvent:
+    """An event with a course today, at which 601 has sailed a run of 19.4 knots."""
+    write_courses(event.root, S1=S1)
+    event.device(601, north(601, 10))
+    event.arrive(601)
+    return event
+
+
+def test_the_runs_of_a_device_stand_in_the_file_when_it_can_be_disconnected(course: VirtualEvent) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(3)
+    assert (course.root / FILE).read_text().startswith(f"1,{NAME},09:00:59,")
+    assert ranked(course) == [("Sailor 601", 19.44)]
+
+
+def test_each_device_that_comes_in_is_ranked(course: VirtualEvent) -> None:
+    changed: list[dt.date] = []
+    course.device(602, north(602, 12))
+    course.start()
+    service(course).when_results_change(changed.append)
+    course.until("motion-601 can be disconnected")
+    course.arrive(602)
+    course.until("motion-602 can be disconnected")
+    course.advance(3)
+    assert [knots for _, knots in ranked(course)] == [23.33, 19.44]
+    assert set(changed) == {DAY}
+
+
+def test_while_nothing_changes_nothing_is_computed(course: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(5)
+    monkeypatch.setattr(CourseService, "_compute", None)
+    course.advance(60)
+
+
+def test_a_course_that_is_drawn_later_counts_for_what_is_here(event: VirtualEvent) -> None:
+    event.device(601, north(601, 10))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 can be disconnected")
+    assert not (event.root / FILE).exists()
+    write_courses(event.root, S1=S1)
+    event.advance(5)
+    assert (event.root / FILE).exists()
+
+
+def test_a_corrected_roster_changes_who_is_ranked(course: VirtualEvent) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.people[0]["First Name"] = "Ann"
+    course.write_roster()
+    course.advance(10)
+    assert ranked(course)[0][0].startswith("Ann")
+
+
+def test_mistakes_are_told_once_and_the_last_good_version_counts(course: VirtualEvent) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    write_courses(course.root, S1=S1 | {"Direction": "north"})
+    line = course.until("ERROR Courses of 2022-10-17")
+    assert "S1: Direction: Expected `float | null`, got `str`; the last version without it counts" in line
+    course.advance(30)
+    assert len(course.said("Courses of")) == 1
+    assert len(ranked(course)) == 1
+
+
+def test_a_file_of_the_other_program_stays_and_that_is_told(course: VirtualEvent) -> None:
+    (course.root / FILE).parent.mkdir(parents=True)
+    (course.root / FILE).write_text("by hand")
+    course.start()
+    line = course.until("was written or changed by another program")
+    assert line == (f"WARN {FILE} was written or changed by another program and stays: ours is results/{FILE}")
+    assert (course.root / FILE).read_text() == "by hand"
+    assert today(course).written["S1"].foreign == b"by hand"
+
+
+def decision(action: Action, **keys: Any) -> Decision:
+    about: dict[str, Any] = {"day": DAY, "course": "S1", "track": NAME, "run": iso(MORNING / 1000 + 10)} | keys
+    return Decision(time=iso(MORNING / 1000 + 999), who="Bob", reason="false start", action=action, **about)
+
+
+def test_a_decision_counts_at_once_and_after_a_restart(course: VirtualEvent) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(3)
+    wait(course, service(course).decide(decision(Action.EXCLUDE)))
+    assert course.until("INFO Bob decided: exclude S1")
+    assert ranked(course) == []
+    assert not (course.root / FILE).exists()
+    begin_anew(course)
+    course.advance(5)
+    assert ranked(course) == []
+
+
+def test_a_decision_that_says_too_little_is_refused_and_written_nowhere(course: VirtualEvent) -> None:
+    course.start()
+    with pytest.raises(DecisionError):
+        wait(course, service(course).decide(decision(Action.EXCLUDE, track="")))
+    assert not (course.root / "results").exists()
+
+
+def test_another_day_is_computed_when_it_is_asked_for(course: VirtualEvent) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    yesterday = DAY - dt.timedelta(1)
+    path = courses_path(course.root, yesterday)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"S1": S1}))
+    course.advance(10)
+    assert service(course).known(yesterday) is None
+    assert wait(course, service(course).days()) == [yesterday, DAY]
+    found = wait(course, service(course).day(yesterday))
+    assert found.results.day == yesterday
+    assert service(course).known(yesterday) == found
