@@ -69,6 +69,7 @@ look_at() { # ENVIRONMENT
     check "twistd sse --help" says "--event=" "$bin/twistd" sse --help
     check "twistd sse-simulator --help" says "--fault=" "$bin/twistd" sse-simulator --help
     check "sse-track --help" says "--gpx-version" "$bin/sse-track" --help
+    check "sse-results --help" says "--compare FILE" "$bin/sse-results" --help
     check "twistd --help does not import the world; options and makeService load" "$bin/python" -c "$lazy"
     check "what is installed fits together" "$bin/python" -m pip check
 }

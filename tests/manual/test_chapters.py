@@ -27,6 +27,7 @@ from sse_twisted.event_folder.ledger import Status
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import Fleet
 from sse_twisted.manual import CHAPTERS, chapter
+from sse_twisted.results.courses.command import option_parser
 from sse_twisted.results.days import State
 from sse_twisted.results.short_tracks import SHORT
 from sse_twisted.simulator.documents import motion_info, motion_settings
@@ -174,6 +175,7 @@ class TestAlerts:
 class TestTruth:
     def test_each_option_exists(self) -> None:
         options = {f"--{name.rstrip('=')}" for of in (Options(), SimulatorOptions()) for name in of.longOpt}
+        options |= set(option_parser().format_help().replace("[", " ").replace("]", " ").split())
         without_curl = re.sub(r"^curl .*$", "", MANUAL, flags=re.MULTILINE)
         named = set(re.findall(r"(?<![\w-])(--[a-z][a-z-]+)", without_curl))
         assert named <= options | ELSEWHERE

@@ -1,79 +1,16 @@
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import json
-import lzma
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from sse_twisted.config.assignment import Assignment
-from sse_twisted.results.courses.computation import Computation, Job, in_turn
+from sse_twisted.results.courses.computation import Computation
 from sse_twisted.results.courses.course_files import courses_path, days_with_courses
 from sse_twisted.results.courses.decisions import PATH, Action, Decision, line_of
 from sse_twisted.results.courses.gpsdata import compare, read_rows
-from sse_twisted.results.courses.track_runs import TrackRuns
-from sse_twisted.simulator.writer import write_track
-from sse_twisted.tracks.format import Track
-from sse_twisted.tracks.oao.layout import FRAME
-from tests.results.courses.sailing import LINE, NOON, sail
+from tests.results.courses.folder import DAY, NAME, PUBLISHED, S1, ZONE, Event, published_day
+from tests.results.courses.sailing import NOON, sail
 from tests.results.courses.test_buoys import moored
-
-DAY = dt.date(2023, 10, 7)
-ZONE = dt.timezone(dt.timedelta(hours=1))
-S1: dict[str, Any] = {
-    "Start Time": "10:00",
-    "End Time": "16:00",
-    "Start Line": [list(end) for end in LINE.ends],
-    "Direction": 0,
-}
-NAME = "ABC{0}XYZ_{0}_20231007_100000.oao"
-
-
-def as_file(track: Track, number: int) -> bytes:
-    """A decoded track as the file of a device."""
-    fixes = np.zeros(len(track.fixes), FRAME)
-    fixes["utc"] = track.fixes.time
-    fixes["latitude"] = np.round(track.fixes.latitude * 1e7)
-    fixes["longitude"] = np.round(track.fixes.longitude * 1e7)
-    fixes["speed"] = track.fixes.speed
-    fixes["heading"] = track.fixes.course
-    fixes["fix"], fixes["satellites"], fixes["hdop"], fixes["speed_accuracy"] = 3, 16, 80, 289
-    return write_track(fixes, identifier=number, nickname="WSW", logging_threshold=0)
-
-
-class Event:
-    """An event folder with tracks and courses, and what was computed."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.jobs: list[str] = []
-        self.computation = Computation(root, ZONE, self._do)
-        self.people: list[Assignment] = []
-
-    def _do(self, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
-        self.jobs += [job.file.name for job in jobs]
-        return in_turn(jobs)
-
-    def courses(self, **courses: Any) -> None:
-        path = courses_path(self.root, DAY)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(courses))
-
-    def track(self, number: int, track: Track) -> Path:
-        path = self.root / "gpslogs" / "20231007" / NAME.format(number)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(as_file(track, number))
-        self.people.append(Assignment(number, DAY, DAY, f"ABC{number}XYZ", f"Sailor {number}", "", 2))
-        return path
-
-    def knots(self) -> dict[str, float]:
-        results, _ = self.computation.day(DAY, self.people)
-        return {standing.entrant: standing.knots for standing in results.ranking()}
 
 
 @pytest.fixture
@@ -189,38 +126,11 @@ def test_the_days_with_courses_are_those_of_the_folder(event: Event) -> None:
 
 def test_a_real_day_is_the_published_file(captures: Path, tmp_path: Path) -> None:
     """The tracks of 2023-10-13, one of which has runs that are 0.006 to 0.04 knots off."""
-    lines = json.loads((captures / "courses" / "courses.json").read_text())["20231013_S1"]
-    runs = list(csv.DictReader((captures / "courses" / "runs.csv").read_text().splitlines()))
-    day = dt.date(2023, 10, 13)
-    path = courses_path(tmp_path, day)
-    path.parent.mkdir(parents=True)
-    path.write_text(
-        json.dumps(
-            {
-                "S1": {
-                    "Start Time": lines["opens_local"],
-                    "End Time": lines["closes_local"],
-                    "Start Line": lines["start_line"],
-                    "Direction": lines["direction_deg"],
-                }
-            }
-        )
-    )
-    published, folder = [], tmp_path / "gpslogs" / "20231013"
-    folder.mkdir(parents=True)
-    for file in sorted((captures / "courses" / "tracks").glob("*2023-10-13*.xz")):
-        number, _, start = file.name.removesuffix(".oao.xz").partition("_")
-        name = f"XYZ{number}ABC_{number}_20231013_{start[-4:]}00.oao"
-        (folder / name).write_bytes(lzma.decompress(file.read_bytes()))
-        rows = [run for run in runs if run["track"] == file.name.removesuffix(".xz")]
-        published += [
-            f"{run['run']},{name},{run['time_local']},{run['duration_s']},{run['speed_kn']},{run['course_deg']}"
-            for run in rows
-        ]
+    published = read_rows(published_day(captures, tmp_path).read_bytes())
     computation = Computation(tmp_path, ZONE)
-    results, _ = computation.day(day, ())
+    results, _ = computation.day(PUBLISHED, ())
     (written,) = computation.write(results).values()
-    pairs = compare(read_rows((tmp_path / written.path).read_bytes()), read_rows("\n".join(published).encode()))
+    pairs = compare(read_rows((tmp_path / written.path).read_bytes()), published)
     assert len(pairs) == len(published) > 80
     assert all(pair.knots is not None for pair in pairs)
     assert sum(abs(pair.knots or 0) <= 0.01 for pair in pairs) >= 0.95 * len(pairs)

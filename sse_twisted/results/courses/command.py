@@ -1,0 +1,248 @@
+"""`sse-results EVENT`: the course runs of an event folder, without a collector."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from attrs import asdict, frozen
+from tqdm import tqdm
+
+from sse_twisted import __version__
+from sse_twisted.config.assignment import Assignment
+from sse_twisted.config.courses import Courses, Finish
+from sse_twisted.config.roster import RosterError, parse_roster
+from sse_twisted.config.server_json import read_original_settings
+from sse_twisted.config.settings import Settings, SettingsError, read_settings
+from sse_twisted.event_folder.files import write_whole
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.lock import FolderInUse, FolderLock
+from sse_twisted.results.courses import gpsdata
+from sse_twisted.results.courses.comparison import fit_file, named_in, rows_in
+from sse_twisted.results.courses.computation import Computation, Job, do_job
+from sse_twisted.results.courses.course_files import SESSIONS, days_with_courses, read_small
+from sse_twisted.results.courses.day import CourseResults, DayResults
+from sse_twisted.results.courses.fit import FitError
+from sse_twisted.results.courses.gpsdata import GpsdataError
+from sse_twisted.results.courses.report import as_tree, comparison_lines, day_lines, fit_tree
+from sse_twisted.results.courses.track_runs import TrackRuns
+
+MAX_ROSTER: Final = 10_000_000  # bytes
+EPILOG: Final = """\
+Without options, all days with a config/sessions/<YYYYMMDD>/courses.json are
+computed anew, their results files are written to gpsdata/, and the ranking of
+each day is printed. A file there that another program wrote, or that somebody
+changed, is never replaced. While a collector uses the folder, nothing is
+written there: the collector writes the same files.
+
+Exit status: 0; 1 if a course has no line, a file is missing or cannot be read,
+or --compare finds a difference; 2 for wrong usage.
+"""
+
+
+class ResultsError(Exception):
+    """Nothing can be computed; the message says why."""
+
+
+@frozen
+class Source:
+    """An event folder with its roster and time zone."""
+
+    root: Path
+    zone: dt.timezone
+    assignments: tuple[Assignment, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 if something is missing or differs, 2 for wrong usage."""
+    options = option_parser().parse_args(arguments)
+    try:
+        source = _source(options)
+        with _workers(options.jobs) as workers:
+            computation = Computation(source.root, source.zone, lambda jobs: _with_progress(workers, jobs))
+            if options.compare or options.fit:
+                return _other_program(options, computation, source)
+            return _all_days(options, computation, source)
+    except (ResultsError, OSError, SettingsError, GpsdataError, FitError) as error:
+        print(f"sse-results: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # as with `sse-results ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def option_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="sse-results",
+        description="Find the course runs of an event folder, rank them, and write the results files.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("event", type=Path, metavar="EVENT", help="the event folder")
+    day = "compute this day only, as YYYYMMDD or YYYY-MM-DD; repeatable"
+    parser.add_argument("--day", type=_day, action="append", metavar="DAY", help=day)
+    parser.add_argument("--course", action="append", metavar="NAME", help="print this course only; repeatable")
+    parser.add_argument("--json", action="store_true", help="print JSON: all runs, passages with reasons, rankings")
+    output = "write the results files below this folder instead of the event folder"
+    parser.add_argument("--output", type=Path, metavar="DIR", help=output)
+    compare = "compare with a results file of another program, run by run, and write nothing"
+    parser.add_argument("--compare", type=Path, metavar="FILE", help=compare)
+    fit = "print the start line that explains a results file, as JSON for courses.json, and write nothing"
+    parser.add_argument("--fit", type=Path, metavar="FILE", help=fit)
+    config = "sse.toml or server.json with the time zone of the event (expected.timezone; default: one hour east)"
+    parser.add_argument("--config", type=Path, metavar="FILE", help=config)
+    jobs = "number of processes (default: one per core)"
+    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help=jobs)
+    parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
+    return parser
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid day {text!r}: expected YYYYMMDD") from None
+
+
+def _jobs(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 1000:
+        raise argparse.ArgumentTypeError(f"invalid number of processes {number}: expected 1 to 1000")
+    return number
+
+
+def _source(options: argparse.Namespace) -> Source:
+    root: Path = options.event
+    if not root.is_dir():
+        raise ResultsError(f"{root}: no such event folder")
+    settings = Settings()
+    if options.config is not None:
+        read = read_original_settings if options.config.suffix == ".json" else read_settings
+        settings = read(options.config)
+    zone = dt.timezone(dt.timedelta(minutes=settings.expected.timezone))
+    roster = EventFolder(root).roster
+    data = read_small(roster, MAX_ROSTER)
+    if data is None:
+        print(f"sse-results: {roster}: no such file, sailors have no names", file=sys.stderr)
+        return Source(root, zone, ())
+    try:
+        return Source(root, zone, parse_roster(data).assignments)
+    except RosterError as error:
+        raise ResultsError(f"{roster}: {error}") from None
+
+
+@contextmanager
+def _workers(jobs: int) -> Iterator[Executor | None]:
+    if jobs == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        yield pool
+
+
+def _with_progress(workers: Executor | None, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
+    done = map(do_job, jobs) if workers is None else workers.map(do_job, jobs)
+    return iter(tqdm(done, total=len(jobs), unit="track", leave=False, disable=not sys.stderr.isatty()))
+
+
+def _all_days(options: argparse.Namespace, computation: Computation, source: Source) -> int:
+    days = options.day or days_with_courses(source.root)
+    if not days:
+        raise ResultsError(f"{source.root / SESSIONS}: no courses.json of any day")
+    is_complete, trees = True, []
+    with _writing(options, source.root) as target:
+        for day in days:
+            results, courses = computation.day(day, source.assignments)
+            is_complete &= _complain(day, results, courses, options.course)
+            if target is not None:
+                _write(computation, results, target, source.root)
+            if options.json:
+                trees.append(as_tree(results))
+            else:
+                print("\n".join(day_lines(results, source.zone, options.course or ())))
+    if options.json:
+        print(json.dumps(trees, ensure_ascii=False, indent=1))
+    return 0 if is_complete else 1
+
+
+@contextmanager
+def _writing(options: argparse.Namespace, root: Path) -> Iterator[Path | None]:
+    """Give the folder below which results files are written; None while a collector writes them."""
+    if options.output is not None:
+        yield options.output
+        return
+    lock = FolderLock(root)
+    try:
+        lock.acquire()
+    except FolderInUse:
+        text = "a collector uses the folder and writes the results files itself: nothing is written here"
+        print(f"sse-results: {text}; --output DIR writes a copy elsewhere", file=sys.stderr)
+        yield None
+        return
+    try:
+        yield root
+    finally:
+        lock.release()
+
+
+def _write(computation: Computation, results: DayResults, target: Path, root: Path) -> None:
+    if target == root:
+        for written in computation.write(results).values():
+            if written.foreign is not None:
+                theirs = written.path.partition("/")[2]
+                print(f"sse-results: {theirs} is of another program and stays: ours is {written.path}", file=sys.stderr)
+        return
+    for name, rows in results.files.items():
+        write_whole(target / gpsdata.path_of(results.day, name), gpsdata.write_rows(rows))
+
+
+def _complain(day: dt.date, results: DayResults, courses: Courses, wanted: Sequence[str] | None) -> bool:
+    """Name what is wrong on standard error; return whether nothing is missing."""
+    lacking = [name for name in wanted or () if name not in results.courses]
+    without = [name for name, each in results.courses.items() if each.placing.line is None and not _is_free(each)]
+    for text in (*courses.mistakes, *courses.remarks, *(f"{name}: no such course" for name in lacking)):
+        print(f"sse-results: courses of {day}: {text}", file=sys.stderr)
+    if not results.courses:
+        print(f"sse-results: {day}: no courses", file=sys.stderr)
+    return not (courses.mistakes or lacking or without) and bool(results.courses)
+
+
+def _is_free(each: CourseResults) -> bool:
+    return each.placing.course.finish is Finish.ANYWHERE
+
+
+def _other_program(options: argparse.Namespace, computation: Computation, source: Source) -> int:
+    file: Path = options.compare or options.fit
+    named = bool(options.day and options.course)
+    day, course = (options.day[0], options.course[0]) if named else named_in(file)
+    rows = rows_in(file)
+    if options.fit:
+        fit = fit_file(source.root, source.zone, day, course, rows)
+        print(json.dumps({course: fit_tree(fit)}, indent=1))
+        return 0
+    results, courses = computation.day(day, source.assignments)
+    _complain(day, results, courses, [course])
+    if course not in results.courses:
+        return 1
+    differences = gpsdata.compare(results.courses[course].rows, rows)
+    if options.json:
+        print(json.dumps(msgspec.to_builtins([asdict(each) for each in differences]), indent=1))
+    else:
+        print("\n".join(comparison_lines(differences)))
+    return 0 if all(each.is_equal for each in differences) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
