@@ -30,7 +30,7 @@ class Reason(StrEnum):
     """Why a passage is no run."""
 
     UNFINISHED = "did not finish"
-    RECROSSED = "crossed the line backwards before the end"
+    RECROSSED = "crossed back over the line"
     GAP = "gap in the fixes"
     SLOW = "too slow"
     ACCELERATION = "implausible acceleration"

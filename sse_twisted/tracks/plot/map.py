@@ -95,8 +95,8 @@ def draw_map(area: Map, course: Course, colours: Colours, marks: Sequence[Mark])
     yield "</g>"
     yield from _ends(area)
     yield from _numbers(area, placed)
-    yield from _scale_bar(area)
-    yield from _north(area)
+    yield from scale_bar(area)
+    yield from north_arrow(area)
 
 
 def draw_legend(colours: Colours, left: float, top: float) -> Iterator[str]:
@@ -184,7 +184,8 @@ def _place(area: Map, x: float, y: float, name: str) -> str:
     return f'<text class="place" text-anchor="{anchor}" x="{x + side:.1f}" y="{y:.1f}">{name}</text>'
 
 
-def _scale_bar(area: Map) -> Iterator[str]:
+def scale_bar(area: Map) -> Iterator[str]:
+    """Draw a bar of a round length."""
     metres = round_step(MIN_BAR / area.scale, 1)
     length, right, y = metres * area.scale, area.left + area.width - 20, area.top + area.height - 18
     name = f"{metres:g} m" if metres < 10_000 else f"{metres / 1000:g} km"
@@ -192,7 +193,8 @@ def _scale_bar(area: Map) -> Iterator[str]:
     yield f'<text class="on-ground" text-anchor="middle" x="{right - length / 2:.1f}" y="{y - 8:.1f}">{name}</text>'
 
 
-def _north(area: Map) -> Iterator[str]:
+def north_arrow(area: Map) -> Iterator[str]:
+    """Draw an arrow that points up."""
     x, y = area.left + area.width - 26, area.top + 20
     yield f'<path class="arrow" d="M{x:.1f} {y:.1f}l6 18l-6 -4l-6 4z"/>'
     yield f'<text class="on-ground" text-anchor="middle" x="{x:.1f}" y="{y + 32:.1f}">N</text>'

@@ -29,7 +29,7 @@ TABLE: Final = 300  # width of the list of marks beside the map
 ROW: Final = 30  # height of a line of it
 
 # The ground of the map is dark in the light style too: the fastest stretches are the brightest.
-_STYLE: Final = """
+STYLE: Final = """
 text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#1b1f24;white-space:pre}
 .page{fill:#fff}.title{font-size:25px;font-weight:700}.facts{font-size:14px;fill:#5b6570}
 .tick{font-size:12px;fill:#5b6570}.grid{stroke:#e2e6ea;fill:none}
@@ -65,7 +65,7 @@ def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
     size = f'viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}"'
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-        f"<title>{xml_text(title)}</title><desc>{xml_text(facts)}</desc><style>{_STYLE}</style>",
+        f"<title>{xml_text(title)}</title><desc>{xml_text(facts)}</desc><style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height:.0f}"/>',
         f'<text class="title" x="{LEFT}" y="42">{xml_text(title)}</text>',
         f'<text class="facts" x="{LEFT}" y="66">{xml_text(facts)}</text>',
