@@ -23,7 +23,7 @@ from sse_twisted.config.courses import Courses, Finish
 from sse_twisted.config.roster import RosterError, parse_roster
 from sse_twisted.config.server_json import read_original_settings
 from sse_twisted.config.settings import Settings, SettingsError, read_settings
-from sse_twisted.event_folder.files import write_whole
+from sse_twisted.event_folder.files import make_folder, write_whole
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, FolderLock
 from sse_twisted.results.courses import gpsdata
@@ -205,7 +205,9 @@ def _write(computation: Computation, results: DayResults, target: Path, root: Pa
                 print(f"sse-results: {theirs} is of another program and stays: ours is {written.path}", file=sys.stderr)
         return
     for name, rows in results.files.items():
-        write_whole(target / gpsdata.path_of(results.day, name), gpsdata.write_rows(rows))
+        path = target / gpsdata.path_of(results.day, name)
+        make_folder(path.parent)
+        write_whole(path, gpsdata.write_rows(rows))
 
 
 def _complain(day: dt.date, results: DayResults, courses: Courses, wanted: Sequence[str] | None) -> bool:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from sse_twisted.config.courses import Courses, CoursesError, parse_courses
 from sse_twisted.config.event_json import EventFacts, parse_event_facts
-from sse_twisted.event_folder.files import make_folder, sync, write_whole
+from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions, check, line_of, read_decisions
 from sse_twisted.results.courses.gpsdata import FOLDER
@@ -88,6 +88,7 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
     kept = root / LAST_GOOD / f"{day:%Y%m%d}.json"
     if not courses.mistakes:
         if read_small(kept, MAX_CONFIG) != data:
+            add_folder(kept.parent, root)
             write_whole(kept, data)
         return courses
     earlier = read_small(kept, MAX_CONFIG)
@@ -159,7 +160,7 @@ def append_decision(root: Path, decision: Decision) -> None:
     """
     check(decision, read_all_decisions(root))
     path = root / PATH
-    make_folder(path.parent)
+    add_folder(path.parent, root)
     is_new = not path.exists()
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     with os.fdopen(descriptor, "r+b") as file:

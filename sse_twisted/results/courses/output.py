@@ -18,8 +18,9 @@ from typing import Final
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import sync, write_json, write_whole
+from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.results.courses.gpsdata import FOLDER, path_of
+from sse_twisted.runtime.text import json_bytes
 
 NOTES: Final = ".sse_twisted/gpsdata.json"
 ASIDE: Final = "results"  # below which our files go where somebody has one
@@ -55,11 +56,17 @@ def _write(root: Path, path: str, data: bytes, notes: Notes) -> Written:
     if found is not None and _digest(found) not in notes.get(path, []):
         aside = f"{ASIDE}/{path}"
         if _content(root / aside) != data:
-            write_whole(root / aside, data)
+            store(root, aside, data)
         return Written(aside, found)
     _note(root, notes, path, _digest(data))
-    write_whole(root / path, data)
+    store(root, path, data)
     return Written(path)
+
+
+def store(root: Path, path: str, data: bytes) -> None:
+    """Replace a file at a path below the event folder, which must exist. Raises OSError."""
+    add_folder((root / path).parent, root)
+    write_whole(root / path, data)
 
 
 def _remove_unwanted(root: Path, day: dt.date, files: Mapping[str, bytes], notes: Notes) -> None:
@@ -94,7 +101,7 @@ def _digest(data: bytes) -> str:
 
 def _note(root: Path, notes: Notes, path: str, digest: str) -> None:
     notes[path] = [digest, *notes.get(path, [])][:KEPT]
-    write_json(root / NOTES, notes)
+    store(root, NOTES, json_bytes(notes))
 
 
 def _read_notes(root: Path) -> Notes:

@@ -67,12 +67,17 @@ class CourseService(PeriodicService):
     async def look(self) -> None:
         """Compute each day anew whose files or roster have changed since the last look."""
         today = self._work.live.today(self._work.fleet.now)
-        stamps = await self._work.disk.run(self._stamp_all)
-        for day in sorted(stamps, key=lambda day: abs(day - today)):
-            before, self._stamps[day] = self._stamps.get(day), stamps[day]
-            is_first = before is None and day != today and day not in self._days
-            if stamps[day] != before and not is_first:
-                await self._update(day)
+        try:
+            stamps = await self._work.disk.run(self._stamp_all)
+            for day in sorted(stamps, key=lambda day: abs(day - today)):
+                before, self._stamps[day] = self._stamps.get(day), stamps[day]
+                is_first = before is None and day != today and day not in self._days
+                if stamps[day] != before and not is_first:
+                    await self._update(day)
+        except OSError as error:
+            self._stamps.clear()  # the next look tries again
+            if self._is_new("", str(error)):
+                self._log.warn("The courses cannot be read, retrying: {error}", error=str(error))
 
     async def day(self, day: dt.date) -> DayOfCourses:
         """Return the results of a day; those of a day that nobody asked for yet are computed first. Raises OSError."""

@@ -12,7 +12,8 @@ from sse_twisted.results.courses.line_check import TrackCheck, check_track
 from sse_twisted.results.courses.path import path_of
 from sse_twisted.results.courses.plane import Plane
 from sse_twisted.results.courses.runs import Passage, Run, out_of_hours, runs_of
-from sse_twisted.tracks.bests import five_windows, run_ends
+from sse_twisted.tracks.bests import best_windows, run_ends
+from sse_twisted.tracks.bests import runs_of as grid_runs
 from sse_twisted.tracks.format import Buffer, Track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import on_grid
@@ -65,7 +66,7 @@ def anywhere(track: Track, placed: PlacedCourse) -> tuple[Passage, ...]:
     grid = on_grid(fixes, track.rate, track.rules)
     metric = over_distance(grid, round(length))
     ends = run_ends(grid, missing_is_slow=track.rules.logging_threshold > 0)
-    best = five_windows(grid, metric, ends, forgets=track.rules.forgets)
+    best = best_windows(grid, metric, grid_runs(grid, ends))
     path = path_of(track, Plane((float(fixes.latitude[0]), float(fixes.longitude[0]))))
     found = []
     for speed in sorted(best, key=lambda speed: speed.end):

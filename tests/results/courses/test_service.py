@@ -190,3 +190,18 @@ def test_another_day_is_computed_when_it_is_asked_for(course: VirtualEvent) -> N
     found = wait(course, service(course).day(yesterday))
     assert found.results.day == yesterday
     assert service(course).known(yesterday) == found
+
+
+def test_courses_that_cannot_be_read_are_told_once_and_read_again_later(event: VirtualEvent) -> None:
+    courses_path(event.root, DAY).mkdir(parents=True)
+    event.device(601, north(601, 10))
+    event.arrive(601)
+    event.start()
+    assert event.until("WARN The courses cannot be read, retrying: ")
+    event.advance(30)
+    assert len(event.said("cannot be read")) == 1
+    courses_path(event.root, DAY).rmdir()
+    write_courses(event.root, S1=S1)
+    event.until("motion-601 can be disconnected")
+    event.advance(5)
+    assert (event.root / FILE).exists()
