@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions, check, line_of, read_decisions
 from sse_twisted.results.courses.gpsdata import FOLDER
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.tracks.formats import format_named
 
 SESSIONS: Final = "config/sessions"
@@ -39,16 +39,11 @@ class TrackFile:
 
 
 def read_small(path: Path, most: int) -> bytes | None:
-    """Return a regular file of at most `most` bytes; None if there is none. Raises OSError, also for any other file."""
+    """Return a regular file of at most `most` bytes; None if there is none. Raises OSError."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        return read_bounded(path, most)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
-            raise OSError(f"{path}: not a file of at most {most:,} bytes")
-        return file.read(most)
 
 
 def courses_path(root: Path, day: dt.date) -> Path:

@@ -10,8 +10,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,7 @@ from attrs import frozen
 
 from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.results.courses.gpsdata import FOLDER, path_of
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.text import json_bytes
 
 NOTES: Final = ".sse_twisted/gpsdata.json"
@@ -82,17 +81,11 @@ def _remove_unwanted(root: Path, day: dt.date, files: Mapping[str, bytes], notes
 def _content(path: Path) -> bytes | None:
     """Return the bytes of a file, None without one; NO_FILE for what is no readable file of that size."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        return NO_FILE if path.is_symlink() else read_bounded(path, MAX_SIZE)
     except FileNotFoundError:
         return None
     except OSError:
         return NO_FILE
-    try:
-        status = os.fstat(descriptor)
-        is_file = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_SIZE
-        return os.read(descriptor, MAX_SIZE) if is_file else NO_FILE
-    finally:
-        os.close(descriptor)
 
 
 def _digest(data: bytes) -> str:
@@ -107,7 +100,7 @@ def _note(root: Path, notes: Notes, path: str, digest: str) -> None:
 def _read_notes(root: Path) -> Notes:
     """Read the digests; without a readable file all results files are somebody's."""
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        tree = json.loads((root / NOTES).read_bytes())
+        tree = json.loads(read_bounded(root / NOTES))
         if isinstance(tree, dict):
             return {path: [str(digest) for digest in each] for path, each in tree.items() if isinstance(each, list)}
     return {}
