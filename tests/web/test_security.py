@@ -29,12 +29,11 @@ COMMANDS = (
 class TestCommands:
     def test_every_command_needs_the_token(self, desk: Desk) -> None:
         routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
-        assert routes == {
-            f"/api/v1/{command}".replace("601", "{identifier}").replace("1a2b3c4d", "{version}") for command in COMMANDS
-        }
-        for command in COMMANDS:
+        paths = [*(f"/api/v1/{command}" for command in COMMANDS), "/bundle.zip"]
+        assert routes == {path.replace("601", "{identifier}").replace("1a2b3c4d", "{version}") for path in paths}
+        for path in paths:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {desk.token}"}):
-                answer = desk.ask("POST", f"/api/v1/{command}", {}, **headers)
+                answer = desk.ask("POST", path, {}, **headers)
                 assert answer.status == 401
                 assert answer.headers["www-authenticate"].startswith("Bearer")
         assert not desk.collector.live.paused
