@@ -34,7 +34,7 @@ MAX_LOG = 15_000_000  # bytes of one log, before compression
 MAX_FILES = 100_000  # in the listing
 TEXTS = {".csv", ".json", ".toml", ".txt", ".md"}  # suffixes of what may be in a bundle
 CHUNK = 1_000_000  # bytes of a log that are taken at once
-PIECE = 16_384  # characters in which names are replaced at once
+PIECE = 4096  # characters in which names are replaced at once
 NAMES = {"first name": "person", "family name": "person", "name": "person", "file id": "file_id"}  # columns
 PACKAGES = ("twisted", "treq", "numpy", "attrs", "msgspec", "jinja2", "prometheus-client", "cryptography")
 
@@ -88,7 +88,7 @@ class _Bundle:
         pieces = []
         for piece in _pieces(text):
             pieces.append(self._pseudonyms.replace(piece))
-            if len(pieces) % 50 == 0:
+            if len(pieces) % 200 == 0:
                 yield
         data = encodable("".join(pieces)).encode()
         if self.written + len(zlib.compress(data, 6)) > MAX_SIZE:
@@ -115,7 +115,7 @@ class _Bundle:
             pieces = []
             for number, piece in enumerate(_pieces(chunk)):
                 pieces.append(self._pseudonyms.replace(piece))
-                if number % 20 == 19:
+                if number % 100 == 99:
                     yield
             data = encodable("".join(pieces)).encode()
             total += len(zlib.compress(data, 6)) + 100

@@ -128,6 +128,11 @@ def fill(folder: Path, private: Private) -> None:
         "\ufb01ona", "Straße", "ABC601XYZ", "DEF601XYZ", "🏠🏠🏠🏠🏠🏠", "AB-123456", "00:1A:2B:3C:4D:5E", "********"
     )
 )
+@example(
+    Private(
+        "Zoë", "Müller", "ABC601XYZ", "DEF601XYZ", "Ęwave\\íD%Bay", "AB123456", "00:1A:2B:3C:4D:5E", "a-secret-token"
+    )
+)
 def test_nothing_private_is_in_any_byte(private: Private) -> None:
     one = private
     assume(
