@@ -22,6 +22,7 @@ from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
 from sse_twisted.control.roster import RosterCommands
+from sse_twisted.daemon.remarks import Remarks, summarise
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.files import quarantine
@@ -31,10 +32,10 @@ from sse_twisted.event_folder.planned_moves import planned_moves
 from sse_twisted.event_folder.presence import Presence
 from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Fleet, Stage, what_is_missing
+from sse_twisted.fleet import Fleet
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
-from sse_twisted.history.journal import Journal, local_offset
+from sse_twisted.history.journal import Journal
 from sse_twisted.history.pause import Pause
 from sse_twisted.history.replay import LogReplay
 from sse_twisted.history.restore import Restorer
@@ -72,11 +73,8 @@ class Collector(MultiService):
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
-        self._config_remarks = config_remarks
-        self._config_remarked: tuple[ConfigRemark, ...] = ()  # as logged last
         self._world = world
         self._clock = clock = world.clock
-        self._remarked: set[object] = set()
         self.abandoned = False  # whether something still ran when it stopped
 
         self.live = live = LiveConfig(settings, drivers=folder.drivers)
@@ -89,6 +87,7 @@ class Collector(MultiService):
         self._presence = Presence(folder, self._lock)
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
+        self._remarks = Remarks(self._work, config_remarks)
         self._assemble()
         self._observe()
         self.commands = commands = self._make_commands()
@@ -208,7 +207,7 @@ class Collector(MultiService):
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
-        self._remark_on_config()
+        self._remarks.on_configuration()
         self.roster.read_first()
         self.pause.read_first()
         self._apply_changes()
@@ -255,20 +254,11 @@ class Collector(MultiService):
             self.log.info("Configuration: {change}{later}", change=change, later=later)
         if not changed:
             self.log.info("Configuration unchanged")
-        self._remark_on_config()
+        self._remarks.on_configuration()
         self.live.change(settings=settings)
         for service in (self.scanner, self.cleanup, self.journal):
             service.reconfigure()
         return changed
-
-    def _remark_on_config(self) -> None:
-        """Log the remarks on the configuration, unless they were logged before."""
-        before, self._config_remarked = self._config_remarked, self._config_remarks()
-        if self._config_remarked == before:
-            return
-        for remark in self._config_remarked:
-            emit = self.log.warn if remark.is_warning else self.log.info
-            emit("Configuration: {remark}", remark=remark.text)
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of scanning, names, downloads, event folder, roster and clock."""
@@ -306,7 +296,7 @@ class Collector(MultiService):
     def _apply_changes(self) -> None:
         """Follow a new roster or new settings."""
         roster = self.live.roster
-        self._remark()
+        self._remarks.on_days_and_limits()
         numbers = (target.identifier for target in self.live.targets())
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
         if not self.scanner.running:
@@ -316,51 +306,13 @@ class Collector(MultiService):
                 visit.wake()
         self.scanner.round_now()
 
-    def _remark(self) -> None:
-        """Log what may be wrong with days, time zones and limits, once for the same values."""
-        now, days, zone = self.fleet.now, self.live.days, self.live.zone
-        today, here, slow = self.live.today(now), datetime.timezone(local_offset(now)), self.live.remark_on_scan()
-        if days is not None and not days[0] <= today <= days[1] and self._is_new(today, days):
-            if today > days[1]:
-                text = "The event is over: its last day was {last}. If not, correct the roster"
-                self.log.warn(text, last=str(days[1]))
-            elif health.outside(today, days):
-                self.log.info("The event has not begun: its first day is {first}", first=str(days[0]))
-            else:
-                text = "Today, {today}, is outside the event ({first} to {last}): check the roster and the clock"
-                self.log.warn(text, today=str(today), first=str(days[0]), last=str(days[1]))
-        if here != zone and self._is_new(here, zone):
-            text = "Times in server.log are {here}, as on this computer; on the board they are {event}, as at the event"
-            self.log.info(text, here=str(here), event=str(zone))
-        if slow and self._is_new(slow):
-            self.log.info("Slow scans: {remark}", remark=slow)
-
-    def _is_new(self, *remark: object) -> bool:
-        is_new = remark not in self._remarked
-        self._remarked.add(remark)
-        return is_new
-
     def _abandon(self, ended: Deferred[None]) -> None:
         self.abandoned = True
         self.log.error("Shutdown timed out after {seconds:g} s", seconds=STOP_TIMEOUT)
         ended.callback(None)
 
     def _close(self, _: object) -> None:
-        self._summarise()
+        summarise(self.fleet, self.log)
         self.journal.stopService()
         self._presence.release()
         self._lock.release()
-
-    def _summarise(self) -> None:
-        for device in self.fleet:
-            if device.left_early and device.stage is Stage.ABSENT:  # whether it has left is not known yet
-                self.log.error("{device} is not collected - {lost}", device=device.name, lost=device.left_early)
-            elif device.left_early:
-                self.log.error("{device} left too early - {lost}", device=device.name, lost=device.left_early)
-            elif device.waived:
-                self.log.info("{device} is waived - {waived}", device=device.name, waived=device.waived)
-            elif device.present and device.stage is not Stage.COLLECTED:
-                self.log.error("{device} is not collected - {lost}", device=device.name, lost=what_is_missing(device))
-        collected = sum(device.is_collected for device in self.fleet)
-        text = "Collector stopped: {devices} collected"
-        self.log.info(text, devices=plural(collected, "device"), collected=collected)

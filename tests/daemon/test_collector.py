@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.roster_reader import RosterReader
-from sse_twisted.config.server_json import ConfigRemark
 from sse_twisted.config.settings import Detection, Devices, Event, Expected, Filters, Scan, Settings, SettingsError
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.simulator.faults import parse_fault
@@ -219,20 +218,3 @@ def test_a_device_that_is_there_at_the_start_is_not_collected_before_the_roster_
     event.start()
     event.until("can be disconnected")
     assert list(event.tracks()) == ["gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao"]
-
-
-def test_remarks_on_the_configuration_are_logged_at_the_start_and_when_they_change(event: VirtualEvent) -> None:
-    said: list[tuple[ConfigRemark, ...]] = [(ConfigRemark("server.json: ignored: Queuing.Timeout", False),)]
-    collector = event.start()
-    collector._config_remarks = lambda: said[0]
-    lines: list[str] = event.lines
-    lines.clear()
-    collector.reload()
-    collector.reload()
-    assert event.said("Queuing") == ["INFO Configuration: server.json: ignored: Queuing.Timeout"]
-    said[0] += (ConfigRemark("server.json: Evnt: unknown key", True),)
-    lines.clear()
-    collector.reload()
-    assert event.said("Evnt") == ["WARN Configuration: server.json: Evnt: unknown key"]
-    collector.reload()
-    assert len(event.said("Evnt")) == 1
