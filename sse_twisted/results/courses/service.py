@@ -105,8 +105,9 @@ class CourseService(PeriodicService):
             await self._update(day)
 
     def _stamp_all(self) -> dict[dt.date, object]:
-        root, roster = self._work.folder.root, self._work.live.roster.assignments
-        return {day: (stamp_of_day(root, day), roster) for day in days_with_courses(root)}
+        root, live = self._work.folder.root, self._work.live
+        of_all = live.roster.assignments, live.zone
+        return {day: (stamp_of_day(root, day), *of_all) for day in days_with_courses(root)}
 
     async def _update(self, day: dt.date) -> DayOfCourses:
         await self._lock.acquire()
@@ -121,6 +122,7 @@ class CourseService(PeriodicService):
 
     async def _compute(self, day: dt.date) -> DayOfCourses:
         run, computation = self._work.disk.run, self._computation
+        computation.zone = self._work.live.zone
         for job in await run(computation.missing, day):
             computation.keep(job, await run(do_job, job))
         results, courses = await run(computation.day, day, self._work.live.roster.assignments)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from twisted.internet.defer import Deferred
 
+from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.results.courses.course_files import courses_path
 from sse_twisted.results.courses.decisions import Action, Decision, DecisionError, iso
 from sse_twisted.results.courses.service import CourseService, DayOfCourses
@@ -129,6 +130,17 @@ def test_a_corrected_roster_changes_who_is_ranked(course: VirtualEvent) -> None:
     course.write_roster()
     course.advance(10)
     assert ranked(course)[0][0].startswith("Ann")
+
+
+def test_another_time_zone_of_the_event_moves_the_hours_of_the_course(course: VirtualEvent) -> None:
+    collector = course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(3)
+    assert len(ranked(course)) == 1
+    course.settings = Settings(expected=Expected(timezone=-60))
+    collector.reload()
+    course.advance(5)
+    assert ranked(course) == []
 
 
 def test_mistakes_are_told_once_and_the_last_good_version_counts(course: VirtualEvent) -> None:
