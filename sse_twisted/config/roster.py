@@ -62,6 +62,7 @@ class Unreadable:
     line: int
     entrant: str  # Entrant ID; "" if the roster has none
     file_id: str
+    identifier: int = 0  # of the device; 0 if its number cannot be read either
 
 
 @frozen
@@ -141,7 +142,7 @@ def parse_roster(data: bytes) -> Roster:
             assignments += _assignments(values, line, order)
         except ValueError as error:
             mistakes.append(Mistake(line, str(error)))
-            unreadable.append(Unreadable(line, values.get(ENTRANT, ""), values[FILE_ID]))
+            unreadable.append(_unreadable(values, line))
     remarks += _ignored_times(table)
     remarks += _remarks(assignments)
     mistakes += _overlaps(assignments)
@@ -233,6 +234,14 @@ def _assignments(values: Mapping[str, str], line: int, order: Order) -> Iterator
     if assignment.end <= assignment.begin:
         raise ValueError(f"{END_TIME} {values[END_TIME]} is not after {START_TIME} {values.get(START_TIME) or '00:00'}")
     yield assignment
+
+
+def _unreadable(values: Mapping[str, str], line: int) -> Unreadable:
+    try:
+        identifier = _number(values[DEVICE])
+    except ValueError:
+        identifier = 0
+    return Unreadable(line, values.get(ENTRANT, ""), values[FILE_ID], identifier)
 
 
 def _number(text: str) -> int:

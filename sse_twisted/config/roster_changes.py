@@ -15,6 +15,9 @@ from sse_twisted.runtime.text import plural
 
 MIN_MOVES = 4  # tracks that a change takes from their owners, from which on it needs a confirmation
 MAX_NAMES = 12  # in a message
+MARKS = ("entrant", "file_id", "identifier")  # of an assignment, and of a line that cannot be read
+
+Mark = tuple[str, str | int]  # one of MARKS, and its value
 
 
 class TrackMove(Struct, frozen=True):
@@ -110,17 +113,16 @@ def shortened(words: list[str]) -> str:
 def _carried(former: Roster, new: Roster) -> Iterator[Assignment]:
     """Yield the former assignments of the lines that cannot be read, with the numbers of these lines.
 
-    A line is recognised by its Entrant ID, else by its File ID. An entrant may have several lines: a former assignment
-    of which a readable line has the device or the dates is that line's.
+    An entrant may have several lines: a former assignment of which a readable line has the device or the dates is that
+    line's.
     """
-    unreadable: defaultdict[str, list[Unreadable]] = defaultdict(list)
+    unreadable: defaultdict[Mark, list[Unreadable]] = defaultdict(list)
     for line in new.unreadable:
-        if key := _key(line, by_entrant=_knows_entrant(former, line.entrant)):
-            unreadable[key].append(line)
-    for key, lines in unreadable.items():
-        by_entrant = key.startswith("entrant ")
-        left = [each for each in former.assignments if _key(each, by_entrant=by_entrant) == key]
-        readable = [each for each in new.assignments if _key(each, by_entrant=by_entrant) == key]
+        if (mark := _mark_of(line, former)) is not None:
+            unreadable[mark].append(line)
+    for (name, value), lines in unreadable.items():
+        left = [each for each in former.assignments if getattr(each, name) == value]
+        readable = [each for each in new.assignments if getattr(each, name) == value]
         for same in (_is_equal, _has_same_device):
             for each in [*readable]:
                 if (match := next((old for old in left if same(old, each)), None)) is not None:
@@ -130,14 +132,13 @@ def _carried(former: Roster, new: Roster) -> Iterator[Assignment]:
             yield evolve(assignment, line=line.line)
 
 
-def _knows_entrant(former: Roster, entrant: str) -> bool:
-    return bool(entrant) and any(each.entrant == entrant for each in former.assignments)
-
-
-def _key(line: Unreadable | Assignment, *, by_entrant: bool) -> str:
-    if by_entrant:
-        return f"entrant {line.entrant}" if line.entrant else ""
-    return f"file {line.file_id}" if line.file_id else ""
+def _mark_of(line: Unreadable, former: Roster) -> Mark | None:
+    """Return by what a line is recognised in the former roster: the first of MARKS that is there; None if none is."""
+    for name in MARKS:
+        value = getattr(line, name)
+        if value and any(getattr(each, name) == value for each in former.assignments):
+            return name, value
+    return None
 
 
 def _is_equal(one: Assignment, other: Assignment) -> bool:

@@ -194,6 +194,12 @@ class TestALineThatCannotBeRead:
         former = self.of(f",601,{WEEK},A")
         assert self.after(former, self.of("1,601,?,2022-10-21,A")) == ["motion-601 A , 2022-10-15 to 2022-10-21"]
 
+    def test_is_recognised_by_its_device_where_neither_is_known(self) -> None:
+        former = self.of(f"1,601,{WEEK},A")
+        for entrant in ("", "10"):
+            after = self.after(former, self.of(f"{entrant},601,{WEEK},A/1"))
+            assert after == ["motion-601 A , 2022-10-15 to 2022-10-21"]
+
     def test_is_not_the_other_line_of_its_entrant(self) -> None:
         former = self.of(f"1,601,{WEEK},A", f"1,602,{WEEK},A2")
         new = self.of("1,601,2022-10-15,2022-10-18,A", "1,6o2,?,?,A2")
