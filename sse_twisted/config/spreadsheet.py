@@ -60,7 +60,7 @@ def read_sheet(data: bytes, columns: Sequence[str]) -> Sheet:
     """
     if data.startswith(WORKBOOKS):
         raise SheetError(f"it is a workbook, not CSV: {SAVE_AS_CSV}")
-    text, code_page_from = _decoded(data)
+    text, code_page_from = decoded(data)
     lines = [*islice(io.StringIO(text, newline=""), TITLE_LINES)]
     declared = re.fullmatch(r'"?sep=(.)"?[,;\t\s]*', lines[0], re.IGNORECASE) if lines else None
     first = 1 if declared else 0
@@ -93,7 +93,7 @@ def closest(name: str, columns: Iterable[str], synonyms: dict[str, str]) -> str 
     return by_squashed[similar[0]] if similar else None
 
 
-def _decoded(data: bytes) -> tuple[str, int | None]:
+def decoded(data: bytes) -> tuple[str, int | None]:
     """Return the text, and the first line that is not UTF-8 if it is read as Windows-1252."""
     for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if data.startswith(mark):

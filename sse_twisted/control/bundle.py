@@ -23,8 +23,10 @@ from attrs import define, field, frozen
 
 from sse_twisted import __version__
 from sse_twisted.config.printout import settings_as_toml
+from sse_twisted.config.roster import REQUIRED
 from sse_twisted.config.settings import Settings
-from sse_twisted.control.known_names import MAX_FILE, gather, read_text
+from sse_twisted.config.spreadsheet import SheetError, read_sheet
+from sse_twisted.control.known_names import MAX_FILE, gather, kinds_of, read_text
 from sse_twisted.control.pseudonyms import Pseudonyms
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.text import encodable, plural, size
@@ -35,7 +37,6 @@ MAX_FILES = 100_000  # in the listing
 TEXTS = {".csv", ".json", ".toml", ".txt", ".md"}  # suffixes of what may be in a bundle
 CHUNK = 1_000_000  # bytes of a log that are taken at once
 PIECE = 4096  # characters in which names are replaced at once
-NAMES = {"first name": "person", "family name": "person", "name": "person", "file id": "file_id"}  # columns
 PACKAGES = ("twisted", "treq", "numpy", "attrs", "msgspec", "jinja2", "prometheus-client", "cryptography")
 
 
@@ -149,22 +150,21 @@ class _Bundle:
 
     def _without_names(self, text: str) -> str:
         """Replace all cells of the columns with names, even those that look like a word of the logs."""
-        heading = next((line for line in text.splitlines() if line.strip()), "")
-        delimiter = ";" if heading.count(";") > heading.count(",") else ","
         try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-        except csv.Error:
+            sheet = read_sheet(text.encode(errors="replace"), REQUIRED)
+            rows = list(csv.reader(io.StringIO(sheet.text, newline=""), delimiter=sheet.delimiter))
+        except (SheetError, csv.Error):
             return text
-        kinds = [NAMES.get(cell.strip().lower()) for cell in next((row for row in rows if any(row)), [])]
+        kinds = kinds_of(rows[0])
         output = io.StringIO()
-        writer = csv.writer(output, delimiter=delimiter, lineterminator="\n")
+        writer = csv.writer(output, delimiter=sheet.delimiter, lineterminator="\n")
         for number, row in enumerate(rows):
             padded = [*kinds, *[None] * len(row)]
             cells = zip(row, padded, strict=False)
             writer.writerow(
                 row if not number else [self._pseudonyms.value(k, c) if k and c.strip() else c for c, k in cells]
             )
-        return output.getvalue()
+        return text[: len(text) - len(sheet.text)] + output.getvalue()
 
     def _replaced(self, name: str) -> str:
         return encodable(self._pseudonyms.replace(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -11,21 +12,24 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sse_twisted.config.roster import RosterError, parse_roster
+from sse_twisted.config.roster import REQUIRED, SYNONYMS
+from sse_twisted.config.spreadsheet import BadQuotes, SheetError, decoded, read_sheet, squashed
 from sse_twisted.control.pseudonyms import KEYS, OWNER, Pseudonyms
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.runtime.text import NotUtf8, text_of
 
 MAX_FILE = 8_000_000  # bytes of a file that is read for names
 TURN = 20_000  # lines of a log that are read at once
 MAX_DEPTH = 50  # of JSON
+COLUMNS = {"firstname": "person", "familyname": "person", "name": "person", "fileid": "file_id"}  # squashed
 # What the logs say of sailors and File IDs that the roster may no longer name.
 LOST = re.compile(r"(?:left too early|is not collected|not all here|before this start|is waived).*? - ([^:\n]{1,80}): ")
 CHANGED = re.compile(r"Roster: (?:removed|added) \S+ (\S+) (.{0,200}), \d{4}-\d\d-\d\d to ")
 
+INVALID = re.compile(r"\bFile ID (?:'([^'\n]{1,200})'|\"([^\"\n]{1,200})\")")
+
 
 def read_text(path: Path, most: int = MAX_FILE) -> str | None:
-    """Return the text of a regular file, as UTF-8 or else Windows-1252; None if it is missing or larger than `most`."""
+    """Return the text of a regular file, decoded as a roster is; None if it is missing or larger than `most`."""
     try:
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > most:
@@ -34,10 +38,7 @@ def read_text(path: Path, most: int = MAX_FILE) -> str | None:
             data = file.read(most)
     except OSError:
         return None
-    try:
-        return text_of(data)
-    except NotUtf8:
-        return data.decode("cp1252", errors="replace")
+    return decoded(data)[0]
 
 
 def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[Path]) -> Iterator[None]:
@@ -54,7 +55,7 @@ def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[P
     for path in sorted((folder.root / "config").glob("*.csv*")):
         _add_roster(pseudonyms, read_text(path) or "")
         yield
-    documents = [*sorted((folder.root / "motions").glob("*/*.json*")), *sorted(folder.state.glob("memory.json*"))]
+    documents = [*sorted((folder.root / "motions").glob("*/*.json*")), *sorted(folder.state.glob("*.json*"))]
     for path in documents:
         _add_document(pseudonyms, read_text(path) or "")
         yield
@@ -62,11 +63,30 @@ def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[P
         yield from _add_told(pseudonyms, path)
 
 
+def kinds_of(heading: Iterable[str]) -> list[str | None]:
+    """Return what the columns of a table hold: the kind of a pseudonym, or None."""
+    names = (SYNONYMS.get(squashed(cell), cell) for cell in heading)
+    return [COLUMNS.get(squashed(name)) for name in names]
+
+
 def _add_roster(pseudonyms: Pseudonyms, text: str) -> None:
-    with contextlib.suppress(RosterError):
-        for assignment in parse_roster(text.encode()).assignments:
-            pseudonyms.add("file_id", assignment.file_id)
-            pseudonyms.add_person(assignment.sailor)
+    """Add all names in the columns of a roster, also those of lines that are invalid."""
+    try:
+        sheet = read_sheet(text.encode(errors="replace"), REQUIRED)
+        heading, *rows = sheet.rows()
+    except SheetError:
+        return
+    except BadQuotes:
+        heading, *rows = sheet.rows(without_quotes=True)
+    kinds = kinds_of(heading[1])
+    if "file_id" not in kinds:
+        return
+    for _, row in rows:
+        for kind, cell in zip(kinds, row, strict=False):
+            if kind == "person":
+                pseudonyms.add_person(cell)
+            elif kind and cell:
+                pseudonyms.add(kind, cell)
 
 
 def _add_document(pseudonyms: Pseudonyms, text: str) -> None:
@@ -117,6 +137,8 @@ def _add_told(pseudonyms: Pseudonyms, path: Path) -> Iterator[None]:
                 for sailors in LOST.findall(line):
                     for sailor in sailors.split(" / "):
                         pseudonyms.add_person(sailor)
+                for file_id in filter(None, itertools.chain(*INVALID.findall(line))):
+                    pseudonyms.add("file_id", file_id)
                 for file_id, sailor in CHANGED.findall(line):
                     pseudonyms.add("file_id", file_id)
                     pseudonyms.add_person(sailor)

@@ -10,6 +10,7 @@ import re
 import tempfile
 import unicodedata
 import zipfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,8 @@ from attrs import frozen
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
 
+from sse_twisted.config.roster import Assignment
+from sse_twisted.config.roster_store import SavedRoster, encode
 from sse_twisted.config.settings import Settings
 from sse_twisted.control import bundle
 from sse_twisted.control.bundle import Source, write_bundle
@@ -225,6 +228,32 @@ class TestPseudonyms:
             files["config/motions.csv"].decode().splitlines()[1] == "601;2022-10-15;2022-10-21;FID001;Person1;Person2"
         )
         assert files["logs/server.log"].decode() == "x " + ", ".join(["Person2"] * 5) + "\n"
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+    @pytest.mark.parametrize("before", ["", "Week 2022\n\n", "sep=\t\n"])
+    def test_a_roster_that_the_collector_can_read_is_understood(
+        self, tmp_path: Path, encoding: str, before: str
+    ) -> None:
+        heading = "Motion_ID,Start Date,End Date,file_id,Forename,SURNAME\n"
+        rows = "601,2022-10-15,2022-10-21,ABC601XYZ,Zoë,None\n602,2022-10-15,2022-10-21,D/F602XYZ,Hildegard,The\n"
+        write(tmp_path, "config/motions.csv", (before + (heading + rows).replace(",", "\t")).encode(encoding))
+        write(tmp_path, "logs/server.log", "Roster line 3: invalid File ID 'D/F602XYZ': HILDEGARD Abc601xyz zoe\n")
+        files = made(tmp_path)
+        assert files["config/motions.csv"].decode().splitlines()[-2:] == [
+            "601\t2022-10-15\t2022-10-21\tFID001\tPerson1\tPerson2",
+            "602\t2022-10-15\t2022-10-21\tFID002\tPerson3\tPerson4",
+        ]
+        assert files["logs/server.log"].decode() == "Roster line 3: invalid File ID 'FID002': Person3 FID001 Person1\n"
+
+    def test_names_of_the_roster_in_force_and_of_lines_corrected_since_are_found_too(self, tmp_path: Path) -> None:
+        assignment = Assignment(
+            601, date(2022, 10, 15), date(2022, 10, 21), "ABC601XYZ", "Hildegard Zwiebel", "7", 2, "", {"Name": "Eva"}
+        )
+        write(tmp_path, ".sse_twisted/roster.json", encode(SavedRoster(assignments=(assignment,))))
+        write(tmp_path, "config/motions.csv", "spoilt")
+        write(tmp_path, "logs/server.log", "Roster line 2: invalid File ID 'D/F60': Zwiebel, ABC601XYZ, D/F60\n")
+        told = made(tmp_path)["logs/server.log"].decode()
+        assert not re.search("zwiebel|ABC601|D/F60", told, re.IGNORECASE)
 
     def test_passwords_in_a_configuration_and_credentials_in_a_log_are_replaced(self, tmp_path: Path) -> None:
         write(tmp_path, "config/notes.toml", "password = 'hunter2hunter2'\ntoken: abcdef\n# psk=\"x y z\"\n")
