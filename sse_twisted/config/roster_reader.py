@@ -79,6 +79,8 @@ class RosterReader:
             return Found(stamp, str(error))
         except OSError as error:
             return Found(stamp, str(error), is_readable=False)
+        if self.applied != () and self._stamp() != stamp:  # it was saved while it was read
+            return None
         if new.spoilt and (self.is_good or not new.assignments):
             return Found(stamp, new)
         digest, workbook = hashlib.sha256(data).hexdigest(), _workbook_beside(path)

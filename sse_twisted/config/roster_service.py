@@ -85,7 +85,14 @@ class RosterService(PeriodicService):
             self._take(found)
 
     async def check(self) -> None:
-        """Apply the file if it differs from the version applied and has not changed since the last check."""
+        """Apply the file if it differs from the version applied and has not changed since the last check.
+
+        While the event folder is away, the file of another folder may be at its path.
+        """
+        try:
+            await self._disk.check()
+        except DiskTrouble:
+            return
         found = await self._disk.run(self._reader.read)
         if found is not None and (found.former is None or found.former is self._live.roster):
             self._take(found)

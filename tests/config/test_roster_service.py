@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from sse_twisted.config import roster_reader
+from sse_twisted.config.roster import Roster, parse_roster
 from sse_twisted.config.settings import Devices, Settings
 from sse_twisted.visits.comparison import compare
 from tests.support.event import MORNING, VirtualEvent, log_of
@@ -136,6 +139,27 @@ def test_a_version_that_is_still_being_saved_is_not_applied(event: VirtualEvent)
         "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao",
         "gpslogs/20221020/THEN_601_20221020_090000.oao",
     ]
+
+
+def test_a_version_that_is_saved_while_it_is_read_is_not_applied(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.spares()
+    event.device(601)
+    event.start()
+    event.advance(3)
+    whole = event.folder.roster.read_bytes()
+
+    def read_too_late(data: bytes) -> Roster:
+        if data != whole:
+            event.folder.roster.write_bytes(whole)
+        return parse_roster(data)
+
+    monkeypatch.setattr(roster_reader, "parse_roster", read_too_late)
+    event.folder.roster.write_bytes(b"".join(line for line in whole.splitlines(True) if not line.startswith(b"601")))
+    event.advance(30)
+    assert event.folder.roster.read_bytes() == whole
+    assert not event.said("Roster: removed")
 
 
 def test_without_a_roster_the_devices_of_the_configuration_are_expected(event: VirtualEvent) -> None:

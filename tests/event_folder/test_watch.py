@@ -61,6 +61,23 @@ def test_a_folder_that_is_renamed_is_not_made_anew_and_collection_goes_on_when_i
         assert line.partition(" ")[2] in kept
 
 
+def test_the_roster_of_another_folder_at_its_path_is_not_read(event: VirtualEvent) -> None:
+    event.spares()
+    event.collect(601)
+    moved = take_away(event)
+    event.people = [person for person in event.people if person["Motion ID"] != "601"]
+    event.write_roster()
+    event.advance(30)
+    assert not event.said("Roster: removed")
+    shutil.rmtree(event.root)
+    moved.rename(event.root)
+    event.until("WARN Event folder is back")
+    event.advance(30)
+    assert event.collector is not None
+    assert event.collector.live.roster.of(601)
+    event.stop()
+
+
 def test_no_verdict_rests_on_a_file_that_is_away(event: VirtualEvent) -> None:
     """All tracks are stored and the listing is asked for once more when the folder goes."""
     event.collect(601)
