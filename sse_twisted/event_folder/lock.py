@@ -61,6 +61,8 @@ class FolderLock:
         if self._descriptor is None:
             return False
         try:
+            if not os.fstat(self._descriptor).st_nlink:  # it was removed, so its folder will not come back
+                return False
             os.pwrite(self._descriptor, _holder(), 0)
             os.fsync(self._descriptor)
         except OSError:

@@ -83,6 +83,16 @@ def test_a_copy_is_not_taken_for_it_while_the_original_is_open(presence: Presenc
     check_free(root)
 
 
+def test_a_copy_is_taken_for_it_when_the_original_is_removed(presence: Presence, root: Path) -> None:
+    moved = root.rename(root.with_name("moved"))
+    shutil.copytree(moved, root)
+    shutil.rmtree(moved)
+    assert presence.find_again() is True
+    presence.check()
+    with pytest.raises(FolderInUse):
+        check_free(root)
+
+
 def test_a_disk_that_is_plugged_in_again_is_known_by_the_name_of_the_event(
     presence: Presence, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
