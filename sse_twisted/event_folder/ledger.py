@@ -95,7 +95,7 @@ class Ledger:
     def read(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger | None:
         """Return the ledger at `path`, None if it is unreadable. Raises OSError."""
         try:
-            tree = json.loads(read_bounded(path))
+            tree = _parse(read_bounded(path))
         except FileNotFoundError:
             return cls(path, driver=driver)
         except (ValueError, RecursionError, IsADirectoryError):
@@ -208,11 +208,16 @@ def _download_keys(fetched: Fetched | None) -> dict[str, Any]:
 def read_entries(path: Path) -> dict[str, dict[str, Any]]:
     """Return the valid entries of a ledger for reading only; {} if it is unreadable, which stays in its place."""
     try:
-        data = read_bounded(path)
-        tree = json.loads(data, object_pairs_hook=_encodable if b"\\ud" in data.lower() else None)
+        tree = _parse(read_bounded(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return {name: entry for name, entry in tree.items() if _is_entry(entry)} if isinstance(tree, dict) else {}
+
+
+def _parse(data: bytes) -> Any:
+    """Parse JSON, with a replacement for each half of a surrogate pair: no file name, page or log can have it."""
+    may_have_halves = b"\\ud" in data.lower() or b"\xed" in data
+    return json.loads(data, object_pairs_hook=_encodable if may_have_halves else None)
 
 
 def _encodable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -326,6 +326,17 @@ def test_a_track_with_a_name_of_half_a_character_can_be_noted(path: Path) -> Non
     assert entry_of(Ledger.load(path))["motion_file"] == "/logs/?.oao"
 
 
+@pytest.mark.parametrize("half", [b"\\uD800", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("key", ["motion_file", "size", "local_file", "status"])
+def test_half_a_character_in_an_entry_hides_no_other_entry(path: Path, half: bytes, key: str) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    ledger.entries["OTHER_602_20221017_090000.oao"] = entry_of(ledger) | {key: "?"}
+    ledger.save()
+    written(path, path.read_bytes().replace(b'"?"', b'"%s"' % half))
+    assert NAME in [known.name for known in Ledger.load(path).named()]
+
+
 @pytest.mark.parametrize("torn", [b"", b'{"half', b"[]", b"\xff", b"null", b"[" * 100_000])
 def test_reading_only_finds_no_entry_in_a_torn_ledger_and_leaves_it(path: Path, torn: bytes) -> None:
     assert read_entries(path) == {}
