@@ -37,6 +37,7 @@ MAX_FILES = 100_000  # in the listing
 TEXTS = {".csv", ".json", ".toml", ".txt", ".md"}  # suffixes of what may be in a bundle
 CHUNK = 1_000_000  # bytes of a log that are taken at once
 PIECE = 4096  # characters in which names are replaced at once
+UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')  # in the name of a file, on one system or another
 PACKAGES = ("twisted", "treq", "numpy", "attrs", "msgspec", "jinja2", "prometheus-client", "cryptography")
 
 
@@ -170,7 +171,7 @@ class _Bundle:
         return encodable(self._pseudonyms.replace(name))
 
     def _write(self, name: str, data: bytes) -> None:
-        info = zipfile.ZipInfo(self._replaced(name), self._time.timetuple()[:6])
+        info = zipfile.ZipInfo(UNSAFE.sub("_", self._replaced(name)), self._time.timetuple()[:6])
         info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, 0o600 << 16
         self._archive.writestr(info, data)
         self.written += info.compress_size + 2 * len(info.filename.encode()) + 200

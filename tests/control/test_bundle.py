@@ -303,6 +303,16 @@ class TestContents:
             "- motions/motion-601/logs.json: not readable, not a file, or larger than" in files["README.txt"].decode()
         )
 
+    def test_its_files_have_names_that_any_system_can_unpack(self, tmp_path: Path) -> None:
+        for name in ("a\nb", "..\\..\\c", "d:e", "f?"):
+            write(tmp_path, f"config/{name}.csv", "x")
+        assert {name for name in made(tmp_path) if name.startswith("config/")} == {
+            "config/a_b.csv",
+            "config/.._.._c.csv",
+            "config/d_e.csv",
+            "config/f_.csv",
+        }
+
     @pytest.mark.parametrize("random", [False, True])
     def test_it_is_small_whatever_the_logs_are_and_has_the_newest_lines(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random: bool
