@@ -164,9 +164,9 @@ class Desk:
         return self.ask("POST", f"/api/v1/{path}", {} if body is None else body, **headers)
 
     def begin(self, path: str) -> Deferred[Any]:
-        """Send a command without waiting for the response."""
+        """Send a command of the API, or of a whole path, without waiting for the response."""
         headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": ["application/json"]})
-        place = f"http://{PLACE}/api/v1/{path}".encode()
+        place = f"http://{PLACE}{path if path.startswith('/') else f'/api/v1/{path}'}".encode()
         asking: Deferred[Any] = self._agent.request(b"POST", place, headers, _Body(b"{}"))
         return asking
 

@@ -89,18 +89,18 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
 def test_a_device_is_not_expected_and_expected_again_on_its_page(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to("/devices/610")
-        page.get_by_label("Reason").fill("ill")
-        page.get_by_label("Token").fill("not the token at all")
+        page.get_by_role("textbox", name="Reason").fill("ill")
+        page.get_by_role("textbox", name="Token").fill("not the token at all")
         page.get_by_role("button", name="Not expected today").click()
         page.get_by_text("Wrong token.").wait_for()
-        page.get_by_label("Token").fill(theatre.token)
+        page.get_by_role("textbox", name="Token").fill(theatre.token)
         page.keyboard.press("Enter")
         page.get_by_text("Status: not expected today (ill)").wait_for()
         theatre.hears("motion-610 is not expected today - ill")
         assert watcher.goes_to().locator("#device-610").count() == 0
         assert "1 not expected" in page.locator(".score").inner_text()
         page = watcher.goes_to("/devices/610")
-        assert page.get_by_label("Token").is_hidden()
+        assert page.get_by_role("textbox", name="Token").is_hidden()
         page.get_by_role("button", name="Expect it again today").click()
         page.get_by_role("button", name="Not expected today").wait_for()
 

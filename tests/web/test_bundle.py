@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from sse_twisted.fleet import Stage
+from sse_twisted.runtime.disk import Disk
 from sse_twisted.web import bundle
 from tests.support.real_event import folder_in_memory
 from tests.web.browser import Theatre, Watching
@@ -44,17 +46,20 @@ def test_it_has_what_the_collector_knows_and_no_names(busy: Desk) -> None:
 
 
 def test_two_at_once_are_not_made(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    other: list[int] = []
+    ready: Deferred[None] = Deferred()
+    answers: list[Any] = []
 
-    def write(*_: Any) -> Any:
-        if not other:
-            other.append(0)
-            other[0] = busy.ask("POST", "/bundle.zip", {}, Authorization=f"Bearer {busy.token}").status
-        return iter(())
+    async def late(_: Disk, function: Any, *args: Any) -> Any:
+        await ready
+        return function(*args)
 
-    monkeypatch.setattr(bundle, "write_bundle", write)
-    assert busy.ask("POST", "/bundle.zip", {}, Authorization=f"Bearer {busy.token}").status == 200
-    assert other == [503]
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "run", late)
+        busy.begin("/bundle.zip").addCallback(answers.append)
+        assert busy.ask("POST", "/bundle.zip", {}, Authorization=f"Bearer {busy.token}").status == 503
+    ready.callback(None)
+    busy.advance(1)
+    assert [answer.code for answer in answers] == [200]
 
 
 def test_a_disk_that_fails_is_told(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

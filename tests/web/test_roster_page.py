@@ -99,7 +99,7 @@ class TestADeviceThatIsNotExpected:
         lines = {line["id"]: line for line in busy.get(f"/api/v1/days/{DAY}").json["lines"]}
         assert (lines[602]["state"], lines[602]["remark"]) == ("not expected", "ill")
         today = next(day for day in busy.get("/api/v1/days").json if day["day"] == DAY)
-        assert (today["expected"], today["collected"], today["never_seen"]) == (1, 1, 0)
+        assert (today["expected"], today["collected"], today["no_track"]) == (1, 1, 0)
         assert "not expected" in busy.get(f"/days/{DAY}").text
         assert "602,Sailor 602,,ABC602XYZ,not expected" in busy.get(f"/days/{DAY}.csv").text
 
