@@ -30,6 +30,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.event_folder.planned_moves import planned_moves
 from sse_twisted.event_folder.presence import Presence
+from sse_twisted.event_folder.space import MB
 from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet
@@ -47,7 +48,7 @@ from sse_twisted.runtime.disk import OF_THE_DISK, Disk
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.cleanup import CleanupService
 from sse_twisted.visits.detection import Detector
-from sse_twisted.visits.downloads import MB, Downloader
+from sse_twisted.visits.downloads import Downloader
 from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.refiling import RefilingService
@@ -204,6 +205,7 @@ class Collector(MultiService):
             self.log.warn("Event folder: {remark}", remark=remark)
         with contextlib.suppress(OSError):
             self.folder.remove_unfinished()
+            self._remove_overlong()
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
@@ -276,12 +278,15 @@ class Collector(MultiService):
         )
 
     def _check_disk(self) -> None:
-        reserve = self.live.settings.downloads.disk_reserve * MB
         self._presence.check()
+        self._remove_overlong()
         self.folder.check_writable()
-        free = self.folder.free()
-        if free < reserve:
-            raise OSError(f"only {free / MB:,.0f} MB free")
+        self._work.space.check()
+
+    def _remove_overlong(self) -> None:
+        """Remove partial tracks that are longer than listed, before they fill the disk for good. Blocks."""
+        for path in self.folder.remove_overlong(self.live.settings.downloads.largest_track * MB):
+            self.log.warn("Removed {path}: it is longer than its device lists the track", path=path.name)
 
     def _return_to_folder(self, is_new: bool) -> None:
         """Go on in the event folder; if it comes from another mount, believe only what is in it."""

@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from sse_twisted.devices.errors import BadAnswer, Interrupted
+from sse_twisted.devices.errors import Interrupted, TooLong
 from sse_twisted.runtime.text import plural
 
 RATE_WINDOW = 30.0  # s before the average rate of a transfer counts
@@ -32,7 +32,7 @@ class BodyReceiver(Protocol):
     """Passes a body on to a sink, within limits.
 
     `done` fires with True if the body ended as its headers promised. It fires with False if a body without
-    Content-Length ended with the connection, and may be incomplete. It fails with Interrupted, BadAnswer, or the error
+    Content-Length ended with the connection, and may be incomplete. It fails with Interrupted, TooLong, or the error
     of the sink. Cancelling it closes the connection, which treq's own readers would leave open.
     """
 
@@ -64,7 +64,7 @@ class BodyReceiver(Protocol):
         self._count(len(data))
         elapsed = self._clock.seconds() - self._started - self._paused
         if self.received > self._limit:
-            self._fail(BadAnswer(f"more than {self._limit:,} bytes"))
+            self._fail(TooLong(f"more than {self._limit:,} bytes"))
         elif elapsed > RATE_WINDOW and self.received < self._minimum_rate * elapsed:
             self._fail(Interrupted(f"too slow: {plural(self.received, 'byte')} in {elapsed:.0f} s"))
         else:

@@ -38,6 +38,10 @@ class BadAnswer(DeviceError):
     """The response is invalid."""
 
 
+class TooLong(BadAnswer):
+    """The response has more bytes than it may have."""
+
+
 class BadRange(BadAnswer):
     """The response to a request for a part of a track is not that part."""
 

@@ -110,7 +110,7 @@ class DeviceHttp:
         accept: Callable[[Head], Sink],
         *,
         timeout: float,
-        limit: int,
+        limit: Callable[[Head], int],
         minimum_rate: float,
         start: int = 0,
     ) -> Transfer:
@@ -118,7 +118,7 @@ class DeviceHttp:
 
         `accept` must check `Head.start`: a device may ignore the range and send everything. It may also send only a
         part of the rest, see `Head`. Raises BadRange if its headers do not say which part.
-        `timeout` in s without a byte, `limit` in bytes, `minimum_rate` in bytes/s.
+        `timeout` in s without a byte, `limit` returns the most bytes of the body, `minimum_rate` in bytes/s.
         """
         headers = Headers({"Range": [f"bytes={start}-"]} if start else {})
         with self._reported("track"):
@@ -130,8 +130,8 @@ class DeviceHttp:
                 self._hang_up(response)
                 raise
             rate, count = minimum_rate, self._received
-            limit = limit if head.length is None else min(limit, head.length)
-            receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, minimum_rate=rate, count=count)
+            most = limit(head) if head.length is None else min(limit(head), head.length)
+            receiver = BodyReceiver(self._clock, sink, limit=most, silence=timeout, minimum_rate=rate, count=count)
             response.deliverBody(receiver)
             promised = await receiver.done or receiver.received == head.length
             if response.code == 206 and receiver.received != head.length:

@@ -24,7 +24,8 @@ from sse_twisted.event_folder.files import add_folder, make_folder, sync, write_
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.event_folder.partial import examine
+from sse_twisted.event_folder.partial import examine, listed_size
+from sse_twisted.event_folder.space import SLACK, believable_length
 from sse_twisted.event_folder.verification import Outcome, judge
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.options import state_home
@@ -299,6 +300,20 @@ class EventFolder:
     def leftovers(self) -> list[Path]:
         """Return the partial files of earlier runs."""
         return sorted(self.root.glob("gpslogs/**/.*.part"))
+
+    def remove_overlong(self, largest: int) -> list[Path]:
+        """Remove partial files with more bytes than listed, and return them; `largest` is the most that is believed.
+
+        Raises OSError.
+        """
+        removed = []
+        for path in self.leftovers():
+            status = path.lstat()
+            bound = believable_length(listed_size(path), largest) + SLACK
+            if stat.S_ISREG(status.st_mode) and status.st_size > bound:
+                path.unlink(missing_ok=True)
+                removed.append(path)
+        return removed
 
     def free(self) -> int:
         """Return the free bytes on the disk of the tracks."""

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -61,6 +62,7 @@ class PartialTrack:
         self._file: BinaryIO | None = None
         self._opened: os.stat_result | None = None
         self._examination = _Examination(track.name)
+        self._examined = False  # whether all bytes of the file are examined, or useless
         self._overlap = b""
 
     def open(self) -> int:
@@ -71,12 +73,13 @@ class PartialTrack:
         self._opened = os.fstat(self._file.fileno())
         verifier = FileVerifier(self._track.name)
         _feed_all(self._file, verifier)
-        whole_to = verifier.verified_to
-        # The header must match the listing: another log may have the same name and size.
-        if whole_to <= OVERLAP or not is_header_of(self._track.log, self._track.identifier, verifier.header):
+        if not self._is_resumable(verifier):
+            self._examined = True
             return 0
+        whole_to = verifier.verified_to
         self._file.truncate(whole_to)
         _feed_all(self._file, self._examination)
+        self._examined = True
         self._file.seek(whole_to - OVERLAP)
         self._overlap = self._file.read()
         return whole_to - OVERLAP
@@ -106,12 +109,20 @@ class PartialTrack:
         os.fsync(self._open_file.fileno())
         return self._examination.finish()
 
+    @property
+    def size(self) -> int:
+        """The bytes of an earlier transfer, of which not all may be usable."""
+        try:
+            return self.path.lstat().st_size
+        except FileNotFoundError:
+            return 0
+
     def commit(self) -> Path | None:
         """Rename the file to its final name; return the new path of a different file that had it, else None.
 
         Raises OSError if the file is not at its path any more, because its folder was moved or its disk unplugged.
         """
-        self.close()
+        self._close_file()
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
             kept = keep_copy(self._final, self._superseded)
@@ -128,18 +139,27 @@ class PartialTrack:
 
     def discard(self) -> None:
         """Remove bytes that cannot be resumed."""
-        self.close()
+        self._close_file()
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Keep the bytes for a later transfer; an empty file is removed."""
+        """Keep the bytes for a later transfer if it can resume them; otherwise they would only fill the disk."""
+        if self._file is not None:
+            self._close_file()
+            is_useless = self._examined and not self._is_resumable(self._examination.verifier)
+            with contextlib.suppress(OSError):
+                if is_useless or not self.path.stat().st_size:
+                    self.path.unlink()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):  # the disk may be full; unflushed bytes are sent again
                 self._file.close()
             self._file = None
-            with contextlib.suppress(OSError):
-                if not self.path.stat().st_size:
-                    self.path.unlink()
+
+    def _is_resumable(self, verifier: FileVerifier) -> bool:
+        """Whether enough is whole, and of this log: another one may have the same name and size."""
+        return verifier.verified_to > OVERLAP and is_header_of(self._track.log, self._track.identifier, verifier.header)
 
     @property
     def _open_file(self) -> BinaryIO:
@@ -161,6 +181,12 @@ def _own_file(name: str, folder: int) -> BinaryIO:
 def partial_path(final: Path, size: int) -> Path:
     """Return the path of a track while it arrives, in its final folder; `size` is in bytes, as listed."""
     return final.parent / f".{final.name}.{size}.part"
+
+
+def listed_size(path: Path) -> int:
+    """Return the size of a track, as listed, from the path of its partial file; 0 for another name."""
+    match = re.search(r"\.([0-9]{1,19})\.part$", path.name)
+    return int(match[1]) if match else 0
 
 
 def examine(path: Path) -> Received:

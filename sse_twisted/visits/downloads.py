@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.devices.body import RATE_WINDOW
-from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Interrupted, Refused
+from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Interrupted, Refused, TooLong
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Resume, Status
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
+from sse_twisted.event_folder.space import MB, SLACK, believable_length
 from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginning_of, is_header_of, judge
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.runtime.disk import Disk, DiskTrouble, PathTrouble
+from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.resumption import Attempt, after_failure
+from sse_twisted.visits.track_writer import TrackWriter
 from sse_twisted.visits.visit import Visit
 
-BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
 MIN_PART = 512  # bytes; a device that sends less of a track for a request cannot resume
-KB, MB = 1000, 1_000_000
+KB = 1000
 
 
 class DownloadsPaused(Exception):
@@ -48,8 +47,9 @@ class Downloader:
             known = ledger.resume(track)
             attempt = Attempt(may_resume=known in (Resume.ALLOWED, Resume.ON_TRIAL))
             try:
-                await self._check_room(track)
-                fetched = await self._download(visit, track, attempt)
+                partial = PartialTrack(self._work.folder.root, track)
+                await self._check_room(visit, track, partial)
+                fetched = await self._download(visit, track, partial, attempt)
                 ledger.record(track, Status.COMPLETED, fetched)
                 await self._work.disk.write(ledger.save)
             except (DeviceError, PathTrouble) as error:
@@ -62,6 +62,7 @@ class Downloader:
                     visit.retry_after = max(visit.retry_after, error.retry_after)
                 raise
             finally:
+                self._work.space.release(partial.path)
                 self._work.fleet.update(visit.identifier, downloading="", size=0, received=0, resumed=0)
         return fetched
 
@@ -76,20 +77,21 @@ class Downloader:
         with contextlib.suppress(DiskTrouble):  # the next comparison saves it
             await self._work.disk.write(ledger.save)
 
-    async def _check_room(self, track: EventTrack) -> None:
+    async def _check_room(self, visit: Visit, track: EventTrack, partial: PartialTrack) -> None:
         if self._work.disk.trouble:
             raise DiskTrouble(self._work.disk.trouble)
-        settings = self._work.live.settings.downloads
-        is_believable = 0 <= track.log.length <= settings.largest_track * MB
-        needed = settings.disk_reserve * MB + (track.log.length if is_believable else 0)
-        free = await self._work.disk.write(self._work.folder.free)
-        if free < needed:
-            self._work.disk.pause(f"only {free / MB:,.0f} MB free")
-            raise DiskTrouble(self._work.disk.trouble)
 
-    async def _download(self, visit: Visit, track: EventTrack, attempt: Attempt) -> Fetched:
-        partial = PartialTrack(self._work.folder.root, track)
-        writer = _Writer(self._work.disk, partial, attempt, lambda count: self._show(visit, track, count))
+        def book() -> None:
+            here = partial.size
+            self._work.space.book(partial.path, max(self._length(track) - here, 0), visit.bytes_left - here)
+
+        await self._work.disk.write(book)
+
+    def _length(self, track: EventTrack) -> int:
+        return believable_length(track.log.length, self._work.live.settings.downloads.largest_track * MB)
+
+    async def _download(self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt) -> Fetched:
+        writer = self._writer(visit, track, partial, attempt)
         try:
             with visit.talking():
                 received, transfer = await self._transfer(visit, track, partial, writer, attempt)
@@ -103,13 +105,30 @@ class Downloader:
         except OtherBytes as error:
             await self._work.disk.write(partial.discard)
             raise BadRange(str(error)) from None
+        except (TooLong, DiskTrouble):
+            if attempt.is_too_long or attempt.reached > self._length(track) + SLACK:
+                with contextlib.suppress(OSError):
+                    await self._work.disk.run(partial.discard)
+            raise
         finally:
             await writer.close()
         self._settle(visit, track, judgement, kept is not None)
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
+    def _writer(self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt) -> TrackWriter:
+        space = self._work.space
+
+        def book(announced: int) -> None:
+            if announced > self._length(track) + SLACK:
+                space.book_unlisted(partial.path, announced)
+
+        def take(count: int) -> None:
+            space.take(partial.path, count)
+
+        return TrackWriter(self._work.disk, partial, attempt, lambda count: self._show(visit, track, count), book, take)
+
     async def _transfer(
-        self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: _Writer, attempt: Attempt
+        self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: TrackWriter, attempt: Attempt
     ) -> tuple[Received, Transfer]:
         """Request the track, or the rest of it; again for as long as the device sends only parts of the rest."""
         self._show(visit, track, 0)
@@ -128,21 +147,22 @@ class Downloader:
 
     def _check_parts(self, attempt: Attempt, elapsed: float) -> None:
         """Apply to all parts together the limits that each body has; `elapsed` is in s."""
-        settings = self._work.live.settings.downloads
         received = attempt.reached - attempt.start
-        if attempt.reached > settings.largest_track * MB:
-            raise BadAnswer(f"more than {settings.largest_track * MB:,} bytes")
-        if elapsed > RATE_WINDOW and received < settings.minimum_rate * KB * elapsed:
+        if elapsed > RATE_WINDOW and received < self._work.live.settings.downloads.minimum_rate * KB * elapsed:
             raise Interrupted(f"too slow: {plural(received, 'byte')} in {elapsed:.0f} s")
 
     async def _request(
-        self, visit: Visit, track: EventTrack, writer: _Writer, attempt: Attempt, start: int
+        self, visit: Visit, track: EventTrack, writer: TrackWriter, attempt: Attempt, start: int
     ) -> tuple[Transfer, int]:
-        """Receive one body; return it and where the track ends, by the listing unless the log was never finalised."""
+        """Receive one body; return it and where the track ends, by the listing unless the log was never finalised.
+
+        The track may be as long as the device announces and `_check_length` accepts, or else SLACK longer than listed.
+        """
         settings = self._work.live.settings.downloads
         end = track.log.length
+        most = largest = settings.largest_track * MB
 
-        def accept(head: Head) -> _Writer:
+        def accept(head: Head) -> TrackWriter:
             nonlocal end
             if head.start not in (0, start):
                 raise BadRange(f"sends from byte {head.start:,}, requested from byte {start:,}")
@@ -151,18 +171,28 @@ class Downloader:
                 end = head.total
             attempt.answered = True
             self._work.fleet.update(visit.identifier, received=head.start, resumed=head.start)
-            writer.starts_at(head.start)
+            writer.starts_at(head.start, head.length)
             return writer
 
-        transfer = await self._http.fetch(
-            visit.address,
-            track.log.file,
-            accept,
-            start=start,
-            timeout=settings.timeout,
-            limit=settings.largest_track * MB,
-            minimum_rate=settings.minimum_rate * KB,
-        )
+        def limit(head: Head) -> int:
+            nonlocal most
+            most = min(self._length(track) + SLACK if head.total is None else head.total, largest)
+            return max(most - head.start, 0)
+
+        try:
+            transfer = await self._http.fetch(
+                visit.address,
+                track.log.file,
+                accept,
+                start=start,
+                timeout=settings.timeout,
+                limit=limit,
+                minimum_rate=settings.minimum_rate * KB,
+            )
+        except TooLong:
+            attempt.is_too_long = True
+            listed = "" if most == largest else f", listed {track.log.length:,}"
+            raise TooLong(f"more than {most:,} bytes{listed}") from None
         return transfer, end
 
     def _check_length(self, visit: Visit, track: EventTrack, head: Head) -> None:
@@ -220,71 +250,3 @@ class Downloader:
 
     def _show(self, visit: Visit, track: EventTrack, count: int) -> None:
         self._work.fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
-
-
-class _Writer:
-    """A sink that writes blocks to the partial file in a thread, and pauses the transfer meanwhile."""
-
-    def __init__(self, disk: Disk, partial: PartialTrack, attempt: Attempt, progress: Callable[[int], None]) -> None:
-        self._attempt = attempt
-        self._starts_over = False  # whether those bytes must still be dropped
-        self._disk = disk
-        self._partial = partial
-        self._progress = progress
-        self._buffer = bytearray()
-        self._count = 0  # bytes of the track that are written, also by earlier transfers
-        self._turn = DeferredLock()
-        self._error: Exception | None = None
-
-    def starts_at(self, offset: int) -> None:
-        """Take the byte of the track at which the body begins: after those that were received, or the first one."""
-        self._attempt.resumed, self._attempt.reached = offset > 0, offset
-        self._starts_over, self._count = offset == 0, offset
-        self._progress(offset)
-
-    def write(self, data: bytes) -> Deferred[None] | None:
-        self._buffer += data
-        self._attempt.reached += len(data)
-        if len(self._buffer) < BLOCK_SIZE or self._turn.locked:
-            return None
-        return Deferred.fromCoroutine(self._write_block())
-
-    async def flush(self) -> None:
-        """Write all bytes of a body; raises DiskTrouble or OtherBytes."""
-        await self._write_block()
-        if self._error is not None:
-            raise self._error
-
-    async def finish(self) -> Received:
-        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
-        await self.flush()
-        async with self._turn:
-            return await self._disk.write(self._partial.finish)
-
-    async def close(self) -> None:
-        """Close the file after the last write; the bytes of a cut transfer are kept."""
-        async with self._turn:
-            await self._disk.run(self._close_file)
-
-    def _close_file(self) -> None:
-        if self._buffer and self._error is None:
-            with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
-                self._write(bytes(self._buffer))
-        self._partial.close()
-
-    async def _write_block(self) -> None:
-        async with self._turn:
-            block, self._buffer = bytes(self._buffer), bytearray()
-            try:
-                await self._disk.write(self._write, block)
-            except (DiskTrouble, OtherBytes) as error:
-                self._error = error
-                raise
-            self._count += len(block)
-            self._progress(self._count)
-
-    def _write(self, block: bytes) -> None:
-        if self._starts_over:
-            self._partial.start_over()
-            self._starts_over = False
-        self._partial.write(block)

@@ -25,6 +25,7 @@ class Attempt:
     start: int = 0  # the offset that is requested first; 0 for the whole track
     resumed: bool = False  # whether the last body continued the bytes on disk
     answered: bool = False  # whether the headers of a response were accepted
+    is_too_long: bool = False  # whether the device sends more than the track may have
     reached: int = 0  # bytes of the track that are here, as far as the device has sent them
 
     @property

@@ -11,6 +11,7 @@ from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.event_folder.ledger import Fetched, Ledger, StoredTrack
 from sse_twisted.event_folder.moves import Step
 from sse_twisted.event_folder.naming import EventTrack
+from sse_twisted.event_folder.space import NoRoom
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
@@ -22,6 +23,7 @@ from sse_twisted.visits.refiling import RefilingService
 from sse_twisted.visits.verdict import Verdict, give_verdict
 from sse_twisted.visits.visit import MAX_SILENCES, Visit
 
+MAX_WITHOUT_ROOM = 5  # tracks in a row for which there is no room, after which none is tried
 MAX_LINES = 100  # log lines of one kind for one listing; a faulty device may list thousands
 
 
@@ -138,23 +140,26 @@ class VisitRunner:
         """Fetch missing tracks, in order of their failures so far; `failures` collects the reasons by name.
 
         Stop after two unanswered requests in a row: the device may have gone, and the cleanup can only probe a device
-        that is not being asked anything.
+        that is not being asked anything. Stop likewise if the disk has no room: a device may list thousands of tracks.
         """
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
-        silent = 0
-        fetchable = (track for track in missing if not track.log.path_problem)
+        silent = without_room = 0
+        fetchable = [track for track in missing if not track.log.path_problem]
+        visit.bytes_left = sum(max(track.log.length, 0) for track in fetchable)
         for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
                 left = tuple(name for name in self._work.fleet[visit.identifier].missing if name != track.name)
                 self._work.fleet.update(visit.identifier, missing=left)
-                silent = 0
+                visit.bytes_left -= max(track.log.length, 0)
+                silent = without_room = 0
             except (DeviceError, PathTrouble) as error:
                 self._report(error)
                 failures[track.name] = str(error)
                 visit.failures[track.name] += 1
                 silent = silent + 1 if isinstance(error, Unreachable) else 0
-                if silent == MAX_SILENCES:
+                without_room = without_room + 1 if isinstance(error, NoRoom) else 0
+                if silent == MAX_SILENCES or without_room == MAX_WITHOUT_ROOM:
                     break
 
     async def _ledger(self, visit: Visit) -> Ledger:

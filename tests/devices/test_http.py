@@ -70,7 +70,7 @@ class Bench:
     def fetch(self, start: int = 0, minimum_rate: float = 0.0, limit: int = 10**6, seconds: float = 100.0) -> Any:
         path = self.device.logs[0].path
         fetching = self.client.fetch(
-            HERE, path, self.accept, timeout=10.0, limit=limit, minimum_rate=minimum_rate, start=start
+            HERE, path, self.accept, timeout=10.0, limit=lambda _: limit, minimum_rate=minimum_rate, start=start
         )
         return self.result(fetching, seconds)
 
@@ -137,7 +137,7 @@ def test_a_part_that_does_not_say_where_it_belongs_is_refused(bench: Bench, plac
     header = f"Content-Range: {place}\r\n" if place else ""
     Raw(bench, f"HTTP/1.1 206 x\r\n{header}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     asking = bench.client.fetch(
-        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=99, minimum_rate=0, start=5
+        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=lambda _: 99, minimum_rate=0, start=5
     )
     with pytest.raises(BadRange, match=r"Content-Range"):
         bench.result(asking)
@@ -153,7 +153,7 @@ def test_a_part_without_a_length_is_as_long_as_its_place_says(
 ) -> None:
     Raw(bench, b"HTTP/1.1 206 x\r\nContent-Range: bytes 5-7/*\r\n\r\n" + body)
     asking = bench.client.fetch(
-        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=99, minimum_rate=0, start=5
+        Address(HERE.host, 81), "/", bench.accept, timeout=9.0, limit=lambda _: 99, minimum_rate=0, start=5
     )
     with pytest.raises(error, match=words):
         bench.result(asking)
@@ -257,7 +257,9 @@ def test_cancelling_hangs_up_at_any_moment(bench: Bench, after: float) -> None:
     bench.device.bytes_per_second = 1000
     outcomes: list[Failure] = []
     fetching = Deferred.fromCoroutine(
-        bench.client.fetch(HERE, bench.device.logs[0].path, bench.accept, timeout=9, limit=10**6, minimum_rate=0)
+        bench.client.fetch(
+            HERE, bench.device.logs[0].path, bench.accept, timeout=9, limit=lambda _: 10**6, minimum_rate=0
+        )
     )
     fetching.addErrback(outcomes.append)
     bench.reactor.pass_time(after)

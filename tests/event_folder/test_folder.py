@@ -100,10 +100,10 @@ def test_room_is_counted_in_bytes(folder: EventFolder) -> None:
 
 def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
     assert folder.leftovers() == []
-    for track in (TRACK, kept(listed(CONTENT, start_date=0))):
+    for track, content in ((TRACK, CONTENT), (GROWN_TRACK, GROWN)):
         partial = PartialTrack(folder.root, track)
         partial.open()
-        partial.write(CONTENT)
+        partial.write(content)
         partial.close()
     assert len(folder.leftovers()) == 2
     assert [path.name for path in folder.leftovers()] == hidden(folder.root)

@@ -1,0 +1,102 @@
+"""The sink of a transfer: it writes the bytes of a track to its partial file, in a thread and within its room."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from twisted.internet.defer import Deferred, DeferredLock
+
+from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
+from sse_twisted.runtime.disk import Disk, DiskTrouble
+from sse_twisted.visits.resumption import Attempt
+
+BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
+
+
+class TrackWriter:
+    """A sink that writes blocks to the partial file in a thread, and pauses the transfer meanwhile."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        partial: PartialTrack,
+        attempt: Attempt,
+        progress: Callable[[int], None],
+        book: Callable[[int], None],
+        take: Callable[[int], None],
+    ) -> None:
+        """`book` and `take` are called in the thread, with the bytes of an announced body and of each block."""
+        self._attempt = attempt
+        self._book = book
+        self._take = take
+        self._announced: int | None = None  # bytes of the body, until there is room for them
+        self._starts_over = False  # whether those bytes must still be dropped
+        self._disk = disk
+        self._partial = partial
+        self._progress = progress
+        self._buffer = bytearray()
+        self._count = 0  # bytes of the track that are written, also by earlier transfers
+        self._turn = DeferredLock()
+        self._error: Exception | None = None
+
+    def starts_at(self, offset: int, length: int | None) -> None:
+        """Take the byte of the track at which the body begins, and the length of the body if it is announced.
+
+        It begins after the bytes that were received, or at the first one.
+        """
+        self._announced = length
+        self._attempt.resumed, self._attempt.reached = offset > 0, offset
+        self._starts_over, self._count = offset == 0, offset
+        self._progress(offset)
+
+    def write(self, data: bytes) -> Deferred[None] | None:
+        self._buffer += data
+        self._attempt.reached += len(data)
+        if len(self._buffer) < BLOCK_SIZE or self._turn.locked:
+            return None
+        return Deferred.fromCoroutine(self._write_block())
+
+    async def flush(self) -> None:
+        """Write all bytes of a body; raises DiskTrouble or OtherBytes."""
+        await self._write_block()
+        if self._error is not None:
+            raise self._error
+
+    async def finish(self) -> Received:
+        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
+        await self.flush()
+        async with self._turn:
+            return await self._disk.write(self._partial.finish)
+
+    async def close(self) -> None:
+        """Close the file after the last write; the bytes of a cut transfer are kept."""
+        async with self._turn:
+            await self._disk.run(self._close_file)
+
+    def _close_file(self) -> None:
+        if self._buffer and self._error is None:
+            with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
+                self._write(bytes(self._buffer))
+        self._partial.close()
+
+    async def _write_block(self) -> None:
+        async with self._turn:
+            block, self._buffer = bytes(self._buffer), bytearray()
+            try:
+                await self._disk.write(self._write, block)
+            except (DiskTrouble, OtherBytes) as error:
+                self._error = error
+                raise
+            self._count += len(block)
+            self._progress(self._count)
+
+    def _write(self, block: bytes) -> None:
+        if self._announced is not None:
+            self._book(self._announced)
+            self._announced = None
+        self._take(len(block))
+        if self._starts_over:
+            self._partial.start_over()
+            self._starts_over = False
+        self._partial.write(block)
