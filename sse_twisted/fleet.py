@@ -74,6 +74,7 @@ class Device:
     size: int = 0  # bytes that it will have
     received: int = 0  # bytes of it so far
     resumed: int = 0  # those of them that an earlier transfer had stored
+    slow: str = ""  # the rate of a slow download; "" if the last one was not slow
     reason: str = ""  # why it must stay connected
     retry_at: float | None = None  # s since 1970, when it is inspected again; None = when something changes
     tries: int = 0  # verdicts in a row that it must stay connected

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 
 from attrs import frozen
-from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from sse_twisted.config.addresses import split_address
@@ -17,6 +16,7 @@ from sse_twisted.config.roster_store import Excused
 from sse_twisted.config.settings import Settings
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.runtime.observers import notify
+from sse_twisted.runtime.places import Places
 
 
 @frozen
@@ -36,19 +36,19 @@ class Target:
 
 
 class Limits:
-    """Semaphores that limit how many devices are in each step at once."""
+    """How many devices may be in each step at once."""
 
     def __init__(self, settings: Settings) -> None:
-        self.detection = DeferredSemaphore(settings.detection.limit)
-        self.inspection = DeferredSemaphore(settings.inspection.limit)
-        self.downloads = DeferredSemaphore(settings.downloads.limit)
-        self.cleanup = DeferredSemaphore(settings.cleanup.limit)
+        self.detection = Places(settings.detection.limit)
+        self.inspection = Places(settings.inspection.limit)
+        self.downloads = Places(settings.downloads.limit)
+        self.cleanup = Places(settings.cleanup.limit)
 
     def apply(self, settings: Settings) -> None:
         """Apply changed limits; devices in a step finish under the limit they started with."""
-        for step, semaphore in vars(Limits(settings)).items():
-            if semaphore.limit != getattr(self, step).limit:
-                setattr(self, step, semaphore)
+        for step, places in vars(Limits(settings)).items():
+            if places.limit != getattr(self, step).limit:
+                setattr(self, step, places)
 
 
 class LiveConfig:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import DeferredSemaphore
-
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.history.events import DeviceEvent
+from sse_twisted.runtime.places import Places
 from sse_twisted.runtime.text import duration, missing_of, size
 
 
@@ -54,13 +53,14 @@ def _looked_for(live: LiveConfig) -> str:
 
 def _download(device: Device, since: str, live: LiveConfig) -> str:
     count = missing_of(len(device.missing), device.wanted)
+    slow = f"; slow ({device.slow}): it gives way to other devices" if device.slow else ""
     if device.downloading:
-        return f"downloading {device.downloading}, {size(device.received)} so far; {count}"
-    return f"waiting for its turn to download for {since}; {count}{_crowd(live.limits.downloads)}"
+        return f"downloading {device.downloading}, {size(device.received)} so far; {count}{slow}"
+    return f"waiting for its turn to download for {since}; {count}{_crowd(live.limits.downloads)}{slow}"
 
 
-def _crowd(semaphore: DeferredSemaphore) -> str:
-    return f"; {len(semaphore.waiting)} waiting, {semaphore.limit} at once" if semaphore.waiting else ""
+def _crowd(places: Places) -> str:
+    return f"; {len(places.waiting)} waiting, {places.limit} at once" if places.waiting else ""
 
 
 def _retry(device: Device, now: float, live: LiveConfig, disk_trouble: str) -> str:

@@ -73,7 +73,7 @@ class PartialTrack:
         self._opened = os.fstat(self._file.fileno())
         verifier = FileVerifier(self._track.name)
         _feed_all(self._file, verifier)
-        if not self._is_resumable(verifier):
+        if not self._has_beginning(verifier):
             self._examined = True
             return 0
         whole_to = verifier.verified_to
@@ -146,7 +146,7 @@ class PartialTrack:
         """Keep the bytes for a later transfer if it can resume them; otherwise they would only fill the disk."""
         if self._file is not None:
             self._close_file()
-            is_useless = self._examined and not self._is_resumable(self._examination.verifier)
+            is_useless = self._examined and not self.is_resumable
             with contextlib.suppress(OSError):
                 if is_useless or not self.path.stat().st_size:
                     self.path.unlink()
@@ -157,7 +157,12 @@ class PartialTrack:
                 self._file.close()
             self._file = None
 
-    def _is_resumable(self, verifier: FileVerifier) -> bool:
+    @property
+    def is_resumable(self) -> bool:
+        """Whether a later transfer can go on after the bytes that are here."""
+        return self._has_beginning(self._examination.verifier)
+
+    def _has_beginning(self, verifier: FileVerifier) -> bool:
         """Whether enough is whole, and of this log: another one may have the same name and size."""
         return verifier.verified_to > OVERLAP and is_header_of(self._track.log, self._track.identifier, verifier.header)
 

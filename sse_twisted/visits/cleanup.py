@@ -10,7 +10,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.visits.visit import MAX_SILENCES, Visit
+from sse_twisted.visits.visit import MAX_SILENCES, QUICK_ANSWER, Visit
 
 
 class CleanupService(PeriodicService):
@@ -51,7 +51,7 @@ class CleanupService(PeriodicService):
                 self._probes.start(visit, self._probe(visit), "{device} could not be probed", device=visit.name)
 
     async def _probe(self, visit: Visit) -> None:
-        async with self._work.live.limits.cleanup:
+        async with self._work.live.limits.cleanup.counted_for(self._work.clock, QUICK_ANSWER):
             if visit.is_talking or self._visits.get(visit.identifier) is not visit:
                 return
             conversations = visit.conversations

@@ -17,6 +17,7 @@ from sse_twisted.devices.errors import BadAnswer, DeviceError, Refused, Silent, 
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.visits.bad_responses import BadResponses
+from sse_twisted.visits.visit import QUICK_ANSWER
 
 
 class NameLookup(Protocol):
@@ -127,7 +128,7 @@ class Detector:
             self._waiting[address] = waiting = []
         outcome: Sighting | Failure | None = None
         try:
-            async with self._work.live.limits.detection:
+            async with self._work.live.limits.detection.counted_for(self._work.clock, QUICK_ANSWER):
                 outcome = await self._identify(address)
             return outcome
         except DeviceError as error:

@@ -17,6 +17,7 @@ from sse_twisted.event_folder.verification import Judgement, Outcome, is_beginni
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import plural
+from sse_twisted.visits.pace import GaveWay, Pace
 from sse_twisted.visits.resumption import Attempt, after_failure
 from sse_twisted.visits.track_writer import TrackWriter
 from sse_twisted.visits.visit import Visit
@@ -40,31 +41,58 @@ class Downloader:
     _digests: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
     async def download(self, visit: Visit, track: EventTrack, ledger: Ledger) -> Fetched:
-        """Fetch a track to its final name and record it; raises DeviceError, DiskTrouble or DownloadsPaused."""
-        async with self._work.live.limits.downloads:
-            if self._work.live.paused:
-                raise DownloadsPaused("downloads are paused")
-            known = ledger.resume(track)
-            attempt = Attempt(may_resume=known in (Resume.ALLOWED, Resume.ON_TRIAL))
+        """Fetch a track to its final name and record it; raises DeviceError, DiskTrouble or DownloadsPaused.
+
+        It may take several turns, between which other devices have the place.
+        """
+        while True:
+            places = self._work.live.limits.downloads
+            place = await places.acquire(slow=visit.is_slow)
+            pace = Pace(self._work.clock, places, place, lambda rate: self._note_pace(visit, track, rate))
             try:
-                partial = PartialTrack(self._work.folder.root, track)
-                await self._check_room(visit, track, partial)
-                fetched = await self._download(visit, track, partial, attempt)
-                ledger.record(track, Status.COMPLETED, fetched)
-                await self._work.disk.write(ledger.save)
-            except (DeviceError, PathTrouble) as error:
-                about = {"device": visit.name, "track": track.name, "summary": track.summary}
-                self._work.log.error("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
-                ledger.record(track, Status.FAILED)  # saved by the next comparison
-                if isinstance(error, DeviceError):
-                    await self._learn(visit, track, ledger, after_failure(known, attempt, error))
-                if isinstance(error, Refused):
-                    visit.retry_after = max(visit.retry_after, error.retry_after)
-                raise
+                return await self._take_turn(visit, track, ledger, pace)
+            except GaveWay:
+                visit.silences = 0  # it has answered
             finally:
-                self._work.space.release(partial.path)
-                self._work.fleet.update(visit.identifier, downloading="", size=0, received=0, resumed=0)
+                place.leave()
+
+    async def _take_turn(self, visit: Visit, track: EventTrack, ledger: Ledger, pace: Pace) -> Fetched:
+        """Do the same in one turn, or raise GaveWay."""
+        if self._work.live.paused:
+            raise DownloadsPaused("downloads are paused")
+        known = ledger.resume(track)
+        can_resume = known in (Resume.ALLOWED, Resume.ON_TRIAL) and not visit.ignores_range
+        attempt = Attempt(may_resume=can_resume)
+        partial = PartialTrack(self._work.folder.root, track)
+        try:
+            await self._check_room(visit, track, partial)
+            fetched = await self._download(visit, track, partial, attempt, pace)
+            ledger.record(track, Status.COMPLETED, fetched)
+            await self._work.disk.write(ledger.save)
+        except (DeviceError, PathTrouble) as error:
+            about = {"device": visit.name, "track": track.name, "summary": track.summary}
+            self._work.log.error("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
+            ledger.record(track, Status.FAILED)  # saved by the next comparison
+            if isinstance(error, DeviceError):
+                await self._learn(visit, track, ledger, after_failure(known, attempt, error))
+            if isinstance(error, Refused):
+                visit.retry_after = max(visit.retry_after, error.retry_after)
+            raise
+        finally:
+            self._work.space.release(partial.path)
+            self._work.fleet.update(visit.identifier, downloading="", size=0, received=0, resumed=0)
         return fetched
+
+    def _note_pace(self, visit: Visit, track: EventTrack, rate: float) -> None:
+        """Publish whether a device is slow, and log it once in a visit; `rate` in bytes/s, 0 if it is not."""
+        slow = f"{rate / KB:,.1f} KB/s" if rate else ""
+        if visit.is_slow != bool(rate):
+            visit.is_slow = bool(rate)
+            self._work.fleet.update(visit.identifier, slow=slow)
+        if slow and "slow" not in visit.remarked:
+            visit.remarked.add("slow")
+            text = "{device} {track} is slow ({rate}): other devices go first"
+            self._work.log.warn(text, device=visit.name, track=track.name, rate=slow)
 
     async def _learn(self, visit: Visit, track: EventTrack, ledger: Ledger, resume: Resume) -> None:
         """Save whether the track may be resumed: the visit may end before the next comparison."""
@@ -90,8 +118,10 @@ class Downloader:
     def _length(self, track: EventTrack) -> int:
         return believable_length(track.log.length, self._work.live.settings.downloads.largest_track * MB)
 
-    async def _download(self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt) -> Fetched:
-        writer = self._writer(visit, track, partial, attempt)
+    async def _download(
+        self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt, pace: Pace
+    ) -> Fetched:
+        writer = self._writer(visit, track, partial, attempt, pace)
         try:
             with visit.talking():
                 received, transfer = await self._transfer(visit, track, partial, writer, attempt)
@@ -115,7 +145,9 @@ class Downloader:
         self._settle(visit, track, judgement, kept is not None)
         return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
 
-    def _writer(self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt) -> TrackWriter:
+    def _writer(
+        self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt, pace: Pace
+    ) -> TrackWriter:
         space = self._work.space
 
         def book(announced: int) -> None:
@@ -125,7 +157,9 @@ class Downloader:
         def take(count: int) -> None:
             space.take(partial.path, count)
 
-        return TrackWriter(self._work.disk, partial, attempt, lambda count: self._show(visit, track, count), book, take)
+        return TrackWriter(
+            self._work.disk, partial, attempt, pace, lambda count: self._show(visit, track, count), book, take
+        )
 
     async def _transfer(
         self, visit: Visit, track: EventTrack, partial: PartialTrack, writer: TrackWriter, attempt: Attempt
@@ -170,6 +204,8 @@ class Downloader:
             if head.total is not None and not track.log.is_plausible:
                 end = head.total
             attempt.answered = True
+            if start and not head.start:
+                visit.ignores_range, attempt.may_resume = True, False
             self._work.fleet.update(visit.identifier, received=head.start, resumed=head.start)
             writer.starts_at(head.start, head.length)
             return writer

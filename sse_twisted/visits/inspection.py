@@ -10,7 +10,7 @@ from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.log_levels import log_level
 from sse_twisted.visits.detection import Sighting
-from sse_twisted.visits.visit import Visit
+from sse_twisted.visits.visit import QUICK_ANSWER, Visit
 
 
 @define
@@ -30,7 +30,7 @@ class Inspector:
 
         Without them its last known time zone counts, or else each track's own, so that tracks keep their names.
         """
-        async with self._work.live.limits.inspection:
+        async with self._work.live.limits.inspection.counted_for(self._work.clock, QUICK_ANSWER):
             with visit.talking():
                 try:
                     reply = await visit.driver.settings(self._http, visit.address)
@@ -49,7 +49,7 @@ class Inspector:
         A listing has no number of a device, and addresses change hands, so the device is identified after it.
         """
         files = visit.driver.files
-        async with self._work.live.limits.inspection:
+        async with self._work.live.limits.inspection.counted_for(self._work.clock, QUICK_ANSWER):
             with visit.talking():
                 reply = await visit.driver.listing(self._http, visit.address)
                 identity = await visit.driver.identify(self._http, visit.address)

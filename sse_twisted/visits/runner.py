@@ -58,7 +58,7 @@ class VisitRunner:
         self._work.log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._work.log.info("{device} is connected", device=visit.name)
         known = {"name": visit.name, "address": address, "findings": ()}
-        fresh = {"reason": "", "retry_at": None, "tries": 0, "oddity": ""}
+        fresh = {"reason": "", "slow": "", "retry_at": None, "tries": 0, "oddity": ""}
         missed = before.left_early if before.stage is Stage.GONE else ""  # otherwise no alarm was raised yet
         self._work.fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known, **fresh)
         if before.is_collected or before.waived:
@@ -213,7 +213,7 @@ class VisitRunner:
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
-        settled = {"missing": (), "retry_at": None, "tries": 0, "left_early": "", "waived": ""}
+        settled = {"missing": (), "slow": "", "retry_at": None, "tries": 0, "left_early": "", "waived": ""}
         self._work.fleet.update(visit.identifier, stage=Stage.COLLECTED, reason=verdict.reason, **settled)
         self._work.log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 

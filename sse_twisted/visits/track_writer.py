@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
 from sse_twisted.runtime.disk import Disk, DiskTrouble
+from sse_twisted.visits.pace import Pace
 from sse_twisted.visits.resumption import Attempt
 
 BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
@@ -22,12 +23,14 @@ class TrackWriter:
         disk: Disk,
         partial: PartialTrack,
         attempt: Attempt,
+        pace: Pace,
         progress: Callable[[int], None],
         book: Callable[[int], None],
         take: Callable[[int], None],
     ) -> None:
         """`book` and `take` are called in the thread, with the bytes of an announced body and of each block."""
         self._attempt = attempt
+        self._pace = pace
         self._book = book
         self._take = take
         self._announced: int | None = None  # bytes of the body, until there is room for them
@@ -53,7 +56,12 @@ class TrackWriter:
     def write(self, data: bytes) -> Deferred[None] | None:
         self._buffer += data
         self._attempt.reached += len(data)
-        if len(self._buffer) < BLOCK_SIZE or self._turn.locked:
+        is_in_the_way = self._pace.take(len(data))
+        if self._turn.locked:
+            return None
+        if is_in_the_way:
+            return Deferred.fromCoroutine(self._make_way())
+        if len(self._buffer) < BLOCK_SIZE:
             return None
         return Deferred.fromCoroutine(self._write_block())
 
@@ -80,7 +88,15 @@ class TrackWriter:
                 self._write(bytes(self._buffer))
         self._partial.close()
 
+    async def _make_way(self) -> None:
+        await self._write_block()
+        self._pace.make_way(self._attempt.may_resume and self._partial.is_resumable)
+
     async def _write_block(self) -> None:
+        with self._pace.excused():
+            await self._write_in_turn()
+
+    async def _write_in_turn(self) -> None:
         async with self._turn:
             block, self._buffer = bytes(self._buffer), bytearray()
             try:

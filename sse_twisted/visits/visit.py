@@ -16,6 +16,7 @@ from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
+QUICK_ANSWER = 5.0  # s; a device that takes longer to answer does not count against a limit any more
 MAX_SILENCES = 2  # unanswered requests in a row, after which a device may have gone
 
 
@@ -36,6 +37,8 @@ class Visit:
     bytes_left: int = 0  # of the tracks that it has still to send, as listed
     conversations: int = 0  # requests started so far
     silences: int = 0  # unanswered requests in a row
+    is_slow: bool = False  # whether its last download was slow
+    ignores_range: bool = False  # whether it sent a whole track when asked for a part
     dropped: bool = False  # its device has gone or was reset; the visit is releasing its files
     _talking: int = 0
     _woken: bool = False
