@@ -70,6 +70,9 @@ class Tile(Struct, frozen=True):
     here: Annotated[Figures, Meta(description="today's tracks that are stored")]
     listed: Annotated[Figures, Meta(description="today's tracks that are only on the device")]
     download: Download | None
+    slow: Annotated[
+        str, Meta(description="rate of a slow download, which gives way to other devices; empty if it is not")
+    ]
     reason: Annotated[str, Meta(description="why the device must stay connected; a remark if it is collected")]
     retry_at: Annotated[float | None, Meta(description="s since 1970")]
     tries: Annotated[int, Meta(description="consecutive verdicts that the device must stay connected")]
@@ -154,6 +157,7 @@ def tile_of(
         here=_figures([track for track in tracks if _is_stored(track, device)]),
         listed=_figures([track for track in tracks if not _is_stored(track, device)]),
         download=_download(device, estimate),
+        slow=device.slow,
         reason=device.reason,
         tries=device.tries,
         oddity=device.oddity,

@@ -104,7 +104,8 @@ class Bench:
     @contextmanager
     def devices(self, sizes: Sizes, **manners: Any) -> Iterator[tuple[Partner, Tables]]:
         """Simulated devices, all absent, and the settings with which they are found."""
-        manners = {"latency": 0.2, "rate": 1e6, "mode": "nxdomain", "domain": "", "old_logs": OLD_LOGS} | manners
+        usual = {"latency": 0.2, "rate": 1e6, "mode": "nxdomain", "domain": "", "old_logs": OLD_LOGS}
+        manners = {**usual, "slow": {}, "resume": False} | manners
         with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=self.folder) as folder:
             log = Path(folder) / "devices.log"
             with partner("tests.benchmarks.devices", log, sizes=sizes, **manners) as devices:
@@ -201,6 +202,38 @@ def silent(bench: Bench, present: int = 20, absent: int = 100, apart: float = 0.
     yield Figure(case, f"{what}: p50", statistics.median(waits), "s")
     yield Figure(case, f"{what}: longest", waits[-1], "s", SCAN_INTERVAL + 1.0)
     yield from delays.figures(case)
+
+
+def slow(bench: Bench, count: int = 16, rate: float = 1200.0) -> Iterator[Figure]:
+    """A whole afternoon's devices that arrive while slow ones have all places: how much longer they take."""
+    honest = afternoon_sizes()
+    slow_ones = {number: [400_000] for number in range(_FIRST - count, _FIRST)}
+    alone = _beside(bench, honest, {}, {})
+    yield Figure("slow", f"{len(honest)} devices without slow ones", alone, "s")
+    for resume in (True, False):
+        case = f"slow, {'that resume' if resume else 'that cannot resume'}"
+        rates = {str(number): rate for number in slow_ones}
+        seconds = _beside(bench, honest, slow_ones, {"slow": rates, "resume": resume})
+        yield Figure(case, f"{len(honest)} devices beside {count} at {rate / 1000:g} KB/s", seconds, "s")
+        yield Figure(case, "the same : without slow ones", seconds / alone, "", 1.25)
+
+
+def _beside(bench: Bench, honest: Sizes, slow_ones: Sizes, manners: Mapping[str, Any]) -> float:
+    """Return the s from the arrival of the honest devices to the last of their verdicts."""
+    sizes = {**slow_ones, **honest}
+    with (
+        bench.devices(sizes, **manners) as (devices, tables),
+        bench.collector("slow", sizes, tables) as (collector, root),
+    ):
+        devices.ask("arrive", devices=list(slow_ones))
+        collector.ask("start")
+        time.sleep(12.0)  # so long that it is known which ones are slow
+        start = devices.ask("arrive", devices=list(honest))["at"]
+        verdicts = _verdicts(collector, len(honest), 300.0)
+        _check(root, honest, honest)
+    if any(verdict["device"] in slow_ones for verdict in verdicts):
+        raise CollectingError("slow devices were collected before the others: their tracks are too short")
+    return float(max(verdict["at"] for verdict in verdicts) - start)
 
 
 def idle(bench: Bench, present: int = 100, absent: int = 900, seconds: float = 60.0) -> Iterator[Figure]:

@@ -1,12 +1,14 @@
 """Measures the collector against simulated devices: how fast it is, what it costs, and whether its reactor is blocked.
 
-    python -m tests.benchmarks.collector [--case afternoon|silent|idle|board|all] [--repeat N]
+    python -m tests.benchmarks.collector [--case afternoon|silent|slow|idle|board|all] [--repeat N]
 
 afternoon  100 devices at once with 70 tracks of 125 MB in all, 0.2 s latency, 1,000 KB/s each: the time from the start
            of the collector, with everybody present, to the last of 100 verdicts, divided by the time that the slowest
            device needs alone, measured just before and just after. With the limits raised to 100, and with the default.
 silent     20 of 120 devices arrive one after the other; the name server is silent about the others: the time from each
            arrival to "is connected".
+slow       16 devices at 1.2 KB/s have all places when the 100 of the afternoon arrive: the time from their arrival to
+           the last of their verdicts, divided by the same without the slow ones; which resume, and which cannot.
 idle       1,000 devices on the roster of which 100 are present and collected: processor time and memory of the
            collector while nothing happens for 60 s; with bare names, and with one search domain, which doubles them.
 board      1,000 devices of which 20 are at work, 50 readers of the page's stream, 20 changes a second: processor time
@@ -31,12 +33,13 @@ from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.board import board
-from tests.benchmarks.cases import Bench, CollectingError, afternoon, idle, silent
+from tests.benchmarks.cases import Bench, CollectingError, afternoon, idle, silent, slow
 from tests.benchmarks.report import Figure, table
 
 CASES: Final[dict[str, Callable[[Bench], Iterable[Figure]]]] = {
     "afternoon": afternoon,
     "silent": silent,
+    "slow": slow,
     "idle": idle,
     "board": board,
 }

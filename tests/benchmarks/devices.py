@@ -39,14 +39,26 @@ class Fleet:
         self._commands = Commands(reactor, handlers, self._end)
 
     def _prepare(
-        self, sizes: dict[str, list[int]], old_logs: int, latency: float, rate: float, mode: str, domain: str
+        self,
+        sizes: dict[str, list[int]],
+        old_logs: int,
+        latency: float,
+        rate: float,
+        mode: str,
+        domain: str,
+        slow: dict[str, float],
+        resume: bool,
     ) -> Message:
-        """Make devices that are absent: bytes of the event's tracks by number, latency in s, rate in bytes/s."""
+        """Make devices that are absent: bytes of the event's tracks by number, latency in s, rate in bytes/s.
+
+        `slow` are the rates of those with another one, which may `resume`.
+        """
         (port,) = free_ports("127.0.0.1", 1)
         network = os.getpid()
         addresses = own_addresses(f"127.{network % 250 + 2}.{network // 250 % 250}.0", len(sizes))
         for (number, device_sizes), address in zip(sizes.items(), addresses, strict=True):
-            device = SimulatedDevice(int(number), latency=latency, bytes_per_second=rate)
+            device = SimulatedDevice(int(number), latency=latency, bytes_per_second=slow.get(number, rate))
+            device.supports_range = resume and number in slow
             device.logs += [_old_log(device.identifier, age) for age in range(old_logs, 0, -1)]
             device.logs += generate_load(device.identifier, device_sizes, START)
             self._servers[device.identifier] = DeviceServer(self._reactor, device, address, port)

@@ -13,11 +13,11 @@ SLOW = range(601, 617)  # as many as there are places
 HONEST = 701
 
 
-def slow_ones(event: VirtualEvent, *, resume: bool, fixes: int = 1500, rate: float = 1200) -> None:
-    """Sixteen devices at 1.2 KB/s, which need a minute or more for their tracks, and have all places."""
+def slow_ones(event: VirtualEvent, *, resume: bool) -> None:
+    """Sixteen devices at 1.2 KB/s, which need two minutes for their tracks, and have all places."""
     for identifier in SLOW:
-        device = event.device(identifier, log_of(identifier, fixes=fixes))
-        device.bytes_per_second, device.supports_range = rate, resume
+        device = event.device(identifier, log_of(identifier, fixes=3000))
+        device.bytes_per_second, device.supports_range = 1200, resume
     event.arrive(*SLOW)
     event.start()
     event.advance(10)
@@ -76,7 +76,7 @@ def test_the_bytes_of_a_slow_device_are_kept(event: VirtualEvent) -> None:
 def test_a_slow_device_keeps_its_place_while_no_other_waits(event: VirtualEvent) -> None:
     slow_ones(event, resume=True)
     for identifier in SLOW:
-        event.until(f"motion-{identifier} can be disconnected", 120)
+        event.until(f"motion-{identifier} can be disconnected", 200)
         tracks = [target for _, target in event.servers[identifier].device.requests if target.startswith(b"/logs/")]
         assert len(tracks) == 1
 
@@ -88,7 +88,7 @@ def test_a_device_that_ignores_ranges_gives_way_only_once(event: VirtualEvent) -
     honest_one(event, HONEST + 1)
     event.until(f"motion-{HONEST + 1} can be disconnected", 60)
     for identifier in SLOW:
-        event.until(f"motion-{identifier} can be disconnected", 300)
+        event.until(f"motion-{identifier} can be disconnected", 500)
         tracks = [target for _, target in event.servers[identifier].device.requests if target.startswith(b"/logs/")]
         assert len(tracks) <= 2
 
@@ -134,7 +134,7 @@ def test_slow_answers_do_not_hold_all_places_of_the_inspection(event: VirtualEve
     event.start()
     event.advance(3)
     honest_one(event)
-    event.until(f"motion-{HONEST} can be disconnected", 60)
+    event.until(f"motion-{HONEST} can be disconnected", 40)
 
 
 def test_a_slow_device_is_named_once_and_everywhere(event: VirtualEvent) -> None:
@@ -146,7 +146,7 @@ def test_a_slow_device_is_named_once_and_everywhere(event: VirtualEvent) -> None
     assert event.collector is not None
     text = status_of(known, event.collector.fleet.now, event.collector.live, "", ())
     assert text.endswith("; slow (1.2 KB/s): it gives way to other devices")
-    event.until("motion-601 can be disconnected", 120)
+    event.until("motion-601 can be disconnected", 200)
     assert event.known(601).slow == ""
     assert len(event.said("motion-601 ABC601XYZ_601_20221017_090000.oao is slow")) == 1
 

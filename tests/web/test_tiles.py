@@ -127,6 +127,10 @@ def test_a_download_has_its_position_among_the_wanted_tracks() -> None:
     assert tile.download == Download("b", 2, 900, 300, 50.0, 12)
 
 
+def test_a_slow_download_is_named_with_its_rate() -> None:
+    assert shown(stage=Stage.DOWNLOADING, slow="1.2 KB/s").slow == "1.2 KB/s"
+
+
 def test_only_stored_bytes_are_counted() -> None:
     device = Device(601, tracks=(glance("old", YESTERDAY), glance("a"), glance("b")), missing=("b",))
     assert bytes_of(device, TODAY) == 1000
