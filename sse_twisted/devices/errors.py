@@ -42,6 +42,10 @@ class TooLong(BadAnswer):
     """The response has more bytes than it may have."""
 
 
+class WebPage(BadAnswer):
+    """The response is HTML where JSON is expected: of a router, or of the login page of a WiFi."""
+
+
 class BadRange(BadAnswer):
     """The response to a request for a part of a track is not that part."""
 

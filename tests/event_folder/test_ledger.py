@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
-from sse_twisted.devices.motion.messages import listing_of, parse_json, settings_of
+from sse_twisted.devices.answer_json import parse_json
+from sse_twisted.devices.motion.messages import listing_of, settings_of
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Resume, Status, read_entries
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.event_folder.verification import Outcome

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment, parse_roster
+from sse_twisted.devices.answer_json import parse_json
 from sse_twisted.devices.driver import ListedTrack, Listing, extension_of
-from sse_twisted.devices.motion.messages import listed_track, listing_of, parse_json, settings_of
+from sse_twisted.devices.motion.messages import listed_track, listing_of, settings_of
 from sse_twisted.event_folder.naming import MM_PER_S, EventTrack, Named, all_tracks, event_tracks
 from sse_twisted.simulator.listings import EVIL_PATHS
 from tests.event_folder.samples import FIRST, LAST, OWNER

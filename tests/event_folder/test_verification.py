@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sse_twisted.devices.answer_json import parse_json
 from sse_twisted.devices.driver import ListedTrack
-from sse_twisted.devices.motion.messages import listed_track, listing_of, parse_json
+from sse_twisted.devices.motion.messages import listed_track, listing_of
 from sse_twisted.event_folder.verification import Judgement, Outcome, judge
 from sse_twisted.simulator.damage import sealed
 from sse_twisted.simulator.listings import listing_entry

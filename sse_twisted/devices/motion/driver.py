@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from sse_twisted.devices.answer_json import parse_json
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import AnswerFiles, DeviceSettings, Finding, Identity, ListedTrack, Listing, Reply
 from sse_twisted.devices.errors import BadAnswer
@@ -18,7 +19,6 @@ from sse_twisted.devices.motion.messages import (
     info_of,
     length_of,
     listing_of,
-    parse_json,
     settings_of,
 )
 from sse_twisted.runtime.text import json_bytes

@@ -5,21 +5,18 @@ Each value is checked for type and limits. An invalid entry of a listing does no
 
 from __future__ import annotations
 
-import codecs
-import json
-import math
 import re
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 from attrs import frozen
 from msgspec import Meta, Struct
 
+from sse_twisted.devices.answer_json import MAX_ENTRIES
 from sse_twisted.devices.driver import BadEntry, Count, ListedTrack, Listing, extension_of
 from sse_twisted.devices.errors import BadAnswer
-from sse_twisted.runtime.text import encodable, one_line
+from sse_twisted.runtime.text import one_line
 
-MAX_ENTRIES = 20_000
 LISTING_EXTRA = 1024  # bytes of the listed size that are not sent, in 72 of 72 real downloads
 EMPTY_LOG = 1536  # listed bytes of a log without frames; 1,405 of 7,536 real entries
 FRAME = 52  # bytes
@@ -39,9 +36,7 @@ FIGURES = frozenset({"end_date", "duration", "distance", "timezone", *BESTS.valu
 NUMBERS = FIGURES | {"size", "start_date"}
 WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})(?:\.0*)?\s*")
 MAX_EXACT = 2**53  # up to which a float tells whole numbers apart
-MAX_DEPTH = 16  # levels of JSON; the devices use 5
-MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-FILLING = "\0 \t\r\n"  # what may stand before and after a value
+MAX_PATH = 1_024  # characters of a path; longer ones than 255 are listed, but not requested
 
 Identifier = Annotated[int, Meta(ge=1, le=999_999)]
 Minutes = Annotated[int, Meta(ge=-840, le=840)]
@@ -71,7 +66,7 @@ class MotionSettings:
 class _Entry(Struct):
     """One log of logs.json, but for its bests: times in ms UTC, distance in mm."""
 
-    file: str
+    file: Annotated[str, Meta(max_length=MAX_PATH)]
     size: Count  # bytes on the device
     start_date: Count
     end_date: Count = 0
@@ -112,71 +107,6 @@ def _is_plausible(log: _Entry) -> bool:
     frames, rest = divmod(log.size - EMPTY_LOG, FRAME)
     seconds = (log.end_date - log.start_date) / 1000
     return rest == 0 and seconds >= 0 and 0 <= frames <= MAX_FRAMES_PER_SECOND * (seconds + 1)
-
-
-def parse_json(data: bytes, what: str) -> Any:
-    """Parse the JSON of an answer; raises BadAnswer.
-
-    What follows the value is ignored, such as the rest of the device's buffer. It must not begin like another value: a
-    listing that is closed too early would be read as a shorter one.
-
-    Duplicate keys are an error, which msgspec's decoder does not report: a second, empty "logs" would hide a day's
-    tracks. Invalid UTF-8, as in names that users type, is replaced and must not hide them either.
-    """
-    decoder = json.JSONDecoder(
-        strict=False, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
-    )
-    try:
-        text = _text_of(data).lstrip(FILLING)
-        tree, end = decoder.raw_decode(text)
-        if text[end:].lstrip(f"{FILLING},").startswith(("{", "[")):
-            raise ValueError("another value follows the first one")
-    except RecursionError:
-        raise BadAnswer(f"{what} is nested too deeply") from None
-    except ValueError as error:
-        is_page = data.lstrip().startswith(b"<")
-        why = "a web page, not JSON" if is_page else f"not valid JSON: {one_line(str(error))}"
-        raise BadAnswer(f"{what} is {why}") from None
-    _check_depth(tree, what)
-    return tree
-
-
-def _text_of(data: bytes) -> str:
-    for mark, encoding in MARKS:
-        if data.startswith(mark):
-            return data.removeprefix(mark).decode(encoding, errors="replace")
-    return data.decode("utf-8", errors="replace")
-
-
-def _check_depth(tree: Any, what: str) -> None:
-    level = [tree]
-    for _ in range(MAX_DEPTH):
-        inner = (node.values() if isinstance(node, dict) else node for node in level if isinstance(node, dict | list))
-        level = [node for nodes in inner for node in nodes]
-        if not level:
-            return
-    raise BadAnswer(f"{what} is nested too deeply")
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key, value in pairs:
-        name = encodable(key)
-        if name in result:
-            raise ValueError(f"duplicate key {one_line(name, 40)!r}")
-        result[name] = encodable(value) if isinstance(value, str) else value
-    return result
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{one_line(text, 40)} is out of range")
-    return number
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def info_of(tree: Any) -> MotionInfo:
@@ -241,7 +171,7 @@ def listing_of(tree: Any) -> Listing:
     if not isinstance(logs, list):
         raise BadAnswer("logs.json has no list of logs")
     if len(logs) > MAX_ENTRIES:
-        raise BadAnswer(f"logs.json has {len(logs):,} entries, more than {MAX_ENTRIES:,}")
+        raise BadAnswer(f"logs.json has more than {MAX_ENTRIES:,} entries")
     entries: dict[ListedTrack, None] = {}
     bad: list[BadEntry] = []
     for index, log in enumerate(logs):

@@ -10,16 +10,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sse_twisted.devices.answer_json import MAX_ENTRIES, _without_duplicates, parse_json
 from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.devices.motion.messages import (
-    MAX_ENTRIES,
     MotionInfo,
     MotionSettings,
-    _without_duplicates,
     info_of,
     listing_of,
-    parse_json,
     settings_of,
 )
 from sse_twisted.runtime.text import json_bytes
@@ -240,7 +238,7 @@ class TestAListing:
     def test_has_a_limit(self) -> None:
         many = [ENTRY | {"file": f"/logs/{number}.oao"} for number in range(MAX_ENTRIES + 1)]
         assert len(listing(*many[1:]).entries) == MAX_ENTRIES
-        with pytest.raises(BadAnswer, match=r"20,001 entries, more than 20,000"):
+        with pytest.raises(BadAnswer, match=r"more than 20,000 entries"):
             listing(*many)
 
     def test_second_list_of_logs_does_not_hide_the_first(self) -> None:
