@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -14,7 +14,14 @@ from twisted.logger import Logger
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.observers import notify
-from sse_twisted.runtime.text import missing_of
+from sse_twisted.runtime.text import listed, missing_of, one_line
+
+MAX_SUMMARIES = 100  # tracks of one device that are shown: the youngest wanted ones
+MAX_NAMES = 100  # of missing tracks in a snapshot: the youngest ones
+MAX_TOLD = 20  # of them in the text of an alarm
+MAX_FINDINGS = 50  # of a device
+MAX_MEASURED = 200  # tracks of a device whose speeds are in a snapshot
+MAX_REASON = 500  # characters
 
 
 class Stage(StrEnum):
@@ -65,9 +72,11 @@ class Device:
     since: float = 0.0  # s since 1970, when the stage began
     address: Address | None = None  # the last one at which it was identified
     battery: int | None = None  # percent
-    findings: tuple[str, ...] = ()  # warnings of this visit
+    findings: tuple[str, ...] = ()  # warnings of this visit, at most MAX_FINDINGS
+    more_findings: int = 0  # that were left out
     wanted: int = 0  # tracks
-    missing: tuple[str, ...] = ()  # names of wanted tracks that are not stored
+    missing: tuple[str, ...] = ()  # names of wanted tracks that are not stored: the youngest, at most MAX_NAMES
+    unnamed: int = 0  # more tracks that are missing
     measured: tuple[Measured, ...] = ()  # of stored tracks
     tracks: tuple[TrackSummary, ...] = ()  # the youngest wanted tracks, oldest first
     downloading: str = ""  # the name of the track that is being downloaded
@@ -88,6 +97,11 @@ class Device:
     @name.default
     def _first_kind(self) -> str:
         return device_name(self.identifier)
+
+    @property
+    def missing_count(self) -> int:
+        """How many wanted tracks are not stored, named or not."""
+        return len(self.missing) + self.unnamed
 
     @property
     def is_collected(self) -> bool:
@@ -149,6 +163,16 @@ class Fleet:
             self._publish(before, after)
         return after
 
+    def add_finding(self, identifier: int, text: str) -> None:
+        """Add a warning to a device that does not have it yet; beyond MAX_FINDINGS it is only counted."""
+        device, text = self[identifier], one_line(text, MAX_REASON)
+        if text in device.findings:
+            return
+        if len(device.findings) < MAX_FINDINGS:
+            self.update(identifier, findings=(*device.findings, text))
+        else:
+            self.update(identifier, more_findings=device.more_findings + 1)
+
     def forget(self, identifier: int, left_early: str = "") -> None:
         """Reset a device to what was known before it was seen, except for missing tracks.
 
@@ -182,6 +206,13 @@ def what_is_missing(device: Device) -> str:
     owner = f"{device.sailor}: " if device.sailor else ""
     if not device.wanted:
         return f"{owner}its tracks are not known yet"
-    if not device.missing:
+    if not device.missing_count:
         return f"{owner}its tracks are here, but were not checked against its listing again"
-    return f"{owner}{missing_of(len(device.missing), device.wanted)} ({', '.join(device.missing)})"
+    names = listed(device.missing, MAX_TOLD, device.unnamed)
+    return f"{owner}{missing_of(device.missing_count, device.wanted)} ({names})"
+
+
+def missing_fields(names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of a snapshot for the names of all missing tracks, in the order of the listing."""
+    unnamed = max(len(names) - MAX_NAMES, 0)
+    return {"missing": tuple(names[unnamed:]), "unnamed": unnamed}

@@ -57,7 +57,7 @@ def fleet_table(devices: Sequence[Device], now: float) -> str:
             device.stage,
             "" if device.stage is Stage.ABSENT else duration(now - device.since),
             "" if device.battery is None else f"{device.battery}%",
-            f"{device.wanted - len(device.missing)}/{device.wanted}" if device.wanted else "",
+            f"{device.wanted - device.missing_count}/{device.wanted}" if device.wanted else "",
             _finding(device),
         )
         for device in devices
@@ -83,14 +83,19 @@ def device_text(report: DeviceReport, why: str, zone: datetime.tzinfo, now: floa
         one_line(f"{device.name}: {device.sailor or 'unassigned'}, {device.stage}{since}", WIDTH),
         *(_beside(f"{subject:<9}", text) for subject, text in _facts(report, why)),
         tracks_table(report.tracks),
+        *_more(report.more_tracks),
     ]
     if report.others:
         lines.append(f"outside the event; fetch({device.identifier}, name) downloads them:")
-        lines.append(tracks_table(report.others))
+        lines += (tracks_table(report.others), *_more(report.more_others))
     for event in report.events:
         time = datetime.datetime.fromtimestamp(event.time, zone)
         lines.append(_beside(f"{time:%H:%M:%S}  {event.level:<8}", event.text))
     return "\n".join(lines)
+
+
+def _more(count: int) -> tuple[str, ...]:
+    return (f"and {count:,} more, older ones",) if count else ()
 
 
 def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
@@ -101,6 +106,8 @@ def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
     for assignment in report.assignments:
         yield "roster", f"{assignment.file_id} {assignment.sailor}, {assignment.period} (line {assignment.line})"
     yield from (("finding", finding) for finding in device.findings)
+    if device.more_findings:
+        yield "finding", f"and {device.more_findings:,} more findings"
     if device.left_incomplete:
         yield "alarm", _finding(device)
 

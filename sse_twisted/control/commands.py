@@ -14,6 +14,7 @@ from attrs import define
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.errors import CommandError, UnknownDevice
@@ -23,7 +24,7 @@ from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
 from sse_twisted.control.roster import RosterCommands
 from sse_twisted.control.tracks import find_track, known_tracks, stored
 from sse_twisted.event_folder.track_name import day_of
-from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report
+from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report, number_of
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.history.events import History
@@ -37,6 +38,7 @@ from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.scanner import ScannerService
 from sse_twisted.visits.visit import Visit
 
+MAX_REPORTED = 300  # tracks of a device; the longest listing seen has 213
 REPORTED_EVENTS = 20  # in the report of a device
 
 
@@ -271,16 +273,37 @@ class Commands:
         identifier = device.identifier
         visit = self._scanner.visits.get(identifier)
         rules = self._work.live.filing_rules(identifier, visit.timezone if visit else None)
-        ledger, listed = await self._work.disk.run(known_tracks, self._work.folder, identifier, rules)
+        tracks, others, more_tracks, more_others = await self._work.disk.run(self._track_reports, identifier, rules)
         return DeviceReport(
             self._work.fleet[identifier],
             rules.assignments,
             self._history.of(identifier)[-REPORTED_EVENTS:],
+            tracks,
+            others,
+            more_tracks,
+            more_others,
+        )
+
+    def _track_reports(
+        self, identifier: int, rules: FilingRules
+    ) -> tuple[tuple[TrackReport, ...], tuple[TrackReport, ...], int, int]:
+        """Return the youngest tracks of the event and of other days, and how many are left out. Blocks."""
+        ledger, listed = known_tracks(self._work.folder, identifier, rules)
+        others = [track for track in listed if not track.of_event and track.name not in ledger.entries]
+        if (more_others := max(len(others) - MAX_REPORTED, 0)) > 0:
+            others = sorted(others, key=lambda track: track.log.start_date)[more_others:]
+        return (
             self._reports(identifier, ledger.entries),
-            tuple(log_report(track) for track in listed if not track.of_event and track.name not in ledger.entries),
+            tuple(map(log_report, others)),
+            max(len(ledger.entries) - MAX_REPORTED, 0),
+            more_others,
         )
 
     def _reports(self, identifier: int, entries: Mapping[str, Mapping[str, Any]]) -> tuple[TrackReport, ...]:
+        """Return the reports of the youngest tracks, by name."""
+        if len(entries) > MAX_REPORTED:
+            youngest = sorted(entries, key=lambda name: number_of(entries[name], "start_date"))[-MAX_REPORTED:]
+            entries = {name: entries[name] for name in youngest}
         measured = self._measured(identifier)
         return tuple(
             entry_report(identifier, name, entry, measured.get(name)) for name, entry in sorted(entries.items())

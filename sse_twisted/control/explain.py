@@ -52,7 +52,7 @@ def _looked_for(live: LiveConfig) -> str:
 
 
 def _download(device: Device, since: str, live: LiveConfig) -> str:
-    count = missing_of(len(device.missing), device.wanted)
+    count = missing_of(device.missing_count, device.wanted)
     slow = f"; slow ({device.slow}): it gives way to other devices" if device.slow else ""
     if device.downloading:
         return f"downloading {device.downloading}, {size(device.received)} so far; {count}{slow}"

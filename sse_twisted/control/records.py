@@ -17,7 +17,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Device, Measured
+from sse_twisted.fleet import MAX_MEASURED, Device, Measured
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import MAX_SIZE, ResultsService, measured_of
@@ -78,9 +78,10 @@ class Records:
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
     def measured(self, identifier: int) -> tuple[Measured, ...]:
-        """Return the speeds measured from the tracks of a device, ordered by name of the track."""
+        """Return the speeds measured from the last tracks of a device, ordered by name of the track."""
         results = self._results.of(identifier)
-        return tuple(measured_of(name, report) for name, report in sorted(results.items()))
+        names = sorted(results)[-MAX_MEASURED:]
+        return tuple(measured_of(name, results[name]) for name in names)
 
     async def plot(self, identifier: int, name: str) -> str | None:
         """Plot a stored track as SVG; None if it is not stored. Raises TooLarge. Only one plot is drawn at a time."""

@@ -19,6 +19,8 @@ class DeviceReport:
     events: tuple[DeviceEvent, ...]  # the latest ones, the oldest first
     tracks: tuple[TrackReport, ...]  # of the event, by name
     others: tuple[TrackReport, ...]  # listed by the device, outside the event
+    more_tracks: int = 0  # that are left out, the oldest ones
+    more_others: int = 0
 
 
 @frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from attrs import evolve, frozen
 
@@ -34,7 +35,7 @@ class EventTrack:
     skipped: bool  # by the filter of slow tracks
     of_event: bool = True  # or requested by an operator
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The file name, which is the key of the ledger: "DCS122YRD_653_20221018_113632.oao"."""
         return str(self.filed_as)

@@ -12,6 +12,7 @@ from twisted.logger import LogEvent, formatEvent
 from sse_twisted.devices.drivers import device_number
 
 MAX_EVENTS = 2000  # events; a device that is retried all day long has three in a minute
+MAX_TEXT = 1_000  # characters of an event
 MAX_IN_ALL = 200_000  # of all devices together, some 50 MB
 
 
@@ -83,7 +84,7 @@ class History:
 
     def _shorten(self, identifier: int) -> None:
         """Drop the oldest events: of one device, then of all."""
-        events = self._events[identifier]
+        events = self._events.get(identifier, deque())
         while len(events) > self._max_events:
             events.popleft()
             self._dropped[identifier] += 1
@@ -91,8 +92,11 @@ class History:
             oldest = self._order.popleft()
             if self._dropped[oldest]:
                 self._dropped[oldest] -= 1
-            else:
-                self._events[oldest].popleft()
+                continue
+            del self._dropped[oldest]
+            self._events[oldest].popleft()
+            if not self._events[oldest]:  # else every number that ever responded stays
+                del self._events[oldest]
 
     def of(self, identifier: int, *, since: float = 0.0) -> tuple[DeviceEvent, ...]:
         """Return the events of a device from `since` s UTC on, the oldest first."""
@@ -115,4 +119,5 @@ def event_of(entry: LogEvent) -> DeviceEvent | None:
 def _device_event(event: LogEvent, time: float, level: str, error: str) -> DeviceEvent:
     name = str(event.get("device") or event.get("target"))
     text = formatEvent(event).removeprefix(f"{name} ") + (f": {error}" if error else "")
+    text = text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
     return DeviceEvent(time, "warning" if level == "warn" else level, text)

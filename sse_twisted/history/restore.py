@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from sse_twisted.event_folder.ledger import Entries
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Device, Stage, what_is_missing
+from sse_twisted.fleet import Device, Stage, missing_fields, what_is_missing
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.store import SavedState, load_state, saved_fields
 from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
@@ -63,8 +63,9 @@ class Restorer(Service):
         for device in [device for device in self._work.fleet if device.is_collected and not device.present]:
             missing = await self._work.disk.run(judge.missing, device)
             if missing and self._work.fleet[device.identifier] == device:
-                lost = what_is_missing(evolve(device, missing=missing, wanted=max(device.wanted, len(missing))))
-                self._work.fleet.update(device.identifier, stage=Stage.GONE, left_early=lost, missing=missing)
+                named, wanted = missing_fields(missing), max(device.wanted, len(missing))
+                lost = what_is_missing(evolve(device, wanted=wanted, **named))
+                self._work.fleet.update(device.identifier, stage=Stage.GONE, left_early=lost, **named)
                 text = "{device} was collected, but its tracks are not all in the folder that came back - {lost}"
                 self._work.log.error(text, device=device.name, lost=lost)
 

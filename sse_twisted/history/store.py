@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from msgspec import Meta, Raw, Struct
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
@@ -36,15 +36,17 @@ Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
 Visited = tuple[Device, tuple[PastVisit, ...]]
 
 
-class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True):
-    """The snapshot of one device, and its visits."""
+class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The snapshot of one device, and its visits. Defaults are omitted, so that older versions read it too."""
 
     stage: Stage
     since: Moment
     battery: int | None = None
     findings: tuple[str, ...] = ()
+    more_findings: int = 0
     wanted: int = 0
     missing: tuple[str, ...] = ()
+    unnamed: int = 0
     tracks: tuple[TrackSummary, ...] = ()
     reason: str = ""
     left_early: str = ""
@@ -227,12 +229,20 @@ class StateStore(Service):
             self._trouble = ""
 
     def _save(self, now: float, ended: bool, devices: Iterable[Visited], answers: dict[int, Stamps]) -> None:
-        """Encode and write, in a thread."""
-        encoded = {
-            device.identifier: Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))
-            for device, visits in devices
-        }
-        data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
-        if len(data) > MAX_SIZE:
+        """Encode and write, in a thread; without names, tracks and visits if the file were too large with them."""
+        for brief in (False, True):
+            encoded = {device.identifier: _encoded(device, visits, brief=brief) for device, visits in devices}
+            data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
+            if len(data) <= MAX_SIZE:
+                break
+        else:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
         self._work.folder.save_state(data)
+
+
+def _encoded(device: Device, visits: tuple[PastVisit, ...], *, brief: bool) -> Raw:
+    """Encode a device; if `brief`, only what an alarm or a verdict needs."""
+    if brief:
+        visits = visits[-1:]
+        device = evolve(device, missing=(), unnamed=device.missing_count, tracks=(), findings=())
+    return Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))

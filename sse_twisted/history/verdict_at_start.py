@@ -18,7 +18,7 @@ from sse_twisted.event_folder.ledger import Entries, Status, is_pending
 from sse_twisted.event_folder.naming import all_tracks, is_outside
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import number_of
-from sse_twisted.fleet import Device, Stage, TrackSummary
+from sse_twisted.fleet import MAX_SUMMARIES, Device, Stage, TrackSummary, missing_fields
 from sse_twisted.history.store import SavedDevice, SavedState, saved_fields
 
 
@@ -96,7 +96,7 @@ class StartupJudge:
 
     def missing(self, device: Device) -> tuple[str, ...]:
         """Return the names of the tracks of the snapshot that are not stored now."""
-        return self._with_names_of_now(device, self._folder.entries(device.identifier)).missing
+        return self._missing(device, self._folder.entries(device.identifier))[1]
 
     def _by_state(self, identifier: int, saved: SavedDevice, entries: Entries) -> PriorState | None:
         """Judge by the saved device; the first line that fits decides.
@@ -126,7 +126,13 @@ class StartupJudge:
         return _collected(self._with_names_of_now(device, entries))
 
     def _with_names_of_now(self, device: Device, entries: Entries) -> Device:
-        """Return a device with the present names of its tracks; pending tracks of today are missing, too."""
+        """Return a device with the present names of its tracks, and of those that are missing."""
+        tracks, missing = self._missing(device, entries)
+        wanted = max(device.wanted, len(missing))
+        return evolve(device, tracks=tracks, wanted=wanted, **missing_fields(missing))
+
+    def _missing(self, device: Device, entries: Entries) -> tuple[tuple[TrackSummary, ...], tuple[str, ...]]:
+        """Return the tracks with their present names, and the names of all missing ones: pending ones of today, too."""
         is_stored = partial(self._folder.is_stored, device.identifier)
         stored = {name: entry.get("motion_file") for name, entry in entries.items() if is_stored(name, entry)}
         named = [(track, _name_of_now(track, entries, stored)) for track in device.tracks]
@@ -137,8 +143,7 @@ class StartupJudge:
             for name, entry in entries.items()
             if is_pending(entry) and not is_outside(day_of(name), (self._today, self._today))
         )
-        missing = tuple(dict.fromkeys((*lost, *never_came)))
-        return evolve(device, tracks=tracks, missing=missing, wanted=max(device.wanted, len(missing)))
+        return tracks, tuple(dict.fromkeys((*lost, *never_came)))
 
     def _by_ledger(self, identifier: int, entries: Entries) -> PriorState | None:
         """Judge by the ledger and the last listing; the first line that fits decides.
@@ -166,8 +171,8 @@ class StartupJudge:
             identifier,
             since=met_at,
             wanted=len(wanted),
-            missing=tuple(name for name, entry in wanted.items() if not is_stored(name, entry)),
-            tracks=tuple(_summary(name, entry, driver) for name, entry in wanted.items()),
+            **missing_fields([name for name, entry in wanted.items() if not is_stored(name, entry)]),
+            tracks=tuple(_summary(name, wanted[name], driver) for name in list(wanted)[-MAX_SUMMARIES:]),
         )
         is_completed = all(entry.get("status") == Status.COMPLETED for entry in wanted.values())
         if not (is_completed and self._is_all_known(identifier, entries)):

@@ -18,7 +18,7 @@ from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.ledger import Entries, Status
 from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report
-from sse_twisted.fleet import Device, Stage
+from sse_twisted.fleet import MAX_NAMES, Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
 from sse_twisted.runtime.spreadsheet import without_formulas
@@ -43,6 +43,10 @@ class State(StrEnum):
 OPEN = (State.LEFT_EARLY, State.MISSING, State.EXPECTED)  # something may still come
 
 
+MAX_REMARKS = 10  # on the stored tracks of a line
+MAX_UNASSIGNED = 500  # tracks of a day that are named
+
+
 class Line(Struct, frozen=True):
     """The outcome of an assignment on a day, with its tracks."""
 
@@ -58,6 +62,8 @@ class Line(Struct, frozen=True):
     knots: Annotated[float, Meta(description="best speed over 500 m, from the device's listing")]
     measured: Annotated[bool, Meta(description="whether figures come from the fixes of an unfinalised track")]
     remark: str
+    more_tracks: Annotated[int, Meta(description="stored tracks that are not in `tracks`")] = 0
+    more_missing: Annotated[int, Meta(description="missing tracks that are not in `missing`")] = 0
 
 
 class DayCount(Struct, frozen=True):
@@ -84,7 +90,8 @@ class Day(Struct, frozen=True):
 
     day: datetime.date
     lines: tuple[Line, ...]
-    unassigned: Annotated[tuple[str, ...], Meta(description="unassigned tracks of the day")]
+    unassigned: Annotated[tuple[str, ...], Meta(description="unassigned tracks of the day, the first 500")]
+    more_unassigned: Annotated[int, Meta(description="unassigned tracks that are not named")] = 0
 
     def count(self, state: State) -> int:
         return sum(line.state is state for line in self.lines)
@@ -135,7 +142,7 @@ def reconcile(
             line = _line(assignment, mine, seen, short.get(number), device, is_over=day < today)
             lines.append(_as_excused(line, excused.get(number, ""), device))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
-    return Day(day, tuple(lines), tuple(unassigned))
+    return Day(day, tuple(lines), tuple(unassigned[:MAX_UNASSIGNED]), max(len(unassigned) - MAX_UNASSIGNED, 0))
 
 
 def _line(
@@ -158,14 +165,25 @@ def _line(
         tally=assignment.tally,
         file_id=assignment.file_id,
         state=state,
-        tracks=tuple(report.name for report in stored),
-        missing=missing,
+        tracks=tuple(report.name for report in stored[-MAX_NAMES:]),
+        missing=missing[-MAX_NAMES:],
+        more_tracks=max(len(stored) - MAX_NAMES, 0),
+        more_missing=max(len(missing) - MAX_NAMES, 0),
         hours=sum(report.hours for report in stored),
         km=sum(report.kilometres for report in stored),
         knots=max((report.knots for report in stored), default=0.0),
         measured=any(report.measured for report in stored),
-        remark=remark or "; ".join(report.remark for report in stored if report.remark),
+        remark=remark or _remarks([report.remark for report in stored if report.remark]),
     )
+
+
+def _remarks(remarks: list[str]) -> str:
+    more = (f"and {len(remarks) - MAX_REMARKS:,} more remarks",) if len(remarks) > MAX_REMARKS else ()
+    return "; ".join((*remarks[:MAX_REMARKS], *more))
+
+
+def _names(names: tuple[str, ...], more: int) -> str:
+    return " ".join(names) + (f" and {more} more" if more else "")
 
 
 def _as_excused(line: Line, why: str, device: Device | None) -> Line:
@@ -241,7 +259,7 @@ def _count(day: Day, today: datetime.date) -> DayCount:
         left_early=day.count(State.LEFT_EARLY),
         waived=day.count(State.WAIVED),
         no_track=day.count(State.NO_TRACK) + day.count(State.EXPECTED) if day.day <= today else 0,
-        unassigned=len(day.unassigned),
+        unassigned=len(day.unassigned) + day.more_unassigned,
     )
 
 
@@ -274,7 +292,7 @@ def day_as_csv(day: Day) -> bytes:
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
     writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured"))
     for line in day.lines:
-        tracks, missing = " ".join(line.tracks), " ".join(line.missing)
+        tracks, missing = _names(line.tracks, line.more_tracks), _names(line.missing, line.more_missing)
         texts = map(without_formulas, (line.sailor, line.tally, line.file_id, line.state, tracks, missing))
         figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
         measured = "yes" if line.measured else ""

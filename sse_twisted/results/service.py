@@ -19,7 +19,7 @@ from sse_twisted.event_folder.files import write_json
 from sse_twisted.event_folder.ledger import Entries, Status, StoredTrack, local_file_of
 from sse_twisted.event_folder.track_report import still_valid
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Measured, TrackSummary
+from sse_twisted.fleet import MAX_MEASURED, Measured, TrackSummary
 from sse_twisted.results import report_file
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.tasks import Tasks
@@ -57,11 +57,13 @@ class ResultsService(Service):
         """Measure the tracks of a connected device: `tracks` are all that are stored. Valid reports are reused."""
         device = self._work.fleet[identifier]
         reports = {track.name: report for track in tracks if (report := self._report(track)) is not None}
-        valid = [measured_of(name, report) for name, report in reports.items()]
-        measured = tuple(each for each in device.measured if each in valid)
+        before = {each.track: each for each in device.measured}
+        valid = {name: measured_of(name, reports[name]) for name in before if name in reports}
+        measured = tuple(each for each in device.measured if valid.get(each.track) == each)
         summaries = tuple(filled_in(track, reports.get(track.name)) for track in device.tracks)
         self._work.fleet.update(identifier, measured=measured, tracks=summaries)
-        known = {each.track for each in measured}
+        # A snapshot has only so many: of a device with thousands of tracks, the others are known by their reports.
+        known = reports.keys() if len(reports) > MAX_MEASURED else {each.track for each in measured}
         for track in tracks:
             if track.name not in known and format_named(track.local_file):
                 self._waiting[track] = None
@@ -170,8 +172,9 @@ class ResultsService(Service):
         findings = [text for remark in remarks if (text := f"{track.name} {remark}") not in device.findings]
         for finding in findings:
             self._work.log.warn("{device} {finding}", device=device.name, finding=finding)
+            self._work.fleet.add_finding(track.identifier, finding)
         measured = (*others, measured_of(track.name, report))
-        self._work.fleet.update(track.identifier, measured=measured, findings=(*device.findings, *findings))
+        self._work.fleet.update(track.identifier, measured=measured[-MAX_MEASURED:])
 
     def _measure(self, track: StoredTrack) -> Report | None:
         """Return the report; None if the file is gone, too large, or not the one of the ledger. Blocks."""

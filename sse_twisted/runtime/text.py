@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -37,6 +38,13 @@ def one_line(text: str, longest: int = 120) -> str:
     """Escape what is not printable, and cut at `longest` characters: text of a device for a log line."""
     text = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def listed(names: Sequence[str], most: int, unnamed: int = 0) -> str:
+    """Return "a, b and 19,980 more": the last `most` names, and the count of the others and of `unnamed` ones."""
+    shown = names[max(len(names) - most, 0) :]
+    more = len(names) - len(shown) + unnamed
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 class NotUtf8(ValueError):

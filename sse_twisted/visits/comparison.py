@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from attrs import frozen
+from attrs import field, frozen
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import ListedTrack, Listing
@@ -14,10 +14,8 @@ from sse_twisted.event_folder.moves import Step, refile
 from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.verification import Outcome
-from sse_twisted.fleet import TrackSummary
+from sse_twisted.fleet import MAX_SUMMARIES, TrackSummary
 from sse_twisted.runtime.text import one_line
-
-MAX_SUMMARIES = 100  # tracks of one device that are shown
 
 
 @frozen
@@ -33,6 +31,16 @@ class Comparison:
     unsound: tuple[str, ...] = ()  # remarks on tracks that are stored but not verified
     doubts: frozenset[str] = frozenset()  # about a listing that may be incomplete
     out_of_event: int = 0  # tracks of other days that the filter would not skip
+    names: tuple[str, ...] = field(init=False)  # of the missing tracks
+    fetchable: tuple[EventTrack, ...] = field(init=False)  # missing tracks whose paths can be requested
+
+    @names.default
+    def _names(self) -> tuple[str, ...]:
+        return tuple(track.name for track in self.missing)
+
+    @fetchable.default
+    def _fetchable(self) -> tuple[EventTrack, ...]:
+        return tuple(track for track in self.missing if not track.log.path_problem)
 
 
 def compare(

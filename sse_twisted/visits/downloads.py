@@ -279,8 +279,7 @@ class Downloader:
         if judgement.remark:
             remark = f"{track.name} is {judgement.outcome}: {judgement.remark}"
             self._work.log.warn("{device} {remark}", device=visit.name, remark=remark)
-            findings = self._work.fleet[visit.identifier].findings
-            self._work.fleet.update(visit.identifier, findings=(*findings, remark))
+            self._work.fleet.add_finding(visit.identifier, remark)
         text = "{device} {track} downloaded - {summary}"
         self._work.log.info(text, device=visit.name, track=track.name, summary=track.summary)
 

@@ -62,7 +62,7 @@ class GracePeriod(Service):
         if not self._is_absent(identifier):
             return
         device = self._work.fleet[identifier]
-        settled = {"missing": (), "left_early": ""} if is_done else {}
+        settled = {"missing": (), "unnamed": 0, "left_early": ""} if is_done else {}
         self._work.fleet.update(identifier, stage=Stage.GONE, since=device.since, **settled)
         if device.left_early and not is_done:  # otherwise it has been waived meanwhile
             self._work.log.error("{device} {text} - {lost}", device=device.name, text=text, lost=device.left_early)

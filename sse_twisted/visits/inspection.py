@@ -77,5 +77,4 @@ class Inspector:
             visit.remarked.add(finding.subject)
             self._work.log.emit(log_level(finding.level), "{device} {fact}", device=visit.name, fact=finding.text)
             if not finding.ok:
-                findings = self._work.fleet[visit.identifier].findings
-                self._work.fleet.update(visit.identifier, findings=(*findings, finding.text))
+                self._work.fleet.add_finding(visit.identifier, finding.text)

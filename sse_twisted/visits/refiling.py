@@ -23,6 +23,7 @@ from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.tasks import Tasks
 
 LOOK = "look"  # the task that starts those of the devices
+MAX_LOGGED = 10_000  # remarks that are remembered, not to be logged twice
 SETTLE_TIME = 5.0  # s without another change: a roster is often saved twice, or in two halves
 
 
@@ -65,17 +66,22 @@ class RefilingService(Service):
             self._timer.cancel()
         self._timer = self._work.clock.callLater(SETTLE_TIME, self._look)
 
-    def say(self, identifier: int, step: Step) -> None:
-        """Log a renamed track, or once why it could not be renamed."""
+    def say(self, identifier: int, step: Step, *, quietly: bool = False) -> None:
+        """Log a renamed track, or once why it could not be renamed; pass renames on only if `quietly`."""
         device = self._work.live.drivers.name(identifier)
         if isinstance(step, Move):
             self._moved(identifier, step.old, step.track.name)
+        if quietly:
+            return
+        if isinstance(step, Move):
             owner = step.track.owner
             sailor = (owner.sailor or owner.file_id) if owner else "unassigned"
             suffix = "; another file is kept in gpslogs/superseded" if step.superseded else ""
             text = "{device} {old} is now {track}: {sailor}{suffix}"
             self._work.log.info(text, device=device, old=step.old, track=step.track.name, sailor=sailor, suffix=suffix)
         elif (identifier, step) not in self._logged:
+            if len(self._logged) >= MAX_LOGGED:
+                self._logged.clear()
             self._logged.add((identifier, step))
             text = "{device} {track} could not be renamed: {why}"
             self._work.log.warn(text, device=device, track=step.name, why=step.why)

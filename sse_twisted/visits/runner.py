@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from attrs import define
@@ -10,11 +11,11 @@ from sse_twisted.devices.driver import Listing
 from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.event_folder.ledger import Fetched, Ledger, StoredTrack
 from sse_twisted.event_folder.moves import Step
-from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.space import NoRoom
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Stage
+from sse_twisted.fleet import MAX_REASON, Stage, missing_fields
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
+from sse_twisted.runtime.text import one_line
 from sse_twisted.visits.comparison import Comparison, compare
 from sse_twisted.visits.detection import Sighting
 from sse_twisted.visits.downloads import Downloader, DownloadsPaused
@@ -24,6 +25,7 @@ from sse_twisted.visits.verdict import Verdict, give_verdict
 from sse_twisted.visits.visit import MAX_SILENCES, Visit
 
 MAX_WITHOUT_ROOM = 5  # tracks in a row for which there is no room, after which none is tried
+MAX_FAILURES = 100  # failed tracks between two listings
 MAX_LINES = 100  # log lines of one kind for one listing; a faulty device may list thousands
 
 
@@ -57,7 +59,7 @@ class VisitRunner:
         before, address = self._work.fleet[visit.identifier], visit.address
         self._work.log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._work.log.info("{device} is connected", device=visit.name)
-        known = {"name": visit.name, "address": address, "findings": ()}
+        known = {"name": visit.name, "address": address, "findings": (), "more_findings": 0}
         fresh = {"reason": "", "slow": "", "retry_at": None, "tries": 0, "oddity": ""}
         missed = before.left_early if before.stage is Stage.GONE else ""  # otherwise no alarm was raised yet
         self._work.fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known, **fresh)
@@ -73,15 +75,14 @@ class VisitRunner:
                     await self._inspector.greet(visit, sighting)
                     await self._inspector.settings(visit)
                     greeted = True
-                before = self._work.fleet[visit.identifier].missing
+                before = visit.missing
                 verdict = await self._pass(visit)
                 failures = failures if verdict.missing == before else 0
             except (DeviceError, DiskTrouble) as error:
                 self._report(error)
                 why = "tracks can't be stored" if isinstance(error, DiskTrouble) else "inspection failed"
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
-                missing = self._work.fleet[visit.identifier].missing
-                verdict = Verdict(False, f"{why}: {error}", missing, retry_after)
+                verdict = Verdict(False, f"{why}: {error}", visit.missing, retry_after)
             delay: float | None = None
             verdict = await self._confirmed(verdict)
             if verdict.collected and self._is_out_of_date(visit):
@@ -120,9 +121,9 @@ class VisitRunner:
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
         paused = ""
-        if any(not track.log.path_problem for track in comparison.missing):
+        if comparison.fetchable:
             try:
-                await self._download(visit, comparison.missing, ledger, failures)
+                await self._download(visit, comparison, ledger, failures)
             except DownloadsPaused as pause:
                 paused = str(pause)
             listing = await self._inspector.listing(visit)
@@ -130,27 +131,26 @@ class VisitRunner:
         new_doubts, visit.doubts = comparison.doubts - visit.doubts, comparison.doubts
         verdict = give_verdict(comparison, failures, new_doubts, visit.retry_after, paused)
         if verdict.collected and comparison.doubts:
-            ledger.give_up({log.file for log in listing.entries})
-            await self._work.disk.write(ledger.save)
+            await self._work.disk.write(_give_up, ledger, listing)
         return verdict
 
-    async def _download(
-        self, visit: Visit, missing: tuple[EventTrack, ...], ledger: Ledger, failures: dict[str, str]
-    ) -> None:
+    async def _download(self, visit: Visit, comparison: Comparison, ledger: Ledger, failures: dict[str, str]) -> None:
         """Fetch missing tracks, in order of their failures so far; `failures` collects the reasons by name.
 
         Stop after two unanswered requests in a row: the device may have gone, and the cleanup can only probe a device
         that is not being asked anything. Stop likewise if the disk has no room: a device may list thousands of tracks.
+        Stop after MAX_FAILURES tracks too, and go on after the next listing.
         """
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
         silent = without_room = 0
-        fetchable = [track for track in missing if not track.log.path_problem]
-        visit.bytes_left = sum(max(track.log.length, 0) for track in fetchable)
-        for track in sorted(fetchable, key=lambda track: visit.failures[track.name]):
+        left = dict.fromkeys(comparison.names)
+        visit.failures = Counter({name: count for name, count in visit.failures.items() if name in left})
+        visit.bytes_left = sum(max(track.log.length, 0) for track in comparison.fetchable)
+        for track in sorted(comparison.fetchable, key=lambda track: visit.failures[track.name]):
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
-                left = tuple(name for name in self._work.fleet[visit.identifier].missing if name != track.name)
-                self._work.fleet.update(visit.identifier, missing=left)
+                left.pop(track.name, None)
+                self._work.fleet.update(visit.identifier, **missing_fields(tuple(left)))
                 visit.bytes_left -= max(track.log.length, 0)
                 silent = without_room = 0
             except (DeviceError, PathTrouble) as error:
@@ -159,7 +159,7 @@ class VisitRunner:
                 visit.failures[track.name] += 1
                 silent = silent + 1 if isinstance(error, Unreachable) else 0
                 without_room = without_room + 1 if isinstance(error, NoRoom) else 0
-                if silent == MAX_SILENCES or without_room == MAX_WITHOUT_ROOM:
+                if silent == MAX_SILENCES or without_room == MAX_WITHOUT_ROOM or len(failures) == MAX_FAILURES:
                     break
 
     async def _ledger(self, visit: Visit) -> Ledger:
@@ -178,17 +178,19 @@ class VisitRunner:
                 compare, self._work.folder, visit.identifier, listing, rules, ledger, steps
             )
         finally:
-            for step in steps:
-                self._refiling.say(visit.identifier, step)
+            for number, step in enumerate(steps):
+                self._refiling.say(visit.identifier, step, quietly=number >= MAX_LINES)
+            if len(steps) > MAX_LINES:
+                more = len(steps) - MAX_LINES
+                self._work.log.info("{device} … and {count} more renamed", device=visit.name, count=more)
         for bad in listing.bad[:MAX_LINES]:
-            if (subject := f"entry {bad.file} {bad.why}") not in visit.remarked:
-                visit.remarked.add(subject)
+            if visit.is_new(f"entry {bad.file} {bad.why}"):
                 text = "{device} unreadable listing entry {index} {file}: {why}"
                 self._work.log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         self._announce(visit, comparison)
         known = {"wanted": comparison.wanted, "tracks": comparison.summaries}
-        missing = tuple(track.name for track in comparison.missing)
-        self._work.fleet.update(visit.identifier, missing=missing, **known)
+        visit.missing = comparison.names
+        self._work.fleet.update(visit.identifier, **missing_fields(comparison.names), **known)
         self._examine(visit.identifier, comparison.stored)
         return comparison
 
@@ -199,27 +201,34 @@ class VisitRunner:
             ("skipped", comparison.skipped, self._work.log.debug),
         ):
             for track in tracks[:MAX_LINES]:
-                if (subject := f"{word} {track.name} {track.log.size}") in visit.remarked:
+                if not visit.is_new(f"{word} {track.name} {track.log.size}"):
                     continue
-                visit.remarked.add(subject)
                 text = "{device} {track} {word} - {summary}"
                 emit(text, device=visit.name, track=track.name, word=word, summary=track.summary)
                 if track.filed_as.is_unassigned and word == "queued":
                     text = "{device} {track} is unassigned: no roster line covers it, it goes to {folder}"
                     self._work.log.warn(text, device=visit.name, track=track.name, folder=track.folder)
-            if len(tracks) > MAX_LINES and word not in visit.remarked:
-                visit.remarked.add(word)
+            if len(tracks) > MAX_LINES and visit.is_new(word):
                 emit("{device} … and {count} more {word}", device=visit.name, count=len(tracks) - MAX_LINES, word=word)
 
     def _release(self, visit: Visit, verdict: Verdict) -> None:
         suffix = f" - {verdict.reason}" if verdict.reason else ""
-        settled = {"missing": (), "slow": "", "retry_at": None, "tries": 0, "left_early": "", "waived": ""}
+        visit.missing = ()
+        settled = {
+            "missing": (),
+            "unnamed": 0,
+            "slow": "",
+            "retry_at": None,
+            "tries": 0,
+            "left_early": "",
+            "waived": "",
+        }
         self._work.fleet.update(visit.identifier, stage=Stage.COLLECTED, reason=verdict.reason, **settled)
         self._work.log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)
 
     def _keep(self, visit: Visit, verdict: Verdict, retry: int, delay: float) -> None:
         retry_at = self._work.fleet.now + delay
-        kept = {"reason": verdict.reason, "retry_at": retry_at, "tries": retry}
+        kept = {"reason": one_line(verdict.reason, MAX_REASON), "retry_at": retry_at, "tries": retry}
         self._work.fleet.update(visit.identifier, stage=Stage.ATTENTION, **kept)
         text = "{device} must stay connected - {reason}, retry {retry} in {delay:g} s"
         self._work.log.warn(text, device=visit.name, reason=verdict.reason, retry=retry, delay=delay)
@@ -233,3 +242,9 @@ class VisitRunner:
         settings = self._work.live.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _give_up(ledger: Ledger, listing: Listing) -> None:
+    """Mark what the device does not list any more, and save. Blocks."""
+    ledger.give_up({log.file for log in listing.entries})
+    ledger.save()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from sse_twisted.runtime.text import missing_of, plural
+from sse_twisted.runtime.text import missing_of, one_line, plural
 from sse_twisted.visits.comparison import Comparison
+
+MAX_REMARKS = 5  # in a reason; more are counted
 
 
 @frozen
@@ -14,7 +16,7 @@ class Verdict:
 
     collected: bool
     reason: str  # why not; for a collected device, remarks
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()  # names of all missing tracks
     retry_after: float = 0.0  # s, as the device asked
     paused: bool = False  # whether nothing is retried until downloads are resumed
 
@@ -27,12 +29,13 @@ def give_verdict(
     `failures` has the reasons by track, `new_doubts` the doubts that the listing before did not raise. `paused` is the
     reason why downloads are paused, or "". `retry_after` is in s.
     """
-    missing = tuple(track.name for track in comparison.missing)
+    missing = comparison.names
     count = missing_of(len(missing), comparison.wanted)
     if missing and paused:
         return Verdict(False, f"{count}, {paused}", missing, paused=True)
     if missing:
-        track = next((track for track in comparison.missing if track.name in failures), comparison.missing[0])
+        failed = (track for track, name in zip(comparison.missing, missing, strict=True) if name in failures)
+        track = next(failed, comparison.missing[0])
         why = failures.get(track.name) or track.log.path_problem or "it has changed since"
         return Verdict(False, f"{count} ({why})", missing, retry_after)
     if comparison.unreadable:
@@ -40,7 +43,10 @@ def give_verdict(
         return Verdict(False, f"its listing has {entries} that can't be read")
     if new_doubts:
         return Verdict(False, min(new_doubts))
-    remarks = comparison.unsound
+    unsound = comparison.unsound
+    remarks = tuple(one_line(remark, 200) for remark in unsound[:MAX_REMARKS])
+    if len(unsound) > MAX_REMARKS:
+        remarks += (f"{len(unsound) - MAX_REMARKS:,} more tracks are not verified",)
     if doubts := comparison.doubts:  # the device repeated them: it is believed, but its sailor may know better
         more = f" (and {len(doubts) - 1:,} more)" if len(doubts) > 1 else ""
         remarks += (f"{min(doubts)}{more}",)

@@ -17,6 +17,7 @@ from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
 QUICK_ANSWER = 5.0  # s; a device that takes longer to answer does not count against a limit any more
+MAX_REMARKS = 1_000  # log lines of one visit about its tracks; a faulty device may list thousands in each listing
 MAX_SILENCES = 2  # unanswered requests in a row, after which a device may have gone
 
 
@@ -31,6 +32,7 @@ class Visit:
     rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were logged
+    missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
     retry_after: float = 0.0  # s, as the device asked
@@ -51,6 +53,13 @@ class Visit:
     @property
     def is_talking(self) -> bool:
         return self._talking > 0
+
+    def is_new(self, subject: str) -> bool:
+        """Return whether to log a subject now: once in a visit, and only so many."""
+        if subject in self.remarked or len(self.remarked) >= MAX_REMARKS:
+            return False
+        self.remarked.add(subject)
+        return True
 
     @contextmanager
     def talking(self) -> Iterator[None]:

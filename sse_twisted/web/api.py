@@ -77,6 +77,8 @@ class DeviceDetail(Struct, frozen=True):
     carriers: tuple[Carrier, ...]
     tracks: tuple[TrackReport, ...]
     others: Annotated[tuple[TrackReport, ...], Meta(description="tracks on the device from outside the event")]
+    more_tracks: Annotated[int, Meta(description="older tracks of the event that are left out")]
+    more_others: Annotated[int, Meta(description="older tracks from outside the event that are left out")]
     visits: Annotated[tuple[PastVisit, ...], Meta(description="visits today, the oldest first")]
     events: Annotated[
         tuple[DeviceEvent, ...],
@@ -144,7 +146,8 @@ class Api:
         yield _read("devices/{identifier}", self.detail, DeviceDetail, "Return everything known of a device.")
         text = "Return the devices expected today that are neither collected nor waived."
         yield _read("missing", commands.missing, tuple[Missing, ...], text)
-        yield _read("tracks", self._tracks, tuple[TrackReport, ...], "Return the ledger entries of a day.", "day")
+        text = "Return the ledger entries of a day, at most 300 of each device."
+        yield _read("tracks", self._tracks, tuple[TrackReport, ...], text, "day")
         text = "Count the outcomes of each day, the latest first; of a long event only the days closest to today."
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
         yield _read("days/{day}", lambda day: records.day(day, commands.today), Day, "Return the outcomes of a day.")
@@ -189,6 +192,8 @@ class Api:
             carriers=tuple(map(_carrier, report.assignments)),
             tracks=report.tracks,
             others=report.others,
+            more_tracks=report.more_tracks,
+            more_others=report.more_others,
             visits=self._attendance.of(identifier, since=self._board.day_began_at),
             events=self._history.of(identifier, since=self._board.day_began_at),
         )

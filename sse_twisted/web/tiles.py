@@ -66,7 +66,8 @@ class Tile(Struct, frozen=True):
     battery_low: bool
     findings: tuple[str, ...]
     wanted: Annotated[int, Meta(description="number of tracks from the days of the event")]
-    missing: Annotated[tuple[str, ...], Meta(description="wanted tracks that are not stored yet")]
+    missing: Annotated[tuple[str, ...], Meta(description="youngest wanted tracks that are not stored yet, 100 at most")]
+    missing_count: Annotated[int, Meta(description="number of wanted tracks that are not stored yet")]
     here: Annotated[Figures, Meta(description="today's tracks that are stored")]
     listed: Annotated[Figures, Meta(description="today's tracks that are only on the device")]
     download: Download | None
@@ -87,15 +88,15 @@ class Tile(Struct, frozen=True):
         """What is wrong, in few words that can be read at 2 m."""
         if self.oddity and not self.left_early:
             return "not responding correctly"
-        if self.missing:
-            return f"{len(self.missing)} of {self.wanted} missing"
+        if self.missing_count:
+            return f"{self.missing_count} of {self.wanted} missing"
         return "tracks unknown" if self.left_early and not self.wanted else "not verified"
 
     @property
     def detail(self) -> str:
         """What is wrong, without the words of the headline."""
         text = self.reason if self.stage in PRESENT else self.left_early.removeprefix(f"{self.sailor}: ")
-        more = text.removeprefix(missing_of(len(self.missing), self.wanted))
+        more = text.removeprefix(missing_of(self.missing_count, self.wanted))
         if more != text:
             text = more[2:-1] if more.startswith(" (") else more.removeprefix(", ")
         if not self.oddity:
@@ -151,9 +152,10 @@ def tile_of(
         file_id=owner.file_id if owner else "",
         battery=device.battery,
         battery_low=device.battery is not None and device.battery < expected.battery,
-        findings=device.findings,
+        findings=_findings(device),
         wanted=device.wanted,
         missing=device.missing,
+        missing_count=device.missing_count,
         here=_figures([track for track in tracks if _is_stored(track, device)]),
         listed=_figures([track for track in tracks if not _is_stored(track, device)]),
         download=_download(device, estimate),
@@ -184,6 +186,11 @@ def _figures(tracks: Collection[TrackSummary]) -> Figures:
     )
 
 
+def _findings(device: Device) -> tuple[str, ...]:
+    more = (f"and {device.more_findings:,} more findings",) if device.more_findings else ()
+    return (*device.findings, *more)
+
+
 def _is_stored(track: TrackSummary, device: Device) -> bool:
     return track.name not in device.missing
 
@@ -191,5 +198,5 @@ def _is_stored(track: TrackSummary, device: Device) -> bool:
 def _download(device: Device, estimate: Estimate) -> Download | None:
     if not device.downloading:
         return None
-    number = max(device.wanted - len(device.missing) + 1, 1)
+    number = max(device.wanted - device.missing_count + 1, 1)
     return Download(device.downloading, number, device.size, device.received, estimate.rate, estimate.remaining)

@@ -84,6 +84,8 @@ def bytes_left(device: Device) -> int | None:
     if not device.downloading or not device.size:
         return None
     sizes = {track.name: track.length for track in device.tracks}
+    if device.unnamed:
+        return None
     others = [sizes.get(name) for name in device.missing if name != device.downloading]
     known = [size for size in others if size is not None]
     if len(known) < len(others):

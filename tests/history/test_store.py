@@ -229,12 +229,26 @@ class TestADiskThatRefuses:
     ) -> None:
         collect(event)
         size = event.folder.state_file.stat().st_size
-        monkeypatch.setattr("sse_twisted.history.store.MAX_SIZE", size + 100)
+        monkeypatch.setattr("sse_twisted.history.store.MAX_SIZE", 100)
         assert event.collector is not None
         event.collector.fleet.update(601, findings=("odd",) * 100)
         event.advance(2)
         assert event.said("Cannot save the state of the devices, retrying: it would have ")
         assert event.folder.state_file.stat().st_size == size
+
+    def test_keeps_the_alarms_where_names_and_findings_would_make_the_file_too_large(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        collect(event)
+        monkeypatch.setattr("sse_twisted.history.store.MAX_SIZE", 1_000)
+        assert event.collector is not None
+        alarm = {"left_early": "3 of 3 tracks missing", "missing": ("a", "b"), "unnamed": 1, "wanted": 3}
+        event.collector.fleet.update(601, stage=Stage.GONE, findings=("odd",) * 500, **alarm)
+        event.advance(2)
+        assert not event.said("Cannot save")
+        kept = saved(event)
+        assert (kept["left_early"], kept["unnamed"], kept["stage"]) == ("3 of 3 tracks missing", 3, "gone")
+        assert not kept.keys() & {"findings", "missing", "tracks"}
 
 
 class TestASavedState:
