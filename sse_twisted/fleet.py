@@ -21,6 +21,7 @@ MAX_NAMES = 100  # of missing tracks in a snapshot: the youngest ones
 MAX_TOLD = 20  # of them in the text of an alarm
 MAX_FINDINGS = 50  # of a device
 MAX_MEASURED = 200  # tracks of a device whose speeds are in a snapshot
+MAX_STRANGERS = 100  # absent devices that are not expected and never listed a track
 MAX_REASON = 500  # characters
 
 
@@ -132,12 +133,18 @@ class Fleet:
         self._log = log
         self._devices: dict[int, Device] = {}
         self._observers: list[Observer] = []
+        self._expected: frozenset[int] = frozenset()
+        self._has_forgotten = False
 
     def __repr__(self) -> str:
         return f"<Fleet of {len(self._devices)} devices>"
 
     def __iter__(self) -> Iterator[Device]:
         return iter(self._devices.values())
+
+    def __contains__(self, identifier: object) -> bool:
+        """Whether a device is expected, or was seen."""
+        return identifier in self._devices
 
     def __getitem__(self, identifier: int) -> Device:
         return self._devices.get(identifier) or Device(identifier, name=self._name(identifier))
@@ -158,10 +165,28 @@ class Fleet:
         after = evolve(before, **changes)
         if after.stage is not before.stage and "since" not in changes:
             after = evolve(after, since=self.now)
+        is_new = identifier not in self._devices
         self._devices[identifier] = after
         if after != before:
             self._publish(before, after)
+        if is_new and len(self._devices) > len(self._expected) + MAX_STRANGERS:
+            self._forget_strangers()
         return after
+
+    def _forget_strangers(self) -> None:
+        """Drop those that left first of the devices that are not expected and never listed a track."""
+        strangers = sorted(
+            (each for each in self if each.identifier not in self._expected and not (each.present or each.wanted)),
+            key=lambda device: device.since,
+        )
+        excess = strangers[: max(len(strangers) - MAX_STRANGERS, 0)]
+        if excess and not self._has_forgotten:
+            self._has_forgotten = True
+            text = "More than {count} devices that no roster names left without a listing: the first are forgotten"
+            self._log.warn(text, count=MAX_STRANGERS)
+        for device in excess:
+            del self._devices[device.identifier]
+            self._publish(device, Device(device.identifier, name=device.name))
 
     def add_finding(self, identifier: int, text: str) -> None:
         """Add a warning to a device that does not have it yet; beyond MAX_FINDINGS it is only counted."""
@@ -188,6 +213,7 @@ class Fleet:
 
     def expect(self, sailors: dict[int, str]) -> None:
         """Add devices by number before they are seen; drop absent ones that are not expected and miss no track."""
+        self._expected = frozenset(sailors)
         for identifier, sailor in sailors.items():
             if identifier not in self._devices or self[identifier].sailor != sailor:
                 self.update(identifier, sailor=sailor)

@@ -3,7 +3,17 @@ from __future__ import annotations
 import pytest
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.fleet import Device, Fleet, Stage
+from sse_twisted.fleet import (
+    MAX_FINDINGS,
+    MAX_NAMES,
+    MAX_REASON,
+    MAX_STRANGERS,
+    Device,
+    Fleet,
+    Stage,
+    missing_fields,
+    what_is_missing,
+)
 
 
 @pytest.fixture
@@ -74,3 +84,49 @@ def test_collected_is_who_had_a_verdict_and_did_not_leave_without(
     fleet: Fleet, stage: Stage, changes: dict[str, str], collected: bool
 ) -> None:
     assert fleet.update(601, stage=stage, **changes).is_collected is collected
+
+
+def test_of_many_missing_tracks_the_youngest_are_named_and_the_others_counted(fleet: Fleet) -> None:
+    names = [f"{number:05}.oao" for number in range(20_000)]
+    device = fleet.update(601, sailor="A", wanted=20_000, **missing_fields(names))
+    assert device.missing == tuple(names[-MAX_NAMES:])
+    assert device.missing_count == 20_000
+    text = what_is_missing(device)
+    assert text.startswith("A: 20000 of 20,000 tracks missing (19980.oao, 19981.oao, ")
+    assert text.endswith(" 19999.oao and 19,980 more)")
+
+
+def test_all_missing_tracks_are_named_where_they_are_few(fleet: Fleet) -> None:
+    device = fleet.update(601, wanted=3, **missing_fields(["a", "b"]))
+    assert (device.missing, device.unnamed) == (("a", "b"), 0)
+    assert what_is_missing(device) == "2 of 3 tracks missing (a, b)"
+
+
+def test_findings_are_added_once_and_counted_where_they_are_many(fleet: Fleet) -> None:
+    for _ in range(2):
+        fleet.add_finding(601, "odd")
+    assert fleet[601].findings == ("odd",)
+    for number in range(MAX_FINDINGS + 9):
+        fleet.add_finding(601, f"odd {number} " + "x" * 10_000)
+    assert len(fleet[601].findings) == MAX_FINDINGS
+    assert fleet[601].more_findings == 10
+    assert max(map(len, fleet[601].findings)) == MAX_REASON
+
+
+def test_strangers_that_left_without_a_listing_are_forgotten_beyond_a_bound(fleet: Fleet) -> None:
+    gone: list[int] = []
+    fleet.observe(lambda _, after: gone.append(after.identifier) if after.identifier not in fleet else None)
+    fleet.expect({601: "A"})
+    fleet.update(602, stage=Stage.GONE, wanted=1, left_early="1 of 1 track missing")
+    fleet.update(603, stage=Stage.COLLECTED)
+    for number in range(1_000, 1_000 + MAX_STRANGERS + 50):
+        fleet.update(number, stage=Stage.GONE, since=float(number), left_early="its tracks are not known yet")
+    assert {601, 602, 603, 1_149, 1_050} <= {device.identifier for device in fleet}
+    assert gone == list(range(1_000, 1_050))
+
+
+def test_a_device_that_is_expected_is_never_forgotten(fleet: Fleet) -> None:
+    fleet.expect(dict.fromkeys(range(1, 500), ""))
+    for number in range(1, 500):
+        fleet.update(number, stage=Stage.GONE, left_early="its tracks are not known yet")
+    assert len(list(fleet)) == 499

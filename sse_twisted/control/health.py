@@ -32,8 +32,10 @@ def scanning(running: bool, last_round: float | None, interval: float, now: floa
     return Condition("scanning", not text, text)
 
 
-def names(trouble: str) -> Condition:
-    """Check that name servers respond; `trouble` is why not, or ""."""
+def names(trouble: str, portal: str = "") -> Condition:
+    """Check that name servers respond, and no captive portal for the devices; each argument is why not, or ""."""
+    if portal and not trouble:
+        return Condition("names", False, f"{portal}: log in there, or join the WiFi of the event")
     lost = f"{trouble}: has the laptop lost the WiFi?" if trouble else ""
     return Condition("names", not lost, lost)
 

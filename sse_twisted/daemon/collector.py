@@ -131,7 +131,7 @@ class Collector(MultiService):
 
     def _make_scanner(self) -> ScannerService:
         live, work = self.live, self._work
-        detector = Detector(self._http(lambda: live.settings.detection.timeout), self._names, work)
+        self._detector = detector = Detector(self._http(lambda: live.settings.detection.timeout), self._names, work)
         http = self._http(lambda: live.settings.inspection.timeout)
         runner = VisitRunner(
             Inspector(http, work),
@@ -270,7 +270,7 @@ class Collector(MultiService):
         expected = len(self.live.roster.carriers(today))
         return (
             health.scanning(bool(self.scanner.running), self.scanner.last_round, interval, now),
-            health.names(self._names.trouble),
+            health.names(self._names.trouble, self._detector.portal.trouble),
             health.downloads(self.disk.trouble, self.pause.reason, self.disk.slow),
             health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),

@@ -29,6 +29,7 @@ from zope.interface import implementer
 MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
+MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 CONNECTION_PAUSE = 0.003  # s; the most that one request was seen to use of the reactor's time
 
 
@@ -55,6 +56,13 @@ class Traffic:
         self.locks: defaultdict[tuple[bytes, int], DeferredLock] = defaultdict(DeferredLock)  # held by connections
         self._pause = DeferredLock()
         self._next = 0.0  # s of the clock, before which no connection starts
+
+    def lock_of(self, host: bytes, port: int) -> DeferredLock:
+        """Return the lock of an address; those of others are dropped while they are free, if there are many."""
+        if len(self.locks) >= MAX_LOCKS and (host, port) not in self.locks:
+            for place in [place for place, lock in self.locks.items() if not lock.locked and not lock.waiting]:
+                del self.locks[place]
+        return self.locks[host, port]
 
     async def wait(self) -> None:
         """Wait until the next connection may start."""
@@ -151,7 +159,7 @@ class _Endpoints:
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         host = uri.host.decode("ascii")
         endpoint = TCP4ClientEndpoint(self.reactor, host, uri.port, timeout=self.connect_timeout())
-        return _DeviceEndpoint(endpoint, self.traffic.locks[uri.host, uri.port], self.traffic.wait)
+        return _DeviceEndpoint(endpoint, self.traffic.lock_of(uri.host, uri.port), self.traffic.wait)
 
 
 @implementer(IAgent)

@@ -28,7 +28,10 @@ class Drivers:
         return self._of.get(number, self._drivers[0])
 
     def learn(self, number: int, driver: Driver) -> None:
-        self._of[number] = driver
+        if driver is not self._drivers[0]:
+            self._of[number] = driver
+        else:  # not remembered: there may be ever new numbers
+            self._of.pop(number, None)
 
     def name(self, number: int) -> str:
         """Return the host name of a device, as in log lines."""

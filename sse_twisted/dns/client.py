@@ -130,6 +130,8 @@ class NameClient(DatagramProtocol):
 
     def _encode(self, name: str) -> bytes:
         if name not in self._encoded:
+            if len(self._encoded) >= MAX_PENDING:
+                self._encoded.clear()
             message = dns.Message(recDes=1)
             message.addQuery(name.lower().encode("idna"), dns.A)
             self._encoded[name] = message.toStr()[2:]

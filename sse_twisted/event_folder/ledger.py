@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
+MAX_ENTRIES = 40_000  # some 20 MB; a listing has at most 20,000
 DISCIPLINES = ("2s", "10s", "500m")  # whose best speeds the original stores
 
 
@@ -168,6 +170,19 @@ class Ledger:
             if is_pending(entry) and entry.get("motion_file") not in listed:
                 self.entries[name] = entry | {"unlisted": True}
                 self.changed = True
+
+    def shorten(self, listed: Container[str]) -> None:
+        """Drop the oldest entries beyond MAX_ENTRIES whose tracks are neither completed nor `listed`, by name."""
+        excess = len(self.entries) - MAX_ENTRIES
+        if excess <= 0:
+            return
+        names = (
+            name
+            for name, entry in self.entries.items()
+            if name not in listed and entry.get("status") != Status.COMPLETED
+        )
+        for name in list(islice(names, excess)):
+            self.drop(name)
 
     def fetched(self, track: EventTrack) -> Fetched | None:
         """Return the completed download of this track at this size; None without one, or if the original made it."""

@@ -46,6 +46,9 @@ class Attendance:
         self._visits[identifier] = deque((*visits, *self._visits.get(identifier, ())), maxlen=self._max_visits)
 
     def _update(self, before: Device, after: Device) -> None:
+        if after.stage is Stage.ABSENT and after.identifier not in self._fleet:  # the fleet has forgotten it
+            self._visits.pop(after.identifier, None)
+            return
         if after.present and not before.present:
             mine = self._visits.setdefault(after.identifier, deque(maxlen=self._max_visits))
             mine.append(PastVisit(after.since))

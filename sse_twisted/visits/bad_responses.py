@@ -9,6 +9,7 @@ from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Fleet
 
 MIN_SCANS = 2  # in a row; a device that is just starting may send anything
+MAX_ADDRESSES = 4_000  # that are remembered; a name server may have ever new ones
 SHARED_FOR = 600.0  # s that an address counts as shared after two targets had it; DHCP leases end
 
 
@@ -28,6 +29,8 @@ class BadResponses:
 
     def note(self, target: Target, answers: Mapping[Address, str]) -> None:
         """Take the invalid responses of one scan for a target, by address."""
+        if len(self._seen) > MAX_ADDRESSES:
+            self._shorten()
         for address in answers:
             self._seen.setdefault(address, {})[target] = self._fleet.now
         own = {address: text for address, text in answers.items() if not self._is_shared(address)}
@@ -40,6 +43,12 @@ class BadResponses:
         scans = scans + 1 if before == address else 1
         self._found[target] = address, scans
         self._publish(target, text if scans >= MIN_SCANS else "")
+
+    def _shorten(self) -> None:
+        """Drop the addresses that had no response for the longest time, at least half of them."""
+        latest = {address: max(when.values(), default=0.0) for address, when in self._seen.items()}
+        for address in sorted(latest, key=latest.__getitem__)[: len(latest) // 2]:
+            del self._seen[address]
 
     def _is_shared(self, address: Address) -> bool:
         recently = {target: when for target, when in self._seen[address].items() if self._fleet.now - when < SHARED_FOR}

@@ -66,6 +66,7 @@ def compare(
         else:
             missing.append(track)
             ledger.queue(track)
+    ledger.shorten({track.name for track in everything})
     if ledger.changed:
         ledger.save()
     wanted = [track for track in tracks if not track.skipped]

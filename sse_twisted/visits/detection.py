@@ -17,7 +17,14 @@ from sse_twisted.devices.errors import BadAnswer, DeviceError, Refused, Silent, 
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.visits.bad_responses import BadResponses
+from sse_twisted.visits.portal import Portal, is_web_page
+from sse_twisted.visits.remarks import Remarks
 from sse_twisted.visits.visit import QUICK_ANSWER
+
+Odd = dict[Address, DeviceError]  # the invalid responses of one scan for a target
+
+MAX_NUMBERS = 8  # devices that answer at one listed address within NUMBERS_WINDOW, without a listing
+NUMBERS_WINDOW = 600.0  # s
 
 
 class NameLookup(Protocol):
@@ -57,23 +64,36 @@ class Detector:
         self._http = http
         self._names = names
         self._work = work
-        self._logged: dict[Target, dict[Address, str]] = {}
+        self.portal = Portal(work.clock, work.log)
+        self._remarks = Remarks(work.clock, work.log)
+        self._numbers: dict[Target, dict[int, float]] = {}  # that answered as a target without a number: s of the clock
         self._bad_responses = BadResponses(work.fleet, work.live)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # callers that share a pending attempt
+        work.live.observe(self._forget)
 
     async def detect(self, target: Target) -> Sighting | None:
         """Return the device if it answers: at its last address, tried while its name is resolved, or at any other."""
-        odd: dict[Address, str] = {}
+        odd: Odd = {}
         known = self._work.fleet[target.identifier].address if target.identifier else None
         search = Search()
         if known is not None:
             search.begin(self._at(target, known, odd))
         search.begin(self._by_name(target, known, odd, search))
         sighting = await search.first_found()
-        self._bad_responses.note(target, odd if sighting is None else {})
+        self._note_odd(target, odd if sighting is None else {})
         return sighting
 
-    async def _by_name(self, target: Target, known: Address | None, odd: dict[Address, str], search: Search) -> None:
+    def _note_odd(self, target: Target, odd: Odd) -> None:
+        """Take the invalid responses of a scan. Those of a captive portal are no device's."""
+        pages = {address: error for address, error in odd.items() if is_web_page(error)}
+        if self.portal.note(target, bool(pages)):
+            for address, error in pages.items():
+                self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
+        if self.portal.trouble:
+            odd = {address: error for address, error in odd.items() if address not in pages}
+        self._bad_responses.note(target, {address: str(error) for address, error in odd.items()})
+
+    async def _by_name(self, target: Target, known: Address | None, odd: Odd, search: Search) -> None:
         """Try each address of the name as soon as it is known; the search goes on for those that are still tried."""
         host, port = target.place(self._work.live.settings.devices.port)
 
@@ -83,7 +103,7 @@ class Detector:
 
         await self._names.lookup(host, attempt)
 
-    async def _at(self, target: Target, address: Address, odd: dict[Address, str]) -> Sighting | None:
+    async def _at(self, target: Target, address: Address, odd: Odd) -> Sighting | None:
         """Return the device at an address if it is the target; `odd` collects invalid responses by address."""
         if self._is_occupied(address):
             return None
@@ -92,25 +112,29 @@ class Detector:
             if target.identifier not in (None, sighting.identifier):
                 name = sighting.driver.host_name(sighting.identifier)
                 raise WrongDevice(f"{name} answers there", sighting.identifier)
+            if target.identifier is None:
+                self._check_number(target, sighting.identifier)
         except Silent as error:
             self._note(
                 target, address, LogLevel.info, f"accepts connections but does not respond at {address} ({error})"
             )
-            odd[address] = str(error)
+            odd[address] = error
             return None
         except Unreachable as error:
             self._note(target, address, LogLevel.debug, f"not accepting connections at {address} ({error})")
             return None
         except WrongDevice as error:
             self._note(target, address, LogLevel.info, f"is not at {address}: {error}")
-            if not self._work.fleet[error.identifier].present:
+            known = error.identifier in self._work.fleet  # any other number may be false, and is not looked for
+            if known and not self._work.fleet[error.identifier].present:
                 self._work.fleet.update(error.identifier, address=address)
             return None
         except DeviceError as error:
-            self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
-            odd[address] = str(error)
+            if not is_web_page(error):
+                self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
+            odd[address] = error
             return None
-        self._logged.pop(target, None)
+        self._remarks.forget(target)
         return None if self._work.fleet[sighting.identifier].present else sighting
 
     async def _meet(self, address: Address) -> Sighting:
@@ -159,12 +183,32 @@ class Detector:
         """Whether a present device has the address: names go stale, and it may be busy with a transfer."""
         return any(device.present and device.address == address for device in self._work.fleet)
 
+    def _check_number(self, target: Target, number: int) -> None:
+        """Raise BadAnswer if a target without a number is another device each time, and none that ever listed a track.
+
+        Devices that are plugged in one after the other may share an address.
+        """
+        now = self._work.clock.seconds()
+        before = self._numbers.get(target, {})
+        recent = {other: when for other, when in before.items() if now - when < NUMBERS_WINDOW and other != number}
+        self._numbers[target] = dict(list((recent | {number: now}).items())[-MAX_NUMBERS:])
+        if sum(not self._was_listed(other) for other in recent) >= MAX_NUMBERS - 1:
+            raise BadAnswer("it is another device each time")
+
+    def _was_listed(self, number: int) -> bool:
+        device = self._work.fleet[number]
+        return bool(device.wanted or device.present or device.is_collected)
+
+    def _forget(self) -> None:
+        """Drop targets that are no longer configured."""
+        targets = set(self._work.live.targets())
+        self._remarks.keep(targets)
+        for target in self._numbers.keys() - targets:
+            del self._numbers[target]
+
     def _note(self, target: Target, address: Address, level: Any, text: str) -> None:
         """Log a change of what is wrong at an address of a target, not each scan."""
-        logged = self._logged.setdefault(target, {})
-        if logged.get(address) != text:
-            logged[address] = text
-            self._work.log.emit(level, "{target} {text}", target=str(target), text=text)
+        self._remarks.note(target, address, level, text)
 
 
 class Search:

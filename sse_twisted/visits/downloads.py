@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import TypeVar
 
 from attrs import define, field
 
@@ -23,7 +24,11 @@ from sse_twisted.visits.track_writer import TrackWriter
 from sse_twisted.visits.visit import Visit
 
 MIN_PART = 512  # bytes; a device that sends less of a track for a request cannot resume
+MAX_REMEMBERED = 10_000  # unsound transfers
 KB = 1000
+
+
+T = TypeVar("T")
 
 
 class DownloadsPaused(Exception):
@@ -71,7 +76,8 @@ class Downloader:
             await self._work.disk.write(ledger.save)
         except (DeviceError, PathTrouble) as error:
             about = {"device": visit.name, "track": track.name, "summary": track.summary}
-            self._work.log.error("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
+            emit = self._work.log.error if visit.may_log_failure() else self._work.log.debug
+            emit("{device} {track} failed - {summary} ({reason})", reason=str(error), **about)
             ledger.record(track, Status.FAILED)  # saved by the next comparison
             if isinstance(error, DeviceError):
                 await self._learn(visit, track, ledger, after_failure(known, attempt, error))
@@ -240,7 +246,7 @@ class Downloader:
             raise BadRange(f"{plural(length, 'byte')} in all, {track.log.length:,} listed")
         key = (track.local_file, track.log.size)
         if self._lengths.get(key) != length:
-            self._lengths[key] = length
+            _remember(self._lengths, key, length)
             raise BadAnswer(f"announces {plural(length, 'byte')}, listed {track.log.length:,}")
 
     def _doubt(
@@ -266,7 +272,7 @@ class Downloader:
         key = (track.local_file, log.size)
         if is_this_log and is_all and self._digests.get(key) == received.sha256:
             return ""
-        self._digests[key] = received.sha256
+        _remember(self._digests, key, received.sha256)
         return judgement.remark
 
     def _settle(self, visit: Visit, track: EventTrack, judgement: Judgement, grown: bool) -> None:
@@ -285,3 +291,11 @@ class Downloader:
 
     def _show(self, visit: Visit, track: EventTrack, count: int) -> None:
         self._work.fleet.update(visit.identifier, downloading=track.name, size=track.log.length, received=count)
+
+
+def _remember(known: dict[tuple[str, int], T], key: tuple[str, int], value: T) -> None:
+    """Add an unsound transfer, and forget the oldest one if there are many."""
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > MAX_REMEMBERED:
+        del known[next(iter(known))]

@@ -25,7 +25,7 @@ from sse_twisted.visits.verdict import Verdict, give_verdict
 from sse_twisted.visits.visit import MAX_SILENCES, Visit
 
 MAX_WITHOUT_ROOM = 5  # tracks in a row for which there is no room, after which none is tried
-MAX_FAILURES = 100  # failed tracks between two listings
+MAX_FAILURES = 1_000  # failed tracks between two listings
 MAX_LINES = 100  # log lines of one kind for one listing; a faulty device may list thousands
 
 

@@ -33,6 +33,7 @@ class Visit:
     ledger: Ledger | None = None
     remarked: set[str] = field(factory=set)  # subjects that were logged
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
+    failure_lines: int = 0  # in the log
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
     retry_after: float = 0.0  # s, as the device asked
@@ -60,6 +61,11 @@ class Visit:
             return False
         self.remarked.add(subject)
         return True
+
+    def may_log_failure(self) -> bool:
+        """Return whether one more failed download is worth a line: a faulty device may list thousands of tracks."""
+        self.failure_lines += 1
+        return self.failure_lines <= MAX_REMARKS
 
     @contextmanager
     def talking(self) -> Iterator[None]:

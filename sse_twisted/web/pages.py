@@ -98,7 +98,10 @@ class BoardPage:
 
     async def _prepare(self) -> None:
         """Render changed tiles and yield to the reactor in between: the tiles of a thousand devices take 50 ms."""
-        async for tile in in_turns(self._board.tiles, self._clock):
+        tiles = self._board.tiles
+        if len(self._html) > 2 * len(tiles) + 100:
+            self._html.clear()
+        async for tile in in_turns(tiles, self._clock):
             self._tile(tile)
 
     def _tile(self, tile: Tile) -> str:

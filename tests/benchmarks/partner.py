@@ -155,9 +155,16 @@ def run(make: Callable[[Any], object]) -> None:
 
 
 def usage() -> Message:
-    """Processor time of this process in s, its memory now and at most in MB, and the moment in s."""
+    """Processor time of this process in s, its memory now and at most in MB, open descriptors, the moment in s."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu": used.ru_utime + used.ru_stime, **_memory(), "at": time.monotonic()}
+    return {"cpu": used.ru_utime + used.ru_stime, **_memory(), "open": _open(), "at": time.monotonic()}
+
+
+def _open() -> int:
+    try:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:  # not Linux
+        return 0
 
 
 def _memory() -> dict[str, float]:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from twisted.logger import Logger
 
-from sse_twisted.fleet import Stage
+from sse_twisted.config.live import LiveConfig, Target
+from sse_twisted.config.settings import Settings
+from sse_twisted.devices.connections import Address
+from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.simulator.faults import parse_fault
+from sse_twisted.visits.bad_responses import MAX_ADDRESSES, BadResponses
 from tests.support.event import VirtualEvent, log_of
 
 
@@ -30,7 +35,7 @@ def test_a_device_that_answers_badly_is_known_to_do_so(event: VirtualEvent, faul
 
 
 def test_a_device_that_is_just_starting_is_given_a_round(event: VirtualEvent) -> None:
-    event.device(601, log_of(601)).add_fault(parse_fault("html")[0])
+    event.device(601, log_of(601)).add_fault(parse_fault("500")[0])
     event.start()
     event.arrive(601)
     event.until("motion-601 invalid response")
@@ -120,3 +125,12 @@ def test_who_is_not_looked_for_any_more_is_odd_no_more(event: VirtualEvent) -> N
     event.write_roster()
     event.advance(10)
     assert not event.known(601).oddity
+
+
+def test_addresses_that_change_with_each_look_up_are_not_all_remembered() -> None:
+    live = LiveConfig(Settings())
+    responses = BadResponses(Fleet(lambda: 7.0, Logger()), live)
+    target = Target(601, "motion-601")
+    for number in range(3 * MAX_ADDRESSES):
+        responses.note(target, {Address(f"10.{number // 65536}.{number // 256 % 256}.{number % 256}", 80): "odd"})
+    assert len(responses._seen) <= MAX_ADDRESSES + 1
