@@ -35,7 +35,7 @@ from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
-MAX_ENTRIES = 40_000  # some 20 MB; a listing has at most 20,000
+MAX_ENTRIES = 20_000  # some 10 MB; as many as a listing may have
 DISCIPLINES = ("2s", "10s", "500m")  # whose best speeds the original stores
 
 

@@ -17,7 +17,7 @@ from sse_twisted.devices.errors import DeviceError, Unreachable
 from sse_twisted.event_folder.ledger import Ledger
 
 QUICK_ANSWER = 5.0  # s; a device that takes longer to answer does not count against a limit any more
-MAX_REMARKS = 1_000  # log lines of one visit about its tracks; a faulty device may list thousands in each listing
+MAX_REMARKS = 300  # log lines of one visit about its tracks; a faulty device may list thousands in each listing
 MAX_SILENCES = 2  # unanswered requests in a row, after which a device may have gone
 
 
