@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from sse_twisted.devices.connections import CONNECTION_PAUSE, Traffic
+from sse_twisted.devices.connections import CONNECTION_PAUSE, MAX_LOCKS, Traffic
 
 
 class Crowd:
@@ -96,3 +96,13 @@ def test_time_may_pass_between_two_looks_at_the_clock() -> None:
     waiting = Deferred.fromCoroutine(traffic.wait())
     clock.advance(CONNECTION_PAUSE)
     assert waiting.called
+
+
+def test_the_locks_of_addresses_that_are_free_are_forgotten_where_there_are_many() -> None:
+    traffic = Traffic(Clock())
+    held = traffic.lock_of(b"10.0.0.1", 80)
+    held.acquire()
+    for number in range(3 * MAX_LOCKS):
+        traffic.lock_of(b"10.1.%d.%d" % divmod(number, 256), 80)
+    assert len(traffic.locks) <= MAX_LOCKS
+    assert traffic.lock_of(b"10.0.0.1", 80) is held

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from sse_twisted.config.settings import Expected
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import Driver, Listing
-from sse_twisted.devices.drivers import KNOWN, device_number
+from sse_twisted.devices.drivers import KNOWN, Drivers, device_number
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.event_folder.folder import LEDGER
@@ -213,3 +213,12 @@ def test_nonsense_has_no_findings(sample: Sample, data: bytes) -> None:
 )
 def test_the_number_of_a_device_by_its_name(name: str, identifier: int | None) -> None:
     assert device_number(name) == identifier
+
+
+def test_numbers_of_the_first_kind_are_not_remembered_since_there_may_be_ever_new_ones() -> None:
+    drivers = Drivers(*KNOWN)
+    for number in range(1, 1_000):
+        drivers.learn(number, KNOWN[0])
+        drivers.number(f"motion-{number}")
+    assert not drivers._of
+    assert drivers.of(601) is KNOWN[0]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from twisted.logger import Logger
 
-from sse_twisted.fleet import Fleet, Stage
+from sse_twisted.fleet import MAX_STRANGERS, Fleet, Stage
 from sse_twisted.history.attendance import Attendance, PastVisit
 
 
@@ -65,3 +65,13 @@ def test_what_is_restored_is_not_a_visit(fleet: Fleet) -> None:
     attendance = Attendance(fleet)
     know(fleet, Stage.GONE)
     assert attendance.of(601) == ()
+
+
+def test_the_visits_of_a_device_that_the_fleet_has_forgotten_are_dropped(fleet: Fleet) -> None:
+    attendance = Attendance(fleet)
+    for number in range(1, 500):
+        fleet.update(number, stage=Stage.CONNECTED)
+        fleet.update(number, stage=Stage.GONE, left_early="its tracks are not known yet")
+    known = {device.identifier for device in fleet}
+    assert len(known) <= MAX_STRANGERS + 1
+    assert attendance._visits.keys() == known

@@ -5,7 +5,7 @@ from twisted.logger import Logger, LogLevel
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
-from sse_twisted.history.events import DeviceEvent, History
+from sse_twisted.history.events import MAX_TEXT, DeviceEvent, History
 from tests.support.event import VirtualEvent, log_of
 
 
@@ -107,3 +107,21 @@ def test_the_day_is_that_of_the_devices_whatever_the_laptop_says(
     began = live.day_began_at(seconds)
     assert str(live.today(began)) == day
     assert str(live.today(began - 1)) != day
+
+
+def test_numbers_whose_events_are_all_dropped_leave_nothing_behind() -> None:
+    history = History(max_events=5, max_in_all=50)
+    for number in range(1, 2_000):
+        for text in range(7):
+            note(history, float(text), device=f"motion-{number}")
+    assert len(history._events) <= 50
+    assert len(history._dropped) <= 50
+
+
+def test_a_long_text_is_cut() -> None:
+    history = History()
+    history.note(
+        {"log_level": LogLevel.info, "log_time": 1.0, "log_format": "{device} " + "x" * 9_999, "device": "motion-601"}
+    )
+    (event,) = history.of(601)
+    assert len(event.text) == MAX_TEXT

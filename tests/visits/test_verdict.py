@@ -125,3 +125,11 @@ class TestAListingIsHardToBelieve:
 
     def test_but_not_for_being_empty_if_it_has_entries_that_can_not_be_read(self, tmp_path: Path) -> None:
         assert not doubts_of(Listing(bad=(BadEntry(0, "/x.oao", "no size"),)), Ledger(tmp_path / "downloads.json"))
+
+
+def test_remarks_on_many_tracks_are_counted() -> None:
+    unsound = tuple(f"{number}.oao is damaged: " + "x" * 1_000 for number in range(20_000))
+    verdict = give_verdict(Comparison(wanted=20_000, unsound=unsound), {}, frozenset(), 0.0, "")
+    assert verdict.collected
+    assert len(verdict.reason) < 1_500
+    assert verdict.reason.endswith("; 19,995 more tracks are not verified")
