@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Filters, Settings, SettingsError
+from sse_twisted.console.tables import device_text
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Stage
@@ -470,3 +471,21 @@ class TestSteering:
         assert "DEBUG,motion-602 detected at" in log.read_text()
         with pytest.raises(CommandError, match="invalid log level 'loud': expected debug, info"):
             commands.loglevel("loud")
+
+
+def test_a_report_of_a_device_with_many_tracks_has_the_youngest_and_counts_the_others(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sse_twisted.control.commands.MAX_REPORTED", 2)
+    starts = [MORNING + hour * HOUR for hour in range(5)]
+    event.device(601, *(log_of(601, start - MONTH) for start in starts), *(log_of(601, start) for start in starts))
+    event.arrive(601)
+    commands = event.start().commands
+    event.until("motion-601 can be disconnected")
+    report = result(commands.device(601))
+    assert [each.name[-10:-4] for each in report.tracks] == ["120000", "130000"]
+    assert [each.name for each in report.others] == [f"motion-601_20220917_{hour}0000.oao" for hour in (12, 13)]
+    assert (report.more_tracks, report.more_others) == (3, 3)
+    text = device_text(report, "", datetime.UTC, 0.0)
+    assert text.count("and 3 more, older ones") == 2
+    assert len(result(commands.tracks(DAY))) == 2

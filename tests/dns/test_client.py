@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.names import dns
 
-from sse_twisted.dns.client import NameClient
+from sse_twisted.dns.client import MAX_PENDING, NameClient
 from tests.dns.wire import OTHER, ROUTER, Wire, reply
 
 
@@ -392,3 +392,9 @@ class TestALateAnswer:
         asking.ask("motion-7")
         asking.answer("10.0.0.7", to=-1)
         assert asking.results == [None, None, "10.0.0.1", "10.0.0.7"]
+
+
+def test_encoded_names_are_forgotten_where_there_are_many(asking: Asking) -> None:
+    for number in range(MAX_PENDING + 2):
+        asking.client._encode(f"motion-{number}")
+    assert len(asking.client._encoded) <= MAX_PENDING

@@ -13,7 +13,17 @@ import pytest
 from sse_twisted.config.roster import Assignment, parse_roster
 from sse_twisted.config.settings import Expected
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.results.days import MAX_DAYS, Day, DayCount, State, count_days, day_as_csv, reconcile, sailed_on
+from sse_twisted.results.days import (
+    MAX_DAYS,
+    MAX_UNASSIGNED,
+    Day,
+    DayCount,
+    State,
+    count_days,
+    day_as_csv,
+    reconcile,
+    sailed_on,
+)
 
 DAY = datetime.date(2022, 10, 17)
 BEFORE = DAY - datetime.timedelta(days=1)
@@ -291,3 +301,25 @@ def test_a_season_misses_only_what_a_device_has_listed(captures: Path, year: int
         assert not counted[day].is_telling
         assert counted[day].no_track == counted[day].expected
     assert sum(each.no_track for each in counted.values()) > 20
+
+
+def test_of_many_tracks_the_last_are_named_and_the_others_counted() -> None:
+    owned = {f"AAA601_601_20221017_{number:06}.oao": entry(damage="odd") for number in range(150)}
+    queued = {f"AAA601_601_20221017_{number:06}.oao": entry("queued") for number in range(200, 400)}
+    strange = {f"motion-602_20221017_{number:06}.oao": entry() for number in range(MAX_UNASSIGNED + 7)}
+    day = reconcile(DAY, [ANN], {601: owned | queued, 602: strange}, {}, {}, {}, Expected(), today=DAY)
+    (line,) = day.lines
+    assert (len(line.tracks), line.more_tracks, len(line.missing), line.more_missing) == (100, 50, 100, 100)
+    assert line.hours == pytest.approx(600)
+    assert line.remark == "200 known tracks missing"
+    assert (len(day.unassigned), day.more_unassigned) == (MAX_UNASSIGNED, 7)
+    text = day_as_csv(day).decode()
+    assert " and 50 more" in text
+    assert " and 100 more" in text
+
+
+def test_remarks_on_many_tracks_are_counted() -> None:
+    owned = {f"AAA601_601_20221017_{number:06}.oao": entry(damage="odd") for number in range(150)}
+    state, remark = of_ann(owned)
+    assert state is State.COLLECTED
+    assert remark == "odd; " * 10 + "and 140 more remarks"
