@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from sse_twisted.simulator.device import SimulatedLog
@@ -278,3 +279,31 @@ async def test_names_of_hardware_and_firmware_stay_on_one_line_of_the_log(event:
     assert event.said(
         "WARN motion-601 firmware is not approved (9008\\x0a2022-10-17 09:00:00,INFO,all is well\\x1b[31m)"
     )
+
+
+@on_the_reactor
+async def test_twenty_thousand_logs_of_one_device_make_no_long_text_and_no_slow_stop(
+    event: RealEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sse_twisted.visits.runner.MAX_FAILURES", 20)
+    device = event.device(601, LOG)
+    text = '{"file":"/logs/%d.oao","size":1536,"start_date":%d,"end_date":%d}'
+    starts = ((number, MORNING + number * 1000) for number in range(20_000))
+    entries = ",".join(text % (number, start, start) for number, start in starts)
+    device.pages["/logs.json"] = Body(b'{"logs": [%s]}' % entries.encode())
+    await event.begin()
+    line = await event.until("must stay connected - 20000 of 20,000 tracks missing (")
+    assert max(map(len, event.lines)) < 1_000, line
+    assert event.collector is not None
+    known = event.known(601)
+    assert (len(known.missing), known.missing_count, len(known.tracks)) == (100, 20_000, 100)
+    report = await event.collector.commands.device(601)
+    assert len(report.tracks) + report.more_tracks == 20_000
+    assert len(msgspec.json.encode(report.tracks)) < 200_000
+    assert len(event.ledger(601)) == 20_000
+    await event.leave()
+    line = await event.until("motion-601 left too early - ")
+    assert len(line) < 1_500
+    await event.becomes(lambda: b"left_early" in event.folder.state_file.read_bytes(), "saved")
+    assert event.folder.state_file.stat().st_size < 100_000
+    await event.stop()
