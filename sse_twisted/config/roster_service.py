@@ -87,14 +87,17 @@ class RosterService(PeriodicService):
     async def check(self) -> None:
         """Apply the file if it differs from the version applied and has not changed since the last check.
 
-        While the event folder is away, the file of another folder may be at its path.
+        While the event folder is away, the file of another folder may be at its path, or none. The folder is looked for
+        after the file was read, so that one that goes meanwhile is noticed.
         """
+        found = await self._disk.run(self._reader.read)
+        if found is None:
+            return
         try:
             await self._disk.check()
         except DiskTrouble:
             return
-        found = await self._disk.run(self._reader.read)
-        if found is not None and (found.former is None or found.former is self._live.roster):
+        if found.former is None or found.former is self._live.roster:
             self._take(found)
 
     @property
@@ -104,7 +107,7 @@ class RosterService(PeriodicService):
             stays = "the last good one stays in force" if self._reader.is_good else "no other one is known"
             return f"{self._trouble}: {stays}. Correct config/motions.csv"
         if self.question is not None and not self.question.is_refused:
-            return f"{self.question.text}: confirm or refuse it"
+            return f"{self.question.text}: confirm or refuse the change"
         roster = self._live.roster
         if roster.spoilt:
             return f"{roster.spoilt}: only what can be read is in force. Correct config/motions.csv"

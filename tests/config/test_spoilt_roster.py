@@ -303,7 +303,7 @@ class TestMovesOfTracks:
         tracks = event.tracks()
         save(event, self.renamed(whole))
         assert event.tracks() == tracks
-        assert trouble(event).startswith("6 stored tracks would change owner: confirm or refuse it")
+        assert trouble(event).startswith("6 stored tracks would change owner: confirm or refuse the change")
         moved = "ABC601XYZ_601_20221017_090000.oao (Sailor 601) to NEW601_601_20221017_090000.oao (Sailor 601)"
         assert event.said(f"Roster: waiting: {moved}")
         event.servers[601].device.logs.append(log_of(601, MORNING + HOUR))

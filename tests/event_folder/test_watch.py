@@ -61,6 +61,19 @@ def test_a_folder_that_is_renamed_is_not_made_anew_and_collection_goes_on_when_i
         assert line.partition(" ")[2] in kept
 
 
+def test_the_roster_is_not_blamed_for_a_folder_that_is_away(event: VirtualEvent) -> None:
+    event.collect(601)
+    moved = take_away(event)
+    event.advance(30)
+    assert conditions(event)["roster"]
+    assert not event.said("Cannot read the roster")
+    moved.rename(event.root)
+    event.until("Event folder is back")
+    event.advance(10)
+    assert conditions(event)["roster"]
+    event.stop()
+
+
 def test_the_roster_of_another_folder_at_its_path_is_not_read(event: VirtualEvent) -> None:
     event.spares()
     event.collect(601)

@@ -24,7 +24,7 @@ class TestAChangeThatWaits:
         lacking(busy)
         board = busy.get("/").text
         assert "Check the roster" in board
-        assert "the roster lacks 1 device of today (motion-602): confirm or refuse it" in board
+        assert "the roster lacks 1 device of today (motion-602): confirm or refuse the change" in board
         assert '<a href="/roster">Roster</a></p>' in board
         page = busy.get("/roster").text
         assert "<li>motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21</li>" in page
