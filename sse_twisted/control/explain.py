@@ -30,7 +30,7 @@ def status_of(device: Device, now: float, live: LiveConfig, disk_trouble: str, e
             return _download(device, since, live)
         case Stage.COLLECTED:
             known = f" ({device.reason})" if device.reason else ""
-            return f"can be disconnected for {since}{known}"
+            return f"can be disconnected, collected {since} ago{known}"
         case Stage.ATTENTION:
             return f"must stay connected - {device.reason}; {_retry(device, now, live, disk_trouble)}"
         case Stage.GONE:

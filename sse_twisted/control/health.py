@@ -53,7 +53,8 @@ def roster(trouble: str) -> Condition:
 
 def folder(trouble: str) -> Condition:
     """Check that the event folder is at its path; `trouble` is why not, or ""."""
-    return Condition("folder", not trouble, trouble)
+    text = f"{trouble}. Put it back, or plug its disk in again" if trouble else ""
+    return Condition("folder", not trouble, text)
 
 
 def clock(

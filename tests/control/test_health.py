@@ -39,7 +39,7 @@ def test_downloads_are_not_well_while_the_disk_hangs() -> None:
 
 def test_an_event_folder_that_is_away_is_a_condition() -> None:
     assert folder("") == Condition("folder", True)
-    assert folder("it has gone") == Condition("folder", False, "it has gone")
+    assert folder("it has gone") == Condition("folder", False, "it has gone. Put it back, or plug its disk in again")
 
 
 class TestClock:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 from tests.web.desk import Desk
 
 
@@ -19,6 +21,15 @@ def test_it_is_not_ready_without_its_event_folder(desk: Desk) -> None:
     answer = desk.get("/readyz")
     assert (answer.status, answer.json["ready"]) == (503, False)
     assert "Event folder gone" in desk.get("/").text
+
+
+def test_the_board_tells_one_cause_in_one_sentence(desk: Desk) -> None:
+    desk.collector.watch.trouble = desk.collector.disk.trouble = "the event folder is not there"
+    page = desk.get("/").text
+    assert "Downloads paused" in page
+    assert re.findall('<p class="trouble">.*</svg> (.*)</p>', page) == [
+        "the event folder is not there. Put it back, or plug its disk in again"
+    ]
 
 
 def test_metrics_are_those_of_collector_and_web(desk: Desk) -> None:

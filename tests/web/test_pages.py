@@ -46,8 +46,9 @@ class TestTheBoard:
         assert 'class="paused"' not in desk.get("/").text
         assert desk.command("pause").status == 200
         page = desk.get("/").text
-        assert re.search(r'<p class="paused">.*</svg> Downloads paused</p>', page)
-        assert "requested by an operator at 17:00, until midnight at the latest" in page
+        reason = "requested by an operator at 17:00, until midnight at the latest"
+        assert re.search(rf'<p class="paused">.*</svg> Downloads paused <small>{reason}</small></p>', page)
+        assert page.count(reason) == 1
         listening = desk.listen("/stream")
         assert 'class="paused"' in listening.boards[-1]["top"]
         assert desk.command("resume").status == 200
@@ -246,7 +247,7 @@ class TestOtherPages:
             "4 days to come: 2022-10-18 to 2022-10-21",
             "2 days without tracks: 2022-10-15 to 2022-10-16",
         ]
-        assert rows[0] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "0", "1", "0"]
+        assert rows[0] == ["2022-10-17", ",", "today", "2", "1", "0", "0", "0", "0", "1", "still", "expected", "0"]
         assert rows[4] == ["2022-10-18", "2", "not", "yet"]
         assert page.count('<a href="/days/2022-10-1') == 5 + 1
         days = desk.get("/api/v1/days").json

@@ -69,7 +69,7 @@ class TestAChangeThatWaits:
             "new_owner": "",
         }
         page = busy.get("/roster").text
-        assert "<td>Sailor 601</td><td>nobody (unassigned)</td>" in page
+        assert '<td data-label="now of">Sailor 601</td><td data-label="would be of">nobody (unassigned)</td>' in page
 
     def test_the_page_names_mistakes_and_remarks(self, busy: Desk) -> None:
         data = busy.event.folder.roster.read_bytes()
@@ -80,6 +80,17 @@ class TestAChangeThatWaits:
         page = busy.get("/roster").text
         assert "line 2: invalid Start Date &#39;&lt;b&gt;&#39;" in page
         assert "line 4: not UTF-8: the file is read as Windows-1252" in page
+
+
+def test_a_roster_with_a_mistake_is_not_said_to_be_without_trouble(busy: Desk) -> None:
+    assert "No trouble." in busy.get("/roster").text
+    busy.event.people.append({**busy.event.people[0], "File ID": "DEF601XYZ"})
+    busy.event.write_roster()
+    busy.advance(5.0)
+    page = busy.get("/roster").text
+    assert "line 4: motion-601 is already assigned" in page
+    assert "No trouble." not in page
+    assert "All is in force but the mistakes below." in page
 
 
 class TestADeviceThatIsNotExpected:
