@@ -70,6 +70,16 @@ class TestAChangeThatWaits:
         }
         page = busy.get("/roster").text
         assert '<td data-label="now of">Sailor 601</td><td data-label="would be of">nobody (unassigned)</td>' in page
+        assert "If a device was replaced, do not confirm" in page
+        assert '<a href="/help#a-device-is-replaced">' in page
+        assert 'id="a-device-is-replaced"' in busy.get("/help").text
+
+    def test_says_nothing_of_a_replaced_device_if_no_track_loses_its_owner(self, busy: Desk) -> None:
+        busy.event.spares()
+        busy.event.people[0]["File ID"] = "XYZ601XYZ"
+        busy.event.write_roster()
+        busy.advance(5.0)
+        assert "If a device was replaced" not in busy.get("/roster").text
 
     def test_the_page_names_mistakes_and_remarks(self, busy: Desk) -> None:
         data = busy.event.folder.roster.read_bytes()
