@@ -42,7 +42,8 @@ def names(trouble: str, portal: str = "") -> Condition:
 
 def downloads(disk_trouble: str, paused: str, disk_slow: str = "") -> Condition:
     """Check that tracks are downloaded; each argument is why not, or ""."""
-    text = disk_trouble or disk_slow or paused
+    check = f"{disk_trouble}. Check that the disk of the event folder is there, writable and not full"
+    text = (disk_trouble and check) or disk_slow or paused
     return Condition("downloads", not text, f"downloads paused: {text}" if text else "")
 
 

@@ -30,7 +30,8 @@ def test_no_response_of_a_name_server_may_be_a_lost_network() -> None:
 @pytest.mark.parametrize(("disk", "paused"), [("only 3 MB free", ""), ("", "requested by an operator")])
 def test_downloads_pause_for_a_reason(disk: str, paused: str) -> None:
     assert downloads("", "").ok
-    assert downloads(disk, paused).text == f"downloads paused: {disk or paused}"
+    check = ". Check that the disk of the event folder is there, writable and not full" if disk else ""
+    assert downloads(disk, paused).text == f"downloads paused: {disk or paused}{check}"
 
 
 def test_downloads_are_not_well_while_the_disk_hangs() -> None:

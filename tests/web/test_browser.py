@@ -98,7 +98,7 @@ def test_a_device_is_not_expected_and_expected_again_on_its_page(watching: Watch
         page.get_by_text("Status: not expected today (ill)").wait_for()
         theatre.hears("motion-610 is not expected today - ill")
         assert watcher.goes_to().locator("#device-610").count() == 0
-        assert "1 not expected" in page.locator(".score").inner_text()
+        assert "1 not expected" in page.locator(".facts").inner_text()
         page = watcher.goes_to("/devices/610")
         assert page.get_by_role("textbox", name="Token").is_hidden()
         page.get_by_role("button", name="Expect it again today").click()
@@ -135,7 +135,7 @@ def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> No
                 assert page.get_by_label("Token").is_hidden()
             page.get_by_role("button", name="Confirm").click()
             page.locator("#ask").wait_for(state="hidden")
-            paused = page.get_by_text("downloads paused: requested by an operator")
+            paused = page.get_by_text("requested by an operator")
             paused.wait_for(state="visible" if token else "hidden")
 
 
