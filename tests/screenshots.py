@@ -26,6 +26,7 @@ PICTURES: Final = {
     "board-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
 }
 WANTED: Final = {"keep-on": 1, "switch-off": 10, "working": 3, "expected": 10, "gone": 5}  # devices in these columns
+EVENT: Final = "speed-week-2026"
 PATIENCE: Final = 100.0  # s
 
 
@@ -33,7 +34,8 @@ def main() -> int:
     """Make all of them."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent / "screenshots")
     folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as event:
+    with tempfile.TemporaryDirectory() as parent:
+        event = f"{parent}/{EVENT}"
         command = [str(Path(sys.executable).parent / "twistd"), "-n", "--pidfile=", "sse"]
         command += ["--demo", "--demo-devices", "100", "--event", event, "--manhole", "off"]
         command += ["--web", "tcp:0:interface=127.0.0.1"]

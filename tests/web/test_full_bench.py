@@ -231,6 +231,16 @@ def test_numbers_are_as_large_as_there_is_room(browser: Browser, event: VirtualE
         assert 0.8 * 768 < max(page.evaluate(bottoms)) <= 768
 
 
+def test_the_score_has_one_line_beside_a_long_name_of_the_event(browser: Browser, event: VirtualEvent) -> None:
+    with bench(browser, event, MANY, viewport={"width": 1366, "height": 768}) as page:
+        page.evaluate("document.documentElement.classList.add('has-script')")  # shows the buttons
+        names = page.get_by_text(event.root.name, exact=True)
+        assert [name.is_visible() for name in names.all()].count(True) == 1
+        heights = "score => [score, score.firstElementChild].map((each) => each.getBoundingClientRect().height)"
+        score, number = page.locator(".score").evaluate(heights)
+        assert score < 1.2 * number
+
+
 def test_many_signs_leave_room_for_the_tiles(browser: Browser, event: VirtualEvent) -> None:
     with bench(browser, event, SOME, viewport={"width": 1366, "height": 768}) as page:
         page.evaluate("""() => {
