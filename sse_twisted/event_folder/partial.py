@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import os
 import re
@@ -68,6 +69,7 @@ class PartialTrack:
     def open(self) -> int:
         """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
         add_folder(self.path.parent, self._within)
+        self._remove_others()
         with opened_folder(self.path.parent) as folder:
             self._file = _own_file(self.path.name, folder)
         self._opened = os.fstat(self._file.fileno())
@@ -132,10 +134,15 @@ class PartialTrack:
             ):
                 raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(self.path))
             os.rename(self.path.name, self._final.name, src_dir_fd=folder, dst_dir_fd=folder)
-        for other in self.path.parent.glob(f".{self._final.name}.*.part"):
-            other.unlink(missing_ok=True)
+        self._remove_others()
         sync(self._final.parent)
         return kept
+
+    def _remove_others(self) -> None:
+        """Remove what is here of the track at other sizes: a device may list a new one at each inspection."""
+        for other in self.path.parent.glob(f".{glob.escape(self._final.name)}.*.part"):
+            if other != self.path:
+                other.unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove bytes that cannot be resumed."""

@@ -9,7 +9,7 @@ from math import ceil
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-SLOW_SHARE = 0.25  # of the places that slow ones may have while others wait, but one at least
+SLOW_SHARE = 0.125  # of the places that slow ones may have while others wait, but one at least
 
 
 class Place:

@@ -138,6 +138,19 @@ async def test_garbage_of_the_listed_length_is_not_kept(event: RealEvent) -> Non
 
 
 @on_the_reactor
+async def test_a_track_that_is_listed_with_ever_new_sizes_leaves_one_partial_file(event: RealEvent) -> None:
+    log = log_of(601, MORNING, 15_000)
+    device = event.device(601, log)
+    device.add_fault(Fault("cut", 600_000), path=log.path)
+    for nth in range(2, 12, 2):  # each listing that follows a download
+        device.when_asked("/logs.json", lambda: device.logs[0].grow(10), nth=nth)
+    await event.begin()
+    await event.until(" failed - ", times=6)
+    assert len(event.partials()) <= 1
+    await event.check_that_it_is_collected_when_cleared()
+
+
+@on_the_reactor
 async def test_two_tracks_that_fit_one_by_one_are_not_begun_together(small: RealEvent) -> None:
     logs = [log_of(identifier, MORNING, 35_000) for identifier in (601, 602)]  # 1.8 MB each
     for log, identifier in zip(logs, (601, 602), strict=True):

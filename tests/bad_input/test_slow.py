@@ -19,11 +19,11 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def slow_ones(event: RealEvent, *, resume: bool) -> list[WatchedDevice]:
-    """Two devices that need half a minute for a track of 1 MB, and have all places."""
+    """Two devices that need eight seconds for a track of 0.3 MB, and have all places."""
     event.change(downloads={"limit": 2})
     devices = []
     for identifier in SLOW:
-        device = event.device(identifier, log_of(identifier, MORNING, 20_000))
+        device = event.device(identifier, log_of(identifier, MORNING, 6000))
         device.bytes_per_second, device.supports_range = 40_000, resume
         devices.append(device)
     return devices

@@ -15,6 +15,7 @@ from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime.text import json_bytes
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
+from tests.support.event import MORNING, track
 
 CONTENT, TRACK = sailed()
 GROWN, GROWN_TRACK = sailed(900)
@@ -100,8 +101,9 @@ def test_room_is_counted_in_bytes(folder: EventFolder) -> None:
 
 def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
     assert folder.leftovers() == []
-    for track, content in ((TRACK, CONTENT), (GROWN_TRACK, GROWN)):
-        partial = PartialTrack(folder.root, track)
+    later = track(601, MORNING + 3_600_000)
+    for kept_as, content in ((TRACK, CONTENT), (kept(listed(later)), later)):
+        partial = PartialTrack(folder.root, kept_as)
         partial.open()
         partial.write(content)
         partial.close()

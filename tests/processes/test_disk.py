@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 from select import select
@@ -74,6 +75,34 @@ async def test_a_disk_that_is_unmounted_and_mounted_again_costs_nothing(stage: S
         program.kill(signal.SIGTERM)
         assert await program.ends(END_WITHIN) == 0
         assert "Collector stopped" in stage.event.log()
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
+@on_the_reactor
+async def test_a_start_on_a_disk_that_an_endless_track_has_filled_comes_up(stage: Stage) -> None:
+    await stage.event.device(601, 50_000)
+    folder = stage.event.folder
+    roster = (folder / "config" / "motions.csv").read_bytes()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        (folder / "config").mkdir()
+        (folder / "config" / "motions.csv").write_bytes(roster)
+        part = folder / "gpslogs" / "20251012" / ".ABC601_601_20251012_090000.oao.61000.part"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(bytes(shutil.disk_usage(folder).free))
+        assert not shutil.disk_usage(folder).free
+        stage.event.configure("disk_reserve = 1", table="downloads")
+        program = stage.collector()
+        await program.says(f"Removed {part.name}: it is longer than its device lists the track")
+        await program.says("motion-601 can be disconnected")
+        assert stage.event.tracks() == stage.event.expected(601)
+        program.kill(signal.SIGTERM)
+        assert await program.ends(END_WITHIN) == 0
+        assert "Traceback" not in program.output
     finally:
         subprocess.run(["umount", "-l", folder], check=False)
 

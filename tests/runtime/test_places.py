@@ -45,11 +45,11 @@ def test_no_more_than_the_limit_have_a_place() -> None:
     assert queue.places.tokens == 2
 
 
-def test_slow_ones_have_a_quarter_of_the_places_while_others_wait() -> None:
+def test_slow_ones_have_an_eighth_of_the_places_while_others_wait() -> None:
     queue = Queue(8)
     queue.ask(*"ABCDEFGH", *"abcdefgh", *"IJKLMNOP")
     queue.leave(*"ABCDEFGH")
-    assert sorted(queue.order[8:]) == sorted("abIJKLMN")
+    assert sorted(queue.order[8:]) == sorted("aIJKLMNO")
 
 
 def test_slow_ones_have_all_places_when_no_other_waits() -> None:

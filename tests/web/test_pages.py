@@ -110,6 +110,13 @@ class TestTheBoard:
         desk.know(601, missing=())
         assert "verifying…" in column(desk.get("/").text, "working")
 
+    def test_names_a_slow_device_while_it_downloads_and_while_it_waits(self, desk: Desk) -> None:
+        desk.know(601, stage=Stage.DOWNLOADING, wanted=2, missing=("b",), slow="1.2 KB/s")
+        working = column(desk.get("/").text, "working")
+        assert "slow: 1.2 KB/s" in working
+        assert "waiting for its turn…" in working
+        assert "slow (1.2 KB/s): it gives way to other devices" in desk.get("/devices/601").text
+
     def test_separates_figures_of_stored_and_listed_tracks(self, desk: Desk) -> None:
         glances = tuple(
             TrackSummary(name, datetime.date(2022, 10, 17), 1000, 0, hours * 3_600_000, 10_000_000, 10_000)
