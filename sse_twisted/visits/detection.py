@@ -64,7 +64,7 @@ class Detector:
         self._http = http
         self._names = names
         self._work = work
-        self.portal = Portal(work.clock, work.log)
+        self.portal = Portal(work.clock, work.log, lambda: any(device.present for device in work.fleet))
         self._remarks = Remarks(work.clock, work.log)
         self._numbers: dict[Target, dict[int, float]] = {}  # that answered as a target without a number: s of the clock
         self._bad_responses = BadResponses(work.fleet, work.live)
@@ -89,7 +89,7 @@ class Detector:
         if self.portal.note(target, bool(pages)):
             for address, error in pages.items():
                 self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
-        if self.portal.trouble:
+        if self.portal.is_open():
             odd = {address: error for address, error in odd.items() if address not in pages}
         self._bad_responses.note(target, {address: str(error) for address, error in odd.items()})
 

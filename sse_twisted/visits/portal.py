@@ -5,6 +5,8 @@ Where one device does, something is wrong with it. Where many do, no device is t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -24,14 +26,17 @@ class Portal:
 
     _clock: IReactorTime
     _log: Logger
+    _is_anyone_here: Callable[[], bool] = lambda: (
+        False
+    )  # whether a device is present: then the network is the right one
     _pages: dict[Target, tuple[float, int]] = field(factory=dict, init=False)  # s of the last page, and scans in a row
     _is_there: bool = field(default=False, init=False)  # as logged
 
     @property
     def trouble(self) -> str:
-        """What the portal does; "" if there is none."""
+        """What the portal does; "" if there is none, or devices are found all the same."""
         there = f"a web page answers at {self._addresses()}, as in a WiFi with a login page"
-        return there if self._is_open() else ""
+        return there if self.is_open() and not self._is_anyone_here() else ""
 
     def note(self, target: Target, has_page: bool) -> bool:
         """Take the outcome of a scan for a target; return whether a web page there is a fault of that device alone."""
@@ -39,7 +44,7 @@ class Portal:
         _, scans = self._pages.pop(target, (0.0, 0))
         if has_page:
             self._pages[target] = now, scans + 1
-        is_open = self._is_open()
+        is_open = self.is_open()
         if is_open and not self._is_there:
             text = "A web page answers at {addresses}, as in a WiFi with a login page: those devices count as absent"
             self._log.warn(text, addresses=self._addresses())
@@ -48,7 +53,8 @@ class Portal:
         self._is_there = is_open
         return has_page and not is_open and scans + 1 >= MIN_SCANS
 
-    def _is_open(self) -> bool:
+    def is_open(self) -> bool:
+        """Whether a web page answers for so many targets that it is none of theirs."""
         oldest = self._clock.seconds() - WINDOW
         for target in [target for target, (when, _) in self._pages.items() if when < oldest]:
             del self._pages[target]

@@ -56,6 +56,20 @@ async def test_a_portal_that_has_gone_is_one_line_too_and_the_devices_are_collec
 
 
 @on_the_reactor
+async def test_a_page_for_many_names_is_no_network_problem_while_a_device_is_here(event: RealEvent) -> None:
+    for identifier in range(601, 611):
+        event.device(identifier).add_fault(Fault("html"))
+    event.device(611, log_of(611))
+    await event.begin()
+    await event.until("motion-611 can be disconnected")
+    await event.until(OPENS)
+    assert condition(event) == ""
+    assert not event.said("invalid response")
+    await event.leave(611)
+    await event.becomes(lambda: "login page" in condition(event), "a network problem")
+
+
+@on_the_reactor
 async def test_a_web_page_at_a_few_addresses_is_a_fault_of_those_devices(event: RealEvent) -> None:
     for identifier in range(601, 605):
         event.device(identifier).add_fault(Fault("html"))
