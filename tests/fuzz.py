@@ -1,14 +1,17 @@
-"""Feeds mutated tracks to everything that reads tracks.
+"""Feeds mutated tracks to everything that reads tracks, and mutated answers of devices to their parsers.
 
     python -m tests.fuzz [--seconds N] [--seed N] [--random]
 
-Mutations: fields of any value with correct checksums; frames cut, doubled, mixed and damaged; bytes of other files. An
+Mutations: fields of any value with correct checksums; frames cut, doubled, mixed and damaged; bytes of other files;
+pieces of JSON repeated thousands of times. An
 exception, a warning, or too much memory ends the run with exit status 1 and the seed of the file.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import random
 import sys
 import time
@@ -19,6 +22,10 @@ from typing import Final
 
 import numpy as np
 
+from sse_twisted.devices.answer_json import parse_json
+from sse_twisted.devices.errors import BadAnswer
+from sse_twisted.devices.motion.messages import info_of, listing_of, settings_of
+from sse_twisted.runtime.text import json_bytes
 from sse_twisted.simulator.headers import fletcher
 from sse_twisted.simulator.writer import seal
 from sse_twisted.tracks.analysis import analyse
@@ -97,6 +104,25 @@ def _turn(data: bytes, chance: random.Random) -> bytes:
     return data[:HEADER_SIZE] + data[middle:] + data[HEADER_SIZE:middle]
 
 
+PIECES: Final = (
+    b"[",
+    b"]",
+    b"{",
+    b"}",
+    b'"',
+    b"\\",
+    b",",
+    b":",
+    b"[],",
+    b'"a":',
+    b"1,",
+    b"\xff",
+    b"\0",
+    b" ",
+    b"1e9",
+    b"NaN",
+    b"-",
+)
 MUTATIONS: Final[tuple[Callable[[bytes, random.Random], bytes], ...]] = (
     _header_field,
     _frame_field,
@@ -106,6 +132,29 @@ MUTATIONS: Final[tuple[Callable[[bytes, random.Random], bytes], ...]] = (
     _add,
     _turn,
 )
+
+
+def mutated_answer(seed: int) -> bytes:
+    """Return an answer of a device with a few changes that depend on the seed only."""
+    chance = random.Random(seed)
+    entry = {"file": "/logs/a.oao", "size": 1536, "start_date": 1_665_993_600_000, "500m_best": 9000, "spot": "é"}
+    info = {"motion": {"identifier": 601, "firmware": {"name": "9008"}, "battery": {"level": 83}}}
+    settings = {"settings": {"gnss_rate": "5", "timezone": "60", "wifi": [{"login": "WSW"}]}}
+    data = json.dumps(chance.choice([info, settings, {"logs": [entry] * chance.randint(0, 5)}])).encode()
+    for _ in range(chance.randint(1, 5)):
+        at = chance.randrange(len(data) + 1)
+        piece = chance.choice(PIECES) * chance.choice([1, 1, 1, 20, 30_000])
+        data = data[:at] + piece + data[at + chance.randrange(5) :]
+    return data
+
+
+def read_answer(data: bytes) -> None:
+    """Read an answer as each of the three; only BadAnswer may be raised."""
+    for read in (info_of, settings_of, listing_of):
+        with contextlib.suppress(BadAnswer):
+            tree = parse_json(data, "it")
+            read(tree)
+            json_bytes(tree)
 
 
 def read_in_all_ways(data: bytes) -> None:
@@ -133,6 +182,7 @@ def main() -> int:
     track = small_track(300)
     if options.seed is not None:
         read_in_all_ways(mutated(track, options.seed))
+        read_answer(mutated_answer(options.seed))
         return 0
     end = time.monotonic() + options.seconds
     seed = random.SystemRandom().randrange(2**40) if options.random else 0
@@ -142,6 +192,7 @@ def main() -> int:
         tracemalloc.reset_peak()
         try:
             read_in_all_ways(mutated(track, seed))
+            read_answer(mutated_answer(seed))
         except Exception:
             print(f"the file of seed {seed}:", file=sys.stderr)
             raise
@@ -151,7 +202,7 @@ def main() -> int:
             return 1
         seed += 1
         read += 1
-    print(f"{read:,} mutated tracks read without failure in {options.seconds:g} s")
+    print(f"{read:,} mutated tracks and answers read without failure in {options.seconds:g} s")
     return 0
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
-MAX_ENTRIES = 20_000  # some 10 MB; as many as a listing may have
+MAX_UNLISTED = 2_000  # tracks that are neither here nor listed any more; the longest listing seen has 213
 DISCIPLINES = ("2s", "10s", "500m")  # whose best speeds the original stores
 
 
@@ -172,16 +171,13 @@ class Ledger:
                 self.changed = True
 
     def shorten(self, listed: Container[str]) -> None:
-        """Drop the oldest entries beyond MAX_ENTRIES whose tracks are neither completed nor `listed`, by name."""
-        excess = len(self.entries) - MAX_ENTRIES
-        if excess <= 0:
-            return
-        names = (
+        """Drop the oldest tracks that are neither completed nor `listed`, by name, beyond MAX_UNLISTED."""
+        names = [
             name
             for name, entry in self.entries.items()
             if name not in listed and entry.get("status") != Status.COMPLETED
-        )
-        for name in list(islice(names, excess)):
+        ]
+        for name in names[: max(len(names) - MAX_UNLISTED, 0)]:
             self.drop(name)
 
     def fetched(self, track: EventTrack) -> Fetched | None:

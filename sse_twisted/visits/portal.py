@@ -26,9 +26,7 @@ class Portal:
 
     _clock: IReactorTime
     _log: Logger
-    _is_anyone_here: Callable[[], bool] = lambda: (
-        False
-    )  # whether a device is present: then the network is the right one
+    _is_anyone_here: Callable[[], bool] = lambda: False  # whether a device is present
     _pages: dict[Target, tuple[float, int]] = field(factory=dict, init=False)  # s of the last page, and scans in a row
     _is_there: bool = field(default=False, init=False)  # as logged
 

@@ -15,7 +15,7 @@ from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.devices.answer_json import parse_json
 from sse_twisted.devices.motion.messages import listing_of, settings_of
-from sse_twisted.event_folder.ledger import MAX_ENTRIES, Fetched, Ledger, Resume, Status, read_entries
+from sse_twisted.event_folder.ledger import MAX_UNLISTED, Fetched, Ledger, Resume, Status, read_entries
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, kept, listed, sailed, watched
@@ -353,12 +353,11 @@ def test_reading_only_finds_the_valid_entries(path: Path) -> None:
 
 def test_entries_of_tracks_that_are_neither_here_nor_listed_are_bounded(path: Path) -> None:
     ledger = Ledger(path)
-    for number in range(MAX_ENTRIES + 500):
+    for number in range(MAX_UNLISTED + 700):
         status = Status.COMPLETED if number < 100 else Status.QUEUED
         ledger.entries[f"{number}.oao"] = {"motion_file": f"/{number}.oao", "status": str(status)}
-    listed = {f"{number}.oao" for number in range(100, 200)}
-    ledger.shorten(listed)
-    assert len(ledger.entries) == MAX_ENTRIES
+    ledger.shorten({f"{number}.oao" for number in range(100, 200)})
+    assert len(ledger.entries) == MAX_UNLISTED + 200
     assert list(ledger.entries)[:201] == [f"{number}.oao" for number in (*range(200), 700)]
     assert ledger.changed
 
