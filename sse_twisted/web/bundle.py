@@ -27,7 +27,6 @@ class BundleDownload:
     """Makes a bundle in short turns of a thread and sends it. `source` is called for each."""
 
     _renderer: Renderer
-    _token_file: str
     _disk: Disk
     _source: Callable[[], Source]
     _now: Callable[[], float]
@@ -42,7 +41,7 @@ class BundleDownload:
 
     async def page(self, request: ParsedRequest) -> Response:
         """Serve the page with the button."""
-        return Response(self._renderer.page("support.html", token_file=self._token_file), HTML)
+        return Response(self._renderer.page("support.html"), HTML)
 
     async def download(self, request: ParsedRequest) -> None:
         """Send a new bundle; raise Refusal while another one is made, or if the disk fails."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -35,7 +34,6 @@ class BoardPage:
     _board: Board
     _streams: Streams
     _renderer: Renderer
-    _token_file: Callable[[], str]
     _clock: IReactorTime
     _bench: Bench = field(factory=Bench, init=False)
     _html: dict[int, tuple[Tile, str]] = field(factory=dict, init=False)  # device: its tile and its contents as HTML
@@ -70,7 +68,6 @@ class BoardPage:
             now=board.now,
             timezone=self._renderer.timezone(),
             paused=board.is_paused,
-            token_file=self._token_file(),
         )
         return Response(page, HTML)
 
@@ -120,7 +117,6 @@ class RecordPages:
     _board: Board
     _records: Records
     _renderer: Renderer
-    _token_file: Callable[[], str]
 
     def routes(self) -> tuple[Route, ...]:
         return (
@@ -139,7 +135,7 @@ class RecordPages:
         findings, measured = await self._records.findings(identifier), self._records.measured(identifier)
         is_present = detail.tile.stage in PRESENT
         values = {"detail": detail, "findings": findings, "measured": measured, "is_present": is_present}
-        return self._page("device.html", **values, token_file=self._token_file())
+        return self._page("device.html", **values)
 
     async def plot(self, request: ParsedRequest) -> Response:
         """Serve a plot of a track: its speed over time and its path."""

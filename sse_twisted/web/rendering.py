@@ -71,11 +71,12 @@ class Renderer:
         today: Callable[[], datetime.date],
         event: str,
         addresses: Callable[[], tuple[str, ...]] = lambda: (),
+        token_file: Callable[[], str] = lambda: "",
     ) -> None:
         """`timezone` returns the minutes east of UTC for displayed times, `today` the current day there.
 
         `event` is the name of the event, which is that of its folder; `addresses` returns those of the board for other
-        devices.
+        devices, `token_file` the place of the token for commands.
         """
         self._templates = PackageLoader("sse_twisted.web")
         self._today = today
@@ -100,6 +101,7 @@ class Renderer:
             files=self.files,
             event=event,
             addresses=addresses,
+            token_file=token_file,
         )
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
         self._macros: Any = self._environment.get_template("macros.html").module

@@ -117,8 +117,14 @@ class WebService(Service):
         live = collector.live
         files, event = static_files(), collector.folder.root.name
         self._addresses = OwnAddresses(reactor)
-        urls = self._addresses.urls
-        renderer = Renderer(files, lambda: live.settings.expected.timezone, lambda: self.board.today, event, urls)
+        renderer = Renderer(
+            files,
+            lambda: live.settings.expected.timezone,
+            lambda: self.board.today,
+            event,
+            self._addresses.urls,
+            lambda: str(self.token_file),
+        )
         self.board = Board(collector.fleet, collector.attendance, live, reactor, collector.conditions, self._log)
         self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, self._log)
         self._renderer = renderer
@@ -131,15 +137,13 @@ class WebService(Service):
             return Source(collector.folder, live.settings, configuration, secret_files, reports_of(collector))
 
         routes = (
-            *BoardPage(self.board, self.streams, renderer, lambda: str(self.token_file), reactor).routes(),
+            *BoardPage(self.board, self.streams, renderer, reactor).routes(),
             *TrackFiles(collector.records, collector.disk, reactor, event).routes(),
-            *RecordPages(api, self.board, collector.records, renderer, lambda: str(self.token_file)).routes(),
+            *RecordPages(api, self.board, collector.records, renderer).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
-            *BundleDownload(
-                renderer, str(self.token_file), collector.disk, source, lambda: collector.fleet.now
-            ).routes(),
+            *BundleDownload(renderer, collector.disk, source, lambda: collector.fleet.now).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
             *with_description(api.routes()),
         )

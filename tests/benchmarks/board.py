@@ -25,6 +25,7 @@ FIRST_PAINT: Final = (
     "",
     "static/board.css",
     "static/commands.js",
+    "static/live.js",
     "static/board.js",
     "static/icons.svg",
     "static/favicon.svg",

@@ -66,7 +66,7 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
         watcher.sees(603, "left-early")
         for _ in range(30):
             page.keyboard.press("Tab")
-            if page.evaluate("document.activeElement.dataset.command") == "waive":
+            if page.evaluate("document.activeElement.id") == "waive-603":
                 break
         page.keyboard.press("Enter")
         sailor = page.locator("#device-603 .sailor").inner_text()
@@ -89,9 +89,10 @@ def test_an_alarm_is_waived_with_a_reason_and_a_token_by_keyboard_alone(watching
 def test_a_device_is_not_expected_and_expected_again_on_its_page(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to("/devices/610")
-        page.get_by_role("textbox", name="Reason").fill("ill")
-        page.get_by_role("textbox", name="Token").fill("not the token at all")
-        page.get_by_role("button", name="Not expected today").click()
+        page.get_by_role("button", name="Not expected today…").click()
+        page.get_by_label("Reason").fill("ill")
+        page.get_by_label("Token").fill("not the token at all")
+        page.keyboard.press("Enter")
         page.get_by_text("Wrong token.").wait_for()
         page.get_by_role("textbox", name="Token").fill(theatre.token)
         page.keyboard.press("Enter")
@@ -100,9 +101,10 @@ def test_a_device_is_not_expected_and_expected_again_on_its_page(watching: Watch
         assert watcher.goes_to().locator("#device-610").count() == 0
         assert "1 not expected" in page.locator(".facts").inner_text()
         page = watcher.goes_to("/devices/610")
-        assert page.get_by_role("textbox", name="Token").is_hidden()
-        page.get_by_role("button", name="Expect it again today").click()
-        page.get_by_role("button", name="Not expected today").wait_for()
+        page.get_by_role("button", name="Expect it again today…").click()
+        assert page.get_by_label("Token").is_hidden()
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_role("button", name="Not expected today…").wait_for()
 
 
 def test_a_change_that_waits_is_confirmed_on_the_page_of_the_roster(watching: Watching, theatre: Theatre) -> None:
@@ -115,9 +117,9 @@ def test_a_change_that_waits_is_confirmed_on_the_page_of_the_roster(watching: Wa
         page.get_by_text("Check the roster").wait_for()
         page.locator(".trouble").get_by_role("link", name="Roster").click()
         page.get_by_role("heading", name="Waiting for you").wait_for()
-        refuse = page.locator("form", has=page.get_by_role("button", name="Refuse the change"))
-        refuse.get_by_label("Token").fill(theatre.token)
-        refuse.get_by_role("button").click()
+        page.get_by_role("button", name="Refuse the change…").click()
+        page.get_by_label("Token").fill(theatre.token)
+        page.get_by_role("button", name="Confirm", exact=True).click()
         page.get_by_role("heading", name="Refused until the roster changes").wait_for()
         roster.write_bytes(whole)
         page = watcher.goes_to()

@@ -85,12 +85,13 @@ def theatre(browser: Browser) -> Iterator[Theatre]:
 def test_the_button_downloads_it(watching: Watching, theatre: Theatre) -> None:
     with watching() as watcher:
         page = watcher.goes_to("/support")
-        page.fill("input[name=token]", "a wrong token")
-        page.click("text=Download the bundle")
-        page.locator("#bundle-said", has_text="Wrong token.").wait_for()
-        page.fill("input[name=token]", theatre.token)
+        page.get_by_role("button", name="Download the bundle…").click()
+        page.get_by_label("Token").fill("a wrong token")
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_text("Wrong token.").wait_for()
+        page.get_by_label("Token").fill(theatre.token)
         with page.expect_download() as downloading:
-            page.click("text=Download the bundle")
+            page.get_by_role("button", name="Confirm").click()
         with zipfile.ZipFile(downloading.value.path()) as archive:
             assert "reports/slow.json" in archive.namelist()
-        page.locator("#bundle-said", has_text="is downloaded").wait_for()
+        page.locator("#done", has_text="is downloaded").wait_for()

@@ -206,6 +206,7 @@ class TestTheBoard:
             "/",
             "/static/board.css",
             "/static/commands.js",
+            "/static/live.js",
             "/static/board.js",
             "/static/icons.svg",
             "/static/favicon.svg",

@@ -28,8 +28,8 @@ class TestAChangeThatWaits:
         assert '<a href="/roster">Roster</a></p>' in board
         page = busy.get("/roster").text
         assert "<li>motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21</li>" in page
-        assert f'data-path="/api/v1/roster/{version(busy)}/confirm"' in page
-        assert f'data-path="/api/v1/roster/{version(busy)}/refuse"' in page
+        assert f'data-command="/api/v1/roster/{version(busy)}/confirm"' in page
+        assert f'data-command="/api/v1/roster/{version(busy)}/refuse"' in page
 
     def test_is_in_readyz_and_does_not_make_it_fail(self, busy: Desk) -> None:
         lacking(busy)
@@ -106,7 +106,7 @@ def test_a_roster_with_a_mistake_is_not_said_to_be_without_trouble(busy: Desk) -
 class TestADeviceThatIsNotExpected:
     def test_leaves_the_board_and_the_count_and_the_missing(self, busy: Desk) -> None:
         page = busy.get("/devices/602").text
-        assert 'data-path="/api/v1/devices/602/not-expected"' in page
+        assert 'data-command="/api/v1/devices/602/not-expected"' in page
         assert busy.command("devices/602/not-expected", {"reason": "ill"}).status == 200
         fleet = busy.get("/api/v1/fleet").json
         assert [tile["id"] for tile in fleet["devices"]] == [601]
@@ -145,7 +145,7 @@ class TestADeviceThatIsNotExpected:
     def test_is_expected_again_when_somebody_says_so(self, busy: Desk) -> None:
         assert busy.command("devices/602/expect").status == 409
         busy.command("devices/602/not-expected", {"reason": "ill"})
-        assert 'data-path="/api/v1/devices/602/expect"' in busy.get("/devices/602").text
+        assert 'data-command="/api/v1/devices/602/expect"' in busy.get("/devices/602").text
         assert busy.command("devices/602/expect").status == 200
         assert busy.get("/api/v1/fleet").json["summary"]["expected"] == 2
 

@@ -1,87 +1,21 @@
 // Keeps the board up to date. Without this script the page has the same contents and reloads itself.
-// Commands are in commands.js, which comes first.
+// Commands are in commands.js, the stream in live.js; both come first.
 "use strict";
 
 const board = byId("board");
 const COLUMNS = [...board.querySelectorAll(".column")];
-const MAX_SILENCE = 15000; // ms without an event until the page is stale; the collector sends one every 5 s
 const HIGHLIGHT = 6000; // ms for which a moved tile is highlighted
-const RECONNECT = 2000; // ms until a refused stream is opened again
-
-let state = board.dataset.state; // id of the latest event
-let clockOffset = Number(board.dataset.now) * 1000 - Date.now(); // ms that the collector's clock is ahead of the browser's
-let lastEvent = Date.now(); // time of the latest event
-let lastEventSteady = performance.now(); // the same by the monotonic clock, which may stop while the laptop sleeps
-let opened = lastEventSteady; // start of the current stream
-let source = null;
-let stale = false;
-let title = document.title;
-
-// ---- the stream of changes
-
-function listen() {
-  if (source) source.close();
-  opened = performance.now();
-  source = new EventSource(`/stream?since=${encodeURIComponent(state)}`);
-  source.addEventListener("board", (event) => {
-    try {
-      apply(JSON.parse(event.data));
-      state = event.lastEventId;
-    } catch (error) {
-      restart();
-      throw error;
-    }
-  });
-  source.addEventListener("beat", (event) => setLive(JSON.parse(event.data).now));
-  source.onerror = () => {
-    setStale();
-    if (source.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT);
-  };
-}
-
-function restart() {
-  // The page may show half of a change: request the whole board.
-  state = "";
-  setStale();
-  source.close();
-  setTimeout(listen, RECONNECT);
-}
-
-function setLive(now) {
-  lastEvent = Date.now();
-  lastEventSteady = performance.now();
-  clockOffset = now * 1000 - lastEvent;
-  if (stale) {
-    stale = false;
-    byId("lost").hidden = true;
-    document.body.classList.remove("is-stale");
-    document.title = title;
-  }
-}
-
-function setStale() {
-  if (stale) return;
-  stale = true;
-  byId("lost").textContent =
-    `Stale page: do not switch anything off. No data from the collector since ${clock(lastEvent)}. ` +
-    "The page updates itself when the collector is back.";
-  byId("lost").hidden = false;
-  document.body.classList.add("is-stale");
-  document.title = `Stale since ${clock(lastEvent)} – ${title}`;
-}
 
 function apply(changes) {
-  if (changes.files !== document.documentElement.dataset.files) {
-    location.reload(); // the collector has another version, and this script belongs to the previous one
-    return;
-  }
-  setLive(changes.now);
   const focused = focusKey(document.activeElement);
   byId("top").innerHTML = changes.top;
   document.title = title = changes.title;
   board.dataset.paused = changes.paused ? "yes" : "";
-  byId("pause").dataset.command = changes.paused ? "resume" : "pause";
-  byId("pause").textContent = changes.paused ? "Resume downloads…" : "Pause downloads…";
+  const [shown, hidden] = changes.paused ? ["resume", "pause"] : ["pause", "resume"];
+  const hadFocus = document.activeElement === byId(hidden);
+  byId(shown).hidden = false;
+  byId(hidden).hidden = true;
+  if (hadFocus) byId(shown).focus();
   const kept = new Set(changes.tiles.map((tile) => tile.id));
   const gone = changes.full ? [...board.querySelectorAll(".tile")].map((tile) => Number(tile.dataset.id)).filter((n) => !kept.has(n)) : changes.removed;
   for (const number of gone) byId(`device-${number}`)?.remove();
@@ -179,36 +113,6 @@ byId("sound").addEventListener("click", () => {
   play(SOUNDS["switch-off"]);
 });
 
-// ---- relative times
-
-function duration(seconds) {
-  if (seconds < 60) return `${Math.floor(seconds)} s`;
-  if (seconds < 5400) return `${Math.floor(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}
-
-function clock(moment) {
-  // By the collector's clock in the time zone of the event, as all times on the page.
-  return new Date(moment + clockOffset + Number(board.dataset.timezone) * 60000).toISOString().slice(11, 16);
-}
-
-function tick() {
-  const now = (Date.now() + clockOffset) / 1000;
-  for (const time of document.querySelectorAll("time[data-since]"))
-    time.textContent = `${duration(Math.max(0, now - time.dataset.since))} ago`;
-  for (const time of document.querySelectorAll("time[data-until]")) {
-    const left = Math.ceil(time.dataset.until - now);
-    time.parentElement.firstChild.textContent = left > 0 ? "Next try in " : "Next try ";
-    time.textContent = left > 0 ? duration(left) : "now";
-  }
-  if (Math.max(Date.now() - lastEvent, performance.now() - lastEventSteady) > MAX_SILENCE) {
-    setStale();
-    if (performance.now() - opened > MAX_SILENCE) listen(); // a dead connection: open a new one, but not too often
-  }
-}
-
 showSound();
 COLUMNS.forEach(count);
-setInterval(tick, 1000);
-tick();
-listen();
+follow();

@@ -1,4 +1,4 @@
-// Commands with the token: the dialog in which they are confirmed, and what comes of them.
+// Commands with the token: each is a button with the path, and a dialog asks for what the command needs.
 "use strict";
 
 const byId = (id) => document.getElementById(id);
@@ -13,41 +13,56 @@ function focus(key) {
   (document.querySelector(key) || document.querySelector(`${key.split(" ")[0]} .number`))?.focus();
 }
 
-const COMMANDS = {
-  waive: ({ device, name, sailor }) => ({
-    title: `Waive the missing tracks of ${device}${sailor ? `, ${sailor}` : ""}`,
-    text: `${name} left with tracks missing. Waive them to stop waiting for them today. The reason is logged.`,
-    path: `/api/v1/devices/${device}/waive`,
-    reason: true,
-  }),
-  retry: ({ device, name }) => ({
-    title: `Inspect ${name} again`,
-    text: "It is inspected now, and tracks that failed are downloaded again.",
-    path: `/api/v1/devices/${device}/retry`,
-  }),
-  fetch: ({ device, name, track }) => ({
-    title: `Download ${track} of ${name}`,
-    text: "Keep the device on until the track is stored.",
-    path: `/api/v1/devices/${device}/fetch`,
-    body: { track },
-  }),
-  pause: () => ({ title: "Pause downloads", text: "Devices are still detected and inspected, but no further track is downloaded.", path: "/api/v1/pause" }),
-  resume: () => ({ title: "Resume downloads", text: "", path: "/api/v1/resume" }),
-};
-let asked = null;
+const FIELDS = ["who", "reason"];
+let asked = null; // the data of the button
 let opener = "";
 
-function ask(command, from) {
-  asked = COMMANDS[command](from.dataset);
+function ask(from) {
+  asked = { ...from.dataset };
   opener = focusKey(from) || `#${from.id}`;
   byId("ask-title").textContent = asked.title;
-  byId("ask-text").textContent = asked.text;
+  byId("ask-text").textContent = asked.text || "";
   byId("ask-error").textContent = "";
-  byId("ask-reason").value = "";
-  byId("ask-reason").required = Boolean(asked.reason);
-  byId("ask-reason-label").hidden = !asked.reason;
+  const wanted = (asked.fields || "").split(" ");
+  for (const field of FIELDS) {
+    byId(`ask-${field}`).value = (field === "who" && localStorage.getItem("who")) || "";
+    byId(`ask-${field}`).required = wanted.includes(field);
+    byId(`ask-${field}-label`).hidden = !wanted.includes(field);
+  }
+  byId("ask-keys").replaceChildren(...Object.entries(JSON.parse(asked.keys || "{}")).map(keyField));
   showToken(!sessionStorage.getItem("token"));
   byId("ask").showModal();
+}
+
+function keyField([key, value]) {
+  const label = document.createElement("label");
+  const input = document.createElement("input");
+  input.name = key;
+  input.defaultValue = typeof value === "string" ? value : JSON.stringify(value);
+  input.autocomplete = "off";
+  label.append(`${key} `, input);
+  return label;
+}
+
+// The keys that were changed. What is no JSON is text.
+function changedKeys() {
+  const changed = [...byId("ask-keys").querySelectorAll("input")].filter((input) => input.value !== input.defaultValue);
+  return Object.fromEntries(changed.map((input) => [input.name, parsed(input.value.trim())]));
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function body() {
+  const given = JSON.parse(asked.body || "{}");
+  for (const field of FIELDS) if (!byId(`ask-${field}-label`).hidden) given[field] = byId(`ask-${field}`).value.trim();
+  if (asked.keys) given.set = changedKeys();
+  return given;
 }
 
 function showToken(needed) {
@@ -59,26 +74,15 @@ async function command() {
   const mine = asked;
   const token = byId("ask-token").value.trim() || sessionStorage.getItem("token") || "";
   byId("ask-do").disabled = true;
+  byId("ask-error").textContent = "";
   try {
-    const response = await fetch(asked.path, {
+    const response = await fetch(mine.command, {
       method: "POST",
       headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-      body: JSON.stringify(asked.body || (asked.reason ? { reason: byId("ask-reason").value.trim() } : {})),
+      body: JSON.stringify(body()),
     });
-    if (asked !== mine) return; // the dialog was cancelled meanwhile
-    if (response.ok) {
-      sessionStorage.setItem("token", token);
-      byId("ask-token").value = "";
-      byId("ask").close();
-      tell(`${mine.title}: ${response.status === 202 ? "started, and continues. Reload the page for the result." : "done."}`);
-      return;
-    }
-    if (response.status === 401) {
-      sessionStorage.removeItem("token");
-      showToken(true);
-      byId("ask-token").focus();
-    }
-    byId("ask-error").textContent = response.status === 401 ? "Wrong token." : (await response.json()).detail;
+    if (response.ok) await finish(mine, response, token);
+    else if (asked === mine) await refuse(response);
   } catch {
     byId("ask-error").textContent = "Cannot reach the collector.";
   } finally {
@@ -86,9 +90,46 @@ async function command() {
   }
 }
 
+async function finish(mine, response, token) {
+  const file = /filename="(.+)"/.exec(response.headers.get("Content-Disposition") || "");
+  const content = file && (await response.blob());
+  if (asked !== mine) return; // the dialog was cancelled meanwhile
+  sessionStorage.setItem("token", token);
+  byId("ask-token").value = "";
+  if (byId("ask-who").value) localStorage.setItem("who", byId("ask-who").value.trim());
+  byId("ask").close();
+  if (file) save(content, file[1]);
+  else tell(`${mine.title}: ${response.status === 202 ? "started, and continues. Reload the page for the result." : "done."}`);
+}
+
+async function refuse(response) {
+  if (response.status === 401) {
+    sessionStorage.removeItem("token");
+    showToken(true);
+    byId("ask-token").focus();
+  }
+  byId("ask-error").textContent = response.status === 401 ? "Wrong token." : (await response.json()).detail;
+}
+
+function save(content, name) {
+  const link = document.createElement("a");
+  link.download = name;
+  link.href = URL.createObjectURL(content);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  byId("done").textContent = `${name} is downloaded.`;
+}
+
+// A page that does not follow the collector has a place for the result, and shows the new state.
+function tell(text) {
+  if (!byId("done")) return;
+  sessionStorage.setItem("done", text);
+  location.reload();
+}
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-command]");
-  if (button) ask(button.dataset.command, button);
+  if (button) ask(button);
 });
 byId("ask-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -99,14 +140,6 @@ byId("ask").addEventListener("close", () => {
   asked = null;
   focus(opener);
 });
-
-// A page that does not follow the collector has a place for the result, and shows the new state.
-function tell(text) {
-  if (!byId("done")) return;
-  sessionStorage.setItem("done", text);
-  location.reload();
-}
-
 if (byId("done")) {
   byId("done").textContent = sessionStorage.getItem("done") || "";
   sessionStorage.removeItem("done");
