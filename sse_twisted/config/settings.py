@@ -116,6 +116,12 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
 
 
+class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[ranking]`"""
+
+    by: tuple[str, ...] = ()  # columns of the roster: each value of one has a ranking of its own on the page of courses
+
+
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[web]`"""
 
@@ -143,6 +149,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cleanup: Cleanup = Cleanup()
     expected: Expected = Expected()
     filters: Filters = Filters()
+    ranking: Ranking = Ranking()
     web: Web = Web()
     log: Log = Log()
 

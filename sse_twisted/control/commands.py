@@ -17,6 +17,7 @@ from twisted.internet.defer import Deferred
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Log, Settings, SettingsError
+from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.explain import status_of
 from sse_twisted.control.metrics import Figures, Statistics
@@ -54,6 +55,7 @@ class Commands:
     _history: History
     _statistics: Statistics
     roster: RosterCommands
+    courses: CourseCommands
     _scanner: ScannerService
     _grace: GracePeriod
     _journal: Journal

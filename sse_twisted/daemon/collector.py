@@ -17,6 +17,7 @@ from sse_twisted.config.server_json import ConfigRemark
 from sse_twisted.config.settings import Settings, SettingsError, differences
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
+from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.gauges import StateGauges
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
@@ -177,6 +178,7 @@ class Collector(MultiService):
             history=self.history,
             statistics=self.statistics,
             roster=RosterCommands(self._work, self.roster),
+            courses=CourseCommands(self._work, self.courses, self.records),
             scanner=self.scanner,
             grace=self._grace,
             journal=self.journal,

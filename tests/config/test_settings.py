@@ -57,6 +57,7 @@ DEFAULTS: dict[str, object] = {
     "expected.short_hours": 40,
     "expected.short_distance": 20,
     "filters.best_500m": 1.0,
+    "ranking.by": (),
     "web.hosts": (),
     "web.streams": 100,
     "log.console": "info",
@@ -241,7 +242,9 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(tmp_path: Path) -> 
     assert complaint(with_key(tmp_path, "detection.limits", 5)).endswith(
         "unknown field `limits`; allowed: limit, timeout"
     )
-    tables = "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, web, log"
+    tables = (
+        "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, ranking, web, log"
+    )
     assert complaint(written(tmp_path, "scann = 5")).endswith(f"unknown field `scann`; allowed: {tables}")
 
 

@@ -37,6 +37,7 @@ class SailedTrack:
     track: str
     entrant: str
     passages: tuple[Decided, ...]
+    rate: int = 0  # Hz
 
 
 @frozen
@@ -117,7 +118,7 @@ def _course(
         if owner is None:
             continue
         decided = decide(runs.passages.get(name, ()), decisions, day, name, track)
-        sailed.append(SailedTrack(track, owner.key, decided))
+        sailed.append(SailedTrack(track, owner.key, decided, runs.rate))
         left_out += runs.left_out
         if name in runs.checks:
             checks.append(evolve(runs.checks[name], entrant=owner.key))

@@ -59,18 +59,19 @@ class Decisions:
     unreadable: tuple[tuple[int, str], ...] = ()
 
     @property
+    def undone(self) -> dict[str, Decision]:
+        """The decision that undoes each decision which is undone, by the time of the latter."""
+        undone: dict[str, Decision] = {}
+        for decision in reversed(self.made):
+            if decision.action is Action.UNDO and decision.time not in undone:
+                undone.setdefault(decision.undoes, decision)
+        return undone
+
+    @property
     def in_force(self) -> tuple[Decision, ...]:
         """Those that no later one undoes."""
-        undone: set[str] = set()
-        standing = []
-        for decision in reversed(self.made):
-            if decision.time in undone:
-                continue
-            if decision.action is Action.UNDO:
-                undone.add(decision.undoes)
-            else:
-                standing.append(decision)
-        return tuple(reversed(standing))
+        undone = self.undone
+        return tuple(each for each in self.made if each.action is not Action.UNDO and each.time not in undone)
 
     def find(self, time: str) -> Decision | None:
         """Return the decision with a time."""

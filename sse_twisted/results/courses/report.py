@@ -83,7 +83,7 @@ def comparison_lines(differences: Iterable[Difference]) -> Iterator[str]:
     """Yield one line for each run that differs or is in one file only, and a summary."""
     counts: dict[str, int] = {}
     for each in differences:
-        kind, text = _difference(each)
+        kind, text = difference(each)
         counts[kind] = counts.get(kind, 0) + 1
         if kind != EQUAL:
             time = f"{each.end // 3600:02}:{each.end // 60 % 60:02}:{each.end % 60:02}"
@@ -91,7 +91,8 @@ def comparison_lines(differences: Iterable[Difference]) -> Iterator[str]:
     yield ", ".join(f"{counts[kind]:,} {kind}" for kind in (EQUAL, DIFFERS, HERE, THERE) if kind in counts) or "no runs"
 
 
-def _difference(each: Difference) -> tuple[str, str]:
+def difference(each: Difference) -> tuple[str, str]:
+    """Return what kind of difference it is, and the figures."""
     one, other = each.ours, each.theirs
     if one is None or other is None:
         only = one or other

@@ -15,9 +15,14 @@ from twisted.internet.defer import Deferred, DeferredLock
 from sse_twisted.config.courses import Courses
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.results.courses.computation import Computation, do_job
-from sse_twisted.results.courses.course_files import append_decision, days_with_courses, stamp_of_day
+from sse_twisted.results.courses.course_files import (
+    append_decision,
+    days_with_courses,
+    read_all_decisions,
+    stamp_of_day,
+)
 from sse_twisted.results.courses.day import DayResults
-from sse_twisted.results.courses.decisions import Decision
+from sse_twisted.results.courses.decisions import Decision, Decisions
 from sse_twisted.results.courses.output import Written
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
@@ -36,6 +41,7 @@ class DayOfCourses:
     courses: Courses
     written: Mapping[str, Written]  # results files by course
     as_of: float
+    decisions: Decisions  # of all days
 
 
 class CourseService(PeriodicService):
@@ -129,7 +135,8 @@ class CourseService(PeriodicService):
         written: Mapping[str, Written] = {}
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the file is written at the next change
             written = await self._work.disk.write(computation.write, results)
-        return DayOfCourses(results, courses, written, self._work.fleet.now)
+        decisions = await run(read_all_decisions, self._work.folder.root)
+        return DayOfCourses(results, courses, written, self._work.fleet.now, decisions)
 
     def _tell(self, found: DayOfCourses) -> None:
         """Log what is wrong with the courses of a day; the same but for its figures once only."""
