@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.config.roster import Assignment
 from sse_twisted.control.commands import Commands
+from sse_twisted.control.course_reports import CourseDay, EntrantReport
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
@@ -21,6 +22,7 @@ from sse_twisted.control.roster import RosterReport
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.history.events import MAX_EVENTS, DeviceEvent, History
+from sse_twisted.results.courses.decisions import Action
 from sse_twisted.results.days import Day, DayCount
 from sse_twisted.results.ranking import Place
 from sse_twisted.runtime.log_levels import Level
@@ -105,6 +107,19 @@ class WhichTrack(Struct, frozen=True, forbid_unknown_fields=True):
     track: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
+class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
+    """A decision of the committee. Which keys it needs depends on the action."""
+
+    action: Action
+    who: Annotated[str, Meta(min_length=1, max_length=100)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+    course: Annotated[str, Meta(max_length=20, description="of the run, or that is set anew")] = ""
+    track: Annotated[str, Meta(max_length=300, description="of the run, or that is withdrawn")] = ""
+    run: Annotated[str, Meta(max_length=40, description="`time` of the passage")] = ""
+    set: Annotated[dict[str, Any] | None, Meta(description="keys of courses.json, for a course")] = None
+    undoes: Annotated[str, Meta(max_length=40, description="`time` of the decision that is undone")] = ""
+
+
 class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
     """The lowest level that is logged."""
 
@@ -152,6 +167,13 @@ class Api:
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
         yield _read("days/{day}", lambda day: records.day(day, commands.today), Day, "Return the outcomes of a day.")
         yield _read("ranking", self._ranking, Ranking, "Return the best speeds of a day.", "day")
+        courses = commands.courses
+        text = "Return the days that have courses, the latest first."
+        yield _read("courses", courses.days, tuple[datetime.date, ...], text)
+        text = "Return the courses of a day and their rankings; nothing is a result that is not a run on a course."
+        yield _read("courses/{day}", courses.day, CourseDay, text)
+        text = "Return all passages of an entrant: runs, and those that are none, with the reasons."
+        yield _read("courses/{day}/{entrant}", courses.entrant, EntrantReport, text)
         yield _read("roster", commands.roster.report, RosterReport, "Return the roster and what waits for a decision.")
         yield _read("stats", commands.stats, Figures, "Return the counters since the start of the collector.")
 
@@ -173,6 +195,8 @@ class Api:
         yield self._command("roster/{version}/confirm", commands.roster.confirm, text)
         text = "Refuse a change of the roster that waits, until the roster changes again."
         yield self._command("roster/{version}/refuse", commands.roster.refuse, text)
+        text = "Decide about runs, a track or a course of a day, or undo a decision."
+        yield self._command("courses/{day}/decisions", commands.courses.decide, text, Proposal)
         yield self._command(f"{device}/waive", commands.waive, "Waive the missing tracks of a device.", Reason)
 
     async def detail(self, identifier: int) -> DeviceDetail:
@@ -234,7 +258,7 @@ class Api:
                     identifier = request.parameters.get("identifier")
                     of_none = "roster" if path.startswith("roster") else "Collector:"
                     device = of_none if identifier is None else self._board.name_of(identifier)
-                    what = one_line(" ".join((path.rpartition("/")[2], *body.values())))
+                    what = one_line(" ".join((path.rpartition("/")[2], *map(str, filter(None, body.values())))))
                     if not await self._pending.wait(device, what, result):
                         return json_response(Done(False, "the command has started and continues"), 202)
             except CommandError as error:
@@ -254,7 +278,10 @@ def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *quer
     """Return the route of a function that takes the parameters by their names."""
 
     async def respond(request: ParsedRequest) -> Response:
-        return json_response(await maybeDeferred(read, **request.parameters))
+        try:
+            return json_response(await maybeDeferred(read, **request.parameters))
+        except CommandError as error:
+            raise Refusal(404, str(error)) from None
 
     lane = Lane.PAGES if path in AT_HAND else Lane.READING
     return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns, lane=lane)

@@ -45,6 +45,7 @@ class Summary(Struct, frozen=True):
     columns: Annotated[dict[str, int], Meta(description="number of devices by column")]
     conditions: tuple[Condition, ...]
     paused: Annotated[bool, Meta(description="whether an operator has paused the downloads")]
+    results_at: Annotated[float | None, Meta(description="last change of the results of a course, s since 1970")]
 
     @property
     def gone(self) -> int:
@@ -81,6 +82,7 @@ class Board:
     _transfers: Transfers = field(init=False, factory=Transfers)
     _dirty: dict[int, None] = field(init=False, factory=dict)
     _flush_call: IDelayedCall | None = field(init=False, default=None)
+    _results_at: float | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
     _watchers: list[Callable[[], None]] = field(init=False, factory=list)
     _stop_observing: Callable[[], None] = field(init=False)
@@ -163,6 +165,11 @@ class Board:
         if self._flush_call is None and not self._closed:
             self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
 
+    def note_results(self) -> None:
+        """Publish that the results of a course have changed."""
+        self._results_at = self.now
+        self.publish_soon()
+
     def close(self) -> None:
         self._closed = True
         self._stop_observing()
@@ -233,6 +240,7 @@ class Board:
             columns={str(column): columns[column] for column in Column if column is not Column.ELSEWHERE},
             conditions=self._conditions(),
             paused=self._live.paused,
+            results_at=self._results_at,
         )
 
 

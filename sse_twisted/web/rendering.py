@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from sse_twisted.event_folder.track_name import TrackName, replace_names
+from sse_twisted.results.courses.decisions import seconds_of
 from sse_twisted.runtime.text import duration
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
@@ -104,6 +105,7 @@ class Renderer:
             token_file=token_file,
         )
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
+        self._environment.filters.update(hours=_hours, moment_of=self._moment_of)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -139,6 +141,19 @@ class Renderer:
 
     def _clock(self, seconds: float) -> str:
         return datetime.datetime.fromtimestamp(seconds + 60 * self.timezone(), datetime.UTC).strftime("%H:%M:%S")
+
+    def _moment_of(self, text: str) -> str:
+        """Return a time in ISO 8601, as decisions have it, in the time zone of the event."""
+        seconds = seconds_of(text)
+        if seconds is None:
+            return text
+        zone = datetime.timezone(datetime.timedelta(minutes=self.timezone()))
+        return datetime.datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _hours(seconds: int) -> str:
+    """Return s after midnight as HH:MM, with seconds only if there are any."""
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}" + (f":{seconds % 60:02}" if seconds % 60 else "")
 
 
 def _iso(seconds: float) -> str:

@@ -35,6 +35,8 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
     "identifier": Annotated[int, Meta(ge=1, le=999_999, description="Number on the sticker of a device.")],
     "day": Annotated[datetime.date, Meta(description="A day of the event; in a query the default is today.")],
     "version": Annotated[str, Meta(description="The version of the roster, as `roster` returns it.")],
+    "entrant": Annotated[str, Meta(max_length=200, description="Entrant ID, or a File ID of the roster without them.")],
+    "show": Annotated[str, Meta(description="For a projector; any value.")],
     "only": Annotated[Literal["missing"], Meta(description="Show only the devices that may still bring a track.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
 }
@@ -116,7 +118,12 @@ class Route:
     @pattern.default
     def _compile(self) -> re.Pattern[str]:
         pieces = re.split(r"(\{\w+\})", self.path)
-        return re.compile("".join(f"(?P<{p[1:-1]}>[^/]+)" if p[:1] == "{" else re.escape(p) for p in pieces))
+        return re.compile("".join(_group(p[1:-1]) if p[:1] == "{" else re.escape(p) for p in pieces))
+
+
+def _group(name: str) -> str:
+    """Return the pattern of a parameter. An entrant may have a slash, as of a boat with two sailors."""
+    return f"(?P<{name}>{'.+' if name == 'entrant' else '[^/]+'})"
 
 
 class BoundedRequest(Request):

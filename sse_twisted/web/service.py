@@ -29,11 +29,13 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Fleet
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
+from sse_twisted.results.courses.service import CourseService
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.api import Api
 from sse_twisted.web.board import Board
 from sse_twisted.web.bundle import BundleDownload
 from sse_twisted.web.connections import Connections, WebSite
+from sse_twisted.web.course_pages import CoursePages
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, Problem, with_description
@@ -56,6 +58,7 @@ class Watched(Protocol):
 
     attendance: Attendance
     commands: Commands
+    courses: CourseService
     disk: Disk
     fleet: Fleet
     folder: EventFolder  # for the token
@@ -126,6 +129,7 @@ class WebService(Service):
             lambda: str(self.token_file),
         )
         self.board = Board(collector.fleet, collector.attendance, live, reactor, collector.conditions, self._log)
+        collector.courses.when_results_change(lambda _: self.board.note_results())
         self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, self._log)
         self._renderer = renderer
         self._pending = PendingCommands(reactor, self._log)
@@ -140,6 +144,9 @@ class WebService(Service):
             *BoardPage(self.board, self.streams, renderer, reactor).routes(),
             *TrackFiles(collector.records, collector.disk, reactor, event).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
+            *CoursePages(
+                collector.commands.courses, self.board, self.streams, renderer, collector.disk, reactor
+            ).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
