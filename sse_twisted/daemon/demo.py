@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime
 import secrets
 import tempfile
 from collections.abc import Iterable
@@ -12,15 +13,20 @@ from typing import Any
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 
-from sse_twisted.config.settings import Cleanup, Devices, Downloads, Event, Expected, Scan, Settings
+from sse_twisted.config.settings import Cleanup, Devices, Downloads, Event, Expected, Ranking, Scan, Settings
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
 from sse_twisted.devices.drivers import device_name
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.text import plural
+from sse_twisted.results.courses.course_files import FACTS, courses_path
+from sse_twisted.runtime.text import json_bytes, plural
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
 from sse_twisted.simulator.fleet import demo_fleet
+from sse_twisted.simulator.generator import TIMEZONE, generate_courses
+
+AFTERNOON = datetime.timedelta(hours=6)  # in which the simulated devices have sailed
+COURSES = {"H": "Harbour", "S": "Shore"}
 
 
 class Demo(MultiService):
@@ -33,6 +39,7 @@ class Demo(MultiService):
         root = Path(event).absolute() if event else Path(tempfile.mkdtemp(prefix="sse-demo-"))
         folder = EventFolder(root)
         _write_roster(folder.roster, self._simulated.roster_rows())
+        _write_courses(root, datetime.datetime.fromtimestamp(reactor.seconds() + 60 * TIMEZONE, datetime.UTC))
         addresses = {
             device_name(number): f"{host}:{port}" for number, (host, port) in self._simulated.addresses.items()
         }
@@ -43,6 +50,7 @@ class Demo(MultiService):
             cleanup=Cleanup(interval=2.0, timeout=2.0),
             downloads=Downloads(timeout=5.0),
             expected=Expected(firmwares=(EVENT_FIRMWARE,)),
+            ranking=Ranking(by=("Craft Type", "Status")),
         )
         self.collector = Collector(folder, settings, lambda: settings, real_world(reactor))
         self.collector.fleet.observe(self._watch)
@@ -87,3 +95,13 @@ def _write_roster(path: Path, rows: Iterable[dict[str, str]]) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def _write_courses(root: Path, now: datetime.datetime) -> None:
+    """Draw a course for each day on which the devices have sailed, unless it has one."""
+    courses, facts = json_bytes(generate_courses()), json_bytes({"Event": {"Name": "Demo"}, "Courses": COURSES})
+    files = {courses_path(root, day): courses for day in ((now - AFTERNOON).date(), now.date())}
+    for path, content in ({root / FACTS: facts} | files).items():
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)

@@ -12,6 +12,7 @@ from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.documents import motion_info
 from sse_twisted.simulator.listings import make_entry
 from sse_twisted.simulator.tracks import log_path, make_track, track_for_entry, track_of_size
+from sse_twisted.simulator.trajectory import PORTLAND_HARBOUR, start_line
 
 TIMEZONE: Final = 60
 """Minutes east of UTC: British Summer Time, to which the devices of the event are set."""
@@ -91,6 +92,12 @@ def generate_roster(
             }
         )
     return rows
+
+
+def generate_courses() -> dict[str, object]:
+    """Return a `courses.json`: a course in the harbour, open all day, whose line the generated tracks cross."""
+    hours = {"Start Time": "00:00:00", "End Time": "23:59:59"}
+    return {"H1": hours | {"Start Line": start_line(), "Direction": PORTLAND_HARBOUR.heading}}
 
 
 def _log_of_weeks_ago(identifier: int, start_ms: int, chance: Random) -> SimulatedLog:

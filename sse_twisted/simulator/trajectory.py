@@ -32,6 +32,21 @@ class Course:
 
 PORTLAND_HARBOUR: Final = Course(50.57, -2.46, 142.0)
 
+_LINE: Final = (-120.0, -150.0, 200.0)  # m along the course from its middle, and of both ends to the right of it
+
+
+def start_line(course: Course = PORTLAND_HARBOUR) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the ends of a line that the runs in direction of the heading cross, 500 m before they end."""
+    along, heading = _LINE[0], np.radians(course.heading)
+
+    def end(right: float) -> tuple[float, float]:
+        north = along * np.cos(heading) - right * np.sin(heading)
+        east = along * np.sin(heading) + right * np.cos(heading)
+        longitude = course.longitude + np.degrees(east / EARTH / np.cos(np.radians(course.latitude)))
+        return round(float(course.latitude + np.degrees(north / EARTH)), 7), round(float(longitude), 7)
+
+    return end(_LINE[1]), end(_LINE[2])
+
 
 @frozen(eq=False)
 class Trajectory:
@@ -96,9 +111,9 @@ class _Profile:
         self._heading = heading
 
     def drift(self, seconds: float) -> None:
-        """Stay in place, moved by the current only."""
-        self._go(6.0, 0.3)
-        self._go(seconds, 0.2)
+        """Lie in the water, moved by the current only, which sets along the course."""
+        self._go(6.0, 0.3, 1.0)
+        self._go(seconds, 0.2, 1.0)
 
     def run(self, speed: float, slow: float, outward: bool) -> None:
         """Accelerate to `speed` (m/s), hold it to the other end of the course, slow down to `slow` and gybe."""
