@@ -12,10 +12,10 @@ from sse_twisted.config.courses import BuoyLine, Line
 from sse_twisted.results.courses.buoys import spread_text
 from sse_twisted.results.courses.day import CourseResults, DayResults, SailedTrack
 from sse_twisted.results.courses.decisions import PATH, Action, Decided, Decision, Decisions, iso
-from sse_twisted.results.courses.gpsdata import GpsdataError, compare, published_end, read_rows
+from sse_twisted.results.courses.gpsdata import Difference, GpsdataError, compare, published_end, read_rows
 from sse_twisted.results.courses.line_check import side_of
 from sse_twisted.results.courses.ranking import Standing
-from sse_twisted.results.courses.report import EQUAL, difference
+from sse_twisted.results.courses.report import comparison_lines, difference
 from sse_twisted.results.courses.service import DayOfCourses
 from sse_twisted.results.courses.tables import RankingTable, ranking_tables, unknown_columns
 
@@ -47,7 +47,7 @@ class OtherFile(Struct, frozen=True):
 
     ours: Annotated[str, Meta(description="path of ours below the event folder")]
     trouble: Annotated[str, Meta(description="why it cannot be compared; empty if it was")]
-    equal: Annotated[int, Meta(description="runs that are the same in both")]
+    summary: Annotated[str, Meta(description="how many runs are equal, differ, or are in one file only")]
     differences: Annotated[tuple[RunDifference, ...], Meta(description=f"at most {MAX_DIFFERENCES}")]
     left_out: Annotated[int, Meta(description="differences beyond those")]
 
@@ -184,15 +184,17 @@ def _other_file(each: CourseResults, ours: str, theirs: bytes | None) -> OtherFi
     try:
         compared = compare(each.rows, read_rows(theirs))
     except GpsdataError as error:
-        return OtherFile(ours, str(error), 0, (), 0)
-    found = []
-    for one in compared:
-        kind, text = difference(one)
-        if kind != EQUAL:
-            time = f"{one.end // 3600:02}:{one.end // 60 % 60:02}:{one.end % 60:02}"
-            found.append(RunDifference(one.file, time, kind, text))
-    most = MAX_DIFFERENCES
-    return OtherFile(ours, "", len(compared) - len(found), tuple(found[:most]), max(0, len(found) - most))
+        return OtherFile(ours, str(error), "", (), 0)
+    found = [_difference(one) for one in compared if not one.is_equal]
+    *_, summary = comparison_lines(compared)
+    if off := [abs(one.knots) for one in compared if one.knots is not None]:
+        summary += f"; speeds differ by up to {max(off):.3f} kn"
+    return OtherFile(ours, "", summary, tuple(found[:MAX_DIFFERENCES]), max(0, len(found) - MAX_DIFFERENCES))
+
+
+def _difference(one: Difference) -> RunDifference:
+    time = f"{one.end // 3600:02}:{one.end // 60 % 60:02}:{one.end % 60:02}"
+    return RunDifference(one.file, time, *difference(one))
 
 
 def decision_reports(

@@ -54,7 +54,8 @@ class CoursePages:
 
     async def page(self, request: ParsedRequest) -> Response:
         """Serve the rankings of a day; with `show` for a projector, without what concerns the committee only."""
-        day, is_shown = self._day(request), "show" in request.parameters
+        is_shown = "show" in request.parameters or request.raw.uri.endswith(b"?show")  # Twisted drops what has no "="
+        day = self._day(request)
         self._board.refresh()
         version, now, key = self.version, self._clock.seconds(), (day, is_shown)
         kept, rendered_at, response = self._pages.get(key, ("", 0.0, None))
