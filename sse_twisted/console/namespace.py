@@ -6,18 +6,20 @@ import datetime
 import inspect
 import pydoc
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from sse_twisted.console import tables
+from sse_twisted.console.courses import CourseConsole
 from sse_twisted.console.roster_text import roster_text
+from sse_twisted.console.tables import Result
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import plural
 
-READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster")
+READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster", "course", "runs")
+DECIDING = ("exclude", "count", "withdraw", "set_course", "undo")
 ACTING = (
     "rescan",
     "retry",
@@ -32,18 +34,8 @@ ACTING = (
     "refuse",
     "reload",
     "loglevel",
+    *DECIDING,
 )
-
-
-class Result:
-    """The value that a command returns; the console prints the text that `show` returns for it."""
-
-    def __init__(self, value: Any, show: Callable[[Any], str] = str) -> None:
-        self.value = value
-        self._text = show(value)
-
-    def __repr__(self) -> str:
-        return self._text
 
 
 class Command:
@@ -111,7 +103,9 @@ class Namespace:
 
     def names(self) -> dict[str, object]:
         """Return all names of the session with their values."""
-        commands = {name: Command(getattr(self, name)) for name in (*READING, *ACTING, "exit")}
+        courses = CourseConsole(self._commands)
+        functions = {name: getattr(courses, name, None) or getattr(self, name) for name in (*READING, *ACTING, "exit")}
+        commands = {name: Command(function) for name, function in functions.items()}
         views = {"fleet": View(self.fleet), "settings": View(self.settings)}
         others = {"quit": commands["exit"], "explain": commands["why"]}
         help_ = {"help": Help(self._overview, self.help)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -22,6 +23,17 @@ MIN_WRAPPED = 12  # columns of a wrapped text
 MAX_TEXT = 2000  # characters of one text
 SAILOR_WIDTH = 20  # columns
 NUMBER = re.compile(r"([0-9][0-9.,/]*( ?[A-Za-z%]+)?)?")  # with or without a unit; or an empty cell
+
+
+class Result:
+    """The value that a command returns; the console prints the text that `show` returns for it."""
+
+    def __init__(self, value: Any, show: Callable[[Any], str] = str) -> None:
+        self.value = value
+        self._text = show(value)
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 def table(heading: Sequence[str], rows: Iterable[Sequence[object]], *, whole: bool = False) -> str:
