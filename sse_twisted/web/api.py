@@ -66,6 +66,7 @@ class Carrier(Struct, frozen=True):
     sailor: str
     tally: str
     file_id: str
+    entrant: Annotated[str, Meta(description="Entrant ID; empty if the roster has none")]
     start_time: Annotated[datetime.time | None, Meta(description="on the first day, in the time zone of the event")]
     end_time: Annotated[datetime.time | None, Meta(description="on the last day; no longer of this assignment")]
 
@@ -89,7 +90,7 @@ class DeviceDetail(Struct, frozen=True):
 
 
 class Ranking(Struct, frozen=True):
-    """The best speeds of a day, confirmed by the tracks or as claimed by the devices."""
+    """The best speeds of a day anywhere, confirmed by the tracks or as claimed by the devices: no results."""
 
     day: datetime.date
     disciplines: Annotated[dict[str, tuple[Place, ...]], Meta(description="500m, 10s, 2s, 5x10s, alpha500, 1852m, 1h")]
@@ -166,7 +167,13 @@ class Api:
         text = "Count the outcomes of each day, the latest first; of a long event only the days closest to today."
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
         yield _read("days/{day}", lambda day: records.day(day, commands.today), Day, "Return the outcomes of a day.")
-        yield _read("ranking", self._ranking, Ranking, "Return the best speeds of a day.", "day")
+        yield _read(
+            "ranking",
+            self._ranking,
+            Ranking,
+            "Return the best speeds of a day anywhere in the tracks; no results.",
+            "day",
+        )
         courses = commands.courses
         text = "Return the days that have courses, the latest first."
         yield _read("courses", courses.days, tuple[datetime.date, ...], text)
@@ -271,7 +278,7 @@ class Api:
 
 
 def _carrier(a: Assignment) -> Carrier:
-    return Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id, a.start_time, a.end_time)
+    return Carrier(a.first_day, a.last_day, a.sailor, a.tally, a.file_id, a.entrant, a.start_time, a.end_time)
 
 
 def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *query: str) -> Route:
