@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from typing import Any, Final
+from zlib import crc32
 
 import msgspec
 from attrs import field, frozen
@@ -105,7 +106,8 @@ class CoursePages:
         """What differs when the pages may differ: results, who is still missing, and the settings."""
         summary = self._board.summary
         counts = (summary.collected, summary.waived, summary.expected, summary.not_expected, *summary.columns.values())
-        return f"{summary.today} {summary.results_at} {counts} {self._courses.by} {self._renderer.timezone()}"
+        shown = summary.today, summary.results_at, counts, self._courses.by, self._renderer.timezone()
+        return f"{crc32(repr(shown).encode()):08x}"
 
     async def _render(self, template: str, version: str, values: Mapping[str, Any]) -> Response:
         """Render in a thread: the rankings of a hundred sailors take some 50 ms."""
