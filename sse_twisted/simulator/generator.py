@@ -95,8 +95,11 @@ def generate_roster(
 
 
 def generate_courses() -> dict[str, object]:
-    """Return a `courses.json`: a course in the harbour, open all day, whose line the generated tracks cross."""
-    hours = {"Start Time": "00:00:00", "End Time": "23:59:59"}
+    """Return a `courses.json`: a course in the harbour whose line the generated tracks cross.
+
+    It is open all day, and at night too: an afternoon ends when the demo begins, perhaps after midnight.
+    """
+    hours = {"Start Time": "00:00:00", "End Time": "30:00:00"}
     return {"H1": hours | {"Start Line": start_line(), "Direction": PORTLAND_HARBOUR.heading}}
 
 

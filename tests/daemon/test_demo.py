@@ -36,4 +36,5 @@ async def test_the_end_of_the_demo_is_logged_after_the_last_device(reactor: Any,
     await becomes(reactor, lambda: end in lines)
     verdict = lines.index(f"motion-{device.identifier} can be disconnected")
     assert verdict < lines.index(end)  # somewhere after it: what its tracks say is told in its own time
+    await becomes(reactor, lambda: any((tmp_path / "gpsdata").glob("*/GPSDATA_*_H1.csv")))
     await demo.stopService()

@@ -5,11 +5,20 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import json
 from itertools import pairwise
 
 import pytest
 
-from sse_twisted.simulator.generator import generate_afternoon, generate_device, generate_load, generate_roster
+from sse_twisted.config.courses import Line, parse_courses
+from sse_twisted.results.courses.track_runs import PlacedCourse, track_runs
+from sse_twisted.simulator.generator import (
+    generate_afternoon,
+    generate_courses,
+    generate_device,
+    generate_load,
+    generate_roster,
+)
 from sse_twisted.simulator.tracks import make_track
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.claims import ClaimCheck
@@ -87,3 +96,15 @@ def test_a_roster_has_a_person_for_each_device_with_the_columns_of_the_original(
 
 def test_a_seed_repeats_the_roster() -> None:
     assert generate_roster([601, 602], *DAYS, seed=3) == generate_roster([601, 602], *DAYS, seed=3)
+
+
+@pytest.mark.parametrize("identifier", [601, 602, 603])
+def test_every_afternoon_sails_the_generated_course(identifier: int) -> None:
+    courses = parse_courses(json.dumps(generate_courses()).encode())
+    assert (courses.mistakes, courses.remarks) == ((), ())
+    (course,) = courses.courses.values()
+    assert isinstance(course.start, Line)
+    placed = PlacedCourse(course, course.start, NOW / 1000 - 17 * 3600)
+    log = generate_afternoon(identifier, 1, NOW)[-1]
+    passages = track_runs(log.content, "x.oao", "x", (placed,)).passages[course.name]
+    assert sum(passage.counts for passage in passages) >= 3

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import json
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +22,12 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import LogEvent, formatEvent
 from twisted.protocols.basic import LineOnlyReceiver
 
-from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Log, Scan, Settings
+from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Log, Ranking, Scan, Settings
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.tap import multi_service
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.results.courses.course_files import courses_path
 from sse_twisted.runtime.signals import SignalService
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.documents import EVENT_FIRMWARE
@@ -65,6 +67,7 @@ class Stage(MultiService):
         self.fleet = SimulatedFleet(reactor, members)
         event = EventFolder(folder)
         write_roster(event.roster, [device.identifier for device in devices], now)
+        write_course(folder, now)
         addresses = {f"motion-{number}": f"{host}:{port}" for number, (host, port) in self.fleet.addresses.items()}
         settings = Settings(
             devices=Devices(addresses=addresses),
@@ -72,6 +75,7 @@ class Stage(MultiService):
             cleanup=Cleanup(interval=0.5, timeout=1.0),
             downloads=Downloads(timeout=2.0, first_retry=3.0),
             expected=Expected(firmwares=(EVENT_FIRMWARE,)),
+            ranking=Ranking(by=("Craft Type",)),
             log=Log(console="critical"),
         )
         settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(folder)))
@@ -119,6 +123,14 @@ def write_roster(path: Path, numbers: list[int], now: float) -> None:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+
+
+def write_course(root: Path, now: float) -> None:
+    """Draw a line across the circles that the devices have sailed."""
+    path = courses_path(root, datetime.datetime.fromtimestamp(now + 60 * TIMEZONE, datetime.UTC).date())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hours = {"Start Time": "00:00:00", "End Time": "23:59:59"}
+    path.write_text(json.dumps({"S1": hours | {"Start Line": [[50.57, -2.468], [50.57, -2.465]], "Direction": 0}}))
 
 
 class _Lines(LineOnlyReceiver):

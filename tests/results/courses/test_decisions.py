@@ -162,3 +162,12 @@ def test_a_time_is_exact_to_a_millisecond(milliseconds: int) -> None:
 @pytest.mark.parametrize("text", ["", "noon", "2023-10-07T12:00:00"])
 def test_a_time_without_a_zone_is_none(text: str) -> None:
     assert seconds_of(text) is None
+
+
+def test_each_undone_decision_names_the_one_that_undoes_it() -> None:
+    first = decision(Action.EXCLUDE)
+    undo = decision(Action.UNDO, 1, undoes=first.time)
+    redo = decision(Action.UNDO, 2, undoes=undo.time)
+    assert Decisions((first, undo)).undone == {first.time: undo}
+    assert Decisions((first, undo, redo)).undone == {undo.time: redo}
+    assert Decisions((first, undo, redo)).in_force == (first,)
