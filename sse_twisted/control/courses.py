@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.config.courses import KEYS
 from sse_twisted.control.course_reports import CourseDay, EntrantReport, PassageReport, day_report, entrant_report
-from sse_twisted.control.errors import CommandError
+from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.records import Records
+from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.results.courses.computation import MAX_TRACK
 from sse_twisted.results.courses.course_files import SESSIONS, read_courses, read_small
@@ -40,6 +41,14 @@ from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.formats import decode
 
 MILLISECOND = 0.001  # s
+NEEDED = {  # what a decision is about, by its action; other keys would only confuse
+    Action.EXCLUDE: ("course", "track", "run"),
+    Action.COUNT: ("course", "track", "run"),
+    Action.WITHDRAW: ("track",),
+    Action.COURSE: ("course", "set"),
+    Action.UNDO: ("undoes",),
+}
+_NOTHING: dict[str, Any] = {"course": "", "track": "", "run": "", "set": None, "undoes": ""}
 MAX_NAMES = 5  # that are listed where a name is ambiguous
 
 
@@ -90,7 +99,7 @@ class CourseCommands:
         found = await self._known_day(day)
         report = await self._work.disk.run(entrant_report, found, entrant, self.by)
         if report is None:
-            raise CommandError(f"no track of {one_line(repr(entrant), 60)} on {day}")
+            raise NotFound(f"no track of {one_line(repr(entrant), 60)} on {day}")
         return report
 
     async def find(self, day: datetime.date, text: int | str) -> EntrantReport:
@@ -101,7 +110,7 @@ class CourseCommands:
             track.entrant
             for each in results.courses.values()
             for track in each.tracks
-            if track.track.partition("_")[0].casefold() == sought or str(number_of(track.track)) == sought
+            if sought in (_file_id(track.track).casefold(), str(number_of(track.track)))
         }
         by_name = [each for each in entrants if sought and sought in each.sailor.casefold()]
         for found in (
@@ -113,7 +122,7 @@ class CourseCommands:
                 return await self.entrant(day, found[0].key)
             if found:
                 raise CommandError(f"{one_line(str(text), 40)!r} can be {_names(found)}: pass the Entrant ID")
-        raise CommandError(f"no track of {one_line(repr(text), 60)} on {day}")
+        raise NotFound(f"no track of {one_line(repr(text), 60)} on {day}")
 
     async def picture(self, day: datetime.date, course: str, track: str) -> str:
         """Draw the passages of a track as SVG; raises CommandError. Only one picture is drawn at a time."""
@@ -121,7 +130,7 @@ class CourseCommands:
         each = results.courses.get(course)
         sailed = next((found for found in each.tracks if found.track == track), None) if each else None
         if each is None or sailed is None or each.placing.line is None:
-            raise CommandError("there is no picture of such a track")
+            raise NotFound("there is no picture of such a track")
         entrant = results.entrants[sailed.entrant]
         title = " · ".join(filter(None, (entrant.sailor or entrant.key, results.facts.title(course), str(day), track)))
         path = self._work.folder.root / "gpslogs" / f"{day:%Y%m%d}" / track
@@ -131,11 +140,14 @@ class CourseCommands:
         def draw() -> str:
             decoded = decode(read_small(path, MAX_TRACK) or b"", track)
             if len(decoded.fixes) < 2:
-                raise CommandError(f"{track} cannot be read any more")
+                raise NotFound(f"{track} cannot be read any more")
             return draw_passages(decoded, placing.course, line, sailed.passages, zone, title)
 
         async with self._drawing:
-            return await self._work.disk.run(draw)
+            try:
+                return await self._work.disk.run(draw)
+            except OSError as error:
+                raise CommandError(f"{track} cannot be read: {error}") from None
 
     # Deciding
 
@@ -164,7 +176,8 @@ class CourseCommands:
             set=dict(set) if set else None,
             undoes=undoes,
         )
-        return Deferred.fromCoroutine(self._decide(day, decision))
+        needless = {key: _NOTHING[key] for key in _NOTHING if key not in NEEDED[decision.action]}
+        return Deferred.fromCoroutine(self._decide(day, structs.replace(decision, **needless)))
 
     async def passage(self, day: datetime.date, entrant: int | str, time: str) -> PassageReport:
         """Return the passage of an entrant that is shown at a time HH:MM:SS; raises CommandError."""
@@ -199,6 +212,9 @@ class CourseCommands:
         tracks = {track.track for each in found.results.courses.values() for track in each.tracks}
         match decision.action:
             case Action.UNDO:
+                target = found.decisions.find(decision.undoes)
+                if target is not None and target.day not in (None, found.results.day):
+                    raise CommandError(f"that decision is about {target.day}: undo it there")
                 if (other := found.decisions.undone.get(decision.undoes)) is not None:
                     raise CommandError(f"{other.who} has undone that already")
             case Action.COURSE:
@@ -225,8 +241,6 @@ class CourseCommands:
     async def _results(self, day: datetime.date) -> DayOfCourses | None:
         """Return the results of a day; None if it has no courses. Raises CommandError if they cannot be read."""
         try:
-            if (known := self._service.known(day)) is not None:
-                return known
             return await self._service.day(day) if day in await self._service.days() else None
         except OSError as error:
             raise CommandError(f"the courses of {day} cannot be read: {error}") from None
@@ -234,7 +248,7 @@ class CourseCommands:
     async def _known_day(self, day: datetime.date) -> DayOfCourses:
         found = await self._results(day)
         if found is None:
-            raise CommandError(f"no courses on {day}: write {SESSIONS}/{day:%Y%m%d}/courses.json")
+            raise NotFound(f"no courses on {day}: write {SESSIONS}/{day:%Y%m%d}/courses.json")
         return found
 
 
@@ -267,6 +281,11 @@ def _check_run(decided: Decided | None, action: Action) -> None:
         raise CommandError("that run counts already")
     if action is Action.COUNT and decided.passage.run is None:
         raise CommandError(f"that passage cannot count: {decided.why_not}")
+
+
+def _file_id(track: str) -> str:
+    name = TrackName.parse(track)
+    return name.prefix.rpartition("_")[0] if name else ""
 
 
 def _buoys(results: DayResults) -> set[int]:

@@ -5,5 +5,9 @@ class CommandError(Exception):
     """A command that cannot be executed; the message is one line."""
 
 
-class UnknownDevice(CommandError):
+class NotFound(CommandError):
+    """Something that is named in a command and does not exist."""
+
+
+class UnknownDevice(NotFound):
     """A device that is not on the roster and was never seen."""

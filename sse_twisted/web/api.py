@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from sse_twisted.config.roster import Assignment
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.course_reports import CourseDay, EntrantReport
-from sse_twisted.control.errors import CommandError, UnknownDevice
+from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
@@ -288,11 +288,11 @@ def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *quer
         try:
             return json_response(await maybeDeferred(read, **request.parameters))
         except CommandError as error:
-            raise Refusal(404, str(error)) from None
+            raise Refusal(404 if isinstance(error, NotFound) else 503, str(error)) from None
 
     lane = Lane.PAGES if path in AT_HAND else Lane.READING
     return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns, lane=lane)
 
 
 def _refusal(error: CommandError) -> Refusal:
-    return Refusal(404 if isinstance(error, UnknownDevice) else 409, str(error))
+    return Refusal(404 if isinstance(error, NotFound) else 409, str(error))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from sse_twisted.config.courses import KEYS
 from sse_twisted.control.course_reports import CourseReport
 from sse_twisted.control.courses import CourseCommands
-from sse_twisted.control.errors import CommandError
+from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.pages import PLOT_POLICY
@@ -22,6 +22,8 @@ from sse_twisted.web.rendering import Renderer
 from sse_twisted.web.request_queue import Lane
 from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
+
+T = TypeVar("T")
 
 MAX_AGE: Final = 5.0  # s for which all readers of a state get the same page
 MAX_PAGES: Final = 8  # that are kept
@@ -75,11 +77,11 @@ class CoursePages:
         self._board.refresh()
         version = self.version
         entrant = self._courses.entrant(self._day(request), request.parameters["entrant"])
-        return await self._render("sailor.html", version, {"report": await self._read(entrant, 404)})
+        return await self._render("sailor.html", version, {"report": await self._read(entrant)})
 
     async def picture(self, request: ParsedRequest) -> Response:
         """Serve the picture of a track's passages of a course."""
-        svg = await self._read(self._courses.picture(**request.parameters), 404)
+        svg = await self._read(self._courses.picture(**request.parameters))
         return Response(svg.encode(), "image/svg+xml", headers={"Content-Security-Policy": PLOT_POLICY})
 
     async def as_json(self, request: ParsedRequest) -> Response:
@@ -105,7 +107,7 @@ class CoursePages:
     def version(self) -> str:
         """What differs when the pages may differ: results, who is still missing, and the settings."""
         summary = self._board.summary
-        counts = (summary.collected, summary.waived, summary.expected, summary.not_expected, *summary.columns.values())
+        counts = (summary.collected, summary.waived, summary.expected, summary.not_expected)
         shown = summary.today, summary.results_at, counts, self._courses.by, self._renderer.timezone()
         return f"{crc32(repr(shown).encode()):08x}"
 
@@ -116,11 +118,11 @@ class CoursePages:
         zone = {"timezone": self._renderer.timezone(), "today": board.today}
         return Response(await self._disk.run(self._renderer.page, template, **values, **more, **zone), HTML)
 
-    async def _read(self, reading: Any, status: int = 503) -> Any:
+    async def _read(self, reading: Awaitable[T]) -> T:
         try:
             return await reading
         except CommandError as error:
-            raise Refusal(status, str(error)) from None
+            raise Refusal(404 if isinstance(error, NotFound) else 503, str(error)) from None
 
     def _day(self, request: ParsedRequest) -> datetime.date:
         day: datetime.date = request.parameters.get("day", self._board.today)

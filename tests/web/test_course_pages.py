@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import json
 from collections.abc import Iterator
@@ -36,6 +37,12 @@ def regatta(event: VirtualEvent) -> Iterator[Desk]:
     desk.advance(4)
     yield desk
     desk.close()
+
+
+def write_courses_of(desk: Desk, day: dt.date) -> None:
+    path = courses_path(desk.event.root, day)
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"S1": S1}))
 
 
 def ranked(desk: Desk) -> list[tuple[int, str, float]]:
@@ -138,7 +145,7 @@ class TestADayWithoutACourse:
     def test_has_no_sailors_and_no_decisions(self, regatta: Desk) -> None:
         assert regatta.get("/course/1999-01-01/ABC601XYZ").status == 404
         got = regatta.command("courses/1999-01-01/decisions", {"action": "undo", "who": "B", "reason": "r"})
-        assert (got.status, got.json["detail"][:24]) == (409, "no courses on 1999-01-01")
+        assert (got.status, got.json["detail"][:24]) == (404, "no courses on 1999-01-01")
 
 
 class TestWhatToLookAt:
@@ -181,6 +188,7 @@ class TestWhatToLookAt:
         path.write_text("{}\n")
         regatta.advance(4)
         assert "results/decisions.jsonl, line 1: " in regatta.get("/course").text
+        assert len(regatta.event.said("WARN results/decisions.jsonl, line 1: ")) == 1
 
 
 class TestASailor:
@@ -281,6 +289,18 @@ class TestADecision:
     def test_with_a_mistake_about_a_course_is_refused(self, regatta: Desk, keys: dict[str, Any], why: str) -> None:
         assert decide(regatta, "course", **keys).startswith(why)
         assert not (regatta.event.root / PATH).exists()
+
+    def test_keeps_only_what_its_action_needs(self, regatta: Desk) -> None:
+        assert decide(regatta, "withdraw", track=TRACK, course="S1", run="x", undoes="y", set={"a": 1}) == ""
+        (line,) = (regatta.event.root / PATH).read_text().splitlines()
+        assert set(json.loads(line)) == {"time", "who", "reason", "action", "day", "track"}
+
+    def test_of_another_day_is_undone_there(self, regatta: Desk) -> None:
+        write_courses_of(regatta, DAY - dt.timedelta(1))
+        decide(regatta, "exclude", **run_of(regatta))
+        body = {"action": "undo", "who": "Bob", "reason": "r", "undoes": passage(regatta)["decision"]}
+        got = regatta.command("courses/2022-10-16/decisions", body)
+        assert (got.status, got.json["detail"]) == (409, f"that decision is about {DAY}: undo it there")
 
     def test_that_changes_nothing_is_refused(self, regatta: Desk) -> None:
         run = run_of(regatta)

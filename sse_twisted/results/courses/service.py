@@ -22,7 +22,7 @@ from sse_twisted.results.courses.course_files import (
     stamp_of_day,
 )
 from sse_twisted.results.courses.day import DayResults
-from sse_twisted.results.courses.decisions import Decision, Decisions
+from sse_twisted.results.courses.decisions import PATH, Decision, Decisions
 from sse_twisted.results.courses.output import Written
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
@@ -146,6 +146,9 @@ class CourseService(PeriodicService):
         remarks = (each.remarks for each in found.results.courses.values())
         for remark in filter(partial(self._is_new, day), chain(found.courses.remarks, *remarks)):
             log.warn("Courses of {day}: {remark}", day=day, remark=remark)
+        for number, what in found.decisions.unreadable:
+            if self._is_new(PATH, f"{number}: {what}"):
+                log.warn("{path}, line {number}: {what}; it does not count", path=PATH, number=number, what=what)
         for file in found.written.values():
             if file.foreign is not None and self._is_new(day, file.path):
                 text = "{path} was written or changed by another program and stays: ours is {ours}"

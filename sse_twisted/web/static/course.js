@@ -3,18 +3,17 @@
 "use strict";
 
 const SCREEN = 8000; // ms for which a part of a long list stays on a projector
-let loading = false;
-let again = false; // something has changed while the page was loading
+const CALM = 1000; // ms after a change until the page is loaded: changes come in bursts
+let waiting = false;
 
 function apply(changes) {
-  if (changes.version === live.dataset.version) return;
-  if (loading) again = true;
-  else load();
+  if (changes.version === live.dataset.version || waiting) return;
+  waiting = true;
+  setTimeout(load, CALM);
 }
 
 async function load() {
-  loading = true;
-  again = false;
+  waiting = false;
   try {
     const response = await fetch(location.href);
     if (!response.ok) throw new Error(response.statusText);
@@ -30,10 +29,7 @@ async function load() {
     if (focused) byId(focused)?.focus();
   } catch {
     // the next event tries again
-  } finally {
-    loading = false;
   }
-  if (again) load();
 }
 
 // A long list on a projector: one screen after the other, and again from the top.
