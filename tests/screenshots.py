@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the board, from the demo and a real browser.
+"""Makes the README's pictures of the board and the course, from the demo and a real browser.
 
     python -m tests.screenshots [FOLDER]
 
@@ -24,7 +24,9 @@ PICTURES: Final = {
     "board-light": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
     "board-dark": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "dark"},
     "board-phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+    "course": {"viewport": {"width": 1366, "height": 768}, "color_scheme": "light"},
 }
+PATHS: Final = {"course": "course"}  # of the pages that are not the board
 WANTED: Final = {"keep-on": 1, "switch-off": 10, "working": 3, "expected": 10, "gone": 5}  # devices in these columns
 EVENT: Final = "speed-week-2026"
 PATIENCE: Final = 100.0  # s
@@ -58,8 +60,8 @@ def _address(log: Path) -> str:
 def _take(folder: Path, address: str) -> int:
     with chromium() as browser:
         pages = {name: browser.new_context(**options).new_page() for name, options in PICTURES.items()}  # type: ignore[arg-type] # as they are
-        for page in pages.values():
-            page.goto(address)
+        for name, page in pages.items():
+            page.goto(address + PATHS.get(name, ""))
         end = time.monotonic() + PATIENCE
         while not _is_worth_a_picture(address):
             if time.monotonic() > end:
