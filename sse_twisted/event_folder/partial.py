@@ -116,7 +116,7 @@ class PartialTrack:
         """The bytes of an earlier transfer, of which not all may be usable."""
         try:
             return self.path.lstat().st_size
-        except FileNotFoundError:
+        except OSError:  # `open` says what is wrong
             return 0
 
     def commit(self) -> Path | None:
