@@ -165,7 +165,7 @@ def test_a_path_that_can_not_be_written_to_costs_its_own_track_only(event: Virtu
     event.arrive(601, 602)
     event.start()
     event.until("motion-602 can be disconnected")
-    event.until("motion-601 must stay connected - 1 of 2 tracks missing (Not a directory")
+    event.until("motion-601 must stay connected - 1 of 2 tracks missing (File exists")
     event.advance(60)
     assert not event.said("Downloads pause")
     assert len(event.said("can be disconnected")) == 1
