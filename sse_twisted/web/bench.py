@@ -18,6 +18,7 @@ MAX_ACROSS: Final = 8  # tiles side by side whose numbers can be read at 2 m
 LARGE_ACROSS: Final = 5  # tiles have their largest size up to here
 TWO_LINES: Final = 1.12  # the height of a full tile whose name takes two lines, in heights of one without
 DENSE_TWO_LINES: Final = 1.22  # the same of a dense tile
+DENSE_LARGE: Final = 1.5  # the same with a number of the size that is left beside its sign
 DENSE_TALL: Final = 1.8
 DENSE_MARGIN: Final = 1.2  # rows of dense tiles that fit beyond those of the zone
 MAX_CUT: Final = 0.4  # part of the last row that may be out of sight, if every tile has all of its lines
@@ -50,6 +51,7 @@ class Room(IntEnum):
     NONE = 0
     NAMES = 1  # names in two lines
     NUMBERS = 2  # and large numbers, above their signs
+    BESIDE = 3  # in dense tiles: names in two lines, and larger numbers beside their signs
 
 
 @frozen
@@ -94,6 +96,8 @@ def _room(zone: Zone, counts: Mapping[str, int], layout: ZoneLayout, total: int)
         tall, two_lines = zone.tall, TWO_LINES
     if rows * tall <= most:
         return Room.NUMBERS
+    if layout.dense and rows * DENSE_LARGE <= most:
+        return Room.BESIDE
     return Room.NAMES if rows * two_lines <= most else Room.NONE
 
 

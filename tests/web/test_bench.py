@@ -82,3 +82,12 @@ def test_width_is_released_when_it_is_no_longer_needed() -> None:
 @pytest.mark.parametrize(("off", "room"), [(4, Room.NUMBERS), (8, Room.NAMES), (80, Room.NONE)])
 def test_the_fewer_devices_the_larger_are_their_tiles(off: int, room: Room) -> None:
     assert layout_of(counts(keep_on=3, switch_off=off, working=6))["off"].room is room
+
+
+def test_dense_tiles_have_larger_numbers_where_there_is_room_for_no_sign_below_them() -> None:
+    off = {count: layout_of({"switch-off": count})["off"] for count in (20, 41, 80)}
+    assert {count: (each.dense, each.room) for count, each in off.items()} == {
+        20: (False, Room.NAMES),
+        41: (True, Room.BESIDE),
+        80: (True, Room.NONE),
+    }
