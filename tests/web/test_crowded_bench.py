@@ -87,7 +87,7 @@ def test_a_tile_among_many_has_all_of_its_lines(watching: Watching) -> None:
         assert sailor
         assert re.fullmatch(r"[A-Z0-9]{9}", file_id)
         assert re.fullmatch(r"\d+ %", battery.strip().removesuffix(CHARGE))
-        assert re.fullmatch(r"[\d.]+ h [\d.]+ km [\d.]+ kn", f"{hours} {km} {knots}")
+        assert re.fullmatch(r"[\d.]+ h [\d.]+ km [\d.]+ kn\s+claimed", f"{hours} {km} {knots}")
         assert "OFF" in tile.locator(".say").inner_text()
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from sse_twisted.web.routing import MAX_BODY
+from tests.support.courses import S1, write_courses
 from tests.support.event import VirtualEvent
 from tests.web.desk import PLACE, Desk
 from tests.web.test_pages import TRACK
@@ -19,8 +20,10 @@ EXAMPLES = {
     "day": "2022-10-17",
     "track": TRACK.removesuffix(".svg"),
     "name": "board.css",
+    "entrant": "ABC601XYZ",
+    "course": "S1",
 }
-ENDLESS = ("/stream", "/api/v1/events")
+ENDLESS = ("/stream", "/course-stream", "/api/v1/events")
 BODIES = (
     b"",
     b"null",
@@ -39,6 +42,8 @@ BODIES = (
     b'{"reason": null, "track": null, "level": null}',
     *(b'{"%s": %s}' % (key, value) for key in (b"reason", b"track", b"level") for value in (b"1", b"[]", b"{}", b'""')),
     b'{"reason": "\\ud800"}',
+    b'{"action": "course", "who": "Bob", "reason": "x", "course": "S1", "set": {"Start Line": [[1e999]]}}',
+    b'{"action": "undo", "who": "Bob", "reason": "x", "undoes": 1}',
     b'{"track": "\\ud800"}',
     b'{"reason": "%s"}' % (b"x" * 201),
 )
@@ -65,6 +70,8 @@ def command(desk: Desk, path: str, body: bytes, *headers: bytes) -> bytes:
 
 class TestMethods:
     def test_each_path_answers_head_like_get(self, busy: Desk) -> None:
+        write_courses(busy.event.root, S1=S1)
+        busy.advance(4)
         for path in paths(busy, "GET"):
             request = f"HEAD {path} HTTP/1.1\r\n".encode()
             answer, ended = busy.talk(request, HOST, LAST, b"\r\n")

@@ -23,6 +23,7 @@ COMMANDS = (
     "devices/601/expect",
     "roster/1a2b3c4d/confirm",
     "roster/1a2b3c4d/refuse",
+    "courses/2022-10-17/decisions",
 )
 
 
@@ -30,7 +31,10 @@ class TestCommands:
     def test_every_command_needs_the_token(self, desk: Desk) -> None:
         routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
         paths = [*(f"/api/v1/{command}" for command in COMMANDS), "/bundle.zip"]
-        assert routes == {path.replace("601", "{identifier}").replace("1a2b3c4d", "{version}") for path in paths}
+        assert routes == {
+            path.replace("601", "{identifier}").replace("1a2b3c4d", "{version}").replace("2022-10-17", "{day}")
+            for path in paths
+        }
         for path in paths:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {desk.token}"}):
                 answer = desk.ask("POST", path, {}, **headers)
