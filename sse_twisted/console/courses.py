@@ -150,6 +150,6 @@ class CourseConsole:
         return (table(("decided", "who", "what", "reason", "undone by"), rows, whole=True),) if rows else ()
 
     def _what(self, decision: Decision) -> str:
-        run = self._clock(seconds_of(decision.run)) if decision.run else ""
+        run = f"begun {self._clock(seconds_of(decision.run))}" if decision.run else ""
         device = decision.track.partition("_")[0]
         return " ".join(filter(None, (decision.action, decision.course, device, run)))

@@ -91,6 +91,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
         self.files = self._version(files)
         self._environment.globals.update(
             icons={column: icon for column, (icon, _, _) in COLUMNS.items()},

@@ -58,7 +58,7 @@ def test_a_run_is_excluded_by_its_time_and_that_is_undone(guest: Caller, event: 
     (line,) = (event.root / PATH).read_text().splitlines()
     decision = json.loads(line)
     assert (decision["who"], decision["reason"], decision["action"]) == ("Bob", "false start", "exclude")
-    assert f"{decision['time']}  Bob  exclude S1 ABC601XYZ 09:00:10  false start" in guest.sees("course()")
+    assert f"{decision['time']}  Bob  exclude S1 ABC601XYZ begun 09:00:10  false start" in guest.sees("course()")
     event.advance(1)
     guest.sees(f'undo("{decision["time"]}", "it was another", "Ann")')
     assert "19.44" in guest.sees("course()")

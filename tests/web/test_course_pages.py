@@ -244,7 +244,7 @@ class TestADecision:
         assert ranked(regatta) == [(1, "Sailor 602", 23.33)]
         for path in ("/course", f"/course/{DAY}/ABC601XYZ"):
             page = regatta.get(path).text
-            assert "<td>Bob</td><td>exclude run S1 2022-10-17 09:00:10, ABC601XYZ" in page
+            assert "<td>Bob</td><td>exclude run of S1 begun 2022-10-17 09:00:10, ABC601XYZ" in page
             assert "<td>false start</td>" in page
         (line,) = (regatta.event.root / PATH).read_text().splitlines()
         assert json.loads(line)["who"] == "Bob"
@@ -270,6 +270,15 @@ class TestADecision:
         assert decide(regatta, "withdraw", track=TRACK) == ""
         assert ranked(regatta) == [(1, "Sailor 602", 23.33)]
         assert decide(regatta, "count", **run_of(regatta)) == "its track is withdrawn: undo that first"
+
+    def test_about_a_course_begins_with_its_hours(self, regatta: Desk) -> None:
+        page = regatta.get("/course").text
+        assert (
+            page.index("Start Time")
+            < page.index("End Time")
+            < page.index("Start Line&#34;")
+            < page.index("Direction&#34;")
+        )
 
     def test_sets_hours_and_line_of_a_course_anew(self, regatta: Desk) -> None:
         assert decide(regatta, "course", course="S1", set={"End Time": "09:00:55"}) == ""
