@@ -171,7 +171,7 @@ class Pseudonyms:
         if not spellings and len(plain) > 1 - plain.isascii():  # signs only, such as an emoji
             self._exact |= dict.fromkeys((plain, json.dumps(plain)[1:-1], quote(plain, "")), pseudonym)
             return
-        if not is_common and ("\\" in plain or "%" in plain):  # signs that may also begin an escape
+        if not is_common and (kind == "wifi" or "\\" in plain or "%" in plain):  # any signs, also those of an escape
             escaped = (json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1], quote(plain, ""))
             self._exact |= dict.fromkeys((plain, *escaped), pseudonym)
         if is_common and (not allowed or plain.isdecimal()):

@@ -137,6 +137,18 @@ def fill(folder: Path, private: Private) -> None:
         "Zoë", "Müller", "ABC601XYZ", "DEF601XYZ", "Ęwave\\íD%Bay", "AB123456", "00:1A:2B:3C:4D:5E", "a-secret-token"
     )
 )
+@example(
+    Private(
+        "Zoë",
+        "Müller",
+        "ABC601XYZ",
+        "DEF601XYZ",
+        "ûXßĥYÕ«⥱¥£X넓?麑Ęwave",
+        "AB123456",
+        "00:1A:2B:3C:4D:5E",
+        "a-secret-token",
+    )
+)
 def test_nothing_private_is_in_any_byte(private: Private) -> None:
     one = private
     assume(
