@@ -144,7 +144,7 @@ async def test_of_a_body_that_is_cut_the_bytes_stay_hidden(event: RealEvent, at:
     assert set(hidden) <= {f".ABC601XYZ_601_20221017_090000.oao.{LENGTH + 1024}.part"}
     kept = b"".join(hidden.values())
     assert LOG.content.startswith(kept)
-    assert len(kept) >= SOUND_PREFIXES[at]
+    assert len(kept) >= (SOUND_PREFIXES[at] if at > HEADER else 0)  # a header alone is not resumed
     assert not event.tracks()
     await event.check_that_it_is_collected_when_cleared()
 

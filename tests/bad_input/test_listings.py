@@ -252,6 +252,10 @@ async def test_figures_without_measure_cost_no_other_track(event: RealEvent, fig
     assert await event.until("can be disconnected", since=now)
 
 
+def verdicts(log: bytes) -> list[bytes]:
+    return [line for line in log.split(b"\n") if line[19:].startswith(b",INFO,motion-601 can be disconnected")]
+
+
 @pytest.mark.parametrize("key", ["file", "spot", "wind"])
 @on_the_reactor
 async def test_what_a_device_says_stays_on_one_line_of_the_log(event: RealEvent, key: str) -> None:
@@ -263,11 +267,12 @@ async def test_what_a_device_says_stays_on_one_line_of_the_log(event: RealEvent,
     device.pages.clear()
     await event.until("INFO motion-601 can be disconnected")
     assert event.contents() == [LOG.content]
-    log = (event.folder.logs / "server.log").read_bytes()
+    path = event.folder.logs / "server.log"
+    await event.becomes(lambda: verdicts(path.read_bytes()), "written to the log")
+    log = path.read_bytes()
     assert b"\x1b" not in log
     assert b"\r" not in log
-    said = [line for line in log.split(b"\n") if line[19:].startswith(b",INFO,motion-601 can be disconnected")]
-    assert len(said) == 1
+    assert len(verdicts(log)) == 1
 
 
 @on_the_reactor

@@ -78,7 +78,7 @@ class LyingFleet(Fleet):
     """A fleet in which some lie: `lies` has a fault of the simulator or a lie of ours by number."""
 
     def _prepare(self, *, lies: dict[str, str], **manners: Any) -> Message:  # type: ignore[override] # of a command
-        said = super()._prepare(**manners)
+        said = super()._prepare(**manners, slow={}, resume=True)
         for number, lie in lies.items():
             server = self._servers[int(number)]
             old = server.device
