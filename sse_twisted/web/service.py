@@ -117,6 +117,7 @@ class WebService(Service):
         self._folder = collector.folder
         self._token = ""
         self._failure: Failure | None = None
+        self._own_place: Path | None = None  # of a token of ours, since the start
         live = collector.live
         files, event = static_files(), collector.folder.root.name
         self._addresses = OwnAddresses(reactor)
@@ -161,8 +162,13 @@ class WebService(Service):
 
     @property
     def token_file(self) -> Path:
-        """The file of the token; where it is may be known only when the event folder is prepared."""
-        return self._own_token or self._folder.secrets / "web-token"
+        """The file of the token; where it is may be known only when the event folder is prepared.
+
+        The folder is asked once: a disk that hangs later must not block the reactor.
+        """
+        if self._own_token is None and self.running:
+            self._own_place = self._own_place or self._folder.secrets / "web-token"
+        return self._own_token or self._own_place or self._folder.secrets / "web-token"
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still use a low port; raise the failure of an explicit endpoint."""

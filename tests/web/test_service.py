@@ -21,6 +21,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.web.client import Agent
 
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.web.service import WebService
 from tests.simulator.wire import on_the_reactor
 from tests.support.daemon import END_WITHIN, Elsewhere, LiveEvent
@@ -177,3 +178,9 @@ async def test_a_daemon_serves_its_board_and_stops_with_an_open_stream(reactor: 
     assert "Traceback" not in program.output
     await elsewhere.close()
     await event.close()
+
+
+def test_the_place_of_the_token_is_not_asked_of_the_disk_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EventFolder, "secrets", property(lambda _: pytest.fail("the disk may hang")))
+    assert desk.get("/").status == 200
+    assert desk.get("/support").status == 200
