@@ -321,5 +321,6 @@ class Collector(MultiService):
     def _close(self, _: object) -> None:
         summarise(self.fleet, self.log)
         self.journal.stopService()
-        self._presence.release()
-        self._lock.release()
+        if not self.abandoned:  # closing a file of a disk that hangs waits for it; the end of the process releases all
+            self._presence.release()
+            self._lock.release()
