@@ -17,6 +17,7 @@ from typing import Final
 from tqdm import tqdm
 
 from sse_twisted import __version__
+from sse_twisted.runtime.programs import add_jobs, until_interrupted
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.formats import FORMATS, START_SIZE, format_named, is_readable, kind_of
@@ -86,13 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if sys.stderr.isatty() and count > 1:
         reports = tqdm(reports, total=count, unit="track", leave=False)
     show = _show_json if options.json else _show_table
-    try:
-        return 1 if show(reports, options) else 0
-    except BrokenPipeError:  # as with `sse-track ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return until_interrupted(lambda: 1 if show(reports, options) else 0)
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:
@@ -169,17 +164,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gpx-version", choices=["1.1", "1.0"], default="1.1", help=gpx)
     parser.add_argument("--unit", choices=[*UNITS], default="kn", help="unit of the speeds in the table (default: kn)")
     parser.add_argument("-v", "--verbose", action="store_true", help="also print header, claims and the five best")
-    jobs = "number of processes (default: one per core)"
-    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help=jobs)
+    add_jobs(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
-
-
-def _jobs(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1000:
-        raise argparse.ArgumentTypeError(f"invalid number of processes {number}: expected 1 to 1000")
-    return number
 
 
 def _all_reports(files: Sequence[str], work: Callable[[str], Report], jobs: int) -> Iterator[tuple[str, Report]]:

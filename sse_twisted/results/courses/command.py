@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -35,6 +34,7 @@ from sse_twisted.results.courses.fit import FitError
 from sse_twisted.results.courses.gpsdata import GpsdataError
 from sse_twisted.results.courses.report import as_tree, comparison_lines, day_lines, fit_tree
 from sse_twisted.results.courses.track_runs import TrackRuns
+from sse_twisted.runtime.programs import add_jobs, until_interrupted
 
 MAX_ROSTER: Final = 10_000_000  # bytes
 EPILOG: Final = """\
@@ -65,6 +65,10 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 if something is missing or differs, 2 for wrong usage."""
     options = option_parser().parse_args(arguments)
+    return until_interrupted(lambda: _run(options))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         source = _source(options)
         with _workers(options.jobs) as workers:
@@ -72,14 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.compare or options.fit:
                 return _other_program(options, computation, source)
             return _all_days(options, computation, source)
+    except BrokenPipeError:
+        raise
     except (ResultsError, OSError, SettingsError, GpsdataError, FitError) as error:
         print(f"sse-results: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # as with `sse-results ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 def option_parser() -> argparse.ArgumentParser:
@@ -103,8 +104,7 @@ def option_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fit", type=Path, metavar="FILE", help=fit)
     config = "sse.toml or server.json with the time zone of the event (expected.timezone; default: one hour east)"
     parser.add_argument("--config", type=Path, metavar="FILE", help=config)
-    jobs = "number of processes (default: one per core)"
-    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help=jobs)
+    add_jobs(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
 
@@ -114,13 +114,6 @@ def _day(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"invalid day {text!r}: expected YYYYMMDD") from None
-
-
-def _jobs(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 1000:
-        raise argparse.ArgumentTypeError(f"invalid number of processes {number}: expected 1 to 1000")
-    return number
 
 
 def _source(options: argparse.Namespace) -> Source:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -183,3 +184,12 @@ def test_the_program_runs_in_processes(event: Event) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "ABC602XYZ" in done.stdout
     assert (event.root / FILE).read_text().count("\n") == 2
+
+
+def test_a_reader_that_goes_away_is_no_error_message(event: Event) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "sse_twisted.results.courses.command", str(event.root), "--jobs", "1"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
