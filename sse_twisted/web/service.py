@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -45,7 +46,7 @@ from sse_twisted.web.pending_commands import PendingCommands
 from sse_twisted.web.rendering import Renderer, static_files
 from sse_twisted.web.request_queue import RequestQueue
 from sse_twisted.web.roster_page import RosterPage
-from sse_twisted.web.routing import HTML, Refusal, Response, Router
+from sse_twisted.web.routing import HTML, Refusal, Response, Route, Router
 from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.track_files import TrackFiles
@@ -114,15 +115,15 @@ class WebService(Service):
         self._endpoint = endpoint or DEFAULT_ENDPOINT
         self._may_fail = endpoint is None
         self._own_token = Path(token_file) if token_file else None
+        self.token_file = self._own_token or collector.folder.state / "web-token"  # the start may find another place
         self._folder = collector.folder
         self._token = ""
         self._failure: Failure | None = None
-        self._own_place: Path | None = None  # of a token of ours, since the start
         live = collector.live
-        files, event = static_files(), collector.folder.root.name
+        self._files, event = static_files(), collector.folder.root.name
         self._addresses = OwnAddresses(reactor)
         renderer = Renderer(
-            files,
+            self._files,
             lambda: live.settings.expected.timezone,
             lambda: self.board.today,
             event,
@@ -134,14 +135,23 @@ class WebService(Service):
         self.streams = Streams(self.board, reactor, lambda: live.settings.web.streams, self._log)
         self._renderer = renderer
         self._pending = PendingCommands(reactor, self._log)
-        past = collector.history, collector.attendance
-        api = Api(collector.commands, *past, self.board, self.streams, collector.records, self._pending)
-        secret_files = (*secret_files, self.token_file)
 
         def source() -> Source:
-            return Source(collector.folder, live.settings, configuration, secret_files, reports_of(collector))
+            hidden = (*secret_files, self.token_file)
+            return Source(collector.folder, live.settings, configuration, hidden, reports_of(collector))
 
-        routes = (
+        routes = self._routes(collector, source, event)
+        guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
+        self._queue = RequestQueue(reactor, self._log)
+        self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
+        self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log))
+
+    def _routes(self, collector: Watched, source: Callable[[], Source], event: str) -> tuple[Route, ...]:
+        """Return the routes of all pages and of the API."""
+        reactor, renderer = self._reactor, self._renderer
+        past = collector.history, collector.attendance
+        api = Api(collector.commands, *past, self.board, self.streams, collector.records, self._pending)
+        return (
             *BoardPage(self.board, self.streams, renderer, reactor).routes(),
             *TrackFiles(collector.records, collector.disk, reactor, event).routes(),
             *RecordPages(api, self.board, collector.records, renderer).routes(),
@@ -149,26 +159,12 @@ class WebService(Service):
                 collector.commands.courses, self.board, self.streams, renderer, collector.disk, reactor
             ).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
-            *StaticFiles(files, renderer.files).routes(),
+            *StaticFiles(self._files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
             *BundleDownload(renderer, collector.disk, source, lambda: collector.fleet.now).routes(),
             *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
             *with_description(api.routes()),
         )
-        guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
-        self._queue = RequestQueue(reactor, self._log)
-        self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
-        self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log))
-
-    @property
-    def token_file(self) -> Path:
-        """The file of the token; where it is may be known only when the event folder is prepared.
-
-        The folder is asked once: a disk that hangs later must not block the reactor.
-        """
-        if self._own_token is None and self.running:
-            self._own_place = self._own_place or self._folder.secrets / "web-token"
-        return self._own_token or self._own_place or self._folder.secrets / "web-token"
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still use a low port; raise the failure of an explicit endpoint."""
@@ -183,6 +179,8 @@ class WebService(Service):
         super().startService()
         if self.port is None and self._failure is None:
             self.privilegedStartService()
+        if self._own_token is None:  # once, since a disk that hangs later must not block the reactor
+            self.token_file = self._folder.secrets / "web-token"
         try:
             self._token = read_token(self._own_token) if self._own_token else make_token(self.token_file)
         except OSError as error:
