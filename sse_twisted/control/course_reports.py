@@ -12,7 +12,7 @@ from sse_twisted.config.courses import BuoyLine, Line
 from sse_twisted.results.courses.buoys import spread_text
 from sse_twisted.results.courses.day import CourseResults, DayResults, SailedTrack
 from sse_twisted.results.courses.decisions import PATH, Action, Decided, Decision, Decisions, iso
-from sse_twisted.results.courses.gpsdata import Difference, GpsdataError, compare, published_end, read_rows
+from sse_twisted.results.courses.gpsdata import Difference, GpsdataError, clock, compare, published_end, read_rows
 from sse_twisted.results.courses.line_check import side_of
 from sse_twisted.results.courses.ranking import Standing
 from sse_twisted.results.courses.report import comparison_lines, difference
@@ -193,8 +193,7 @@ def _other_file(each: CourseResults, ours: str, theirs: bytes | None) -> OtherFi
 
 
 def _difference(one: Difference) -> RunDifference:
-    time = f"{one.end // 3600:02}:{one.end // 60 % 60:02}:{one.end % 60:02}"
-    return RunDifference(one.file, time, *difference(one))
+    return RunDifference(one.file, clock(one.end), *difference(one))
 
 
 def decision_reports(

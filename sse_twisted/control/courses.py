@@ -16,8 +16,7 @@ from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.records import Records
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.results.courses.computation import MAX_TRACK
-from sse_twisted.results.courses.course_files import SESSIONS, read_courses, read_small
+from sse_twisted.results.courses.course_files import SESSIONS, read_courses, read_track
 from sse_twisted.results.courses.day import DayResults, number_of
 from sse_twisted.results.courses.decisions import (
     MAX_TEXT,
@@ -138,7 +137,7 @@ class CourseCommands:
         line = each.placing.line
 
         def draw() -> str:
-            decoded = decode(read_small(path, MAX_TRACK) or b"", track)
+            decoded = decode(read_track(path), track)
             if len(decoded.fixes) < 2:
                 raise NotFound(f"{track} cannot be read any more")
             return draw_passages(decoded, placing.course, line, sailed.passages, zone, title)

@@ -15,6 +15,7 @@ from sse_twisted.config.courses import KEYS
 from sse_twisted.control.course_reports import CourseReport
 from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, NotFound
+from sse_twisted.results.courses.gpsdata import clock
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.board import Board, Changes
 from sse_twisted.web.pages import PLOT_POLICY
@@ -77,7 +78,7 @@ class CoursePages:
         self._board.refresh()
         version = self.version
         entrant = self._courses.entrant(self._day(request), request.parameters["entrant"])
-        return await self._render("sailor.html", version, {"report": await self._read(entrant)})
+        return await self._render("sailor.html", version, {"report": await self._read(entrant), "show": False})
 
     async def picture(self, request: ParsedRequest) -> Response:
         """Serve the picture of a track's passages of a course."""
@@ -132,14 +133,10 @@ class CoursePages:
 def _keys_of(course: CourseReport) -> dict[str, object]:
     """Return the keys of courses.json that a decision may set anew, with the values in force."""
     values: dict[str, object] = {
-        "Start Time": _clock(course.opens),
-        "End Time": _clock(course.closes),
+        "Start Time": "" if course.opens is None else clock(course.opens),
+        "End Time": "" if course.closes is None else clock(course.closes),
         "Start Line": course.line or "",
         "Direction": "" if course.direction is None else course.direction,
         "Distance": "" if course.length is None else course.length,
     }
     return {key: values[key] for key in KEYS if key in values}
-
-
-def _clock(seconds: int | None) -> str:
-    return "" if seconds is None else f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"

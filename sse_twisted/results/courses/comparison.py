@@ -11,8 +11,7 @@ from typing import Final
 import numpy as np
 
 from sse_twisted.config.courses import RUN_LENGTH
-from sse_twisted.results.courses.computation import MAX_TRACK
-from sse_twisted.results.courses.course_files import read_courses, read_facts, read_small, tracks_of
+from sse_twisted.results.courses.course_files import MAX_TRACK, read_courses, read_facts, read_small, tracks_of
 from sse_twisted.results.courses.fit import Fit, FitError, PublishedRun, fit_line
 from sse_twisted.results.courses.gpsdata import GpsdataError, Row, read_rows, track_key
 from sse_twisted.results.courses.path import path_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
 from attrs import define, field, frozen
 
@@ -17,7 +16,7 @@ from sse_twisted.results.courses.course_files import (
     read_all_decisions,
     read_courses,
     read_facts,
-    read_small,
+    read_track,
     tracks_of,
 )
 from sse_twisted.results.courses.day import DayResults, Placing, number_of, results_of
@@ -26,8 +25,6 @@ from sse_twisted.results.courses.gpsdata import write_rows
 from sse_twisted.results.courses.output import Written, write_day
 from sse_twisted.results.courses.track_runs import PlacedCourse, TrackRuns, track_runs
 from sse_twisted.tracks.formats import decode
-
-MAX_TRACK: Final = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
 
 @frozen
@@ -42,10 +39,10 @@ class Job:
 def do_job(job: Job) -> TrackRuns:
     """Compute the runs of a track; none if its file cannot be read. Picklable, for another process."""
     try:
-        data = read_small(job.root / job.file.local_file, MAX_TRACK)
+        data = read_track(job.root / job.file.local_file)
     except OSError:
-        data = None
-    return track_runs(data or b"", job.file.name, job.file.name, job.courses)
+        data = b""
+    return track_runs(data, job.file.name, job.file.name, job.courses)
 
 
 def in_turn(jobs: Sequence[Job]) -> Iterator[TrackRuns]:
@@ -145,7 +142,7 @@ class Computation:
         until = midnight + (course.closes or 86_400)
         key = (number, mine, since, until)
         if key not in self._buoys:
-            data = (read_small(self.root / file.local_file, MAX_TRACK) or b"" for file in mine)
+            data = (read_track(self.root / file.local_file) for file in mine)
             tracks = [decode(each, file.name) for each, file in zip(data, mine, strict=True)]
             self._buoys[key] = buoy_of(number, tracks, since, until)
         return self._buoys[key]

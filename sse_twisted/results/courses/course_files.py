@@ -25,6 +25,7 @@ FACTS: Final = "config/event.json"
 LAST_GOOD: Final = ".sse_twisted/sessions"  # the last courses without a mistake, by day
 MAX_CONFIG: Final = 1_000_000  # bytes of a file that people write
 MAX_DECISIONS: Final = 50_000_000
+MAX_TRACK: Final = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
 Stamp = tuple[int, int, int]
 
@@ -44,6 +45,11 @@ def read_small(path: Path, most: int) -> bytes | None:
         return read_bounded(path, most)
     except FileNotFoundError:
         return None
+
+
+def read_track(path: Path) -> bytes:
+    """Return the bytes of a track; none of a missing one. Raises OSError, also for one that is too large."""
+    return read_small(path, MAX_TRACK) or b""
 
 
 def courses_path(root: Path, day: dt.date) -> Path:

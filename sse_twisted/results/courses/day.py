@@ -146,7 +146,7 @@ def number_of(track: str) -> int | None:
 
 
 class _Owners:
-    """Who sailed a track, by the File ID at the beginning of its name."""
+    """Finds the entrant of a track by the File ID at the beginning of its name."""
 
     def __init__(self, day: dt.date, assignments: Iterable[Assignment]) -> None:
         self._by_file_id: dict[str, Entrant] = {}

@@ -85,13 +85,19 @@ def row_of(file: str, run: Run, rate: int, midnight: float) -> Row:
     )
 
 
+def clock(seconds: int) -> str:
+    """Return s after midnight as HH:MM:SS."""
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
 def write_rows(rows: Iterable[Row]) -> bytes:
     """Return the file, its rows sorted and numbered through."""
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     for number, row in enumerate(sorted(rows), 1):
-        time = f"{row.end // 3600:02}:{row.end // 60 % 60:02}:{row.end % 60:02}"
-        writer.writerow((number, row.file, time, f"{row.duration:.3f}", f"{row.knots:.3f}", f"{row.course:.1f}"))
+        writer.writerow(
+            (number, row.file, clock(row.end), f"{row.duration:.3f}", f"{row.knots:.3f}", f"{row.course:.1f}")
+        )
     return table.getvalue().encode()
 
 

@@ -13,9 +13,9 @@ import numpy as np
 from attrs import evolve, frozen
 
 from sse_twisted.config.courses import Course, Line
-from sse_twisted.results.courses.path import path_of
+from sse_twisted.results.courses.path import Path
 from sse_twisted.results.courses.plane import Gate, Plane
-from sse_twisted.results.courses.runs import Reason, runs_of
+from sse_twisted.results.courses.runs import Reason, Sailed, runs_of
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.format import Track
 
@@ -60,13 +60,16 @@ class Effect:
     losing: int
 
 
-def check_track(entrant: str, track: Track, course: Course, line: Line, midnight: float) -> TrackCheck:
-    """Find what a line misses of a track."""
-    passages = runs_of(track, course, line, midnight).passages
+def check_track(
+    entrant: str, track: Track, course: Course, line: Line, midnight: float, sailed: Sailed | None = None
+) -> TrackCheck:
+    """Find what a line misses of a track; `sailed` is the result of `runs_of` for it, if that is known."""
+    sailed = sailed or runs_of(track, course, line, midnight)
+    passages = sailed.passages
     runs = sum(passage.counts for passage in passages)
     ends = tuple(p.run.end - midnight for p in passages if p.run and p.reason in IN_HOURS)
     stretches = [(end, metres) for end in (0, 1) for metres in STRETCHES]
-    if not _comes_near(track, line):
+    if not _comes_near(sailed.path, line):
         return TrackCheck(entrant, runs, (), dict.fromkeys(stretches, runs), ends)
     stretched: dict[Stretch, int] = {}
     misses: list[Miss] = []
@@ -81,10 +84,9 @@ def check_track(entrant: str, track: Track, course: Course, line: Line, midnight
     return TrackCheck(entrant, runs, tuple(misses), stretched, ends)
 
 
-def _comes_near(track: Track, line: Line) -> bool:
-    """Whether a track crosses the extension of a line close to its ends."""
-    plane = Plane.of(line)
-    gate, path = Gate(plane, line), path_of(track, plane)
+def _comes_near(path: Path, line: Line) -> bool:
+    """Whether a path on the plane of a line crosses the line's extension close to its ends."""
+    gate = Gate(Plane.of(line), line)
     along = gate.crossings(path.east, path.north).along
     near = max(STRETCHES)
     return bool(np.any((along > -near) & (along < gate.length + near) & ((along < 0) | (along > gate.length))))

@@ -31,7 +31,7 @@ class Scored:
 
 @frozen
 class Entrant:
-    """Who sails, as on the roster."""
+    """An entrant, as on the roster."""
 
     key: str  # Entrant ID, else File ID
     sailor: str

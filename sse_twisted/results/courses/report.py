@@ -11,7 +11,7 @@ import msgspec
 from sse_twisted.results.courses.day import CourseResults, DayResults
 from sse_twisted.results.courses.decisions import Decided, iso
 from sse_twisted.results.courses.fit import Fit
-from sse_twisted.results.courses.gpsdata import Difference
+from sse_twisted.results.courses.gpsdata import Difference, clock
 from sse_twisted.runtime.text import plural
 
 EQUAL, DIFFERS, HERE, THERE = "equal", "differs", "only here", "only there"
@@ -86,8 +86,7 @@ def comparison_lines(differences: Iterable[Difference]) -> Iterator[str]:
         kind, text = difference(each)
         counts[kind] = counts.get(kind, 0) + 1
         if kind != EQUAL:
-            time = f"{each.end // 3600:02}:{each.end // 60 % 60:02}:{each.end % 60:02}"
-            yield f"{each.file}  {time}  {kind}: {text}"
+            yield f"{each.file}  {clock(each.end)}  {kind}: {text}"
     yield ", ".join(f"{counts[kind]:,} {kind}" for kind in (EQUAL, DIFFERS, HERE, THERE) if kind in counts) or "no runs"
 
 
