@@ -327,6 +327,7 @@ def test_the_end_does_not_wait_for_a_disk_that_hangs(desk: Desk, monkeypatch: py
     monkeypatch.setattr(os, "write", lambda *_: let_go.wait() and 0)
     desk.log.info("lost")
     desk.journal.stopService()  # if it waited, the test would never end
+    assert not let_go.is_set()
     let_go.set()
 
 

@@ -62,8 +62,8 @@ def test_all_addresses_of_a_name_are_tried(event: VirtualEvent) -> None:
     event.names.known["motion-601"] = "10.9.9.9"
     event.names.others["motion-601"] = ["10.9.9.8", event.servers[601].interface]
     event.start()
-    event.until("motion-601 is connected", 1.0)
-    event.until("motion-601 can be disconnected")
+    assert event.until("motion-601 is connected", 1.0)
+    assert event.until("motion-601 can be disconnected")
 
 
 def test_dead_addresses_of_a_name_are_logged_once_each(event: VirtualEvent) -> None:

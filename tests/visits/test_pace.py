@@ -122,7 +122,7 @@ def test_devices_that_stall_do_not_hold_all_places(event: VirtualEvent) -> None:
     event.start()
     event.advance(3)
     honest_one(event)
-    event.until(f"motion-{HONEST} can be disconnected", 60)
+    assert event.until(f"motion-{HONEST} can be disconnected", 60)
 
 
 @pytest.mark.parametrize("page", ["info.json", "settings.json", "logs.json"])
@@ -134,7 +134,7 @@ def test_slow_answers_do_not_hold_all_places_of_the_inspection(event: VirtualEve
     event.start()
     event.advance(3)
     honest_one(event)
-    event.until(f"motion-{HONEST} can be disconnected", 40)
+    assert event.until(f"motion-{HONEST} can be disconnected", 40)
 
 
 def test_a_slow_device_is_named_once_and_everywhere(event: VirtualEvent) -> None:

@@ -124,6 +124,7 @@ def test_a_change_that_waits_is_confirmed_on_the_page_of_the_roster(watching: Wa
         roster.write_bytes(whole)
         page = watcher.goes_to()
         page.get_by_text("Check the roster").wait_for(state="hidden")
+        assert page.get_by_text("Check the roster").count() == 0
 
 
 def test_the_token_is_asked_for_once(watching: Watching, theatre: Theatre) -> None:

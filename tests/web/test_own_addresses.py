@@ -62,6 +62,7 @@ def test_without_the_tables_of_linux_the_default_route_is_enough(tmp_path: Path)
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with socket.socket(family) as own:
             own.bind((address, 0))
+            assert own.getsockname()[0] == address
 
 
 class Port:

@@ -81,6 +81,7 @@ def test_while_nothing_changes_nothing_is_computed(course: VirtualEvent, monkeyp
     course.advance(5)
     monkeypatch.setattr(CourseService, "_compute", None)
     course.advance(60)
+    assert not course.said("could not be updated")
 
 
 def test_a_course_that_is_drawn_later_counts_for_what_is_here(event: VirtualEvent) -> None:
