@@ -89,7 +89,7 @@ class Bench:
         """A collector that is about to start, and its event folder, which goes with it."""
         with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=self.folder) as folder:
             root = Path(folder)
-            config = _write_event(root, numbers, tables)
+            config = write_event(root, numbers, tables)
             log = root / "twistd.log"
             with partner("tests.benchmarks.collecting", log, config=str(config), blame=self.blame) as collector:
                 if self.profile is not None:
@@ -281,7 +281,7 @@ def _check(root: Path, sizes: Sizes, numbers: Iterable[int]) -> None:
         raise CollectingError(f"{len(found)} tracks of {sum(found):,} bytes, not {len(wanted)} of {sum(wanted):,}")
 
 
-def _write_event(root: Path, numbers: Iterable[int], tables: Tables) -> Path:
+def write_event(root: Path, numbers: Iterable[int], tables: Tables) -> Path:
     """The configuration of an event whose roster has these devices."""
     rows = generate_roster(numbers, *DAYS, seed=1)
     roster = root / "config" / "motions.csv"
