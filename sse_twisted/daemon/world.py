@@ -14,7 +14,8 @@ from twisted.web.iweb import IAgent
 from sse_twisted.config.settings import Names
 from sse_twisted.devices.connections import Traffic, device_agent
 from sse_twisted.dns.service import NameService
-from sse_twisted.runtime.disk import DiskThreads, Starter
+from sse_twisted.runtime.disk import DiskThreads
+from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.visits.detection import NameLookup
 
 

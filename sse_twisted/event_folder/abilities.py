@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sse_twisted.event_folder.files import UNSUPPORTED
+from sse_twisted.runtime.file_sync import UNSUPPORTED
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 

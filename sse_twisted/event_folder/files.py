@@ -8,16 +8,15 @@ import itertools
 import os
 import secrets
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sse_twisted.runtime.file_sync import sync_open
+from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.text import json_bytes
 
 BLOCK_SIZE = 1 << 20  # bytes read at once
-# Errors of file systems that do not know a call, as network and FUSE file systems and WSL2's /mnt/c.
-UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK, errno.EPERM})
 
 
 def sync(*paths: Path) -> None:
@@ -28,26 +27,18 @@ def sync(*paths: Path) -> None:
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            _sync_open(descriptor)
+            sync_open(descriptor)
         finally:
             os.close(descriptor)
 
 
-def _sync_open(descriptor: int) -> None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in UNSUPPORTED or not stat.S_ISDIR(os.fstat(descriptor).st_mode):
-            raise
-
-
 @contextlib.contextmanager
-def opened_folder(folder: Path) -> Iterator[int]:
-    """Yield a handle of a folder, not of a link to one; raises OSError.
+def opened_folder(folder: Path, *, links: bool = False) -> Iterator[int]:
+    """Yield a handle of a folder, not of a link to one unless `links`; raises OSError.
 
     Names relative to it stay in that folder, even if its path changes meanwhile.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
     try:
         yield descriptor
     finally:
@@ -59,10 +50,17 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
 
     The folder must exist. A `private` file has mode 0600 from its beginning, wherever the file system keeps modes.
     """
+    at_once(replacing(path, data, private=private))
+
+
+def replacing(path: Path, data: bytes, *, private: bool = False) -> Steps[None]:
+    """Do the same in steps."""
     with opened_folder(path.parent) as folder:
         with _renamed_at_end(path.name, folder, 0o600 if private else 0o666) as file:
             file.write(data)
-        _sync_open(folder)
+            file.flush()
+            yield (file.fileno(),)
+        yield (folder,)
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -71,9 +69,9 @@ def write_private(path: Path, data: bytes) -> None:
     write_whole(path, data, private=True)
 
 
-def write_json(path: Path, tree: Any) -> None:
-    """Replace the file at `path` with indented JSON, as the original writes it. Raises OSError."""
-    write_whole(path, json_bytes(tree))
+def replacing_json(path: Path, tree: Any) -> Steps[None]:
+    """Replace the file at `path` with indented JSON, as the original writes it."""
+    yield from replacing(path, json_bytes(tree))
 
 
 def make_folder(folder: Path) -> None:
@@ -90,14 +88,20 @@ def add_folder(folder: Path, within: Path) -> None:
     Only a start creates the upper folders of an event. At a mount point whose disk has gone they are missing, and
     nothing may be created there.
     """
+    at_once(adding_folder(folder, within))
+
+
+def adding_folder(folder: Path, within: Path) -> Steps[None]:
+    """Do the same in steps."""
     if folder != within and folder.is_symlink():  # another user may want files to be written elsewhere
         raise NotADirectoryError(errno.ENOTDIR, "a link instead of a folder", str(folder))
     if not folder.is_dir():
         if folder == within:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-        add_folder(folder.parent, within)
+        yield from adding_folder(folder.parent, within)
         folder.mkdir(exist_ok=True)
-        sync(folder.parent)
+        with opened_folder(folder.parent, links=True) as parent:  # gpslogs may be a link to another disk
+            yield (parent,)
 
 
 def quarantine(path: Path) -> Path:
@@ -125,6 +129,8 @@ def keep_copy(path: Path, folder: Path) -> Path:
             _renamed_at_end(copy.name, opened, 0o666) as target,
         ):
             shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
     sync(folder)
     return copy
 
@@ -142,19 +148,18 @@ def same_content(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def _renamed_at_end(name: str, folder: int, mode: int) -> Iterator[BinaryIO]:
-    """Open a new hidden file that gets its final name once its bytes are on disk; remove it after an OSError.
+    """Open a new hidden file that gets its final name at the end, or is removed after an exception.
 
-    Nobody can prepare a link at its name, which is random. `folder` is a handle.
+    Its bytes must be on disk at the end of the block. Nobody can prepare a link at its name, which is random. `folder`
+    is a handle.
     """
     hidden = f".{name}.{secrets.token_hex(4)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(hidden, flags, mode, dir_fd=folder), "wb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
         os.rename(hidden, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(hidden, dir_fd=folder)
         raise

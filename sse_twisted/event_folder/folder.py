@@ -20,7 +20,7 @@ from sse_twisted.devices.driver import Finding, ListedTrack, Listing
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.event_folder.abilities import keeps_others_out, remarks_on
-from sse_twisted.event_folder.files import add_folder, make_folder, sync, write_whole
+from sse_twisted.event_folder.files import adding_folder, make_folder, opened_folder, replacing, sync, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
@@ -28,6 +28,7 @@ from sse_twisted.event_folder.partial import examine, listed_size
 from sse_twisted.event_folder.space import SLACK, believable_length
 from sse_twisted.event_folder.verification import Outcome, judge
 from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.options import state_home
 
 LEDGER = "downloads.json"
@@ -97,15 +98,19 @@ class EventFolder:
         return self.state / "roster.json"
 
     def save_state(self, data: bytes) -> None:
-        self._save_private(self.state_file, data)
+        at_once(self.saving_state(data))
+
+    def saving_state(self, data: bytes) -> Steps[None]:
+        yield from self._saving_private(self.state_file, data)
 
     def keep_roster(self, data: bytes) -> None:
-        self._save_private(self.kept_roster, data)
+        at_once(self._saving_private(self.kept_roster, data))
 
-    def _save_private(self, path: Path, data: bytes) -> None:
+    def _saving_private(self, path: Path, data: bytes) -> Steps[None]:
         if not path.exists():  # another program may have created the folder without syncing it
-            sync(self.root)
-        write_whole(path, data, private=True)
+            with opened_folder(self.root, links=True) as root:
+                yield (root,)
+        yield from replacing(path, data, private=True)
 
     @property
     def _folders(self) -> tuple[Path, ...]:
@@ -162,9 +167,13 @@ class EventFolder:
 
     def store_answer(self, identifier: int, name: str, stored: bytes) -> None:
         """Replace the stored answer `name` of a device."""
+        at_once(self.storing_answer(identifier, name, stored))
+
+    def storing_answer(self, identifier: int, name: str, stored: bytes) -> Steps[None]:
+        """Do the same in steps."""
         folder = self.device_folder(identifier)
-        add_folder(folder, folder.parent)
-        write_whole(folder / name, stored)
+        yield from adding_folder(folder, folder.parent)
+        yield from replacing(folder / name, stored)
 
     def findings(self, identifier: int, expected: Any) -> tuple[Finding, ...]:
         """Compare the last answers of a device with the table [expected] of the settings. Raises no OSError."""

@@ -25,11 +25,12 @@ from msgspec import Struct
 
 from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
-from sse_twisted.event_folder.files import add_folder, quarantine, write_json
+from sse_twisted.event_folder.files import adding_folder, quarantine, replacing_json
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.text import encodable
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
@@ -107,8 +108,12 @@ class Ledger:
 
     def save(self) -> None:
         """Write the ledger to disk. Raises OSError."""
-        add_folder(self.path.parent, self.path.parent.parent)
-        write_json(self.path, self.entries)
+        at_once(self.saving())
+
+    def saving(self) -> Steps[None]:
+        """Do the same in steps, between which nothing may be recorded."""
+        yield from adding_folder(self.path.parent, self.path.parent.parent)
+        yield from replacing_json(self.path, self.entries)
         self.changed = False
 
     def record(self, track: EventTrack, status: Status, fetched: Fetched | None = None) -> None:

@@ -8,7 +8,7 @@ import os
 import socket
 from pathlib import Path
 
-from sse_twisted.event_folder.files import UNSUPPORTED
+from sse_twisted.runtime.file_sync import UNSUPPORTED
 
 LOCK = ".sse_twisted.lock"
 

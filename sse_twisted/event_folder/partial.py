@@ -14,9 +14,10 @@ from typing import BinaryIO
 
 from attrs import frozen
 
-from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content, sync
+from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.tracks.format import Integrity
 from sse_twisted.tracks.formats import FileVerifier
 
@@ -104,11 +105,10 @@ class PartialTrack:
         self._examination.feed(data)
 
     def finish(self) -> Received:
-        """Fsync all bytes and return what was received. Raises OtherBytes as `write` does."""
+        """Return what was received, which `commit` brings to disk. Raises OtherBytes as `write` does."""
         if self._overlap:
             raise OtherBytes("the resumed transfer ended before the bytes on disk")
         self._open_file.flush()
-        os.fsync(self._open_file.fileno())
         return self._examination.finish()
 
     @property
@@ -119,12 +119,13 @@ class PartialTrack:
         except OSError:  # `open` says what is wrong
             return 0
 
-    def commit(self) -> Path | None:
-        """Rename the file to its final name; return the new path of a different file that had it, else None.
+    def committing(self) -> Steps[Path | None]:
+        """Bring the file to disk and rename it to its final name, in steps.
 
-        Raises OSError if the file is not at its path any more, because its folder was moved or its disk unplugged.
+        The result is the new path of a different file that had that name, else None. Raises OSError if the file is not
+        at its path any more, because its folder was moved or its disk unplugged.
         """
-        self._close_file()
+        yield (self._open_file.fileno(),)
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
             kept = keep_copy(self._final, self._superseded)
@@ -134,8 +135,9 @@ class PartialTrack:
             ):
                 raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(self.path))
             os.rename(self.path.name, self._final.name, src_dir_fd=folder, dst_dir_fd=folder)
-        self._remove_others()
-        sync(self._final.parent)
+            self._remove_others()
+            yield (folder,)
+        self._close_file()
         return kept
 
     def _remove_others(self) -> None:

@@ -24,6 +24,7 @@ from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.tasks import Tasks
 
 FORMAT: Final = "sse_twisted memory"
@@ -214,7 +215,7 @@ class StateStore(Service):
             if visits or device.stage is not Stage.ABSENT or device.left_incomplete
         )
         try:
-            await self._work.disk.write(self._save, self._work.fleet.now, self._ended, devices, answers)
+            await self._work.disk.commit(self._saving(self._work.fleet.now, self._ended, devices, answers))
         except DiskTrouble as error:
             self._changed = True
             if isinstance(error, PathTrouble):  # otherwise the disk calls try_again
@@ -228,8 +229,8 @@ class StateStore(Service):
         else:
             self._trouble = ""
 
-    def _save(self, now: float, ended: bool, devices: Iterable[Visited], answers: dict[int, Stamps]) -> None:
-        """Encode and write, in a thread; without names, tracks and visits if the file were too large with them."""
+    def _saving(self, now: float, ended: bool, devices: Iterable[Visited], answers: dict[int, Stamps]) -> Steps[None]:
+        """Encode and write, in steps; without names, tracks and visits if the file were too large with them."""
         for brief in (False, True):
             encoded = {device.identifier: _encoded(device, visits, brief=brief) for device, visits in devices}
             data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
@@ -237,7 +238,7 @@ class StateStore(Service):
                 break
         else:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
-        self._work.folder.save_state(data)
+        yield from self._work.folder.saving_state(data)
 
 
 def _encoded(device: Device, visits: tuple[PastVisit, ...], *, brief: bool) -> Raw:

@@ -15,13 +15,14 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import Expected
-from sse_twisted.event_folder.files import write_json
+from sse_twisted.event_folder.files import replacing_json
 from sse_twisted.event_folder.ledger import Entries, Status, StoredTrack, local_file_of
 from sse_twisted.event_folder.track_report import still_valid
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_MEASURED, Measured, TrackSummary
 from sse_twisted.results import report_file
 from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.formats import format_named
@@ -151,7 +152,7 @@ class ResultsService(Service):
 
     async def _save(self, identifier: int) -> None:
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the next start measures the tracks again
-            await self._work.disk.write(self._write, identifier, dict(self._reports[identifier]))
+            await self._work.disk.commit(self._writing(identifier, dict(self._reports[identifier])))
 
     def _log_speeds(self, track: StoredTrack, report: Report) -> None:
         session = report["session"]
@@ -186,11 +187,11 @@ class ResultsService(Service):
             return None
         return report_of(analyse(data, track.local_file), len(data)) | {"sha256": digest}
 
-    def _write(self, identifier: int, reports: dict[str, Report]) -> None:
-        """Save the reports of the tracks in the ledger. Blocks."""
+    def _writing(self, identifier: int, reports: dict[str, Report]) -> Steps[None]:
+        """Save the reports of the tracks in the ledger."""
         entries = self._work.folder.entries(identifier)
         known = {name: report for name, report in reports.items() if name in entries}
-        write_json(self._work.folder.device_folder(identifier) / report_file.NAME, known)
+        yield from replacing_json(self._work.folder.device_folder(identifier) / report_file.NAME, known)
 
     def _find_all(self) -> list[tuple[int, dict[str, Report], list[StoredTrack], str]]:
         """Return each device's reports, unmeasured tracks, and what was done with an unreadable file. Blocks."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from threading import Thread
@@ -19,20 +19,22 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from sse_twisted.runtime.file_sync import FileSync
+from sse_twisted.runtime.group_sync import GroupSync, Starter, Steps
 from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import one_line
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
 # When a hundred devices arrive, the reactor waits up to 40 ms for the GIL. With eight threads it waits up to 140 ms.
-THREADS = 3
+THREADS = 4  # one of them syncs
 # s. Each system call of the reactor may wait that long for a thread to release the GIL. Python's default is 5 ms.
 SWITCH_INTERVAL = 0.0002
 LONGEST_PATH = 1000  # characters of a path in a message
 CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
+MAX_WAITING = 300  # writers that wait for the disk until others must wait too
 SLOW_CALL = 5.0  # s; a disk that takes longer hangs
 
 # Errors that concern the whole disk: full, over quota, mounted read-only, broken, unplugged.
@@ -73,6 +75,7 @@ class Disk(Service):
         self._writable = writable
         self._guard = guard
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
+        self._commits = GroupSync(partial(start, self._job, False), FileSync().sync, guard)
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []
@@ -81,11 +84,11 @@ class Disk(Service):
         """Call `observer` at the end of each pause."""
         self._observers.append(observer)
 
-    def stopService(self) -> None:
-        """Stop checking whether the disk is writable."""
+    def stopService(self) -> Deferred[None]:
+        """Stop checking whether the disk is writable; fires when all is written that nobody waits for."""
         super().stopService()
         self._stopped = True
-        self._tasks.stop()
+        return self._tasks.stop()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in a thread and return its result.
@@ -96,21 +99,7 @@ class Disk(Service):
         return await self._run(False, function, *args, **kwargs)
 
     async def _run(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        outcome: list[T | Failure] = []
-        running = self._start(self._job, guarded, function, *args, **kwargs).addBoth(outcome.append)
-        cancelled = False
-        while not outcome:
-            waiting: Deferred[None] = Deferred()
-            running.addCallback(waiting.callback)
-            try:
-                await waiting
-            except CancelledError:
-                cancelled = True
-        if cancelled:
-            raise CancelledError
-        if isinstance(outcome[0], Failure):
-            outcome[0].raiseException()
-        return outcome[0]
+        return await _end_of(self._start(self._job, guarded, function, *args, **kwargs))
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function that writes, like `run`.
@@ -118,8 +107,32 @@ class Disk(Service):
         On OSError it pauses downloads and raises DiskTrouble. If only this path is not writable, it raises PathTrouble
         and downloads go on.
         """
+        return await self._written(self._run(True, function, *args, **kwargs))
+
+    async def commit(self, steps: Steps[T]) -> T:
+        """Run steps that write, together with those of others: when this returns, what they wrote is on disk.
+
+        Errors are those of `write`.
+        """
+        return await self._written(_end_of(self._commits.run(steps)))
+
+    async def commit_soon(self, steps: Steps[object], what: str) -> None:
+        """Do the same, but wait only if much is waiting already. `what` is what is written, for the log."""
+        writing = self._tasks.start(object(), self._commit_soon(steps, what), "{what} could not be stored", what=what)
+        if self._commits.waiting > MAX_WAITING:
+            await _end_of(writing)
+
+    async def _commit_soon(self, steps: Steps[object], what: str) -> None:
         try:
-            return await self._run(True, function, *args, **kwargs)
+            await self.commit(steps)
+        except PathTrouble as error:
+            self._log.error("Cannot store {what}: {error}", what=what, error=str(error))
+        except DiskTrouble:  # downloads pause, which has been logged
+            return
+
+    async def _written(self, writing: Awaitable[T]) -> T:
+        try:
+            return await writing
         except OSError as error:
             if not self.trouble and error.errno not in OF_THE_DISK:
                 with suppress(OSError):
@@ -173,6 +186,25 @@ class Disk(Service):
                 self._log.failure("Cannot check whether the disk is writable; checking again")
         self._log.warn("Downloads resume: the disk is writable again")
         notify(self._observers, lambda: self._log.failure("An observer of the disk failed"))
+
+
+async def _end_of(running: Deferred[T]) -> T:
+    """Wait for a thread, even if cancelled; then raise CancelledError, whatever the thread returned or raised."""
+    outcome: list[T | Failure] = []
+    ended: Deferred[Any] = running.addBoth(outcome.append)
+    cancelled = False
+    while not outcome:
+        waiting: Deferred[None] = Deferred()
+        ended.addCallback(waiting.callback)
+        try:
+            await waiting
+        except CancelledError:
+            cancelled = True
+    if cancelled:
+        raise CancelledError
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]
 
 
 def _words(error: OSError) -> str:

@@ -46,9 +46,10 @@ class Comparison:
 def compare(
     folder: EventFolder, identifier: int, listing: Listing, rules: FilingRules, ledger: Ledger, steps: list[Step]
 ) -> Comparison:
-    """Compare a listing with the folder and update the ledger. Blocks: there may be thousands of tracks.
+    """Compare a listing with the folder and update the ledger, which the caller saves if it has changed.
 
-    Tracks whose names are out of date are moved first; `steps` collects the moves.
+    Blocks: there may be thousands of tracks. Tracks whose names are out of date are moved first; `steps` collects the
+    moves.
     """
     steps.extend(refile(folder, identifier, listing, rules, ledger))
     everything = all_tracks(identifier, listing, rules, ledger.named())
@@ -67,8 +68,6 @@ def compare(
             missing.append(track)
             ledger.queue(track)
     ledger.shorten({track.name for track in everything})
-    if ledger.changed:
-        ledger.save()
     wanted = [track for track in tracks if not track.skipped]
     listed = {log_key(track.log) for track in everything}
     deleted = (

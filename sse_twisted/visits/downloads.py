@@ -73,7 +73,7 @@ class Downloader:
             await self._check_room(visit, track, partial)
             fetched = await self._download(visit, track, partial, attempt, pace)
             ledger.record(track, Status.COMPLETED, fetched)
-            await self._work.disk.write(ledger.save)
+            await self._work.disk.commit(ledger.saving())
         except (DeviceError, PathTrouble) as error:
             about = {"device": visit.name, "track": track.name, "summary": track.summary}
             emit = self._work.log.error if visit.may_log_failure() else self._work.log.debug
@@ -109,7 +109,7 @@ class Downloader:
             text = "{device} {track} cannot be resumed: it is requested from its first byte next"
             self._work.log.info(text, device=visit.name, track=track.name)
         with contextlib.suppress(DiskTrouble):  # the next comparison saves it
-            await self._work.disk.write(ledger.save)
+            await self._work.disk.commit(ledger.saving())
 
     async def _check_room(self, visit: Visit, track: EventTrack, partial: PartialTrack) -> None:
         if self._work.disk.trouble:
@@ -137,7 +137,7 @@ class Downloader:
                 if attempt.resumed or not is_beginning_of(track.log, track.identifier, received.integrity):
                     await self._work.disk.write(partial.discard)
                 raise BadAnswer(remark)
-            kept = await self._work.disk.write(partial.commit)
+            kept = await self._work.disk.commit(partial.committing())
         except OtherBytes as error:
             await self._work.disk.write(partial.discard)
             raise BadRange(str(error)) from None

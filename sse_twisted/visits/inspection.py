@@ -57,13 +57,18 @@ class Inspector:
             raise WrongDevice(f"{visit.driver.host_name(number)} answers at its address", number)
         self._note_battery(visit, identity.value)
         self._say(visit, files.identity, identity.stored)
-        await self._work.disk.write(self._work.folder.store_answer, visit.identifier, files.listing, reply.stored)
+        await self._store(visit, files.listing, reply.stored)
         return reply.value
 
     async def _take(self, visit: Visit, name: str, reply: Reply[object]) -> None:
         """Log the findings of an answer and store it."""
         self._say(visit, name, reply.stored)
-        await self._work.disk.write(self._work.folder.store_answer, visit.identifier, name, reply.stored)
+        await self._store(visit, name, reply.stored)
+
+    async def _store(self, visit: Visit, name: str, stored: bytes) -> None:
+        """Keep an answer for later runs. The visit goes on meanwhile: it needs the answer, not the file."""
+        steps = self._work.folder.storing_answer(visit.identifier, name, stored)
+        await self._work.disk.commit_soon(steps, f"{name} of {visit.name}")
 
     def _note_battery(self, visit: Visit, identity: Identity) -> None:
         if identity.battery is not None:

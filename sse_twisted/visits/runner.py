@@ -131,7 +131,8 @@ class VisitRunner:
         new_doubts, visit.doubts = comparison.doubts - visit.doubts, comparison.doubts
         verdict = give_verdict(comparison, failures, new_doubts, visit.retry_after, paused)
         if verdict.collected and comparison.doubts:
-            await self._work.disk.write(_give_up, ledger, listing)
+            ledger.give_up({log.file for log in listing.entries})
+            await self._work.disk.commit(ledger.saving())
         return verdict
 
     async def _download(self, visit: Visit, comparison: Comparison, ledger: Ledger, failures: dict[str, str]) -> None:
@@ -177,6 +178,8 @@ class VisitRunner:
             comparison = await self._work.disk.write(
                 compare, self._work.folder, visit.identifier, listing, rules, ledger, steps
             )
+            if ledger.changed:
+                await self._work.disk.commit(ledger.saving())
         finally:
             for number, step in enumerate(steps):
                 self._refiling.say(visit.identifier, step, quietly=number >= MAX_LINES)
@@ -242,9 +245,3 @@ class VisitRunner:
         settings = self._work.live.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
-
-
-def _give_up(ledger: Ledger, listing: Listing) -> None:
-    """Mark what the device does not list any more, and save. Blocks."""
-    ledger.give_up({log.file for log in listing.entries})
-    ledger.save()

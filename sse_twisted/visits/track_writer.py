@@ -72,7 +72,7 @@ class TrackWriter:
             raise self._error
 
     async def finish(self) -> Received:
-        """Write the rest, sync it and return what was received; raises DiskTrouble or OtherBytes."""
+        """Write the rest and return what was received; raises DiskTrouble or OtherBytes."""
         await self.flush()
         async with self._turn:
             return await self._disk.write(self._partial.finish)

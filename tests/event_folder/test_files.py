@@ -19,11 +19,12 @@ from sse_twisted.event_folder.files import (
     keep_copy,
     make_folder,
     quarantine,
+    replacing_json,
     sync,
-    write_json,
     write_whole,
 )
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.runtime.group_sync import at_once
 from tests.event_folder.samples import FULL, Killed, failing_at_each_step, hidden
 
 OLD, NEW = b"old", b"new" * 10_000
@@ -182,19 +183,19 @@ class TestWriteWhole:
 
 class TestWriteJson:
     def test_is_indented_and_readable(self, tmp_path: Path) -> None:
-        write_json(tmp_path / "x.json", {"spot": "Zoë", "b": [1, 2.5, None]})
+        at_once(replacing_json(tmp_path / "x.json", {"spot": "Zoë", "b": [1, 2.5, None]}))
         assert (tmp_path / "x.json").read_text(encoding="utf-8") == (
             '{\n  "spot": "Zoë",\n  "b": [\n    1,\n    2.5,\n    null\n  ]\n}\n'
         )
 
     def test_of_half_a_character_is_still_a_file(self, tmp_path: Path) -> None:
-        write_json(tmp_path / "x.json", {"\ud800": "a\udfffb"})
+        at_once(replacing_json(tmp_path / "x.json", {"\ud800": "a\udfffb"}))
         assert json.loads((tmp_path / "x.json").read_bytes()) == {"?": "a?b"}
 
     @given(st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers() | st.floats(allow_nan=False)))
     def test_can_be_read_again(self, tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any]) -> None:
         path = tmp_path_factory.getbasetemp() / "x.json"
-        write_json(path, tree)
+        at_once(replacing_json(path, tree))
         assert json.loads(path.read_bytes()) == tree
 
 

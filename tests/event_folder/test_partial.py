@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
+from sse_twisted.runtime.group_sync import at_once
 from tests.event_folder.samples import FINAL, FOLDER, FULL, NAME, Steps, failing_at_each_step, hidden, sailed, watched
 from tests.support.event import MORNING, track
 
@@ -66,7 +67,7 @@ def resumed(root: Path, content: bytes = CONTENT, block: int = 3000) -> tuple[in
         for at in range(start, len(content), block):
             partial.write(content[at : at + block])
         received = partial.finish()
-        partial.commit()
+        at_once(partial.committing())
     finally:
         partial.close()
     return start, received
@@ -87,7 +88,7 @@ class TestATransfer:
         partial = transferred(tmp_path, block=block)
         assert hidden(tmp_path) == [f".{NAME}.{TRACK.log.size}.part"]
         assert final(tmp_path) is None
-        assert partial.commit() is None
+        assert at_once(partial.committing()) is None
         assert final(tmp_path) == CONTENT
         assert hidden(tmp_path) == []
 
@@ -122,7 +123,7 @@ class TestATransfer:
         partial.write(CONTENT)
         with watched(Steps()) as steps:
             partial.finish()
-            partial.commit()
+            at_once(partial.committing())
         assert [step for step in steps.names if step in ("fsync", "rename")] == ["fsync", "rename", "fsync"]
 
     def test_that_the_disk_does_not_take_is_an_error(self, tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ class TestATransfer:
         partial.open()
         partial.write(CONTENT)
         with watched(Steps(FULL, 0)), pytest.raises(OSError, match="No space"):
-            partial.finish()
+            at_once(partial.committing())
         partial.close()
         assert final(tmp_path) is None
 
@@ -187,7 +188,7 @@ class TestAResumedTransfer:
 
     def test_may_begin_at_the_first_byte_all_the_same(self, tmp_path: Path) -> None:
         left(tmp_path, GROWN)
-        transferred(tmp_path).commit()
+        at_once(transferred(tmp_path).committing())
         assert final(tmp_path) == CONTENT
 
     def test_of_another_size_is_another_transfer(self, tmp_path: Path) -> None:
@@ -231,17 +232,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 class TestCommit:
     def test_keeps_a_different_file_that_had_the_name(self, tmp_path: Path) -> None:
-        transferred(tmp_path).commit()
-        kept = transferred(tmp_path, GROWN, GROWN_TRACK).commit()
+        at_once(transferred(tmp_path).committing())
+        kept = at_once(transferred(tmp_path, GROWN, GROWN_TRACK).committing())
         assert kept == tmp_path / SUPERSEDED / f"{NAME}.1"
         assert final(tmp_path) == GROWN
         assert superseded(tmp_path) == {f"{NAME}.1": CONTENT}
-        transferred(tmp_path).commit()
+        at_once(transferred(tmp_path).committing())
         assert superseded(tmp_path) == {f"{NAME}.1": CONTENT, f"{NAME}.2": GROWN}
 
     def test_does_not_keep_the_same_bytes_twice(self, tmp_path: Path) -> None:
         for _ in range(3):
-            assert transferred(tmp_path).commit() is None
+            assert at_once(transferred(tmp_path).committing()) is None
         assert final(tmp_path) == CONTENT
         assert superseded(tmp_path) == {}
 
@@ -251,7 +252,7 @@ class TestCommit:
         for content in (CONTENT, CONTENT, other):
             partial = transferred(tmp_path, content)
             os.utime(part(tmp_path), ns=(10**18, 10**18))
-            partial.commit()
+            at_once(partial.committing())
         assert final(tmp_path) == other
         assert superseded(tmp_path) == {f"{NAME}.1": CONTENT}
 
@@ -260,7 +261,7 @@ class TestCommit:
         neighbour = left(tmp_path, CONTENT[:9000], evolve(TRACK, filed_as=TRACK.filed_as.with_number(2)))
         stranger = tmp_path / FOLDER / ".x"
         stranger.touch()
-        transferred(tmp_path, GROWN, GROWN_TRACK).commit()
+        at_once(transferred(tmp_path, GROWN, GROWN_TRACK).committing())
         assert hidden(tmp_path) == sorted([neighbour.name, stranger.name])
 
     def test_that_fails_or_is_killed_loses_nothing(self, tmp_path: Path) -> None:
@@ -269,18 +270,18 @@ class TestCommit:
         def prepare() -> None:
             shutil.rmtree(tmp_path / "gpslogs", ignore_errors=True)
             (tmp_path / "gpslogs").mkdir()
-            transferred(tmp_path).commit()
+            at_once(transferred(tmp_path).committing())
             ready.append(transferred(tmp_path, GROWN, GROWN_TRACK))
 
         def commit() -> None:
-            ready[-1].commit()
+            at_once(ready[-1].committing())
 
         tried = 0
         for _ in failing_at_each_step(commit, prepare):
             now, before = final(tmp_path), superseded(tmp_path)
             assert now == CONTENT or (now == GROWN and CONTENT in before.values())
             assert set(before.values()) <= {CONTENT}
-            transferred(tmp_path, GROWN, GROWN_TRACK).commit()
+            at_once(transferred(tmp_path, GROWN, GROWN_TRACK).committing())
             assert final(tmp_path) == GROWN
             assert superseded(tmp_path) == {f"{NAME}.1": CONTENT}
             assert hidden(tmp_path) == []
@@ -288,14 +289,14 @@ class TestCommit:
         assert tried >= 8
 
     def test_that_fails_can_be_done_again_without_a_second_copy(self, tmp_path: Path) -> None:
-        transferred(tmp_path).commit()
+        at_once(transferred(tmp_path).committing())
         partial = transferred(tmp_path, GROWN, GROWN_TRACK)
         with watched(Steps()) as steps, pytest.MonkeyPatch.context() as patch:
             patch.setattr(os, "rename", steps.instead_of("rename", no_rename))
             for _ in range(3):
                 with pytest.raises(OSError, match="Read-only"):
-                    partial.commit()
-        partial.commit()
+                    at_once(partial.committing())
+        at_once(partial.committing())
         assert final(tmp_path) == GROWN
         assert superseded(tmp_path) == {f"{NAME}.1": CONTENT}
 
@@ -303,7 +304,8 @@ class TestCommit:
         (tmp_path / FINAL).mkdir(parents=True)
         partial = transferred(tmp_path)
         with pytest.raises(OSError, match=r"directory|Operation not permitted"):
-            partial.commit()
+            at_once(partial.committing())
+        partial.close()
         assert part(tmp_path).read_bytes() == CONTENT
 
 

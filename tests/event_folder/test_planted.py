@@ -12,6 +12,7 @@ from sse_twisted.event_folder.files import add_folder, write_whole
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import LOCK, FolderLock, check_free
 from sse_twisted.event_folder.partial import PartialTrack
+from sse_twisted.runtime.group_sync import at_once
 from tests.event_folder.samples import FOLDER, NAME, sailed
 from tests.support.event import VirtualEvent
 
@@ -48,7 +49,7 @@ def test_a_partial_track_is_a_file_of_ours(folder: EventFolder, victim: Path, ki
     partial.start_over()
     partial.write(CONTENT)
     partial.finish()
-    partial.commit()
+    at_once(partial.committing())
     assert victim.read_bytes() == MINE
     assert (folder.root / FOLDER / NAME).read_bytes() == CONTENT
 

@@ -9,6 +9,7 @@ from twisted.logger import LogEvent
 
 from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.fleet import Stage
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.simulator.faults import Fault
 from tests.history.afternoon import (
     AFTERNOON,
@@ -248,16 +249,16 @@ class TestAKill:
         self, afternoon: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The listing with a new track came during a write, so that the state file looks younger."""
-        keep = EventFolder.save_state
+        keep = EventFolder.saving_state
         path = afternoon.folder.device_folder(601) / "logs.json"
 
-        def keep_late(folder: EventFolder, data: bytes) -> None:
+        def keep_late(folder: EventFolder, data: bytes) -> Steps[None]:
             list_one_more(path)
-            keep(folder, data)
+            yield from keep(folder, data)
 
         afternoon.advance(2.0)
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "save_state", keep_late)
+            patch.setattr(EventFolder, "saving_state", keep_late)
             assert afternoon.collector is not None
             afternoon.collector.fleet.update(601, battery=50)
             afternoon.advance(0.1)

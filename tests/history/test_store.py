@@ -20,6 +20,7 @@ from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.store import SavedState, StateStore
 from sse_twisted.runtime.disk import Disk
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
 from tests.support.virtual import LateThreads
@@ -35,13 +36,13 @@ def collect(event: VirtualEvent) -> None:
 def writings(event: VirtualEvent) -> Iterator[list[float]]:
     """When the state file was written, in s of the clock."""
     times: list[float] = []
-    keep = EventFolder.save_state
+    keep = EventFolder.saving_state
 
-    def note_and_keep(folder: EventFolder, data: bytes) -> None:
+    def note_and_keep(folder: EventFolder, data: bytes) -> Steps[None]:
         times.append(event.reactor.seconds())
-        keep(folder, data)
+        yield from keep(folder, data)
 
-    with patch.object(EventFolder, "save_state", note_and_keep):
+    with patch.object(EventFolder, "saving_state", note_and_keep):
         yield times
 
 
@@ -119,9 +120,9 @@ class TestWriting:
         for battery in range(20):
             fleet.update(601, battery=battery)
             event.reactor.advance(1)
-        assert len(writings) >= 3
+        assert len(writings) >= 2
         store.stopService()
-        event.reactor.pump([1.0] * 20)
+        event.reactor.pump([1.0] * 40)
         assert not event.reactor.getDelayedCalls()
 
     def test_the_last_write_is_after_the_last_visit_and_says_that_it_is(self, event: VirtualEvent) -> None:
@@ -143,13 +144,13 @@ class TestWriting:
         event.until("has been disconnected")
         event.advance(2)
         stages: list[tuple[str, str]] = []
-        store = EventFolder.store_answer
+        store = EventFolder.storing_answer
 
-        def look_and_store(folder: EventFolder, identifier: int, name: str, tree: Any) -> None:
+        def look_and_store(folder: EventFolder, identifier: int, name: str, stored: bytes) -> Steps[None]:
             stages.append((name, saved(event)["stage"]))
-            store(folder, identifier, name, tree)
+            yield from store(folder, identifier, name, stored)
 
-        with patch.object(EventFolder, "store_answer", look_and_store):
+        with patch.object(EventFolder, "storing_answer", look_and_store):
             device.logs.append(log_of(601, MORNING + 3_600_000))
             event.arrive(601)
             event.until("motion-601 ABC601XYZ_601_20221017_100000.oao queued")
@@ -161,15 +162,15 @@ class TestADiskThatRefuses:
     def test_is_reported_once_and_collecting_and_saving_go_on(
         self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keep = EventFolder.save_state
+        keep = EventFolder.saving_state
         refusing = True
 
-        def refuse(folder: EventFolder, data: bytes) -> None:
+        def refuse(folder: EventFolder, data: bytes) -> Steps[None]:
             if refusing:
                 raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
-            keep(folder, data)
+            yield from keep(folder, data)
 
-        monkeypatch.setattr(EventFolder, "save_state", refuse)
+        monkeypatch.setattr(EventFolder, "saving_state", refuse)
         collect(event)
         (line,) = event.said("Cannot save the state of the devices")
         assert line.startswith("ERROR")
@@ -194,7 +195,7 @@ class TestADiskThatRefuses:
 
             return wrapped
 
-        monkeypatch.setattr(EventFolder, "save_state", refuse_if_full(EventFolder.save_state))
+        monkeypatch.setattr(EventFolder, "saving_state", refuse_if_full(EventFolder.saving_state))
         monkeypatch.setattr(EventFolder, "check_writable", refuse_if_full(EventFolder.check_writable))
         event.leave(601)
         event.until("Downloads pause")
@@ -215,7 +216,7 @@ class TestADiskThatRefuses:
             raise PermissionError(errno.EACCES, "Permission denied", str(folder.state_file))
 
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "save_state", refuse)
+            patch.setattr(EventFolder, "saving_state", refuse)
             event.leave(601)
             event.until("has been disconnected")
             event.advance(20)

@@ -266,7 +266,7 @@ def test_a_full_disk_does_not_stop_collecting(event: VirtualEvent, monkeypatch: 
     def full(path: object, tree: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(results, "write_json", full)
+    monkeypatch.setattr(results, "replacing_json", full)
     event.collect()
     event.until("Downloads pause: No space left on device")
     event.until("Downloads resume")

@@ -19,7 +19,7 @@ from sse_twisted.daemon.world import World
 from sse_twisted.devices.connections import Traffic, device_agent
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.disk import Starter
+from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.http import DeviceServer
 from sse_twisted.simulator.writer import write_track

@@ -1,0 +1,124 @@
+"""Group commit: many writers wait for the disk together.
+
+A writer is a generator. It yields descriptors when it can go on only after all of them are on disk: after the bytes of
+a hidden file before its rename, after the rename before it says that the file is there. All that became due in the
+meantime is synced at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterable
+from typing import Any, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from sse_twisted.runtime.file_sync import sync_open
+
+T = TypeVar("T")
+Steps = Generator[Collection[int], None, T]
+Sync = Callable[[Iterable[int]], dict[int, OSError]]
+Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
+
+
+def at_once(steps: Steps[T]) -> T:
+    """Run all steps here, and sync what they yield one by one. Blocks; raises what they raise, or OSError."""
+    try:
+        due = next(steps)
+        while True:
+            try:
+                for descriptor in due:
+                    sync_open(descriptor)
+            except OSError as error:
+                due = steps.throw(error)
+            else:
+                due = next(steps)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+@define(eq=False)
+class _Writer:
+    """Steps under way: what they wait for, None before the first one, and what fires at their end."""
+
+    steps: Steps[Any]
+    done: Deferred[Any]
+    due: Collection[int] | None = None
+    outcome: Any = None
+    has_ended: bool = field(default=False)
+
+    def go_on(self, error: OSError | None = None) -> None:
+        """Run until something must be on disk, or to the end. Blocks."""
+        try:
+            self.due = self.steps.throw(error) if error is not None else next(self.steps)
+        except StopIteration as end:
+            self.has_ended, self.outcome = True, end.value
+        except BaseException:  # noqa: BLE001 - whoever waits gets it
+            self.has_ended, self.outcome = True, Failure()
+
+
+class GroupSync:
+    """Runs the steps of all writers in one thread at a time, in rounds, each of which syncs all that is due."""
+
+    def __init__(self, start: Starter, sync: Sync, guard: Callable[[], None] = lambda: None) -> None:
+        """`guard` is called in the thread before each step; its OSError takes the place of a failed sync."""
+        self._start = start
+        self._sync = sync
+        self._guard = guard
+        self._writers: list[_Writer] = []
+        self._is_running = False
+
+    def run(self, steps: Steps[T]) -> Deferred[T]:
+        """Run steps; the Deferred fires with their result when all that they yielded is on disk."""
+        done: Deferred[T] = Deferred()
+        self._writers.append(_Writer(steps, done))
+        if not self._is_running:
+            self._is_running = True
+            self._next_round()
+        return done
+
+    @property
+    def waiting(self) -> int:
+        """The writers whose turn has not come yet."""
+        return len(self._writers)
+
+    def _next_round(self) -> None:
+        writers, self._writers = self._writers, []
+        if not writers:
+            self._is_running = False
+            return
+        self._start(self._round, writers).addBoth(self._end_round, writers)
+
+    def _end_round(self, result: object, writers: list[_Writer]) -> None:
+        for writer in writers:
+            if isinstance(result, Failure):  # of the thread itself; no writer is lost
+                writer.has_ended, writer.outcome = True, result
+        self._writers = [writer for writer in writers if not writer.has_ended] + self._writers
+        for writer in writers:
+            if writer.has_ended:
+                writer.done.callback(writer.outcome)
+        self._next_round()
+
+    def _round(self, writers: list[_Writer]) -> None:
+        """Let new writers begin, sync what all are waiting for, and let them go on. Blocks."""
+        for writer in writers:
+            if writer.due is None:
+                self._go_on(writer, None)
+        waiting = [writer for writer in writers if not writer.has_ended]
+        errors = self._sync({descriptor for writer in waiting for descriptor in writer.due or ()})
+        for writer in waiting:
+            failed = next((errors[descriptor] for descriptor in writer.due or () if descriptor in errors), None)
+            self._go_on(writer, failed)
+
+    def _go_on(self, writer: _Writer, error: OSError | None) -> None:
+        try:
+            self._guard()
+        except OSError as gone:
+            if writer.due is None:
+                writer.has_ended, writer.outcome = True, Failure(gone)
+                writer.steps.close()
+                return
+            error = error or gone
+        writer.go_on(error)
