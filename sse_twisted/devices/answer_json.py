@@ -3,7 +3,7 @@
 Python's decoder in C holds the interpreter lock from the first byte to the last: 8 MB of empty lists would block the
 reactor for seconds, even from a thread. Here each value is a step of its own, and what no device would send ends the
 parsing early. A faster decoder such as msgspec's also holds the lock, and reports neither duplicate keys nor where a
-value ends.
+value ends. A short answer is within most bounds by its length: the decoder in C takes it, at a fifth of the time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ MAX_ENTRIES = 20_000  # values of one list; the longest listing seen has 213
 MAX_KEYS = 1_000  # of one object; the devices use 23
 MAX_VALUES = 800_000  # in all
 MAX_TEXT = 4_096  # characters; a longer text is cut
+SHORT = 32 * 1024  # bytes; with a value of two characters each, they have fewer than MAX_ENTRIES, and take 1 ms
 STEP = 64 * 1024  # bytes or characters that are looked at in one go
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+TOO_DEEP = "is nested too deeply"
 FILLING = "\0 \t\r\n"  # what may stand before and after a value
 
 Scan = Callable[[str, int], tuple[Any, int]]
@@ -33,6 +35,22 @@ Scan = Callable[[str, int], tuple[Any, int]]
 
 class _TooMuch(Exception):
     """The answer exceeds a bound; the message says which."""
+
+
+class _ShortDecoder(json.JSONDecoder):
+    """The decoder in C for an answer of at most SHORT bytes, with the bounds that its length leaves open."""
+
+    def __init__(self) -> None:
+        super().__init__(strict=False, object_pairs_hook=_few_keys, parse_constant=_no_constant, parse_float=_finite)
+
+    def raw_decode(self, text: str, at: int = 0) -> tuple[Any, int]:
+        try:
+            tree, end = super().raw_decode(text, at)
+        except RecursionError:
+            raise _TooMuch(TOO_DEEP) from None
+        if _depth(tree) > MAX_DEPTH:
+            raise _TooMuch(TOO_DEEP)
+        return tree, end
 
 
 class _BoundedDecoder(json.JSONDecoder):
@@ -58,7 +76,7 @@ class _BoundedDecoder(json.JSONDecoder):
     def _inner(self, decode: Callable[[Scan], Any], scan: Scan, most: int, what: str) -> Any:
         """Decode a list or an object of at most `most` values."""
         if self._depth >= MAX_DEPTH:
-            raise _TooMuch("is nested too deeply")
+            raise _TooMuch(TOO_DEEP)
         count = 0
 
         def counted(text: str, at: int) -> tuple[Any, int]:
@@ -89,7 +107,8 @@ def parse_json(data: bytes, what: str) -> Any:
     """
     try:
         text = _text_of(data)
-        tree, end = _BoundedDecoder().raw_decode(text, _after_filling(text, 0, FILLING))
+        decoder = _ShortDecoder() if len(data) <= SHORT else _BoundedDecoder()
+        tree, end = decoder.raw_decode(text, _after_filling(text, 0, FILLING))
         rest = _after_filling(text, end, f"{FILLING},")
         if text.startswith(("{", "["), rest):
             raise ValueError("another value follows the first one")
@@ -117,6 +136,24 @@ def _after_filling(text: str, at: int, filling: str) -> int:
             return at + len(piece) - len(rest)
         at += STEP
     return len(text)
+
+
+def _depth(tree: Any) -> int:
+    """Return how many lists and objects are nested in each other, at most one more than MAX_DEPTH."""
+    depth, level = 0, [tree]
+    while depth <= MAX_DEPTH:
+        level = [value for value in level if isinstance(value, dict | list)]
+        if not level:
+            break
+        depth += 1
+        level = [inner for value in level for inner in (value.values() if isinstance(value, dict) else value)]
+    return depth
+
+
+def _few_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_KEYS:
+        raise _TooMuch(f"has more than {MAX_KEYS:,} keys in one object")
+    return _without_duplicates(pairs)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

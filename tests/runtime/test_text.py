@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+import json
 
-from sse_twisted.runtime.text import NotUtf8, duration, missing_of, one_line, plural, size, text_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sse_twisted.runtime.text import NotUtf8, duration, json_bytes, missing_of, one_line, plural, size, text_of
 
 
 @pytest.mark.parametrize(
@@ -45,3 +49,15 @@ def test_a_file_may_begin_with_a_byte_order_mark(mark: bytes) -> None:
     with pytest.raises(NotUtf8, match=r"^line 2: invalid UTF-8 \(byte 0xeb\)$") as error:
         text_of(mark + b"Ada\nZo\xeb\n")
     assert error.value.line == 2
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=5),
+        max_leaves=20,
+    )
+)
+def test_json_is_indented_as_by_python(tree: object) -> None:
+    expected = json.dumps(tree, indent=2, ensure_ascii=False).encode("utf-8", errors="replace")
+    assert json_bytes(tree) == expected + b"\n"
