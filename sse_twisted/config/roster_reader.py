@@ -13,7 +13,9 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
 from sse_twisted.config.roster_changes import TrackMove, successor, with_kept, without_kept
 from sse_twisted.config.spreadsheet import SAVE_AS_CSV
+from sse_twisted.runtime.bounded_file import read_bounded
 
+MAX_ROSTER = 4 * 1024 * 1024  # bytes; three hundred lines have 30,000
 UNREADABLE = "unreadable"  # instead of the stamp of a file that is to be read again although it does not change
 Planned = Callable[[Roster, Roster], tuple[TrackMove, ...]]
 
@@ -69,7 +71,7 @@ class RosterReader:
         if stamp == self.applied or stamp != before:
             return None
         try:
-            data = path.read_bytes()
+            data = read_bounded(path, MAX_ROSTER)
             new = parse_roster(data)
         except FileNotFoundError:
             workbook = _workbook_beside(path)

@@ -24,6 +24,7 @@ from sse_twisted.config.roster_changes import (
 from sse_twisted.config.roster_reader import UNREADABLE, Found, RosterReader
 from sse_twisted.config.roster_store import SavedRoster, decode, encode, in_force, latest
 from sse_twisted.config.spreadsheet import SAVE_AS_CSV
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
@@ -153,7 +154,7 @@ class RosterService(PeriodicService):
     def _restore(self) -> None:
         """Put the last good roster in force. Blocks."""
         try:
-            self._saved = saved = decode(self._files.kept.read_bytes())
+            self._saved = saved = decode(read_bounded(self._files.kept))
         except FileNotFoundError:
             return
         except OSError as error:

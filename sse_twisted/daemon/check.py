@@ -13,6 +13,7 @@ from pathlib import Path
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
 from sse_twisted.config.roster_changes import Question, needs_decision, successor, without_kept
+from sse_twisted.config.roster_reader import MAX_ROSTER
 from sse_twisted.config.roster_store import decode, in_force
 from sse_twisted.config.server_json import remarks_on
 from sse_twisted.config.settings import Settings
@@ -21,6 +22,7 @@ from sse_twisted.dns.service import effective_names
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.event_folder.planned_moves import planned_moves
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.options import acting_user
 from sse_twisted.runtime.text import plural
 
@@ -98,7 +100,7 @@ def _names_remarks(live: LiveConfig, system: SystemNames) -> Iterator[str]:
 def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
     """Return the roster and its mistakes. A missing roster is one unless there are `others` to look for."""
     try:
-        roster = parse_roster(path.read_bytes())
+        roster = parse_roster(read_bounded(path, MAX_ROSTER))
     except FileNotFoundError:
         return Roster(), [] if others else [f"{path}: no roster, and no device listed in the configuration"]
     except OSError as error:
@@ -112,7 +114,7 @@ def _roster(path: Path, others: bool) -> tuple[Roster, list[str]]:
 def _change(folder: EventFolder, live: LiveConfig, today: datetime.date) -> Iterator[str]:
     """Remark what the roster changes of the one that is in force, as far as that is known."""
     try:
-        former = in_force(decode(folder.kept_roster.read_bytes()))
+        former = in_force(decode(read_bounded(folder.kept_roster)))
     except (OSError, ValueError, RecursionError):
         former = Roster()
     new = live.roster

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.web.iweb import IAgent
 
@@ -33,10 +35,11 @@ class World:
 def real_world(reactor: Any) -> World:
     """Return the environment of a running process."""
     traffic = Traffic(reactor)
+    in_reactors_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())  # the disk may hang
     return World(
         clock=reactor,
         utc=time.time,
         agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
-        names=lambda settings, log: NameService(reactor, log, settings),
+        names=lambda settings, log: NameService(reactor, log, settings, in_reactors_thread),
         start_in_thread=DiskThreads(reactor).start,
     )

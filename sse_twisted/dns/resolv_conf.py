@@ -9,21 +9,24 @@ from pathlib import Path
 from attrs import field, frozen
 
 from sse_twisted.config.addresses import is_ipv4
+from sse_twisted.runtime.bounded_file import read_bounded
 
 DNS_PORT = 53
 # systemd-resolved listens here and does not resolve bare names; the other file lists the servers that it asks.
 STUB = "127.0.0.53"
 BEHIND_THE_STUB = "/run/systemd/resolve/resolv.conf"
+MAX_SIZE = 16 * 1024 * 1024  # bytes; a hosts file that blocks advertisers has up to 10 MB
 Server = tuple[str, int]
 
 
 @frozen
 class SystemNames:
-    """Name servers, search domains, and addresses by lower-case host name."""
+    """Name servers, search domains, addresses by lower-case host name, and why files of them could not be used."""
 
     servers: tuple[Server, ...] = ()
     search: tuple[str, ...] = ()
     hosts: dict[str, str] = field(factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def candidates(self, name: str) -> list[str]:
         """Return the names to query: the bare one, and the name in each search domain."""
@@ -37,24 +40,25 @@ class SystemNames:
 
 
 def read_system_names(resolver_file: str, hosts_file: str) -> SystemNames:
-    """Read both files; a missing one counts as empty, and IPv6 name servers and addresses are skipped."""
-    servers, search = _resolver(resolver_file)
+    """Read both files; a missing one counts as empty, and IPv6 name servers and addresses are skipped. Blocks."""
+    remarks: list[str] = []
+    servers, search = _resolver(resolver_file, remarks)
     if (STUB, DNS_PORT) in servers:
-        behind = _resolver(BEHIND_THE_STUB)[0]
+        behind = _resolver(BEHIND_THE_STUB, remarks)[0]
         others = [server for server in servers if server != (STUB, DNS_PORT)]
         servers = [*behind, *others] if behind else servers
     hosts: dict[str, str] = {}
-    for address, *names in _words(hosts_file, "#"):
+    for address, *names in _words(hosts_file, "#", remarks):
         if is_ipv4(address):
             for name in names:
                 hosts.setdefault(name.lower(), address)
-    return SystemNames(tuple(dict.fromkeys(servers)), search, hosts)
+    return SystemNames(tuple(dict.fromkeys(servers)), search, hosts, tuple(remarks))
 
 
-def _resolver(file: str) -> tuple[list[Server], tuple[str, ...]]:
+def _resolver(file: str, remarks: list[str]) -> tuple[list[Server], tuple[str, ...]]:
     servers: list[Server] = []
     search: tuple[str, ...] = ()
-    for keyword, *values in _words(file, "#;"):
+    for keyword, *values in _words(file, "#;", remarks):
         if keyword == "nameserver" and values and is_ipv4(values[0]):
             servers.append((values[0], DNS_PORT))
         elif keyword in ("search", "domain") and values:
@@ -62,10 +66,13 @@ def _resolver(file: str) -> tuple[list[Server], tuple[str, ...]]:
     return servers, search
 
 
-def _words(file: str, comment: str) -> Iterable[list[str]]:
+def _words(file: str, comment: str, remarks: list[str]) -> Iterable[list[str]]:
     try:
-        text = Path(file).read_text(encoding="utf-8", errors="replace") if file else ""
-    except OSError:
+        text = read_bounded(Path(file), MAX_SIZE).decode(errors="replace") if file else ""
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        remarks.append(f"{file}: {error.strerror}")
         return
     for line in text.splitlines():
         words = re.split(f"[{comment}]", line, maxsplit=1)[0].split()

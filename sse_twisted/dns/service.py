@@ -17,6 +17,7 @@ from sse_twisted.dns import resolv_conf as system_files
 from sse_twisted.dns.client import NameClient
 from sse_twisted.dns.resolv_conf import DNS_PORT, Server, SystemNames, read_system_names
 from sse_twisted.dns.wildcards import Wildcards
+from sse_twisted.runtime.disk import Starter
 
 MAX_REPLY = 4096  # bytes
 MAX_READ = 512  # bytes in one go, some ten replies; a thousand at once would block the reactor for 0.1 s
@@ -28,7 +29,9 @@ PROBE_NAME = "localhost"  # some routers do not reply for unknown names; RFC 676
 class NameService(Service):
     """Looks names up; reads the system's files again when they change, as a laptop changes networks."""
 
-    def __init__(self, reactor: Any, log: Logger, settings: Callable[[], Names]) -> None:
+    def __init__(self, reactor: Any, log: Logger, settings: Callable[[], Names], start_in_thread: Starter) -> None:
+        self._start_in_thread = start_in_thread
+        self._is_reading = False
         self.client = NameClient(reactor)
         self._reactor = reactor
         self._log = log
@@ -42,7 +45,10 @@ class NameService(Service):
         self._wildcards = Wildcards(self.client, reactor, log)
 
     def startService(self) -> None:
+        """Read the system's files, so that the first scan knows them, and listen for replies."""
         super().startService()
+        self._seen = _seen(self._settings())
+        self._apply(effective_names(self._settings()))
         self._socket = self._reactor.listenUDP(0, self.client, maxPacketSize=MAX_REPLY)
         self._socket.maxThroughput = MAX_READ
 
@@ -70,11 +76,14 @@ class NameService(Service):
         self._probe()
         self._report_silence()
         settings = self._settings()
-        files = (settings.resolver_file, settings.hosts_file)
-        seen = (settings, *(_stamp(file) for file in (*files, system_files.BEHIND_THE_STUB)))
-        if seen != self._seen:
-            self._seen = seen
-            self._apply(effective_names(settings))
+        if not self._is_reading and (seen := _seen(settings)) != self._seen:
+            self._seen, self._is_reading = seen, True
+            reading = self._start_in_thread(effective_names, settings).addCallback(self._apply)
+            reading.addErrback(lambda failure: self._log.failure("Cannot read the name servers", failure))
+            reading.addBoth(self._end_reading)
+
+    def _end_reading(self, _: object) -> None:
+        self._is_reading = False
 
     def _apply(self, system: SystemNames) -> None:
         if (system.servers, system.search) != (self._system.servers, self._system.search):
@@ -84,6 +93,9 @@ class NameService(Service):
                 search=", ".join(system.search) or "none",
             )
             self._warned = False
+        if system.remarks != self._system.remarks:
+            for remark in system.remarks:
+                self._log.error("Names: cannot use {remark}", remark=remark)
         self._system = system
 
     def _probe(self) -> None:
@@ -127,6 +139,12 @@ def effective_names(settings: Names) -> SystemNames:
     system = read_system_names(settings.resolver_file, settings.hosts_file)
     servers = tuple(split_address(server, DNS_PORT) for server in settings.servers) or system.servers
     return evolve(system, servers=servers, search=system.search if settings.search is None else settings.search)
+
+
+def _seen(settings: Names) -> object:
+    """Return a value that changes with the settings and the system's files."""
+    files = (settings.resolver_file, settings.hosts_file, system_files.BEHIND_THE_STUB)
+    return (settings, *map(_stamp, files))
 
 
 def _stamp(file: str) -> object:

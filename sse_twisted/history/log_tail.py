@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from sse_twisted.runtime.bounded_file import open_regular
+
 BLOCK_SIZE = 128 * 1024  # bytes read at once; a hundred to three hundred events
 MAX_LINE = 256 * 1024  # bytes; a longer line is skipped
 MAX_BYTES = 64 * 1024 * 1024  # in all; a day of a hundred devices has a few MB
@@ -26,7 +28,7 @@ def recent_events(path: Path, end: int, since: float) -> Iterator[list[Event]]:
     """
     left = MAX_BYTES
     for file, size in _files(path, end, since):
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             for lines in _blocks(opened.fileno(), size):
                 left -= BLOCK_SIZE
                 events = [event for line in lines if (event := _event(line)) is not None]

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.event_folder.files import quarantine, sync, write_whole
 from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 
@@ -126,7 +127,6 @@ class Pause(PeriodicService):
 def _read(path: Path) -> float | None:
     """Return since when downloads are paused; None without a file. Raises OSError or ValueError."""
     try:
-        with path.open("rb") as file:
-            return msgspec.json.decode(file.read(MAX_SIZE), type=_File).paused_at
+        return msgspec.json.decode(read_bounded(path, MAX_SIZE), type=_File).paused_at
     except FileNotFoundError:
         return None

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 MAX_DOCUMENT = 64 * 1024 * 1024  # bytes of a ledger, a listing, the saved state
 
@@ -17,16 +18,26 @@ class UnusableFile(OSError, ValueError):
 def read_bounded(path: Path, limit: int = MAX_DOCUMENT) -> bytes:
     """Return the bytes of a file. Blocks on nothing but the disk; raises UnusableFile or OSError.
 
-    A pipe would block for ever, and a device file never end.
+    A device file would never end.
     """
-    with open(path, "rb", opener=_without_waiting) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
-        data = file.read(limit + 1) if status.st_size <= limit else b""
-    if max(len(data), status.st_size) > limit:
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(limit + 1) if size <= limit else b""
+    if max(len(data), size) > limit:
         raise UnusableFile(errno.EFBIG, f"larger than {limit:,} bytes", str(path))
     return data
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading; raises UnusableFile for one that is not regular, or OSError.
+
+    A pipe would block for ever.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
+    return file
 
 
 def _without_waiting(path: str, flags: int) -> int:

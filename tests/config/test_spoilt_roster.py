@@ -145,15 +145,12 @@ def test_a_torn_copy_of_the_roster_is_set_aside_and_the_file_counts(event: Virtu
 
 def test_a_file_that_another_program_has_locked_is_read_later(event: VirtualEvent, monkeypatch: Any) -> None:
     whole = afternoon(event, collected=False)
-    read = Path.read_bytes
 
-    def locked(path: Path) -> bytes:
-        if path == event.folder.roster:
-            raise PermissionError(13, "Permission denied")
-        return read(path)
+    def locked(path: Path, limit: int) -> bytes:
+        raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", locked)
+        patch.setattr("sse_twisted.config.roster_reader.read_bounded", locked)
         save(event, whole.replace(b"Sailor,601", b"Ann,601"))
         assert len(event.said("ERROR Cannot read the roster (")) == 1
     event.advance(5)

@@ -49,9 +49,12 @@ class TestTheFiles:
             "motion-601.lan": "10.0.0.1",
         }
 
-    def test_what_is_missing_or_no_file_says_nothing(self, tmp_path: Path) -> None:
-        for path in ("", str(tmp_path / "none"), str(tmp_path), str(tmp_path / "none" / "none")):
+    def test_what_is_missing_says_nothing(self, tmp_path: Path) -> None:
+        for path in ("", str(tmp_path / "none"), str(tmp_path / "none" / "none")):
             assert read_system_names(path, path) == SystemNames()
+
+    def test_what_is_no_file_is_remarked(self, tmp_path: Path) -> None:
+        assert read_system_names(str(tmp_path), "").remarks == (f"{tmp_path}: Is a directory",)
 
     @given(st.binary(max_size=200))
     def test_any_bytes_can_be_read(self, tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:

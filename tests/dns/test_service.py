@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from attrs import define
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock, LoopingCall
 from twisted.logger import ILogObserver, Logger, formatEvent
@@ -33,6 +33,11 @@ def reactor() -> Any:
 
 def logging_to(lines: list[str]) -> Logger:
     return Logger(observer=cast(ILogObserver, lambda event: lines.append(formatEvent(event))))
+
+
+def clocked(lines: list[str], settings: Callable[[], Names]) -> NameService:
+    """A service in virtual time that reads files at once."""
+    return NameService(Clock(), logging_to(lines), settings, maybeDeferred)
 
 
 def is_of_a_device(question: bytes) -> bool:
@@ -62,7 +67,9 @@ class TestSilence:
 
     @pytest.fixture
     def service(self, lines: list[str]) -> NameService:
-        service = NameService(Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+        service = NameService(
+            Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""), maybeDeferred
+        )
         service.client.transport = cast(Any, Wire())
         service._socket = object()
         service.refresh()
@@ -119,7 +126,7 @@ class TestSilence:
         assert not trouble_of(service)
 
     def test_a_missing_server_is_reported(self) -> None:
-        service = NameService(Clock(), logging_to([]), lambda: Names(hosts_file="", resolver_file=""))
+        service = clocked([], lambda: Names(hosts_file="", resolver_file=""))
         service._socket = object()
         service.refresh()
         assert not trouble_of(service)
@@ -159,7 +166,7 @@ async def looking_up(reactor: Any, **settings: Any) -> AsyncIterator[Scene]:
         return scene.settings
 
     names = Names(**{"resolver_file": "", "hosts_file": "", "search": ()} | settings)
-    scene = Scene(NameService(reactor, logging_to(lines), live), names, lines)
+    scene = Scene(NameService(reactor, logging_to(lines), live, maybeDeferred), names, lines)
     scene.service.startService()
     try:
         yield scene
@@ -294,12 +301,18 @@ async def test_a_missing_server_is_logged_once_at_the_first_lookup_that_needs_it
         assert scene.lines == ["No name server configured: host names cannot be resolved"]
 
 
+def sparse(path: Path) -> None:
+    """Make a file of 2 GB that takes no room."""
+    with path.open("wb") as file:
+        file.truncate(2 << 30)
+
+
 def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
     resolver = tmp_path / "resolv.conf"
     resolver.write_text("nameserver 127.0.0.3\nsearch lan\n")
     said: list[str] = []
     settings = [Names(servers=("10.0.0.1:5353",), resolver_file=str(resolver), hosts_file="")]
-    service = NameService(Clock(), logging_to(said), lambda: settings[0])
+    service = clocked(said, lambda: settings[0])
     service.refresh()
     settings[0] = Names(search=("home",), resolver_file=str(resolver), hosts_file="")
     service.refresh()
@@ -309,8 +322,47 @@ def test_the_settings_win_over_the_system(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("make", "why"), [(os.mkfifo, "not a regular file"), (sparse, "larger than 16,777,216 bytes")])
+def test_a_file_that_can_not_be_used_is_told_and_blocks_nothing(
+    tmp_path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    resolver, said = tmp_path / "resolv.conf", list[str]()
+    make(resolver)
+    service = NameService(
+        Clock(), logging_to(said), lambda: Names(resolver_file=str(resolver), hosts_file=""), maybeDeferred
+    )
+    service.refresh()
+    service.refresh()
+    assert said == [f"Names: cannot use {resolver}: {why}"]
+    resolver.unlink()
+    resolver.write_text("nameserver 192.168.0.1\n")
+    service.refresh()
+    assert said[1:] == ["Name servers: 192.168.0.1:53; search domains: none"]
+
+
+def test_changed_files_are_read_in_a_thread_and_not_twice_at_a_time(tmp_path: Path) -> None:
+    resolver, said = tmp_path / "resolv.conf", list[str]()
+    waiting: list[Callable[[], None]] = []
+
+    def later(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        waiting.append(lambda: done.callback(function(*args)))
+        return done
+
+    names = Names(resolver_file=str(resolver), hosts_file="")
+    service = NameService(Clock(), logging_to(said), lambda: names, later)
+    for server in ("192.168.0.1", "192.168.0.22"):
+        resolver.write_text(f"nameserver {server}\n")
+        service.refresh()
+    assert (said, len(waiting)) == ([], 1)
+    waiting.pop()()
+    service.refresh()
+    waiting.pop()()
+    assert said[-1] == "Name servers: 192.168.0.22:53; search domains: none"
+
+
 def test_a_service_that_never_started_can_be_stopped() -> None:
-    service = NameService(Clock(), logging_to([]), lambda: NOBODY)
+    service = clocked([], lambda: NOBODY)
     assert service.stopService() is None
 
 
@@ -397,7 +449,9 @@ def test_a_stub_stays_the_same_while_the_network_behind_it_changes(
     stub.write_text("nameserver 127.0.0.53\nsearch lan\n")
     monkeypatch.setattr("sse_twisted.dns.resolv_conf.BEHIND_THE_STUB", str(behind))
     said: list[str] = []
-    service = NameService(Clock(), logging_to(said), lambda: Names(resolver_file=str(stub), hosts_file=""))
+    service = NameService(
+        Clock(), logging_to(said), lambda: Names(resolver_file=str(stub), hosts_file=""), maybeDeferred
+    )
     service.refresh()
     behind.write_text("nameserver 192.168.0.1\n")
     service.refresh()
@@ -469,7 +523,9 @@ class TestAServerThatAnswersEveryName:
             assert await scene.look_up_all("motion-601", "motion-603") == [["127.1.0.1"], []]
 
     def service(self, lines: list[str]) -> NameService:
-        service = NameService(Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""))
+        service = NameService(
+            Clock(), logging_to(lines), lambda: Names(servers=("192.168.0.1",), hosts_file=""), maybeDeferred
+        )
         service.client.transport = cast(Any, Wire())
         service._socket = object()
         service.refresh()
@@ -515,7 +571,9 @@ class TestAServerThatAnswersEveryName:
         resolver = tmp_path / "resolv.conf"
         resolver.write_text("nameserver 192.168.0.1\n")
         lines: list[str] = []
-        service = NameService(Clock(), logging_to(lines), lambda: Names(resolver_file=str(resolver), hosts_file=""))
+        service = NameService(
+            Clock(), logging_to(lines), lambda: Names(resolver_file=str(resolver), hosts_file=""), maybeDeferred
+        )
         service.client.transport = cast(Any, Wire())
         service._socket = object()
         assert self.scan(service, "10.9.9.9") == []

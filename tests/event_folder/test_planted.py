@@ -135,3 +135,32 @@ def test_a_lock_that_can_not_be_written_does_not_stop_a_start_and_nothing_is_sto
     event.until("Event folder is back")
     event.until("motion-601 can be disconnected")
     event.stop()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless"])
+def test_a_roster_that_can_not_be_read_keeps_the_collector_from_nothing(event: VirtualEvent, kind: str) -> None:
+    event.device(601)
+    event.device(602)
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 can be disconnected")
+    event.stop()
+    event.folder.roster.unlink()
+    if kind == "pipe":
+        os.mkfifo(event.folder.roster)
+    else:
+        event.folder.roster.symlink_to("/dev/zero")
+    event.start()
+    event.until("not a regular file")
+    event.arrive(602)
+    event.until("motion-602 can be disconnected")
+    event.stop()
+
+
+@pytest.mark.parametrize("name", ["roster.json", "paused.json"])
+def test_saved_decisions_that_are_a_pipe_do_not_stop_a_start(event: VirtualEvent, name: str) -> None:
+    event.folder.state.mkdir(mode=0o700)
+    os.mkfifo(event.folder.state / name)
+    event.collect(601)
+    assert event.said("not a regular file")
+    event.stop()
