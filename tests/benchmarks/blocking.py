@@ -126,9 +126,9 @@ class Blame:
         threading.Thread(target=self._look, daemon=True).start()
 
     def report(self) -> str:
-        """The longest stalls, and where the reactor's thread was in all of them."""
+        """The stalls in which the reactor's thread computed most, and where it was in all of them."""
         lines = [f"{len(self.stalls)} times late by more than {_BLAMED * 1000:.0f} ms"]
-        for stall in sorted(self.stalls, key=lambda stall: -stall.late)[:10]:
+        for stall in sorted(self.stalls, key=lambda stall: -stall.computed)[:10]:
             lines.append(f"late by {stall.late * 1000:.0f} ms, computed {stall.computed * 1000:.0f} ms of them:")
             lines += [f"{count:5} x {stack}" for stack, count in stall.stacks.most_common(6)]
         multi_service = sum((stall.stacks for stall in self.stalls), Counter[str]())
@@ -159,6 +159,13 @@ class Blame:
         ours = [place for place in main[1:] if _PACKAGE in place][:3]
         meanwhile = ", ".join(f"{count} {function}" for function, count in sorted(working.items()))
         return " < ".join([main[0], *ours]) + (f" | meanwhile {meanwhile}" if meanwhile else "")
+
+
+def places_of_thread(ident: int | None) -> str:
+    """Return where a thread is, the innermost frame first, and those of the package."""
+    places = _places(sys._current_frames().get(ident or 0))
+    ours = [place for place in places[1:] if _PACKAGE in place][:3]
+    return " < ".join([*places[:3], *ours])
 
 
 def _places(frame: FrameType | None) -> list[str]:

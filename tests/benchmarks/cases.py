@@ -46,13 +46,17 @@ def afternoon_sizes(devices: int = 100, tracks: int = 70) -> Sizes:
 class Delays:
     """How late, in s: the collector's reactor, a thread beside it, and a thread in a process that does nothing.
 
-    `own` are the reactor's delays without the time for which the machine gave it no processor.
+    `own` are the reactor's delays without the time for which the machine gave it no processor. `turns` and `held` are s
+    of processor time, whatever else the machine does: of each turn of the reactor, and for which another thread held
+    the interpreter's lock.
     """
 
     reactor: list[float] = Factory(list)
     own: list[float] = Factory(list)
     thread: list[float] = Factory(list)
     elsewhere: list[float] = Factory(list)
+    turns: list[float] = Factory(list)
+    held: list[float] = Factory(list)
 
     @contextmanager
     def measured(self, collector: Partner) -> Iterator[None]:
@@ -66,6 +70,8 @@ class Delays:
         self.reactor += answer["reactor"]
         self.own += answer["own"]
         self.thread += answer["thread"]
+        self.turns += answer["turns"]
+        self.held += answer["held"]
 
     def figures(self, case: str) -> Iterator[Figure]:
         """All of them, to be compared."""
@@ -73,6 +79,8 @@ class Delays:
         yield from delay_figures(case, "reactor, had it had a processor", self.own, has_goal=True)
         yield from delay_figures(case, "a thread beside it", self.thread, has_goal=False)
         yield from delay_figures(case, "a process beside it", self.elsewhere, has_goal=False)
+        yield from delay_figures(case, "processor time of a turn", self.turns, has_goal=True)
+        yield from delay_figures(case, "lock held by a thread", self.held, has_goal=True)
 
 
 @frozen

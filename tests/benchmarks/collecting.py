@@ -17,6 +17,8 @@ from sse_twisted.fleet import Device
 from sse_twisted.runtime.gc_freeze import GcFreeze
 from sse_twisted.web.service import WebService
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
+from tests.benchmarks.holding import LockWatch, TurnWatch
+from tests.benchmarks.memory import Growth, heap
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
 
@@ -29,6 +31,9 @@ class Observed:
         self._web: WebService | None = None
         self._watch = ReactorWatch(reactor)
         self._beside = ThreadWatch()
+        self._turns = TurnWatch(reactor)
+        self._lock = LockWatch()
+        self._growth = Growth()
         self._blame: Blame | None = None
         self._profile: cProfile.Profile | None = None
         handlers: Handlers = {
@@ -38,7 +43,9 @@ class Observed:
             "watch": self._start_watch,
             "delays": self._stop_watch,
             "blame": self._report,
-            "usage": usage,
+            "usage": lambda: usage() | heap(),
+            "trace": self._growth.begin,
+            "growth": lambda: {"text": self._growth.report()},
             "profile": self._start_profile,
             "stats": self._stop_profile,
         }
@@ -49,7 +56,8 @@ class Observed:
         folder = EventFolder(Path(settings.event.folder))
         self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
         self._collector.fleet.observe(self._tell)
-        GcFreeze().startService()
+        disk = self._collector.disk
+        GcFreeze(self._reactor, self._collector.log, lambda: not disk.is_busy).startService()
         if blame:
             self._blame = Blame(self._watch)
         return {}
@@ -72,14 +80,18 @@ class Observed:
     def _start_watch(self) -> Message:
         self._watch.start()
         self._beside.start()
+        self._turns.start()
+        self._lock.start()
         return {}
 
     def _stop_watch(self) -> Message:
         late, own = self._watch.stop()
-        return {"reactor": late, "own": own, "thread": self._beside.stop()}
+        beside, turns, held = self._beside.stop(), self._turns.stop(), self._lock.stop()
+        return {"reactor": late, "own": own, "thread": beside, "turns": turns, "held": held}
 
     def _report(self) -> Message:
-        return {"text": self._blame.report() if self._blame is not None else ""}
+        reactor = self._blame.report() if self._blame is not None else ""
+        return {"text": f"{reactor}\n{self._lock.report()}"}
 
     def _start_profile(self) -> Message:
         self._profile = cProfile.Profile()

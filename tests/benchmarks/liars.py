@@ -1,16 +1,18 @@
 """Honest devices beside liars of all kinds: what the liars cost the collector, and whether the honest are collected.
 
-    python -m tests.benchmarks.liars [--minutes N] [--folder FOLDER] [--blame]
+    python -m tests.benchmarks.liars [--minutes N] [--folder FOLDER] [--blame] [--trace]
 
 The liars are there from the start; the honest devices arrive one after the other during the first half. Every half
-minute, a line has the memory of the collector, its open descriptors, the bytes of its log and those bytes by visit. At
-the end: what grew between the middle and the end, how late the reactor was, and which honest devices were not
-collected. The exit status is 1 if there are any.
+minute, a line has the memory of the collector, the parts of its C heap that are in use and free, thousands of Python's
+small blocks, its open descriptors, the bytes of its log and those bytes by visit. At the end: what grew in the second
+half, how late the reactor was, and which honest devices were not collected. The exit status is 1 if there are any, or
+if the collector has grown.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -38,6 +40,9 @@ LIES: Final = (
     *("nonsense", "keys", "new tracks", "many tracks", "long paths", "new numbers", "new addresses", "flapping"),
 )
 SAMPLE: Final = 30.0  # s between two lines
+MAX_GROWTH: Final = 10.0  # MB of memory in the second half
+MAX_SLOPE: Final = 1.0  # MB of memory a minute in the second half
+MAX_LOG_GROWTH: Final = 1.0  # times the log by visit of the first half
 
 
 @frozen
@@ -46,6 +51,9 @@ class Sample:
 
     seconds: float
     memory: float  # MB
+    used: float  # MB of the C heap
+    free: float  # MB of it that the allocator keeps
+    blocks: float  # thousands
     descriptors: int
     log: int  # bytes of server.log and server.json
     visits: int
@@ -54,12 +62,15 @@ class Sample:
     def line(self) -> str:
         each = self.log / max(self.visits, 1)
         return (
-            f"{self.seconds:5.0f} s  {self.memory:6.1f} MB  {self.descriptors:4} descriptors  "
+            f"{self.seconds:5.0f} s  {self.memory:6.1f} MB  heap {self.used:5.1f} + {self.free:5.1f} MB  "
+            f"{self.blocks:6.0f}k blocks  {self.descriptors:4} descriptors  "
             f"{self.log / 1000:8,.0f} KB of log  {self.visits:5} visits  {each / 1000:6.1f} KB each"
         )
 
 
-def soak(bench: Bench, seconds: float, lies: tuple[str, ...] = LIES, honest: range = HONEST) -> Iterator[Figure]:
+def soak(
+    bench: Bench, seconds: float, lies: tuple[str, ...] = LIES, honest: range = HONEST, *, trace: bool = False
+) -> Iterator[Figure]:
     """Collect the honest devices beside the liars; raises CollectingError if one of them is not collected."""
     case = f"{len(honest)} honest devices beside {len(lies)} liars"
     liars = dict(zip(range(2001, 2001 + len(lies)), lies, strict=True))
@@ -74,7 +85,11 @@ def soak(bench: Bench, seconds: float, lies: tuple[str, ...] = LIES, honest: ran
         start = collector.ask("start")["at"]
         samples: list[Sample] = []
         waiting = list(honest)
+        is_traced = False
         while (elapsed := time.monotonic() - start) < seconds:
+            if trace and not is_traced and elapsed > seconds / 2:
+                is_traced = True
+                collector.notify("trace")
             due = int(len(honest) * min(2 * elapsed / seconds, 1.0)) + 1 - (len(honest) - len(waiting))
             if due > 0 and waiting:
                 devices.ask("arrive", devices=waiting[:due])
@@ -85,17 +100,14 @@ def soak(bench: Bench, seconds: float, lies: tuple[str, ...] = LIES, honest: ran
             time.sleep(0.5)
         samples.append(_sample(collector, root, elapsed))
         print(samples[-1].line, flush=True)
+        if is_traced:
+            bench.blamed.append(collector.ask("growth")["text"])
         lost = set(honest) - {message["device"] for message in collector.said("collected")}
         wanted = sorted(512 + (size - 512) // 52 * 52 for _ in honest for size in TRACKS)
         paths = (path for number in honest for path in root.glob(f"gpslogs/*/[!.]*_{number}_*.oao"))
         found = sorted(path.stat().st_size for path in paths)
-    middle, end = samples[len(samples) // 2], samples[-1]
     yield Figure(case, "honest tracks", len(found), f"of {len(wanted)}")
-    yield Figure(case, "memory at the end", end.memory, "MB")
-    yield Figure(case, "memory, growth in the second half", end.memory - middle.memory, "MB", 10)
-    yield Figure(case, "descriptors at the end", end.descriptors)
-    yield Figure(case, "log by visit, first half", middle.log / max(middle.visits, 1) / 1000, "KB")
-    yield Figure(case, "log by visit, at the end", end.log / max(end.visits, 1) / 1000, "KB")
+    yield from _growth(case, samples)
     yield from delays.figures(case)
     if lost or found != wanted:
         raise CollectingError(f"not collected: {sorted(lost)}; {len(found)} of {len(wanted)} tracks are whole")
@@ -104,7 +116,25 @@ def soak(bench: Bench, seconds: float, lies: tuple[str, ...] = LIES, honest: ran
 def _sample(collector: Partner, root: Path, elapsed: float) -> Sample:
     used = collector.ask("usage")
     log = sum(path.stat().st_size for path in (root / "logs").glob("server.*"))
-    return Sample(elapsed, used["rss"], used["open"], log, len(collector.said("connected")))
+    heap = used["used"], used["free"], used["blocks"]
+    return Sample(elapsed, used["rss"], *heap, used["open"], log, len(collector.said("connected")))
+
+
+def _growth(case: str, samples: list[Sample]) -> Iterator[Figure]:
+    """Compare the second half with the first; the slope is that of the line of least squares."""
+    middle, end = samples[len(samples) // 2], samples[-1]
+    second = samples[len(samples) // 2 :]
+    slope, _ = statistics.linear_regression(
+        [sample.seconds / 60 for sample in second], [sample.memory for sample in second]
+    )
+    each = [sample.log / max(sample.visits, 1) / 1000 for sample in (middle, end)]
+    yield Figure(case, "memory at the end", end.memory, "MB")
+    yield Figure(case, "memory, growth in the second half", end.memory - middle.memory, "MB", MAX_GROWTH)
+    yield Figure(case, "memory, slope of the second half", slope, "MB/min", MAX_SLOPE)
+    yield Figure(case, "small blocks, growth in the second half", end.blocks - middle.blocks, "thousand")
+    yield Figure(case, "descriptors at the end", end.descriptors, "", 2 * middle.descriptors)
+    yield Figure(case, "log by visit, first half", each[0], "KB")
+    yield Figure(case, "log by visit, at the end", each[1], "KB", MAX_LOG_GROWTH * each[0])
 
 
 @contextmanager
@@ -126,19 +156,22 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0, help="duration (default: 10)")
     parser.add_argument("--folder", type=Path, help="for the temporary event folder: on the disk to be measured")
     parser.add_argument("--blame", action="store_true", help="say what the reactor was doing when it was late")
+    parser.add_argument("--trace", action="store_true", help="say what was allocated in the second half; this is slow")
     options = parser.parse_args()
     bench = Bench(options.folder, options.blame)
     figures: list[Figure] = []
     status = 0
     try:
-        for figure in soak(bench, options.minutes * 60):
+        for figure in soak(bench, options.minutes * 60, trace=options.trace):
             figures.append(figure)  # noqa: PERF402 - those before an error are printed too
     except CollectingError as error:
         print(error, file=sys.stderr)
         status = 1
     print(table(figures))
     print("\n\n".join(bench.blamed))
-    return status
+    grown = [figure.what for figure in figures if figure.unit != "ms" and figure.goal and figure.value > figure.goal]
+    print(f"not flat: {', '.join(grown)}" if grown else "flat")
+    return status or bool(grown)
 
 
 if __name__ == "__main__":

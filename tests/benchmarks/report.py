@@ -26,7 +26,7 @@ class Figure:
 
 def delay_figures(case: str, who: str, late: Sequence[float], *, has_goal: bool) -> Iterable[Figure]:
     """How late somebody was, from delays in s."""
-    ordered = sorted(late)
+    ordered = sorted(late) or [0.0]
     milliseconds = [1000 * ordered[-1], 1000 * ordered[int(0.999 * (len(ordered) - 1))]]
     limit = 1000 * LIMIT
     yield Figure(case, f"{who}: latest", milliseconds[0], "ms", limit if has_goal else None)
