@@ -271,7 +271,7 @@ def makeService(options: Options) -> IService:
         ConsoleService(reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.log),
         *board,
         ReadinessService(reactor),
-        GcFreeze(),
+        GcFreeze(reactor, collector.log, lambda: not collector.disk.is_busy),
     )
 
 

@@ -188,7 +188,7 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrac
     }
     used = set(kept.values())
     for track in tracks:
-        names = grown[track.filed_as, log_key(track.log)]
+        names = grown.get((track.filed_as, log_key(track.log)))
         while track.log not in kept and names:
             if (name := names.popleft()) not in used:
                 kept[track.log] = name

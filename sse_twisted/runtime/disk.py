@@ -151,6 +151,11 @@ class Disk(Service):
         longest = max((self._clock.seconds() - began for began in tuple(self._begun.values())), default=0.0)
         return f"the disk has not answered for {longest:.0f} s" if longest > SLOW_CALL else ""
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread runs a function."""
+        return bool(self._begun)
+
     def _job(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function in the thread, behind the guard, and note how long it takes."""
         call = object()

@@ -1,26 +1,62 @@
-"""Keeps pauses of Python's garbage collector short."""
+"""Keeps pauses of Python's garbage collector short.
+
+A full collection visits every object, and holds the GIL meanwhile, in whatever thread it happens. Python begins one
+when there are many new objects: while a thread compares a listing of thousands of tracks, and then again and again. Two
+such listings blocked the reactor for 0.2 s at a time.
+"""
 
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
-from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sse_twisted.runtime.periodic import PeriodicService
+
+INTERVAL = 1.0  # s between two looks whether it is quiet
+MIN_PAUSE = 60.0  # s between two full collections
+MAX_PAUSE = 600.0  # s, after which it need not be quiet
+MIN_COLLECTIONS = 10  # of younger objects since the last full one, as Python has it
+NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
 
 
-class GcFreeze(Service):
+class GcFreeze(PeriodicService):
     """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
-    A full collection visits every object. Of the 80,000 after the start 70,000 are code; they block the reactor for
-    40 ms.
+    Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. Later objects are
+    collected when it is quiet, and not by Python itself, but for the young ones.
     """
+
+    def __init__(self, clock: IReactorTime, log: Logger, is_quiet: Callable[[], bool]) -> None:
+        """`is_quiet` returns whether no thread works with many objects."""
+        super().__init__(clock, log, lambda: INTERVAL)
+        self._is_quiet = is_quiet
+        self._thresholds = gc.get_threshold()
+        self._last = 0.0  # s of the clock, when all objects were collected
 
     def startService(self) -> None:
         """Collect once, before the reactor runs."""
-        super().startService()
         gc.collect()
         gc.freeze()
+        self._thresholds = young, middle, _ = gc.get_threshold()
+        gc.set_threshold(young, middle, NEVER)
+        self._last = self._clock.seconds()
+        super().startService()
 
-    def stopService(self) -> None:
+    def stopService(self) -> object:
         """Include them again: a process may run several collectors, one after the other."""
         super().stopService()
+        gc.set_threshold(*self._thresholds)
         gc.unfreeze()
+        return None
+
+    def round(self) -> None:
+        """Collect all objects, if there may be garbage and it is time."""
+        pause = self._clock.seconds() - self._last
+        if pause < MIN_PAUSE or gc.get_count()[2] < MIN_COLLECTIONS:
+            return
+        if self._is_quiet() or pause >= MAX_PAUSE:
+            gc.collect()
+            self._last = self._clock.seconds()

@@ -2,8 +2,14 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Iterator
+from typing import Any
 
-from sse_twisted.runtime.gc_freeze import GcFreeze
+import pytest
+from twisted.internet.task import Clock
+from twisted.logger import Logger
+
+from sse_twisted.runtime.gc_freeze import INTERVAL, MAX_PAUSE, MIN_COLLECTIONS, MIN_PAUSE, GcFreeze
 
 
 class Thing:
@@ -13,9 +19,63 @@ class Thing:
         self.itself = self
 
 
-def test_objects_of_the_start_are_excluded_until_the_end() -> None:
+class Quiet:
+    """Whether no thread is at work, as a test says."""
+
+    now = True
+
+    def __call__(self) -> bool:
+        return self.now
+
+
+@pytest.fixture
+def quiet() -> Quiet:
+    return Quiet()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def service(clock: Clock, quiet: Quiet) -> Iterator[GcFreeze]:
+    service = GcFreeze(clock, Logger(), quiet)
+    service.startService()
+    yield service
+    if service.running:
+        service.stopService()
+
+
+@pytest.fixture
+def full() -> Iterator[list[int]]:
+    """The full collections, one entry each."""
+    seen: list[int] = []
+
+    def note(phase: str, info: dict[str, Any]) -> None:
+        if phase == "start" and info["generation"] == 2:
+            seen.append(1)
+
+    gc.callbacks.append(note)
+    yield seen
+    gc.callbacks.remove(note)
+
+
+def old_garbage() -> weakref.ref[Thing]:
+    """A thing that only a full collection removes, and as many younger collections as make one worthwhile."""
+    thing = Thing()
+    for _ in range(MIN_COLLECTIONS):
+        gc.collect(1)
+    return weakref.ref(thing)
+
+
+def pass_time(clock: Clock, seconds: float) -> None:
+    clock.pump([INTERVAL] * round(seconds / INTERVAL))
+
+
+def test_objects_of_the_start_are_excluded_until_the_end(clock: Clock, quiet: Quiet) -> None:
     gc.unfreeze()  # the suite has left out all that there is, before each test
-    service = GcFreeze()
+    service = GcFreeze(clock, Logger(), quiet)
     before = len(gc.get_objects())
     service.startService()
     try:
@@ -26,12 +86,36 @@ def test_objects_of_the_start_are_excluded_until_the_end() -> None:
     gc.freeze()
 
 
-def test_later_objects_are_collected() -> None:
-    service = GcFreeze()
-    service.startService()
-    try:
-        gone = weakref.ref(Thing())
-        gc.collect()
-        assert gone() is None
-    finally:
-        service.stopService()
+def test_many_new_objects_begin_no_full_collection(service: GcFreeze, full: list[int]) -> None:
+    things = [Thing() for _ in range(300_000)]
+    assert (len(things), full) == (300_000, [])
+
+
+def test_python_collects_by_itself_again_after_the_end(service: GcFreeze, full: list[int]) -> None:
+    service.stopService()
+    things = [Thing() for _ in range(300_000)]
+    assert len(things) == 300_000
+    assert full
+    gc.freeze()
+
+
+def test_later_objects_are_collected_when_it_is_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
+    gone = old_garbage()
+    quiet.now = False
+    pass_time(clock, MIN_PAUSE + 10)
+    assert gone() is not None
+    quiet.now = True
+    pass_time(clock, INTERVAL)
+    assert gone() is None
+
+
+def test_they_are_collected_in_the_end_if_it_is_never_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
+    gone = old_garbage()
+    quiet.now = False
+    pass_time(clock, MAX_PAUSE)
+    assert gone() is None
+
+
+def test_without_new_objects_nothing_is_collected(service: GcFreeze, clock: Clock, full: list[int]) -> None:
+    pass_time(clock, 2 * MIN_PAUSE)
+    assert full == []
