@@ -6,9 +6,10 @@ import contextlib
 import datetime
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_reader import RosterFiles, RosterReader
@@ -56,6 +57,8 @@ from sse_twisted.visits.refiling import RefilingService
 from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.scanner import ScannerService
 
+T = TypeVar("T")
+
 STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
 
 
@@ -88,6 +91,7 @@ class Collector(MultiService):
         self.statistics = Statistics(self.fleet)
         self._presence = Presence(folder, self._lock)
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
+        self._parsing = DeferredLock()
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
         self._remarks = Remarks(self._work, config_remarks)
         self._assemble()
@@ -160,8 +164,13 @@ class Collector(MultiService):
         answer_timeout = answer_timeout or (lambda: self.live.settings.inspection.timeout)
         agent, statistics = self._world.agent(connect_timeout), self.statistics
         return DeviceHttp(
-            agent, self._clock, answer_timeout, self.disk.run, statistics.request, statistics.bytes_received
+            agent, self._clock, answer_timeout, self._parse, statistics.request, statistics.bytes_received
         )
+
+    async def _parse(self, function: Callable[[], T]) -> T:
+        """Parse large answers one at a time: one of 8 MB takes a second, and 100 MB of memory."""
+        async with self._parsing:
+            return await self.disk.run(function)
 
     def _observe(self) -> None:
         self.journal.observe(self.history.note)

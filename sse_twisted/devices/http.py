@@ -149,6 +149,7 @@ class DeviceHttp:
             raise
         finally:
             self._asked(kind, self._clock.seconds() - began, error)
+            del error  # its traceback has this frame: both, and the body, would wait for the garbage collector
 
     async def _request(
         self, address: Address, path: str, headers: Headers, timeout: float, statuses: tuple[int, ...]

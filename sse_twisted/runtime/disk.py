@@ -10,6 +10,7 @@ from functools import partial
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
+from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -39,6 +40,17 @@ SLOW_CALL = 5.0  # s; a disk that takes longer hangs
 
 # Errors that concern the whole disk: full, over quota, mounted read-only, broken, unplugged.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
+
+
+@frozen
+class _Raised:
+    """What a function in a thread has raised.
+
+    A Failure, or a result of the thread pool, would be kept by the traceback of its own exception. So would all that
+    the function worked on be, such as 8 MB of nonsense, until the next full garbage collection.
+    """
+
+    error: Exception
 
 
 class DiskTrouble(Exception):
@@ -75,7 +87,7 @@ class Disk(Service):
         self._writable = writable
         self._guard = guard
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
-        self._commits = GroupSync(partial(start, self._job, False), FileSync().sync, guard)
+        self._commits = GroupSync(self._start_round, FileSync().sync, guard)
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []
@@ -99,7 +111,15 @@ class Disk(Service):
         return await self._run(False, function, *args, **kwargs)
 
     async def _run(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await _end_of(self._start(self._job, guarded, function, *args, **kwargs))
+        outcome: list[T | _Raised] = []
+        await _end_of(self._start(self._job, outcome, guarded, function, *args, **kwargs))
+        result = outcome.pop()
+        if not isinstance(result, _Raised):
+            return result
+        try:
+            raise result.error
+        finally:
+            del result
 
     async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function that writes, like `run`.
@@ -156,14 +176,21 @@ class Disk(Service):
         """Whether a thread runs a function."""
         return bool(self._begun)
 
-    def _job(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _start_round(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self.run(function, *args))
+
+    def _job(
+        self, outcome: list[T | _Raised], guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
         """Run a function in the thread, behind the guard, and note how long it takes."""
         call = object()
         self._begun[call] = self._clock.seconds()
         try:
             if guarded:
                 self._guard()
-            return function(*args, **kwargs)
+            outcome.append(function(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+            outcome.append(_Raised(error))
         finally:
             del self._begun[call]
 

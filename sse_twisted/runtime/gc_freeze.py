@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from sse_twisted.runtime.periodic import PeriodicService
 
 INTERVAL = 1.0  # s between two looks whether it is quiet
-MIN_PAUSE = 60.0  # s between two full collections
+MIN_PAUSE = 10.0  # s between two full collections
 MAX_PAUSE = 600.0  # s, after which it need not be quiet
 MIN_COLLECTIONS = 10  # of younger objects since the last full one, as Python has it
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself

@@ -11,11 +11,13 @@ from sse_twisted.devices.driver import Listing
 from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.event_folder.ledger import Fetched, Ledger, StoredTrack
 from sse_twisted.event_folder.moves import Step
+from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.space import NoRoom
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_REASON, Stage, missing_fields
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.text import one_line
+from sse_twisted.runtime.turns import in_turns
 from sse_twisted.visits.comparison import Comparison, compare
 from sse_twisted.visits.detection import Sighting
 from sse_twisted.visits.downloads import Downloader, DownloadsPaused
@@ -145,9 +147,8 @@ class VisitRunner:
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
         silent = without_room = 0
         left = dict.fromkeys(comparison.names)
-        visit.failures = Counter({name: count for name, count in visit.failures.items() if name in left})
-        visit.bytes_left = sum(max(track.log.length, 0) for track in comparison.fetchable)
-        for track in sorted(comparison.fetchable, key=lambda track: visit.failures[track.name]):
+        tracks, visit.failures, visit.bytes_left = await self._work.disk.run(_plan, comparison, visit.failures)
+        for track in tracks:
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
                 left.pop(track.name, None)
@@ -186,24 +187,24 @@ class VisitRunner:
             if len(steps) > MAX_LINES:
                 more = len(steps) - MAX_LINES
                 self._work.log.info("{device} … and {count} more renamed", device=visit.name, count=more)
-        for bad in listing.bad[:MAX_LINES]:
+        async for bad in in_turns(listing.bad[:MAX_LINES], self._work.clock):
             if visit.is_new(f"entry {bad.file} {bad.why}"):
                 text = "{device} unreadable listing entry {index} {file}: {why}"
                 self._work.log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
-        self._announce(visit, comparison)
+        await self._announce(visit, comparison)
         known = {"wanted": comparison.wanted, "tracks": comparison.summaries}
         visit.missing = comparison.names
         self._work.fleet.update(visit.identifier, **missing_fields(comparison.names), **known)
         self._examine(visit.identifier, comparison.stored)
         return comparison
 
-    def _announce(self, visit: Visit, comparison: Comparison) -> None:
+    async def _announce(self, visit: Visit, comparison: Comparison) -> None:
         """Log once in a visit which tracks are queued and which are skipped."""
         for word, tracks, emit in (
             ("queued", comparison.missing, self._work.log.info),
             ("skipped", comparison.skipped, self._work.log.debug),
         ):
-            for track in tracks[:MAX_LINES]:
+            async for track in in_turns(tracks[:MAX_LINES], self._work.clock):
                 if not visit.is_new(f"{word} {track.name} {track.log.size}"):
                     continue
                 text = "{device} {track} {word} - {summary}"
@@ -245,3 +246,11 @@ class VisitRunner:
         settings = self._work.live.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
+
+
+def _plan(comparison: Comparison, failures: Counter[str]) -> tuple[list[EventTrack], Counter[str], int]:
+    """Return the tracks to fetch, those first that failed least, their failures so far, and their bytes. Blocks."""
+    missing = set(comparison.names)
+    failures = Counter({name: count for name, count in failures.items() if name in missing})
+    tracks = sorted(comparison.fetchable, key=lambda track: failures[track.name])
+    return tracks, failures, sum(max(track.log.length, 0) for track in tracks)

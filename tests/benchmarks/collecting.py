@@ -18,7 +18,7 @@ from sse_twisted.runtime.gc_freeze import GcFreeze
 from sse_twisted.web.service import WebService
 from tests.benchmarks.blocking import Blame, ReactorWatch, ThreadWatch
 from tests.benchmarks.holding import LockWatch, TurnWatch
-from tests.benchmarks.memory import Growth, heap
+from tests.benchmarks.memory import Growth, census, heap
 from tests.benchmarks.partner import Commands, Handlers, Message, run, usage
 
 
@@ -91,7 +91,7 @@ class Observed:
 
     def _report(self) -> Message:
         reactor = self._blame.report() if self._blame is not None else ""
-        return {"text": f"{reactor}\n{self._lock.report()}"}
+        return {"text": f"{reactor}\n{self._lock.report()}\n{census()}"}
 
     def _start_profile(self) -> Message:
         self._profile = cProfile.Profile()

@@ -63,6 +63,11 @@ class Growth:
         return "\n".join(lines)
 
 
+def census() -> str:
+    """Return which objects there are most of, among those that the garbage collector visits."""
+    return "\n".join(f"{count:8,} {kind}" for kind, count in _objects().most_common(_LINES))
+
+
 def _place(frame: tracemalloc.Frame) -> str:
     return f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno}"
 

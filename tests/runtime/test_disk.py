@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
 from attrs import define, field
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
 from sse_twisted.runtime.disk import CHECK_INTERVAL, Disk, DiskThreads, DiskTrouble
@@ -301,3 +304,28 @@ def test_nothing_is_written_where_the_guard_refuses_and_reading_goes_on() -> Non
     assert disk.trouble == "the folder has gone (/event)"
     Deferred.fromCoroutine(disk.run(lambda: done.append("read")))
     assert done == ["read"]
+
+
+class Nonsense:
+    """Something large."""
+
+
+@on_the_reactor
+async def test_what_a_failed_function_worked_on_does_not_wait_for_the_garbage_collector(reactor: Any) -> None:
+    seen: list[weakref.ref[Nonsense]] = []
+
+    def parse() -> None:
+        nonsense = Nonsense()
+        seen.append(weakref.ref(nonsense))
+        raise ValueError("nonsense")
+
+    disk = Disk(DiskThreads(reactor).start, Clock(), Logger(), lambda: None)
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            await disk.run(parse)
+        for _ in range(2):  # in the same turn the reactor still holds the outcome
+            await deferLater(reactor, 0)
+        assert [each() for each in seen] == [None]
+    finally:
+        gc.enable()

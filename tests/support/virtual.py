@@ -238,7 +238,7 @@ def at_once(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred
 
 def asked_for(function: Callable[..., Any], *args: Any) -> Callable[..., Any]:
     """What a Disk has been asked to run, of the arguments with which it starts a thread."""
-    asked: Callable[..., Any] = args[1] if getattr(function, "__name__", "") == "_job" else function
+    asked: Callable[..., Any] = args[2] if getattr(function, "__name__", "") == "_job" else function
     return asked
 
 
