@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.file_sync import sync_open
 from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.text import json_bytes
 
 BLOCK_SIZE = 1 << 20  # bytes read at once
+READ_ONLY = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe that somebody has put there must not block
 
 
 def sync(*paths: Path) -> None:
@@ -25,7 +27,7 @@ def sync(*paths: Path) -> None:
     A folder that the file system cannot fsync is left as it is: nothing better can be done.
     """
     for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, READ_ONLY)
         try:
             sync_open(descriptor)
         finally:
@@ -33,13 +35,18 @@ def sync(*paths: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened_folder(folder: Path, *, links: bool = False) -> Iterator[int]:
-    """Yield a handle of a folder, not of a link to one unless `links`; raises OSError.
+def opened_folder(folder: Path, within: Path | None = None) -> Iterator[int]:
+    """Yield a handle of a folder, not of a link to one; raises OSError.
 
-    Names relative to it stay in that folder, even if its path changes meanwhile.
+    Names relative to it stay in that folder, even if its path changes meanwhile. No folder between `within` and this
+    one may be a link either; `within` itself may.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if links else os.O_NOFOLLOW))
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    descriptor = os.open(within or folder, flags if within else flags | os.O_NOFOLLOW)
     try:
+        for name in folder.relative_to(within).parts if within else ():
+            outer, descriptor = descriptor, os.open(name, flags | os.O_NOFOLLOW, dir_fd=descriptor)
+            os.close(outer)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -100,7 +107,7 @@ def adding_folder(folder: Path, within: Path) -> Steps[None]:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
         yield from adding_folder(folder.parent, within)
         folder.mkdir(exist_ok=True)
-        with opened_folder(folder.parent, links=True) as parent:  # gpslogs may be a link to another disk
+        with opened_folder(folder.parent, folder.parent) as parent:  # gpslogs may be a link to another disk
             yield (parent,)
 
 
@@ -109,29 +116,42 @@ def quarantine(path: Path) -> Path:
     return path.rename(free_name(path.with_name(f"{path.name}.unusable")))
 
 
+def move_file(source: Path, target: Path, within: Path) -> None:
+    """Rename a file from one folder below `within` to another, neither of which may be a link. Raises OSError."""
+    with opened_folder(source.parent, within) as former, opened_folder(target.parent, within) as new:
+        os.rename(source.name, target.name, src_dir_fd=former, dst_dir_fd=new)
+
+
+def remove_file(path: Path, within: Path) -> None:
+    """Remove a file in a folder below `within` that is no link. Raises OSError."""
+    with opened_folder(path.parent, within) as folder:
+        os.unlink(path.name, dir_fd=folder)
+
+
 def keep_copy(path: Path, folder: Path) -> Path:
     """Link a file into `folder` before it is replaced, or copy it on a file system without links; return the path.
 
     A file of the same name and content that is already there is returned instead. `folder` and its parent may be
-    missing.
+    missing; `path` must be below the parent of that parent.
     """
-    add_folder(folder, folder.parent.parent)
+    within = folder.parent.parent
+    add_folder(folder, within)
     for kept in folder.glob(f"{path.name}.*"):
         if same_content(path, kept):
             return kept
     copy = free_name(folder / path.name)
-    try:
-        os.link(path, copy)
-    except OSError:
-        with (
-            path.open("rb") as source,
-            opened_folder(folder) as opened,
-            _renamed_at_end(copy.name, opened, 0o666) as target,
-        ):
-            shutil.copyfileobj(source, target)
-            target.flush()
-            os.fsync(target.fileno())
-    sync(folder)
+    with opened_folder(path.parent, within) as former, opened_folder(folder, within) as new:
+        try:
+            os.link(path.name, copy.name, src_dir_fd=former, dst_dir_fd=new, follow_symlinks=False)
+        except OSError:
+            with (
+                os.fdopen(os.open(path.name, READ_ONLY | os.O_NOFOLLOW, dir_fd=former), "rb") as source,
+                _renamed_at_end(copy.name, new, 0o666) as target,
+            ):
+                shutil.copyfileobj(source, target)
+                target.flush()
+                os.fsync(target.fileno())
+        sync_open(new)
     return copy
 
 
@@ -139,7 +159,7 @@ def same_content(one: Path, other: Path) -> bool:
     """Whether two files have the same bytes. `filecmp.cmp` caches its results by date and size, so it can be wrong."""
     if one.stat().st_size != other.stat().st_size:
         return False
-    with one.open("rb") as first, other.open("rb") as second:
+    with open_regular(one) as first, open_regular(other) as second:
         while block := first.read(BLOCK_SIZE):
             if block != second.read(BLOCK_SIZE):
                 return False

@@ -27,7 +27,7 @@ from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import examine, listed_size
 from sse_twisted.event_folder.space import SLACK, believable_length
 from sse_twisted.event_folder.verification import Outcome, judge
-from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.bounded_file import open_regular, read_bounded
 from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.options import state_home
 
@@ -108,7 +108,7 @@ class EventFolder:
 
     def _saving_private(self, path: Path, data: bytes) -> Steps[None]:
         if not path.exists():  # another program may have created the folder without syncing it
-            with opened_folder(self.root, links=True) as root:
+            with opened_folder(self.root, self.root) as root:
                 yield (root,)
         yield from replacing(path, data, private=True)
 
@@ -280,7 +280,7 @@ class EventFolder:
             path = (self.root / local_file).resolve(strict=True)
             if not path.is_relative_to((self.root / "gpslogs").resolve()) or not path.is_file():
                 return None
-            return path.open("rb")
+            return open_regular(path)
         except (OSError, ValueError, RuntimeError):  # RuntimeError: symbolic links in a circle
             return None
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import ListedTrack, Listing
-from sse_twisted.event_folder.files import add_folder, keep_copy, same_content, sync
+from sse_twisted.event_folder.files import add_folder, keep_copy, move_file, remove_file, same_content, sync
 from sse_twisted.event_folder.folder import EventFolder, adopt
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack, LogKey, Named, event_tracks, log_key
@@ -186,17 +186,17 @@ class _Refiling:
         return superseded
 
     def _rename(self, source: Path, target: Path, track: EventTrack) -> bool:
-        add_folder(target.parent, self._folder.root / "gpslogs")
+        add_folder(target.parent, self._within)
         if not target.exists() or _is_same_entry(source, target):
-            source.rename(target)
+            move_file(source, target, self._within)
             return False
-        if target.samefile(source):  # rename() would leave both names of one file
-            source.unlink()
+        if target.samefile(source):  # a rename would leave both names of one file
+            remove_file(source, self._within)
             return False
         superseded = not same_content(source, target)
         if superseded:
             keep_copy(target, self._folder.root / SUPERSEDED / Path(track.folder).name)
-        source.rename(target)
+        move_file(source, target, self._within)
         return superseded
 
     def _retire(self, name: str, track: EventTrack) -> bool:
@@ -206,7 +206,7 @@ class _Refiling:
             superseded = not same_content(source, self._folder.root / track.local_file)
             if superseded:
                 keep_copy(source, self._folder.root / SUPERSEDED / source.parent.name)
-            source.unlink()
+            remove_file(source, self._within)
             sync(source.parent)
         self._carry_parts(name, track)
         self._ledger.drop(name)
@@ -233,7 +233,7 @@ class _Refiling:
         A file of ours is known by its length; by its digest if it already has its new name, because an earlier run was
         killed or a person renamed it. A file of the original is examined.
         """
-        if not _is_plain(path) or not self._is_completed(name):
+        if not self._is_plain(path) or not self._is_completed(name):
             return None
         fetched = self._ledger.completed(name)
         if fetched is None:
@@ -260,11 +260,11 @@ class _Refiling:
             return
         for part in place.parent.glob(f".{glob.escape(name)}.*.part"):
             target = self._folder.root / track.folder / part.name.replace(name, track.name, 1)
-            add_folder(target.parent, self._folder.root / "gpslogs")
+            add_folder(target.parent, self._within)
             if target.exists():
-                part.unlink()
+                remove_file(part, self._within)
             else:
-                part.rename(target)
+                move_file(part, target, self._within)
 
     def _place(self, name: str) -> Path | None:
         """Return the path of a track in the ledger, whichever machine wrote its entry."""
@@ -274,7 +274,16 @@ class _Refiling:
 
     def _file(self, name: str) -> Path | None:
         place = self._place(name)
-        return place if place is not None and _is_plain(place) else None
+        return place if place is not None and self._is_plain(place) else None
+
+    def _is_plain(self, path: Path) -> bool:
+        """Whether a path below `gpslogs` is a file, and neither it nor a folder on the way to it is a link."""
+        inner = path.relative_to(self._within).parents
+        return path.is_file() and not any((self._within / step).is_symlink() for step in (path, *list(inner)[:-1]))
+
+    @property
+    def _within(self) -> Path:
+        return self._folder.root / "gpslogs"
 
 
 def _with_timezone(known: Named) -> ListedTrack:
@@ -286,10 +295,6 @@ def _with_timezone(known: Named) -> ListedTrack:
 
 def _by_size(known: Named) -> tuple[bool, int]:
     return known.completed, known.log.size
-
-
-def _is_plain(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
 
 
 def _is_same_entry(source: Path, target: Path) -> bool:

@@ -17,6 +17,7 @@ from attrs import frozen
 from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
+from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.tracks.format import Integrity
 from sse_twisted.tracks.formats import FileVerifier
@@ -71,7 +72,7 @@ class PartialTrack:
         """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
         add_folder(self.path.parent, self._within)
         self._remove_others()
-        with opened_folder(self.path.parent) as folder:
+        with opened_folder(self.path.parent, self._within) as folder:
             self._file = _own_file(self.path.name, folder)
         self._opened = os.fstat(self._file.fileno())
         verifier = FileVerifier(self._track.name)
@@ -129,7 +130,8 @@ class PartialTrack:
         kept = None
         if self._final.exists() and not same_content(self._final, self.path):
             kept = keep_copy(self._final, self._superseded)
-        with opened_folder(self.path.parent) as folder:  # it is renamed where it was written, or not at all
+        # It is renamed where it was written, or not at all.
+        with opened_folder(self.path.parent, self._within) as folder:
             if self._opened is None or not os.path.samestat(
                 self._opened, os.stat(self.path.name, dir_fd=folder, follow_symlinks=False)
             ):
@@ -206,7 +208,7 @@ def listed_size(path: Path) -> int:
 def examine(path: Path) -> Received:
     """Verify an existing file. Blocks. Raises OSError."""
     examination = _Examination(path.name)
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         _feed_all(file, examination)
     return examination.finish()
 

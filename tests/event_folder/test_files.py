@@ -305,7 +305,7 @@ class TestKeepCopy:
         assert [kept for kept in (tmp_path / "kept").iterdir() if not kept.name.startswith(".")] == []
 
 
-def no_link(*_: object) -> None:
+def no_link(*_: object, **__: object) -> None:
     raise PermissionError(1, "Operation not permitted")
 
 

@@ -425,6 +425,56 @@ class TestWhatWasOnItsWay:
         assert (folder.root / FOLDER / f".{NEW}.88888.part").stat().st_size == 40_000
 
 
+class TestALinkThatSomebodyElseHasPutThere:
+    """It leads to a folder of others, in which nothing may be moved, replaced or removed."""
+
+    @pytest.fixture
+    def elsewhere(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        return tmp_path_factory.mktemp("elsewhere")
+
+    @pytest.mark.parametrize("local_file", [FINAL, UNASSIGNED])
+    def test_instead_of_the_folder_of_a_track_is_not_followed(
+        self, folder: EventFolder, elsewhere: Path, local_file: str
+    ) -> None:
+        before, after = (BEFORE, AFTER) if local_file == FINAL else (claims_of(), BEFORE)
+        collected(folder, CONTENT, rules=before)
+        planted = folder.root / (FOLDER if local_file == FINAL else "gpslogs/unassigned")
+        kept = planted.rename(elsewhere / "kept")
+        planted.symlink_to(kept)
+        there = {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()}
+        (left,) = refiled(folder, after)
+        assert left == Left(Path(local_file).name, "its file is missing")
+        assert {path: path.read_bytes() for path in elsewhere.rglob("*") if path.is_file()} == there
+
+    def test_instead_of_the_folder_of_former_versions_is_not_followed(
+        self, folder: EventFolder, elsewhere: Path
+    ) -> None:
+        collected(folder, CONTENT)
+        put(folder, NEW_FINAL, b"something else")
+        (folder.root / "gpslogs/superseded").symlink_to(elsewhere)
+        with pytest.raises(NotADirectoryError):
+            refiled(folder)
+        assert list(elsewhere.iterdir()) == []
+        assert (folder.root / FINAL).read_bytes() == CONTENT
+
+    def test_after_the_look_is_not_followed_either(
+        self, folder: EventFolder, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Somebody replaces the folder between the look at it and the rename."""
+        collected(folder, CONTENT, rules=claims_of())
+
+        def replace_folder(path: Path, within: Path) -> None:
+            path.mkdir()
+            path.rename(elsewhere / "kept")
+            path.symlink_to(elsewhere / "kept")
+
+        monkeypatch.setattr("sse_twisted.event_folder.moves.add_folder", replace_folder)
+        with pytest.raises(NotADirectoryError):
+            refiled(folder, BEFORE)
+        assert list((elsewhere / "kept").iterdir()) == []
+        assert (folder.root / UNASSIGNED).read_bytes() == CONTENT
+
+
 class TestKilledOrFailingAtAnyStep:
     """Nothing is lost, nothing counts twice, and the next run ends it."""
 

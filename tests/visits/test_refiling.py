@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sse_twisted.config.settings import Devices, Event, Settings
+from sse_twisted.event_folder.files import move_file
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
 from tests.support.virtual import LateThreads, asked_for
@@ -145,14 +146,13 @@ class TestADeviceThatIsAway:
         for identifier in (601, 602):
             event.device(identifier, log_of(identifier))
         collect_and_leave(event, 601, 602)
-        rename = Path.rename
 
-        def refuse(path: Path, target: Path) -> Path:
+        def refuse(path: Path, target: Path, within: Path) -> None:
             if path.name == OLD:
                 raise PermissionError(13, "Permission denied", str(path))
-            return rename(path, target)
+            move_file(path, target, within)
 
-        monkeypatch.setattr(Path, "rename", refuse)
+        monkeypatch.setattr("sse_twisted.event_folder.moves.move_file", refuse)
         for person in event.people:
             person["File ID"] = f"NEW{person['Motion ID']}"
         event.write_roster()
@@ -174,7 +174,7 @@ class TestADeviceThatIsAway:
         def find_it_full(*_: Path) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(Path, "rename", find_it_full)
+        monkeypatch.setattr("sse_twisted.event_folder.moves.move_file", find_it_full)
         for person in event.people:
             person["File ID"] = f"NEW{person['Motion ID']}"
         event.write_roster()
