@@ -32,6 +32,7 @@ from twisted.logger import (
 from zope.interface import implementer
 
 from sse_twisted.config.settings import Log
+from sse_twisted.event_folder.files import quarantine
 from sse_twisted.runtime.line_writer import LineWriter
 from sse_twisted.runtime.log_levels import log_level
 
@@ -48,7 +49,8 @@ class Journal(Service):
         self._publisher = LogPublisher()
         self._settings = settings
         formats = ((folder / "server.log", _as_original), (self.json_file, _as_json))
-        self._files = [_File(path, line, self._report, self._report_dropped) for path, line in formats]
+        reports = self._report, self._report_dropped, self._report_aside
+        self._files = [_File(path, line, *reports) for path, line in formats]
         self._console = LogLevelFilterPredicate()
         self._file = LogLevelFilterPredicate()
         self._observers = [FilteringLogObserver(file, [self._file]) for file in self._files]
@@ -115,6 +117,10 @@ class Journal(Service):
         text = "Cannot write the log file, logging to the console only until it works again: {error}"
         self.log.error(text, error=str(error))
 
+    def _report_aside(self, file: str, kept: str) -> None:
+        text = "{file} was a hard link, perhaps to a file of somebody else: kept as {path}, a new file begins"
+        self.log.warn(text, file=file, path=kept)
+
     def _report_dropped(self, file: str, count: int) -> None:
         text = "{count} log lines were dropped: the disk did not keep up with {file}"
         self.log.warn(text, count=count, file=file)
@@ -134,11 +140,14 @@ class _File:
         format_line: Callable[[LogEvent], str],
         failed: Callable[[OSError], None],
         dropped: Callable[[str, int], None],
+        put_aside: Callable[[str, str], None],
     ) -> None:
         self._path = path
         self._format_line = format_line
         self._dropped = partial(dropped, path.name)
         self._failed = failed
+        self._put_aside = partial(put_aside, path.name)
+        self._kept = ""  # the new path of a file that was put aside, not reported yet
         self._failure: OSError | None = None  # not reported yet
         self._fails = False
         self._descriptor = -1
@@ -146,18 +155,29 @@ class _File:
         self.writer = LineWriter(self._write, self._dropped)
 
     def open(self) -> None:
-        """Open the file in place of the one that is open; raises OSError."""
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(self._path, flags, 0o666)
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+        """Open the file in place of the one that is open; raises OSError.
+
+        A file with another name may be one of somebody else: it is put aside, and a new one begins.
+        """
+        descriptor, status = self._opened()
+        if status.st_nlink > 1:
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file", str(self._path))
+            self._kept = str(quarantine(self._path))
+            descriptor, status = self._opened(os.O_EXCL)
         self._close()
         self._descriptor, self._reopens = descriptor, False
         if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":  # killed within a line
             with suppress(OSError):  # on a full disk the next line continues the torn one
                 os.write(descriptor, b"\n")
+
+    def _opened(self, more: int = 0) -> tuple[int, os.stat_result]:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags | more, 0o666)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", str(self._path))
+        return descriptor, status
 
     def reopen(self) -> None:
         """Open the file before the next line is written."""
@@ -175,6 +195,9 @@ class _File:
         failure, self._failure = self._failure, None
         if failure is not None:
             self._failed(failure)
+        kept, self._kept = self._kept, ""
+        if kept:
+            self._put_aside(kept)
         self.writer.put(self._format_line(event).encode(errors="backslashreplace"))
 
     def _write(self, data: bytes) -> int:

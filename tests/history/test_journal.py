@@ -294,6 +294,25 @@ def test_no_link_and_no_pipe_is_written_to_as_a_log(tmp_path: Path) -> None:
     desk.journal.stopService()
 
 
+def test_a_hard_link_is_not_written_to_as_a_log_and_kept_beside_a_new_one(tmp_path: Path) -> None:
+    logs, victims = tmp_path / "logs", [tmp_path / "victim", tmp_path / "other"]
+    logs.mkdir()
+    for victim, name in zip(victims, ("server.log", "server.json"), strict=True):
+        victim.write_text("mine")
+        (logs / name).hardlink_to(victim)
+    desk = Desk(logs)
+    desk.log.info("one")
+    desk.journal.flush()
+    assert [victim.read_text() for victim in victims] == ["mine", "mine"]
+    assert (logs / "server.log").read_text().endswith(",INFO,one\n")
+    assert (logs / "server.log.unusable.1").read_text() == "mine"
+    said = [message for _, message in desk.said()]
+    assert f"server.log was a hard link, perhaps to a file of somebody else: kept as {logs}/server.log.unusable.1" in (
+        message.partition(", a new")[0] for message in said
+    )
+    desk.journal.stopService()
+
+
 def test_a_disk_that_hangs_does_not_hold_up_the_logger_and_dropped_lines_are_counted(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
