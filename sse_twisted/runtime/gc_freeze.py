@@ -13,6 +13,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
 INTERVAL = 1.0  # s between two looks whether it is quiet
@@ -38,6 +39,7 @@ class GcFreeze(PeriodicService):
 
     def startService(self) -> None:
         """Collect once, before the reactor runs."""
+        keep_large_blocks_apart()
         gc.collect()
         gc.freeze()
         self._thresholds = young, middle, _ = gc.get_threshold()
@@ -59,4 +61,5 @@ class GcFreeze(PeriodicService):
             return
         if self._is_quiet() or pause >= MAX_PAUSE:
             gc.collect()
+            give_back()
             self._last = self._clock.seconds()
