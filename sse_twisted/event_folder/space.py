@@ -30,37 +30,31 @@ class DiskSpace:
     _reserve: Callable[[], int]  # bytes that always stay free
     _booked: dict[Path, int] = field(factory=dict, init=False)  # bytes that each transfer has still to write
     _needed: int = field(default=0, init=False)  # bytes above the reserve, with which downloads resume
-    _floor: int = field(default=0, init=False)  # bytes above the reserve that a device with too many tracks leaves
 
-    def book(self, path: Path, size: int, listed: int = 0) -> None:
-        """Keep `size` bytes for a transfer; `listed` are those of all tracks that its device has still to send.
+    def room(self) -> int:
+        """Return the free bytes above the reserve; negative if the reserve is touched."""
+        return self._free() - self._reserve()
 
-        Raises OSError if the disk is full, and NoRoom if it has room for other tracks. A device that lists more than
-        fits leaves half of the room to the others.
-        """
-        room = self._free() - self._reserve()
+    def book(self, path: Path, size: int) -> None:
+        """Keep `size` bytes for a transfer; raises OSError if the disk is full, NoRoom if it has room for others."""
+        room = self.room()
         if room < min(size, COMMON_TRACK):
             raise self._full(room, size)
-        self._book(path, size, listed, room)
+        self._book(path, size, room)
 
     def book_unlisted(self, path: Path, size: int) -> None:
         """Keep `size` bytes for a body that is longer than listed; raises NoRoom, for only its device is to blame."""
-        self._book(path, size, size, self._free() - self._reserve())
+        self._book(path, size, self.room())
 
-    def _book(self, path: Path, size: int, listed: int, room: int) -> None:
+    def _book(self, path: Path, size: int, room: int) -> None:
         others = sum(size for other, size in self._booked.copy().items() if other != path)
         if room - others < size:
             raise NoRoom(f"no room for {size / MB:,.1f} MB: {max(room - others, 0) / MB:,.1f} MB above the reserve")
-        if listed > room:
-            self._floor = max(self._floor, room // 2)
-            if room - size < self._floor:
-                half = "half of the room is left to other devices"
-                raise NoRoom(f"its tracks of {listed / MB:,.1f} MB do not fit on the disk, and {half}")
         self._booked[path] = size
 
     def take(self, path: Path, size: int) -> None:
         """Take bytes that are about to be written; raises OSError if they would touch the reserve."""
-        room = self._free() - self._reserve()
+        room = self.room()
         if room < size:
             raise self._full(room, self._booked.get(path, size))
         self._booked[path] = max(self._booked.get(path, 0) - size, 0)
@@ -71,7 +65,7 @@ class DiskSpace:
 
     def check(self) -> None:
         """Raise OSError as long as there is no room for the track that was refused."""
-        if (room := self._free() - self._reserve()) < self._needed:
+        if (room := self.room()) < self._needed:
             raise self._full(room, self._needed)
         self._needed = 0
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
+from collections.abc import Iterator
 
 from attrs import field, frozen
 
@@ -12,10 +14,15 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_pending
 from sse_twisted.event_folder.moves import Step, refile
 from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
+from sse_twisted.event_folder.space import MB
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import MAX_SUMMARIES, TrackSummary
 from sse_twisted.runtime.text import one_line
+
+# Bytes of all tracks of one device that began on one day, unless it is only one. At the highest rate of the GNSS chip a
+# day has 112 MB, and the last track may go on. A device that always lists new tracks would fill the disk.
+MAX_OF_DAY = 250 * MB
 
 
 @frozen
@@ -31,8 +38,9 @@ class Comparison:
     unsound: tuple[str, ...] = ()  # remarks on tracks that are stored but not verified
     doubts: frozenset[str] = frozenset()  # about a listing that may be incomplete
     out_of_event: int = 0  # tracks of other days that the filter would not skip
+    excess: frozenset[str] = frozenset()  # names of missing tracks, beyond what a device can record in a day
     names: tuple[str, ...] = field(init=False)  # of the missing tracks
-    fetchable: tuple[EventTrack, ...] = field(init=False)  # missing tracks whose paths can be requested
+    fetchable: tuple[EventTrack, ...] = field(init=False)  # missing tracks that can be requested
 
     @names.default
     def _names(self) -> tuple[str, ...]:
@@ -40,7 +48,14 @@ class Comparison:
 
     @fetchable.default
     def _fetchable(self) -> tuple[EventTrack, ...]:
-        return tuple(track for track in self.missing if not track.log.path_problem)
+        return tuple(track for track in self.missing if not self.problem(track))
+
+    def problem(self, track: EventTrack) -> str:
+        """Return why a missing track is not requested; "" if it is."""
+        if track.name in self.excess:
+            day = track.day or "an unknown day"
+            return f"more than {MAX_OF_DAY / MB:,.0f} MB for {day}: no device records that much"
+        return track.log.path_problem
 
 
 def compare(
@@ -55,10 +70,12 @@ def compare(
     everything = all_tracks(identifier, listing, rules, ledger.named())
     tracks = [track for track in everything if track.of_event]
     stored, missing, unsound = [], [], []
+    recorded: Counter[datetime.date | None] = Counter()  # bytes by day
     for track in tracks:
         fetched = folder.stored(track, ledger)
         if fetched is not None:
             ledger.record(track, Status.COMPLETED, fetched)
+            recorded[track.day] += fetched.length
             stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
             if fetched.outcome is not Outcome.VERIFIED:
                 unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
@@ -85,8 +102,18 @@ def compare(
         unreadable=len(listing.bad),
         unsound=tuple(unsound),
         doubts=doubts_of(listing, ledger),
+        excess=frozenset(_excess(missing, recorded, rules)),
         out_of_event=sum(not track.of_event and not track.skipped for track in everything),
     )
+
+
+def _excess(missing: list[EventTrack], recorded: Counter[datetime.date | None], rules: FilingRules) -> Iterator[str]:
+    """Yield the names of missing tracks beyond MAX_OF_DAY, the longest ones, but for those that were asked for."""
+    for track in sorted(missing, key=lambda track: track.log.length):
+        before = recorded[track.day]
+        recorded[track.day] += max(track.log.length, 0)
+        if before and recorded[track.day] > MAX_OF_DAY and track.log.file not in rules.asked_for:
+            yield track.name
 
 
 def doubts_of(listing: Listing, ledger: Ledger) -> frozenset[str]:

@@ -70,7 +70,7 @@ class Downloader:
         attempt = Attempt(may_resume=can_resume)
         partial = PartialTrack(self._work.folder.root, track)
         try:
-            await self._check_room(visit, track, partial)
+            await self._check_room(track, partial)
             fetched = await self._download(visit, track, partial, attempt, pace)
             ledger.record(track, Status.COMPLETED, fetched)
             await self._work.disk.commit(ledger.saving())
@@ -111,13 +111,12 @@ class Downloader:
         with contextlib.suppress(DiskTrouble):  # the next comparison saves it
             await self._work.disk.commit(ledger.saving())
 
-    async def _check_room(self, visit: Visit, track: EventTrack, partial: PartialTrack) -> None:
+    async def _check_room(self, track: EventTrack, partial: PartialTrack) -> None:
         if self._work.disk.trouble:
             raise DiskTrouble(self._work.disk.trouble)
 
         def book() -> None:
-            here = partial.size
-            self._work.space.book(partial.path, max(self._length(track) - here, 0), visit.bytes_left - here)
+            self._work.space.book(partial.path, max(self._length(track) - partial.size, 0))
 
         await self._work.disk.write(book)
 

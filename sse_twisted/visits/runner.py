@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from attrs import define
 
@@ -12,7 +13,7 @@ from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.event_folder.ledger import Fetched, Ledger, StoredTrack
 from sse_twisted.event_folder.moves import Step
 from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.event_folder.space import NoRoom
+from sse_twisted.event_folder.space import MB, NoRoom
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_REASON, Stage, missing_fields
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
@@ -147,13 +148,13 @@ class VisitRunner:
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
         silent = without_room = 0
         left = dict.fromkeys(comparison.names)
-        tracks, visit.failures, visit.bytes_left = await self._work.disk.run(_plan, comparison, visit.failures)
+        tracks, visit.failures = await self._work.disk.run(_plan, comparison, visit.failures)
+        await self._remark_on_room(visit, tracks)
         for track in tracks:
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
                 left.pop(track.name, None)
                 self._work.fleet.update(visit.identifier, **missing_fields(tuple(left)))
-                visit.bytes_left -= max(track.log.length, 0)
                 silent = without_room = 0
             except (DeviceError, PathTrouble) as error:
                 self._report(error)
@@ -163,6 +164,18 @@ class VisitRunner:
                 without_room = without_room + 1 if isinstance(error, NoRoom) else 0
                 if silent == MAX_SILENCES or without_room == MAX_WITHOUT_ROOM or len(failures) == MAX_FAILURES:
                     break
+
+    async def _remark_on_room(self, visit: Visit, tracks: list[EventTrack]) -> None:
+        """Log once in a visit that its tracks do not all fit; as many as fit are fetched."""
+
+        def sizes() -> tuple[int, int]:
+            return sum(max(track.log.length, 0) for track in tracks), self._work.space.room()
+
+        with suppress(OSError):  # the downloads will say what is wrong
+            listed, room = await self._work.disk.run(sizes)
+            if listed > room and visit.is_new("room"):
+                text = "{device} lists tracks of {listed:,.0f} MB, and there is room for {room:,.0f} MB: make room"
+                self._work.log.warn(text, device=visit.name, listed=listed / MB, room=max(room, 0) / MB)
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -248,9 +261,9 @@ class VisitRunner:
         return max(min(doubled, settings.last_retry), retry_after)
 
 
-def _plan(comparison: Comparison, failures: Counter[str]) -> tuple[list[EventTrack], Counter[str], int]:
-    """Return the tracks to fetch, those first that failed least, their failures so far, and their bytes. Blocks."""
+def _plan(comparison: Comparison, failures: Counter[str]) -> tuple[list[EventTrack], Counter[str]]:
+    """Return the tracks to fetch, those first that failed least, and their failures so far. Blocks."""
     missing = set(comparison.names)
     failures = Counter({name: count for name, count in failures.items() if name in missing})
     tracks = sorted(comparison.fetchable, key=lambda track: failures[track.name])
-    return tracks, failures, sum(max(track.log.length, 0) for track in tracks)
+    return tracks, failures

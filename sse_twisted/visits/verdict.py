@@ -36,7 +36,7 @@ def give_verdict(
     if missing:
         failed = (track for track, name in zip(comparison.missing, missing, strict=True) if name in failures)
         track = next(failed, comparison.missing[0])
-        why = failures.get(track.name) or track.log.path_problem or "it has changed since"
+        why = failures.get(track.name) or comparison.problem(track) or "it has changed since"
         return Verdict(False, f"{count} ({why})", missing, retry_after)
     if comparison.unreadable:
         entries = plural(comparison.unreadable, "entry", "entries")

@@ -37,7 +37,6 @@ class Visit:
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
     retry_after: float = 0.0  # s, as the device asked
-    bytes_left: int = 0  # of the tracks that it has still to send, as listed
     conversations: int = 0  # requests started so far
     silences: int = 0  # unanswered requests in a row
     is_slow: bool = False  # whether its last download was slow

@@ -71,15 +71,13 @@ def test_a_body_that_is_longer_than_listed_never_makes_a_disk_full(disk: Disk) -
     disk.space.check()
 
 
-def test_a_device_that_lists_more_than_fits_leaves_half_of_the_room(disk: Disk) -> None:
-    for _ in range(13):
-        disk.space.book(ONE, 3 * MB, 900 * MB)
+def test_a_device_alone_may_use_all_that_is_above_the_reserve(disk: Disk) -> None:
+    for _ in range(26):
+        disk.space.book(ONE, 3 * MB)
         disk.free -= 3 * MB
         disk.space.release(ONE)
-    for _ in range(2):
-        with pytest.raises(NoRoom, match=r"its tracks of 900\.0 MB do not fit on the disk"):
-            disk.space.book(ONE, 3 * MB, 900 * MB)
-    disk.space.book(OTHER, 30 * MB, 35 * MB)
+    with pytest.raises(OSError, match="only 22 MB free"):
+        disk.space.book(ONE, 3 * MB)
 
 
 @pytest.mark.parametrize(("length", "believed"), [(0, 0), (100, 100), (101, 0), (-1, 0)])

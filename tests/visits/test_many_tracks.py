@@ -9,10 +9,12 @@ import pytest
 
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.drivers import KNOWN
+from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.space import MB
 from sse_twisted.fleet import MAX_NAMES, Stage
 from sse_twisted.simulator.faults import Fault
 from sse_twisted.visits.visit import MAX_REMARKS, Visit
-from tests.support.event import VirtualEvent, log_of
+from tests.support.event import MORNING, VirtualEvent, log_of
 
 LISTED = 400
 MAX_LINE = 1_500  # characters
@@ -83,3 +85,59 @@ def test_its_alarm_survives_a_restart_with_the_count(event: VirtualEvent) -> Non
     event.advance(30)
     assert event.known(601).left_early == before
     assert event.known(601).missing_count == LISTED - 1
+
+
+class TestMoreThanADeviceCanRecord:
+    """It lists ever new tracks of a day, which are valid."""
+
+    HOUR = 3_600_000
+
+    @pytest.fixture
+    def day_of_three(self, monkeypatch: pytest.MonkeyPatch) -> int:
+        """The bytes of three tracks are the most for a day."""
+        most = 3 * len(log_of(601).content)
+        monkeypatch.setattr("sse_twisted.visits.comparison.MAX_OF_DAY", most)
+        return most
+
+    def test_is_not_fetched_and_the_device_stays(self, event: VirtualEvent, day_of_three: int) -> None:
+        device = event.device(601, *(log_of(601, MORNING + number * self.HOUR) for number in range(2)))
+        event.arrive(601)
+        event.start()
+        event.until("can be disconnected")
+        device.logs += [log_of(601, MORNING + number * self.HOUR) for number in range(2, 5)]
+        event.wake_all()
+        event.until(
+            "must stay connected - 2 of 5 tracks missing (more than 0 MB for 2022-10-17: no device records that"
+        )
+        event.advance(600)
+        assert len(event.tracks()) == 3
+        assert not event.said(" failed - ")
+
+    def test_is_fetched_for_another_day(self, event: VirtualEvent, day_of_three: int) -> None:
+        tomorrow = MORNING + 24 * self.HOUR
+        event.device(601, *(log_of(601, start + n * self.HOUR) for start in (MORNING, tomorrow) for n in range(3)))
+        event.arrive(601)
+        event.start()
+        event.until("can be disconnected")
+        assert len(event.tracks()) == 6
+
+    def test_is_fetched_if_an_operator_asks_for_it(self, event: VirtualEvent, day_of_three: int) -> None:
+        device = event.device(601, *(log_of(601, MORNING + number * self.HOUR) for number in range(4)))
+        event.arrive(601)
+        collector = event.start()
+        event.until("must stay connected - 1 of 4 tracks missing (more than ")
+        collector.commands.fetch(601, device.logs[3].path)
+        event.until("can be disconnected")
+        assert len(event.tracks()) == 4
+
+
+def test_that_its_tracks_do_not_fit_on_the_disk_is_told_once(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EventFolder, "free", lambda _: event.settings.downloads.disk_reserve * MB + 5 * MB)
+    device = event.device(601, log_of(601))
+    device.add_fault(Fault("10TB"), path="logs.json")
+    event.arrive(601)
+    event.start()
+    event.until("retry 2 in ", 300)
+    assert len(event.said("WARN motion-601 lists tracks of 10,000,000 MB, and there is room for 5 MB: make room")) == 1
