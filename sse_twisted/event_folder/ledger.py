@@ -25,17 +25,18 @@ from msgspec import Struct
 
 from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
-from sse_twisted.event_folder.files import adding_folder, quarantine, replacing_json
+from sse_twisted.event_folder.files import adding_folder, quarantine, replacing
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.group_sync import Steps, at_once
-from sse_twisted.runtime.text import encodable
+from sse_twisted.runtime.text import encodable, json_table
 
 Entries = Mapping[str, Mapping[str, Any]]  # of a ledger, by the name of the track
 
 MAX_UNLISTED = 2_000  # tracks that are neither here nor listed any more; the longest listing seen has 213
+ENTRIES_PER_SAVE = 500  # of a ledger, for each track that may be completed before it is saved
 DISCIPLINES = ("2s", "10s", "500m")  # whose best speeds the original stores
 
 
@@ -86,6 +87,7 @@ class Ledger:
     entries: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     quarantined: Path | None = None  # the new path of an unreadable ledger
     changed: bool = False  # since it was last saved
+    unsaved: int = 0  # completed tracks since then
     driver: Driver = KNOWN[0]
 
     @classmethod
@@ -113,8 +115,9 @@ class Ledger:
     def saving(self) -> Steps[None]:
         """Do the same in steps, between which nothing may be recorded."""
         yield from adding_folder(self.path.parent, self.path.parent.parent)
-        yield from replacing_json(self.path, self.entries)
+        yield from replacing(self.path, json_table(self.entries))
         self.changed = False
+        self.unsaved = 0
 
     def record(self, track: EventTrack, status: Status, fetched: Fetched | None = None) -> None:
         """Set the entry of a track; `fetched` is its download if it is completed."""
@@ -136,6 +139,16 @@ class Ledger:
         if self.entries.get(track.name) != entry:
             self.entries[track.name] = entry
             self.changed = True
+            self.unsaved += status is Status.COMPLETED
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to save it after a completed track: always, but for a ledger of thousands of tracks.
+
+        To write it takes as long as it is, and the whole would take the square of that. What is not in it yet is found
+        on the disk at the next visit, and examined.
+        """
+        return self.unsaved > len(self.entries) // ENTRIES_PER_SAVE
 
     def resume(self, track: EventTrack) -> Resume:
         """Return whether the next request for a track, at this size, may resume it."""

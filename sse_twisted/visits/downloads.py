@@ -73,7 +73,8 @@ class Downloader:
             await self._check_room(track, partial)
             fetched = await self._download(visit, track, partial, attempt, pace)
             ledger.record(track, Status.COMPLETED, fetched)
-            await self._work.disk.commit(ledger.saving())
+            if ledger.is_due:
+                await self._work.disk.commit(ledger.saving())
         except (DeviceError, PathTrouble) as error:
             about = {"device": visit.name, "track": track.name, "summary": track.summary}
             emit = self._work.log.error if visit.may_log_failure() else self._work.log.debug

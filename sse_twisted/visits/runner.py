@@ -129,6 +129,10 @@ class VisitRunner:
                 await self._download(visit, comparison, ledger, failures)
             except DownloadsPaused as pause:
                 paused = str(pause)
+            finally:
+                if ledger.unsaved:  # the device may have gone
+                    with suppress(DiskTrouble):
+                        await self._work.disk.write(ledger.save)
             listing = await self._inspector.listing(visit)
             comparison = await self._compare(visit, ledger, listing)
         new_doubts, visit.doubts = comparison.doubts - visit.doubts, comparison.doubts

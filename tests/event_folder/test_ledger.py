@@ -15,7 +15,15 @@ from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.devices.answer_json import parse_json
 from sse_twisted.devices.motion.messages import listing_of, settings_of
-from sse_twisted.event_folder.ledger import MAX_UNLISTED, Fetched, Ledger, Resume, Status, read_entries
+from sse_twisted.event_folder.ledger import (
+    ENTRIES_PER_SAVE,
+    MAX_UNLISTED,
+    Fetched,
+    Ledger,
+    Resume,
+    Status,
+    read_entries,
+)
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, kept, listed, sailed, watched
@@ -154,6 +162,26 @@ def test_what_could_not_be_saved_is_still_to_be_saved(path: Path) -> None:
         assert ledger.changed
     ledger.save()
     assert not ledger.changed
+
+
+def test_a_ledger_of_few_tracks_is_saved_after_each(path: Path) -> None:
+    ledger = Ledger(path, {str(number): {} for number in range(ENTRIES_PER_SAVE - 2)})
+    assert not ledger.is_due
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    assert ledger.is_due
+    ledger.save()
+    assert not ledger.is_due
+
+
+def test_a_ledger_of_many_tracks_is_not_written_for_each_of_them(path: Path) -> None:
+    ledger = Ledger(path, {str(number): {} for number in range(10 * ENTRIES_PER_SAVE)})
+    due = []
+    for number in range(22):
+        ledger.record(evolve(TRACK, filed_as=TRACK.filed_as.with_number(number + 1)), Status.COMPLETED, FETCHED)
+        if ledger.is_due:
+            due.append(number)
+            ledger.save()
+    assert due == [10, 21]
 
 
 def test_a_failed_track_waits_for_its_retry(path: Path) -> None:

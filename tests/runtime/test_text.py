@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.runtime.text import NotUtf8, duration, json_bytes, missing_of, one_line, plural, size, text_of
+from sse_twisted.runtime.text import (
+    NotUtf8,
+    duration,
+    json_bytes,
+    json_table,
+    missing_of,
+    one_line,
+    plural,
+    size,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +72,12 @@ def test_a_file_may_begin_with_a_byte_order_mark(mark: bytes) -> None:
 def test_json_is_indented_as_by_python(tree: object) -> None:
     expected = json.dumps(tree, indent=2, ensure_ascii=False).encode("utf-8", errors="replace")
     assert json_bytes(tree) == expected + b"\n"
+
+
+PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=()))
+TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@given(st.dictionaries(TEXT, st.dictionaries(TEXT, PLAIN)))
+def test_a_table_is_encoded_as_any_other_tree(rows: dict[str, dict[str, Any]]) -> None:
+    assert json_table(rows) == json_bytes(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import pytest
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.drivers import KNOWN
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.ledger import Ledger
 from sse_twisted.event_folder.space import MB
 from sse_twisted.fleet import MAX_NAMES, Stage
 from sse_twisted.simulator.faults import Fault
@@ -141,3 +143,18 @@ def test_that_its_tracks_do_not_fit_on_the_disk_is_told_once(
     event.start()
     event.until("retry 2 in ", 300)
     assert len(event.said("WARN motion-601 lists tracks of 10,000,000 MB, and there is room for 5 MB: make room")) == 1
+
+
+def test_what_is_not_in_its_ledger_yet_is_written_when_it_goes(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "is_due", False)
+    event.device(601, *(log_of(601, MORNING + number * 3_600_000) for number in range(3)))
+    event.arrive(601)
+    event.start()
+    event.until(" downloaded - ")
+    assert {entry["status"] for entry in event.ledger(601).values()} == {"queued"}
+    event.leave(601)
+    event.until("left too early", 60)
+    stored = [name for name, entry in event.ledger(601).items() if entry["status"] == "completed"]
+    assert stored == [Path(name).name for name in event.tracks()]
