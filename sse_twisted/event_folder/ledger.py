@@ -12,7 +12,6 @@ another machine wrote, the part from `gpslogs/` on counts. A torn or foreign led
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -29,6 +28,7 @@ from sse_twisted.event_folder.files import adding_folder, quarantine, replacing
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.runtime import json_steps
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.text import encodable, json_table
@@ -246,7 +246,7 @@ def read_entries(path: Path) -> dict[str, dict[str, Any]]:
 def _parse(data: bytes) -> Any:
     """Parse JSON, with a replacement for each half of a surrogate pair: no file name, page or log can have it."""
     may_have_halves = b"\\ud" in data.lower() or b"\xed" in data
-    return json.loads(data, object_pairs_hook=_encodable if may_have_halves else None)
+    return json_steps.loads(data, object_pairs_hook=_encodable if may_have_halves else None)
 
 
 def _encodable(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
