@@ -7,8 +7,9 @@ import math
 import secrets
 import stat
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import define, frozen
 from twisted.cred.checkers import ICredentialsChecker
@@ -19,17 +20,20 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sse_twisted.event_folder.files import write_private
 from sse_twisted.runtime.bounded_file import owner_problem, read_bounded
 from sse_twisted.runtime.clients import LOCAL
+from sse_twisted.runtime.seldom import Seldom
 from sse_twisted.runtime.text import one_line
 
 USER = "sse"
 MAX_ACCOUNTS = 1_000_000  # bytes of a file of passwords or keys
 MAX_DELAY = 30.0  # s until the reply to a wrong password
 FORGET_AFTER = 600.0  # s after a delay, from which on a client begins anew
+MAX_WAITING = 20  # logins of an account from a client that wait for the end of a delay
 MAX_KNOWN = 1000  # pairs of account and client whose failures are counted
 
 
@@ -78,7 +82,7 @@ def random_account(path: Path) -> dict[str, str]:
 
 
 class TooSoon(UnauthorizedLogin):
-    """A login during the delay after a wrong one; whether it was right has not been looked at."""
+    """One of too many logins during the delay after a wrong one; whether it was right has not been looked at."""
 
 
 @define
@@ -87,12 +91,15 @@ class _Failures:
 
     count: int = 0
     until: float = 0.0  # s of the clock; the reply to the last one
+    waiting: int = 0  # logins that are looked at then
 
 
 class LoginBackoff:
     """Delays the reply to a failed login: 1 s, twice as long after each further one, until a login succeeds.
 
-    It counts by account and by client, so that one client cannot lock out another. Hanging up does not end a delay.
+    It counts by account and by client, so that one client cannot lock out another. Hanging up does not end a delay. A
+    login meanwhile is looked at when the delay is over: another user of this computer, who guesses from the same
+    address, does not keep the owner out.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -100,6 +107,7 @@ class LoginBackoff:
         self._log = log
         self._failures: dict[tuple[str, str], _Failures] = {}  # by account and client, the latest last
         self._waiting: set[Deferred[None]] = set()
+        self._seldom = Seldom(clock)
 
     def reset(self, account: str, client: str) -> None:
         """Set the delay back to 1 s, after a successful login."""
@@ -110,29 +118,70 @@ class LoginBackoff:
         known = self._failures.get((account, client), _Failures())
         return max(known.until - self._clock.seconds(), 0.0)
 
+    def wait(self, account: str, client: str) -> Deferred[None]:
+        """Fire at the end of the delay.
+
+        Fails with TooSoon if too many wait, with UnauthorizedLogin if it is given up.
+        """
+        failures = self._failures[account, client]
+        left = self.remaining(account, client)
+        if failures.waiting >= MAX_WAITING:
+            return fail(TooSoon(f"Too many wrong passwords: try again in {math.ceil(left)} s"))
+        failures.waiting += 1
+
+        def end(result: Any) -> None:
+            failures.waiting -= 1
+            if isinstance(result, Failure):
+                raise UnauthorizedLogin
+
+        return self._later(left).addBoth(end)
+
     def refuse(self, what: str, user: bytes, account: str, client: str) -> Deferred[None]:
         """Log a wrong password or key, and fail with UnauthorizedLogin after the delay.
 
         `account` is what is counted: attempts with all unknown names count as one.
         """
+        delay = self._count(account, client)
+        self._say(what, user, delay)
+
+        def end(_: object) -> None:
+            raise UnauthorizedLogin
+
+        return self._later(delay).addBoth(end)
+
+    def refuse_at_once(self, what: str, user: bytes, account: str, client: str) -> NoReturn:
+        """Count a login that has waited and was wrong, and raise UnauthorizedLogin. Only some are logged."""
+        delay = self._count(account, client)
+        if self._seldom.allows(f"{account} {client}"):
+            self._say(what, user, delay)
+        raise UnauthorizedLogin
+
+    def _count(self, account: str, client: str) -> float:
+        """Count a failure and return the delay in s that it begins."""
         failures = self._failures.pop((account, client), _Failures())
         now = self._clock.seconds()
         if failures.until + FORGET_AFTER < now:
             failures.count = 0
         failures.count += 1
-        delay = min(2.0 ** (failures.count - 1), MAX_DELAY)
+        delay = min(2.0 ** min(failures.count - 1, 10), MAX_DELAY)
         failures.until = now + delay
         self._failures[account, client] = failures
         while len(self._failures) > MAX_KNOWN:
             del self._failures[next(iter(self._failures))]
+        return delay
+
+    def _say(self, what: str, user: bytes, delay: float) -> None:
         text = "Console: wrong {what} for {user!r}; reply delayed by {delay:g} s"
         self._log.warn(text, what=what, user=one_line(user.decode(errors="replace"), 40), delay=delay)
-        waiting: Deferred[None] = deferLater(self._clock, delay)
+
+    def _later(self, seconds: float) -> Deferred[None]:
+        """Fire after a while, or fail when the console closes."""
+        waiting: Deferred[None] = deferLater(self._clock, seconds)
         self._waiting.add(waiting)
 
-        def end(_: object) -> None:
+        def end(result: Any) -> Any:
             self._waiting.discard(waiting)
-            raise UnauthorizedLogin
+            return result
 
         return waiting.addBoth(end)
 
@@ -155,18 +204,34 @@ class PasswordChecker:
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[Any]:
-        """Return the user name; fails with UnauthorizedLogin after the delay of the backoff, with TooSoon during it."""
+        """Return the user name, at the end of a delay if there is one; fails with UnauthorizedLogin after it.
+
+        `credentials.delayed`, if there is one, is called with the s that the reply takes.
+        """
         account = credentials.username.decode() if credentials.username in self._accounts else ""
         client = getattr(credentials, "client", LOCAL)
-        if left := self._backoff.remaining(account, client):
-            return fail(TooSoon(f"Too many wrong passwords: try again in {math.ceil(left)} s"))
+        left = self._backoff.remaining(account, client)
+        if not left:
+            is_right = self._is_right(credentials, account, client)
+            refused = partial(self._backoff.refuse, "password", credentials.username, account, client)
+            return succeed(credentials.username) if is_right else refused()
+        getattr(credentials, "delayed", lambda _: None)(left)
+        return self._backoff.wait(account, client).addCallback(lambda _: self._late(credentials, account, client))
+
+    def _late(self, credentials: IUsernamePassword, account: str, client: str) -> bytes:
+        if not self._is_right(credentials, account, client):
+            self._backoff.refuse_at_once("password", credentials.username, account, client)
+        return credentials.username
+
+    def _is_right(self, credentials: IUsernamePassword, account: str, client: str) -> bool:
+        """Whether the password is right; then the delay is reset."""
         expected = self._accounts.get(credentials.username, secrets.token_bytes(32))
         given = credentials.password
         whole = b"%s:%s" % (credentials.username, expected)
-        if hmac.compare_digest(expected, given) | hmac.compare_digest(whole, given):
+        is_right = hmac.compare_digest(expected, given) | hmac.compare_digest(whole, given)
+        if is_right:
             self._backoff.reset(account, client)
-            return succeed(credentials.username)
-        return self._backoff.refuse("password", credentials.username, account, client)
+        return is_right
 
 
 @implementer(IRealm)

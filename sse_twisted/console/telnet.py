@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import TooSoon
@@ -91,6 +92,7 @@ class Login(StatefulTelnetProtocol):
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._user = b""
+        self._login: Deferred[Any] | None = None
 
     def connectionMade(self) -> None:
         self.transport.write(b"sse_twisted\nUsername: ")
@@ -117,17 +119,30 @@ class Login(StatefulTelnetProtocol):
         self.state = "Discard"
         credentials: Any = UsernamePassword(self._user, line)
         credentials.client = client_of(self.transport.getPeer())
+        credentials.delayed = self._tell_delay
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
+        self._login = login
         login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Give up a login: a password of somebody who does not wait for the reply is not looked at."""
+        if self._login is not None:
+            self._login.cancel()
+
+    def _tell_delay(self, seconds: float) -> None:
+        text = f"Too many wrong passwords from this address: the reply takes {math.ceil(seconds)} s"
+        self.transport.write(f"\n{text}\n".encode())
 
     def _begin(self, avatar: tuple[Any, Any, Any]) -> None:
         _, terminal, _ = avatar
+        self._login = None
         self.transport.transport.logged_in(self._user)
         terminal.makeConnection(self.transport)
         self.transport.protocol = terminal
 
     def _ask_again(self, failure: Failure) -> None:
         failure.trap(UnauthorizedLogin)
+        self._login = None
         self.transport.wont(ECHO).addErrback(_ignore)
         why = failure.getErrorMessage() if failure.check(TooSoon) else "Login incorrect"
         self.transport.write(b"\n%s\nUsername: " % why.encode())

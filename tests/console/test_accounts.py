@@ -15,10 +15,10 @@ from sse_twisted.console.accounts import (
     FORGET_AFTER,
     MAX_DELAY,
     MAX_KNOWN,
+    MAX_WAITING,
     AccountsError,
     LoginBackoff,
     PasswordChecker,
-    TooSoon,
     random_account,
     read_accounts,
 )
@@ -124,26 +124,48 @@ def test_an_unknown_user_is_refused_like_a_wrong_password(user: bytes) -> None:
     assert "x" * 100 not in logins.lines[0]
 
 
-def is_too_soon(answer: list[object]) -> bool:
-    return bool(answer) and isinstance(answer[0], Failure) and bool(answer[0].check(TooSoon))
-
-
-def test_the_right_password_is_refused_while_a_delay_lasts() -> None:
+def test_the_right_password_is_looked_at_when_the_delay_is_over() -> None:
     logins = Logins()
     logins.tries(b"sse", b"wrong")
+    answer = logins.tries(b"sse", b"right")
+    assert not answer
+    logins.clock.advance(1)
+    assert answer == [b"sse"]
+
+
+def test_an_attacker_at_the_same_address_does_not_keep_the_owner_out() -> None:
+    logins = Logins()
+    for _ in range(20):
+        logins.tries(b"sse", b"wrong")
+        logins.clock.advance(MAX_DELAY / 2)
+    answer = logins.tries(b"sse", b"right")
+    for _ in range(int(MAX_DELAY)):
+        logins.tries(b"sse", b"wrong")
+        logins.clock.advance(1)
+    assert answer == [b"sse"]
+
+
+def test_only_so_many_logins_wait_for_the_end_of_a_delay() -> None:
+    logins = Logins()
+    logins.tries(b"sse", b"wrong")
+    waiting = [logins.tries(b"sse", b"wrong") for _ in range(MAX_WAITING)]
     (refused,) = logins.tries(b"sse", b"right")
     assert isinstance(refused, Failure)
     assert refused.getErrorMessage() == "Too many wrong passwords: try again in 1 s"
     logins.clock.advance(1)
-    assert logins.tries(b"sse", b"right") == [b"sse"]
+    assert all(map(is_refused, waiting))
 
 
-def test_guessing_is_slow_even_for_who_hangs_up() -> None:
+def test_guessing_is_slow_and_told_seldom() -> None:
+    """As many guesses at a time as there may be connections, again and again."""
     logins = Logins()
     for _ in range(4 * 600):
-        logins.tries(b"sse", b"wrong")  # the answer is not waited for
+        for _ in range(3):
+            logins.tries(b"sse", b"wrong")
         logins.clock.advance(0.25)
-    assert len(logins.lines) < 30
+    (failures,) = logins.backoff._failures.values()
+    assert failures.count < (600 / MAX_DELAY + 8) * (MAX_WAITING + 1)
+    assert len(logins.lines) < 50
 
 
 def test_an_attacker_does_not_lock_out_another_client() -> None:
@@ -152,7 +174,7 @@ def test_an_attacker_does_not_lock_out_another_client() -> None:
         logins.tries(b"sse", b"wrong", "192.168.0.7")
         assert logins.tries(b"sse", b"right", "192.168.0.8") == [b"sse"]
         logins.clock.advance(0.25)
-    assert is_too_soon(logins.tries(b"sse", b"right", "192.168.0.7"))
+    assert logins.tries(b"sse", b"right", "192.168.0.7") != [b"sse"]
 
 
 def test_guesses_for_one_account_do_not_delay_another() -> None:
@@ -161,6 +183,14 @@ def test_guesses_for_one_account_do_not_delay_another() -> None:
         logins.tries(b"unknown %d" % number, b"x")
     assert len(logins.lines) == 1, "unknown accounts count as one"
     assert logins.tries(b"sse", b"right") == [b"sse"]
+
+
+def test_the_thousandth_wrong_password_is_answered_as_the_tenth() -> None:
+    logins = Logins()
+    for _ in range(1100):
+        answer = logins.tries(b"sse", b"wrong")
+        logins.clock.advance(MAX_DELAY)
+        assert is_refused(answer)
 
 
 def test_failures_are_forgotten_after_a_while() -> None:
@@ -184,6 +214,8 @@ def test_the_memory_of_failures_is_bounded() -> None:
 def test_closing_refuses_pending_logins_at_once() -> None:
     logins = Logins()
     answer = logins.tries(b"sse", b"wrong")
+    late = logins.tries(b"sse", b"right")
     logins.backoff.close()
     assert is_refused(answer)
+    assert is_refused(late)
     assert not logins.clock.getDelayedCalls()

@@ -104,9 +104,22 @@ def test_hanging_up_does_not_end_the_delay(console: VirtualConsole) -> None:
     caller.types("sse", "wrong")
     caller.hangs_up()
     again = connected(console)
-    assert again.types("sse", "right").endswith("Too many wrong passwords: try again in 1 s\r\nUsername: ")
+    text = "Too many wrong passwords from this address: the reply takes 1 s\r\n"
+    assert again.types("sse", "right").endswith(text)
     console.clock.advance(1)
-    assert again.types("sse", "right").endswith(">>> ")
+    assert again.screen.endswith(">>> ")
+
+
+def test_a_password_is_not_looked_at_if_nobody_waits_for_the_reply(console: VirtualConsole) -> None:
+    connected(console).types("sse", "wrong")
+    for _ in range(50):
+        caller = connected(console)
+        caller.types("sse", "wrong")
+        caller.hangs_up()
+    console.clock.advance(1)
+    assert len(console.lines) == 1
+    caller = connected(console)
+    assert caller.types("sse", "right").endswith(">>> ")
 
 
 def test_another_address_can_log_in_during_a_delay(console: VirtualConsole) -> None:
