@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper, TimeoutMixin, WrappingFactory
 from twisted.python.failure import Failure
 
+from sse_twisted.console.handshakes import Handshakes
 from sse_twisted.runtime.clients import LOCAL, client_of, oldest_of_greediest
 from sse_twisted.runtime.seldom import Seldom
 from sse_twisted.runtime.text import one_line
@@ -92,15 +93,26 @@ class ConsoleFactory(WrappingFactory):
 
     noisy = False
 
-    def __init__(self, wrapped: Factory[Any], clock: IReactorTime, log: Logger) -> None:
+    def __init__(
+        self, wrapped: Factory[Any], clock: IReactorTime, log: Logger, handshakes: Handshakes | None = None
+    ) -> None:
+        """`handshakes` bounds how many connections begin in a second; None if that costs little."""
         super().__init__(wrapped)
+        self._handshakes = handshakes
         wrapped.noisy = False
         self.clock = clock
         self.seldom = Seldom(clock)
         self._log = log
 
     def buildProtocol(self, addr: IAddress | None) -> Connection | None:  # type: ignore[override]  # as any factory
-        """Return a connection, or None, which closes it, if there are too many and all have logged in."""
+        """Return a connection, or None, which closes it, if there are too many and all have logged in.
+
+        None also if too many begin.
+        """
+        if self._handshakes is not None and not self._handshakes.allow(client_of(addr)):
+            if self.seldom.allows("too often"):
+                self._log.warn("Console connection refused: too many SSH connections in a second")
+            return None
         if not self._make_room():
             if self.seldom.allows("refused"):
                 self._log.warn("Console connection refused: {count} are open, the maximum", count=MAX_CONNECTIONS)

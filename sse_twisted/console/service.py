@@ -29,6 +29,7 @@ from sse_twisted.console.accounts import (
     read_accounts,
 )
 from sse_twisted.console.connections import ConsoleFactory
+from sse_twisted.console.handshakes import Handshakes
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import Terminal, telnet_factory
 from sse_twisted.control.commands import Commands
@@ -121,12 +122,13 @@ class ConsoleService(Service):
         keys = self._access.keys or self._state() / KEYS
         realm = ConsoleRealm(lambda user: ConsoleUser(user, self._session))
         portal = Portal(realm, [KeyChecker(AuthorizedKeys(keys, self._log), self._backoff)])
-        place = self._listen(endpoint, SSHFactory(portal, host_key(self._state() / HOST_KEY)))
+        factory = SSHFactory(portal, host_key(self._state() / HOST_KEY))
+        place = self._listen(endpoint, factory, Handshakes(self._reactor))
         self._log.info("Console listening at {place} by SSH: keys in {file}", place=place, file=str(keys))
 
-    def _listen(self, endpoint: str, wrapped: Any) -> str:
+    def _listen(self, endpoint: str, wrapped: Any, handshakes: Handshakes | None = None) -> str:
         """Return the address to connect to; raises what keeps the endpoint from listening."""
-        factory = ConsoleFactory(wrapped, self._reactor, self._log)
+        factory = ConsoleFactory(wrapped, self._reactor, self._log, handshakes)
         results: list[Any] = []
         serverFromString(self._reactor, endpoint).listen(factory).addBoth(results.append)
         if not results:  # TCP and UNIX endpoints listen at once

@@ -39,6 +39,7 @@ from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.clients import LOCAL, client_of
 from sse_twisted.runtime.text import encodable
 
+MAX_EXCHANGES = 3  # of keys before the login, each of which takes 3 ms; one is usual
 BY_KEY = "by key"  # the account of all users whose delays are counted; a key is for any of them
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH  # a key that others add would let them log in
 
@@ -218,6 +219,16 @@ class _Channels(SSHConnection):
 
 class _Transport(SSHServerTransport):
     _log = QUIET
+    transport: Any
+    _exchanges = 0  # of keys that have begun
+
+    def ssh_KEXINIT(self, packet: bytes) -> Any:  # noqa: N802 - called by SSHTransportBase
+        """Exchange keys; a client that begins again and again before its login is cut off."""
+        self._exchanges += 1
+        if self._exchanges > MAX_EXCHANGES and not self.transport.is_logged_in:
+            self.transport.abortConnection()
+            return None
+        return super().ssh_KEXINIT(packet)
 
 
 class SSHFactory(ConchFactory):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -311,3 +312,21 @@ def test_nothing_but_sessions_is_offered(user: Any) -> None:
     with pytest.raises(ConchError):
         user.lookupChannel(b"direct-tcpip", 0, 0, b"")
     assert user.lookupSubsystem(b"sftp", b"") is None
+
+
+@pytest.mark.parametrize(("is_logged_in", "exchanges"), [(False, 3), (True, 10)])
+def test_a_client_does_not_exchange_keys_for_ever_before_its_login(
+    monkeypatch: pytest.MonkeyPatch, is_logged_in: bool, exchanges: int
+) -> None:
+    from twisted.conch.ssh.transport import SSHServerTransport
+
+    from sse_twisted.console.ssh import _Transport
+
+    begun: list[bytes] = []
+    monkeypatch.setattr(SSHServerTransport, "ssh_KEXINIT", lambda _, packet: begun.append(packet))
+    transport = _Transport()
+    transport.transport = Mock(is_logged_in=is_logged_in)
+    for _ in range(10):
+        transport.ssh_KEXINIT(b"")
+    assert len(begun) == exchanges
+    assert transport.transport.abortConnection.called is not is_logged_in
