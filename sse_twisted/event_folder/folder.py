@@ -184,6 +184,10 @@ class EventFolder:
                 files[name] = read_bounded(self.device_folder(identifier) / name)
         return tuple(driver.findings(files, expected))
 
+    def has_met(self, identifier: int) -> bool:
+        """Whether there is a folder of a device. Raises no OSError."""
+        return os.path.isdir(self.device_folder(identifier))  # noqa: PTH112 - Path.is_dir raises for a closed one
+
     def met_at(self, identifier: int) -> float:
         """Return when a device last identified itself, in s since 1970; 0 if never. Raises no OSError."""
         return self.stamps(identifier).info[0] / NS

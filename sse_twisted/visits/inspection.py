@@ -57,13 +57,25 @@ class Inspector:
             raise WrongDevice(f"{visit.driver.host_name(number)} answers at its address", number)
         self._note_battery(visit, identity.value)
         self._say(visit, files.identity, identity.stored)
-        await self._store(visit, files.listing, reply.stored)
+        if visit.unstored and not reply.value.entries:
+            return reply.value
+        answers = visit.unstored | {files.listing: reply.stored}
+        visit.unstored = {}
+        for name, stored in answers.items():
+            await self._store(visit, name, stored)
         return reply.value
 
     async def _take(self, visit: Visit, name: str, reply: Reply[object]) -> None:
-        """Log the findings of an answer and store it."""
+        """Log the findings of an answer and store it; that of a stranger only when it lists a track.
+
+        Something that answers with ever new numbers would leave a folder for each of them.
+        """
         self._say(visit, name, reply.stored)
-        await self._store(visit, name, reply.stored)
+        expected = any(target.identifier == visit.identifier for target in self._work.live.targets())
+        if expected or await self._work.disk.run(self._work.folder.has_met, visit.identifier):
+            await self._store(visit, name, reply.stored)
+        else:
+            visit.unstored[name] = reply.stored
 
     async def _store(self, visit: Visit, name: str, stored: bytes) -> None:
         """Keep an answer for later runs. The visit goes on meanwhile: it needs the answer, not the file."""

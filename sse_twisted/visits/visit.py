@@ -31,6 +31,7 @@ class Visit:
     timezone: int | None = None  # minutes east of UTC, as its settings say
     rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None
+    unstored: dict[str, bytes] = field(factory=dict)  # answers of a stranger that are stored with its listing, by file
     remarked: set[str] = field(factory=set)  # subjects that were logged
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
     failure_lines: int = 0  # in the log

@@ -11,7 +11,7 @@ from sse_twisted.config.settings import Devices, Settings
 from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import MAX_STRANGERS
 from sse_twisted.visits.remarks import MAX_ADDRESSES, MAX_LINES, WINDOW, Remarks
-from tests.support.event import VirtualEvent
+from tests.support.event import VirtualEvent, log_of
 
 TARGET = Target(601, "motion-601")
 
@@ -86,3 +86,14 @@ def test_a_listed_address_that_is_another_device_each_time_is_none_of_them(event
     assert event.said("it is another device each time")
     assert len(list(collector.fleet)) <= MAX_STRANGERS + 10
     assert not collector.folder.drivers._of
+    assert list((event.root / "motions").iterdir()) == []
+
+
+def test_a_stranger_that_is_one_device_has_a_folder_with_all_its_answers(event: VirtualEvent) -> None:
+    event.device(601, log_of(601), person=False)
+    event.settings = Settings(devices=Devices(listed=(event.servers[601].interface,)))
+    event.arrive(601)
+    event.start()
+    event.until("motion-601 can be disconnected")
+    names = {path.name for path in event.folder.device_folder(601).iterdir()}
+    assert {"info.json", "settings.json", "logs.json", "downloads.json"} <= names
