@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Protocol
 
 from attrs import frozen
@@ -67,12 +68,16 @@ class Detector:
         self.portal = Portal(work.clock, work.log, lambda: any(device.present for device in work.fleet))
         self._remarks = Remarks(work.clock, work.log)
         self._numbers: dict[Target, dict[int, float]] = {}  # that answered as a target without a number: s of the clock
+        self._hearsay: dict[int, Address] = {}  # where a device answered that another target was looked for, by number
         self._bad_responses = BadResponses(work.fleet, work.live)
         self._waiting: dict[Address, list[Deferred[Sighting | None]]] = {}  # callers that share a pending attempt
         work.live.observe(self._forget)
 
     async def detect(self, target: Target) -> Sighting | None:
-        """Return the device if it answers: at its last address, tried while its name is resolved, or at any other."""
+        """Return the device if it answers: at its last address, tried while its name is resolved, or at any other.
+
+        Where it answered in place of another one is tried last: what is there may only say that it is this device.
+        """
         odd: Odd = {}
         known = self._work.fleet[target.identifier].address if target.identifier else None
         search = Search()
@@ -80,8 +85,28 @@ class Detector:
             search.begin(self._at(target, known, odd))
         search.begin(self._by_name(target, known, odd, search))
         sighting = await search.first_found()
+        hearsay = self._hearsay.get(target.identifier or 0)
+        if sighting is None and hearsay is not None:
+            sighting = await self._at(target, hearsay, odd)
         self._note_odd(target, odd if sighting is None else {})
         return sighting
+
+    def is_hearsay(self, sighting: Sighting) -> bool:
+        """Whether a device was found in the place of another one, and not under its own name."""
+        return self._hearsay.get(sighting.identifier) == sighting.address
+
+    async def own_address(self, target: Target, besides: Address) -> Address | None:
+        """Return where a device answers under its own name, other than at an address that it was found at."""
+        host, port = target.place(self._work.live.settings.devices.port)
+        found: list[str] = []
+        await self._names.lookup(host, found.append)
+        for address in (Address(each, port) for each in found):
+            if address == besides or self._is_occupied(address):
+                continue
+            with suppress(DeviceError):
+                if (await self._meet(address)).identifier == target.identifier:
+                    return address
+        return None
 
     def _note_odd(self, target: Target, odd: Odd) -> None:
         """Take the invalid responses of a scan. Those of a captive portal are no device's."""
@@ -125,9 +150,8 @@ class Detector:
             return None
         except WrongDevice as error:
             self._note(target, address, LogLevel.info, f"is not at {address}: {error}")
-            known = error.identifier in self._work.fleet  # any other number may be false, and is not looked for
-            if known and not self._work.fleet[error.identifier].present:
-                self._work.fleet.update(error.identifier, address=address)
+            if error.identifier in self._work.fleet:  # any other number may be false, and is not looked for
+                self._hearsay[error.identifier] = address
             return None
         except DeviceError as error:
             if not is_web_page(error):
@@ -202,6 +226,8 @@ class Detector:
     def _forget(self) -> None:
         """Drop targets that are no longer configured."""
         targets = set(self._work.live.targets())
+        for number in self._hearsay.keys() - {target.identifier for target in targets}:
+            del self._hearsay[number]
         self._remarks.keep(targets)
         for target in self._numbers.keys() - targets:
             del self._numbers[target]

@@ -77,16 +77,35 @@ class ScannerService(PeriodicService):
         self._timer = None
         for target in list(self._queue)[:BATCH_SIZE]:
             del self._queue[target]
-            if target not in self._searches and target.identifier not in self.visits:
-                self._searches.start(target, self._search(target), "{target} could not be handled", target=str(target))
+            visit = self.visits.get(target.identifier or 0)
+            about = {"target": str(target)}
+            if visit is None and target not in self._searches:
+                self._searches.start(target, self._search(target), "{target} could not be handled", **about)
+            elif visit is not None and visit.is_hearsay and visit not in self._searches:
+                self._searches.start(
+                    visit, self._prefer_own_name(visit, target), "{target} could not be found", **about
+                )
         if self._queue:
             self._timer = self._work.clock.callLater(BATCH_PAUSE, self._start_some)
+
+    async def _prefer_own_name(self, visit: Visit, target: Target) -> None:
+        """End a visit that gets nowhere at the place of another device, if the device answers under its own name."""
+        if self._work.fleet[visit.identifier].stage is not Stage.ATTENTION:
+            return
+        address = await self._detector.own_address(target, visit.address)
+        if address is None or visit.dropped or visit.identifier not in self.visits:
+            return
+        text = "{device} answers at {address}; what says at {other} that it is {device} is another one"
+        self._work.log.warn(text, device=visit.name, address=str(address), other=str(visit.address))
+        self.drop(visit)
+        self._work.fleet.update(visit.identifier, stage=Stage.ABSENT, address=address)
 
     async def _search(self, target: Target) -> None:
         sighting = await self._detector.detect(target)
         if sighting is None or sighting.identifier in self.visits or not self.running:
             return
-        visit = Visit(sighting.identifier, sighting.address, sighting.driver)
+        is_hearsay = self._detector.is_hearsay(sighting)
+        visit = Visit(sighting.identifier, sighting.address, sighting.driver, is_hearsay)
         try:
             await self._visit(visit, sighting, target)
         except Exception:

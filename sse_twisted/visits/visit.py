@@ -28,6 +28,7 @@ class Visit:
     identifier: int
     address: Address
     driver: Driver
+    is_hearsay: bool = False  # whether it answers in the place of another device
     timezone: int | None = None  # minutes east of UTC, as its settings say
     rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None

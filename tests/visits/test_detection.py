@@ -355,3 +355,21 @@ class TestTheFirstFound:
         finding.cancel()
         assert results[0].type is CancelledError
         assert all(attempt.called for attempt in attempts)
+
+
+@pytest.mark.parametrize("first", [601, 602])
+def test_a_device_is_collected_although_another_one_says_its_number(event: VirtualEvent, first: int) -> None:
+    honest = event.device(601, log_of(601))
+    event.device(602, log_of(602)).info["motion"]["identifier"] = 601
+    event.arrive(first)
+    event.start()
+    event.advance(60)
+    event.arrive(603 - first + 600)
+    event.until("motion-601 can be disconnected", 300)
+    assert honest.logs[0].content in event.tracks().values()
+    assert not event.said("motion-602 can be disconnected")
+    if first == 602:
+        assert event.said(
+            "WARN motion-601 answers at 10.0.2.89; what says at 10.0.2.90 that it is motion-601 is another"
+        )
+    event.stop()
