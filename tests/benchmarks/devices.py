@@ -28,7 +28,7 @@ class Fleet:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._servers: dict[int, DeviceServer] = {}
+        self._servers: dict[int, Any] = {}  # DeviceServers, and what behaves like one
         self._names: NameServer | None = None
         handlers: Handlers = {
             "prepare": self._prepare,

@@ -24,6 +24,7 @@ from attrs import frozen
 
 from tests.benchmarks.cases import Bench, CollectingError, Delays
 from tests.benchmarks.partner import Partner, partner
+from tests.benchmarks.raw_liars import RAW_LIES
 from tests.benchmarks.report import Figure, table
 
 HONEST: Final = range(1001, 1021)
@@ -38,6 +39,8 @@ LIES: Final = (
     *("10000-entries@16000", "evil-paths", "bad-entry", "flipped-bit-always", "frame-cut", "empty-body"),
     *("foreign", "unknown-frame", "wrong-identifier", "low-battery", "wrong-settings"),
     *("nonsense", "keys", "new tracks", "many tracks", "long paths", "new numbers", "new addresses", "flapping"),
+    *("another's number", "another clock", "strange names", "other listing"),
+    *RAW_LIES,
 )
 SAMPLE: Final = 30.0  # s between two lines
 MAX_GROWTH: Final = 10.0  # MB of memory in the second half

@@ -15,9 +15,12 @@ from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.simulator.responses import Body, Response, make_response
 from tests.benchmarks.devices import START, Fleet
 from tests.benchmarks.partner import Message, run
+from tests.benchmarks.raw_liars import RAW_LIES, RawServer
 
 FLAPPING: Final = 12.0  # s between arrival and departure
 _MINUTE: Final = 60_000  # ms
+_YEAR: Final = 365 * 86_400_000  # ms
+STRANGE: Final = "\u202egpj.\u2066\\u0000\\u001b[31m\\ud800%00\u0301=cmd|' /C calc'!A0".encode()  # in JSON
 _LONG: Final = b"long" * 250_000  # 1 MB
 
 
@@ -33,28 +36,42 @@ class Liar(SimulatedDevice):
     _numbers: Any = Factory(lambda: itertools.count(100_000))
 
     def respond(self, method: bytes, target: bytes, headers: Mapping[bytes, bytes]) -> Response:
-        if self.lie == "new numbers" and target == b"/info.json":
-            return _json(b'{"motion": {"identifier": %d}}' % next(self._numbers))
-        if target == b"/logs.json":
-            match self.lie:
-                case "nonsense":
-                    return _json(b'{"logs": [' + b"[[[[[[]]]]]]," * 600_000 + b"[]]}")
-                case "keys":
-                    return _json(b"{" + b",".join(b'"%d":1' % key for key in range(600_000)) + b"}")
-                case "new tracks":
-                    return _json(_listing(range(next(self._numbers) * 500, 0, -1)[:500]))
-                case "many tracks":
-                    return _json(_listing(range(20_000)))
-                case "long paths":
-                    return _json(b'{"logs": [{"file": "/%s", "size": 1536, "start_date": %d}]}' % (_LONG, START))
+        if target == b"/info.json" and (number := self._number()):
+            return _json(b'{"motion": {"identifier": %d}}' % number)
+        if target == b"/logs.json" and (listing := self._listing()):
+            return _json(listing)
         return super().respond(method, target, headers)
 
+    def _number(self) -> int | None:
+        return {"new numbers": next(self._numbers), "another's number": 1001}.get(self.lie)
 
-def _listing(numbers: range) -> bytes:
-    starts = ((number, START + number * 1000) for number in numbers)
+    def _listing(self) -> bytes | None:
+        number = next(self._numbers)
+        match self.lie:
+            case "nonsense":
+                return b'{"logs": [' + b"[[[[[[]]]]]]," * 600_000 + b"[]]}"
+            case "keys":
+                return b"{" + b",".join(b'"%d":1' % key for key in range(600_000)) + b"}"
+            case "new tracks":
+                return _listing(range(number * 500, 0, -1)[:500])
+            case "many tracks":
+                return _listing(range(20_000))
+            case "long paths":
+                return b'{"logs": [{"file": "/%s", "size": 1536, "start_date": %d}]}' % (_LONG, START)
+            case "another clock":  # by years, at each look
+                return _listing(range(20), START + (number * 7919 % 300 - 150) * _YEAR)
+            case "strange names":
+                return _listing(range(20), name=STRANGE)
+            case "other listing":  # of another length, in another order
+                return _listing(range(number % 40, 0, -1))
+        return None
+
+
+def _listing(numbers: range, first: int = START, name: bytes = b"") -> bytes:
+    starts = ((number, first + number * 1000) for number in numbers)
     entries = (
-        b'{"file":"/logs/%d.oao","size":%d,"start_date":%d,"end_date":%d}'
-        % (number, 1536 + 52 * 90, start, start + _MINUTE)
+        b'{"file":"/logs/%s%d.oao","size":%d,"start_date":%d,"end_date":%d}'
+        % (name, number, 1536 + 52 * 90, start, start + _MINUTE)
         for number, start in starts
     )
     return b'{"logs": [' + b",".join(entries) + b"]}"
@@ -81,6 +98,9 @@ class LyingFleet(Fleet):
         said = super()._prepare(**manners, slow={}, resume=True)
         for number, lie in lies.items():
             server = self._servers[int(number)]
+            if lie in RAW_LIES:
+                self._servers[int(number)] = RawServer(self._reactor, int(number), lie, server.interface, server.port)
+                continue
             old = server.device
             if lie in ("flapping", "new addresses"):
                 continue
