@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 from msgspec import Struct, field
 
 from sse_twisted.config.validation_errors import key_and_reason
@@ -24,6 +24,7 @@ Point: TypeAlias = tuple[float, float]  # latitude and longitude in degrees
 
 DEFAULT: Final = "Default"  # its keys count for each course that does not have them
 COMMENT: Final = "Comment"
+HOURS: Final = ("Start Time", "End Time")
 RUN_LENGTH: Final = 500.0  # m
 MIN_LINE, MAX_LINE = 2.0, 5_000.0  # m; lines of the field are 20 to 600 m long
 MAX_OBLIQUE: Final = 75  # degrees between the direction and the normal of the line; runs are up to 41 off
@@ -87,11 +88,16 @@ class Course:
     finish: Finish | Line = Finish.ARC
     limits: Limits = Limits()
     swing: float = SWING
+    is_in_file: bool = True  # whether the file itself, without what was decided, has the hours
+
+    @property
+    def has_hours(self) -> bool:
+        return self.opens is not None and self.closes is not None
 
     @property
     def has_times(self) -> bool:
         """Whether the results software knows the course's hours; it stops at a file of a course without."""
-        return self.opens is not None and self.closes is not None
+        return self.has_hours and self.is_in_file
 
     @property
     def buoys(self) -> tuple[int, ...]:
@@ -145,17 +151,22 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
     tree.pop(COMMENT, None)
     defaults = tree.pop(DEFAULT, {})
     courses, mistakes, remarks = {}, [], []
+    in_file = {name for name, entry in tree.items() if _has_hours(entry, defaults)}
     for name, changed in (changes or {}).items():
         tree[name] = _overridden(tree.get(name, {}), changed)
     for name, entry in tree.items():
         try:
-            courses[name] = _course(name, entry, defaults)
+            courses[name] = evolve(_course(name, entry, defaults), is_in_file=name in in_file)
         except ValueError as error:
             mistakes.append(f"{name}: {error}")
         remarks += [f"{name}: {remark}" for remark in _misspelt(entry)]
     if defaults and not tree:
         remarks.append(f'{DEFAULT}: there is no course; add one, such as {{"S1": {{}}}}')
     return Courses(courses, tuple(mistakes), tuple(remarks))
+
+
+def _has_hours(*entries: Any) -> bool:
+    return all(any(isinstance(entry, dict) and key in entry for entry in entries) for key in HOURS)
 
 
 def _overridden(entry: Any, changes: Mapping[str, Any]) -> Any:
@@ -186,7 +197,7 @@ def _course(name: str, entry: Any, defaults: Any) -> Course:
     except msgspec.ValidationError as error:
         key, reason = key_and_reason(error, _Entry)
         raise ValueError(f"{key}: {reason}" if key else reason) from None
-    opens, closes = (_clock(key, text) for key, text in (("Start Time", read.opens), ("End Time", read.closes)))
+    opens, closes = (_clock(key, text) for key, text in zip(HOURS, (read.opens, read.closes), strict=True))
     if opens is not None and closes is not None and closes <= opens:
         raise ValueError(
             f"End Time: {read.closes} is not after Start Time {read.opens}; "

@@ -22,3 +22,4 @@ class FilingRules:
     device_name: str = ""  # the prefix of unassigned tracks; "": the name in the first kind of device
     event_timezone: int = 0  # minutes east of UTC, for the times of day of the assignments
     hold: bool = False  # whether stored tracks stay with their owners until an operator decides
+    buoy_days: frozenset[dt.date] = frozenset()  # on which it marks the line of a course: slow tracks are wanted

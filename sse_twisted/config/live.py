@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import frozen
 from twisted.logger import Logger
@@ -63,6 +63,7 @@ class LiveConfig:
         self.paused = False  # by an operator: no further download starts
         self.hold = False  # stored tracks stay with their owners, until an operator decides on a change of the roster
         self.excused: Excused = {}  # why devices of the roster are not expected, by day
+        self.buoys: Mapping[datetime.date, frozenset[int]] = {}  # devices that mark the line of a course, by day
         self._asked_for: dict[int, frozenset[str]] = {}
         self._observers: list[Callable[[], None]] = []
 
@@ -77,6 +78,7 @@ class LiveConfig:
         paused: bool | None = None,
         hold: bool | None = None,
         excused: Excused | None = None,
+        buoys: Mapping[datetime.date, frozenset[int]] | None = None,
     ) -> None:
         if settings is not None:
             self.settings = settings
@@ -89,6 +91,8 @@ class LiveConfig:
             self.hold = hold
         if excused is not None:
             self.excused = excused
+        if buoys is not None:
+            self.buoys = buoys
         self._publish()
 
     def ask_for(self, identifier: int, file: str) -> None:
@@ -117,6 +121,10 @@ class LiveConfig:
     def not_expected(self, identifier: int, day: datetime.date) -> str:
         """Return why a device is not expected on a day although it is on the roster; "" if it is expected."""
         return self.excused.get(day, {}).get(identifier, "")
+
+    def on_buoys(self, day: datetime.date) -> frozenset[int]:
+        """Return the devices that mark the line of a course on a day: they are collected, but no sailor has them."""
+        return self.buoys.get(day, frozenset())
 
     @property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
@@ -162,7 +170,10 @@ class LiveConfig:
         slowest, with_roster = self.settings.filters.best_500m, bool(self.roster.assignments)
         name = self.drivers.name(identifier)
         assignments, zone = self.roster.of(identifier), self.settings.expected.timezone
-        return FilingRules(assignments, days, slowest, timezone, asked_for, with_roster, name, zone, self.hold)
+        buoy_days = frozenset(day for day, numbers in self.buoys.items() if identifier in numbers)
+        return FilingRules(
+            assignments, days, slowest, timezone, asked_for, with_roster, name, zone, self.hold, buoy_days
+        )
 
     def _publish(self) -> None:
         notify(self._observers, lambda: self.log.failure("An observer of settings and roster failed"))

@@ -110,12 +110,13 @@ class Commands:
         )
 
     def expected(self) -> dict[int, Assignment]:
-        """Return the assignments of today by device, without the devices that an operator does not expect."""
+        """Return the assignments of today by device, without buoys and devices that an operator does not expect."""
         live, today = self._work.live, self.today
+        buoys = live.on_buoys(today)
         return {
             number: carrier
             for number, carrier in live.roster.carriers(today).items()
-            if not live.not_expected(number, today)
+            if number not in buoys and not live.not_expected(number, today)
         }
 
     def not_collected(self) -> tuple[Device, ...]:

@@ -53,7 +53,7 @@ MAX_NAMES = 5  # that are listed where a name is ambiguous
 
 @define(eq=False)
 class CourseCommands:
-    """Reads and decides. A day without a `courses.json` has no courses, and nothing is computed for it."""
+    """Reads and decides. A day has the courses of its `courses.json`, and those that were decided."""
 
     _work: Workplace
     _service: CourseService
@@ -78,9 +78,8 @@ class CourseCommands:
     async def day(self, day: datetime.date) -> CourseDay:
         """Return the courses of a day and their rankings; a day without courses has none."""
         found = await self._results(day)
-        buoys = _buoys(found.results) if found else set()
         of_day = await self._records.day(day, self.today)
-        lines = [line for line in of_day.lines if line.id not in buoys and line.state is not State.NOT_EXPECTED]
+        lines = [line for line in of_day.lines if line.state is not State.NOT_EXPECTED]
         missing = len({line.id for line in lines if line.state in OPEN})
         expected = len({line.id for line in lines})
         if found is None:
@@ -197,7 +196,7 @@ class CourseCommands:
         if not decision.who or not decision.reason:
             raise CommandError("a decision needs a name and a reason")
         async with self._deciding:
-            found = await self._known_day(day)
+            found = await self._known_day(day, or_new=decision.action is Action.COURSE)
             await self._check(found, decision)
             try:
                 await self._service.decide(_stamped(decision, found.decisions, self._work.fleet.now))
@@ -237,15 +236,15 @@ class CourseCommands:
         if mistakes or decision.course not in courses.courses:
             raise CommandError(mistakes[0] if mistakes else f"no course {decision.course!r} on {day}")
 
-    async def _results(self, day: datetime.date) -> DayOfCourses | None:
+    async def _results(self, day: datetime.date, *, or_new: bool = False) -> DayOfCourses | None:
         """Return the results of a day; None if it has no courses. Raises CommandError if they cannot be read."""
         try:
-            return await self._service.day(day) if day in await self._service.days() else None
+            return await self._service.day(day) if or_new or day in await self._service.days() else None
         except OSError as error:
             raise CommandError(f"the courses of {day} cannot be read: {error}") from None
 
-    async def _known_day(self, day: datetime.date) -> DayOfCourses:
-        found = await self._results(day)
+    async def _known_day(self, day: datetime.date, *, or_new: bool = False) -> DayOfCourses:
+        found = await self._results(day, or_new=or_new)
         if found is None:
             raise NotFound(f"no courses on {day}: write {SESSIONS}/{day:%Y%m%d}/courses.json")
         return found
@@ -285,10 +284,6 @@ def _check_run(decided: Decided | None, action: Action) -> None:
 def _file_id(track: str) -> str:
     name = TrackName.parse(track)
     return name.prefix.rpartition("_")[0] if name else ""
-
-
-def _buoys(results: DayResults) -> set[int]:
-    return {number for each in results.courses.values() for number in each.placing.course.buoys}
 
 
 def _names(entrants: list[Entrant]) -> str:

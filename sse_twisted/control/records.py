@@ -122,12 +122,13 @@ class Records:
     def _day(self, day: datetime.date, today: datetime.date, devices: dict[int, Device]) -> Day:
         live = self._work.live
         expected, excused = live.settings.expected, live.excused.get(day, {})
-        return reconcile(day, live.roster.assignments, *self._read_all(), devices, expected, excused, today=today)
+        files, buoys = self._read_all(), live.on_buoys(day)
+        return reconcile(day, live.roster.assignments, *files, devices, expected, excused, today=today, buoys=buoys)
 
     def _days(self, today: datetime.date, known: dict[datetime.date, dict[int, Device]]) -> tuple[DayCount, ...]:
         live = self._work.live
         expected, excused = live.settings.expected, live.excused
-        return count_days(today, live.roster.assignments, *self._read_all(), known, expected, excused)
+        return count_days(today, live.roster.assignments, *self._read_all(), known, expected, excused, live.buoys)
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
         """Return for each device its ledger, the reports of its tracks, and when it last responded."""
@@ -137,7 +138,8 @@ class Records:
 
     def _sailed(self, day: datetime.date) -> list[Sailed]:
         ledgers, results, _ = self._read_all()
-        return sailed_on(day, self._work.live.roster.assignments, ledgers, results)
+        live = self._work.live
+        return sailed_on(day, live.roster.assignments, ledgers, results, live.on_buoys(day))
 
     def _track_files(self, day: datetime.date) -> tuple[TrackFile, ...]:
         files = {

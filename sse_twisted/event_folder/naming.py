@@ -111,7 +111,7 @@ def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[E
         stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
         prefix = f"{owner.file_id}_{identifier}" if owner else rules.device_name or device_name(identifier)
         name = TrackName(prefix, stamp, extension=log.extension)
-        skipped = not asked_for and _is_slow(log, rules.slowest)
+        skipped = not asked_for and day not in rules.buoy_days and _is_slow(log, rules.slowest)
         yield EventTrack(identifier, log, name, owner, skipped, of_event)
 
 

@@ -6,7 +6,7 @@ import csv
 import datetime
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -92,6 +92,7 @@ class Day(Struct, frozen=True):
     lines: tuple[Line, ...]
     unassigned: Annotated[tuple[str, ...], Meta(description="unassigned tracks of the day, the first 500")]
     more_unassigned: Annotated[int, Meta(description="unassigned tracks that are not named")] = 0
+    buoys: Annotated[tuple[Line, ...], Meta(description="devices that mark the line of a course; not in `lines`")] = ()
 
     def count(self, state: State) -> int:
         return sum(line.state is state for line in self.lines)
@@ -114,11 +115,13 @@ def reconcile(
     excused: Mapping[int, str] = MappingProxyType({}),
     *,
     today: datetime.date,
+    buoys: Collection[int] = (),
 ) -> Day:
     """Return the outcome of each assignment on a day.
 
     `results` are the reports in `tracks.json` by device and track, `met` the times of the devices' last responses in s
-    since 1970, `devices` the snapshots that count for the day, and `excused` why devices are not expected.
+    since 1970, `devices` the snapshots that count for the day, `excused` why devices are not expected, and `buoys` the
+    devices that mark the line of a course.
     """
     reports: dict[int, list[TrackReport]] = {}
     recorded: dict[int, list[Recorded]] = {}
@@ -130,7 +133,7 @@ def reconcile(
             if report.status != Status.SKIPPED:
                 is_known = report.measured or entry.get("end_date") != 0
                 recorded[number].append(Recorded(name, report.hours, report.kilometres, is_known))
-    short = short_tracks(recorded, expected)
+    short = short_tracks({number: mine for number, mine in recorded.items() if number not in buoys}, expected)
     begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
     lines = []
     for number, sharers in sorted(sharers_on(day, assignments).items()):
@@ -142,7 +145,13 @@ def reconcile(
             line = _line(assignment, mine, seen, short.get(number), device, is_over=day < today)
             lines.append(_as_excused(line, excused.get(number, ""), device))
     unassigned = sorted(report.name for mine in reports.values() for report in mine if _is_unassigned(report.name))
-    return Day(day, tuple(lines), tuple(unassigned[:MAX_UNASSIGNED]), max(len(unassigned) - MAX_UNASSIGNED, 0))
+    return Day(
+        day=day,
+        lines=tuple(line for line in lines if line.id not in buoys),
+        unassigned=tuple(unassigned[:MAX_UNASSIGNED]),
+        more_unassigned=max(len(unassigned) - MAX_UNASSIGNED, 0),
+        buoys=tuple(line for line in lines if line.id in buoys),
+    )
 
 
 def _line(
@@ -204,6 +213,7 @@ def count_days(
     known: Mapping[datetime.date, Mapping[int, Device]],
     expected: Expected,
     excused: Mapping[datetime.date, Mapping[int, str]] = MappingProxyType({}),
+    buoys: Mapping[datetime.date, Collection[int]] = MappingProxyType({}),
 ) -> tuple[DayCount, ...]:
     """Count the outcomes of each day with an assignment or a stored track, the latest first.
 
@@ -231,6 +241,7 @@ def count_days(
                 expected,
                 excused.get(day, {}),
                 today=today,
+                buoys=buoys.get(day, ()),
             ),
             today,
         )
@@ -268,14 +279,16 @@ def sailed_on(
     assignments: Iterable[Assignment],
     ledgers: Mapping[int, Entries],
     results: Mapping[int, Entries],
+    buoys: Collection[int] = (),
 ) -> list[Sailed]:
-    """Return the stored tracks of the sailors on a day; `results` are those of `reconcile`."""
+    """Return the stored tracks of the sailors on a day; `results` and `buoys` are those of `reconcile`."""
     return [
         Sailed(number, carrier.sailor, carrier.file_id, name, figures_of(entry, results.get(number, {}).get(name)))
         for number, sharers in sharers_on(day, assignments).items()
         for carrier in sharers
         for name, entry in _entries_of(day, ledgers.get(number, {}))
-        if (len(sharers) == 1 or _is_of(carrier, name))
+        if number not in buoys
+        and (len(sharers) == 1 or _is_of(carrier, name))
         and entry.get("status") == Status.COMPLETED
         and not _is_unassigned(name)
     ]

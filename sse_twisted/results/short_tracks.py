@@ -4,7 +4,7 @@ The total of a device's wanted tracks of a day is compared with the median of al
 names the track, or the longest of several. So a short track is not a finding beside others that make up a day. Tracks
 that `filters.best_500m` skips do not count: a logger left in a van for two hours has not recorded a day. Two kinds of
 devices are not compared: those that were only switched on and off, which would spoil the median, and those with an
-unfinalised track that is not measured yet, since it lists no hours.
+unfinalised track that is not measured yet, since it lists no hours. Nor are those that mark the line of a course.
 
 The defaults come from the captures of 2022, 74 device days on the six days with five devices or more:
 
@@ -103,7 +103,12 @@ class ShortTracks(PeriodicService):
             return
         self._changed = False
         today = self._live.today(self._fleet.now)
-        recorded = {device.identifier: recorded_on(today, device) for device in self._fleet if device.tracks}
+        buoys = self._live.on_buoys(today)
+        recorded = {
+            device.identifier: recorded_on(today, device)
+            for device in self._fleet
+            if device.tracks and device.identifier not in buoys
+        }
         short = short_tracks(recorded, self._live.settings.expected)
         for device in list(self._fleet):
             self._settle(device, short.get(device.identifier), today)

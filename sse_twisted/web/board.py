@@ -224,9 +224,10 @@ class Board:
 
     def _summarise(self) -> Summary:
         today = self.today
-        tiles = self._tiles.values()
+        buoys = self._live.on_buoys(today)
+        tiles = [tile for tile in self._tiles.values() if tile.id not in buoys]
         done = [tile for tile in tiles if tile.column in (Column.SWITCH_OFF, Column.GONE) and not tile.waived]
-        columns = Counter(tile.column for tile in tiles)
+        columns = Counter(tile.column for tile in self._tiles.values())
         return Summary(
             today=today,
             collected=sum(bool(tile.file_id) for tile in done),

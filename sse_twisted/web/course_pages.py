@@ -11,7 +11,7 @@ import msgspec
 from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
-from sse_twisted.config.courses import KEYS
+from sse_twisted.config.courses import HOURS
 from sse_twisted.control.course_reports import CourseReport
 from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, NotFound
@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 MAX_AGE: Final = 5.0  # s for which all readers of a state get the same page
 MAX_PAGES: Final = 8  # that are kept
+SET_ON_PAGE: Final = (*HOURS, "Start Line", "Direction", "Distance")  # keys of courses.json, in this order
 STREAM: Final = "/course-stream"
 
 
@@ -130,13 +131,10 @@ class CoursePages:
         return day
 
 
-def _keys_of(course: CourseReport) -> dict[str, object]:
-    """Return the keys of courses.json that a decision may set anew, with the values in force."""
-    values: dict[str, object] = {
-        "Start Time": "" if course.opens is None else clock(course.opens),
-        "End Time": "" if course.closes is None else clock(course.closes),
-        "Start Line": course.line or "",
-        "Direction": "" if course.direction is None else course.direction,
-        "Distance": "" if course.length is None else course.length,
-    }
-    return {key: values[key] for key in KEYS if key in values}
+def _keys_of(course: CourseReport | None = None) -> dict[str, object]:
+    """Return the keys of courses.json that a decision may set, with the values in force; empty ones of a new course."""
+    if course is None:
+        return dict.fromkeys(SET_ON_PAGE, "")
+    opens, closes = ("" if time is None else clock(time) for time in (course.opens, course.closes))
+    values = (opens, closes, course.line, course.direction, course.length)
+    return {key: "" if value in (None, ()) else value for key, value in zip(SET_ON_PAGE, values, strict=True)}

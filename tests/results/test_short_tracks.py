@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import parse_roster
@@ -12,8 +13,9 @@ from sse_twisted.config.settings import Expected, Filters, Settings
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.fleet import Device, TrackSummary
-from sse_twisted.results.days import State, reconcile
+from sse_twisted.results.days import Day, State, reconcile
 from sse_twisted.results.short_tracks import Recorded, recorded_on, short_tracks
+from tests.support.courses import S1, write_courses
 from tests.support.event import MORNING, VirtualEvent, log_of
 
 AFTERNOON = MORNING / 1000 + 8 * 3600  # s
@@ -99,6 +101,14 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
     assert {line.id: line.remark for line in lines if line.state is State.SHORT} == found
 
 
+def records_of(event: VirtualEvent) -> Day:
+    assert event.collector is not None
+    today = event.collector.commands.today
+    found: list[Day] = []
+    Deferred.fromCoroutine(event.collector.records.day(today, today)).addCallback(found.append)
+    return found[0]
+
+
 class TestFinding:
     @pytest.fixture
     def short(self, event: VirtualEvent) -> VirtualEvent:
@@ -141,6 +151,17 @@ class TestFinding:
         short.wake_all()
         short.advance(5.0)
         assert not short.known(605).findings
+
+    def test_a_device_on_a_buoy_has_none(self, short: VirtualEvent) -> None:
+        write_courses(short.root, S1=S1 | {"Start Line": None, "Start Buoys": [604, 605]})
+        short.device(606, log_of(606))
+        short.start()
+        short.arrive(*range(601, 607))
+        short.until("motion-605 can be disconnected")
+        short.advance(5.0)
+        assert not short.said("short track")
+        (line, *_) = (line for line in records_of(short).buoys if line.id == 605)
+        assert line.state is State.COLLECTED
 
     def test_without_a_threshold_there_is_none(self, short: VirtualEvent) -> None:
         short.settings = Settings(expected=Expected(short_hours=0, short_distance=0))

@@ -37,6 +37,19 @@ def north(number: int, speed: float, start: int = MORNING) -> SimulatedLog:
     return SimulatedLog(f"/logs/2022/10/{number:04}_{stamp}.oao", write_track(frames, identifier=number, timezone=60))
 
 
+def drifting(number: int, east: float, start: int = MORNING) -> SimulatedLog:
+    """A track of two minutes on a buoy, so many degrees east of the middle of the line."""
+    frames = np.zeros(600, FRAME)
+    frames["utc"] = start + 200 * np.arange(len(frames))
+    frames["latitude"] = round(LATITUDE * 1e7)
+    frames["longitude"] = np.round((LONGITUDE + east + np.sin(np.arange(len(frames)) / 50) * 1e-5) * 1e7)
+    frames["speed"] = 200
+    frames["fix"], frames["satellites"], frames["speed_accuracy"] = 3, 12, 300
+    stamp = dt.datetime.fromtimestamp(start / 1000 + 3600, dt.UTC).strftime("%Y-%m-%d-%H%M")
+    track = write_track(frames, identifier=number, timezone=60, logging_threshold=0)
+    return SimulatedLog(f"/logs/2022/10/{number:04}_{stamp}.oao", track)
+
+
 def write_courses(root: Path, **courses: Any) -> None:
     path = courses_path(root, DAY)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -67,6 +67,49 @@ def run_of(desk: Desk, entrant: str = "ABC601XYZ") -> dict[str, str]:
     return {"course": "S1", "track": found["track"], "run": found["time"]}
 
 
+def place_buoys(desk: Desk, one: int, other: int) -> None:
+    line = {key: value for key, value in S1.items() if key != "Start Line"}
+    write_courses(desk.event.root, S1=line | {"Start Buoys": [one, other]})
+    desk.advance(4)
+
+
+class TestBuoys:
+    """601 and 602, whose tracks are here, mark the line; 603 is a sailor."""
+
+    @pytest.fixture
+    def desk(self, regatta: Desk) -> Desk:
+        assert [place["id"] for place in regatta.get("/api/v1/ranking").json["disciplines"]["500m"]] == [602, 601]
+        place_buoys(regatta, 601, 602)
+        return regatta
+
+    def test_are_in_no_list_of_speeds(self, desk: Desk) -> None:
+        assert not any(desk.get("/api/v1/ranking").json["disciplines"].values())
+        for path in ("/ranking", f"/days/{DAY}", "/course"):
+            assert "23.3" not in desk.get(path).text
+
+    def test_are_in_no_count(self, desk: Desk) -> None:
+        summary = desk.get("/api/v1/fleet").json["summary"]
+        assert (summary["collected"], summary["expected"], summary["to_switch_off"]) == (0, 1, 0)
+        (count,) = (each for each in desk.get("/api/v1/days").json if each["day"] == str(DAY))
+        assert (count["collected"], count["expected"]) == (0, 1)
+        assert [each["identifier"] for each in desk.get("/api/v1/missing").json] == [603]
+        assert "sse_expected_devices 1.0" in desk.get("/metrics").text
+
+    def test_stand_apart_on_the_page_of_the_day(self, desk: Desk) -> None:
+        day = desk.get(f"/api/v1/days/{DAY}").json
+        assert [[line["id"] for line in day[key]] for key in ("lines", "buoys")] == [[603], [601, 602]]
+        assert "601" not in desk.get(f"/days/{DAY}.csv").text
+        assert '<a href="/devices/601">601</a>, Sailor 601: collected' in desk.get(f"/days/{DAY}").text
+
+    def test_are_on_the_board_all_the_same(self, desk: Desk) -> None:
+        assert {tile["id"] for tile in desk.get("/api/v1/fleet").json["devices"]} == {601, 602, 603}
+
+    def test_that_are_no_buoys_any_more_count_again(self, desk: Desk) -> None:
+        write_courses(desk.event.root, S1=S1)
+        desk.advance(4)
+        assert desk.get("/api/v1/fleet").json["summary"]["expected"] == 3
+
+
 class TestTheRanking:
     def test_has_each_sailor_with_a_run_the_fastest_first(self, regatta: Desk) -> None:
         assert ranked(regatta) == [(1, "Sailor 602", 23.33), (2, "Sailor 601", 19.44)]
@@ -82,9 +125,7 @@ class TestTheRanking:
         assert 0 <= regatta.collector.fleet.now - report["as_of"] < 10
 
     def test_does_not_wait_for_buoys(self, regatta: Desk) -> None:
-        line = {key: value for key, value in S1.items() if key != "Start Line"}
-        write_courses(regatta.event.root, S1=line | {"Start Buoys": [603, 604]})
-        regatta.advance(4)
+        place_buoys(regatta, 603, 604)
         report = regatta.get(f"/api/v1/courses/{DAY}").json
         assert (report["missing"], report["expected"]) == (0, 2)
 
@@ -129,6 +170,46 @@ class TestTheRanking:
         for path in ("/course", f"/course/{DAY}/ABC601XYZ"):
             assert "<script>alert" not in regatta.get(path).text
             assert "&lt;script&gt;alert" in regatta.get(path).text
+
+
+class TestADayWithoutACoursesFile:
+    @pytest.fixture
+    def bare(self, regatta: Desk) -> Desk:
+        courses_path(regatta.event.root, DAY).unlink()
+        regatta.advance(4)
+        assert regatta.get("/api/v1/courses").json == []
+        return regatta
+
+    def test_has_the_course_that_the_committee_draws_and_says_what_to_write_for_a_results_file(
+        self, bare: Desk
+    ) -> None:
+        assert "Draw a course" in bare.get("/course").text
+        assert decide(bare, "course", course="S1", set=S1) == ""
+        assert ranked(bare) == [(1, "Sailor 602", 23.33), (2, "Sailor 601", 19.44)]
+        folder = bare.event.root / "gpsdata" / "20221017"
+        assert [*folder.iterdir()] == []
+        (warning,) = bare.get(f"/api/v1/courses/{DAY}").json["courses"][0]["warnings"]
+        before, _, content = warning.partition(". Write there ")
+        assert "its hours were decided" in before
+        courses_path(bare.event.root, DAY).write_text(content)
+        bare.advance(4)
+        assert [path.name for path in folder.iterdir()] == ["GPSDATA_20221017_S1.csv"]
+        assert bare.get(f"/api/v1/courses/{DAY}").json["courses"][0]["warnings"] == []
+
+    def test_has_its_course_after_a_restart_until_that_is_undone(self, bare: Desk) -> None:
+        assert decide(bare, "course", course="S1", set=S1) == ""
+        begin_anew(bare.event)
+        bare.advance(4)
+        assert bare.get("/api/v1/courses").json == [str(DAY)]
+        time = bare.get(f"/api/v1/courses/{DAY}").json["decisions"][0]["decision"]["time"]
+        assert decide(bare, "undo", undoes=time) == ""
+        page = bare.get("/course").text
+        assert "There is no course on this day" in page
+        assert "undone at" in page
+
+    def test_takes_no_course_without_a_direction(self, bare: Desk) -> None:
+        line = {key: value for key, value in S1.items() if key != "Direction"}
+        assert decide(bare, "course", course="S1", set=line).startswith("S1: Direction: missing")
 
 
 class TestADayWithoutACourse:

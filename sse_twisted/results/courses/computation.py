@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from sse_twisted import __version__
 from sse_twisted.config.assignment import Assignment
-from sse_twisted.config.courses import BuoyLine, Course, Courses, Finish, Line
+from sse_twisted.config.courses import HOURS, BuoyLine, Course, Courses, Finish, Line
+from sse_twisted.config.event_json import EventFacts
 from sse_twisted.results.courses.buoys import Buoy, buoy_of, line_between, swing_warning
 from sse_twisted.results.courses.course_files import (
+    SESSIONS,
+    Stamp,
     TrackFile,
+    days_with_courses,
     read_all_decisions,
     read_courses,
     read_facts,
     read_track,
+    stamp_of,
+    stamps_of_results,
     tracks_of,
 )
 from sse_twisted.results.courses.day import DayResults, Placing, number_of, results_of
-from sse_twisted.results.courses.decisions import Decision, changes_of
-from sse_twisted.results.courses.gpsdata import write_rows
+from sse_twisted.results.courses.decisions import PATH, Decisions, changes_of
+from sse_twisted.results.courses.gpsdata import clock, write_rows
 from sse_twisted.results.courses.output import Written, write_day
 from sse_twisted.results.courses.track_runs import PlacedCourse, TrackRuns, track_runs
 from sse_twisted.tracks.formats import decode
@@ -51,14 +60,45 @@ def in_turn(jobs: Sequence[Job]) -> Iterator[TrackRuns]:
 
 
 @frozen
-class _Inputs:
-    """What the results of a day are made of."""
+class Sources:
+    """What the results of a day are made of, but for the fixes of its tracks."""
 
-    decisions: tuple[Decision, ...]
+    day: dt.date
+    zone: dt.tzinfo
+    decisions: Decisions  # of all days
     courses: Courses
-    midnight: float
+    facts: EventFacts
+    files: tuple[TrackFile, ...]
+
+    @property
+    def midnight(self) -> float:
+        """The local one with which the day begins, in s since 1970."""
+        return dt.datetime.combine(self.day, dt.time(), self.zone).timestamp()
+
+    @property
+    def buoys(self) -> frozenset[int]:
+        """The numbers of the devices that mark a line."""
+        return frozenset(number for course in self.courses.courses.values() for number in course.buoys)
+
+
+@frozen
+class Plan:
+    """The courses of a day with their lines, and the jobs whose outcomes its results need."""
+
+    sources: Sources
     placings: tuple[Placing, ...]
     jobs: tuple[Job, ...]
+
+
+def _lacks_hours(day: dt.date, course: Course) -> Iterator[str]:
+    """Yield what to write where hours were decided that the results software does not know."""
+    if course.opens is None or course.closes is None or course.is_in_file:
+        return
+    hours = dict(zip(HOURS, map(clock, (course.opens, course.closes)), strict=True))
+    yield (
+        f"{course.name}: no results file: its hours were decided, and the results software stops at a course without "
+        f"hours in {SESSIONS}/{day:%Y%m%d}/courses.json. Write there {json.dumps({course.name: hours})}"
+    )
 
 
 @define
@@ -70,10 +110,42 @@ class Computation:
     do: Callable[[Sequence[Job]], Iterable[TrackRuns]] = in_turn
     _done: dict[Job, TrackRuns] = field(factory=dict, init=False)
     _buoys: dict[tuple[object, ...], Buoy | None] = field(factory=dict, init=False)
+    _decided: tuple[Stamp, Decisions] | None = field(default=None, init=False)
 
-    def missing(self, day: dt.date) -> list[Job]:
-        """Return the jobs that are to be done before the results of a day are complete. Raises OSError."""
-        return [job for job in self._inputs(day).jobs if job not in self._done]
+    def decisions(self) -> Decisions:
+        """Return the decisions of all days; the file is read when it has changed. Raises OSError."""
+        stamp = stamp_of(self.root / PATH)
+        if self._decided is None or self._decided[0] != stamp:
+            self._decided = stamp, read_all_decisions(self.root)
+        return self._decided[1]
+
+    def days(self) -> list[dt.date]:
+        """Return the days with a file of courses, or a course that was decided, in order. Raises OSError."""
+        return sorted({*days_with_courses(self.root), *self.decisions().days})
+
+    def sources(self, day: dt.date) -> Sources:
+        """Read what the results of a day are made of. Raises OSError."""
+        decisions = self.decisions()
+        courses = read_courses(self.root, day, changes_of(decisions.in_force, day))
+        return Sources(day, self.zone, decisions, courses, read_facts(self.root), tuple(tracks_of(self.root, day)))
+
+    def fingerprint(self, sources: Sources, assignments: Sequence[Assignment]) -> str:
+        """Return what changes if the results of a day may, or their files."""
+        made_of = (
+            sources.courses,
+            sources.decisions.state(sources.day),
+            sources.facts,
+            sources.files,
+            sources.midnight,
+            assignments,
+            stamps_of_results(self.root, sources.day),
+            __version__,
+        )
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
+
+    def missing(self, plan: Plan) -> list[Job]:
+        """Return the jobs that are to be done before the results of a day are complete."""
+        return [job for job in plan.jobs if job not in self._done]
 
     def keep(self, job: Job, runs: TrackRuns) -> None:
         """Take the outcome of a job that was done elsewhere."""
@@ -81,26 +153,31 @@ class Computation:
 
     def day(self, day: dt.date, assignments: Iterable[Assignment]) -> tuple[DayResults, Courses]:
         """Return the results of a day, and the courses with what is wrong with their file. Raises OSError."""
-        inputs = self._inputs(day)
-        runs = self._all_runs(inputs.jobs, day)
-        facts = read_facts(self.root)
-        results = results_of(day, inputs.midnight, inputs.placings, runs, assignments, inputs.decisions, facts)
-        return results, inputs.courses
+        sources = self.sources(day)
+        return self.results(self.plan(sources), assignments), sources.courses
 
-    def _inputs(self, day: dt.date) -> _Inputs:
-        decisions = read_all_decisions(self.root).in_force
-        courses = read_courses(self.root, day, changes_of(decisions, day))
-        midnight = dt.datetime.combine(day, dt.time(), self.zone).timestamp()
-        files = tracks_of(self.root, day)
-        placings = tuple(self._placing(course, files, midnight) for course in courses.courses.values())
+    def results(self, plan: Plan, assignments: Iterable[Assignment]) -> DayResults:
+        """Return the results of a day; jobs that are missing are done first."""
+        sources = plan.sources
+        runs = self._all_runs(plan.jobs, sources.day)
+        decisions = sources.decisions.in_force
+        return results_of(sources.day, sources.midnight, plan.placings, runs, assignments, decisions, sources.facts)
+
+    def plan(self, sources: Sources) -> Plan:
+        """Place the courses of a day; reads the tracks of buoys. Raises OSError."""
+        midnight, files = sources.midnight, sources.files
+        placings = tuple(
+            evolve(placing, remarks=(*placing.remarks, *_lacks_hours(sources.day, placing.course)))
+            for placing in (self._placing(course, files, midnight) for course in sources.courses.courses.values())
+        )
         placed = tuple(
             PlacedCourse(placing.course, placing.line, midnight)
             for placing in placings
             if placing.line is not None or placing.course.finish is Finish.ANYWHERE
         )
-        buoys = {number for placing in placings for number in placing.course.buoys}
+        buoys = sources.buoys
         jobs = tuple(Job(self.root, file, placed) for file in files if placed and number_of(file.name) not in buoys)
-        return _Inputs(decisions, courses, midnight, placings, jobs)
+        return Plan(sources, placings, jobs)
 
     def write(self, results: DayResults) -> dict[str, Written]:
         """Write the results files of a day. Raises OSError."""

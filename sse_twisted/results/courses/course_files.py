@@ -131,22 +131,24 @@ def tracks_of(root: Path, day: dt.date) -> list[TrackFile]:
     return sorted(found)
 
 
-def stamp_of_day(root: Path, day: dt.date) -> tuple[Stamp, ...]:
-    """Return a value that changes when the tracks, courses, facts, decisions or results files of a day do."""
-    name = f"{day:%Y%m%d}"
-    paths: tuple[Path, ...] = (
-        root / "gpslogs" / name,
-        courses_path(root, day),
-        root / FACTS,
-        root / PATH,
-        root / FOLDER / name,
-    )
+def stamp_of_day(root: Path, day: dt.date) -> object:
+    """Return a value that changes when the tracks, courses, facts or results files of a day do. Raises OSError.
+
+    That of the folder of tracks would not do: its time is exact to some ms only, and a track may come within them.
+    """
+    files = tuple(map(stamp_of, (courses_path(root, day), root / FACTS)))
+    return files, tracks_of(root, day), stamps_of_results(root, day)
+
+
+def stamps_of_results(root: Path, day: dt.date) -> dict[str, Stamp]:
+    """Return what changes with each file in a day's folder of results files, by name."""
     with contextlib.suppress(OSError):
-        paths += tuple(sorted((root / FOLDER / name).iterdir()))
-    return tuple(map(_stamp, paths))
+        return {path.name: stamp_of(path) for path in sorted((root / FOLDER / f"{day:%Y%m%d}").iterdir())}
+    return {}
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp_of(path: Path) -> Stamp:
+    """Return a value that changes with a file or the names in a folder; zeros without one."""
     try:
         status = path.stat()
     except OSError:
@@ -159,7 +161,7 @@ def append_decision(root: Path, decision: Decision) -> None:
 
     A line that a power cut has torn stays; the decision begins on a line of its own.
     """
-    check(decision, read_all_decisions(root))
+    check(decision, {each.time for each in read_all_decisions(root).made})
     path = root / PATH
     add_folder(path.parent, root)
     is_new = not path.exists()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -58,7 +59,7 @@ class Decisions:
     made: tuple[Decision, ...] = ()
     unreadable: tuple[tuple[int, str], ...] = ()
 
-    @property
+    @cached_property
     def undone(self) -> dict[str, Decision]:
         """The decision that undoes each decision which is undone, by the time of the latter."""
         undone: dict[str, Decision] = {}
@@ -67,7 +68,7 @@ class Decisions:
                 undone.setdefault(decision.undoes, decision)
         return undone
 
-    @property
+    @cached_property
     def in_force(self) -> tuple[Decision, ...]:
         """Those that no later one undoes."""
         undone = self.undone
@@ -75,15 +76,38 @@ class Decisions:
 
     def find(self, time: str) -> Decision | None:
         """Return the decision with a time."""
-        return next((each for each in self.made if each.time == time), None)
+        return self._by_time.get(time)
+
+    def state(self, day: dt.date) -> tuple[object, ...]:
+        """Return what changes with the decisions about a day, or what is unreadable."""
+        return (*self._times.get(day, ()), *self._times.get(None, ()), *self.unreadable)
+
+    @property
+    def days(self) -> frozenset[dt.date]:
+        """The days of which a course was decided, undone or not."""
+        return frozenset(each.day for each in self.made if each.action is Action.COURSE and each.day is not None)
+
+    @cached_property
+    def _by_time(self) -> dict[str, Decision]:
+        return {each.time: each for each in self.made}
+
+    @cached_property
+    def _times(self) -> dict[dt.date | None, list[str]]:
+        times: dict[dt.date | None, list[str]] = {}
+        for each in self.made:
+            times.setdefault(each.day, []).append(each.time)
+        return times
 
 
-def check(decision: Decision, known: Decisions) -> None:
-    """Raise DecisionError unless a decision has all that its action needs, and its time is not taken."""
-    if known.find(decision.time) is not None:
+def check(decision: Decision, times: Container[str]) -> None:
+    """Raise DecisionError unless a decision has all that its action needs, and its time is not one of `times`.
+
+    `times` are those of the decisions before it.
+    """
+    if decision.time in times:
         raise DecisionError(f"there is a decision of {decision.time} already")
     if decision.action is Action.UNDO:
-        if known.find(decision.undoes) is None:
+        if decision.undoes not in times:
             raise DecisionError(f"no decision of {decision.undoes or '(no time)'}")
         return
     needed = {Action.WITHDRAW: ("track",), Action.COURSE: ("day", "course", "set")}.get(
@@ -102,22 +126,22 @@ def line_of(decision: Decision) -> bytes:
 
 def read_decisions(data: bytes) -> Decisions:
     """Read the file. A line that is torn or was made by hand and is wrong is named, and the others count."""
-    made: list[Decision] = []
+    made: dict[str, Decision] = {}
     unreadable = []
     for number, line in enumerate(data.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
             decision = msgspec.json.decode(line.strip(), type=Decision)
-            check(decision, Decisions(tuple(made)))
+            check(decision, made)
         except msgspec.ValidationError as error:
             key, reason = key_and_reason(error, Decision)
             unreadable.append((number, f"{key}: {reason}" if key else reason))
         except (msgspec.DecodeError, DecisionError, UnicodeDecodeError) as error:
             unreadable.append((number, str(error)))
         else:
-            made.append(decision)
-    return Decisions(tuple(made), tuple(unreadable))
+            made[decision.time] = decision
+    return Decisions(tuple(made.values()), tuple(unreadable))
 
 
 def seconds_of(text: str) -> float | None:

@@ -5,24 +5,22 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import deferLater
 
+from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.results.courses.computation import Computation, do_job
-from sse_twisted.results.courses.course_files import (
-    append_decision,
-    days_with_courses,
-    read_all_decisions,
-    stamp_of_day,
-)
+from sse_twisted.results.courses.computation import Computation, Plan, do_job
+from sse_twisted.results.courses.course_files import append_decision, stamp_of_day
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions
+from sse_twisted.results.courses.fingerprints import note_fingerprint, read_fingerprints
 from sse_twisted.results.courses.output import Written
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
@@ -30,7 +28,9 @@ from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 
 INTERVAL = 2.0  # s between looks at the files
-UPDATING = "updating"
+BREAK = 0.2  # s between two tracks of an earlier day, which nobody waits for
+FAILED = "The results of the courses could not be updated"
+UPDATING, CATCHING_UP = "updating", "catching up"
 
 
 @frozen
@@ -45,7 +45,10 @@ class DayOfCourses:
 
 
 class CourseService(PeriodicService):
-    """Computes today's results whenever something changes; those of other days when they change or are asked for."""
+    """Computes today's results whenever something changes; those of other days when they change or are asked for.
+
+    What changed while no collector ran is noticed at the start, and computed slowly after today.
+    """
 
     def __init__(self, work: Workplace) -> None:
         super().__init__(work.clock, work.log, lambda: INTERVAL)
@@ -53,6 +56,7 @@ class CourseService(PeriodicService):
         self._computation = Computation(work.folder.root, work.live.zone)
         self._days: dict[dt.date, DayOfCourses] = {}
         self._stamps: dict[dt.date, object] = {}  # at the last look
+        self._stale: dict[dt.date, None] = {}  # days that are to be computed when there is time
         self._told: set[str] = set()
         self._tasks = Tasks(work.log)
         self._lock = DeferredLock()  # one computation at a time
@@ -68,22 +72,29 @@ class CourseService(PeriodicService):
 
     def round(self) -> None:
         if UPDATING not in self._tasks:
-            self._tasks.start(UPDATING, self.look(), "The results of the courses could not be updated")
+            self._tasks.start(UPDATING, self.look(), FAILED)
 
     async def look(self) -> None:
-        """Compute each day anew whose files or roster have changed since the last look."""
+        """Compute each day anew whose files, decisions or roster have changed since the last look."""
         today = self._work.live.today(self._work.fleet.now)
         try:
             stamps = await self._work.disk.run(self._stamp_all)
-            for day in sorted(stamps, key=lambda day: abs(day - today)):
-                before, self._stamps[day] = self._stamps.get(day), stamps[day]
-                is_first = before is None and day != today and day not in self._days
-                if stamps[day] != before and not is_first:
+            days = {*stamps, *self._stamps}  # a file that was deleted takes its results file with it
+            changed = [day for day in days if stamps.get(day) != self._stamps.get(day)]
+            if not changed:
+                return
+            await self._note_buoys(stamps)
+            stale = changed if self._stamps else await self._work.disk.run(self._stale_of, changed)
+            self._stale |= dict.fromkeys(sorted(stale, reverse=True))
+            self._stamps = stamps
+            for day in changed:
+                if day == today or day in self._days:
                     await self._update(day)
+            if self._stale and CATCHING_UP not in self._tasks:
+                self._tasks.start(CATCHING_UP, self._catch_up(), FAILED)
         except OSError as error:
-            self._stamps.clear()  # the next look tries again
-            if self._is_new("", str(error)):
-                self._log.warn("The courses cannot be read, retrying: {error}", error=str(error))
+            self._stamps = {}  # the next look tries again
+            self._tell_unreadable(error)
 
     async def day(self, day: dt.date) -> DayOfCourses:
         """Return the results of a day; those of a day that nobody asked for yet are computed first. Raises OSError."""
@@ -95,7 +106,7 @@ class CourseService(PeriodicService):
 
     async def days(self) -> list[dt.date]:
         """Return the days that have courses, in order. Raises OSError."""
-        return await self._work.disk.run(days_with_courses, self._work.folder.root)
+        return await self._work.disk.run(self._computation.days)
 
     async def decide(self, decision: Decision) -> None:
         """Put a decision on disk, and compute its day anew. Raises DecisionError or DiskTrouble."""
@@ -111,11 +122,48 @@ class CourseService(PeriodicService):
             await self._update(day)
 
     def _stamp_all(self) -> dict[dt.date, object]:
-        root, live = self._work.folder.root, self._work.live
+        root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
         of_all = live.roster.assignments, live.zone
-        return {day: (stamp_of_day(root, day), *of_all) for day in days_with_courses(root)}
+        return {day: (stamp_of_day(root, day), decisions.state(day), *of_all) for day in self._computation.days()}
+
+    def _stale_of(self, days: Iterable[dt.date]) -> list[dt.date]:
+        """Return the days that have changed since their results were written."""
+        computation, assignments = self._computation, self._work.live.roster.assignments
+        known = read_fingerprints(self._work.folder.root)
+        return [
+            day for day in days if known.get(str(day)) != computation.fingerprint(computation.sources(day), assignments)
+        ]
+
+    async def _note_buoys(self, days: Iterable[dt.date]) -> None:
+        """Tell all others which devices mark a line, before anything is decided about their tracks."""
+
+        def read() -> dict[dt.date, frozenset[int]]:
+            return {day: buoys for day in days if (buoys := self._computation.sources(day).buoys)}
+
+        buoys = await self._work.disk.run(read)
+        if buoys != self._work.live.buoys:
+            self._work.live.change(buoys=buoys)
+
+    async def _catch_up(self) -> None:
+        """Compute the stale days, the latest first, one track at a time."""
+        run, computation = self._work.disk.run, self._computation
+        while self._stale:
+            day = next(iter(self._stale))
+            del self._stale[day]
+            if day in self._days:
+                continue
+            try:
+                plan = await run(lambda day: computation.plan(computation.sources(day)), day)
+                for job in computation.missing(plan):
+                    computation.keep(job, await run(do_job, job))
+                    await deferLater(self._work.clock, BREAK)
+                await self._update(day)
+            except OSError as error:
+                self._stamps.pop(day, None)  # the next look tries again
+                self._tell_unreadable(error)
 
     async def _update(self, day: dt.date) -> DayOfCourses:
+        self._stale.pop(day, None)
         await self._lock.acquire()
         try:
             found = await self._compute(day)
@@ -129,14 +177,26 @@ class CourseService(PeriodicService):
     async def _compute(self, day: dt.date) -> DayOfCourses:
         run, computation = self._work.disk.run, self._computation
         computation.zone = self._work.live.zone
-        for job in await run(computation.missing, day):
+        plan = await run(lambda: computation.plan(computation.sources(day)))
+        for job in computation.missing(plan):
             computation.keep(job, await run(do_job, job))
-        results, courses = await run(computation.day, day, self._work.live.roster.assignments)
+        assignments = self._work.live.roster.assignments
+        results = await run(computation.results, plan, assignments)
         written: Mapping[str, Written] = {}
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the file is written at the next change
-            written = await self._work.disk.write(computation.write, results)
-        decisions = await run(read_all_decisions, self._work.folder.root)
-        return DayOfCourses(results, courses, written, self._work.fleet.now, decisions)
+            written = await self._work.disk.write(self._write, plan, results, assignments)
+        sources = plan.sources
+        return DayOfCourses(results, sources.courses, written, self._work.fleet.now, sources.decisions)
+
+    def _write(self, plan: Plan, results: DayResults, assignments: tuple[Assignment, ...]) -> Mapping[str, Written]:
+        written = self._computation.write(results)
+        fingerprint = self._computation.fingerprint(plan.sources, assignments)
+        note_fingerprint(self._work.folder.root, results.day, fingerprint)
+        return written
+
+    def _tell_unreadable(self, error: OSError) -> None:
+        if self._is_new("", str(error)):
+            self._log.warn("The courses cannot be read, retrying: {error}", error=str(error))
 
     def _tell(self, found: DayOfCourses) -> None:
         """Log what is wrong with the courses of a day; the same but for its figures once only."""
@@ -155,7 +215,7 @@ class CourseService(PeriodicService):
                 log.warn(text, path=file.path.partition("/")[2], ours=file.path)
 
     def _is_new(self, day: str, text: str) -> bool:
-        key = day + re.sub(r" \d[\d,.]*(?= )", " ", f" {text}")
+        key = day + re.sub(r"(?<!buoy) \d[\d,.]*(?= )", " ", f" {text}")
         is_new = key not in self._told
         self._told.add(key)
         return is_new

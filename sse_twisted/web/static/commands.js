@@ -61,7 +61,11 @@ function parsed(text) {
 function body() {
   const given = JSON.parse(asked.body || "{}");
   for (const field of FIELDS) if (!byId(`ask-${field}-label`).hidden) given[field] = byId(`ask-${field}`).value.trim();
-  if (asked.keys) given.set = changedKeys();
+  if (asked.keys) {
+    const { Course: course, ...keys } = changedKeys();
+    given.set = keys;
+    if (course !== undefined) given.course = String(course); // a new one
+  }
   return given;
 }
 

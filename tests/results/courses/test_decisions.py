@@ -126,12 +126,12 @@ def test_a_course_is_set_anew_for_its_day() -> None:
 )
 def test_a_decision_that_says_too_little_is_refused(wrong: Decision, text: str) -> None:
     with pytest.raises(DecisionError, match=text):
-        check(wrong, Decisions())
+        check(wrong, ())
 
 
 def test_two_decisions_of_one_moment_are_refused() -> None:
     with pytest.raises(DecisionError, match="already"):
-        check(decision(Action.EXCLUDE), Decisions((decision(Action.WITHDRAW, track=TRACK),)))
+        check(decision(Action.EXCLUDE), [decision(Action.WITHDRAW).time])
 
 
 def test_the_file_has_one_decision_a_line_in_the_order_in_which_they_were_made() -> None:

@@ -9,14 +9,15 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import Expected, Settings
-from sse_twisted.results.courses.course_files import courses_path
+from sse_twisted.results.courses.course_files import append_decision, courses_path
 from sse_twisted.results.courses.decisions import Action, Decision, DecisionError, iso
 from sse_twisted.results.courses.service import CourseService, DayOfCourses
-from tests.support.courses import S1, north, write_courses
+from tests.support.courses import S1, drifting, north, write_courses
 from tests.support.event import MORNING, VirtualEvent, begin_anew
 
 DAY = dt.date(2022, 10, 17)
 NAME = "ABC601XYZ_601_20221017_090000.oao"
+BUOY_TRACK = "gpslogs/20221017/ABC{0}XYZ_{0}_20221017_090000.oao"
 FILE = "gpsdata/20221017/GPSDATA_20221017_S1.csv"
 
 
@@ -161,19 +162,105 @@ def test_a_decision_that_says_too_little_is_refused_and_written_nowhere(course: 
     assert not (course.root / "results").exists()
 
 
-def test_another_day_is_computed_when_it_is_asked_for(course: VirtualEvent) -> None:
+YESTERDAY = DAY - dt.timedelta(1)
+OF_YESTERDAY = "gpsdata/20221016/GPSDATA_20221016_S1.csv"
+
+
+@pytest.fixture
+def two_days(course: VirtualEvent) -> VirtualEvent:
+    """The event on its second day; yesterday 601 has sailed a run of 23.3 knots, and all is computed."""
+    log = north(601, 12, MORNING - 86_400_000)
+    folder = course.root / "gpslogs" / "20221016"
+    folder.mkdir(parents=True)
+    (folder / "ABC601XYZ_601_20221016_090000.oao").write_bytes(log.content)
+    write_courses_of(course, YESTERDAY, S1)
     course.start()
     course.until("motion-601 can be disconnected")
-    yesterday = DAY - dt.timedelta(1)
-    path = courses_path(course.root, yesterday)
-    path.parent.mkdir()
-    path.write_text(json.dumps({"S1": S1}))
     course.advance(10)
-    assert service(course).known(yesterday) is None
-    assert wait(course, service(course).days()) == [yesterday, DAY]
-    found = wait(course, service(course).day(yesterday))
-    assert found.results.day == yesterday
-    assert service(course).known(yesterday) == found
+    course.stop()
+    assert (course.root / OF_YESTERDAY).read_text().split(",")[4] == "23.326"
+    return course
+
+
+def write_courses_of(event: VirtualEvent, day: dt.date, course: dict[str, Any]) -> None:
+    path = courses_path(event.root, day)
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(json.dumps({"S1": course}))
+
+
+class TestAnEarlierDay:
+    def test_that_has_not_changed_is_computed_when_it_is_asked_for(self, two_days: VirtualEvent) -> None:
+        two_days.start()
+        two_days.advance(10)
+        assert service(two_days).known(YESTERDAY) is None
+        assert wait(two_days, service(two_days).days()) == [YESTERDAY, DAY]
+        found = wait(two_days, service(two_days).day(YESTERDAY))
+        assert found.results.day == YESTERDAY
+        assert service(two_days).known(YESTERDAY) == found
+
+    def test_whose_course_changed_while_no_collector_ran_is_computed_at_the_start(self, two_days: VirtualEvent) -> None:
+        write_courses_of(two_days, YESTERDAY, S1 | {"Distance": 250})
+        two_days.start()
+        two_days.advance(10)
+        assert float((two_days.root / OF_YESTERDAY).read_text().split(",")[3]) == pytest.approx(250 / 12, abs=0.01)
+
+    def test_whose_track_changed_while_no_collector_ran_is_computed_at_the_start(self, two_days: VirtualEvent) -> None:
+        track = two_days.root / "gpslogs" / "20221016" / "ABC601XYZ_601_20221016_090000.oao"
+        track.write_bytes(north(601, 15, MORNING - 86_400_000).content)
+        two_days.start()
+        two_days.advance(10)
+        assert (two_days.root / OF_YESTERDAY).read_text().split(",")[4] == "29.158"
+
+    def test_of_which_was_decided_while_no_collector_ran_is_computed_at_the_start(self, two_days: VirtualEvent) -> None:
+        track = "ABC601XYZ_601_20221016_090000.oao"
+        append_decision(two_days.root, decision(Action.WITHDRAW, day=YESTERDAY, track=track))
+        two_days.start()
+        two_days.advance(10)
+        assert not (two_days.root / OF_YESTERDAY).exists()
+
+    def test_whose_results_file_was_lost_has_it_again(self, two_days: VirtualEvent) -> None:
+        (two_days.root / OF_YESTERDAY).unlink()
+        two_days.start()
+        two_days.advance(10)
+        assert (two_days.root / OF_YESTERDAY).exists()
+
+    def test_whose_courses_are_deleted_has_no_results_file(self, two_days: VirtualEvent) -> None:
+        two_days.start()
+        two_days.advance(10)
+        courses_path(two_days.root, YESTERDAY).unlink()
+        two_days.advance(10)
+        assert not (two_days.root / OF_YESTERDAY).exists()
+
+    def test_does_not_keep_today_waiting(self, two_days: VirtualEvent) -> None:
+        folder = two_days.root / "gpslogs" / "20221016"
+        for number in range(602, 652):
+            log = north(number, 12, MORNING - 86_400_000)
+            (folder / f"ABC{number}XYZ_{number}_20221016_090000.oao").write_bytes(log.content)
+        two_days.device(602, north(602, 11))
+        two_days.arrive(602)
+        two_days.start()
+        two_days.until("motion-602 can be disconnected")
+        two_days.advance(2.5)
+        assert len(ranked(two_days)) == 2
+        assert service(two_days).known(YESTERDAY) is None
+        two_days.advance(15)
+        assert (two_days.root / OF_YESTERDAY).read_text().count("\n") == 51
+
+
+def test_slow_tracks_of_buoys_are_collected_and_place_the_line(event: VirtualEvent) -> None:
+    """The filter would skip them: a buoy drifts with less than a knot."""
+    course = {key: value for key, value in S1.items() if key != "Start Line"}
+    for number, shift in ((611, -0.001), (612, 0.001)):
+        event.device(number, drifting(number, shift))
+    event.device(601, north(601, 10))
+    event.arrive(601, 611, 612)
+    event.start()
+    event.until("motion-612 can be disconnected")
+    assert not event.tracks().keys() & {BUOY_TRACK.format(611), BUOY_TRACK.format(612)}
+    write_courses(event.root, S1=course | {"Start Buoys": ["611", "612"]})
+    event.advance(30)
+    assert event.tracks().keys() >= {BUOY_TRACK.format(611), BUOY_TRACK.format(612)}
+    assert ranked(event) == [("Sailor 601", 19.44)]
 
 
 def test_courses_that_cannot_be_read_are_told_once_and_read_again_later(event: VirtualEvent) -> None:
