@@ -116,10 +116,19 @@ class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
 
 
+Columns = Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
 class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[ranking]`"""
 
-    by: tuple[str, ...] = ()  # columns of the roster: each value of one has a ranking of its own on the page of courses
+    # Columns of the roster, or lists of several: the entrants that share their cells have a ranking of their own.
+    by: tuple[str | Columns, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are named, each once."""
+        return tuple(dict.fromkeys(name for each in self.by for name in ((each,) if isinstance(each, str) else each)))
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from sse_twisted.config.courses import BuoyLine, Line
+from sse_twisted.config.settings import Ranking
 from sse_twisted.results.courses.buoys import spread_text
 from sse_twisted.results.courses.day import CourseResults, DayResults, SailedTrack
 from sse_twisted.results.courses.decisions import PATH, Action, Decided, Decision, Decisions, iso
@@ -122,7 +123,7 @@ class EntrantReport(Struct, frozen=True):
     decisions: tuple[DecisionReport, ...]
 
 
-def day_report(found: DayOfCourses, by: Sequence[str], missing: int, expected: int) -> CourseDay:
+def day_report(found: DayOfCourses, ranking: Ranking, missing: int, expected: int) -> CourseDay:
     """Return what is shown of a day. Takes some ms for a hundred sailors."""
     results = found.results
     return CourseDay(
@@ -131,20 +132,20 @@ def day_report(found: DayOfCourses, by: Sequence[str], missing: int, expected: i
         missing=missing,
         expected=expected,
         decimals=results.facts.decimals,
-        columns=tuple(by),
-        problems=tuple(_problems(found, by)),
+        columns=ranking.columns,
+        problems=tuple(_problems(found, ranking)),
         courses=tuple(_course(name, each, found) for name, each in results.courses.items()),
-        rankings=ranking_tables(results, by),
+        rankings=ranking_tables(results, ranking),
         decisions=decision_reports(found.decisions, results),
     )
 
 
-def _problems(found: DayOfCourses, by: Sequence[str]) -> Iterator[str]:
+def _problems(found: DayOfCourses, ranking: Ranking) -> Iterator[str]:
     yield from (f"{mistake}; the last version without it counts" for mistake in found.courses.mistakes)
     yield from found.courses.remarks
     yield from (f"config/event.json: {mistake}" for mistake in found.results.facts.mistakes)
     yield from (f"{PATH}, line {number}: {what}; it does not count" for number, what in found.decisions.unreadable)
-    for column in unknown_columns(found.results, by):
+    for column in unknown_columns(found.results, ranking):
         yield f"the roster has no column {column!r}: check ranking.by in the configuration"
 
 
@@ -216,7 +217,7 @@ def decision_reports(
     )
 
 
-def entrant_report(found: DayOfCourses, entrant: str, by: Sequence[str]) -> EntrantReport | None:
+def entrant_report(found: DayOfCourses, entrant: str, ranking: Ranking) -> EntrantReport | None:
     """Return all passages of an entrant on a day, in order of time; None if there is no such entrant."""
     results = found.results
     known = results.entrants.get(entrant)
@@ -227,7 +228,7 @@ def entrant_report(found: DayOfCourses, entrant: str, by: Sequence[str]) -> Entr
     ]
     passages = [_passage(name, track, decided) for name, track in mine for decided in track.passages]
     tracks = tuple(sorted({track.track for _, track in mine}))
-    overall, *_ = ranking_tables(results, by)
+    overall, *_ = ranking_tables(results, ranking)
     return EntrantReport(
         day=results.day,
         entrant=entrant,

@@ -11,6 +11,7 @@ from msgspec import structs
 from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.config.courses import KEYS
+from sse_twisted.config.settings import Ranking
 from sse_twisted.control.course_reports import CourseDay, EntrantReport, PassageReport, day_report, entrant_report
 from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.records import Records
@@ -67,9 +68,9 @@ class CourseCommands:
         return self._work.live.today(self._work.fleet.now)
 
     @property
-    def by(self) -> tuple[str, ...]:
-        """The columns of the roster that are shown."""
-        return self._work.live.settings.ranking.by
+    def ranking(self) -> Ranking:
+        """The columns of the roster that are shown, and by which there are rankings."""
+        return self._work.live.settings.ranking
 
     async def days(self) -> tuple[datetime.date, ...]:
         """Return the days that have courses, the latest first."""
@@ -83,19 +84,19 @@ class CourseCommands:
         missing = len({line.id for line in lines if line.state in OPEN})
         expected = len({line.id for line in lines})
         if found is None:
-            return CourseDay(day, None, missing, expected, 2, self.by, (), (), (), ())
-        return await self._work.disk.run(day_report, found, self.by, missing, expected)
+            return CourseDay(day, None, missing, expected, 2, self.ranking.columns, (), (), (), ())
+        return await self._work.disk.run(day_report, found, self.ranking, missing, expected)
 
     async def csv(self, day: datetime.date) -> bytes:
         """Return all rankings of a day as a table for spreadsheets."""
         report = await self.day(day)
-        table = report.rankings, self.by, report.decimals, self._work.live.zone
+        table = report.rankings, self.ranking.columns, report.decimals, self._work.live.zone
         return await self._work.disk.run(tables_as_csv, *table)
 
     async def entrant(self, day: datetime.date, entrant: str) -> EntrantReport:
         """Return all passages of an entrant; raises CommandError."""
         found = await self._known_day(day)
-        report = await self._work.disk.run(entrant_report, found, entrant, self.by)
+        report = await self._work.disk.run(entrant_report, found, entrant, self.ranking)
         if report is None:
             raise NotFound(f"no track of {one_line(repr(entrant), 60)} on {day}")
         return report

@@ -110,7 +110,7 @@ class CoursePages:
         """What differs when the pages may differ: results, who is still missing, and the settings."""
         summary = self._board.summary
         counts = (summary.collected, summary.waived, summary.expected, summary.not_expected)
-        shown = summary.today, summary.results_at, counts, self._courses.by, self._renderer.timezone()
+        shown = summary.today, summary.results_at, counts, self._courses.ranking, self._renderer.timezone()
         return f"{crc32(repr(shown).encode()):08x}"
 
     async def _render(self, template: str, version: str, values: Mapping[str, Any]) -> Response:

@@ -27,7 +27,8 @@ TRACK = "ABC601XYZ_601_20221017_090000.oao"
 def regatta(event: VirtualEvent) -> Iterator[Desk]:
     """601 and 602 have sailed a course with 19.44 and 23.33 knots; 603 is still to come."""
     write_courses(event.root, S1=S1)
-    event.settings = structs.replace(Settings(), ranking=Ranking(("first name", "Craft")))
+    by = ("first name", "Craft", ("first name", "family name"))
+    event.settings = structs.replace(Settings(), ranking=Ranking(by))
     for number, speed in ((601, 10.0), (602, 12.0), (603, 11.0)):
         event.device(number, north(number, speed))
     desk = Desk(event)
@@ -131,11 +132,17 @@ class TestTheRanking:
 
     def test_has_a_table_for_each_value_of_the_columns_that_are_configured(self, regatta: Desk) -> None:
         tables = regatta.get(f"/course/{DAY}.json").json["rankings"]
-        assert [(table["title"], len(table["places"])) for table in tables] == [("All", 2), ("first name: Sailor", 2)]
+        assert [(table["title"], len(table["places"])) for table in tables] == [
+            ("All", 2),
+            ("first name: Sailor", 2),
+            ("first name: Sailor, family name: 601", 1),
+            ("first name: Sailor, family name: 602", 1),
+        ]
+        assert '<h2 id="ranking-4">first name: Sailor, family name: 602</h2>' in regatta.get("/course").text
 
     def test_shows_no_other_column_of_the_roster(self, regatta: Desk) -> None:
         places = regatta.get(f"/api/v1/courses/{DAY}").json["rankings"][0]["places"]
-        assert [set(place["columns"]) for place in places] == [{"first name"}] * 2
+        assert [set(place["columns"]) for place in places] == [{"first name", "family name"}] * 2
 
     def test_names_a_configured_column_that_the_roster_lacks(self, regatta: Desk) -> None:
         assert "the roster has no column &#39;Craft&#39;: check ranking.by" in regatta.get("/course").text

@@ -21,7 +21,7 @@ from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses, Finish
 from sse_twisted.config.roster import RosterError, parse_roster
 from sse_twisted.config.server_json import read_original_settings
-from sse_twisted.config.settings import Settings, SettingsError, read_settings
+from sse_twisted.config.settings import Ranking, Settings, SettingsError, read_settings
 from sse_twisted.event_folder.files import make_folder, write_whole
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, FolderLock
@@ -55,11 +55,12 @@ class ResultsError(Exception):
 
 @frozen
 class Source:
-    """An event folder with its roster and time zone."""
+    """An event folder with its roster, time zone, and columns with rankings of their own."""
 
     root: Path
     zone: dt.timezone
     assignments: tuple[Assignment, ...]
+    ranking: Ranking
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +103,7 @@ def option_parser() -> argparse.ArgumentParser:
     parser.add_argument("--compare", type=Path, metavar="FILE", help=compare)
     fit = "print the start line that explains a results file, as JSON for courses.json, and write nothing"
     parser.add_argument("--fit", type=Path, metavar="FILE", help=fit)
-    config = "sse.toml or server.json with the time zone of the event (expected.timezone; default: one hour east)"
+    config = "sse.toml or server.json with expected.timezone (default: one hour east of UTC) and ranking.by"
     parser.add_argument("--config", type=Path, metavar="FILE", help=config)
     add_jobs(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
@@ -129,9 +130,9 @@ def _source(options: argparse.Namespace) -> Source:
     data = read_small(roster, MAX_ROSTER)
     if data is None:
         print(f"sse-results: {roster}: no such file, sailors have no names", file=sys.stderr)
-        return Source(root, zone, ())
+        return Source(root, zone, (), settings.ranking)
     try:
-        return Source(root, zone, parse_roster(data).assignments)
+        return Source(root, zone, parse_roster(data).assignments, settings.ranking)
     except RosterError as error:
         raise ResultsError(f"{roster}: {error}") from None
 
@@ -162,9 +163,9 @@ def _all_days(options: argparse.Namespace, computation: Computation, source: Sou
             if target is not None:
                 _write(computation, results, target, source.root)
             if options.json:
-                trees.append(as_tree(results))
+                trees.append(as_tree(results, source.ranking))
             else:
-                print("\n".join(day_lines(results, source.zone, options.course or ())))
+                print("\n".join(day_lines(results, source.zone, source.ranking, options.course or ())))
     if options.json:
         print(json.dumps(trees, ensure_ascii=False, indent=1))
     return 0 if is_complete else 1

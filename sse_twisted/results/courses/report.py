@@ -8,18 +8,23 @@ from typing import Any
 
 import msgspec
 
+from sse_twisted.config.settings import Ranking
 from sse_twisted.results.courses.day import CourseResults, DayResults
 from sse_twisted.results.courses.decisions import Decided, iso
 from sse_twisted.results.courses.fit import Fit
 from sse_twisted.results.courses.gpsdata import Difference, clock
+from sse_twisted.results.courses.ranking import Standing
+from sse_twisted.results.courses.tables import ranking_tables
 from sse_twisted.runtime.text import plural
 
 EQUAL, DIFFERS, HERE, THERE = "equal", "differs", "only here", "only there"
 
 
-def day_lines(results: DayResults, zone: dt.tzinfo, courses: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the ranking of each course of a day, with what is to be said about the course."""
-    decimals = results.facts.decimals
+def day_lines(results: DayResults, zone: dt.tzinfo, ranking: Ranking, courses: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the ranking of each course of a day, with what is to be said about the course; then those by columns.
+
+    `courses` are those to be shown, without rankings by columns; all if there are none.
+    """
     for name, each in results.courses.items():
         if courses and name not in courses:
             continue
@@ -27,17 +32,25 @@ def day_lines(results: DayResults, zone: dt.tzinfo, courses: Sequence[str] = ())
         counts = f"{plural(runs, 'run')} of {plural(sailors, 'entrant')}"
         yield f"{results.day}  {results.facts.title(name)}  {counts}"
         yield from (f"  {remark}" for remark in each.remarks)
-        for standing in results.ranking(name):
-            time = dt.datetime.fromtimestamp(standing.end, zone).strftime("%H:%M:%S")
-            figures = f"{standing.knots:7.{decimals}f} kn  {time}  {standing.course_made:5.1f}°"
-            yield f"  {standing.rank:3}  {figures}  {standing.runs:3}  {standing.sailor or standing.entrant}"
+        yield from _place_lines(results.ranking(name), results, zone)
+    for table in () if courses else ranking_tables(results, ranking):
+        if table.cells:
+            yield f"{results.day}  {table.title}"
+            yield from _place_lines(table.places, results, zone)
 
 
-def as_tree(results: DayResults) -> dict[str, Any]:
-    """Return all of a day: courses with line, remarks, runs and passages that are none, and the ranking."""
+def _place_lines(places: Iterable[Standing], results: DayResults, zone: dt.tzinfo) -> Iterator[str]:
+    for standing in places:
+        time = dt.datetime.fromtimestamp(standing.end, zone).strftime("%H:%M:%S")
+        figures = f"{standing.knots:7.{results.facts.decimals}f} kn  {time}  {standing.course_made:5.1f}°"
+        yield f"  {standing.rank:3}  {figures}  {standing.runs:3}  {standing.sailor or standing.entrant}"
+
+
+def as_tree(results: DayResults, ranking: Ranking) -> dict[str, Any]:
+    """Return all of a day: courses with line, remarks, runs and passages that are none, and the rankings."""
     return {
         "day": str(results.day),
-        "ranking": msgspec.to_builtins(results.ranking()),
+        "rankings": msgspec.to_builtins(ranking_tables(results, ranking)),
         "courses": {name: _course_tree(each, results, name) for name, each in results.courses.items()},
     }
 
@@ -56,7 +69,6 @@ def _course_tree(each: CourseResults, results: DayResults, name: str) -> dict[st
             {"end": effect.end, "metres": effect.metres, "runs": effect.runs, "sailors": effect.gaining}
             for effect in each.effects
         ],
-        "ranking": msgspec.to_builtins(results.ranking(name)),
         "passages": [
             {"track": track.track, "entrant": track.entrant} | passage_tree(passage)
             for track in each.tracks

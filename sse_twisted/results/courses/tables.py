@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
 
+from sse_twisted.config.settings import Ranking
 from sse_twisted.config.spreadsheet import squashed
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.ranking import Standing
@@ -21,33 +22,36 @@ class RankingTable(Struct, frozen=True):
 
     title: str
     course: Annotated[str, Meta(description="of whose runs it is; empty for all courses")]
-    column: Annotated[str, Meta(description="column of the roster by which the entrants are chosen; empty for all")]
-    value: Annotated[str, Meta(description="what they have in that column")]
+    cells: Annotated[Mapping[str, str], Meta(description="of the roster that its entrants share; empty for all")]
     places: tuple[Standing, ...]
 
 
-def ranking_tables(results: DayResults, by: Sequence[str]) -> tuple[RankingTable, ...]:
-    """Return the rankings of a day; `by` are columns of the roster, however they are spelt. Others are not shown."""
-    columns = {name: column for name in by if (column := _column(results, name)) is not None}
+def ranking_tables(results: DayResults, ranking: Ranking) -> tuple[RankingTable, ...]:
+    """Return the rankings of a day. Columns count however they are spelt; those that are not named are not shown."""
+    columns = {name: column for name in ranking.columns if (column := _column(results, name)) is not None}
 
-    def table(title: str, course: str = "", name: str = "", value: str = "") -> RankingTable:
-        chosen = {columns[name]: value} if name else None
+    def table(title: str, course: str = "", cells: Mapping[str, str] | None = None) -> RankingTable:
+        cells = cells or {}
+        chosen = {columns[name]: cell for name, cell in cells.items()}
         places = (_public(standing, columns.items()) for standing in results.ranking(course, chosen))
-        return RankingTable(title, course, name, value, tuple(places))
+        return RankingTable(title, course, cells, tuple(places))
 
     several = len(results.courses) > 1
     found = [table("All courses" if several else "All")]
     if several:
         found += [table(results.facts.title(course), course) for course in results.courses]
-    for name, column in columns.items():
-        values = {entrant.columns.get(column, "") for entrant in results.entrants.values()}
-        found += [table(f"{name}: {value}", "", name, value) for value in sorted(filter(None, values))]
+    for each in ranking.by:
+        names = (each,) if isinstance(each, str) else each
+        if all(name in columns for name in names):
+            values = {tuple(e.columns.get(columns[name], "") for name in names) for e in results.entrants.values()}
+            for cells in (dict(zip(names, cells, strict=True)) for cells in sorted(values) if all(cells)):
+                found.append(table(", ".join(f"{name}: {cell}" for name, cell in cells.items()), "", cells))
     return (found[0], *(each for each in found[1:] if each.places))
 
 
-def unknown_columns(results: DayResults, by: Iterable[str]) -> tuple[str, ...]:
+def unknown_columns(results: DayResults, ranking: Ranking) -> tuple[str, ...]:
     """Return the columns that nobody on the roster has, as long as anybody is ranked."""
-    return tuple(name for name in by if results.entrants and _column(results, name) is None)
+    return tuple(name for name in ranking.columns if results.entrants and _column(results, name) is None)
 
 
 def _column(results: DayResults, name: str) -> str | None:
@@ -62,15 +66,15 @@ def _public(standing: Standing, columns: Iterable[tuple[str, str]]) -> Standing:
     return structs.replace(standing, columns=shown)
 
 
-def tables_as_csv(tables: Iterable[RankingTable], by: Sequence[str], decimals: int, zone: dt.tzinfo) -> bytes:
+def tables_as_csv(tables: Iterable[RankingTable], columns: Iterable[str], decimals: int, zone: dt.tzinfo) -> bytes:
     """Return all rankings as one table for spreadsheets: CSV in UTF-8, with a byte order mark to tell them so."""
-    file = io.StringIO(newline="")
+    file, columns = io.StringIO(newline=""), tuple(columns)
     writer = csv.writer(file)
     figures = ("Knots", "Time", "Course over ground", "Course", "Runs", "Track")
-    writer.writerow(("Ranking", "Rank", "Entrant", "Sailor", *map(without_formulas, by), *figures))
+    writer.writerow(("Ranking", "Rank", "Entrant", "Sailor", *map(without_formulas, columns), *figures))
     for table in tables:
         for each in table.places:
-            cells = (each.columns.get(name, "") for name in by)
+            cells = (each.columns.get(name, "") for name in columns)
             time = dt.datetime.fromtimestamp(each.end, zone).strftime("%H:%M:%S")
             speed, course = f"{each.knots:.{decimals}f}", f"{each.course_made:.1f}"
             who = map(without_formulas, (each.entrant, each.sailor, *cells))

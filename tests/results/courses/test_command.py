@@ -53,13 +53,41 @@ def test_json_has_runs_passages_and_ranking(event: Event, capsys: pytest.Capture
     run(event, "--json")
     (day,) = json.loads(capsys.readouterr().out)
     assert day["day"] == "2023-10-07"
-    assert [(each["rank"], each["sailor"], each["knots"]) for each in day["ranking"]] == [(1, "Ann Anchor", 19.44)]
+    assert [(each["rank"], each["sailor"], each["knots"]) for each in day["rankings"][0]["places"]] == [
+        (1, "Ann Anchor", 19.44)
+    ]
     course = day["courses"]["S1"]
     assert course["line"] == {"Start Line": [list(end) for end in S1["Start Line"]], "Direction": 0}
     assert [(p["entrant"], p["counts"], p["why_not"]) for p in course["passages"]] == [
         ("ABC601XYZ", True, ""),
         ("ABC602XYZ", False, "did not finish"),
     ]
+
+
+def test_columns_of_the_roster_that_the_configuration_names_have_rankings(
+    event: Event, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config" / "motions.csv").write_text(
+        "Motion ID,Start Date,End Date,File ID,First Name,Craft,Status\n"
+        "601,2023-10-07,2023-10-07,ABC601XYZ,Ann,Kite,Pro\n"
+        "602,2023-10-07,2023-10-07,ABC602XYZ,Bob,Kite,\n"
+    )
+    event.track(602, sail([(90, 12, 0)]))
+    config = tmp_path / "sse.toml"
+    config.write_text('[ranking]\nby = ["Craft", ["Craft", "Status"]]\n')
+    run(event, "--config", str(config))
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()[3:]] == [
+        "2023-10-07  Craft: Kite",
+        "1    23.33 kn  12:00:49    0.0°    1  Bob",
+        "2    19.44 kn  12:00:59    0.0°    1  Ann",
+        "2023-10-07  Craft: Kite, Status: Pro",
+        "1    19.44 kn  12:00:59    0.0°    1  Ann",
+    ]
+    run(event, "--config", str(config), "--json")
+    (day,) = json.loads(capsys.readouterr().out)
+    assert [table["cells"] for table in day["rankings"]] == [{}, {"Craft": "Kite"}, {"Craft": "Kite", "Status": "Pro"}]
+    run(event, "--config", str(config), "--course", "S1")
+    assert "Craft" not in capsys.readouterr().out
 
 
 def test_while_a_collector_uses_the_folder_nothing_is_written_there(

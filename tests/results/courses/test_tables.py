@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from sse_twisted.config.settings import Ranking
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.tables import ranking_tables, tables_as_csv, unknown_columns
 from tests.results.courses.folder import DAY, S1, ZONE, Event
@@ -41,7 +42,7 @@ CRAFT = {601: "Kite", 602: "Board", 603: "Kite"}
 
 
 def test_each_value_of_a_column_has_a_ranking_of_its_own_however_the_column_is_spelt(event: Event) -> None:
-    tables = ranking_tables(results(event, Craft_Type=CRAFT), ["craft_type"])
+    tables = ranking_tables(results(event, Craft_Type=CRAFT), Ranking(("craft_type",)))
     assert [(table.title, [place.entrant for place in table.places]) for table in tables] == [
         ("All", ["ABC602XYZ", "ABC603XYZ", "ABC601XYZ"]),
         ("craft_type: Board", ["ABC602XYZ"]),
@@ -51,22 +52,33 @@ def test_each_value_of_a_column_has_a_ranking_of_its_own_however_the_column_is_s
 
 
 def test_only_the_columns_that_are_named_are_shown(event: Event) -> None:
-    (place, *_) = ranking_tables(results(event, Craft_Type=CRAFT, Phone={602: "123"}), ["Craft Type"])[0].places
+    found = results(event, Craft_Type=CRAFT, Phone={602: "123"})
+    (place, *_) = ranking_tables(found, Ranking(("Craft Type",)))[0].places
     assert place.columns == {"Craft Type": "Board"}
 
 
 def test_an_empty_cell_has_no_ranking(event: Event) -> None:
-    tables = ranking_tables(results(event, Status={601: "Pro"}), ["Status"])
+    tables = ranking_tables(results(event, Status={601: "Pro"}), Ranking(("Status",)))
     assert [table.title for table in tables] == ["All", "Status: Pro"]
 
 
+def test_several_columns_together_have_a_ranking_for_each_combination(event: Event) -> None:
+    found = results(event, Craft_Type=CRAFT, Status={601: "Pro", 602: "Pro", 603: ""})
+    tables = ranking_tables(found, Ranking(("Status", ("Craft Type", "status"), ("Craft Type", "Club"))))
+    assert [(table.title, dict(table.cells), [place.entrant for place in table.places]) for table in tables[1:]] == [
+        ("Status: Pro", {"Status": "Pro"}, ["ABC602XYZ", "ABC601XYZ"]),
+        ("Craft Type: Board, status: Pro", {"Craft Type": "Board", "status": "Pro"}, ["ABC602XYZ"]),
+        ("Craft Type: Kite, status: Pro", {"Craft Type": "Kite", "status": "Pro"}, ["ABC601XYZ"]),
+    ]
+
+
 def test_a_column_that_nobody_has_is_told(event: Event) -> None:
-    assert unknown_columns(results(event, Status={601: "Pro"}), ["status", "Club"]) == ("Club",)
+    assert unknown_columns(results(event, Status={601: "Pro"}), Ranking(("status", ("Status", "Club")))) == ("Club",)
 
 
 def test_cells_that_a_spreadsheet_would_run_are_text(event: Event) -> None:
     found = results(event, Status={601: "=1+1", 602: "-2", 603: "a;@x"})
-    data = tables_as_csv(ranking_tables(found, ["Status"]), ["Status"], 2, dt.timezone(dt.timedelta(hours=1)))
+    data = tables_as_csv(ranking_tables(found, Ranking(("Status",))), ["Status"], 2, dt.timezone(dt.timedelta(hours=1)))
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert {row["Entrant"]: row["Status"] for row in rows[:3]} == {
         "ABC601XYZ": "'=1+1",
