@@ -9,15 +9,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from sse_twisted.config.courses import Course, Line
-from sse_twisted.results.courses.path import Path
 from sse_twisted.results.courses.plane import Gate, Plane
-from sse_twisted.results.courses.runs import Reason, Sailed, runs_of
+from sse_twisted.results.courses.runs import Reason, Sailed
 from sse_twisted.runtime.text import plural
-from sse_twisted.tracks.format import Track
 
 STRETCHES: Final = (5.0, 10.0, 20.0)  # m
 HOUR: Final = 3600
@@ -60,51 +57,20 @@ class Effect:
     losing: int
 
 
-def check_track(
-    entrant: str, track: Track, course: Course, line: Line, midnight: float, sailed: Sailed | None = None
-) -> TrackCheck:
-    """Find what a line misses of a track; `sailed` is the result of `runs_of` for it, if that is known."""
-    sailed = sailed or runs_of(track, course, line, midnight)
-    passages = sailed.passages
+def check_track(entrant: str, sailed: Sailed, midnight: float) -> TrackCheck:
+    """Find what a line misses of a track; `midnight` is the local one of the day, in s since 1970."""
+    passages, length = sailed.passages, sailed.gate.length
     runs = sum(passage.counts for passage in passages)
     ends = tuple(p.run.end - midnight for p in passages if p.run and p.reason in IN_HOURS)
-    stretches = [(end, metres) for end in (0, 1) for metres in STRETCHES]
-    if not _comes_near(sailed.path, line):
-        return TrackCheck(entrant, runs, (), dict.fromkeys(stretches, runs), ends)
     stretched: dict[Stretch, int] = {}
     misses: list[Miss] = []
-    for end, metres in stretches:
-        longer = longer_line(line, end, metres)
-        found = runs_of(track, course, longer, midnight).passages
+    for end, metres in ((end, metres) for end in (0, 1) for metres in STRETCHES):
+        found = sailed.within(-metres, length) if end == 0 else sailed.within(0, length + metres)
         stretched[end, metres] = sum(passage.counts for passage in found)
         if metres == max(STRETCHES):
-            gate = Gate(Plane.of(longer), longer)
-            beyond = ((passage, _beyond(passage.along, gate, end, metres)) for passage in found if passage.counts)
-            misses += [Miss(end, off, p.run.knots) for p, off in beyond if off > 0 and p.run is not None]
+            beyond = ((passage, -passage.along if end == 0 else passage.along - length) for passage in found)
+            misses += [Miss(end, off, p.run.knots) for p, off in beyond if off > 0 and p.counts and p.run is not None]
     return TrackCheck(entrant, runs, tuple(misses), stretched, ends)
-
-
-def _comes_near(path: Path, line: Line) -> bool:
-    """Whether a path on the plane of a line crosses the line's extension close to its ends."""
-    gate = Gate(Plane.of(line), line)
-    along = gate.crossings(path.east, path.north).along
-    near = max(STRETCHES)
-    return bool(np.any((along > -near) & (along < gate.length + near) & ((along < 0) | (along > gate.length))))
-
-
-def _beyond(along: float, gate: Gate, end: int, metres: float) -> float:
-    """Return the metres outside of the line that was made longer by `metres` at an end."""
-    return metres - along if end == 0 else along - (gate.length - metres)
-
-
-def longer_line(line: Line, end: int, metres: float) -> Line:
-    """Return a line that is longer at its first (0) or other (1) end."""
-    plane = Plane.of(line)
-    gate = Gate(plane, line)
-    moving, fixed = gate.ends[end], gate.ends[1 - end]
-    part = metres / gate.length
-    moved = plane.position(moving[0] + (moving[0] - fixed[0]) * part, moving[1] + (moving[1] - fixed[1]) * part)
-    return evolve(line, ends=(moved, line.ends[1]) if end == 0 else (line.ends[0], moved))
 
 
 def effects(checks: Sequence[TrackCheck]) -> tuple[Effect, ...]:

@@ -49,15 +49,14 @@ def path_of(track: Track, plane: Plane) -> Path:
     if len(time) < 2:
         still = np.zeros_like(time)
         return Path(time, east, north, still, still, track.rate)
+    speed = fixes.speed / 1000
+    if fixes.course is not None and track.speeds is not SpeedSource.POSITIONS:
+        heading = np.radians(fixes.course / 1e5)
+        return Path(time, east, north, speed * np.sin(heading), speed * np.cos(heading), track.rate)
     towards_east, towards_north = np.gradient(east, time), np.gradient(north, time)
     if track.speeds is SpeedSource.POSITIONS:
         return Path(time, east, north, towards_east, towards_north, track.rate)
-    heading = (
-        np.arctan2(towards_east, towards_north)
-        if fixes.course is None
-        else np.radians(fixes.course.astype(float) / 1e5)
-    )
-    speed = fixes.speed / 1000
+    heading = np.arctan2(towards_east, towards_north)
     return Path(time, east, north, speed * np.sin(heading), speed * np.cos(heading), track.rate)
 
 

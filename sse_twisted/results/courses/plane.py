@@ -121,3 +121,8 @@ class Crossings:
     part: Values  # 0 to 1
     along: Values  # m from the first end of the line; outside of 0 to its length on the extension
     forward: NDArray[np.bool_]
+
+    def within(self, first: float, last: float) -> NDArray[np.bool_]:
+        """Tell for each crossing whether it is between two places along the line."""
+        inside: NDArray[np.bool_] = (self.along >= first) & (self.along <= last)
+        return inside

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Final
+from functools import cached_property
+from typing import Final, TypeAlias
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import define, field, frozen
 from numpy.typing import NDArray
 
 from sse_twisted.config.courses import RUN_LENGTH, Course, Limits, Line
 from sse_twisted.results.courses.path import Path, path_of
-from sse_twisted.results.courses.plane import Gate, Plane, Values, short_way
+from sse_twisted.results.courses.plane import Crossings, Gate, Plane, Values, short_way
 from sse_twisted.tracks.format import Track
 
 KNOTS: Final = 3600 / 1852  # in 1 m/s
 RATES, ACCELERATIONS = (1, 5, 10), (4.0, 7.5, 15.0)  # Hz, m/s²; documented by the field
 SLOWEST: Final = 0.4  # m/s; whoever needs longer for the length of the course never ends
 MAX_PASSAGES: Final = 2000  # of a track that are examined; a real one has up to 80 a day
-HALVINGS: Final = 50  # of a step of up to 20 min: to 1e-12 s
+EXACT: Final = 1e-6  # s to which the end of a run is computed; times since 1970 are exact to 2e-7
 
 
 class Reason(StrEnum):
@@ -37,6 +38,9 @@ class Reason(StrEnum):
     HEADING = "off course"
     BEFORE_OPENING = "before the course opened"
     AFTER_CLOSING = "after the course closed"
+
+
+Why: TypeAlias = tuple[Reason | None, str]  # such as "12.4 s"
 
 
 @frozen
@@ -78,34 +82,71 @@ class Passage:
         return self.reason is None
 
 
-@frozen(eq=False)
+@define(eq=False)
 class Sailed:
-    """All passages of a track, in order of time. `left_out` counts those beyond MAX_PASSAGES."""
+    """What a track makes of a start line: where it crosses the line or its extension, and the runs from there."""
 
     path: Path
-    passages: tuple[Passage, ...]
-    left_out: int = 0
+    gate: Gate
+    _course: Course
+    _midnight: float  # the local one of the day, in s since 1970
+    _crossings: Crossings
+    _runs: dict[int, tuple[Run | None, Why]] = field(factory=dict, init=False)  # by crossing, as far as measured
+
+    @cached_property
+    def passages(self) -> tuple[Passage, ...]:
+        """The passages of the line, in order of time; MAX_PASSAGES at most."""
+        return self.within(0, self.gate.length)
+
+    @property
+    def left_out(self) -> int:
+        """The number of passages beyond MAX_PASSAGES."""
+        forwards = int(np.count_nonzero(self._crossings.within(0, self.gate.length) & self._crossings.forward))
+        return max(0, forwards - MAX_PASSAGES)
+
+    def within(self, first: float, last: float) -> tuple[Passage, ...]:
+        """Return the passages of a line on the same straight, between two places in m along this one."""
+        inside, forward = self._crossings.within(first, last), self._crossings.forward
+        backwards = self._times[inside & ~forward]
+        found = []
+        for each in np.flatnonzero(inside & forward)[:MAX_PASSAGES].tolist():
+            run, why = self._run(each)
+            start = float(self._times[each])
+            until = backwards[np.searchsorted(backwards, start, side="right") :][:1]
+            recrossed = float(until[0]) if len(until) else math.inf
+            if run is None and recrossed == math.inf:
+                why = Reason.UNFINISHED, ""
+            elif run is None or recrossed <= run.end:
+                run, why = None, (Reason.RECROSSED, "")
+            found.append(Passage(start, float(self._crossings.along[each]), run, *why))
+        return tuple(found)
+
+    @cached_property
+    def _times(self) -> Values:
+        return _times(self.path, self._crossings.after, self._crossings.part)
+
+    @cached_property
+    def _finish(self) -> Gate | None:
+        return Gate(self.gate.plane, self._course.finish) if isinstance(self._course.finish, Line) else None
+
+    def _run(self, crossing: int) -> tuple[Run | None, Why]:
+        """Return the run from a crossing, None if it never ends, and why it is none if the line is not recrossed."""
+        if crossing not in self._runs:
+            start, after = float(self._times[crossing]), int(self._crossings.after[crossing])
+            run = _measured(self.path, after, start, self._course, self._finish)
+            why: Why = (None, "")
+            if run is not None:
+                course = self._course
+                why = out_of_hours(run, course, self._midnight) or _beyond_limits(run, self.path, course.limits) or why
+            self._runs[crossing] = run, why
+        return self._runs[crossing]
 
 
 def runs_of(track: Track, course: Course, line: Line, midnight: float) -> Sailed:
-    """Return the passages of a course's start line; `midnight` is the local one of the day, in s since 1970."""
+    """Find the passages of a course's start line; `midnight` is the local one of the day, in s since 1970."""
     plane = Plane.of(line)
-    path = path_of(track, plane)
-    gate = Gate(plane, line)
-    finish = Gate(plane, course.finish) if isinstance(course.finish, Line) else None
-    crossings = gate.crossings(path.east, path.north)
-    inside = (crossings.along >= 0) & (crossings.along <= gate.length)
-    times = _times(path, crossings.after, crossings.part)
-    backwards = times[inside & ~crossings.forward]
-    forwards = np.flatnonzero(inside & crossings.forward)
-    found = []
-    for each in forwards[:MAX_PASSAGES].tolist():
-        start, after = float(times[each]), int(crossings.after[each])
-        until = backwards[np.searchsorted(backwards, start, side="right") :][:1]
-        run = _measured(path, after, start, course, finish)
-        passage = Passage(start, float(crossings.along[each]), run)
-        found.append(_judged(passage, path, course, float(until[0]) if len(until) else math.inf, midnight))
-    return Sailed(path, tuple(found), max(0, len(forwards) - MAX_PASSAGES))
+    path, gate = path_of(track, plane), Gate(plane, line)
+    return Sailed(path, gate, course, midnight, gate.crossings(path.east, path.north))
 
 
 def _times(path: Path, after: NDArray[np.intp], part: Values) -> Values:
@@ -155,7 +196,7 @@ def _sailed(path: Path, after: int, start: float, stop: int, length: float) -> t
     for beyond in np.flatnonzero(away >= length)[:1].tolist():
         last = after + 1 + beyond
         early, late = max(start, float(path.time[last - 1])), float(path.time[last])
-        for _ in range(HALVINGS):
+        while late - early > EXACT:
             middle = (early + late) / 2
             there = _place(path, last - 1, middle)
             if math.hypot(there[0] - began[0], there[1] - began[1]) < length:
@@ -176,17 +217,6 @@ def _place(path: Path, fix: int, time: float) -> tuple[float, float]:
 
     east, north = path.sailed
     return integral(east, path.velocity_east), integral(north, path.velocity_north)
-
-
-def _judged(passage: Passage, path: Path, course: Course, backwards: float, midnight: float) -> Passage:
-    """Return the passage with the first reason that holds; `backwards` is the next passage in the other direction."""
-    run = passage.run
-    if run is None:
-        return evolve(passage, reason=Reason.UNFINISHED if backwards == math.inf else Reason.RECROSSED)
-    if backwards <= run.end:
-        return evolve(passage, run=None, reason=Reason.RECROSSED)
-    found = out_of_hours(run, course, midnight) or _beyond_limits(run, path, course.limits)
-    return evolve(passage, reason=found[0], detail=found[1]) if found else passage
 
 
 def out_of_hours(run: Run, course: Course, midnight: float) -> tuple[Reason, str] | None:

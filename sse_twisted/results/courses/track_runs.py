@@ -53,7 +53,7 @@ def track_runs(data: Buffer, name: str, entrant: str, courses: tuple[PlacedCours
         sailed = runs_of(track, placed.course, placed.line, placed.midnight)
         passages[placed.course.name] = sailed.passages
         left_out += sailed.left_out
-        checks[placed.course.name] = check_track(entrant, track, placed.course, placed.line, placed.midnight, sailed)
+        checks[placed.course.name] = check_track(entrant, sailed, placed.midnight)
     return TrackRuns(track.rate, passages, checks, left_out)
 
 

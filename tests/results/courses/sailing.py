@@ -13,7 +13,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from sse_twisted.config.courses import Course, Line, parse_courses
-from sse_twisted.results.courses.plane import Plane
+from sse_twisted.results.courses.plane import Gate, Plane
 from sse_twisted.tracks.format import Evidence, Fixes, Integrity, Rules, SpeedSource, Track
 from sse_twisted.tracks.formats import decode
 
@@ -57,6 +57,16 @@ def sail(
         ),
         rate,
     )
+
+
+def longer_line(line: Line, end: int, metres: float) -> Line:
+    """The line, longer at its first (0) or other (1) end, or shorter."""
+    plane = Plane.of(line)
+    gate = Gate(plane, line)
+    moving, fixed = gate.ends[end], gate.ends[1 - end]
+    part = metres / gate.length
+    moved = plane.position(moving[0] + (moving[0] - fixed[0]) * part, moving[1] + (moving[1] - fixed[1]) * part)
+    return evolve(line, ends=(moved, line.ends[1]) if end == 0 else (line.ends[0], moved))
 
 
 def only(track: Track, which: slice | np.ndarray) -> Track:

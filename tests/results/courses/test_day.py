@@ -37,7 +37,7 @@ def runs(*speeds: float, start: float = NOON) -> TrackRuns:
 
 
 def checked(track: Track) -> TrackCheck:
-    return check_track("", track, COURSE, LINE, MIDNIGHT)
+    return check_track("", runs_of(track, COURSE, LINE, MIDNIGHT), MIDNIGHT)
 
 
 def results(
