@@ -20,9 +20,9 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_MEASURED, Device, Measured
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
-from sse_twisted.results.service import MAX_SIZE, ResultsService, measured_of
+from sse_twisted.results.service import ResultsService, measured_of
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.formats import format_named
+from sse_twisted.tracks.formats import MAX_SIZE, format_named
 from sse_twisted.tracks.plot.picture import marks_of, plot
 
 

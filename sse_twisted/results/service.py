@@ -25,11 +25,10 @@ from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.formats import format_named
+from sse_twisted.tracks.formats import MAX_SIZE, format_named
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
 
 MEASURING = "measuring"
-MAX_SIZE = 64 * 1024 * 1024  # bytes of a track; the longest log that was ever listed has 25.7 MB
 
 
 class ResultsService(Service):

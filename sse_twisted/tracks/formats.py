@@ -13,6 +13,7 @@ from sse_twisted.tracks.oao.decoding import OaoFormat
 # The first is used where neither content nor name tells the format: it finds fixes behind a damaged header.
 FORMATS: Final[tuple[TrackFormat, ...]] = (OaoFormat(),)
 START_SIZE: Final = 512  # bytes that are enough to recognise a format
+MAX_SIZE: Final = 64 * 1024 * 1024  # bytes of a track that is measured; the longest that was ever listed has 25.7 MB
 
 # Kinds of files that cannot be read; messages name them.
 _FOREIGN: Final = {

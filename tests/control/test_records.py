@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.control.records import Records, TooLarge
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.results.service import MAX_SIZE
+from sse_twisted.tracks.formats import MAX_SIZE
 from tests.control.test_commands import DAY, NAME, result
 from tests.support.event import VirtualEvent, log_of, track
 

@@ -28,7 +28,7 @@ from sse_twisted.event_folder.lock import FolderInUse, FolderLock
 from sse_twisted.results.courses import gpsdata
 from sse_twisted.results.courses.comparison import fit_file, named_in, rows_in
 from sse_twisted.results.courses.computation import Computation, Job, do_job
-from sse_twisted.results.courses.course_files import SESSIONS, days_with_courses, read_small
+from sse_twisted.results.courses.course_files import SESSIONS, read_small
 from sse_twisted.results.courses.day import CourseResults, DayResults
 from sse_twisted.results.courses.fit import FitError
 from sse_twisted.results.courses.gpsdata import GpsdataError
@@ -152,23 +152,27 @@ def _with_progress(workers: Executor | None, jobs: Sequence[Job]) -> Iterator[Tr
 
 
 def _all_days(options: argparse.Namespace, computation: Computation, source: Source) -> int:
-    days = options.day or days_with_courses(source.root)
+    days = options.day or computation.days()
     if not days:
         raise ResultsError(f"{source.root / SESSIONS}: no courses.json of any day")
-    is_complete, trees = True, []
+    is_complete, trees, lacking = True, [], set(options.course or ())
     with _writing(options, source.root) as target:
         for day in days:
             results, courses = computation.day(day, source.assignments)
-            is_complete &= _complain(day, results, courses, options.course)
+            is_complete &= _complain(day, results, courses)
+            lacking -= results.courses.keys()
             if target is not None:
                 _write(computation, results, target, source.root)
             if options.json:
                 trees.append(as_tree(results, source.ranking))
             else:
                 print("\n".join(day_lines(results, source.zone, source.ranking, options.course or ())))
+    for name in sorted(lacking):
+        where = f"on {days[0]}" if len(days) == 1 else f"on any of {len(days)} days"
+        print(f"sse-results: {name}: no such course {where}", file=sys.stderr)
     if options.json:
         print(json.dumps(trees, ensure_ascii=False, indent=1))
-    return 0 if is_complete else 1
+    return 0 if is_complete and not lacking else 1
 
 
 @contextmanager
@@ -204,15 +208,14 @@ def _write(computation: Computation, results: DayResults, target: Path, root: Pa
         write_whole(path, gpsdata.write_rows(rows))
 
 
-def _complain(day: dt.date, results: DayResults, courses: Courses, wanted: Sequence[str] | None) -> bool:
+def _complain(day: dt.date, results: DayResults, courses: Courses) -> bool:
     """Name what is wrong on standard error; return whether nothing is missing."""
-    lacking = [name for name in wanted or () if name not in results.courses]
     without = [name for name, each in results.courses.items() if each.placing.line is None and not _is_free(each)]
-    for text in (*courses.mistakes, *courses.remarks, *(f"{name}: no such course" for name in lacking)):
+    for text in (*courses.mistakes, *courses.remarks):
         print(f"sse-results: courses of {day}: {text}", file=sys.stderr)
     if not results.courses:
         print(f"sse-results: {day}: no courses", file=sys.stderr)
-    return not (courses.mistakes or lacking or without) and bool(results.courses)
+    return not (courses.mistakes or without) and bool(results.courses)
 
 
 def _is_free(each: CourseResults) -> bool:
@@ -229,8 +232,9 @@ def _other_program(options: argparse.Namespace, computation: Computation, source
         print(json.dumps({course: fit_tree(fit)}, indent=1))
         return 0
     results, courses = computation.day(day, source.assignments)
-    _complain(day, results, courses, [course])
+    _complain(day, results, courses)
     if course not in results.courses:
+        print(f"sse-results: {course}: no such course on {day}", file=sys.stderr)
         return 1
     differences = gpsdata.compare(results.courses[course].rows, rows)
     if options.json:

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from sse_twisted.config.courses import RUN_LENGTH
-from sse_twisted.results.courses.course_files import MAX_TRACK, read_courses, read_facts, read_small, tracks_of
+from sse_twisted.results.courses.course_files import read_courses, read_facts, read_small, read_track, tracks_of
 from sse_twisted.results.courses.fit import Fit, FitError, PublishedRun, fit_line
 from sse_twisted.results.courses.gpsdata import GpsdataError, Row, read_rows, track_key
 from sse_twisted.results.courses.path import path_of
@@ -56,7 +56,7 @@ def fit_file(root: Path, zone: dt.tzinfo, day: dt.date, course: str, rows: Seque
     tracks = [
         (decode(data, file.name), by_key[track_key(file.name)])
         for file in tracks_of(root, day)
-        if track_key(file.name) in by_key and (data := read_small(root / file.local_file, MAX_TRACK)) is not None
+        if track_key(file.name) in by_key and (data := read_track(root / file.local_file))
     ]
     plane = _plane([track for track, _ in tracks])
     runs = []

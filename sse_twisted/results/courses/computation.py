@@ -46,11 +46,11 @@ class Job:
 
 
 def do_job(job: Job) -> TrackRuns:
-    """Compute the runs of a track; none if its file cannot be read. Picklable, for another process."""
+    """Compute the runs of a track; those of an unreadable file have the trouble. Picklable, for another process."""
     try:
         data = read_track(job.root / job.file.local_file)
-    except OSError:
-        data = b""
+    except OSError as error:
+        return TrackRuns(0, {}, {}, trouble=error.strerror or str(error))
     return track_runs(data, job.file.name, job.file.name, job.courses)
 
 
@@ -148,8 +148,9 @@ class Computation:
         return [job for job in plan.jobs if job not in self._done]
 
     def keep(self, job: Job, runs: TrackRuns) -> None:
-        """Take the outcome of a job that was done elsewhere."""
-        self._done[job] = runs
+        """Take the outcome of a job that was done elsewhere; a file that could not be read is tried again."""
+        if not runs.trouble:
+            self._done[job] = runs
 
     def day(self, day: dt.date, assignments: Iterable[Assignment]) -> tuple[DayResults, Courses]:
         """Return the results of a day, and the courses with what is wrong with their file. Raises OSError."""
@@ -164,7 +165,7 @@ class Computation:
         return results_of(sources.day, sources.midnight, plan.placings, runs, assignments, decisions, sources.facts)
 
     def plan(self, sources: Sources) -> Plan:
-        """Place the courses of a day; reads the tracks of buoys. Raises OSError."""
+        """Place the courses of a day; reads the tracks of buoys."""
         midnight, files = sources.midnight, sources.files
         placings = tuple(
             evolve(placing, remarks=(*placing.remarks, *_lacks_hours(sources.day, placing.course)))
@@ -185,11 +186,13 @@ class Computation:
 
     def _all_runs(self, jobs: Sequence[Job], day: dt.date) -> dict[str, TrackRuns]:
         missing = [job for job in jobs if job not in self._done]
-        self._done.update(zip(missing, self.do(missing), strict=True))
+        new = dict(zip(missing, self.do(missing), strict=True))
+        for job, runs in new.items():
+            self.keep(job, runs)
         folder, wanted = f"gpslogs/{day:%Y%m%d}/", set(jobs)
         for job in [job for job in self._done if job.file.local_file.startswith(folder) and job not in wanted]:
             del self._done[job]
-        return {job.file.name: self._done[job] for job in jobs}
+        return {job.file.name: new.get(job) or self._done[job] for job in jobs}
 
     def _placing(self, course: Course, files: Sequence[TrackFile], midnight: float) -> Placing:
         if course.finish is Finish.ANYWHERE:
@@ -202,7 +205,10 @@ class Computation:
         return self._placed_by_buoys(course, course.start, files, midnight)
 
     def _placed_by_buoys(self, course: Course, start: BuoyLine, files: Sequence[TrackFile], midnight: float) -> Placing:
-        found = [self._buoy(number, course, files, midnight) for number in start.buoys]
+        try:
+            found = [self._buoy(number, course, files, midnight) for number in start.buoys]
+        except OSError as error:
+            return Placing(course, remarks=(f"{course.name}: no line: the track of a buoy cannot be read: {error}",))
         remarks = [
             f"{course.name}: no line: the tracks of buoy {number} have no slow fixes in the hours of the course"
             for number, buoy in zip(start.buoys, found, strict=True)

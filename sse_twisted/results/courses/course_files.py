@@ -18,14 +18,13 @@ from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions, check, line_of, read_decisions
 from sse_twisted.results.courses.gpsdata import FOLDER
 from sse_twisted.runtime.bounded_file import read_bounded
-from sse_twisted.tracks.formats import format_named
+from sse_twisted.tracks.formats import MAX_SIZE, format_named
 
 SESSIONS: Final = "config/sessions"
 FACTS: Final = "config/event.json"
 LAST_GOOD: Final = ".sse_twisted/sessions"  # the last courses without a mistake, by day
 MAX_CONFIG: Final = 1_000_000  # bytes of a file that people write
 MAX_DECISIONS: Final = 50_000_000
-MAX_TRACK: Final = 64 * 1024 * 1024  # bytes; the longest log that was ever listed has 25.7 MB
 
 Stamp = tuple[int, int, int]
 
@@ -49,7 +48,7 @@ def read_small(path: Path, most: int) -> bytes | None:
 
 def read_track(path: Path) -> bytes:
     """Return the bytes of a track; none of a missing one. Raises OSError, also for one that is too large."""
-    return read_small(path, MAX_TRACK) or b""
+    return read_small(path, MAX_SIZE) or b""
 
 
 def courses_path(root: Path, day: dt.date) -> Path:

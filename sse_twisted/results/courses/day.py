@@ -112,11 +112,13 @@ def _course(
     facts: EventFacts,
 ) -> CourseResults:
     name = placing.course.name
-    sailed, scored, rows, checks, left_out = [], [], [], [], 0
+    sailed, scored, rows, checks, unreadable, left_out = [], [], [], [], [], 0
     for track, runs in sorted(tracks.items()):
         owner = owners.of(track)
         if owner is None:
             continue
+        if runs.trouble:
+            unreadable.append(f"{track} cannot be read: {runs.trouble}")
         decided = decide(runs.passages.get(name, ()), decisions, day, name, track)
         sailed.append(SailedTrack(track, owner.key, decided, runs.rate))
         left_out += runs.left_out
@@ -129,7 +131,7 @@ def _course(
                 scored.append(
                     Scored(owner.key, name, track, published_end(each.passage.run, runs.rate), row.knots, row.course)
                 )
-    remarks = list(placing.remarks)
+    remarks = [*placing.remarks, *unreadable]
     if placing.line is not None:
         remarks += warnings(placing.course, placing.line, checks)
     if left_out:

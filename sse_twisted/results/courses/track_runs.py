@@ -38,6 +38,7 @@ class TrackRuns:
     passages: Mapping[str, tuple[Passage, ...]]
     checks: Mapping[str, TrackCheck]
     left_out: int = 0  # passages that were not examined
+    trouble: str = ""  # why the file could not be read
 
 
 def track_runs(data: Buffer, name: str, entrant: str, courses: tuple[PlacedCourse, ...]) -> TrackRuns:

@@ -15,7 +15,7 @@ from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.results.courses.command import main
 from sse_twisted.results.courses.course_files import courses_path
 from sse_twisted.results.courses.plane import Gate, Plane
-from tests.results.courses.folder import NAME, PUBLISHED, S1, Event, published_day
+from tests.results.courses.folder import DAY, NAME, PUBLISHED, S1, Event, published_day
 from tests.results.courses.sailing import sail
 
 FILE = "gpsdata/20231007/GPSDATA_20231007_S1.csv"
@@ -135,7 +135,20 @@ def test_one_day_or_course_can_be_chosen(event: Event, capsys: pytest.CaptureFix
     assert "S1" in capsys.readouterr().out
     run(event, "--day", "20231008", status=1)
     run(event, "--course", "H9", status=1)
-    assert "H9: no such course" in capsys.readouterr().err
+    assert "H9: no such course on 2023-10-07" in capsys.readouterr().err
+
+
+def test_a_course_of_some_days_is_printed_without_a_complaint_about_the_others(
+    event: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(8, 12):
+        path = courses_path(event.root, DAY.replace(day=number))
+        path.parent.mkdir()
+        path.write_text(json.dumps({"H1": S1}))
+    run(event, "--course", "S1")
+    assert capsys.readouterr().err == ""
+    run(event, "--course", "S1", "--course", "H9", status=1)
+    assert capsys.readouterr().err == "sse-results: H9: no such course on any of 5 days\n"
 
 
 def test_a_folder_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

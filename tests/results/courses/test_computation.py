@@ -88,6 +88,26 @@ def test_a_course_without_a_line_is_a_remark_and_no_runs(event: Event) -> None:
     assert event.jobs == []
 
 
+def test_a_track_that_cannot_be_read_is_a_remark_and_read_again_later(
+    event: Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.courses(S1=S1)
+    event.track(601, sail([(90, 10, 0)]))
+    path = event.track(602, sail([(90, 12, 0)]))
+    monkeypatch.setattr("sse_twisted.results.courses.course_files.MAX_SIZE", path.stat().st_size - 1)
+    (event.root / "gpslogs" / "20231007" / NAME.format(603)).mkdir()  # a folder is no track
+    assert event.knots() == {}
+    results, _ = event.computation.day(DAY, event.people)
+    remarks = results.courses["S1"].remarks
+    assert [remark.partition(":")[0] for remark in remarks] == [f"{NAME.format(n)} cannot be read" for n in (601, 602)]
+    event.courses(S2={key: S1[key] for key in S1 if key != "Start Line"} | {"Start Buoys": [601, 602]})
+    results, _ = event.computation.day(DAY, event.people)
+    assert "S2: no line: the track of a buoy cannot be read: " in results.courses["S2"].remarks[0]
+    event.courses(S1=S1)
+    monkeypatch.undo()
+    assert event.knots() == {"ABC602XYZ": 23.33, "ABC601XYZ": 19.44}
+
+
 def test_two_buoys_place_the_line_and_are_in_no_ranking(event: Event) -> None:
     buoys = {key: value for key, value in S1.items() if key != "Start Line"} | {"Start Buoys": [621, "754"]}
     event.courses(S1=buoys)
