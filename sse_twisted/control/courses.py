@@ -17,7 +17,7 @@ from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.records import Records
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.results.courses.course_files import SESSIONS, read_courses, read_track
+from sse_twisted.results.courses.course_files import SESSIONS, read_courses, read_track, stamp_of
 from sse_twisted.results.courses.day import DayResults, number_of
 from sse_twisted.results.courses.decisions import (
     MAX_TEXT,
@@ -37,10 +37,12 @@ from sse_twisted.results.courses.service import CourseService, DayOfCourses
 from sse_twisted.results.courses.tables import tables_as_csv
 from sse_twisted.results.days import OPEN, State
 from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.kept import Kept
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.formats import decode
 
 MILLISECOND = 0.001  # s
+MAX_PICTURES = 20_000_000  # characters of the pictures that are kept; one has 50,000 to 300,000
 NEEDED = {  # what a decision is about, by its action; other keys would only confuse
     Action.EXCLUDE: ("course", "track", "run"),
     Action.COUNT: ("course", "track", "run"),
@@ -61,6 +63,7 @@ class CourseCommands:
     _records: Records
     _deciding: DeferredLock = field(factory=DeferredLock, init=False)
     _drawing: DeferredLock = field(factory=DeferredLock, init=False)
+    _pictures: Kept = field(factory=lambda: Kept(MAX_PICTURES), init=False)
 
     @property
     def today(self) -> datetime.date:
@@ -124,7 +127,7 @@ class CourseCommands:
         raise NotFound(f"no track of {one_line(repr(text), 60)} on {day}")
 
     async def picture(self, day: datetime.date, course: str, track: str) -> str:
-        """Draw the passages of a track as SVG; raises CommandError. Only one picture is drawn at a time."""
+        """Draw the passages of a track as SVG; raises CommandError. Only one picture is drawn at a time, and once."""
         results = (await self._known_day(day)).results
         each = results.courses.get(course)
         sailed = next((found for found in each.tracks if found.track == track), None) if each else None
@@ -142,9 +145,13 @@ class CourseCommands:
                 raise NotFound(f"{track} cannot be read any more")
             return draw_passages(decoded, placing.course, line, sailed.passages, zone, title)
 
+        def drawn() -> str:
+            content = stamp_of(path), placing.course, line, sailed.passages, zone, title
+            return self._pictures.get(content, draw)
+
         async with self._drawing:
             try:
-                return await self._work.disk.run(draw)
+                return await self._work.disk.run(drawn)
             except OSError as error:
                 raise CommandError(f"{track} cannot be read: {error}") from None
 

@@ -15,6 +15,7 @@ from msgspec import structs
 from sse_twisted.config.settings import Ranking, Settings
 from sse_twisted.results.courses.course_files import courses_path
 from sse_twisted.results.courses.decisions import PATH
+from sse_twisted.results.courses.picture import draw_passages
 from tests.support.courses import DAY, S1, north, write_courses
 from tests.support.event import VirtualEvent, begin_anew
 from tests.web.desk import Desk
@@ -301,6 +302,23 @@ class TestASailor:
         assert "Sailor 601 · S1 · 2022-10-17" in got.text
         for other in (f"/passages/{DAY}/S9/{TRACK}.svg", f"/passages/{DAY}/S1/x.svg", f"/passages/{DAY}/S1/..%2Fx.svg"):
             assert regatta.get(other).status == 404
+
+    def test_has_a_picture_that_is_drawn_once_until_something_in_it_changes(
+        self, regatta: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawn: list[str] = []
+
+        def draw(*arguments: Any) -> str:
+            drawn.append(arguments[-1])
+            return draw_passages(*arguments)
+
+        monkeypatch.setattr("sse_twisted.control.courses.draw_passages", draw)
+        picture = f"/passages/{DAY}/S1/{TRACK}.svg"
+        pictures = {regatta.get(picture).text for _ in range(5)}
+        assert (len(pictures), len(drawn)) == (1, 1)
+        assert decide(regatta, "exclude", **run_of(regatta)) == ""
+        assert "false start (Bob)" in regatta.get(picture).text
+        assert len(drawn) == 2
 
     @pytest.mark.parametrize("entrant", ["nobody", "", "%00", "..%2F..", "a" * 300])
     def test_that_is_unknown_is_not_found(self, regatta: Desk, entrant: str) -> None:
