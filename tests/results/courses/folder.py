@@ -57,16 +57,16 @@ class Event:
         self.jobs += [job.file.name for job in jobs]
         return in_turn(jobs)
 
-    def courses(self, **courses: Any) -> None:
-        path = courses_path(self.root, DAY)
+    def courses(self, day: dt.date = DAY, /, **courses: Any) -> None:
+        path = courses_path(self.root, day)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(courses))
 
-    def track(self, number: int, track: Track) -> Path:
-        path = self.root / "gpslogs" / "20231007" / NAME.format(number)
+    def track(self, number: int, track: Track, day: dt.date = DAY) -> Path:
+        path = self.root / "gpslogs" / f"{day:%Y%m%d}" / NAME.format(number).replace("20231007", f"{day:%Y%m%d}")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_file(track, number))
-        self.people.append(Assignment(number, DAY, DAY, f"ABC{number}XYZ", f"Sailor {number}", "", 2))
+        self.people.append(Assignment(number, day, day, f"ABC{number}XYZ", f"Sailor {number}", "", 2))
         return path
 
     def knots(self) -> dict[str, float]:
