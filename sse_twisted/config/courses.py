@@ -150,13 +150,16 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
         raise CoursesError("expected a JSON object {course: {…}}")
     tree.pop(COMMENT, None)
     defaults = tree.pop(DEFAULT, {})
-    courses, mistakes, remarks = {}, [], []
-    in_file = {name for name, entry in tree.items() if _has_hours(entry, defaults)}
+    courses: dict[str, Course] = {}
+    mistakes, remarks = [], []
+    in_file = dict(tree)
     for name, changed in (changes or {}).items():
         tree[name] = _overridden(tree.get(name, {}), changed)
     for name, entry in tree.items():
         try:
-            courses[name] = evolve(_course(name, entry, defaults), is_in_file=name in in_file)
+            if (twin := next((each for each in courses if each.casefold() == name.casefold()), None)) is not None:
+                raise ValueError(f"differs from {twin} in case only: on some disks both have the same results file")
+            courses[name] = evolve(_course(name, entry, defaults), is_in_file=_has_hours(in_file.get(name), defaults))
         except ValueError as error:
             mistakes.append(f"{name}: {error}")
         remarks += [f"{name}: {remark}" for remark in _misspelt(entry)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -20,6 +21,7 @@ from sse_twisted.results.courses.report import comparison_lines, difference
 from sse_twisted.results.courses.service import DayOfCourses
 from sse_twisted.results.courses.tables import RankingTable, ranking_tables, unknown_columns
 
+MAX_DECISIONS = 300  # of a day that are listed
 MAX_DIFFERENCES = 200  # runs that are listed where a results file is somebody else's
 Moment = Annotated[float, Meta(description="s since 1970")]
 
@@ -91,7 +93,7 @@ class CourseDay(Struct, frozen=True):
     problems: Annotated[tuple[str, ...], Meta(description="mistakes in courses.json and in other files")]
     courses: tuple[CourseReport, ...]
     rankings: tuple[RankingTable, ...]
-    decisions: tuple[DecisionReport, ...]
+    decisions: Annotated[tuple[DecisionReport, ...], Meta(description=f"the latest {MAX_DECISIONS}")]
 
 
 class PassageReport(Struct, frozen=True):
@@ -143,6 +145,8 @@ def day_report(found: DayOfCourses, ranking: Ranking, missing: int, expected: in
 def _problems(found: DayOfCourses, ranking: Ranking) -> Iterator[str]:
     yield from (f"{mistake}; the last version without it counts" for mistake in found.courses.mistakes)
     yield from found.courses.remarks
+    if found.trouble:
+        yield f"results files cannot be written, retrying: {found.trouble}"
     yield from (f"config/event.json: {mistake}" for mistake in found.results.facts.mistakes)
     yield from (f"{PATH}, line {number}: {what}; it does not count" for number, what in found.decisions.unreadable)
     for column in unknown_columns(found.results, ranking):
@@ -200,7 +204,7 @@ def _difference(one: Difference) -> RunDifference:
 def decision_reports(
     decisions: Decisions, results: DayResults, tracks: Collection[str] | None = None
 ) -> tuple[DecisionReport, ...]:
-    """Return the decisions of a day, the latest first; of some tracks only, if they are passed."""
+    """Return the latest decisions of a day, the last first; of some tracks only, if they are passed."""
     undone = decisions.undone
     all_tracks = {track.track for each in results.courses.values() for track in each.tracks}
     shown: set[str] = set()
@@ -210,11 +214,12 @@ def decision_reports(
             about = each.track in tracks
         if about or each.undoes in shown:
             shown.add(each.time)
-    return tuple(
+    latest = (
         DecisionReport(each, undone[each.time].time if each.time in undone else "")
         for each in reversed(decisions.made)
         if each.time in shown and (each.action is not Action.UNDO or each.undoes in shown)
     )
+    return tuple(islice(latest, MAX_DECISIONS))
 
 
 def entrant_report(found: DayOfCourses, entrant: str, ranking: Ranking) -> EntrantReport | None:

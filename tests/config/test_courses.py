@@ -175,3 +175,17 @@ def test_the_lines_of_six_real_days_are_read(captures: Path) -> None:
         line = {"Start Line": entry["start_line"], "Direction": entry["direction_deg"]}
         course = only(courses_of(S1=line | {"Start Time": entry["opens_local"], "End Time": entry["closes_local"]}))
         assert isinstance(course.start, Line)
+
+
+def test_two_names_that_differ_in_case_only_are_a_mistake() -> None:
+    courses = parse_courses(b'{"S1": {}, "s1": {}}')
+    assert list(courses.courses) == ["S1"]
+    text = "s1: differs from S1 in case only: on some disks both have the same results file"
+    assert courses.mistakes == (text,)
+
+
+def test_hours_that_were_decided_are_not_in_the_file() -> None:
+    hours = {"Start Time": "10:00", "End Time": "16:00"}
+    for file, is_known in ((b'{"S1": {}}', False), (b'{"Default": {"Start Time": "9:00", "End Time": "17:00"}}', True)):
+        course = parse_courses(file, {"S1": hours}).courses["S1"]
+        assert (course.has_hours, course.has_times) == (True, is_known)

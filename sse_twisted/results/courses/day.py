@@ -12,7 +12,7 @@ from sse_twisted.config.courses import Course, Line
 from sse_twisted.config.event_json import EventFacts
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.results.courses.buoys import Buoy
-from sse_twisted.results.courses.decisions import Decided, Decision, decide
+from sse_twisted.results.courses.decisions import Decided, Decision, by_track, decide
 from sse_twisted.results.courses.gpsdata import Row, published_end, row_of
 from sse_twisted.results.courses.line_check import Effect, effects, warnings
 from sse_twisted.results.courses.ranking import Entrant, Scored, Standing, rank
@@ -91,13 +91,13 @@ def results_of(
 
     Tracks of the devices on buoys are left out. An unassigned track has no entrant, and so no place anywhere.
     """
-    placings, decisions, assignments = tuple(placings), tuple(decisions), tuple(assignments)
+    placings, about = tuple(placings), by_track(decisions)
     buoys = {number for placing in placings for number in placing.course.buoys}
     owners = _Owners(day, assignments)
     sailed = {name: runs for name, runs in tracks.items() if (found := number_of(name)) is None or found not in buoys}
     entrants = {owner.key: owner for name in sailed if (owner := owners.of(name)) is not None}
     courses = {
-        placing.course.name: _course(placing, sailed, owners, decisions, day, midnight, facts) for placing in placings
+        placing.course.name: _course(placing, sailed, owners, about, day, midnight, facts) for placing in placings
     }
     return DayResults(day, facts, courses, entrants)
 
@@ -106,7 +106,7 @@ def _course(
     placing: Placing,
     tracks: Mapping[str, TrackRuns],
     owners: _Owners,
-    decisions: tuple[Decision, ...],
+    decisions: Mapping[str, tuple[Decision, ...]],
     day: dt.date,
     midnight: float,
     facts: EventFacts,
@@ -119,7 +119,7 @@ def _course(
             continue
         if runs.trouble:
             unreadable.append(f"{track} cannot be read: {runs.trouble}")
-        decided = decide(runs.passages.get(name, ()), decisions, day, name, track)
+        decided = decide(runs.passages.get(name, ()), decisions.get(track, ()), day, name, track)
         sailed.append(SailedTrack(track, owner.key, decided, runs.rate))
         left_out += runs.left_out
         if name in runs.checks:

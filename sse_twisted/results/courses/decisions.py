@@ -186,8 +186,8 @@ class Decided:
 def decide(
     passages: Iterable[Passage], decisions: Iterable[Decision], day: dt.date, course: str, track: str
 ) -> tuple[Decided, ...]:
-    """Apply the decisions in force to the passages of a track; of two about one passage, the later counts."""
-    mine = [each for each in decisions if each.track == track and each.action is not Action.COURSE]
+    """Apply the decisions in force about a track to its passages; of two about one passage, the later counts."""
+    mine = [each for each in decisions if each.track == track]
     withdrawn = next((each for each in reversed(mine) if each.action is Action.WITHDRAW), None)
     found = [Decided(passage, withdrawn) for passage in passages]
     for decision in mine:
@@ -198,6 +198,15 @@ def decide(
         if abs(found[nearest].passage.time - at) <= SAME:
             found[nearest] = Decided(found[nearest].passage, decision)
     return tuple(found)
+
+
+def by_track(decisions: Iterable[Decision]) -> Mapping[str, tuple[Decision, ...]]:
+    """Return the decisions about each track, in their order."""
+    found: dict[str, list[Decision]] = {}
+    for each in decisions:
+        if each.track and each.action is not Action.COURSE:
+            found.setdefault(each.track, []).append(each)
+    return {track: tuple(mine) for track, mine in found.items()}
 
 
 def changes_of(decisions: Iterable[Decision], day: dt.date) -> Mapping[str, Mapping[str, Any]]:

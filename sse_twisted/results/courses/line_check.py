@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 from attrs import frozen
 
-from sse_twisted.config.courses import Course, Line
+from sse_twisted.config.courses import Course, Line, rough_distance
 from sse_twisted.results.courses.plane import Gate, Plane
 from sse_twisted.results.courses.runs import Reason, Sailed
 from sse_twisted.runtime.text import plural
@@ -19,6 +20,8 @@ from sse_twisted.runtime.text import plural
 STRETCHES: Final = (5.0, 10.0, 20.0)  # m
 HOUR: Final = 3600
 SHIFTS: Final = (-HOUR, HOUR, -2 * HOUR, 2 * HOUR)  # s, the likely ones first; a zone that is wrong
+SOME: Final = 50  # every so manieth fix tells how near a track comes: one in 10 s at 5 Hz
+FAR: Final = 2_000.0  # m from the line, beyond which it is not on the water that was sailed
 FEW: Final = 5  # runs that a shift must gain before it is worth a word
 IN_HOURS: Final = (None, Reason.BEFORE_OPENING, Reason.AFTER_CLOSING)
 SIDES: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
@@ -44,6 +47,7 @@ class TrackCheck:
     misses: tuple[Miss, ...]
     stretched: Mapping[Stretch, int]  # runs with a longer line
     ends: tuple[float, ...]  # of all runs whatever the hours of the course are, in s after midnight
+    nearest: float = 0.0  # m from the middle of the line to the nearest of some fixes
 
 
 @frozen
@@ -70,7 +74,16 @@ def check_track(entrant: str, sailed: Sailed, midnight: float) -> TrackCheck:
         if metres == max(STRETCHES):
             beyond = ((passage, -passage.along if end == 0 else passage.along - length) for passage in found)
             misses += [Miss(end, off, p.run.knots) for p, off in beyond if off > 0 and p.counts and p.run is not None]
-    return TrackCheck(entrant, runs, tuple(misses), stretched, ends)
+    return TrackCheck(entrant, runs, tuple(misses), stretched, ends, _nearest(sailed))
+
+
+def _nearest(sailed: Sailed) -> float:
+    path, plane = sailed.path, sailed.gate.plane
+    east, north = path.east[::SOME], path.north[::SOME]
+    if not len(east):
+        return math.inf
+    nearest = int(np.argmin(np.hypot(east, north)))
+    return rough_distance(plane.origin, plane.position(float(east[nearest]), float(north[nearest])))
 
 
 def effects(checks: Sequence[TrackCheck]) -> tuple[Effect, ...]:
@@ -96,6 +109,9 @@ def side_of(line: Line, end: int) -> str:
 def warnings(course: Course, line: Line, checks: Sequence[TrackCheck]) -> tuple[str, ...]:
     """Return what should be looked at before anything is published."""
     found = []
+    away = min((check.nearest for check in checks), default=0.0)
+    if away > FAR:
+        found.append(f"no track comes near the line, the nearest stays {away / 1000:,.0f} km away: check Start Line")
     for end in (0, 1):
         misses = sorted((miss for check in checks for miss in check.misses if miss.end == end), key=lambda m: m.metres)
         if misses:

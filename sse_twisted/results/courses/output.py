@@ -49,16 +49,15 @@ def write_day(root: Path, day: dt.date, files: Mapping[str, bytes]) -> dict[str,
 
 
 def _write(root: Path, path: str, data: bytes, notes: Notes) -> Written:
-    found = _content(root / path)
-    if found == data:
-        return Written(path)
-    if found is not None and _digest(found) not in notes.get(path, []):
-        aside = f"{ASIDE}/{path}"
+    found, aside = _content(root / path), f"{ASIDE}/{path}"
+    if found is not None and found != data and _digest(found) not in notes.get(path, []):
         if _content(root / aside) != data:
             store(root, aside, data)
         return Written(aside, found)
-    _note(root, notes, path, _digest(data))
-    store(root, path, data)
+    if found != data:
+        _note(root, notes, path, _digest(data))
+        store(root, path, data)
+    (root / aside).unlink(missing_ok=True)
     return Written(path)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from itertools import chain
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
@@ -42,6 +41,7 @@ class DayOfCourses:
     written: Mapping[str, Written]  # results files by course
     as_of: float
     decisions: Decisions  # of all days
+    trouble: str = ""  # why results files could not be written
 
 
 class CourseService(PeriodicService):
@@ -169,7 +169,11 @@ class CourseService(PeriodicService):
             found = await self._compute(day)
         finally:
             self._lock.release()
-        self._days[day] = found
+        before, self._days[day] = self._days.get(day), found
+        if found.trouble:
+            self._stamps.pop(day, None)  # the next look tries again
+        if before is not None and evolve(found, as_of=before.as_of) == before:
+            return found
         self._tell(found)
         notify(self._observers_of_days, lambda: self._work.log.failure("An observer of the courses failed"), day)
         return found
@@ -182,11 +186,13 @@ class CourseService(PeriodicService):
             computation.keep(job, await run(do_job, job))
         assignments = self._work.live.roster.assignments
         results = await run(computation.results, plan, assignments)
-        written: Mapping[str, Written] = {}
-        with contextlib.suppress(DiskTrouble):  # the disk logs it; the file is written at the next change
-            written = await self._work.disk.write(self._write, plan, results, assignments)
+        written, trouble = {}, ""
+        try:
+            written = dict(await self._work.disk.write(self._write, plan, results, assignments))
+        except DiskTrouble as error:
+            trouble = str(error)
         sources = plan.sources
-        return DayOfCourses(results, sources.courses, written, self._work.fleet.now, sources.decisions)
+        return DayOfCourses(results, sources.courses, written, self._work.fleet.now, sources.decisions, trouble)
 
     def _write(self, plan: Plan, results: DayResults, assignments: tuple[Assignment, ...]) -> Mapping[str, Written]:
         written = self._computation.write(results)
@@ -209,6 +215,9 @@ class CourseService(PeriodicService):
         for number, what in found.decisions.unreadable:
             if self._is_new(PATH, f"{number}: {what}"):
                 log.warn("{path}, line {number}: {what}; it does not count", path=PATH, number=number, what=what)
+        if found.trouble and self._is_new(day, found.trouble):
+            text = "The results files of {day} cannot be written, retrying: {error}"
+            log.error(text, day=day, error=found.trouble)
         for file in found.written.values():
             if file.foreign is not None and self._is_new(day, file.path):
                 text = "{path} was written or changed by another program and stays: ours is {ours}"

@@ -16,6 +16,7 @@ from sse_twisted.results.courses.line_check import (
     side_of,
     warnings,
 )
+from sse_twisted.results.courses.plane import Plane
 from sse_twisted.results.courses.runs import runs_of
 from sse_twisted.tracks.format import Track
 from tests.results.courses.sailing import COURSE, LINE, MIDNIGHT, longer_line, real_days, sail
@@ -78,6 +79,25 @@ def test_runs_beside_an_end_are_a_warning() -> None:
         "2 runs of 2 tracks miss the E end of the line by 3.0 to 7.0 m: is the line too short?",
     )
     assert warnings(COURSE, LINE, checks[2:]) == ()
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ((50.575, 2.46), "the nearest stays 347 km away"),  # a minus is missing
+        ((-50.575, 177.54), "the nearest stays 20,015 km away"),
+        ((50.575, 179.9999), "the nearest stays 8,765 km away"),
+    ],
+)
+def test_a_line_far_from_all_tracks_is_a_warning(place: tuple[float, float], text: str) -> None:
+    plane = Plane(place)
+    line = Line((plane.position(-50, 0), plane.position(50, 0)), 0)
+    checks = [checked(east(metres), line=line) for metres in (-10, 0, 10)]
+    assert [text in warning for warning in warnings(evolve(COURSE, start=line), line, checks)] == [True]
+
+
+def test_a_line_without_any_track_is_none() -> None:
+    assert warnings(COURSE, LINE, []) == ()
 
 
 def test_a_clock_that_is_an_hour_off_is_a_warning() -> None:

@@ -54,6 +54,15 @@ def test_a_file_that_somebody_removed_is_written_again(tmp_path: Path) -> None:
     assert written(tmp_path, S1=b"ours") == {"S1": Written(PATH)}
 
 
+def test_where_ours_has_its_place_again_no_copy_stays_aside(tmp_path: Path) -> None:
+    (tmp_path / PATH).parent.mkdir(parents=True)
+    (tmp_path / PATH).write_bytes(b"theirs")
+    written(tmp_path, S1=b"ours")
+    (tmp_path / PATH).unlink()
+    written(tmp_path, S1=b"ours")
+    assert not (tmp_path / ASIDE).exists()
+
+
 def test_a_file_that_says_the_same_is_not_theirs(tmp_path: Path) -> None:
     (tmp_path / PATH).parent.mkdir(parents=True)
     (tmp_path / PATH).write_bytes(b"same")

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import Expected, Settings
+from sse_twisted.event_folder import files
+from sse_twisted.results.courses import output
 from sse_twisted.results.courses.course_files import append_decision, courses_path
 from sse_twisted.results.courses.decisions import Action, Decision, DecisionError, iso
 from sse_twisted.results.courses.service import CourseService, DayOfCourses
@@ -135,6 +139,40 @@ def test_a_file_of_the_other_program_stays_and_that_is_told(course: VirtualEvent
     assert line == (f"WARN {FILE} was written or changed by another program and stays: ours is results/{FILE}")
     assert (course.root / FILE).read_text() == "by hand"
     assert today(course).written["S1"].foreign == b"by hand"
+
+
+class TestAFolderThatCannotBeWritten:
+    @pytest.fixture
+    def locked(self, course: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> VirtualEvent:
+        """Nobody may write in gpsdata/; that is not asked of the system, which lets root write everywhere."""
+
+        def write_whole(path: Path, data: bytes) -> None:
+            if "gpsdata" in path.parts:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            files.write_whole(path, data)
+
+        monkeypatch.setattr(output, "write_whole", write_whole)
+        course.start()
+        course.until("motion-601 can be disconnected")
+        course.advance(10)
+        return course
+
+    def test_is_told_once_and_the_ranking_is_complete(self, locked: VirtualEvent) -> None:
+        (line,) = locked.said("cannot be written")
+        assert line.startswith("ERROR The results files of 2022-10-17 cannot be written, retrying: ")
+        assert ranked(locked) == [("Sailor 601", 19.44)]
+
+    def test_tells_the_readers_of_the_page_once_only(self, locked: VirtualEvent) -> None:
+        changed: list[dt.date] = []
+        service(locked).when_results_change(changed.append)
+        locked.advance(30)
+        assert changed == []
+
+    def test_has_its_file_as_soon_as_it_can(self, locked: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.undo()
+        locked.advance(10)
+        assert (locked.root / FILE).exists()
+        assert today(locked).trouble == ""
 
 
 def decision(action: Action, **keys: Any) -> Decision:
