@@ -243,6 +243,8 @@ class CourseCommands:
         mistakes = [mistake for mistake in courses.mistakes if mistake.startswith(f"{decision.course}: ")]
         if mistakes or decision.course not in courses.courses:
             raise CommandError(mistakes[0] if mistakes else f"no course {decision.course!r} on {day}")
+        if changed and courses.courses[decision.course] == found.courses.courses.get(decision.course):
+            raise CommandError(f"{decision.course} is like that already")
 
     async def _results(self, day: datetime.date, *, or_new: bool = False) -> DayOfCourses | None:
         """Return the results of a day; None if it has no courses. Raises CommandError if they cannot be read."""

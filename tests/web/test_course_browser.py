@@ -113,6 +113,28 @@ def test_the_hours_of_a_course_are_set_anew_in_a_dialog(watching: Watching, thea
         page.get_by_text("undone at").first.wait_for()
 
 
+def test_a_course_is_drawn_on_a_day_without_one(watching: Watching, theatre: Theatre) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to("/course/2024-10-07")
+        page.get_by_role("button", name="Draw a course…").click()
+        for label, text in (
+            ("Course", "H1"),
+            ("Start Time", "10:00"),
+            ("End Time", "16:00"),
+            ("Start Line", "[[50.57, -2.468], [50.57, -2.465]]"),
+            ("Your name", "Bob"),
+            ("Reason", "a new day"),
+            ("Token", theatre.token),
+        ):
+            page.get_by_label(label, exact=True).fill(text)
+        page.keyboard.press("Enter")
+        page.get_by_text("H1: Direction: missing").wait_for()
+        page.get_by_label("Direction", exact=True).fill("0")
+        page.keyboard.press("Enter")
+        page.get_by_text("set H1 anew: Start Time 10:00, End Time 16:00").wait_for()
+        assert 'Write there {"H1": {"Start Time": "10:00:00"' in page.locator("section.look").inner_text()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(watching: Watching, scheme: Any) -> None:
     pytest.importorskip("axe_playwright_python", reason="no axe here")

@@ -398,6 +398,7 @@ class TestADecision:
             ({"course": "S1", "set": {"Ende": "10:00"}}, "unknown key 'Ende': expected Start Time, End Time"),
             ({"course": "S1", "set": {"Start Line": [[1, 2]]}}, "S1: Start Line"),
             ({"course": "S1"}, "not decided: course: missing set"),
+            ({"course": "S1", "set": {"Distance": 500, "End Time": "16:00:00"}}, "S1 is like that already"),
             ({"course": "../x", "set": {"Distance": 250}}, "../x: invalid name"),
         ],
     )
