@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, DeferredLock
@@ -75,26 +76,31 @@ class CourseService(PeriodicService):
             self._tasks.start(UPDATING, self.look(), FAILED)
 
     async def look(self) -> None:
-        """Compute each day anew whose files, decisions or roster have changed since the last look."""
-        today = self._work.live.today(self._work.fleet.now)
+        """Compute each day anew whose files, decisions or roster have changed since the last look.
+
+        A day that cannot be read keeps no other one waiting.
+        """
+        today, run = self._work.live.today(self._work.fleet.now), self._work.disk.run
+        self._computation.zone = self._work.live.zone
         try:
-            stamps = await self._work.disk.run(self._stamp_all)
-            days = {*stamps, *self._stamps}  # a file that was deleted takes its results file with it
-            changed = [day for day in days if stamps.get(day) != self._stamps.get(day)]
-            if not changed:
-                return
-            await self._note_buoys(stamps)
-            stale = changed if self._stamps else await self._work.disk.run(self._stale_of, changed)
-            self._stale |= dict.fromkeys(sorted(stale, reverse=True))
-            self._stamps = stamps
-            for day in changed:
-                if day == today or day in self._days:
-                    await self._update(day)
-            if self._stale and CATCHING_UP not in self._tasks:
-                self._tasks.start(CATCHING_UP, self._catch_up(), FAILED)
+            stamps = await run(self._stamp_all)
         except OSError as error:
             self._stamps = {}  # the next look tries again
             self._tell_unreadable(error)
+            return
+        days = {*stamps, *self._stamps}  # a file that was deleted takes its results file with it
+        changed = [day for day in days if stamps.get(day) != self._stamps.get(day)]
+        if not changed:
+            return
+        await self._note_buoys(stamps)
+        stale = changed if self._stamps else await run(self._stale_of, changed)
+        self._stale |= dict.fromkeys(sorted(stale, reverse=True))
+        self._stamps = stamps
+        for day in changed:
+            if day == today or day in self._days:
+                await self._try(self._update(day), day)
+        if self._stale and CATCHING_UP not in self._tasks:
+            self._tasks.start(CATCHING_UP, self._catch_up(), FAILED)
 
     async def day(self, day: dt.date) -> DayOfCourses:
         """Return the results of a day; those of a day that nobody asked for yet are computed first. Raises OSError."""
@@ -124,43 +130,64 @@ class CourseService(PeriodicService):
     def _stamp_all(self) -> dict[dt.date, object]:
         root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
         of_all = live.roster.assignments, live.zone
-        return {day: (stamp_of_day(root, day), decisions.state(day), *of_all) for day in self._computation.days()}
+
+        def stamp(day: dt.date) -> object:
+            try:
+                return stamp_of_day(root, day), decisions.state(day), *of_all
+            except OSError as error:
+                return str(error)
+
+        return {day: stamp(day) for day in self._computation.days()}
 
     def _stale_of(self, days: Iterable[dt.date]) -> list[dt.date]:
         """Return the days that have changed since their results were written."""
         computation, assignments = self._computation, self._work.live.roster.assignments
         known = read_fingerprints(self._work.folder.root)
-        return [
-            day for day in days if known.get(str(day)) != computation.fingerprint(computation.sources(day), assignments)
-        ]
+
+        def is_stale(day: dt.date) -> bool:
+            try:
+                return known.get(str(day)) != computation.fingerprint(computation.sources(day), assignments)
+            except OSError:
+                return True
+
+        return [day for day in days if is_stale(day)]
 
     async def _note_buoys(self, days: Iterable[dt.date]) -> None:
         """Tell all others which devices mark a line, before anything is decided about their tracks."""
+        live = self._work.live
 
-        def read() -> dict[dt.date, frozenset[int]]:
-            return {day: buoys for day in days if (buoys := self._computation.sources(day).buoys)}
+        def read(day: dt.date) -> frozenset[int]:
+            try:
+                return self._computation.sources(day).buoys
+            except OSError:
+                return live.on_buoys(day)
 
-        buoys = await self._work.disk.run(read)
-        if buoys != self._work.live.buoys:
-            self._work.live.change(buoys=buoys)
+        buoys = await self._work.disk.run(lambda: {day: found for day in days if (found := read(day))})
+        if buoys != live.buoys:
+            live.change(buoys=buoys)
 
     async def _catch_up(self) -> None:
         """Compute the stale days, the latest first, one track at a time."""
-        run, computation = self._work.disk.run, self._computation
         while self._stale:
             day = next(iter(self._stale))
             del self._stale[day]
-            if day in self._days:
-                continue
-            try:
-                plan = await run(lambda day: computation.plan(computation.sources(day)), day)
-                for job in computation.missing(plan):
-                    computation.keep(job, await run(do_job, job))
-                    await deferLater(self._work.clock, BREAK)
-                await self._update(day)
-            except OSError as error:
-                self._stamps.pop(day, None)  # the next look tries again
-                self._tell_unreadable(error)
+            if day not in self._days:
+                await self._try(self._update_slowly(day), day)
+
+    async def _update_slowly(self, day: dt.date) -> DayOfCourses:
+        run, computation = self._work.disk.run, self._computation
+        plan = await run(lambda: computation.plan(computation.sources(day)))
+        for job in computation.missing(plan):
+            computation.keep(job, await run(do_job, job))
+            await deferLater(self._work.clock, BREAK)
+        return await self._update(day)
+
+    async def _try(self, updating: Coroutine[Any, Any, DayOfCourses], day: dt.date) -> None:
+        try:
+            await updating
+        except OSError as error:
+            self._stamps.pop(day, None)  # the next look tries again
+            self._tell_unreadable(error)
 
     async def _update(self, day: dt.date) -> DayOfCourses:
         self._stale.pop(day, None)
@@ -180,7 +207,6 @@ class CourseService(PeriodicService):
 
     async def _compute(self, day: dt.date) -> DayOfCourses:
         run, computation = self._work.disk.run, self._computation
-        computation.zone = self._work.live.zone
         plan = await run(lambda: computation.plan(computation.sources(day)))
         for job in computation.missing(plan):
             computation.keep(job, await run(do_job, job))

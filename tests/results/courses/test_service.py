@@ -269,6 +269,24 @@ class TestAnEarlierDay:
         two_days.advance(10)
         assert not (two_days.root / OF_YESTERDAY).exists()
 
+    @pytest.mark.parametrize("path", ["config/sessions/20221016/courses.json", "gpslogs/20221016"])
+    def test_that_cannot_be_read_keeps_no_other_waiting(self, two_days: VirtualEvent, path: str) -> None:
+        spoilt = two_days.root / path
+        spoilt.rename(spoilt.with_name("away"))
+        spoilt.mkdir() if spoilt.suffix else spoilt.write_text("")
+        two_days.device(602, north(602, 11))
+        two_days.arrive(602)
+        two_days.start()
+        two_days.until("motion-602 can be disconnected")
+        two_days.advance(20)
+        assert len(ranked(two_days)) == 2
+        assert len(two_days.said("The courses cannot be read, retrying: ")) == 1
+        spoilt.rmdir() if spoilt.suffix else spoilt.unlink()
+        spoilt.with_name("away").rename(spoilt)
+        write_courses_of(two_days, YESTERDAY, S1 | {"Distance": 250})
+        two_days.advance(10)
+        assert float((two_days.root / OF_YESTERDAY).read_text().split(",")[3]) == pytest.approx(250 / 12, abs=0.01)
+
     def test_does_not_keep_today_waiting(self, two_days: VirtualEvent) -> None:
         folder = two_days.root / "gpslogs" / "20221016"
         for number in range(602, 652):
