@@ -158,7 +158,12 @@ def _all_days(options: argparse.Namespace, computation: Computation, source: Sou
     is_complete, trees, lacking = True, [], set(options.course or ())
     with _writing(options, source.root) as target:
         for day in days:
-            results, courses = computation.day(day, source.assignments)
+            try:
+                results, courses = computation.day(day, source.assignments)
+            except OSError as error:
+                print(f"sse-results: {day}: {error}", file=sys.stderr)
+                is_complete = False
+                continue
             is_complete &= _complain(day, results, courses)
             lacking -= results.courses.keys()
             if target is not None:

@@ -13,7 +13,8 @@ import pytest
 from sse_twisted.config.courses import Line
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.results.courses.command import main
-from sse_twisted.results.courses.course_files import courses_path
+from sse_twisted.results.courses.course_files import append_decision, courses_path
+from sse_twisted.results.courses.decisions import Action, Decision
 from sse_twisted.results.courses.plane import Gate, Plane
 from tests.results.courses.folder import DAY, NAME, PUBLISHED, S1, Event, published_day
 from tests.results.courses.sailing import sail
@@ -149,6 +150,27 @@ def test_a_course_of_some_days_is_printed_without_a_complaint_about_the_others(
     assert capsys.readouterr().err == ""
     run(event, "--course", "S1", "--course", "H9", status=1)
     assert capsys.readouterr().err == "sse-results: H9: no such course on any of 5 days\n"
+
+
+def test_a_day_that_cannot_be_read_is_one_line_and_the_others_follow(
+    event: Event, capsys: pytest.CaptureFixture[str]
+) -> None:
+    courses_path(event.root, DAY.replace(day=6)).mkdir(parents=True)
+    run(event, status=1)
+    assert "sse-results: 2023-10-06: " in capsys.readouterr().err
+    assert (event.root / FILE).exists()
+
+
+def test_a_course_that_was_decided_needs_no_courses_file(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
+    courses_path(event.root, DAY).unlink()
+    run(event, status=1)
+    course = Decision(
+        time="2023-10-07T18:00:00Z", who="Ann", reason="drawn", action=Action.COURSE, day=DAY, course="S1", set=S1
+    )
+    append_decision(event.root, course)
+    run(event)
+    assert "19.44 kn" in capsys.readouterr().out
+    assert not (event.root / FILE).exists()
 
 
 def test_a_folder_that_is_none_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
