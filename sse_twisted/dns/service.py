@@ -17,7 +17,7 @@ from sse_twisted.dns import resolv_conf as system_files
 from sse_twisted.dns.client import NameClient
 from sse_twisted.dns.resolv_conf import DNS_PORT, Server, SystemNames, read_system_names
 from sse_twisted.dns.wildcards import Wildcards
-from sse_twisted.runtime.disk import Starter
+from sse_twisted.runtime.group_sync import Starter
 
 MAX_REPLY = 4096  # bytes
 MAX_READ = 512  # bytes in one go, some ten replies; a thousand at once would block the reactor for 0.1 s
