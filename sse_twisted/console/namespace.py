@@ -283,9 +283,11 @@ class Namespace:
         """
         return self._commands.expect(device).addCallback(lambda _: Result("expected again"))
 
-    def reload(self) -> Result:
+    def reload(self) -> Deferred[Result]:
         """Read the configuration again, as SIGHUP does, and list what changed."""
-        return Result(self._commands.reload(), lambda changes: "\n".join(changes) or "configuration unchanged")
+        return self._commands.reload().addCallback(
+            Result, lambda changes: "\n".join(changes) or "configuration unchanged"
+        )
 
     def loglevel(self, level: str) -> Result:
         """Set the level of the log until the configuration is read again.

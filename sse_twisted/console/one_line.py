@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from sse_twisted.console.lines import as_python
 from sse_twisted.console.session import Interpreter  # noqa: TID253 - see above
 from sse_twisted.control.errors import CommandError
+from sse_twisted.runtime.disk import DiskTrouble
 
 FAILED = 1  # exit statuses, as of a shell
 UNKNOWN = 127
@@ -38,7 +39,7 @@ class OneLine(Interpreter):
         if isinstance(value, Deferred):
             try:
                 value = await value
-            except CommandError as error:
+            except (CommandError, DiskTrouble) as error:
                 return self._fail(f"error: {error}\n")
             except Exception as error:  # noqa: BLE001 - the operator sees it
                 return self._fail(f"error: {type(error).__name__}: {error}\n")

@@ -33,6 +33,7 @@ from sse_twisted.console.handshakes import Handshakes
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import Terminal, telnet_factory
 from sse_twisted.control.commands import Commands
+from sse_twisted.runtime.disk import Disk
 
 if TYPE_CHECKING:
     from sse_twisted.console.session import ConsoleSession
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 PASSWORD = "console.password"  # noqa: S105 - the name of the file
 HOST_KEY = "ssh_host_ed25519_key"
 KEYS = "authorized_keys"
+REMOVE_TIMEOUT = 1.0  # s that the end may wait for a disk
 
 
 @frozen
@@ -65,6 +67,7 @@ class ConsoleService(Service):
     _state: Callable[[], Path]
     _commands: Commands
     _live: Mapping[str, object]  # objects for the namespace of each session, by name
+    _disk: Disk
     _log: Logger
 
     def __attrs_post_init__(self) -> None:
@@ -96,11 +99,13 @@ class ConsoleService(Service):
         super().stopService()
         self._backoff.close()
         closing = [maybeDeferred(port.stopListening) for port in self._ports]
+        if self._password_file is not None:
+            closing.append(self._remove(self._password_file))
+            self._password_file = None
         for factory in self._factories:
             factory.hang_up()
         self._ports.clear()
         self._factories.clear()
-        self._forget_password()
         return DeferredList(closing).addCallback(lambda _: None)
 
     def _open_telnet(self, endpoint: str) -> None:
@@ -121,7 +126,9 @@ class ConsoleService(Service):
 
         keys = self._access.keys or self._state() / KEYS
         realm = ConsoleRealm(lambda user: ConsoleUser(user, self._session))
-        portal = Portal(realm, [KeyChecker(AuthorizedKeys(keys, self._log), self._backoff)])
+        known = AuthorizedKeys(keys, self._disk, self._log)
+        known.read_first()
+        portal = Portal(realm, [KeyChecker(known, self._backoff)])
         factory = SSHFactory(portal, host_key(self._state() / HOST_KEY))
         place = self._listen(endpoint, factory, Handshakes(self._reactor))
         self._log.info("Console listening at {place} by SSH: keys in {file}", place=place, file=str(keys))
@@ -147,6 +154,21 @@ class ConsoleService(Service):
             with contextlib.suppress(OSError):
                 self._password_file.unlink(missing_ok=True)
             self._password_file = None
+
+    def _remove(self, file: Path) -> Deferred[Any]:
+        """Remove a file in a thread; fires when that is done, or after REMOVE_TIMEOUT: its disk may hang."""
+        ended: Deferred[None] = Deferred()
+
+        async def remove() -> None:
+            with contextlib.suppress(OSError):
+                await self._disk.run(file.unlink, missing_ok=True)
+
+        def end(_: object) -> None:
+            if not ended.called:
+                ended.callback(None)
+
+        Deferred.fromCoroutine(remove()).addBoth(end)
+        return ended.addTimeout(REMOVE_TIMEOUT, self._reactor, onTimeoutCancel=lambda *_: None)
 
     def _session(self) -> ConsoleSession:
         from sse_twisted.console.session import ConsoleSession

@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import define, frozen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.avatar import ConchUser
 from twisted.conch.checkers import IAuthorizedKeysDB, SSHPublicKeyChecker, readAuthorizedKeyFile
@@ -37,6 +38,7 @@ from sse_twisted.console.connections import QUIET
 from sse_twisted.event_folder.files import write_private
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.clients import LOCAL, client_of
+from sse_twisted.runtime.disk import Disk, DiskHangs
 from sse_twisted.runtime.text import encodable
 
 MAX_EXCHANGES = 3  # of keys before the login, each of which takes 3 ms; one is usual
@@ -61,20 +63,39 @@ def host_key(path: Path) -> Key:
 
 
 @implementer(IAuthorizedKeysDB)
-@frozen
+@define
 class AuthorizedKeys:
-    """The keys of a file, read at each login, so that it can be made or changed while the console runs."""
+    """The keys of a file, read before each login, so that it can be made or changed while the console runs."""
 
     _path: Path
+    _disk: Disk
     _log: Logger
+    _known: tuple[Key, ...] = ()
+
+    async def read(self) -> None:
+        """Read the file. Without it, or if others can write it, there are no keys, with an error in the log.
+
+        While the disk hangs the keys stay that were read last: nobody needs the console more than then.
+        """
+        with suppress(DiskHangs):
+            try:
+                self._known = await self._disk.read(self._read)
+            except (AccountsError, OSError) as error:
+                self._known = ()
+                self._log.error("SSH logins are refused: cannot use the authorized keys ({error})", error=str(error))
+
+    def read_first(self) -> None:
+        """Read the file, if there is one already. Blocks."""
+        with suppress(AccountsError, OSError):
+            self._known = self._read()
 
     def getAuthorizedKeys(self, username: bytes) -> Iterator[Key]:
-        """Return all keys, for any user name; none, with an error in the log, from a file that others can write."""
-        try:
-            check_private(self._path, WRITABLE_BY_OTHERS)
-            yield from readAuthorizedKeyFile(io.BytesIO(read_bounded(self._path, MAX_ACCOUNTS)))
-        except (AccountsError, OSError) as error:
-            self._log.error("SSH logins are refused: cannot use the authorized keys ({error})", error=str(error))
+        """Return all keys that are known, for any user name."""
+        return iter(self._known)
+
+    def _read(self) -> tuple[Key, ...]:
+        check_private(self._path, WRITABLE_BY_OTHERS)
+        return tuple(readAuthorizedKeyFile(io.BytesIO(read_bounded(self._path, MAX_ACCOUNTS))))
 
 
 class KeyChecker(SSHPublicKeyChecker):
@@ -82,6 +103,7 @@ class KeyChecker(SSHPublicKeyChecker):
 
     def __init__(self, keys: AuthorizedKeys, backoff: LoginBackoff) -> None:
         super().__init__(keys)
+        self._keys = keys
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: Any) -> Deferred[Any]:
@@ -100,7 +122,8 @@ class KeyChecker(SSHPublicKeyChecker):
             self._backoff.reset(BY_KEY, client)
             return user
 
-        checking: Deferred[bytes] = super().requestAvatarId(credentials)
+        check = super().requestAvatarId
+        checking: Deferred[bytes] = Deferred.fromCoroutine(self._keys.read()).addCallback(lambda _: check(credentials))
         return checking.addCallbacks(accept, refuse)
 
 

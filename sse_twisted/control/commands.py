@@ -23,6 +23,7 @@ from sse_twisted.control.explain import status_of
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
 from sse_twisted.control.roster import RosterCommands
+from sse_twisted.control.saving import saved
 from sse_twisted.control.tracks import find_track, known_tracks, stored
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report, number_of
@@ -31,7 +32,7 @@ from sse_twisted.fleet import Device, Stage, what_is_missing
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal
 from sse_twisted.history.pause import Pause
-from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.disk import DiskHangs
 from sse_twisted.runtime.log_levels import LEVELS
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.report import Report
@@ -59,7 +60,7 @@ class Commands:
     _scanner: ScannerService
     _grace: GracePeriod
     _journal: Journal
-    _read_again: Callable[[], tuple[str, ...]]
+    _read_again: Callable[[], Coroutine[Any, Any, tuple[str, ...]]]
     _measured: Callable[[int], Mapping[str, Report]]
     _save: Callable[[], Coroutine[Any, Any, None]]
     _pause: Pause
@@ -97,7 +98,7 @@ class Commands:
             day = datetime.date.fromisoformat(str(day))
         except ValueError:
             raise CommandError(f"invalid date {one_line(str(day), 40)!r}: expected YYYY-MM-DD") from None
-        return Deferred.fromCoroutine(self._work.disk.run(self._tracks_on, day))
+        return Deferred.fromCoroutine(self._work.disk.read(self._tracks_on, day))
 
     def missing(self) -> tuple[Missing, ...]:
         """Return the devices expected today that are neither collected nor waived today."""
@@ -181,11 +182,11 @@ class Commands:
 
         Fires when the pause is on disk: it survives a restart, and ends with the day.
         """
-        return Deferred.fromCoroutine(_on_disk(self._pause.begin(), "downloads paused, but only until a restart"))
+        return saved(self._work.disk, self._pause.begin(), "downloads paused, but only until a restart")
 
     def resume(self) -> Deferred[None]:
         """Resume downloads now; fires when that is on disk."""
-        return Deferred.fromCoroutine(_on_disk(self._pause.end(), "downloads resumed, but only until a restart"))
+        return saved(self._work.disk, self._pause.end(), "downloads resumed, but only until a restart")
 
     def waive(self, identifier: int | str, reason: str) -> Deferred[None]:
         """Waive the missing tracks of a device that left too early; fires after an attempt to save the waiver."""
@@ -198,7 +199,7 @@ class Commands:
         waived = f"{reason} ({device.left_early})"
         self._work.log.warn("{device} is waived - {waived}", device=device.name, waived=waived)
         self._work.fleet.update(device.identifier, left_early="", waived=waived)
-        return Deferred.fromCoroutine(self._save())
+        return saved(self._work.disk, self._save(), "waived, but not saved yet")
 
     def not_expected(self, identifier: int | str, reason: str) -> Deferred[None]:
         """Do not expect a device of today's roster today; fires after an attempt to save that."""
@@ -208,12 +209,9 @@ class Commands:
         """Expect a device again that was not expected today; fires after an attempt to save that."""
         return self.roster.expect(self._known(identifier))
 
-    def reload(self) -> tuple[str, ...]:
-        """Reload the configuration, as on SIGHUP; return what changed."""
-        try:
-            return self._read_again()
-        except SettingsError as error:
-            raise CommandError(f"invalid configuration, keeping the previous one: {error}") from None
+    def reload(self) -> Deferred[tuple[str, ...]]:
+        """Reload the configuration, as on SIGHUP; fires with what changed."""
+        return Deferred.fromCoroutine(self._reload())
 
     def loglevel(self, level: str) -> None:
         """Set the level of twistd's log and of the event's log, until the configuration is reloaded."""
@@ -224,6 +222,14 @@ class Commands:
         self._work.log.info("Log level set to {name} on request", name=level)
 
     # Helpers
+
+    async def _reload(self) -> tuple[str, ...]:
+        try:
+            return await self._read_again()
+        except SettingsError as error:
+            raise CommandError(f"invalid configuration, keeping the previous one: {error}") from None
+        except DiskHangs as error:
+            raise CommandError(f"cannot read the configuration, keeping the previous one: {error}") from None
 
     def _is_collected_today(self, device: Device) -> bool:
         """Whether no more tracks of today are expected.
@@ -276,7 +282,7 @@ class Commands:
         identifier = device.identifier
         visit = self._scanner.visits.get(identifier)
         rules = self._work.live.filing_rules(identifier, visit.timezone if visit else None)
-        tracks, others, more_tracks, more_others = await self._work.disk.run(self._track_reports, identifier, rules)
+        tracks, others, more_tracks, more_others = await self._work.disk.read(self._track_reports, identifier, rules)
         return DeviceReport(
             self._work.fleet[identifier],
             rules.assignments,
@@ -323,7 +329,7 @@ class Commands:
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:
         identifier = visit.identifier
         rules = self._work.live.filing_rules(identifier, visit.timezone)
-        track, is_deleted = await self._work.disk.run(find_track, self._work.folder, identifier, str(name), rules)
+        track, is_deleted = await self._work.disk.read(find_track, self._work.folder, identifier, str(name), rules)
         if self._scanner.visits.get(identifier) is not visit:
             raise CommandError(f"{visit.name} is no longer connected")
         self._work.log.info("{device} {track} download requested", device=visit.name, track=track.name)
@@ -343,11 +349,3 @@ class Commands:
             await self._when(identifier, is_stored)
         report, *_ = self._reports(identifier, stored(visit.ledger, track))
         return report
-
-
-async def _on_disk(saving: Coroutine[Any, Any, None], otherwise: str) -> None:
-    """Wait until a pause is saved; raise CommandError, with what holds instead, if it cannot be."""
-    try:
-        await saving
-    except DiskTrouble as error:
-        raise CommandError(f"{otherwise}: {error}") from None

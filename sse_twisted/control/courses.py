@@ -36,7 +36,7 @@ from sse_twisted.results.courses.ranking import Entrant
 from sse_twisted.results.courses.service import CourseService, DayOfCourses
 from sse_twisted.results.courses.tables import tables_as_csv
 from sse_twisted.results.days import OPEN, State
-from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.disk import DiskHangs, DiskTrouble
 from sse_twisted.runtime.kept import Kept
 from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.formats import decode
@@ -88,18 +88,18 @@ class CourseCommands:
         expected = len({line.id for line in lines})
         if found is None:
             return CourseDay(day, None, missing, expected, 2, self.ranking.columns, (), (), (), ())
-        return await self._work.disk.run(day_report, found, self.ranking, missing, expected)
+        return await self._work.disk.read(day_report, found, self.ranking, missing, expected)
 
     async def csv(self, day: datetime.date) -> bytes:
         """Return all rankings of a day as a table for spreadsheets."""
         report = await self.day(day)
         table = report.rankings, self.ranking.columns, report.decimals, self._work.live.zone
-        return await self._work.disk.run(tables_as_csv, *table)
+        return await self._work.disk.read(tables_as_csv, *table)
 
     async def entrant(self, day: datetime.date, entrant: str) -> EntrantReport:
         """Return all passages of an entrant; raises CommandError."""
         found = await self._known_day(day)
-        report = await self._work.disk.run(entrant_report, found, entrant, self.ranking)
+        report = await self._work.disk.read(entrant_report, found, entrant, self.ranking)
         if report is None:
             raise NotFound(f"no track of {one_line(repr(entrant), 60)} on {day}")
         return report
@@ -151,7 +151,7 @@ class CourseCommands:
 
         async with self._drawing:
             try:
-                return await self._work.disk.run(drawn)
+                return await self._work.disk.read(drawn)
             except OSError as error:
                 raise CommandError(f"{track} cannot be read: {error}") from None
 
@@ -206,8 +206,11 @@ class CourseCommands:
         async with self._deciding:
             found = await self._known_day(day, or_new=decision.action is Action.COURSE)
             await self._check(found, decision)
+            deciding = self._service.decide(_stamped(decision, found.decisions, self._work.fleet.now))
             try:
-                await self._service.decide(_stamped(decision, found.decisions, self._work.fleet.now))
+                await self._work.disk.while_it_answers(deciding)
+            except DiskHangs as error:
+                raise CommandError(f"not decided yet, but when the disk answers: {error}") from None
             except (DecisionError, DiskTrouble) as error:
                 raise CommandError(f"not decided: {error}") from None
             except OSError as error:
@@ -237,7 +240,7 @@ class CourseCommands:
         day = found.results.day
         try:
             decisions = (*found.decisions.in_force, decision)
-            courses = await self._work.disk.run(read_courses, self._work.folder.root, day, changes_of(decisions, day))
+            courses = await self._work.disk.read(read_courses, self._work.folder.root, day, changes_of(decisions, day))
         except OSError as error:
             raise CommandError(f"the courses cannot be read: {error}") from None
         mistakes = [mistake for mistake in courses.mistakes if mistake.startswith(f"{decision.course}: ")]
@@ -249,7 +252,9 @@ class CourseCommands:
     async def _results(self, day: datetime.date, *, or_new: bool = False) -> DayOfCourses | None:
         """Return the results of a day; None if it has no courses. Raises CommandError if they cannot be read."""
         try:
-            return await self._service.day(day) if or_new or day in await self._service.days() else None
+            if not or_new and day not in await self._service.days():
+                return None
+            return await self._work.disk.while_it_answers(self._service.day(day))
         except OSError as error:
             raise CommandError(f"the courses of {day} cannot be read: {error}") from None
 

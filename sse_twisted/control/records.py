@@ -66,15 +66,15 @@ class Records:
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
         """Return the outcome of each device on a day."""
-        return await self._work.disk.run(self._day, day, today, self._known_by_day(today).get(day, {}))
+        return await self._work.disk.read(self._day, day, today, self._known_by_day(today).get(day, {}))
 
     async def days(self, today: datetime.date) -> tuple[DayCount, ...]:
         """Count the outcomes of each day of the event, the latest day first."""
-        return await self._work.disk.run(self._days, today, self._known_by_day(today))
+        return await self._work.disk.read(self._days, today, self._known_by_day(today))
 
     async def ranking(self, day: datetime.date) -> dict[str, tuple[Place, ...]]:
         """Return the places of a day by discipline."""
-        tracks = await self._work.disk.run(self._sailed, day)
+        tracks = await self._work.disk.read(self._sailed, day)
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
     def measured(self, identifier: int) -> tuple[Measured, ...]:
@@ -86,15 +86,15 @@ class Records:
     async def plot(self, identifier: int, name: str) -> str | None:
         """Plot a stored track as SVG; None if it is not stored. Raises TooLarge. Only one plot is drawn at a time."""
         async with self._drawing:
-            return await self._work.disk.run(self._plot, identifier, name)
+            return await self._work.disk.read(self._plot, identifier, name)
 
     async def track_files(self, day: datetime.date) -> tuple[TrackFile, ...]:
         """Return the stored tracks of a day, also the unassigned ones, by path."""
-        return await self._work.disk.run(self._track_files, day)
+        return await self._work.disk.read(self._track_files, day)
 
     async def track_file(self, identifier: int, name: str) -> TrackFile | None:
         """Return a stored track of a device; None if it is not stored."""
-        return await self._work.disk.run(self._track_file, identifier, name)
+        return await self._work.disk.read(self._track_file, identifier, name)
 
     def outside(self, today: datetime.date) -> str:
         """Say that the event is over, or has not begun; "" otherwise."""
@@ -102,7 +102,7 @@ class Records:
 
     async def findings(self, identifier: int) -> tuple[Finding, ...]:
         """Compare the last settings and versions that a device reported with the expected ones."""
-        return await self._work.disk.run(self._work.folder.findings, identifier, self._work.live.settings.expected)
+        return await self._work.disk.read(self._work.folder.findings, identifier, self._work.live.settings.expected)
 
     def _known_by_day(self, today: datetime.date) -> dict[datetime.date, dict[int, Device]]:
         """Return the snapshots that count for each day: for today those that no earlier day has settled.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from attrs import define
 from msgspec import Meta, Struct
@@ -13,11 +13,10 @@ from twisted.internet.defer import Deferred
 from sse_twisted.config.roster_changes import TrackMove
 from sse_twisted.config.roster_service import RosterService
 from sse_twisted.control.errors import CommandError
+from sse_twisted.control.saving import saved
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device
 from sse_twisted.runtime.text import one_line
-
-T = TypeVar("T")
 
 
 class RosterReport(Struct, frozen=True):
@@ -66,11 +65,11 @@ class RosterCommands:
 
     def confirm(self, version: str = "") -> Deferred[None]:
         """Do what waits for a decision: of `version`, if it is passed. Raises CommandError."""
-        return _decided(self._service.confirm, version)
+        return self._decided(self._service.confirm, version, "confirmed")
 
     def refuse(self, version: str = "") -> Deferred[None]:
         """Leave it undone until the roster changes again. Raises CommandError."""
-        return _decided(self._service.refuse, version)
+        return self._decided(self._service.refuse, version, "refused")
 
     def not_expected(self, device: Device, reason: str) -> Deferred[None]:
         """Do not expect a device today; fires after an attempt to save that. Raises CommandError."""
@@ -87,14 +86,23 @@ class RosterCommands:
         if not reason:
             raise CommandError(f"a reason is required not to expect {device.name}")
         self._work.log.warn("{device} is not expected today - {reason}", device=device.name, reason=reason)
-        return self._service.excuse(device.identifier, reason)
+        return self._saved(self._service.excuse(device.identifier, reason), "not expected")
 
     def expect(self, device: Device) -> Deferred[None]:
         """Expect a device again that was not expected today. Raises CommandError."""
         if not self._work.live.not_expected(device.identifier, self._today):
             raise CommandError(f"{device.name} is not marked as not expected today")
         self._work.log.info("{device} is expected again", device=device.name)
-        return self._service.excuse(device.identifier, "")
+        return self._saved(self._service.excuse(device.identifier, ""), "expected again")
+
+    def _decided(self, decide: Callable[[str], Deferred[None]], version: str, done: str) -> Deferred[None]:
+        try:
+            return self._saved(decide(version), done)
+        except LookupError as error:
+            raise CommandError(str(error)) from None
+
+    def _saved(self, saving: Deferred[None], done: str) -> Deferred[None]:
+        return saved(self._work.disk, saving, f"{done}, but not saved yet")
 
     def _note(self, before: Device, after: Device) -> None:
         if not after.present or before.present:
@@ -103,10 +111,3 @@ class RosterCommands:
             text = "{device} has joined although it was not expected today ({reason}): it is expected again"
             self._work.log.warn(text, device=after.name, reason=reason)
             self._service.excuse(after.identifier, "")
-
-
-def _decided(decide: Callable[[str], Deferred[T]], version: str) -> Deferred[T]:
-    try:
-        return decide(version)
-    except LookupError as error:
-        raise CommandError(str(error)) from None

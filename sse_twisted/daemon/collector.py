@@ -46,7 +46,8 @@ from sse_twisted.history.store import StateStore
 from sse_twisted.results.courses.service import CourseService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
-from sse_twisted.runtime.disk import OF_THE_DISK, Disk
+from sse_twisted.runtime.disk import OF_THE_DISK, Disk, DiskHangs
+from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 from sse_twisted.visits.cleanup import CleanupService
 from sse_twisted.visits.detection import Detector
@@ -60,6 +61,7 @@ from sse_twisted.visits.scanner import ScannerService
 T = TypeVar("T")
 
 STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
+HANGING_STOP_TIMEOUT = 2.0  # s; the same, if the disk hangs already
 
 
 class Collector(MultiService):
@@ -78,6 +80,7 @@ class Collector(MultiService):
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
+        self._config_remarks = config_remarks
         self._world = world
         self._clock = clock = world.clock
         self.abandoned = False  # whether something still ran when it stopped
@@ -93,7 +96,9 @@ class Collector(MultiService):
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
         self._parsing = DeferredLock()
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
-        self._remarks = Remarks(self._work, config_remarks)
+        self._remarks = Remarks(self._work)
+        self._tasks = Tasks(log)
+        self._reloading = DeferredLock()
         self._assemble()
         self._observe()
         self.commands = commands = self._make_commands()
@@ -220,7 +225,7 @@ class Collector(MultiService):
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
-        self._remarks.on_configuration()
+        self._remarks.on_configuration(self._config_remarks())
         self.roster.read_first()
         self.pause.read_first()
         self._apply_changes()
@@ -239,7 +244,9 @@ class Collector(MultiService):
         """Stop everything within a few seconds, and log what was not collected."""
         ended: Deferred[None] = Deferred()
         # Not addTimeout: a disk thread that hangs does not end when it is cancelled.
-        timer = self._clock.callLater(STOP_TIMEOUT, self._abandon, ended)
+        timeout = HANGING_STOP_TIMEOUT if self.disk.slow else STOP_TIMEOUT
+        timer = self._clock.callLater(timeout, self._abandon, ended, timeout)
+        self._tasks.stop()
 
         def end(_: object) -> None:
             if not ended.called:
@@ -251,23 +258,38 @@ class Collector(MultiService):
 
     def reload(self) -> None:
         """Apply the configuration as it is now; if it is invalid, log an error and keep the previous one."""
-        with contextlib.suppress(SettingsError):  # it has been logged
-            self.read_again()
+        own_key = object()  # each is done, in its turn
+        self._tasks.start(own_key, self._reload(), "The configuration cannot be applied")
 
-    def read_again(self) -> tuple[str, ...]:
-        """Do the same as `reload`, and return what changed; raises SettingsError."""
-        try:
-            settings = self._read_settings()
-        except SettingsError as error:
-            self.log.error("Invalid configuration, keeping the previous one: {error}", error=str(error))
-            raise
+    async def _reload(self) -> None:
+        with contextlib.suppress(SettingsError, DiskHangs):  # it has been logged
+            await self.read_again()
+
+    async def read_again(self) -> tuple[str, ...]:
+        """Do the same as `reload`, and return what changed; raises SettingsError or DiskHangs."""
+        async with self._reloading:
+            try:
+                settings, remarks = await self.disk.read(self._read_configuration)
+            except SettingsError as error:
+                self.log.error("Invalid configuration, keeping the previous one: {error}", error=str(error))
+                raise
+            except DiskHangs as error:
+                self.log.error("Cannot read the configuration, keeping the previous one: {error}", error=str(error))
+                raise
+            return self._change(settings, remarks)
+
+    def _read_configuration(self) -> tuple[Settings, tuple[ConfigRemark, ...]]:
+        """Read the configuration, in a thread: it may be on a disk that hangs."""
+        return self._read_settings(), self._config_remarks()
+
+    def _change(self, settings: Settings, remarks: tuple[ConfigRemark, ...]) -> tuple[str, ...]:
         changed = tuple(differences(self.live.settings, settings))
         for change in changed:
             later = " (from the next start on)" if change.startswith("event.folder") else ""
             self.log.info("Configuration: {change}{later}", change=change, later=later)
         if not changed:
             self.log.info("Configuration unchanged")
-        self._remarks.on_configuration()
+        self._remarks.on_configuration(remarks)
         self.live.change(settings=settings)
         for service in (self.scanner, self.cleanup, self.journal):
             service.reconfigure()
@@ -322,9 +344,9 @@ class Collector(MultiService):
                 visit.wake()
         self.scanner.round_now()
 
-    def _abandon(self, ended: Deferred[None]) -> None:
+    def _abandon(self, ended: Deferred[None], timeout: float) -> None:
         self.abandoned = True
-        self.log.error("Shutdown timed out after {seconds:g} s", seconds=STOP_TIMEOUT)
+        self.log.error("Shutdown timed out after {seconds:g} s", seconds=timeout)
         ended.callback(None)
 
     def _close(self, _: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
 
 from twisted.logger import Logger
 
@@ -18,16 +17,14 @@ from sse_twisted.runtime.text import plural
 class Remarks:
     """Logs each remark once, as long as nothing changes."""
 
-    def __init__(self, work: Workplace, config_remarks: Callable[[], tuple[ConfigRemark, ...]]) -> None:
-        """`config_remarks` reads the configuration and remarks on it."""
+    def __init__(self, work: Workplace) -> None:
         self._work = work
-        self._config_remarks = config_remarks
         self._on_config: tuple[ConfigRemark, ...] = ()  # as logged last
         self._logged: set[object] = set()
 
-    def on_configuration(self) -> None:
+    def on_configuration(self, remarks: tuple[ConfigRemark, ...]) -> None:
         """Log the remarks on the configuration, unless they were logged before."""
-        before, self._on_config = self._on_config, self._config_remarks()
+        before, self._on_config = self._on_config, remarks
         if self._on_config == before:
             return
         for remark in self._on_config:

@@ -27,6 +27,7 @@ from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
+from sse_twisted.runtime.disk import LONGEST_WAIT, answers
 from sse_twisted.runtime.gc_freeze import GcFreeze
 from sse_twisted.runtime.log_output import LogOutputService
 from sse_twisted.runtime.monotonic import MonotonicClock
@@ -80,6 +81,8 @@ class Options(OneLineOptions):
         for name in ("config", "event", "bundle", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
+        _check_disk(Path(self["config"]).parent if self["config"] else None)
+        _check_disk(Path(self["event"]) if self["event"] else None)
         if self["print-config"]:
             sys.stdout.write(_printed_config(self))
             sys.exit(0)
@@ -96,6 +99,7 @@ class Options(OneLineOptions):
             return
         self.settings = _settings(self)
         folder = EventFolder(Path(self.settings.event.folder))
+        _check_disk(folder.root)
         with self.acting_as_the_daemon():
             if self["check"]:
                 sys.exit(1 if check(folder, self.settings, self["config"], time.time(), print) else 0)
@@ -195,6 +199,7 @@ def _bundle(options: Options) -> str:
             raise usage.UsageError(f"{error}; pass --event DIR to make a bundle all the same") from None
         settings, reports["reports/configuration.txt"] = load_settings(None, options["event"]), f"{error}\n"
     folder, configuration = EventFolder(Path(settings.event.folder)), options["config"]
+    _check_disk(folder.root)
     source = Source(folder, settings, Path(configuration) if configuration else None, secret_files(options), reports)
     try:
         return make_bundle(Path(options["bundle"]), source, time.time())
@@ -227,6 +232,12 @@ def read_configuration(config: str | None, event: str | None) -> Settings:
     if event is not None:
         settings = replace(settings, event=replace(settings.event, folder=str(Path(event).absolute())))
     return settings
+
+
+def _check_disk(folder: Path | None) -> None:
+    """Raise UsageError if the disk of a folder hangs: nothing could end a start that waits for it."""
+    if folder is not None and not answers(folder):
+        raise usage.UsageError(f"{folder}: its disk has not answered for {LONGEST_WAIT:.0f} s; is it plugged in?")
 
 
 def check_event_folder(folder: Path) -> None:
@@ -268,7 +279,9 @@ def makeService(options: Options) -> IService:
         SignalService(reactor, collector.reload, lambda: collector.abandoned),
         service,
         # These watch the collector; they start when it has locked the event folder.
-        ConsoleService(reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.log),
+        ConsoleService(
+            reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.disk, collector.log
+        ),
         *board,
         ReadinessService(reactor),
         GcFreeze(reactor, collector.log, lambda: not collector.disk.is_busy),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -37,6 +38,8 @@ LONGEST_PATH = 1000  # characters of a path in a message
 CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
 MAX_WAITING = 300  # writers that wait for the disk until others must wait too
 SLOW_CALL = 5.0  # s; a disk that takes longer hangs
+LONGEST_WAIT = 10.0  # s of a call until nobody waits for the disk any more
+LOOK_INTERVAL = 1.0  # s between two looks at that
 
 # Errors that concern the whole disk: full, over quota, mounted read-only, broken, unplugged.
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
@@ -59,6 +62,10 @@ class DiskTrouble(Exception):
 
 class PathTrouble(DiskTrouble):
     """One path is not writable, but others are. Only its track is affected."""
+
+
+class DiskHangs(DiskTrouble):
+    """The disk does not answer. What was to be done with it is done once it answers again, if ever."""
 
 
 class Disk(Service):
@@ -161,6 +168,37 @@ class Disk(Service):
             self.pause(_words(error))
             raise DiskTrouble(self.trouble) from error
 
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function for a person or a program that waits for its result, like `run`; raises DiskHangs.
+
+        While the disk hangs nothing is begun, so that only few functions wait for it.
+        """
+        self.check_answers()
+        return await self.while_it_answers(self.run(function, *args, **kwargs))
+
+    async def while_it_answers(self, work: Coroutine[Deferred[Any], Any, T] | Deferred[T]) -> T:
+        """Begin and await work that needs the disk; raises DiskHangs when the disk hangs.
+
+        The work goes on when the disk answers, unobserved.
+        """
+        outcome: list[T | Failure] = []
+        running = ensureDeferred(work).addBoth(outcome.append)
+        while not outcome:
+            self.check_answers()
+            waiting: Deferred[None] = Deferred()
+            timer = self._clock.callLater(LOOK_INTERVAL, waiting.callback, None)
+            running.addCallback(partial(_fire, waiting))
+            try:
+                await waiting
+            except CancelledError:
+                running.cancel()
+            finally:
+                if timer.active():
+                    timer.cancel()
+        if isinstance(outcome[0], Failure):
+            outcome[0].raiseException()
+        return outcome[0]
+
     async def check(self) -> None:
         """Raise DiskTrouble if the place to write to has gone."""
         await self.write(lambda: None)
@@ -168,8 +206,26 @@ class Disk(Service):
     @property
     def slow(self) -> str:
         """Why the disk seems to hang: a call takes longer than SLOW_CALL; "" if none does."""
-        longest = max((self._clock.seconds() - began for began in tuple(self._begun.values())), default=0.0)
-        return f"the disk has not answered for {longest:.0f} s" if longest > SLOW_CALL else ""
+        return self._silence if self._longest > SLOW_CALL else ""
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a call takes longer than LONGEST_WAIT."""
+        return self._longest > LONGEST_WAIT
+
+    @property
+    def _longest(self) -> float:
+        """The s that the longest of the calls under way has taken so far."""
+        return max((self._clock.seconds() - began for began in tuple(self._begun.values())), default=0.0)
+
+    @property
+    def _silence(self) -> str:
+        return f"the disk has not answered for {self._longest:.0f} s"
+
+    def check_answers(self) -> None:
+        """Raise DiskHangs if a call takes longer than LONGEST_WAIT."""
+        if self.hangs:
+            raise DiskHangs(self._silence)
 
     @property
     def is_busy(self) -> bool:
@@ -239,9 +295,27 @@ async def _end_of(running: Deferred[T]) -> T:
     return outcome[0]
 
 
+def _fire(waiting: Deferred[None], _: object) -> None:
+    if not waiting.called:
+        waiting.callback(None)
+
+
 def _words(error: OSError) -> str:
     where = f" ({one_line(str(error.filename), LONGEST_PATH)})" if error.filename else ""
     return f"{error.strerror or str(error) or type(error).__name__}{where}"
+
+
+def answers(folder: Path, seconds: float = LONGEST_WAIT) -> bool:
+    """Whether the disk of a folder answers in time. Blocks, but can be left; a thread waits on for one that hangs."""
+    looking = Thread(target=_look_into, args=(folder,), daemon=True)
+    looking.start()
+    looking.join(seconds)
+    return not looking.is_alive()
+
+
+def _look_into(folder: Path) -> None:
+    with suppress(OSError):
+        next(folder.iterdir(), None)
 
 
 class DiskThreads:

@@ -28,14 +28,14 @@ from sse_twisted.results.ranking import Place
 from sse_twisted.runtime.log_levels import Level
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.board import Board, Changes, Summary
-from sse_twisted.web.pending_commands import PendingCommands
+from sse_twisted.web.pending_commands import TIMED_OUT, PendingCommands
 from sse_twisted.web.request_queue import Lane
 from sse_twisted.web.routing import ParsedRequest, Refusal, Response, Route, json_response
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
-AT_HAND = ("fleet", "missing", "stats")  # what is read without the disk
+AT_HAND = ("fleet", "missing", "roster", "stats")  # what is read without the disk
 Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
@@ -248,8 +248,8 @@ class Api:
         day = day or self._commands.today
         return Ranking(day, await self._records.ranking(day))
 
-    def _reload(self) -> str:
-        return "; ".join(self._commands.reload()) or "configuration unchanged"
+    def _reload(self) -> Deferred[str]:
+        return self._commands.reload().addCallback(lambda changes: "; ".join(changes) or "configuration unchanged")
 
     def _command(self, path: str, command: Callable[..., Any], summary: str, takes: type[Struct] = Nothing) -> Route:
         """Return the route of a command. It takes the parameters and the fields of the body by their names.
@@ -266,7 +266,8 @@ class Api:
                     of_none = "roster" if path.startswith("roster") else "Collector:"
                     device = of_none if identifier is None else self._board.name_of(identifier)
                     what = one_line(" ".join((path.rpartition("/")[2], *map(str, filter(None, body.values())))))
-                    if not await self._pending.wait(device, what, result):
+                    result = await self._pending.wait(device, what, result)
+                    if result is TIMED_OUT:
                         return json_response(Done(False, "the command has started and continues"), 202)
             except CommandError as error:
                 raise _refusal(error) from None

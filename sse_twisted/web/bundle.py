@@ -65,10 +65,10 @@ class BundleDownload:
         sending.resumeProducing()
 
     async def _make(self) -> IO[bytes]:
-        file = await self._disk.run(tempfile.TemporaryFile)
+        file = await self._disk.read(tempfile.TemporaryFile)
         try:
             turns = write_bundle(file, self._source(), self._now())
-            while await self._disk.run(_next, turns):
+            while await self._disk.read(_next, turns):
                 pass
         except BaseException:
             file.close()

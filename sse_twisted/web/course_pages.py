@@ -118,7 +118,7 @@ class CoursePages:
         board = self._board
         more = {"version": version, "state": board.state, "now": board.now, "stream": STREAM}
         zone = {"timezone": self._renderer.timezone(), "today": board.today}
-        return Response(await self._disk.run(self._renderer.page, template, **values, **more, **zone), HTML)
+        return Response(await self._disk.read(self._renderer.page, template, **values, **more, **zone), HTML)
 
     async def _read(self, reading: Awaitable[T]) -> T:
         try:

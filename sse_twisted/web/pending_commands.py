@@ -24,8 +24,8 @@ class PendingCommands:
     _log: Logger
     _pending: dict[Deferred[Any], None] = field(factory=dict, init=False)
 
-    async def wait(self, device: str, what: str, running: Deferred[Any]) -> bool:
-        """Return whether the command ends within WAIT; raise its exception if it fails by then."""
+    async def wait(self, device: str, what: str, running: Deferred[Any]) -> Any:
+        """Return the result of a command, or TIMED_OUT after WAIT; raise its exception if it fails by then."""
         outcome: Deferred[Any] = Deferred()
         self._pending[running] = None
 
@@ -38,7 +38,7 @@ class PendingCommands:
 
         running.addBoth(end)
         # A disconnect or a timeout cancels `outcome`, never the command itself.
-        return await outcome.addTimeout(WAIT, self._clock, onTimeoutCancel=lambda *_: TIMED_OUT) is not TIMED_OUT
+        return await outcome.addTimeout(WAIT, self._clock, onTimeoutCancel=lambda *_: TIMED_OUT)
 
     def close(self) -> None:
         for running in list(self._pending):

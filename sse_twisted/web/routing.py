@@ -22,6 +22,7 @@ from twisted.web.server import NOT_DONE_YET, GzipEncoderFactory, Request
 
 from sse_twisted.config.validation_errors import key_and_reason
 from sse_twisted.runtime.clients import client_of
+from sse_twisted.runtime.disk import DiskHangs
 from sse_twisted.runtime.text import one_line
 from sse_twisted.web.request_queue import Lane, RequestQueue
 
@@ -206,6 +207,8 @@ class Router(Resource):
             response = await route.handler(_parse(request, route, parameters))
         except Refusal as refusal:
             response = self._refuse(request, refusal)
+        except DiskHangs as error:
+            response = self._refuse(request, Refusal(503, f"{error}; try again when it does", {"Retry-After": "10"}))
         if response is not None:
             _send(request, response)
 

@@ -11,6 +11,8 @@ from twisted.logger import LogEvent, Logger, formatEvent
 from sse_twisted.console.accounts import AccountsError, read_accounts
 from sse_twisted.console.service import PASSWORD, Access, ConsoleService
 from sse_twisted.control.commands import Commands
+from sse_twisted.runtime.disk import Disk
+from tests.support.virtual import at_once
 
 HERE = "tcp:6023:interface=127.0.0.1"
 
@@ -30,7 +32,9 @@ class Desk:
         self.password = folder / PASSWORD
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
         commands = cast(Commands, None)  # that no session asks for
-        self.service = ConsoleService(reactor or MemoryReactorClock(), access, lambda: folder, commands, {}, log)
+        reactor = reactor or MemoryReactorClock()
+        disk = Disk(at_once, reactor, log, lambda: None)
+        self.service = ConsoleService(reactor, access, lambda: folder, commands, {}, disk, log)
 
     def _note(self, event: LogEvent) -> None:
         self.lines.append(f"{event['log_level'].name} {formatEvent(event)}")

@@ -17,8 +17,10 @@ from twisted.logger import LogEvent, Logger, formatEvent
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import AccountsError, LoginBackoff
+from sse_twisted.runtime.disk import Disk
 from tests.console.terminal import VirtualConsole
 from tests.support.event import VirtualEvent
+from tests.support.virtual import at_once
 
 # Conch's checkers import what Python 3.13 has no more.
 pytestmark = pytest.mark.filterwarnings("ignore:'(spwd|crypt)' is deprecated:DeprecationWarning")
@@ -39,7 +41,8 @@ class Gate:
         self.clock = Clock()
         self.lines: list[str] = []
         log = Logger(observer=self._note)  # type: ignore[arg-type]  # a function is an observer
-        self.checker = KeyChecker(AuthorizedKeys(file, log), LoginBackoff(self.clock, log))
+        self.disk = Disk(at_once, self.clock, log, lambda: None)
+        self.checker = KeyChecker(AuthorizedKeys(file, self.disk, log), LoginBackoff(self.clock, log))
 
     def offers(self, key: Any, *, signed: bool = True) -> Any:
         """What the checker says after the delay: the user, or why it refuses."""
@@ -88,6 +91,18 @@ def test_a_signature_by_one_of_the_keys_is_accepted(tmp_path: Path) -> None:
     gate = Gate(authorized(tmp_path, key))
     assert gate.offers(key) == b"sse"
     assert not gate.lines
+
+
+def test_the_keys_that_were_read_last_count_while_the_disk_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, later = new_key(), new_key()
+    gate = Gate(authorized(tmp_path, key))
+    assert gate.offers(key) == b"sse"
+    monkeypatch.setattr(Disk, "hangs", True)
+    authorized(tmp_path, later)
+    assert gate.offers(later) is UnauthorizedLogin
+    assert gate.offers(key) == b"sse"
 
 
 def test_a_client_may_ask_for_a_key_before_it_signs(tmp_path: Path) -> None:

@@ -451,8 +451,8 @@ class TestSteering:
 
     def test_a_reload_says_what_changed_or_what_is_wrong(self, event: VirtualEvent, commands: Commands) -> None:
         event.settings = Settings(filters=Filters(best_500m=2.0))
-        assert commands.reload() == ("filters.best_500m: 1.0 -> 2.0",)
-        assert commands.reload() == ()
+        assert result(commands.reload()) == ("filters.best_500m: 1.0 -> 2.0",)
+        assert result(commands.reload()) == ()
 
         def broken() -> Settings:
             raise SettingsError("sse.toml: scan.interval: Expected `float`")
@@ -460,7 +460,7 @@ class TestSteering:
         assert event.collector is not None
         event.collector._read_settings = broken
         with pytest.raises(CommandError, match=r"keeping the previous one: sse\.toml: scan\.interval"):
-            commands.reload()
+            result(commands.reload())
 
     def test_the_log_level_changes_at_once(self, event: VirtualEvent, commands: Commands) -> None:
         log = event.root / "logs" / "server.log"

@@ -5,8 +5,9 @@ import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,7 +16,7 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
-from sse_twisted.runtime.disk import CHECK_INTERVAL, Disk, DiskThreads, DiskTrouble
+from sse_twisted.runtime.disk import CHECK_INTERVAL, LONGEST_WAIT, Disk, DiskHangs, DiskThreads, DiskTrouble, answers
 from tests.simulator.wire import on_the_reactor
 from tests.support.virtual import LateThreads, at_once
 
@@ -329,3 +330,124 @@ async def test_what_a_failed_function_worked_on_does_not_wait_for_the_garbage_co
         assert [each() for each in seen] == [None]
     finally:
         gc.enable()
+
+
+@define
+class HangingThreads:
+    """Threads that begin what they are given, and end it when a test says so."""
+
+    begun: int = 0
+    ends: list[Callable[[], None]] = field(factory=list)
+
+    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
+        """Run the job in a real thread, which waits in the middle of it."""
+        done: Deferred[Any] = Deferred()
+        began, released = threading.Event(), threading.Event()
+        results: list[Any] = []
+
+        def wait_and(inner: Callable[..., Any], *more: Any, **named: Any) -> Any:
+            began.set()
+            released.wait()
+            return inner(*more, **named)
+
+        outcome, guarded, inner, *more = args
+        job = threading.Thread(
+            target=lambda: results.append(function(outcome, guarded, wait_and, inner, *more, **kwargs))
+        )
+        job.start()
+        began.wait()
+        self.begun += 1
+
+        def end() -> None:
+            released.set()
+            job.join()
+            done.callback(results[0])
+
+        self.ends.append(end)
+        return done
+
+    def end(self) -> None:
+        ends, self.ends = self.ends, []
+        for end in ends:
+            end()
+
+
+@pytest.fixture
+def hanging() -> Iterator[HangingThreads]:
+    threads = HangingThreads()
+    yield threads
+    threads.end()
+
+
+class TestADiskThatHangs:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def disk(self, clock: Clock, hanging: HangingThreads) -> Disk:
+        return Disk(hanging.start, clock, Logger(observer=cast(ILogObserver, lambda event: None)), lambda: None)
+
+    def read(self, disk: Disk) -> list[Any]:
+        results: list[Any] = []
+        Deferred.fromCoroutine(disk.read(lambda: "read")).addBoth(results.append)
+        return results
+
+    def test_a_reader_gets_what_it_waits_for(self, disk: Disk, clock: Clock, hanging: HangingThreads) -> None:
+        reading = self.read(disk)
+        clock.pump([1.0] * int(LONGEST_WAIT - 1))
+        assert not reading
+        hanging.end()
+        assert reading == ["read"]
+        assert not clock.getDelayedCalls()
+
+    def test_a_reader_is_told_after_a_while_and_the_next_at_once(
+        self, disk: Disk, clock: Clock, hanging: HangingThreads
+    ) -> None:
+        first = self.read(disk)
+        clock.pump([1.0] * int(LONGEST_WAIT + 1))
+        assert first[0].check(DiskHangs)
+        assert str(first[0].value) == "the disk has not answered for 11 s"
+        assert self.read(disk)[0].check(DiskHangs)
+        assert hanging.begun == 1
+        hanging.end()
+        later = self.read(disk)
+        hanging.end()
+        assert later == ["read"]
+        assert not clock.getDelayedCalls()
+
+    def test_a_reader_that_leaves_is_waited_for_so_that_few_wait(
+        self, disk: Disk, clock: Clock, hanging: HangingThreads
+    ) -> None:
+        results: list[Any] = []
+        reading = Deferred.fromCoroutine(disk.read(lambda: "read"))
+        reading.addBoth(results.append)
+        reading.cancel()
+        assert not results
+        hanging.end()
+        assert results[0].check(CancelledError)
+
+    def test_work_that_nobody_waits_for_goes_on(self, disk: Disk, clock: Clock, hanging: HangingThreads) -> None:
+        done: list[str] = []
+
+        async def work() -> None:
+            done.append(await disk.run(lambda: "saved"))
+
+        results: list[Any] = []
+        Deferred.fromCoroutine(disk.while_it_answers(work())).addBoth(results.append)
+        clock.pump([1.0] * int(LONGEST_WAIT + 1))
+        assert results[0].check(DiskHangs)
+        hanging.end()
+        assert done == ["saved"]
+
+
+def test_a_folder_that_can_be_read_or_is_missing_answers(tmp_path: Path) -> None:
+    assert answers(tmp_path, 60)
+    assert answers(tmp_path / "missing", 60)
+
+
+def test_a_folder_that_cannot_be_read_in_time_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([released.wait()]))
+    assert not answers(tmp_path, 0.01)
+    released.set()

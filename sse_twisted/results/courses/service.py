@@ -111,8 +111,8 @@ class CourseService(PeriodicService):
         return self._days.get(day)
 
     async def days(self) -> list[dt.date]:
-        """Return the days that have courses, in order. Raises OSError."""
-        return await self._work.disk.run(self._computation.days)
+        """Return the days that have courses, in order. Raises OSError or DiskHangs."""
+        return await self._work.disk.read(self._computation.days)
 
     async def decide(self, decision: Decision) -> None:
         """Put a decision on disk, and compute its day anew. Raises DecisionError or DiskTrouble."""
