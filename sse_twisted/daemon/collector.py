@@ -86,13 +86,13 @@ class Collector(MultiService):
         self.abandoned = False  # whether something still ran when it stopped
 
         self.live = live = LiveConfig(settings, drivers=folder.drivers)
-        self.journal = Journal(folder.logs, lambda: live.settings.log)
+        self._presence = Presence(folder, self._lock)
+        self.journal = Journal(folder.logs, lambda: live.settings.log, self._presence.check)
         self.log = log = live.log = self.journal.log
         self.history = History(folder.drivers.number)
         self.fleet = Fleet(world.utc, log, folder.drivers.name)
         self.attendance = Attendance(self.fleet)
         self.statistics = Statistics(self.fleet)
-        self._presence = Presence(folder, self._lock)
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
         self._parsing = DeferredLock()
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)

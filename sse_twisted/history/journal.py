@@ -43,13 +43,14 @@ FLUSH_TIMEOUT = 0.3  # s for the last lines, where the disk hangs at the end
 class Journal(Service):
     """Passes the collector's log events to all observers. Its files are open while it runs."""
 
-    def __init__(self, folder: Path, settings: Callable[[], Log]) -> None:
+    def __init__(self, folder: Path, settings: Callable[[], Log], guard: Callable[[], None] = lambda: None) -> None:
+        """`guard` is called in a thread before a file is opened again; it raises OSError if the folder has gone."""
         self.json_file = folder / "server.json"
         self.earlier = 0  # bytes of it that earlier runs wrote
         self._publisher = LogPublisher()
         self._settings = settings
         formats = ((folder / "server.log", _as_original), (self.json_file, _as_json))
-        reports = self._report, self._report_dropped, self._report_aside
+        reports = guard, self._report, self._report_dropped, self._report_aside
         self._files = [_File(path, line, *reports) for path, line in formats]
         self._console = LogLevelFilterPredicate()
         self._file = LogLevelFilterPredicate()
@@ -138,12 +139,14 @@ class _File:
         self,
         path: Path,
         format_line: Callable[[LogEvent], str],
+        guard: Callable[[], None],
         failed: Callable[[OSError], None],
         dropped: Callable[[str, int], None],
         put_aside: Callable[[str, str], None],
     ) -> None:
         self._path = path
         self._format_line = format_line
+        self._guard = guard
         self._dropped = partial(dropped, path.name)
         self._failed = failed
         self._put_aside = partial(put_aside, path.name)
@@ -203,7 +206,7 @@ class _File:
     def _write(self, data: bytes) -> int:
         """Write in the thread; raises OSError."""
         try:
-            if self._reopens:
+            if self._reopens and self._is_there():
                 self.open()
             written = os.write(self._descriptor, data)
         except OSError as error:
@@ -212,6 +215,16 @@ class _File:
             raise
         self._fails = False
         return written
+
+    def _is_there(self) -> bool:
+        """Whether the folder is at its path; if not, an open file goes on, wherever it is. Raises OSError without."""
+        try:
+            self._guard()
+        except OSError:
+            if self._descriptor < 0:
+                raise
+            return False
+        return True
 
     def _close(self) -> None:
         if self._descriptor >= 0:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,13 @@ class Disk:
                 pytest.skip("no FUSE file system can be mounted here")
             time.sleep(0.01)
 
+    def hide(self) -> None:
+        """Take it from its mount point; what is open on it goes on."""
+        subprocess.run(["umount", "-l", self.mount_point], check=False)
+
     def unmount(self) -> None:
         """Take it away, whatever is still open on it."""
-        subprocess.run(["umount", "-l", self.mount_point], check=False)
+        self.hide()
         if self._process is not None:
             self._process.kill()  # what still waits for it fails
             self._process.wait()
@@ -61,6 +66,13 @@ class Disk:
 
     def end(self, fault: str) -> None:
         (self.control / fault).unlink()
+
+    @contextmanager
+    def below(self) -> Iterator[Path]:
+        """Show the folder under the mount point, before the disk is there."""
+        self.unmount()
+        yield self.mount_point
+        self.mount()
 
     def calls(self) -> list[tuple[int, str]]:
         """Thread, and name and path, of each call so far that a program has made."""

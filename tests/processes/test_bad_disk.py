@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
 from tests.support.bad_disk import DEAD, NO_CHMOD, NO_FLOCK, NO_FOLDER_SYNC
+from tests.support.courses import S1, write_courses
 from tests.support.daemon import END_WITHIN, Program, until
 
 DAY = "2022-10-17"
@@ -69,10 +71,10 @@ class Board:
         body = await answer.content().addTimeout(PAGE_TIMEOUT, self.reactor)
         return answer.code, body.decode(errors="replace")
 
-    async def post(self, command: str) -> int:
+    async def post(self, command: str, body: object = None) -> int:
         headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": ["application/json"]})
-        url = f"http://127.0.0.1:{self.web}/api/v1/{command}"
-        answer = await HTTPClient(Agent(self.reactor)).post(url, data=b"{}", headers=headers, timeout=PAGE_TIMEOUT)
+        url, data = f"http://127.0.0.1:{self.web}/api/v1/{command}", json.dumps(body or {}).encode()
+        answer = await HTTPClient(Agent(self.reactor)).post(url, data=data, headers=headers, timeout=PAGE_TIMEOUT)
         await answer.text().addTimeout(PAGE_TIMEOUT, self.reactor)
         code: int = answer.code
         return code
@@ -153,7 +155,7 @@ async def test_while_the_disk_hangs_each_page_and_command_answers_and_then_all_g
         assert (await board.get(path))[0] == (503 if path == "/readyz" else 200), path
     assert "the disk has not answered" in (await board.get("/"))[1]
     for command in COMMANDS:
-        assert await board.post(command) in (200, 202, 409), command
+        assert await board.post(command) in (200, 202, 404, 409), command
     assert (await board.run("fleet"))[0] == 0
     for line, said in (
         ("device(601)", "error: the disk has not answered for "),
@@ -199,6 +201,66 @@ async def test_a_start_on_a_disk_that_hangs_says_so_and_ends(stage: Stage, disk:
         status, said = await stage.elsewhere.run("-n", "sse", "--event", str(stage.event.folder), *more)
         assert status == 1
         assert f"{stage.event.folder}: its disk has not answered for 10 s; is it plugged in?" in said
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+DECISION = {"action": "course", "who": "Committee", "reason": "wind", "course": "S1", "set": {"Direction": 10}}
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_nothing_is_written_below_the_mount_point_when_the_disk_has_gone(stage: Stage, disk: Disk) -> None:
+    """Whatever is written, and although a whole event folder is there, as of an earlier year."""
+    with disk.below() as below:
+        for name in ("gpslogs/20221017", "motions/motion-601", "logs", "sessions/20221017", "gpsdata", ".sse_twisted"):
+            (below / name).mkdir(parents=True)
+        (below / ".sse_twisted").chmod(0o700)
+        before = contents(below)
+    write_courses(stage.event.folder, S1=S1)
+    board = await board_of(stage)
+    await stage.event.device(602, 50_000)
+    await stage.collects(board.program, 602)
+    await stage.event.leave(602)
+    disk.hide()
+    board.program.kill(signal.SIGHUP)
+    for command, body in (
+        ("pause", None),
+        ("resume", None),
+        ("loglevel", {"level": "debug"}),
+        ("devices/602/forget", None),
+        ("courses/2022-10-17/decisions", DECISION),
+        ("devices/601/retry", None),
+    ):
+        assert await board.post(command, body) in (200, 202, 404, 409), command
+    await stage.event.return_(602)
+    await board.program.says("Event folder gone")
+    board.program.kill(signal.SIGHUP)
+    assert await board.post("pause") in (200, 409)
+    assert await board.post("courses/2022-10-17/decisions", DECISION) in (404, 409)
+    await board.program.says("must stay connected")
+    assert contents(below) == before
+    board.program.kill(signal.SIGTERM)
+    assert await board.program.ends(END_WITHIN) == 0
+    assert contents(below) == before
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_an_end_right_after_the_disk_has_gone_writes_nothing_below_it(stage: Stage, disk: Disk) -> None:
+    with disk.below() as below:
+        for name in ("gpslogs", "motions", "logs", ".sse_twisted"):
+            (below / name).mkdir()
+        before = contents(below)
+    board = await board_of(stage)
+    disk.hide()
+    board.program.kill(signal.SIGHUP)
+    board.program.kill(signal.SIGTERM)
+    assert await board.program.ends(END_WITHIN) == 0
+    assert contents(below) == before
 
 
 @on_the_reactor
