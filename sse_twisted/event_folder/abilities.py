@@ -38,7 +38,7 @@ def remarks_on(root: Path, secrets: Path, names: tuple[str, ...]) -> Iterator[st
         if not _can(os.fsync, folder):
             yield "its file system cannot sync folders: after a power cut the newest file names may be missing"
         if not _can(lambda handle: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB), folder / "lock"):
-            yield "its file system knows no locks: make sure yourself that no second collector works in it"
+            yield "its file system knows no locks: make sure yourself that no collector on another computer works in it"
 
 
 def _can(call: Callable[[int], object], path: Path) -> bool:

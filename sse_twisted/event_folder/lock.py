@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -20,8 +21,9 @@ class FolderInUse(Exception):
 class FolderLock:
     """A lock that the kernel releases when the process ends, for whatever reason.
 
-    `flock` rather than a file with a process number: after a power cut another process may have that number. A file
-    system without `flock` keeps nobody out; `is_kept` says so.
+    `flock` rather than a file with a process number: after a power cut another process may have that number. On a file
+    system without `flock` the process counts that the file names, with its start, if it still runs on this computer;
+    `is_kept` is false, because one on another computer is not kept out.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +35,7 @@ class FolderLock:
         """Take the lock and write process and host into it. Raises FolderInUse or OSError."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
-            self.is_kept = _flock(descriptor, fcntl.LOCK_EX)
+            self.is_kept = _lock(descriptor, fcntl.LOCK_EX)
         except BlockingIOError:
             holder = os.read(descriptor, 200)
             os.close(descriptor)
@@ -84,7 +86,31 @@ class FolderLock:
 
 
 def _holder() -> bytes:
-    return f"process {os.getpid()} on {socket.gethostname()}\n".encode()
+    return f"process {os.getpid()} on {socket.gethostname()}\n{_start_of(os.getpid())}\n".encode()
+
+
+def _start_of(process: int) -> str:
+    """Return what no other process has in common: the boot, and the ticks from it to its start; "" if unknown."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {Path(f'/proc/{process}/stat').read_bytes().rpartition(b')')[2].split()[19].decode()}"
+    except (OSError, IndexError):
+        return ""
+
+
+def _names_another(holder: bytes) -> bool:
+    """Whether the text of a lock names another process that still runs on this computer."""
+    first, _, start = holder.decode(errors="replace").strip().partition("\n")
+    found = re.match(r"process (\d{1,9}) on ", first)
+    return found is not None and bool(start) and int(found[1]) != os.getpid() and _start_of(int(found[1])) == start
+
+
+def _lock(descriptor: int, operation: int) -> bool:
+    """Lock like `_flock`; without it, raise BlockingIOError if the file names another collector that runs."""
+    is_kept = _flock(descriptor, operation)
+    if not is_kept and _names_another(os.pread(descriptor, 200, 0)):
+        raise BlockingIOError
+    return is_kept
 
 
 def _flock(descriptor: int, operation: int) -> bool:
@@ -106,11 +132,12 @@ def check_free(folder: Path) -> None:
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with contextlib.suppress(FileNotFoundError, PermissionError), os.fdopen(os.open(path, flags), "rb") as file:
         try:
-            _flock(file.fileno(), fcntl.LOCK_SH)
+            _lock(file.fileno(), fcntl.LOCK_SH)
         except BlockingIOError:
             raise _in_use(path, file.read(200)) from None
 
 
 def _in_use(path: Path, holder: bytes) -> FolderInUse:
-    who = "".join(filter(str.isprintable, holder.decode(errors="replace"))).strip() or "unknown process"
+    first = holder.decode(errors="replace").partition("\n")[0]
+    who = "".join(filter(str.isprintable, first)).strip() or "unknown process"
     return FolderInUse(f"{path.parent} is in use by another collector ({who}); stop it or use another folder")

@@ -17,7 +17,6 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
 
-from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.simulator.addresses import free_ports
 from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.stage import Stage
@@ -293,7 +292,7 @@ async def test_what_a_file_system_lacks_is_remarked_and_does_not_keep_devices(st
     stage.event.configure("disk_reserve = 1", table="downloads")
     remarks = (
         "its file system cannot sync folders: after a power cut the newest file names may be missing",
-        "its file system knows no locks: make sure yourself that no second collector works in it",
+        "its file system knows no locks: make sure yourself that no collector on another computer works in it",
     )
     status, said = await stage.elsewhere.run("sse", "--config", str(stage.event.config), "--check")
     assert status == 0
@@ -303,7 +302,14 @@ async def test_what_a_file_system_lacks_is_remarked_and_does_not_keep_devices(st
         await program.says(f"Event folder: {remark}")
     await program.says("motion-601 can be disconnected")
     assert stage.event.tracks() == stage.event.expected(601)
+    for more in (("--check",), ()):
+        status, said = await stage.elsewhere.run("-n", "sse", "--config", str(stage.event.config), *more)
+        assert f"is in use by another collector (process {thread_of(program)} on " in said
+        assert status == (0 if more else 1)
+    program.kill(signal.SIGKILL)
+    await program.ends()
+    program = stage.collector()
+    await program.says("motion-601 can be disconnected")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
     assert "Traceback" not in program.output
-    assert (disk.source / LOCK).exists()
