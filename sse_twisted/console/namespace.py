@@ -16,7 +16,6 @@ from sse_twisted.console.tables import Result
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Device, Stage
-from sse_twisted.runtime.text import plural
 
 READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster", "course", "runs")
 DECIDING = ("exclude", "count", "withdraw", "set_course", "undo")
@@ -182,9 +181,7 @@ class Namespace:
         tracks("2025-10-12")
         """
         chosen = self._commands.today if day is None else day
-        return self._commands.tracks(chosen).addCallback(
-            Result, lambda tracks: f"{plural(len(tracks), 'track')} of {chosen}\n{tables.tracks_table(tracks)}"
-        )
+        return self._commands.tracks(chosen).addCallback(Result, lambda found: tables.day_tracks_text(found, chosen))
 
     def missing(self) -> Result:
         """List the devices expected today that are not collected, and why."""

@@ -55,6 +55,13 @@ class OneLine(Interpreter):
         """Take what the line prints."""
         self._out(data.decode() if isinstance(data, bytes) else data)
 
+    def end(self, code: object) -> None:
+        """Take the exit status of `raise SystemExit(3)`, as Python does; `exit()` has none."""
+        if isinstance(code, int):
+            self._status = code & 0xFF
+        elif code is not None:
+            self._fail(f"{code}\n")
+
     def handle_QUIT(self) -> None:
         """End: the line was `exit()`."""
 

@@ -46,8 +46,12 @@ class Interpreter(ManholeInterpreter):
         """Run code; SystemExit ends the session, not the daemon."""
         try:
             super().runcode(*args, **kwargs)
-        except SystemExit:
-            self.handler.handle_QUIT()
+        except SystemExit as end:
+            self.end(end.code)
+
+    def end(self, code: object) -> None:
+        """End the session; `code` is that of SystemExit."""
+        self.handler.handle_QUIT()
 
     def showsyntaxerror(self, *_: Any, **__: Any) -> None:
         """Show in one line why a line is not valid Python."""

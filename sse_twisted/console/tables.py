@@ -12,7 +12,7 @@ import msgspec
 
 from sse_twisted.config.settings import Settings
 from sse_twisted.control.metrics import Figures
-from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
+from sse_twisted.control.reports import DayTracks, DeviceReport, Missing, Semaphore
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import duration, one_line, plural, size
@@ -126,6 +126,12 @@ def _facts(report: DeviceReport, why: str) -> Iterator[tuple[str, str]]:
 
 def _beside(subject: str, text: str) -> str:
     return _wrapped(subject + GAP + one_line(text, MAX_TEXT), len(subject + GAP))
+
+
+def day_tracks_text(found: DayTracks, day: object) -> str:
+    """Return the tracks of a day under their number."""
+    more = f", and {found.left_out:,} more that are left out" if found.left_out else ""
+    return f"{plural(len(found.tracks), 'track')} of {day}{more}\n{tracks_table(found.tracks)}"
 
 
 def tracks_table(tracks: Sequence[TrackReport]) -> str:

@@ -21,7 +21,7 @@ from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.explain import status_of
 from sse_twisted.control.metrics import Figures, Statistics
-from sse_twisted.control.reports import DeviceReport, Missing, Semaphore
+from sse_twisted.control.reports import DayTracks, DeviceReport, Missing, Semaphore
 from sse_twisted.control.roster import RosterCommands
 from sse_twisted.control.saving import saved
 from sse_twisted.control.tracks import find_track, known_tracks, stored
@@ -92,7 +92,7 @@ class Commands:
     def device(self, identifier: int | str) -> Deferred[DeviceReport]:
         return Deferred.fromCoroutine(self._device_report(self._known(identifier)))
 
-    def tracks(self, day: datetime.date | str) -> Deferred[tuple[TrackReport, ...]]:
+    def tracks(self, day: datetime.date | str) -> Deferred[DayTracks]:
         """Read the ledger entries of the tracks of a day: a date or "YYYY-MM-DD"."""
         try:
             day = datetime.date.fromisoformat(str(day))
@@ -318,13 +318,15 @@ class Commands:
             entry_report(identifier, name, entry, measured.get(name)) for name, entry in sorted(entries.items())
         )
 
-    def _tracks_on(self, day: datetime.date) -> tuple[TrackReport, ...]:
+    def _tracks_on(self, day: datetime.date) -> DayTracks:
         """Return the tracks of a day in all ledgers. Blocks."""
-        return tuple(
-            report
-            for identifier, entries in self._work.folder.all_entries().items()
-            for report in self._reports(identifier, {name: entries[name] for name in entries if day_of(name) == day})
-        )
+        reports: list[TrackReport] = []
+        left_out = 0
+        for identifier, entries in self._work.folder.all_entries().items():
+            of_day = {name: entries[name] for name in entries if day_of(name) == day}
+            reports += self._reports(identifier, of_day)
+            left_out += max(len(of_day) - MAX_REPORTED, 0)
+        return DayTracks(tuple(reports), left_out)
 
     async def _fetch(self, visit: Visit, name: str) -> TrackReport:
         identifier = visit.identifier

@@ -24,6 +24,14 @@ class DeviceReport:
 
 
 @frozen
+class DayTracks:
+    """The ledger entries of a day."""
+
+    tracks: tuple[TrackReport, ...]  # by device and name
+    left_out: int = 0  # the oldest ones, of devices with very many
+
+
+@frozen
 class Missing:
     """An expected device that is not collected today."""
 

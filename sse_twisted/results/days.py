@@ -76,8 +76,9 @@ class DayCount(Struct, frozen=True):
     missing: Annotated[int, Meta(description="devices that listed tracks which are not stored")]
     left_early: int
     waived: Annotated[int, Meta(description="devices whose missing tracks an operator has waived")]
-    no_track: Annotated[int, Meta(description="devices without a known track, so far; 0 for a future day")]
+    no_track: Annotated[int, Meta(description="devices without a known track, once the day is over")]
     unassigned: Annotated[int, Meta(description="number of unassigned tracks")]
+    still_expected: Annotated[int, Meta(description="devices that may still bring a track; 0 for a future day")] = 0
 
     @property
     def is_telling(self) -> bool:
@@ -269,8 +270,9 @@ def _count(day: Day, today: datetime.date) -> DayCount:
         missing=day.count(State.MISSING),
         left_early=day.count(State.LEFT_EARLY),
         waived=day.count(State.WAIVED),
-        no_track=day.count(State.NO_TRACK) + day.count(State.EXPECTED) if day.day <= today else 0,
+        no_track=day.count(State.NO_TRACK),
         unassigned=len(day.unassigned) + day.more_unassigned,
+        still_expected=day.count(State.EXPECTED) if day.day <= today else 0,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 from msgspec import Meta, Struct, structs
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -162,7 +162,7 @@ class Api:
         yield _read("devices/{identifier}", self.detail, DeviceDetail, "Return everything known of a device.")
         text = "Return the devices expected today that are neither collected nor waived."
         yield _read("missing", commands.missing, tuple[Missing, ...], text)
-        text = "Return the ledger entries of a day, at most 300 of each device."
+        text = "Return the ledger entries of a day, the youngest 300 of each device; header Left-Out counts the others."
         yield _read("tracks", self._tracks, tuple[TrackReport, ...], text, "day")
         text = "Count the outcomes of each day, the latest first; of a long event only the days closest to today."
         yield _read("days", lambda: records.days(commands.today), tuple[DayCount, ...], text)
@@ -241,8 +241,9 @@ class Api:
         full = changes.since is None
         return msgspec.json.encode(FleetChanges(full, self._board.now, changes.summary, changes.tiles, changes.removed))
 
-    def _tracks(self, day: datetime.date | None = None) -> Deferred[tuple[TrackReport, ...]]:
-        return self._commands.tracks(day or self._commands.today)
+    async def _tracks(self, day: datetime.date | None = None) -> Response:
+        found = await self._commands.tracks(day or self._commands.today)
+        return evolve(json_response(found.tracks), headers={"Left-Out": str(found.left_out)})
 
     async def _ranking(self, day: datetime.date | None = None) -> Ranking:
         day = day or self._commands.today
@@ -283,13 +284,14 @@ def _carrier(a: Assignment) -> Carrier:
 
 
 def _read(path: str, read: Callable[..., Any], returns: Any, summary: str, *query: str) -> Route:
-    """Return the route of a function that takes the parameters by their names."""
+    """Return the route of a function that takes the parameters by their names, and may return a whole response."""
 
     async def respond(request: ParsedRequest) -> Response:
         try:
-            return json_response(await maybeDeferred(read, **request.parameters))
+            result = await maybeDeferred(read, **request.parameters)
         except CommandError as error:
             raise Refusal(404 if isinstance(error, NotFound) else 503, str(error)) from None
+        return result if isinstance(result, Response) else json_response(result)
 
     lane = Lane.PAGES if path in AT_HAND else Lane.READING
     return Route("GET", f"{ROOT}/{path}", respond, summary, query, returns=returns, lane=lane)

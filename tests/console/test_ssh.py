@@ -275,6 +275,8 @@ def test_a_command_is_run_and_ends_with_status_0(user: Any, event: VirtualEvent,
         ("1/0", "ZeroDivisionError: division by zero\n", 1),
         ("", "", 0),
         ("exit()", "", 0),
+        ("raise SystemExit(3)", "", 3),
+        ("raise SystemExit('not today')", "not today\n", 1),
     ],
 )
 def test_an_error_of_a_command_is_one_line_on_stderr(user: Any, command: str, error: str, status: int) -> None:

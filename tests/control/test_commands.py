@@ -11,9 +11,10 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Filters, Settings, SettingsError
-from sse_twisted.console.tables import device_text
+from sse_twisted.console.tables import day_tracks_text, device_text
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
+from sse_twisted.control.reports import DayTracks
 from sse_twisted.fleet import Stage
 from sse_twisted.simulator.device import SimulatedLog
 from sse_twisted.simulator.faults import parse_fault
@@ -83,15 +84,26 @@ class TestReading:
         event.arrive(602)
         event.until("motion-602 can be disconnected")
         tracks = result(commands.tracks("2022-10-17"))
-        assert [(track.identifier, track.status) for track in tracks] == [(601, "completed"), (602, "completed")]
+        assert [(track.identifier, track.status) for track in tracks.tracks] == [(601, "completed"), (602, "completed")]
         assert result(commands.tracks(DAY)) == tracks
-        assert result(commands.tracks("2022-10-18")) == ()
+        assert result(commands.tracks("2022-10-18")) == DayTracks(())
+
+    def test_tracks_that_are_too_many_are_counted(
+        self, event: VirtualEvent, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sse_twisted.control.commands.MAX_REPORTED", 1)
+        ledger = event.folder.ledger(601)
+        ledger.entries["ABC601XYZ_601_20221017_080000.oao"] = ledger.entries[NAME] | {"start_date": 1}
+        ledger.save()
+        found = result(commands.tracks(DAY))
+        assert ([track.name for track in found.tracks], found.left_out) == ([NAME], 1)
+        assert day_tracks_text(found, DAY).startswith("1 track of 2022-10-17, and 1 more that are left out\n")
 
     def test_reading_does_not_set_a_torn_ledger_aside(self, event: VirtualEvent, commands: Commands) -> None:
         path = event.folder.device_folder(602) / "downloads.json"
         path.parent.mkdir(parents=True)
         path.write_text('{"half')
-        assert len(result(commands.tracks(DAY))) == 1
+        assert len(result(commands.tracks(DAY)).tracks) == 1
         assert path.read_text() == '{"half'
 
     @pytest.mark.parametrize("day", ["17.10.2022", "yesterday", "", None, 5])
@@ -488,4 +500,4 @@ def test_a_report_of_a_device_with_many_tracks_has_the_youngest_and_counts_the_o
     assert (report.more_tracks, report.more_others) == (3, 3)
     text = device_text(report, "", datetime.UTC, 0.0)
     assert text.count("and 3 more, older ones") == 2
-    assert len(result(commands.tracks(DAY))) == 2
+    assert len(result(commands.tracks(DAY)).tracks) == 2

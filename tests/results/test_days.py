@@ -261,7 +261,8 @@ class TestAllDays:
 
     def test_count_no_device_as_without_a_track_on_a_future_day(self) -> None:
         days = counts(assignments=(self.WEEK,))
-        assert [(day.expected, day.no_track) for day in days.values()] == [(1, 0), (1, 1), (1, 1)]
+        figures = [(day.expected, day.no_track, day.still_expected) for day in days.values()]
+        assert figures == [(1, 0, 0), (1, 0, 1), (1, 1, 0)]
 
     @pytest.mark.parametrize(
         ("first", "last", "newest", "oldest"),

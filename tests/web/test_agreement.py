@@ -30,7 +30,7 @@ def agreed(desk: Desk) -> dict[int, str]:
     still = {number for number, state in states.items() if state in ("left early", "missing", "expected")}
     assert missing == still
     assert (count["missing"], count["left_early"]) == (numbers.get("missing", 0), numbers.get("left early", 0))
-    assert count["no_track"] == numbers.get("expected", 0)
+    assert (count["still_expected"], count["no_track"]) == (numbers.get("expected", 0), 0)
     page = desk.get(f"/days/{DAY}?only=missing").text
     assert {int(number) for number in re.findall(r'<th scope="row" class="n"><a href="/devices/(\d+)"', page)} == still
     return states

@@ -259,7 +259,7 @@ class TestOtherPages:
         assert rows[4] == ["2022-10-18", "2", "not", "yet"]
         assert page.count('<a href="/days/2022-10-1') == 5 + 1
         days = desk.get("/api/v1/days").json
-        assert [(day["day"], day["collected"], day["no_track"]) for day in days][4] == ("2022-10-17", 1, 1)
+        assert [(day["day"], day["collected"], day["still_expected"]) for day in days][4] == ("2022-10-17", 1, 1)
 
     def test_a_day_keeps_its_alarm_over_midnight(self, desk: Desk) -> None:
         desk.event.arrive(601)
@@ -294,7 +294,7 @@ class TestOtherPages:
         states = [line["state"] for line in desk.get("/api/v1/days/2022-10-18").json["lines"]]
         (count,) = (count for count in desk.get("/api/v1/days").json if count["day"] == "2022-10-18")
         assert states == ["expected"] * 2
-        assert (count["missing"], count["no_track"]) == (0, 2)
+        assert (count["missing"], count["no_track"], count["still_expected"]) == (0, 0, 2)
 
     def test_a_day_is_served_as_page_json_and_csv(self, desk: Desk) -> None:
         desk.event.arrive(601)
