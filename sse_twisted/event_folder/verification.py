@@ -42,14 +42,14 @@ def is_beginning_of(log: ListedTrack, identifier: int, integrity: Integrity) -> 
 
 def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
     """Compare the received bytes with the listing of the device's log."""
-    if not is_readable(integrity.kind):
+    if not _is_expected(integrity, log):
         return _judge_foreign(integrity, log)
     tail = integrity.length == log.size and bool(integrity.damages) and integrity.damages[0].offset >= log.length
     if integrity.damages and (integrity.header is None or not tail):
         damage = integrity.damages[0]
         return Judgement(Outcome.DAMAGED, f"{damage.what} at byte {damage.offset:,}")
     if integrity.header is None:
-        return _judge_length(integrity, log, f"a {integrity.kind} file has no header")
+        return _judge_headerless(integrity, log)
     if integrity.header.identifier != identifier:
         return Judgement(Outcome.DAMAGED, f"a track of {device_name(integrity.header.identifier)}")
     if integrity.header.start_date != log.start_date:
@@ -65,6 +65,18 @@ def judge(integrity: Integrity, log: ListedTrack, identifier: int) -> Judgement:
     if integrity.unknown:
         return Judgement(Outcome.UNVERIFIED, f"{plural(integrity.unknown, 'record')} of an unknown kind")
     return Judgement(Outcome.VERIFIED)
+
+
+def _is_expected(integrity: Integrity, log: ListedTrack) -> bool:
+    """Whether the bytes are of the format that the listing names, or of any that can be read if it names none."""
+    expected = format_named(log.extension)
+    return is_readable(integrity.kind) and (expected is None or integrity.kind == expected.name)
+
+
+def _judge_headerless(integrity: Integrity, log: ListedTrack) -> Judgement:
+    if integrity.header_missing:
+        return Judgement(Outcome.DAMAGED, "its header is missing")
+    return _judge_length(integrity, log, f"a {integrity.kind} file has no header")
 
 
 def _other_claim(header: Header, log: ListedTrack) -> str | None:

@@ -43,10 +43,10 @@ class SpeedSource(Enum):
 
 
 class Evidence(StrEnum):
-    """What the bytes of a track prove by themselves, the best grade first."""
+    """What is known of the bytes of a track, the best grade first; see `evidence.py`."""
 
-    PROVEN = "proven"  # every byte is protected by a checksum, and a missing end is visible
-    CONSISTENT = "consistent"  # the fixes are protected by checksums; a missing end is not visible
+    PROVEN = "proven"  # checksums protect every byte, and the length is known: nothing is missing
+    CONSISTENT = "consistent"  # checksums protect the fixes; a missing end would not be seen
     AS_HANDED_IN = "as handed in"  # there is nothing to check the bytes against
 
 
@@ -64,6 +64,13 @@ class Rules:
     logging_threshold: int = 0  # the device counts slower fixes, but does not store them
     alpha: Alpha = Alpha.FULL_RATE
     parts: int = 1  # means are rounded down to 1/parts of a mm/s
+
+
+# ESP loggers count by these rules, whatever the format of their file: 5 satellites or more, and an unusable fix is 0.
+# They show km/h with three decimals, hence the parts.
+ESP_RULES: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, parts=1000)
+# Nothing is left out of files whose device is not known to leave anything out; what is doubtful is remarked instead.
+UNFILTERED: Final = Rules(min_fix=1, min_satellites=0, max_speed_error=1 << 31)
 
 
 @frozen
@@ -102,6 +109,7 @@ class Damage:
     offset: int
     length: int
     what: str
+    hides_fixes: bool = True  # whether fixes can have been there
 
 
 @frozen
@@ -120,6 +128,7 @@ class Integrity:
     unknown: int = 0  # intact records that are not decoded
     trailer: bytes = b""  # harmless bytes behind the last record; any other trailer is a Damage
     whole: bool = False  # nothing is damaged, and everything is there that the format requires
+    header_missing: bool = False  # the format has a header, but the file begins without one, as it may
 
 
 class Verifier(Protocol):
@@ -171,6 +180,29 @@ class Fixes:
         return Fixes(*chosen)
 
 
+@frozen
+class Accuracy:
+    """How exact the fixes of a best should be. The defaults are those of GPSResults and GPS Speedreader.
+
+    Public: https://logiqx.github.io/gps-wizard/filtering/ (5 satellites, HDOP 5.0, speed error by receiver and rate).
+    """
+
+    min_satellites: int = 5
+    max_hdop: int = 500  # 0.01
+    max_speed_error: int = 2058  # mm/s, 4 knots: Locosys at 5 Hz and more
+    max_mean_error: int = 1 << 31  # mm/s, of the fixes of a best on average
+
+
+@frozen
+class Device:
+    """What a file says of its device. Only the model is for everybody: owner and serial help to find the owner."""
+
+    model: str = ""  # such as "GT-31"
+    owner: str = ""  # the name that a user typed in
+    serial: str = ""  # number or MAC address
+    lag: int = 0  # ms; by how much the receiver's filter delays speeds, if that was measured
+
+
 @frozen(eq=False)
 class Track:
     """A decoded file: the sound fixes, and what is known about them."""
@@ -182,7 +214,11 @@ class Track:
     rate: int  # Hz: fixes that the device logs each second; 0 if unknown
     rules: Rules
     speeds: SpeedSource
-    evidence: Evidence
+    evidence: Evidence  # by the bytes alone
+    device: Device = Device()
+    remarks: tuple[str, ...] = ()  # one line each: what the format knows to be doubtful
+    # Speed errors (mm/s) and HDOP (0.01) above these make a best doubtful, and fewer satellites than that.
+    accuracy: Accuracy = Accuracy()
 
     @property
     def header(self) -> Header | None:

@@ -7,28 +7,45 @@ from typing import Final
 
 from attrs import evolve
 
+from sse_twisted.tracks.fit.decoding import FitFormat
 from sse_twisted.tracks.format import UNKNOWN, Buffer, Header, Integrity, Track, TrackFormat, Verifier
+from sse_twisted.tracks.gpx import GpxFormat
+from sse_twisted.tracks.gpy import GpyFormat
 from sse_twisted.tracks.oao.decoding import OaoFormat
+from sse_twisted.tracks.sbn import SbnFormat
+from sse_twisted.tracks.sbp import SbpFormat
+from sse_twisted.tracks.ubx import UbxFormat
 
 # The first is used where neither content nor name tells the format: it finds fixes behind a damaged header.
-FORMATS: Final[tuple[TrackFormat, ...]] = (OaoFormat(),)
+FORMATS: Final[tuple[TrackFormat, ...]] = (
+    OaoFormat(),
+    UbxFormat(),
+    SbnFormat(),
+    SbpFormat(),
+    GpyFormat(),
+    FitFormat(),
+    GpxFormat(),
+)
 START_SIZE: Final = 512  # bytes that are enough to recognise a format
 MAX_SIZE: Final = 64 * 1024 * 1024  # bytes of a track that is measured; the longest that was ever listed has 25.7 MB
+SNIFFED: Final = 64 * 1024  # bytes in which fixes are searched for if the first ones tell nothing
 
 # Kinds of files that cannot be read; messages name them.
 _FOREIGN: Final = {
-    "ubx": re.compile(rb"\xb5\x62"),
-    "sbn": re.compile(rb"\xa0\xa2"),
-    # Locosys: two bytes of length, then a SiRF message of identifier 0xFD inside a block of 64 bytes.
-    "sbp": re.compile(rb"..\xa0\xa2..\xfd", re.DOTALL),
-    "fit": re.compile(rb".{8}\.FIT", re.DOTALL),
-    "gpx": re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml\b.*?)?<gpx\b", re.DOTALL),
     "nmea": re.compile(rb"\s*\$(G[A-Z][A-Z]{3}|P[A-Z0-9]{3,}),"),
+    "zip": re.compile(rb"PK\x03\x04"),
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "7z": re.compile(rb"7z\xbc\xaf\x27\x1c"),
+    "rar": re.compile(rb"Rar!\x1a\x07"),
+    "jpeg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n"),
+    "heic": re.compile(rb".{4}ftyp(hei|mif)", re.DOTALL),
+    "pdf": re.compile(rb"%PDF-"),
 }
 
 
 def kind_of(start: bytes) -> str:
-    """Return the name of a format, "ubx", "sbn", "sbp", "fit", "gpx", "nmea", or "unknown", by the first 512 bytes."""
+    """Return the name of a format, of a known kind of other file, or "unknown", by the first 512 bytes."""
     start = bytes(start[:START_SIZE])
     ours = [each.name for each in FORMATS if each.recognises(start)]
     foreign = [kind for kind, pattern in _FOREIGN.items() if pattern.match(start)]
@@ -45,21 +62,41 @@ def format_named(path: str) -> TrackFormat | None:
     return next((each for each in FORMATS if path.lower().endswith(each.extension)), None)
 
 
-def format_of(start: bytes, path: str = "") -> TrackFormat:
-    """Return the format of a file by its first bytes, otherwise by its extension, otherwise the first format."""
-    start = bytes(start[:START_SIZE])
-    return next((each for each in FORMATS if each.recognises(start)), None) or format_named(path) or FORMATS[0]
+def recognise(data: Buffer, path: str = "") -> TrackFormat | None:
+    """Return the format of a whole file: by its first bytes, otherwise by fixes near its start, otherwise by its name.
+
+    None if nothing tells. The name comes last: a GPX that is called .sbp is a GPX.
+    """
+    start = bytes(data[:START_SIZE])
+    told = _by_start(start)
+    if told is not None or kind_of(start) != UNKNOWN:
+        return told
+    piece = bytes(data[:SNIFFED])
+    return next((each for each in FORMATS if _finds_fixes(each, piece)), None) or format_named(path)
 
 
 def decode(data: Buffer, path: str = "") -> Track:
     """Decode a file of any kind. Raises nothing: a file of an unknown format is a track without fixes."""
-    start = bytes(data[:START_SIZE])
-    track = format_of(start, path).decode(data)
-    return evolve(track, integrity=_named(track.integrity, start))
+    track = (recognise(data, path) or FORMATS[0]).decode(data)
+    return evolve(track, integrity=_named(track.integrity, bytes(data[:START_SIZE])))
+
+
+def _by_start(start: bytes) -> TrackFormat | None:
+    return next((each for each in FORMATS if each.recognises(start)), None)
+
+
+def _finds_fixes(form: TrackFormat, piece: bytes) -> bool:
+    verifier = form.verifier()
+    verifier.feed(piece)
+    integrity = verifier.finish()
+    return integrity.kind == form.name and integrity.fixes > 0
 
 
 class FileVerifier:
-    """A `Verifier` of files of any kind; their first 512 bytes choose the format."""
+    """A `Verifier` of what a device sends: in the format that its name tells, otherwise in that of its first 512 bytes.
+
+    A device cannot choose by what it sends which reader takes its bytes.
+    """
 
     def __init__(self, path: str = "") -> None:
         self._path = path
@@ -89,11 +126,11 @@ class FileVerifier:
 
     def _chosen(self) -> Verifier:
         if self._verifier is None:
-            self._verifier = format_of(self._start, self._path).verifier()
+            start = self._start[:START_SIZE]
+            self._verifier = (format_named(self._path) or _by_start(start) or FORMATS[0]).verifier()
             self._start = self._start[:START_SIZE]
         return self._verifier
 
 
 def _named(integrity: Integrity, start: bytes) -> Integrity:
-    kind = kind_of(start)
-    return evolve(integrity, kind=kind) if integrity.kind == UNKNOWN and not is_readable(kind) else integrity
+    return evolve(integrity, kind=kind_of(start)) if integrity.kind == UNKNOWN else integrity

@@ -17,6 +17,7 @@ from sse_twisted.tracks import formats
 from tests.support.event import MORNING, track
 from tests.support.verified import verify
 from tests.tracks.toy import MAGIC, ToyFormat, line
+from tests.tracks.written import points, ubx
 
 PATH = "/logs/2022/10/0601_2022-10-17-0900.oao"
 TRACK = track(601)
@@ -119,10 +120,24 @@ def test_what_is_no_track_is_not_the_log(path: str) -> None:
         assert judged(page, foreign(page, path)) == judgement
 
 
-@pytest.mark.parametrize("start", [b"\xb5\x62", b"\xa0\xa2", b"$GPRMC,"])
+def test_a_track_without_the_header_of_its_format_is_not_the_log() -> None:
+    frames = TRACK[512:]
+    assert judged(frames, foreign(frames, PATH)) == Judgement(Outcome.DAMAGED, "its header is missing")
+
+
+def test_a_device_cannot_send_another_format_than_it_lists() -> None:
+    content = ubx(points())
+    assert judged(content, foreign(content, PATH)) == Judgement(Outcome.DAMAGED, "not in OAO format (ubx)")
+    assert judged(content, foreign(content, "/logs/0601.sbn")) == Judgement(Outcome.DAMAGED, "not in SBN format (ubx)")
+    log = foreign(content, "/logs/0601.ubx")
+    assert judged(content, log) == Judgement(Outcome.UNVERIFIED, "a ubx file has no header")
+    assert judged(content[:-1], log) == Judgement(Outcome.DAMAGED, "bytes that are not frames at byte 3,900")
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"?", b"$GPRMC,"])
 def test_a_track_of_another_format_can_only_be_measured(start: bytes) -> None:
     content = start.ljust(700, b"x")
-    log = foreign(content, "/logs/0601.ubx")
+    log = foreign(content, "/logs/0601.nmea")
     assert judged(content, log).outcome is Outcome.UNVERIFIED
     assert judged(content + bytes(1024), log).outcome is Outcome.UNVERIFIED
     assert judged(content[:-1], log).outcome is Outcome.DAMAGED
@@ -139,7 +154,7 @@ def test_a_track_without_a_header_can_only_be_measured(monkeypatch: pytest.Monke
 
 
 def test_nothing_is_not_the_log() -> None:
-    for path in (PATH, "/logs/0601.ubx"):
+    for path in (PATH, "/logs/0601.ubx", "/logs/0601.nmea"):
         for size in (0, 1024, 1536, -1):
             assert judged(b"", entry(file=path, size=size)).outcome is Outcome.DAMAGED
 

@@ -23,11 +23,14 @@ import sse_twisted
 from sse_twisted.tracks import formats
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.command import main
+from sse_twisted.tracks.fit.decoding import FitFormat
+from sse_twisted.tracks.fit.reading import read
 from sse_twisted.tracks.format import UNKNOWN, Evidence, Integrity, TrackFormat
-from sse_twisted.tracks.formats import FORMATS, FileVerifier, decode, format_named, format_of, is_readable, kind_of
+from sse_twisted.tracks.formats import FORMATS, FileVerifier, decode, format_named, is_readable, kind_of, recognise
 from sse_twisted.tracks.report import complaint, report_of
 from tests.tracks.toy import MAGIC, ToyFormat, line
 from tests.tracks.voyages import START, best, sail, small_track
+from tests.tracks.written import fit, gpx, gpy, points, sbn, sbp, ubx
 
 
 @frozen
@@ -46,11 +49,18 @@ class Sample:
 
 _FRAME = sail(10)[7]
 _TOY = MAGIC + b"".join(line([START + 1000 * n, 505_800_000 + 700 * n, -24_700_000, 8000 + n % 9]) for n in range(60))
+_FAST, _SLOW = points(40), points(40, rate=1)
 SAMPLES = {
     "oao": Sample(small_track(40), 40, 5, 6, START + 1400, 50.58, -2.47, int(_FRAME["speed"])),
+    **{
+        form.__name__: Sample(form(_FAST), 40, 5, 7, START + 1400, 50.5801, -2.47, 8070)
+        for form in (ubx, sbn, sbp, gpy, gpx)
+    },
+    "fit": Sample(fit(_SLOW), 40, 1, 7, START + 7000, 50.5805, -2.47, 8070),
     "toy": Sample(_TOY, 60, 1, 10, START + 10_000, 50.5807, -2.47, 8001),
 }
-ALL = (*FORMATS, ToyFormat())
+# The worker of FIT has tests of its own; here its reader runs in this process.
+ALL = (*(FitFormat(read) if each.name == "fit" else each for each in FORMATS), ToyFormat())
 BY_NAME = {each.name: each for each in ALL}
 
 each_format = pytest.mark.parametrize("name", [each.name for each in ALL])
@@ -137,7 +147,7 @@ class TestAFormat:
 
     def test_finds_nothing_in_other_files(self, name: str) -> None:
         others = [sample.data for other, sample in SAMPLES.items() if other != name]
-        for data in (b"", bytes(5000), b"<gpx></gpx>" * 100, b"$GPRMC,1\r\n" * 100, *others):
+        for data in (b"", bytes(5000), b"<html></html>" * 100, b"$GPRMC,1\r\n" * 100, *others):
             track = BY_NAME[name].decode(data)
             assert (len(track.fixes), track.integrity.kind, track.integrity.whole) == (0, UNKNOWN, False)
 
@@ -200,7 +210,8 @@ class TestAnotherFormat:
         assert analysis.session is not None
         assert best(analysis.session, "10s") == 8004
         assert best(analysis.session, "alpha500") is None
-        assert (analysis.unusable, analysis.claims, analysis.remarks) == (0, (), ())
+        assert (analysis.unusable, analysis.claims) == (0, ())
+        assert analysis.remarks == ("its speeds are made from positions, not measured (Doppler)",)
 
     def test_has_its_damage_located(self) -> None:
         (loss,) = analyse(_TOY[:1000] + b"?" + _TOY[1001:]).losses
@@ -221,17 +232,25 @@ class TestAnotherFormat:
         assert "60 usable fixes" in (tmp_path / "a.svg").read_text()
 
     def test_is_verified_by_its_first_bytes_or_its_name(self) -> None:
-        for data, name in ((_TOY, ""), (_TOY, "a.oao"), (SAMPLES["oao"].data, "a.toy")):
+        for data, name in ((_TOY, ""), (_TOY, "a.toy"), (_TOY, "a.xyz"), (SAMPLES["oao"].data, "")):
             verifier = FileVerifier(name)
             for start in range(0, len(data), 100):
                 verifier.feed(data[start : start + 100])
             assert verifier.verified_to == len(data)
             assert verifier.finish() == decode(data, name).integrity
-        assert format_of(b"?", "gpslogs/A.TOY").name == format_named("a.toy").name == "toy"  # type: ignore[union-attr]
+        assert recognise(b"?", "gpslogs/A.TOY") is format_named("a.toy") is BY_NAME["toy"]
+
+    def test_is_not_accepted_from_a_device_that_names_another(self) -> None:
+        verifier = FileVerifier("a.oao")
+        verifier.feed(_TOY)
+        assert verifier.verified_to == 0
+        assert verifier.finish() == Integrity(len(_TOY), "toy")
+        assert decode(_TOY, "a.oao").integrity.whole
 
 
 def test_a_file_is_verified_as_it_is_decoded() -> None:
-    for data in (b"", b"\xd0\x0a", small_track(), bytes(10) + small_track()[10:], b"<gpx></gpx>", bytes(3000)):
+    samples = [sample.data for name, sample in SAMPLES.items() if name != "toy"]
+    for data in (b"", b"\xd0\x0a", bytes(10) + small_track()[10:], b"<gpx></gpx>", bytes(3000), *samples):
         verifier = FileVerifier()
         verifier.feed(data[:3])
         verifier.feed(data[3:])
@@ -247,11 +266,31 @@ def test_a_file_that_has_not_arrived_has_no_header() -> None:
     assert verifier.verified_to == 512
 
 
-def test_a_file_in_no_known_format_is_read_as_the_first() -> None:
-    assert format_of(b"?").name == format_of(b"?", "a.xyz").name == "oao"
-    assert format_named("a.xyz") is None
-    assert decode(b"<gpx></gpx>").integrity == Integrity(11, "gpx")
-    assert [is_readable(kind) for kind in ("oao", "gpx", "unknown")] == [True, False, False]
+def test_a_file_in_no_known_format_is_no_track() -> None:
+    assert recognise(b"?") is recognise(b"?", "a.xyz") is format_named("a.xyz") is None
+    for name, archive in (("a.sbp", b"PK\x03\x04" + bytes(900)), ("a.fit", b"\x89PNG\r\n")):
+        assert recognise(archive, name) is None
+        assert len(decode(archive, name).fixes) == 0
+    assert decode(b"$GPRMC,1").integrity == Integrity(8, "nmea")
+    assert [is_readable(kind) for kind in ("oao", "gpx", "nmea", "unknown")] == [True, True, False, False]
+
+
+def test_a_file_is_recognised_by_its_content_whatever_its_name() -> None:
+    for name, sample in SAMPLES.items():
+        if name != "toy":
+            for other in ("", "a.sbp", "a.oao", "a.GPX", "a.fit.txt"):
+                form = recognise(sample.data, other)
+                assert form is not None
+                assert form.name == name
+                assert decode(sample.data, other).integrity.kind == name
+
+
+def test_a_file_with_a_damaged_start_is_recognised_by_what_follows() -> None:
+    for name in ("oao", "ubx", "sbn", "sbp", "gpy"):
+        data = bytes(7) + SAMPLES[name].data[7:]
+        track = decode(data)
+        assert (track.integrity.kind, track.integrity.whole) == (name, False)
+        assert len(track.fixes) >= SAMPLES[name].fixes - 1 or name == "gpy"
 
 
 @pytest.mark.parametrize(
@@ -289,6 +328,22 @@ def test_what_comes_after_the_first_block_is_not_looked_at() -> None:
 def test_real_tracks_are_of_their_kind(captures: Path) -> None:
     files = [*captures.glob("*.oao"), *captures.glob("tracks/*.oao")]
     assert {kind_of(file.read_bytes()[:512]) for file in files} == {"oao"}
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04", "zip"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"\xff\xd8\xff\xe0", "jpeg"),
+        (b"\x89PNG\r\n\x1a\n", "png"),
+        (b"\0\0\0\x20ftypheic", "heic"),
+        (b"%PDF-1.7", "pdf"),
+    ],
+)
+def test_what_people_send_instead_of_a_track_has_a_name(start: bytes, kind: str) -> None:
+    assert kind_of(start) == kind
+    assert decode(start.ljust(5000, b"x")).integrity == Integrity(5000, kind)
 
 
 def test_only_the_registry_and_the_simulator_know_a_format() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sse_twisted.tracks.format import KNOT, Alpha, Rules
+from sse_twisted.tracks.format import ESP_RULES, KNOT, Alpha, Rules
 
 ESP_IDENTIFIER: Final = 987  # of every ESP logger; the rest of its header is zeros
 FIRST_WITH_ALPHA: Final = 3109  # before it, the same field holds bests over 1000 m
@@ -16,13 +16,11 @@ EVENT: Final = 9002  # the first firmware made for an event, which does not stor
 
 BESTS: Final = ("1s", "2s", "10s", "500m", "1852m", "1h", "alpha500")  # fields of a header
 
-ESP: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, parts=1000)
-
 
 def rules_of(identifier: int, firmware: int) -> Rules:
     """Return the rules by which the device with this header counted."""
     if identifier == ESP_IDENTIFIER and not firmware:
-        return ESP
+        return ESP_RULES
     if firmware < FIRST_WITH_ALPHA:
         return Rules(alpha=Alpha.NONE)
     if firmware < FIRST_WITH_FULL_RATE_ALPHA:

@@ -25,6 +25,12 @@ def is_header(start: bytes) -> bool:
     return start.startswith(HEADER_MODE.to_bytes(2, "little"))
 
 
+def is_headerless(start: bytes) -> bool:
+    """Tell whether a file begins with a sound GNSS frame: some ESP loggers write no header."""
+    frame = np.frombuffer(start[:FRAME_SIZE], np.uint8)
+    return len(frame) == FRAME_SIZE and bool(fixes_hold(frame.reshape(1, -1))[0])
+
+
 class OaoVerifier:
     """A `Verifier` that keeps less than 2 KiB of the file.
 
@@ -38,6 +44,7 @@ class OaoVerifier:
         self._at = 0  # offset of the rest
         self._kind = ""  # decided when HEADER_SIZE bytes are there
         self._header: Header | None = None
+        self._is_headerless = False
         self._gap: Gap | None = None
         self._whole_to = 0
         self._fixes = 0
@@ -90,12 +97,16 @@ class OaoVerifier:
             damage_count=self._damage_count,
             unknown=self._unknown,
             trailer=trailer,
-            whole=self._header is not None and not self._damage_count,
+            whole=(self._header is not None or self._is_headerless) and not self._damage_count,
+            header_missing=self._is_headerless,
         )
 
     def _take_header(self, octets: Octets) -> int:
         start = octets[:HEADER_SIZE].tobytes()
-        self._kind = NAME if is_header(start) else UNKNOWN
+        self._is_headerless = is_headerless(start)
+        self._kind = NAME if self._is_headerless or is_header(start) else UNKNOWN
+        if self._is_headerless:
+            return 0
         try:
             self._header = decode_header(start)
         except ValueError:

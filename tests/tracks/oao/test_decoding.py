@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sse_twisted.simulator.headers import encode_header, read_header
 from sse_twisted.simulator.writer import seal
-from sse_twisted.tracks.format import Evidence
+from sse_twisted.tracks.format import ESP_RULES, Evidence
 from sse_twisted.tracks.oao.decoding import OaoFormat, fixes_of, frames_of
 from sse_twisted.tracks.oao.header import decode_header
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE
@@ -95,8 +95,16 @@ def test_columns_are_in_neutral_units() -> None:
     assert [None if column is None else int(column[0]) for column in others] == [1041, 1284, 1713, 2229773]
 
 
-def test_the_evidence_depends_on_whether_a_missing_end_would_show(captures: Path) -> None:
+def test_a_missing_end_would_not_be_seen_without_the_listing() -> None:
     unfinished = encode_header(evolve(read_header(TRACK), end_date=0)) + TRACK[HEADER_SIZE:]
-    esp = (captures / "esp_Head_L_007.oao").read_bytes()
-    evidence = [OaoFormat().decode(data).evidence for data in (TRACK, TRACK[:-9], unfinished, esp)]
-    assert evidence == [Evidence.PROVEN, *[Evidence.CONSISTENT] * 3]
+    assert {OaoFormat().decode(data).evidence for data in (TRACK, TRACK[:-9], unfinished)} == {Evidence.CONSISTENT}
+
+
+def test_the_track_of_an_esp_logger_is_whole_without_a_header(captures: Path) -> None:
+    whole = (captures / "esp_Head_L_007.oao").read_bytes()
+    with_header, without = OaoFormat().decode(whole), OaoFormat().decode(whole[HEADER_SIZE:])
+    assert OaoFormat().recognises(whole[HEADER_SIZE:][:HEADER_SIZE])
+    assert (with_header.integrity.header_missing, without.integrity.header_missing) == (False, True)
+    assert (with_header.integrity.whole, without.integrity.whole, without.header) == (True, True, None)
+    assert without.fixes.time.tolist() == with_header.fixes.time.tolist()
+    assert (without.rules, without.rate) == (with_header.rules, with_header.rate) == (ESP_RULES, 10)

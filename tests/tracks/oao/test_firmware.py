@@ -4,8 +4,8 @@ from attrs import evolve
 
 from sse_twisted.simulator.headers import encode_header, read_header
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.format import Alpha, Best
-from sse_twisted.tracks.oao.firmware import ESP, best_name, rules_of
+from sse_twisted.tracks.format import ESP_RULES, Alpha, Best
+from sse_twisted.tracks.oao.firmware import best_name, rules_of
 from sse_twisted.tracks.oao.layout import HEADER_SIZE
 from tests.tracks.voyages import small_track
 
@@ -38,5 +38,5 @@ def test_alpha_came_in_two_steps() -> None:
 
 
 def test_a_logger_that_says_no_firmware_is_an_esp() -> None:
-    assert rules_of(987, 0) is ESP
-    assert rules_of(987, 9004) is not ESP
+    assert rules_of(987, 0) is ESP_RULES
+    assert rules_of(987, 9004) is not ESP_RULES
