@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from bisect import bisect_left
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from attrs import frozen
 
-from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
-from sse_twisted.tracks.format import Buffer, Damage, Fixes, Mask, Track
+from sse_twisted.tracks.doubts import Doubt, doubts_of, remarks_on
+from sse_twisted.tracks.format import Buffer, Damage, Track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import on_grid, usable, widened
+from sse_twisted.tracks.moments import utc
 from sse_twisted.tracks.session import Session, in_time, knots, session_of
-
-POOR_ACCURACY: Final = 500  # mm/s on average in a best; the worst of 13 real sessions has 371
-FEW_SATELLITES: Final = 9  # the fewest in a best of 13 real sessions
-WELL_ABOVE: Final = 2  # times the logging threshold: a speed does not fall below the threshold within one fix
-JITTER: Final = 5  # ms; the times of ESP loggers jitter by 1
-ENDS_EARLY: Final = 1000  # ms; firmware 3109 and 3111 stop 600 ms before the end
-EXTRA_FIXES: Final = 5  # in unfiltered logs, beyond frequency times duration
 
 
 @frozen
@@ -53,6 +45,7 @@ class Analysis:
     losses: tuple[Loss, ...]
     unusable: int
     remarks: tuple[str, ...]
+    doubts: Mapping[str, tuple[tuple[Doubt, ...], ...]]  # of each best of the session
 
 
 def analyse(data: Buffer, path: str = "") -> Analysis:
@@ -72,20 +65,11 @@ def analyse(data: Buffer, path: str = "") -> Analysis:
         session = session_of(measures, track.rules, received)
     remarks = (
         *_remarks_on_claims(claims),
-        *_remarks_on_accuracy(track.fixes, session),
-        *_remarks_on_time(track, of_session),
+        *remarks_on(track, session, of_session),
     )
     unusable = int(np.count_nonzero(~usable(track.fixes, track.rules)))
-    return Analysis(track, session, claims, _losses(track), unusable, remarks)
-
-
-def utc(milliseconds: int) -> str:
-    """Return a time in ms UTC as text, without the zone; the number itself if it is outside the calendar."""
-    try:
-        moment = dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
-    except (ValueError, OverflowError, OSError):
-        return f"{milliseconds} ms"
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    doubts = doubts_of(track, session) if session else {}
+    return Analysis(track, session, claims, _losses(track), unusable, remarks, doubts)
 
 
 def _losses(track: Track) -> tuple[Loss, ...]:
@@ -95,7 +79,8 @@ def _losses(track: Track) -> tuple[Loss, ...]:
         following = bisect_left(track.offsets, damage.offset)  # the first sound fix behind it
         since = int(times[following - 1]) if following else None
         until = int(times[following]) if following < len(times) else None
-        return Loss(damage, -(-damage.length // track.fix_size), since, until)
+        room = -(-damage.length // track.fix_size) if damage.hides_fixes else 0
+        return Loss(damage, room, since, until)
 
     return tuple(loss(damage) for damage in track.integrity.damages)
 
@@ -117,62 +102,3 @@ def _boldness(claim: Claim) -> tuple[bool, int]:
 
 def _figure(name: str, value: int) -> str:
     return f"{value / 1_000_000:,.3f} km" if name == "distance" else f"{knots(value):.3f} knots"
-
-
-def _remarks_on_accuracy(fixes: Fixes, session: Session | None) -> Iterator[str]:
-    if session is None:
-        return
-    for name in ("2s", "10s", "500m"):
-        for best in session.bests.get(name, ())[:1]:
-            window = (fixes.time >= best.start) & (fixes.time <= best.end)
-            if fixes.speed_error is not None:
-                error = float(fixes.speed_error[window].mean()) if window.any() else 0.0
-                if error > POOR_ACCURACY:
-                    yield f"best {name} is known to ±{knots(error):.1f} knots only"
-            if fixes.satellites is not None:
-                satellites = int(fixes.satellites[window].min(initial=99))
-                if satellites < FEW_SATELLITES:
-                    yield f"best {name} has fixes of {plural(satellites, 'satellite')}"
-
-
-def _remarks_on_time(track: Track, of_session: Mask) -> Iterator[str]:
-    times = track.fixes.time
-    if not len(times):
-        return
-    steps = np.diff(times)
-    back = np.flatnonzero(steps < -JITTER)
-    if len(back):
-        first = int(back[0])
-        yield f"time goes back by {-int(steps[first]) / 1000:,.1f} s at byte {track.offsets[first + 1]:,}"
-    strange = np.flatnonzero(~of_session)
-    if len(strange):
-        first = int(strange[0])
-        count, when = plural(len(strange), "fix", "fixes"), utc(int(times[first]))
-        yield f"{count} of another time, left out: the first of {when} UTC at byte {track.offsets[first]:,}"
-    if track.rate:
-        yield from _remarks_on_gaps(track)
-    header = track.header
-    if header is None or not header.end_date or track.rules.logging_threshold:
-        return
-    early = header.end_date - int(times[-1])
-    if early > ENDS_EARLY:
-        yield f"ends {early / 1000:,.1f} s before its header says"
-    if len(times) > track.rate * (header.end_date - header.start_date) / 1000 + EXTRA_FIXES:
-        yield f"has {len(times):,} fixes, more than {track.rate} a second"
-
-
-def _remarks_on_gaps(track: Track) -> Iterator[str]:
-    """Describe time without fixes; where slow fixes are not stored, only between fixes well above the threshold."""
-    fixes, threshold = track.fixes, track.rules.logging_threshold
-    steps = np.diff(fixes.time)
-    gaps = steps > 1500 // track.rate
-    if threshold:
-        counted = usable(fixes, track.rules) & (fixes.speed > WELL_ABOVE * threshold)
-        gaps &= counted[:-1] & counted[1:]
-    lost = steps[gaps] - 1000 // track.rate
-    if not len(lost):
-        return
-    longest = int(np.flatnonzero(gaps)[lost.argmax()])
-    above = f" at more than {knots(WELL_ABOVE * threshold):.0f} knots" if threshold else ""
-    count = "a gap" if len(lost) == 1 else f"{len(lost):,} gaps"
-    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(fixes.time[longest]))} UTC on"

@@ -30,12 +30,16 @@ BATCH_SIZE: Final = 4  # files that a process takes at a time
 OTHER_KINDS: Final = {".gpx", ".csv", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".webp"}  # of exports
 EPILOG: Final = """\
 speeds:
-  All speeds are those that the device measured (Doppler), from usable fixes
-  only: 3D, with 7 satellites or more and a speed accuracy of 1 m/s or better,
-  unless the format says otherwise. Speeds are rounded down to whole mm/s, as on
-  the device. The five best share no fix and are of different runs; a run ends
-  when the speed stays under 5 knots for three fixes. A best may begin in an
-  earlier run; on the device it may not, so the device can show less.
+  All speeds are those that the device measured (Doppler), unless the column
+  "speeds" says that they were made from positions. Of a Motion, only usable
+  fixes count: 3D, with 7 satellites or more and a speed accuracy of 1 m/s or
+  better; of an ESP logger, those with 5 satellites or more and that accuracy.
+  Of other devices all count, and a doubtful best is remarked: a spike, few
+  satellites, a large speed error or HDOP. Speeds are rounded down to whole
+  mm/s, as on the device. The five best share no fix and are of different runs;
+  a run ends when the speed stays under 5 knots for three fixes. A best may
+  begin in an earlier run; on the device it may not, so the device can show
+  less.
 
   1s, 2s, 10s       mean of the fixes of that time, with none missing
   100m, 250m,       mean over the fewest fixes that reach the distance; their
@@ -50,6 +54,15 @@ speeds:
   max               fastest fix
   km                sum of the stored fixes that certainly move; event firmware
                     stores none under 5 knots, so the device shows more
+
+  format            by the content: {formats}
+  Hz                fixes that the device logs each second
+  speeds            Doppler: measured by the receiver; positions: made from
+                    places and times, so an error of place makes a false speed
+  evidence          what proves that nothing was changed or lost:
+                    proven: checksums and the length;
+                    consistent: checksums, but a missing end would not be seen;
+                    as handed in: nothing
 
 claims:
   Each figure in a track's header is checked at its own second:
@@ -151,7 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sse-track",
         description="Report on track files: integrity, speeds, and a check of the device's claims.",
-        epilog=EPILOG,
+        epilog=EPILOG.format(formats=", ".join(each.name for each in FORMATS)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     files = f"a track file ({known}), a folder of them, or a pattern such as 'gpslogs/*/ABC*{FORMATS[0].extension}'"

@@ -9,10 +9,13 @@ from typing import Any, Final
 from attrs import frozen
 
 from sse_twisted.runtime.text import plural
-from sse_twisted.tracks.analysis import Analysis, utc
+from sse_twisted.tracks.analysis import Analysis
+from sse_twisted.tracks.bests import Speed
 from sse_twisted.tracks.claims import Claim, ClaimCheck
-from sse_twisted.tracks.format import Header
+from sse_twisted.tracks.doubts import Doubt
+from sse_twisted.tracks.format import Header, SpeedSource
 from sse_twisted.tracks.formats import is_readable
+from sse_twisted.tracks.moments import utc
 from sse_twisted.tracks.session import SPEEDS, Session, knots
 
 UNITS: Final[Mapping[str, Callable[[float], float]]] = {
@@ -21,9 +24,11 @@ UNITS: Final[Mapping[str, Callable[[float], float]]] = {
     "m/s": lambda speed: speed / 1000,
 }
 RULES: Final = 2  # increases whenever the figures of a track change with the program
+DEVICE_WIDTH: Final = 6
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
 
 Report = dict[str, Any]
+Doubts = Mapping[str, tuple[tuple[Doubt, ...], ...]]
 
 
 def report_of(analysis: Analysis, length: int) -> Report:
@@ -32,6 +37,10 @@ def report_of(analysis: Analysis, length: int) -> Report:
     return {
         "rules": RULES,
         "kind": integrity.kind,
+        "rate": analysis.track.rate,
+        "doppler": analysis.track.speeds is SpeedSource.DOPPLER,
+        "evidence": str(analysis.track.evidence),
+        "model": analysis.track.device.model,
         "bytes": length,
         "whole": integrity.whole,
         "fixes": integrity.fixes,
@@ -50,7 +59,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
         ],
         "damage_count": integrity.damage_count,
         "header": _header(header) if header else None,
-        "session": _session(session) if session else None,
+        "session": _session(session, analysis.doubts) if session else None,
         "claims": dict(Counter(str(claim.check) for claim in analysis.claims)),
         "contradicted": [
             {"name": claim.name, "second": claim.second, "value": claim.value, "found": claim.found}
@@ -58,7 +67,7 @@ def report_of(analysis: Analysis, length: int) -> Report:
             if claim.check is ClaimCheck.CONTRADICTED
         ],
         "claimed": _claimed(analysis.claims),
-        "doubtful": any(claim.is_doubtful for claim in analysis.claims),
+        "doubtful": any(claim.is_doubtful for claim in analysis.claims) or _has_spike(analysis.doubts),
         "remarks": list(analysis.remarks),
     }
 
@@ -85,7 +94,12 @@ def _header(header: Header) -> Report:
     }
 
 
-def _session(session: Session) -> Report:
+def _has_spike(doubts: Doubts) -> bool:
+    """Tell whether a first best has a spike."""
+    return any(Doubt.SPIKE in of_best for of_bests in doubts.values() for of_best in of_bests[:1])
+
+
+def _session(session: Session, doubts: Doubts) -> Report:
     return {
         "start": session.start,
         "end": session.end,
@@ -94,10 +108,15 @@ def _session(session: Session) -> Report:
         "maximum": _speed(session.maximum),
         "5x10s": _speed(session.five_by_ten) if session.five_by_ten is not None else None,
         "bests": {
-            name: [_speed(best.value) | {"from": best.start, "to": best.end} for best in bests]
+            name: [_best(*each) for each in zip(bests, doubts[name], strict=True)]
             for name, bests in session.bests.items()
         },
     }
+
+
+def _best(best: Speed, doubts: tuple[Doubt, ...]) -> Report:
+    told = {"doubts": [str(doubt) for doubt in doubts]} if doubts else {}
+    return _speed(best.value) | {"from": best.start, "to": best.end} | told
 
 
 def _speed(value: float) -> Report:
@@ -151,21 +170,28 @@ def heading(width: int, unit: str) -> str:
     """Return the first line of a table with names of that width."""
     columns = (column.replace("alpha500", "alpha") for column in COLUMNS)
     figures = "".join(f"  {column:>6}" for column in ("max", *columns))
-    return f"{f'track ({unit})':<{width}}  device  hours      km{figures}"
+    return f"{f'track ({unit})':<{width}}  device  hours      km{figures}  format  Hz  speeds     evidence"
 
 
 def row(name: str, report: Report, width: int, unit: str) -> Iterator[str]:
     """Yield the line of a track, and a line for each complaint and remark."""
     session, header = report.get("session"), report.get("header")
-    device = header["identifier"] if header else "?"
+    model = report.get("model", "")
+    device = header["identifier"] if header else model if 0 < len(model) <= DEVICE_WIDTH else "?"
     if session is not None:
         hours = (session["end"] - session["start"]) / 3_600_000
         best = (session["maximum"], *(best_in(session, column) for column in COLUMNS))
         figures = "".join(f"  {figure[unit]:6.2f}" if figure else f"  {'-':>6}" for figure in best)
-        yield f"{name:<{width}}  {device:>6}  {hours:5.1f}  {session['distance_m'] / 1000:6.1f}{figures}"
+        size = f"{hours:5.1f}  {session['distance_m'] / 1000:6.1f}"
+        yield f"{name:<{width}}  {device:>6}  {size}{figures}{_source(report)}"
     else:
         yield f"{name:<{width}}  {device:>6}  no fixes"
     yield from (f"    ! {remark}" for remark in (complaint(report), *report.get("remarks", ())) if remark)
+
+
+def _source(report: Report) -> str:
+    speeds = "Doppler" if report["doppler"] else "positions"
+    return f"  {report['kind']:<6}  {report['rate']:>2}  {speeds:<9}  {report['evidence']}"
 
 
 def best_of(report: Mapping[str, Any], name: str) -> int | None:
@@ -191,6 +217,8 @@ def details(report: Report, unit: str) -> Iterator[str]:
             f"    {header['nickname'] or 'no nickname'}, firmware {header['firmware']}, {header['frequency']} Hz, "
             f"{utc(header['start'])} to {utc(header['end']) if header['end'] else 'no end'} UTC"
         )
+    if not header and report.get("model"):
+        yield f"    device: {report['model']}"
     if report.get("fixes"):
         yield f"    {plural(report['fixes'], 'fix', 'fixes')}, {report['unusable_fixes']:,} of them unusable"
     if report.get("claims"):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from sse_twisted.simulator.headers import encode_header, read_header
 from sse_twisted.simulator.writer import seal, write_track
-from sse_twisted.tracks.analysis import analyse, utc
+from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.format import Damage
+from sse_twisted.tracks.moments import utc
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER_SIZE, Frames
 from tests.fuzz import mutated
 from tests.tracks.voyages import START, best, sail, small_track

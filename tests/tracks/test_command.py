@@ -41,7 +41,7 @@ def folder(tmp_path: Path, sound: bytes) -> Path:
         "cut.oao": sound[:-20],
         "empty.oao": b"",
         "short.oao": b"\xd0\x0a\x00",
-        "gpx.oao": b'<?xml version="1.0"?><gpx></gpx>',
+        "nmea.oao": b"$GPRMC,120000,A",
         "only-a-header.oao": sound[:512],
     }
     for name, content in files.items():
@@ -65,6 +65,7 @@ def said_of(folder: Path, capsys: pytest.CaptureFixture[str], *names: str, statu
 def test_a_sound_track_has_one_line_and_status_0(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (heading, line), errors = said_of(folder, capsys, "sound.oao", status=0)
     columns = ["device", "hours", "km", "max", "2s", "10s", "5x10s", "500m", "alpha", "1852m", "1h"]
+    columns += ["format", "Hz", "speeds", "evidence"]
     assert heading.split()[2:] == columns
     assert line.split()[1:4] == ["601", "0.1", "2.9"]
     assert [float(speed) > 10 for speed in line.split()[4:10]] == [True] * 6
@@ -91,7 +92,7 @@ def test_a_damaged_track_is_complained_of_below_its_line(
     ("name", "complaint"),
     [
         ("empty.oao", "not a track: the file is empty"),
-        ("gpx.oao", "not a track that can be read (gpx)"),
+        ("nmea.oao", "not a track that can be read (nmea)"),
         ("folder.oao", "this folder holds no track"),
         ("sparse.oao", "not a track that can be read (unknown)"),
         ("long.oao", "too large for a track: 2,000,000,000 bytes, the limit is 268,435,456"),
@@ -194,18 +195,18 @@ def test_a_name_that_no_file_can_have_has_one_line(
 
 
 def test_json_has_every_file_with_all_that_is_known(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names = ["sound.oao", "damaged.oao", "gpx.oao", "absent.oao"]
+    names = ["sound.oao", "damaged.oao", "nmea.oao", "absent.oao"]
     assert main([*(str(folder / name) for name in names), "--json"]) == 1
     reports: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     assert [Path(report["file"]).name for report in reports] == names
-    sound, damaged, gpx, absent = reports
+    sound, damaged, nmea, absent = reports
     assert sound["header"]["identifier"] == 601
     assert sound["session"]["bests"]["2s"][0].keys() == {"kn", "km/h", "m/s", "from", "to"}
     assert sound["claims"].keys() <= {"exact", "within bounds"}
-    assert (sound["whole"], damaged["whole"], gpx["kind"], absent["error"]) == (
+    assert (sound["whole"], damaged["whole"], nmea["kind"], absent["error"]) == (
         True,
         False,
-        "gpx",
+        "nmea",
         "No such file or directory",
     )
     assert damaged["damages"][0] | {"from": 0, "to": 0} == {

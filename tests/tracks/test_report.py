@@ -67,7 +67,7 @@ def test_the_claims_are_counted_and_the_contradicted_ones_listed() -> None:
     [
         (TRACK, ""),
         (b"", "not a track: the file is empty"),
-        (b"<gpx>", "not a track that can be read (gpx)"),
+        (b"$GPRMC,", "not a track that can be read (nmea)"),
         (bytes(10) + TRACK[10:], "damaged header at byte 0 (512 bytes, 10 fixes lost)"),
         (TRACK[:-1], "cut inside a frame at byte 104,408 (51 bytes, 1 fix lost)"),
         (
@@ -78,7 +78,7 @@ def test_the_claims_are_counted_and_the_contradicted_ones_listed() -> None:
 )
 def test_a_complaint_is_one_line(data: bytes, said: str) -> None:
     assert complaint(report(data)) == said
-    assert is_track(report(data)) == (data not in (b"", b"<gpx>"))
+    assert is_track(report(data)) == (data not in (b"", b"$GPRMC,"))
 
 
 def test_an_error_is_the_complaint() -> None:
@@ -96,10 +96,11 @@ def test_the_totals_are_those_of_the_fixes() -> None:
 
 def test_a_row_has_a_figure_for_each_column_of_the_heading() -> None:
     first, *others = row("a.oao", report(TRACK), 10, "kn")
-    assert len(first) == len(heading(10, "kn"))
+    assert first.index("consistent") == heading(10, "kn").index("evidence")
     assert others == []
     assert first.split()[:2] == ["a.oao", "601"]
-    assert len(first.split()) == 4 + 1 + len(COLUMNS)
+    assert len(first.split()) == 4 + 1 + len(COLUMNS) + 4
+    assert first.split()[-4:] == ["oao", "5", "Doppler", "consistent"]
     assert [*row("a.oao", report(TRACK[:512]), 10, "kn")] == ["a.oao          601  no fixes"]
 
 

@@ -1,0 +1,179 @@
+"""What makes the figures of a track doubtful: for each best, and in lines for the whole track.
+
+The limits are the default filters of the programs that the field uses. Nothing is left out: a doubtful best is said to
+be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from sse_twisted.runtime.text import plural
+from sse_twisted.tracks.evidence import WEEK_ROLLOVER, is_rolled_over
+from sse_twisted.tracks.format import NO_HDOP, Mask, SpeedSource, Track
+from sse_twisted.tracks.grid import usable
+from sse_twisted.tracks.moments import utc
+from sse_twisted.tracks.session import Session, knots
+
+WELL_ABOVE: Final = 2  # times the logging threshold: a speed does not fall below the threshold within one fix
+JITTER: Final = 5  # ms; the times of ESP loggers jitter by 1
+ENDS_EARLY: Final = 1000  # ms; firmware 3109 and 3111 stop 600 ms before the end
+EXTRA_FIXES: Final = 5  # in unfiltered logs, beyond frequency times duration
+REMARKED: Final = ("2s", "10s", "500m")
+# m/s², by the rate in Hz from which on they hold; public: https://logiqx.github.io/gps-wizard/filtering/
+MAX_RISES: Final = {0: 4, 2: 8, 6: 16}
+LOST: Final = 2000  # ms; spikes come when a receiver has lost the satellites, often behind a longer gap
+SHORT: Final = 3  # s, within which a spike falls again
+MAX_SPEED: Final = 36_000  # mm/s, 70 knots; the record under sail is 65.45
+
+
+class Doubt(StrEnum):
+    """A reason to doubt one best."""
+
+    SPIKE = "spike"  # speed rises faster than anybody can sail
+    SPEED_ERROR = "speed error"
+    HDOP = "HDOP"
+    SATELLITES = "satellites"
+
+
+def doubts_of(track: Track, session: Session) -> Mapping[str, tuple[tuple[Doubt, ...], ...]]:
+    """Return the doubts of each best, in the order of `session.bests`."""
+    spikes = spikes_of(track)
+    return {
+        name: tuple(tuple(_doubts(track, spikes, best.start, best.end)) for best in bests)
+        for name, bests in session.bests.items()
+    }
+
+
+def spikes_of(track: Track) -> Mask:
+    """Tell for each fix whether it is faster than can be sailed.
+
+    That is above MAX_SPEED, or a rise from the usable fix before it that nobody can sail and that soon is half gone. A
+    fall alone is none: people crash.
+    """
+    fixes = track.fixes
+    counted = usable(fixes, track.rules)
+    which = np.flatnonzero(counted)
+    speed = fixes.speed[which].astype(np.int64)
+    steps = np.diff(fixes.time[which])
+    limit = next(rise for rate, rise in reversed(MAX_RISES.items()) if track.rate >= rate)
+    rises = np.diff(speed)
+    fast = speed > MAX_SPEED
+    rising = np.flatnonzero((rises > limit * np.minimum(steps, LOST)) & (steps > 0))  # mm/s in ms are m/s²
+    for later in range(2, 2 + SHORT * max(1, track.rate)):
+        at = np.minimum(rising + later, len(speed) - 1)
+        fast[rising[speed[rising + 1] - speed[at] > rises[rising] / 2] + 1] = True
+    spikes = np.zeros(len(fixes), np.bool_)
+    spikes[which[fast]] = True
+    return spikes
+
+
+def _doubts(track: Track, spikes: Mask, start: int, end: int) -> Iterator[Doubt]:
+    fixes, accuracy = track.fixes, track.accuracy
+    window = (fixes.time >= start) & (fixes.time <= end)
+    if spikes[window].any():
+        yield Doubt.SPIKE
+    if fixes.speed_error is not None and window.any():
+        errors = fixes.speed_error[window]
+        if errors.max() > accuracy.max_speed_error or float(errors.mean()) > accuracy.max_mean_error:
+            yield Doubt.SPEED_ERROR
+    if fixes.hdop is not None:
+        hdop = fixes.hdop[window]
+        if (hdop[hdop != NO_HDOP] > accuracy.max_hdop).any():
+            yield Doubt.HDOP
+    if fixes.satellites is not None and int(fixes.satellites[window].min(initial=99)) < accuracy.min_satellites:
+        yield Doubt.SATELLITES
+
+
+def remarks_on(track: Track, session: Session | None, of_session: Mask) -> Iterator[str]:
+    """Yield one line for each doubt of the track; `of_session` is that of `session.in_time`."""
+    yield from track.remarks
+    if len(track.fixes) and track.speeds is SpeedSource.POSITIONS:
+        yield "its speeds are made from positions, not measured (Doppler)"
+    if session is not None:
+        yield from _remarks_on_bests(track, session)
+    if track.device.lag and len(track.fixes):
+        name = track.device.model or "this device"
+        yield f"speeds of {name} lag by about {track.device.lag / 1000:.0f} s: mind it at gates"
+    yield from _remarks_on_time(track, of_session)
+
+
+def _remarks_on_bests(track: Track, session: Session) -> Iterator[str]:
+    spikes = spikes_of(track)
+    for name in REMARKED:
+        for best in session.bests.get(name, ())[:1]:
+            window = (track.fixes.time >= best.start) & (track.fixes.time <= best.end)
+            for doubt in _doubts(track, spikes, best.start, best.end):
+                yield f"best {name} {_said(doubt, track, window)}"
+    highest = spikes & (track.fixes.speed == session.maximum)
+    if highest.any():
+        when = utc(int(track.fixes.time[int(highest.argmax())]))
+        yield f"the fastest fix is a spike: {knots(session.maximum):.1f} knots at {when} UTC"
+
+
+def _said(doubt: Doubt, track: Track, window: Mask) -> str:
+    fixes = track.fixes[window]
+    match doubt:
+        case Doubt.SPIKE:
+            return "has a spike: its speed rises faster than anybody can sail"
+        case Doubt.SPEED_ERROR if fixes.speed_error is not None:
+            mean, worst = float(fixes.speed_error.mean()), int(fixes.speed_error.max())
+            is_mean = mean > track.accuracy.max_mean_error
+            return f"is known to ±{knots(mean if is_mean else worst):.1f} knots only"
+        case Doubt.HDOP if fixes.hdop is not None:
+            worst = int(fixes.hdop[fixes.hdop != NO_HDOP].max())
+            return f"has fixes of HDOP {worst / 100:.1f}"
+        case _:
+            fewest = 0 if fixes.satellites is None else int(fixes.satellites.min(initial=99))
+            return f"has fixes of {plural(fewest, 'satellite')}"
+
+
+def _remarks_on_time(track: Track, of_session: Mask) -> Iterator[str]:
+    times = track.fixes.time
+    if not len(times):
+        return
+    if is_rolled_over(times):
+        first = int(times[0])
+        true = utc(first + WEEK_ROLLOVER)[:10]
+        yield f"dated {utc(first)[:10]}; a new file of that date is 1,024 weeks early (GPS week rollover): {true}"
+    steps = np.diff(times)
+    back = np.flatnonzero(steps < -JITTER)
+    if len(back):
+        first = int(back[0])
+        yield f"time goes back by {-int(steps[first]) / 1000:,.1f} s at byte {track.offsets[first + 1]:,}"
+    strange = np.flatnonzero(~of_session)
+    if len(strange):
+        first = int(strange[0])
+        count, when = plural(len(strange), "fix", "fixes"), utc(int(times[first]))
+        yield f"{count} of another time, left out: the first of {when} UTC at byte {track.offsets[first]:,}"
+    if track.rate:
+        yield from _remarks_on_gaps(track)
+    header = track.header
+    if header is None or not header.end_date or track.rules.logging_threshold:
+        return
+    early = header.end_date - int(times[-1])
+    if early > ENDS_EARLY:
+        yield f"ends {early / 1000:,.1f} s before its header says"
+    if len(times) > track.rate * (header.end_date - header.start_date) / 1000 + EXTRA_FIXES:
+        yield f"has {len(times):,} fixes, more than {track.rate} a second"
+
+
+def _remarks_on_gaps(track: Track) -> Iterator[str]:
+    """Describe time without fixes; where slow fixes are not stored, only between fixes well above the threshold."""
+    fixes, threshold = track.fixes, track.rules.logging_threshold
+    steps = np.diff(fixes.time)
+    gaps = steps > 1500 // track.rate
+    if threshold:
+        counted = usable(fixes, track.rules) & (fixes.speed > WELL_ABOVE * threshold)
+        gaps &= counted[:-1] & counted[1:]
+    lost = steps[gaps] - 1000 // track.rate
+    if not len(lost):
+        return
+    longest = int(np.flatnonzero(gaps)[lost.argmax()])
+    above = f" at more than {knots(WELL_ABOVE * threshold):.0f} knots" if threshold else ""
+    count = "a gap" if len(lost) == 1 else f"{len(lost):,} gaps"
+    yield f"{count} of {lost.sum() / 1000:,.1f} s{above}, the longest from {utc(int(fixes.time[longest]))} UTC on"
