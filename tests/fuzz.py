@@ -1,10 +1,11 @@
 """Feeds mutated tracks to everything that reads tracks, and mutated answers of devices to their parsers.
 
-    python -m tests.fuzz [--seconds N] [--seed N] [--random]
+    python -m tests.fuzz [--seconds N] [--seed N] [--random] [--format NAME]
 
 Mutations: fields of any value with correct checksums; frames cut, doubled, mixed and damaged; bytes of other files;
-pieces of JSON repeated thousands of times. An
-exception, a warning, or too much memory ends the run with exit status 1 and the seed of the file.
+pieces of JSON repeated thousands of times; files of all formats, with records of any content and right checksums. FIT
+files are read in this process. An exception, a warning, or too much memory ends the run with exit status 1 and the
+seed of the file.
 """
 
 from __future__ import annotations
@@ -28,12 +29,16 @@ from sse_twisted.devices.motion.messages import info_of, listing_of, settings_of
 from sse_twisted.runtime.text import json_bytes
 from sse_twisted.simulator.headers import fletcher
 from sse_twisted.simulator.writer import seal
+from sse_twisted.tracks import formats
 from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.csv_export import write_csv
+from sse_twisted.tracks.fit import reading
+from sse_twisted.tracks.fit.decoding import FitFormat
 from sse_twisted.tracks.gpx_export import write_gpx
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE
 from sse_twisted.tracks.plot.picture import plot
 from sse_twisted.tracks.report import complaint, details, report_of, row
+from tests.support.mutated_files import WRITERS, mutated_file
 from tests.tracks.voyages import small_track
 
 MAX_MEMORY: Final = 30_000_000  # bytes, for files of up to 100 KB; most of it is the text of a GPX file
@@ -157,6 +162,13 @@ def read_answer(data: bytes) -> None:
             json_bytes(tree)
 
 
+def mutated_track(seed: int, name: str | None = None) -> bytes:
+    """Return a mutated track of a format; of all in turn without a name."""
+    names = ["oao", *WRITERS]
+    name = name or names[seed % len(names)]
+    return mutated(small_track(300), seed) if name == "oao" else mutated_file(name, seed)
+
+
 def read_in_all_ways(data: bytes) -> None:
     """What the command, the collector and the board do with a file."""
     analysis = analyse(data)
@@ -177,11 +189,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="duration of the run (default: 60)")
     parser.add_argument("--seed", type=int, default=None, help="read only the file of this seed")
     parser.add_argument("--random", action="store_true", help="begin at a random seed")
+    parser.add_argument("--format", choices=["oao", *WRITERS], help="read only tracks of this format (default: all)")
     options = parser.parse_args()
     warnings.simplefilter("error")
-    track = small_track(300)
+    here = FitFormat(reading.read)
+    formats.FORMATS = tuple(here if each.name == "fit" else each for each in formats.FORMATS)  # type: ignore[misc]
     if options.seed is not None:
-        read_in_all_ways(mutated(track, options.seed))
+        read_in_all_ways(mutated_track(options.seed, options.format))
         read_answer(mutated_answer(options.seed))
         return 0
     end = time.monotonic() + options.seconds
@@ -191,7 +205,7 @@ def main() -> int:
     while time.monotonic() < end:
         tracemalloc.reset_peak()
         try:
-            read_in_all_ways(mutated(track, seed))
+            read_in_all_ways(mutated_track(seed, options.format))
             read_answer(mutated_answer(seed))
         except Exception:
             print(f"the file of seed {seed}:", file=sys.stderr)

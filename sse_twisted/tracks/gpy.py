@@ -163,21 +163,24 @@ def _device(header: Any) -> Device:
 
 def _fixes(data: Buffer, starts: Any, kinds: Any) -> Fixes:
     """Return the columns; a compressed record counts from the last full one before it."""
-    is_full = kinds == FULL
-    full = gathered(data, starts[is_full], _FULL)
-    compressed = gathered(data, starts[~is_full], _COMPRESSED)
-    reference = np.cumsum(is_full) - 1  # of each fix, among the full ones
+    at_full, at_compressed = np.flatnonzero(kinds == FULL), np.flatnonzero(kinds != FULL)
+    full = gathered(data, starts[at_full], _FULL)
+    compressed = gathered(data, starts[at_compressed], _COMPRESSED)
+    counts = np.diff(at_full, append=len(kinds))  # of each full one, with those that refer to it
 
     def column(name: str, unit: int = 1) -> Any:
-        values = np.empty(len(kinds), np.int64)
-        values[is_full] = full[name]
-        base = full[name][reference[~is_full]].astype(np.int64)
-        values[~is_full] = (base // unit + compressed[name]) * unit
+        differences = np.zeros(len(kinds), np.int16)
+        differences[at_compressed] = compressed[name]
+        values = np.repeat(full[name].astype(np.int64) // unit, counts)
+        values += differences
+        if unit > 1:
+            values *= unit
+            values[at_full] = full[name]
         return values
 
     def own(name: str) -> Any:
         values = np.empty(len(kinds), full[name].dtype)
-        values[is_full], values[~is_full] = full[name], compressed[name]
+        values[at_full], values[at_compressed] = full[name], compressed[name]
         return values
 
     hdop = own("hdop").astype(np.int32)

@@ -251,11 +251,10 @@ def gathered(data: Buffer, starts: Places, layout: np.dtype[Any]) -> Rows:
     return sliding_window_view(octets, size)[starts].view(layout)[:, 0]
 
 
-def running_sum(octets: Octets, kind: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
-    """Return the running total before each byte and behind the last, modulo 256 or 65,536."""
-    total = np.empty(len(octets) + 1, kind)
-    total[0] = 0
-    np.cumsum(octets, dtype=kind, out=total[1:])
+def running_sum(octets: NDArray[np.unsignedinteger[Any]]) -> NDArray[np.uint32]:
+    """Return the running total before each value and behind the last, modulo 2**32: the fastest that numpy has."""
+    total = np.zeros(len(octets) + 1, np.uint32)
+    np.cumsum(octets, dtype=np.uint32, out=total[1:])
     return total
 
 
@@ -267,6 +266,6 @@ def fletcher_holds(octets: Octets, starts: Places, stops: Places) -> NDArray[np.
     first = running_sum(octets)
     second = running_sum(first[1:])
     low = first[stops] - first[starts]
-    high = second[stops] - second[starts] - (stops - starts).astype(np.uint8) * first[starts]
-    held: NDArray[np.bool_] = (low == octets[stops]) & (high == octets[stops + 1])
+    high = second[stops] - second[starts] - (stops - starts).astype(np.uint32) * first[starts]
+    held: NDArray[np.bool_] = (low & 255 == octets[stops]) & (high & 255 == octets[stops + 1])
     return held

@@ -67,7 +67,7 @@ class SbnVerifier(RecordVerifier):
         inside = (payload > 0) & (payload <= MAX_PAYLOAD) & (starts + payload + OVERHEAD <= len(octets))
         starts, payload = starts[inside], payload[inside]
         ends = starts + 4 + payload
-        total = running_sum(octets, np.uint16)
+        total = running_sum(octets)
         held = (total[ends] - total[starts + 4]) & SUM_MASK == octets[ends].astype(np.uint16) << 8 | octets[ends + 1]
         held &= (octets[ends + 2] == END[0]) & (octets[ends + 3] == END[1])
         starts, payload = starts[held], payload[held]
