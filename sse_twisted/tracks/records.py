@@ -156,7 +156,7 @@ class RecordVerifier:
         breaks = np.append(np.flatnonzero(found.starts[1:] != ends[:-1]), len(ends) - 1)
         while place < len(octets):
             index = int(np.searchsorted(found.starts, place))
-            if index < len(ends) and found.starts[index] == place:
+            if index < len(ends) and found.starts[index] == place and self._may_begin(found, index):
                 last = int(breaks[np.searchsorted(breaks, index)]) + 1
                 place = int(ends[last - 1])
                 self._accept(found, slice(index, last), octets[:place])
@@ -173,6 +173,13 @@ class RecordVerifier:
                 self._close_gap(self._at + place)
             self._move_whole(self._at + place)
         return place
+
+    def _may_begin(self, found: Found, index: int) -> bool:
+        """Tell whether a record at the place that is due counts: behind damage, only an anchor does."""
+        if self._gap_from is None or found.anchors is None:
+            return True
+        which = int(np.searchsorted(found.anchors, index))
+        return which < len(found.anchors) and found.anchors[which] == index
 
     def _following(self, found: Found, index: int, length: int) -> int:
         """Return where the next record begins that may follow damage; `length` if there is none."""
@@ -240,7 +247,7 @@ def collected(
     return Records(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)), integrity
 
 
-def gathered(data: Buffer, starts: Places, layout: np.dtype[Any]) -> Rows:
+def gathered(data: Buffer | Octets, starts: Places, layout: np.dtype[Any]) -> Rows:
     """Return the rows of a layout that begin at the starts. All of them must lie within the data."""
     if not len(starts):
         return np.empty(0, layout)

@@ -35,6 +35,7 @@ SIZE: Final = 32
 OTHER, FIX = range(2)  # kinds of records
 TRAILERS: Final = re.compile(rb"\xff*\n?\xff*")  # behind the records of a GT-11
 NEAR: Final = 3_600_000  # ms between two records that prove each other behind damage
+NEAR_BY: Final = 100_000  # 1e-7 degrees between them, a kilometre
 SEARCHED: Final = 16 * 1024  # bytes in which every offset is looked at at once: bounds the memory
 
 _HEADER: Final = re.compile(rb"..\xa0\xa2..[\xfd\xdf]", re.DOTALL)
@@ -49,10 +50,10 @@ _RECORD: Final = np.dtype(
 
 
 class SbpVerifier(RecordVerifier):
-    """A `Verifier`. Behind damage, a record counts if it stands on the grid of 32 bytes, or if one like it follows."""
+    """A `Verifier`. Behind damage, a record counts if one like it follows: bytes of chance can look like a record."""
 
     kind = NAME
-    reach = max(HEADER_SIZE, 2 * SIZE)
+    reach = 2 * SIZE + 1  # a record, and whether another follows it
     size = SIZE
 
     def recognises(self, start: bytes) -> bool:
@@ -65,14 +66,7 @@ class SbpVerifier(RecordVerifier):
         starts = self._starts(octets, first)
         if first:
             starts = np.concatenate([[0], starts])
-        # A header and each record on the grid, and off it each record that another of nearly the same time follows.
-        anchored = (starts + offset) % SIZE == 0
-        off = np.flatnonzero(~anchored & (starts + 2 * SIZE <= len(octets)))
-        if len(off):
-            windows = sliding_window_view(octets, SIZE)
-            one, other = (_rows(windows[starts[off] + shift]) for shift in (0, SIZE))
-            anchored[off] = plausible(other) & (np.abs(times_of(one) - times_of(other)) < NEAR)
-        return _found(starts, np.flatnonzero(anchored), has_header=bool(first))
+        return _found(starts, self._anchors(octets, starts, offset), has_header=bool(first))
 
     def accept(self, records: Records, octets: Octets) -> tuple[int, int]:
         self.emit(records)
@@ -85,6 +79,19 @@ class SbpVerifier(RecordVerifier):
         if not start:
             return "damaged header"
         return "damaged record" if length == SIZE else "bytes that are not records"
+
+    @staticmethod
+    def _anchors(octets: Octets, starts: Places, offset: int) -> Places:
+        """Return the indices of the starts that may follow damage: another record follows, a little later and near.
+
+        The last record of a file has none behind it: it may if it stands on the grid, as a header does.
+        """
+        anchored = (starts + offset) % SIZE == 0
+        followed = np.flatnonzero((starts + 2 * SIZE <= len(octets)) & (starts + offset > 0))
+        if len(followed):
+            one, other = (gathered(octets, starts[followed] + shift, _RECORD) for shift in (0, SIZE))
+            anchored[followed] = _follows(one, other)
+        return np.flatnonzero(anchored)
 
     @staticmethod
     def _starts(octets: Octets, first: int) -> Places:
@@ -155,6 +162,15 @@ def plausible(rows: Rows) -> Mask:
     mask &= (second.astype(np.int16) - (ms // 1000).astype(np.int16) + 62) % 60 <= 4
     mask &= (np.abs(rows["latitude"].astype(np.int64)) <= 900_000_000) & (rows["course"] <= 36_000)
     mask &= np.abs(rows["longitude"].astype(np.int64)) <= 1_800_000_000
+    return mask
+
+
+def _follows(one: Rows, other: Rows) -> Mask:
+    """Tell for each of two records whether the other can come next."""
+    step = times_of(other) - times_of(one)
+    mask: Mask = plausible(other) & (step > 0) & (step < NEAR)
+    for name in ("latitude", "longitude"):
+        mask &= np.abs(one[name].astype(np.int64) - other[name].astype(np.int64)) < NEAR_BY
     return mask
 
 

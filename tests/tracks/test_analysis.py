@@ -133,10 +133,6 @@ def test_what_is_no_track_says_nothing(data: bytes) -> None:
     assert (analysis.session, analysis.claims, analysis.unusable) == (None, (), 0)
 
 
-def test_a_moment_that_no_calendar_has_is_a_number() -> None:
-    assert utc(2**63 - 1) == "9223372036854775807 ms"
-
-
 @settings(deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_nothing_that_is_in_a_file_harms_its_reader(seed: int) -> None:
