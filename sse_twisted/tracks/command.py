@@ -7,7 +7,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -95,7 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if path.suffix.lower() in OTHER_KINDS - {f".{extension}"}:
             name = path.with_suffix(f".{extension}")
             parser.error(f"{path} would hold {extension.upper()}, whatever its name says: name it {name}")
-    work = partial(read_track, exports=exports, gpx_version=options.gpx_version)
+    stems = Counter(Path(name).stem for name in options.files)
+    shared = frozenset(stem for stem, files in stems.items() if files > 1)
+    work = partial(read_track, exports=exports, gpx_version=options.gpx_version, shared_stems=shared)
     reports: Iterable[tuple[str, Report]] = _all_reports(options.files, work, options.jobs)
     if sys.stderr.isatty() and count > 1:
         reports = tqdm(reports, total=count, unit="track", leave=False)
@@ -190,10 +193,16 @@ def _all_reports(files: Sequence[str], work: Callable[[str], Report], jobs: int)
         yield from zip(files, pool.map(work, files, chunksize=BATCH_SIZE), strict=True)
 
 
-def read_track(name: str, exports: Mapping[str, Path] | None = None, gpx_version: Version = "1.1") -> Report:
+def read_track(
+    name: str,
+    exports: Mapping[str, Path] | None = None,
+    gpx_version: Version = "1.1",
+    shared_stems: Collection[str] = (),
+) -> Report:
     """Return the report of a file, with an `error` in it if the file cannot be read, and write its exports.
 
-    `exports` are the paths by extension ("gpx", "csv", "svg"): a file, or a folder for several tracks.
+    `exports` are the paths by extension ("gpx", "csv", "svg"): a file, or a folder for several tracks. In a folder,
+    exports of files with the same stem, such as a.sbp and a.gpy, have the format in their names.
     """
     path = Path(name)
     try:
@@ -206,7 +215,9 @@ def read_track(name: str, exports: Mapping[str, Path] | None = None, gpx_version
     report = report_of(analysis, len(data))
     if is_track(report) and exports:
         try:
+            stem = f"{path.stem}-{report['kind']}" if path.stem in shared_stems else path.stem
             for extension, target in exports.items():
+                target = target / f"{stem}.{extension}" if target.is_dir() else target
                 _export(analysis, path, extension, target, gpx_version)
         except OSError as error:
             report["error"] = f"{error.filename}: {error.strerror}"
@@ -227,8 +238,7 @@ def _contents(path: Path) -> bytes:
     raise ValueError(f"too large for a track: {status.st_size:,} bytes, the limit is {MAX_SIZE:,}")
 
 
-def _export(analysis: Analysis, source: Path, extension: str, target: Path, version: Version) -> None:
-    path = target / f"{source.stem}.{extension}" if target.is_dir() else target
+def _export(analysis: Analysis, source: Path, extension: str, path: Path, version: Version) -> None:
     writers: dict[str, Callable[[], Iterable[str]]] = {
         "gpx": lambda: write_gpx(analysis.track, version),
         "csv": lambda: write_csv(analysis.track),

@@ -63,7 +63,9 @@ def write_gpx(track: Track, version: Version = "1.1") -> Iterator[str]:
 
 def _name(track: Track) -> str:
     header = track.header
-    return " ".join(filter(None, [str(header.identifier), header.nickname])) if header else "track without header"
+    if header is None:
+        return track.device.model or "track without header"
+    return " ".join(filter(None, [str(header.identifier), header.nickname]))
 
 
 def _points(fixes: Fixes, starts: list[bool], version: Version) -> str:

@@ -22,6 +22,7 @@ Rows: TypeAlias = NDArray[Any]  # structured
 
 BLOCK: Final = 256 * 1024  # bytes searched at once; they and their sums stay in the cache
 DAMAGES_KEPT: Final = 1000
+MAX_DAMAGES: Final = 50_000  # behind so many, nothing is searched for: no real file comes near it
 GAP_KEPT: Final = 64 * 1024  # bytes of damage at the end of a file that are looked at as a harmless trailer
 
 
@@ -155,6 +156,9 @@ class RecordVerifier:
         ends = found.starts + found.lengths
         breaks = np.append(np.flatnonzero(found.starts[1:] != ends[:-1]), len(ends) - 1)
         while place < len(octets):
+            if self._damage_count >= MAX_DAMAGES:
+                self._widen_gap(self._at + place, octets[place:])
+                return len(octets)
             index = int(np.searchsorted(found.starts, place))
             if index < len(ends) and found.starts[index] == place and self._may_begin(found, index):
                 last = int(breaks[np.searchsorted(breaks, index)]) + 1

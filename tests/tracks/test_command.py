@@ -19,6 +19,7 @@ from sse_twisted.tracks.claims import ClaimCheck
 from sse_twisted.tracks.command import main, read_track
 from sse_twisted.tracks.report import heading
 from tests.tracks.voyages import sail
+from tests.tracks.written import gpy, points, sbp
 
 COMMAND = [sys.executable, "-m", "sse_twisted.tracks.command"]
 
@@ -254,6 +255,15 @@ def test_several_tracks_are_exported_to_a_folder(folder: Path) -> None:
     names = ["sound.oao", "damaged.oao"]
     assert main([*(str(folder / name) for name in names), "--gpx", str(out), "--plot", str(out)]) == 1
     assert sorted(path.name for path in out.iterdir()) == ["damaged.gpx", "damaged.svg", "sound.gpx", "sound.svg"]
+
+
+def test_tracks_of_one_name_in_several_formats_are_exported_apart(folder: Path) -> None:
+    out = folder / "out"
+    out.mkdir()
+    for kind, data in (("sbp", sbp(points())), ("gpy", gpy(points()))):
+        (folder / f"a.{kind}").write_bytes(data)
+    assert main([*(str(folder / name) for name in ("a.sbp", "a.gpy", "sound.oao")), "--csv", str(out)]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a-gpy.csv", "a-sbp.csv", "sound.csv"]
 
 
 def test_several_tracks_can_not_be_exported_to_one_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sse_twisted.tracks import records
 from sse_twisted.tracks.format import Damage
 from sse_twisted.tracks.records import BLOCK, DAMAGES_KEPT, collected, fletcher_holds, gathered
 from sse_twisted.tracks.sbn import SbnVerifier
@@ -23,10 +25,10 @@ def test_the_sum_of_any_range_is_that_of_its_bytes(data: bytes, before: bytes) -
 
 def test_a_file_of_several_blocks_is_read_like_a_small_one() -> None:
     fixes = points(9000)
-    records, integrity = collected(UbxVerifier, ubx(fixes))
+    found, integrity = collected(UbxVerifier, ubx(fixes))
     assert len(ubx(fixes)) > 3 * BLOCK
     assert (integrity.whole, integrity.fixes) == (True, 9000)
-    assert (np.diff(records.starts) == 100).all()
+    assert (np.diff(found.starts) == 100).all()
 
 
 def test_damage_over_several_blocks_is_one() -> None:
@@ -62,3 +64,12 @@ def test_rows_are_gathered_from_wherever_they_stand() -> None:
         assert rows["a"].tolist() == [start | (start + 1) << 8 for start in starts]
         assert rows["b"].tolist() == [start + 2 for start in starts]
     assert len(gathered(data, np.array([], np.int64), layout)) == 0
+
+
+def test_behind_too_many_damages_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a file of 200 MB with a damage at every tenth byte would take minutes."""
+    monkeypatch.setattr(records, "MAX_DAMAGES", 20)
+    data = b"".join(pvt(point) + b"?" for point in points(50))
+    integrity = collected(UbxVerifier, data)[1]
+    assert (integrity.fixes, integrity.damage_count) == (20, 21)
+    assert integrity.damages[-1] == Damage(20 * 101, 30 * 101, "bytes that are not frames")

@@ -57,7 +57,7 @@ class OaoFormat:
             rules=ESP_RULES if integrity.header_missing else rules,
             speeds=SpeedSource.DOPPLER,
             evidence=Evidence.CONSISTENT,
-            device=_device(header),
+            device=Device("ESP-GPS") if integrity.header_missing else _device(header),
             accuracy=ACCURACY,
         )
 
@@ -102,6 +102,8 @@ def fixes_of(frames: Frames) -> Fixes:
 
 
 def _device(header: Header | None) -> Device:
-    if header is None or (header.identifier == ESP_IDENTIFIER and not header.firmware):
+    if header is None:
+        return Device()
+    if header.identifier == ESP_IDENTIFIER and not header.firmware:
         return Device("ESP-GPS")
     return Device("Motion", header.nickname, str(header.identifier))

@@ -84,7 +84,7 @@ def marks_of(session: Session | None) -> list[Mark]:
 def title_of(track: Track) -> str:
     """Return the number and nickname of the device, if the header tells them."""
     if track.header is None:
-        return "Unknown device"
+        return track.device.model or "Unknown device"
     return " · ".join(filter(None, [f"Device {track.header.identifier}", track.header.nickname]))
 
 
