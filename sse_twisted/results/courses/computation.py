@@ -209,8 +209,11 @@ class Computation:
             found = [self._buoy(number, course, files, midnight) for number in start.buoys]
         except OSError as error:
             return Placing(course, remarks=(f"{course.name}: no line: the track of a buoy cannot be read: {error}",))
+        here = {number_of(file.name) for file in files}
         remarks = [
             f"{course.name}: no line: the tracks of buoy {number} have no slow fixes in the hours of the course"
+            if number in here
+            else f"{course.name}: no line: no track of buoy {number} is here yet"
             for number, buoy in zip(start.buoys, found, strict=True)
             if buoy is None
         ]

@@ -29,7 +29,7 @@ MAX_DECISIONS: Final = 50_000_000
 Stamp = tuple[int, int, int]
 
 
-@frozen(order=True)
+@frozen
 class TrackFile:
     """A track in the folder of its day."""
 
@@ -127,7 +127,7 @@ def tracks_of(root: Path, day: dt.date) -> list[TrackFile]:
                 found.append(TrackFile(entry.name, f"{folder}/{entry.name}", stamp))
     except FileNotFoundError:
         return []
-    return sorted(found)
+    return sorted(found, key=lambda file: file.name)
 
 
 def stamp_of_day(root: Path, day: dt.date) -> object:

@@ -114,6 +114,9 @@ def test_two_buoys_place_the_line_and_are_in_no_ranking(event: Event) -> None:
     event.track(601, sail([(90, 10, 0)]))
     event.track(621, moored(at=(-50, 0), start=NOON - 3600))
     results, _ = event.computation.day(DAY, event.people)
+    assert results.courses["S1"].remarks == ("S1: no line: no track of buoy 754 is here yet",)
+    event.track(754, moored(swing=30, at=(50, 0), start=NOON - 12 * 3600))
+    results, _ = event.computation.day(DAY, event.people)
     assert results.courses["S1"].remarks == (
         "S1: no line: the tracks of buoy 754 have no slow fixes in the hours of the course",
     )
