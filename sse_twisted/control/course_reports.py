@@ -137,7 +137,7 @@ def day_report(found: DayOfCourses, ranking: Ranking, missing: int, expected: in
         columns=ranking.columns,
         problems=tuple(_problems(found, ranking)),
         courses=tuple(_course(name, each, found) for name, each in results.courses.items()),
-        rankings=ranking_tables(results, ranking),
+        rankings=tuple(ranking_tables(results, ranking)),
         decisions=decision_reports(found.decisions, results),
     )
 
@@ -233,7 +233,7 @@ def entrant_report(found: DayOfCourses, entrant: str, ranking: Ranking) -> Entra
     ]
     passages = [_passage(name, track, decided) for name, track in mine for decided in track.passages]
     tracks = tuple(sorted({track.track for _, track in mine}))
-    overall, *_ = ranking_tables(results, ranking)
+    overall = next(ranking_tables(results, ranking))
     return EntrantReport(
         day=results.day,
         entrant=entrant,

@@ -50,7 +50,7 @@ def as_tree(results: DayResults, ranking: Ranking) -> dict[str, Any]:
     """Return all of a day: courses with line, remarks, runs and passages that are none, and the rankings."""
     return {
         "day": str(results.day),
-        "rankings": msgspec.to_builtins(ranking_tables(results, ranking)),
+        "rankings": msgspec.to_builtins(tuple(ranking_tables(results, ranking))),
         "courses": {name: _course_tree(each, results, name) for name, each in results.courses.items()},
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -26,8 +26,17 @@ class RankingTable(Struct, frozen=True):
     places: tuple[Standing, ...]
 
 
-def ranking_tables(results: DayResults, ranking: Ranking) -> tuple[RankingTable, ...]:
-    """Return the rankings of a day. Columns count however they are spelt; those that are not named are not shown."""
+def ranking_tables(results: DayResults, ranking: Ranking) -> Iterator[RankingTable]:
+    """Yield the rankings of a day: that of all entrants, and each other one that has a place.
+
+    Columns count however they are spelt; those that are not named are not shown.
+    """
+    tables = _tables(results, ranking)
+    yield next(tables)
+    yield from (table for table in tables if table.places)
+
+
+def _tables(results: DayResults, ranking: Ranking) -> Iterator[RankingTable]:
     columns = {name: column for name in ranking.columns if (column := _column(results, name)) is not None}
 
     def table(title: str, course: str = "", cells: Mapping[str, str] | None = None) -> RankingTable:
@@ -37,16 +46,15 @@ def ranking_tables(results: DayResults, ranking: Ranking) -> tuple[RankingTable,
         return RankingTable(title, course, cells, tuple(places))
 
     several = len(results.courses) > 1
-    found = [table("All courses" if several else "All")]
+    yield table("All courses" if several else "All")
     if several:
-        found += [table(results.facts.title(course), course) for course in results.courses]
+        yield from (table(results.facts.title(course), course) for course in results.courses)
     for each in ranking.by:
         names = (each,) if isinstance(each, str) else each
         if all(name in columns for name in names):
             values = {tuple(e.columns.get(columns[name], "") for name in names) for e in results.entrants.values()}
             for cells in (dict(zip(names, cells, strict=True)) for cells in sorted(values) if all(cells)):
-                found.append(table(", ".join(f"{name}: {cell}" for name, cell in cells.items()), "", cells))
-    return (found[0], *(each for each in found[1:] if each.places))
+                yield table(", ".join(f"{name}: {cell}" for name, cell in cells.items()), "", cells)
 
 
 def unknown_columns(results: DayResults, ranking: Ranking) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ CRAFT = {601: "Kite", 602: "Board", 603: "Kite"}
 
 
 def test_each_value_of_a_column_has_a_ranking_of_its_own_however_the_column_is_spelt(event: Event) -> None:
-    tables = ranking_tables(results(event, Craft_Type=CRAFT), Ranking(("craft_type",)))
+    tables = [*ranking_tables(results(event, Craft_Type=CRAFT), Ranking(("craft_type",)))]
     assert [(table.title, [place.entrant for place in table.places]) for table in tables] == [
         ("All", ["ABC602XYZ", "ABC603XYZ", "ABC601XYZ"]),
         ("craft_type: Board", ["ABC602XYZ"]),
@@ -53,7 +53,7 @@ def test_each_value_of_a_column_has_a_ranking_of_its_own_however_the_column_is_s
 
 def test_only_the_columns_that_are_named_are_shown(event: Event) -> None:
     found = results(event, Craft_Type=CRAFT, Phone={602: "123"})
-    (place, *_) = ranking_tables(found, Ranking(("Craft Type",)))[0].places
+    (place, *_) = next(ranking_tables(found, Ranking(("Craft Type",)))).places
     assert place.columns == {"Craft Type": "Board"}
 
 
@@ -64,7 +64,7 @@ def test_an_empty_cell_has_no_ranking(event: Event) -> None:
 
 def test_several_columns_together_have_a_ranking_for_each_combination(event: Event) -> None:
     found = results(event, Craft_Type=CRAFT, Status={601: "Pro", 602: "Pro", 603: ""})
-    tables = ranking_tables(found, Ranking(("Status", ("Craft Type", "status"), ("Craft Type", "Club"))))
+    tables = [*ranking_tables(found, Ranking(("Status", ("Craft Type", "status"), ("Craft Type", "Club"))))]
     assert [(table.title, dict(table.cells), [place.entrant for place in table.places]) for table in tables[1:]] == [
         ("Status: Pro", {"Status": "Pro"}, ["ABC602XYZ", "ABC601XYZ"]),
         ("Craft Type: Board, status: Pro", {"Craft Type": "Board", "status": "Pro"}, ["ABC602XYZ"]),
