@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import json
 import os
 from collections.abc import Callable
@@ -45,12 +46,19 @@ class FullDisk:
 
     def _unless_full(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def instead(*args: Any, **kwargs: Any) -> Any:
-            if self.full:
-                self.tried += 1
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._try()
             return method(*args, **kwargs)
 
-        return instead
+        def steps_instead(*args: Any, **kwargs: Any) -> Any:
+            self._try()
+            return (yield from method(*args, **kwargs))
+
+        return steps_instead if inspect.isgeneratorfunction(method) else instead
+
+    def _try(self) -> None:
+        if self.full:
+            self.tried += 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 @pytest.mark.parametrize(
@@ -59,9 +67,9 @@ class FullDisk:
         (PartialTrack, "open"),
         (PartialTrack, "write"),
         (PartialTrack, "finish"),
-        (PartialTrack, "commit"),
-        (Ledger, "save"),
-        (EventFolder, "store_answer"),
+        (PartialTrack, "committing"),
+        (Ledger, "saving"),
+        (EventFolder, "storing_answer"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -92,7 +100,7 @@ async def test_a_ledger_that_could_not_be_saved_is_saved_before_the_verdict(
 ) -> None:
     """The track is at its final name, and the disk full when that is to be noted."""
     device = event.device(601, LOG)
-    full = FullDisk(monkeypatch, Ledger, "save")
+    full = FullDisk(monkeypatch, Ledger, "saving")
     full.full = False
     device.when_asked(LOG.path, lambda: setattr(full, "full", True))
     await event.begin()
