@@ -18,6 +18,8 @@ from sse_twisted.devices.errors import Interrupted, TooLong
 from sse_twisted.runtime.text import plural
 
 RATE_WINDOW = 30.0  # s before the average rate of a transfer counts
+PIECES_WINDOW = 50_000  # pieces before their average size counts
+MIN_PIECE = 16  # bytes on average; each piece takes 7 µs of the reactor's time, and 8 MB in chunks of one byte a minute
 
 
 class Sink(Interface):
@@ -40,10 +42,12 @@ class BodyReceiver(Protocol):
     _sink: Sink
     _limit: int = field(kw_only=True)  # bytes
     _silence: float = field(kw_only=True)  # s without a byte
+    _in_chunks: bool = field(kw_only=True, default=False)  # whether the pieces may be chunks, and tiny
     _minimum_rate: float = field(kw_only=True, default=0.0)  # bytes/s on average; 0 for any
     _count: Callable[[int], object] = field(kw_only=True, default=lambda _: None)  # called with the bytes of each piece
     done: Deferred[bool] = field(init=False)
     received: int = field(init=False, default=0)
+    _pieces: int = field(init=False, default=0)
     _watchdog: IDelayedCall | None = field(init=False, default=None)
     _paused: float = field(init=False, default=0.0)  # s spent waiting for the sink
     _over: bool = field(init=False, default=False)
@@ -61,10 +65,13 @@ class BodyReceiver(Protocol):
         if self._over:
             return
         self.received += len(data)
+        self._pieces += 1
         self._count(len(data))
         elapsed = self._clock.seconds() - self._started - self._paused
         if self.received > self._limit:
             self._fail(TooLong(f"more than {self._limit:,} bytes"))
+        elif self._in_chunks and self._pieces > PIECES_WINDOW and self.received < MIN_PIECE * self._pieces:
+            self._fail(Interrupted(f"pieces too small: {plural(self.received, 'byte')} in {self._pieces:,} pieces"))
         elif elapsed > RATE_WINDOW and self.received < self._minimum_rate * elapsed:
             self._fail(Interrupted(f"too slow: {plural(self.received, 'byte')} in {elapsed:.0f} s"))
         else:

@@ -30,6 +30,7 @@ MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
+READ_SIZE = 16 * 1024  # bytes that are read in one turn; in chunks of one byte they take 20 ms
 CONNECTION_PAUSE = 0.003  # s; the most that one request was seen to use of the reactor's time
 
 
@@ -79,6 +80,11 @@ class _Watched(ProtocolWrapper):
         super().__init__(factory, wrapped)
         self._head: bytes | None = b""  # of headers; None after those of the response itself
         self._heads_left = MAX_HEADS
+
+    def makeConnection(self, transport: Any) -> None:  # noqa: N802 - of Protocol
+        if hasattr(transport, "bufferSize"):
+            transport.bufferSize = READ_SIZE
+        super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         if self._head is not None:

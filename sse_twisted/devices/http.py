@@ -99,7 +99,10 @@ class DeviceHttp:
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:
         response = await self._request(address, path, Headers(), timeout, (200,))
-        receiver = BodyReceiver(self._clock, sink, limit=limit, silence=timeout, count=self._received)
+        in_chunks = response.length is UNKNOWN_LENGTH
+        receiver = BodyReceiver(
+            self._clock, sink, limit=limit, silence=timeout, count=self._received, in_chunks=in_chunks
+        )
         response.deliverBody(receiver)
         await receiver.done
 
@@ -129,9 +132,16 @@ class DeviceHttp:
             except BaseException:
                 self._hang_up(response)
                 raise
-            rate, count = minimum_rate, self._received
             most = limit(head) if head.length is None else min(limit(head), head.length)
-            receiver = BodyReceiver(self._clock, sink, limit=most, silence=timeout, minimum_rate=rate, count=count)
+            receiver = BodyReceiver(
+                self._clock,
+                sink,
+                limit=most,
+                silence=timeout,
+                minimum_rate=minimum_rate,
+                count=self._received,
+                in_chunks=head.length is None,
+            )
             response.deliverBody(receiver)
             promised = await receiver.done or receiver.received == head.length
             if response.code == 206 and receiver.received != head.length:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from attrs import define, field
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseDone
 from twisted.web.http import PotentialDataLoss
 
-from sse_twisted.devices.body import RATE_WINDOW, BodyReceiver
+from sse_twisted.devices.body import PIECES_WINDOW, RATE_WINDOW, BodyReceiver
 from sse_twisted.devices.errors import BadAnswer, Interrupted
 
 
@@ -176,3 +177,18 @@ def test_cancelling_hangs_up_and_what_comes_afterwards_counts_for_nothing(bench:
     assert bench.transport.asked == ["pause", "hang up"]
     assert bench.sink.data == b"a"
     assert not bench.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize(("piece", "is_refused"), [(1, True), (15, True), (16, False), (1460, False)])
+def test_a_body_of_tiny_pieces_is_hung_up_on(piece: int, is_refused: bool) -> None:
+    sink = Mock(write=Mock(return_value=None))
+    receiver = BodyReceiver(Clock(), sink, limit=100_000_000, silence=10.0, in_chunks=True)
+    receiver.makeConnection(cast(Any, Transport()))
+    failures: list[Failure] = []
+    receiver.done.addErrback(failures.append)
+    for _ in range(PIECES_WINDOW + 1):
+        receiver.dataReceived(bytes(piece))
+    assert [failure.getErrorMessage() for failure in failures] == (
+        [f"pieces too small: {50_001 * piece:,} bytes in 50,001 pieces"] if is_refused else []
+    )
+    receiver.done.cancel()
