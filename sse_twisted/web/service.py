@@ -52,6 +52,7 @@ from sse_twisted.web.stream import Streams
 from sse_twisted.web.track_files import TrackFiles
 
 DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
+BACKLOG = 1024  # connections that wait to be accepted; for one more the system is silent, and the client asks after 1 s
 
 
 class Watched(Protocol):
@@ -168,7 +169,7 @@ class WebService(Service):
 
     def privilegedStartService(self) -> None:
         """Listen while the process may still use a low port; raise the failure of an explicit endpoint."""
-        listening = serverFromString(self._reactor, self._endpoint).listen(self._connections)
+        listening = serverFromString(self._reactor, with_backlog(self._endpoint)).listen(self._connections)
         listening.addCallbacks(partial(setattr, self, "port"), partial(setattr, self, "_failure"))
         if self._failure is not None and not self._may_fail:
             self._failure.raiseException()
@@ -231,3 +232,10 @@ class WebService(Service):
         title = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
         page = self._renderer.page("refusal.html", title=title, refusal=refusal)
         return Response(page, HTML, refusal.status, refusal.headers)
+
+
+def with_backlog(endpoint: str) -> str:
+    """Return an endpoint of TCP or TLS with a long queue, unless it says how long: Twisted's own has 50."""
+    if endpoint.partition(":")[0] not in ("tcp", "tcp6", "ssl") or ":backlog=" in endpoint:
+        return endpoint
+    return f"{endpoint}:backlog={BACKLOG}"

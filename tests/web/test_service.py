@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import re
 import signal
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFrom
 from twisted.web.client import Agent
 
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.web.service import WebService
+from sse_twisted.web.service import WebService, with_backlog
 from tests.simulator.wire import on_the_reactor
 from tests.support.daemon import END_WITHIN, Elsewhere, LiveEvent
 from tests.support.event import VirtualEvent, log_of
@@ -123,6 +125,26 @@ async def test_unix_sockets_and_tls_are_served(reactor: Any) -> None:
         await says_hello(event, wrapClientTLS(proposing, tcp(reactor, place.port)))
         await maybeDeferred(by_tls.stopService)
         await event.close()
+
+
+@on_the_reactor
+async def test_many_clients_at_once_wait_in_a_queue_until_they_are_accepted(reactor: Any) -> None:
+    with folder_in_memory() as root, ExitStack() as connections:
+        event = RealEvent(reactor, root)
+        collector = await event.start()
+        web = WebService(reactor, collector, "tcp:0:interface=127.0.0.1", None)
+        web.startService()
+        assert web.port is not None
+        place: Any = web.port.getHost()
+        for _ in range(200):  # the reactor accepts none meanwhile
+            connections.enter_context(socket.create_connection((place.host, place.port), timeout=5))
+        await maybeDeferred(web.stopService)
+        await event.close()
+
+
+@pytest.mark.parametrize("endpoint", ["unix:/run/web.sock", "tcp:80:backlog=5", "systemd:domain=INET:index=0"])
+def test_the_queue_of_another_endpoint_is_its_own(endpoint: str) -> None:
+    assert with_backlog(endpoint) == endpoint
 
 
 def tcp(reactor: Any, port: int) -> Any:
