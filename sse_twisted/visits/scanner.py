@@ -78,13 +78,11 @@ class ScannerService(PeriodicService):
         for target in list(self._queue)[:BATCH_SIZE]:
             del self._queue[target]
             visit = self.visits.get(target.identifier or 0)
-            about = {"target": str(target)}
+            failed = "{target} could not be handled"
             if visit is None and target not in self._searches:
-                self._searches.start(target, self._search(target), "{target} could not be handled", **about)
+                self._searches.start(target, self._search(target), failed, target=str(target))
             elif visit is not None and visit.is_hearsay and visit not in self._searches:
-                self._searches.start(
-                    visit, self._prefer_own_name(visit, target), "{target} could not be found", **about
-                )
+                self._searches.start(visit, self._prefer_own_name(visit, target), failed, target=str(target))
         if self._queue:
             self._timer = self._work.clock.callLater(BATCH_PAUSE, self._start_some)
 

@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 import time
+from array import array
 from collections import Counter
 from pathlib import Path
 from types import FrameType
@@ -45,14 +46,14 @@ class ReactorWatch:
     def __init__(self, reactor: Any) -> None:
         self.due = float("inf")  # s of time.monotonic
         self.busy = 0.0  # s of processor time of the reactor's thread, at the last call
-        self._late: list[float] = []
-        self._own: list[float] = []
+        self._late = array("d")
+        self._own = array("d")
         self._reactor = reactor
         self._next: IDelayedCall | None = None
 
     def start(self) -> None:
         """Begin, in the reactor's thread."""
-        self._late, self._own = [], []
+        self._late, self._own = array("d"), array("d")
         self._queue = Queue()
         self._plan()
 
@@ -62,7 +63,7 @@ class ReactorWatch:
             self._next.cancel()
             self._next = None
         self.due = float("inf")
-        return self._late, self._own
+        return list(self._late), list(self._own)
 
     def _plan(self) -> None:
         self.busy, self._queued = time.thread_time(), self._queue.seconds()
@@ -80,13 +81,13 @@ class ThreadWatch:
     """A thread that sleeps again and again; knows how many seconds late it woke each time."""
 
     def __init__(self) -> None:
-        self._late: list[float] = []
+        self._late = array("d")
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin."""
-        self._late = []
+        self._late = array("d")
         self._over.clear()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -97,7 +98,7 @@ class ThreadWatch:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        return self._late
+        return list(self._late)
 
     def _watch(self) -> None:
         while not self._over.is_set():

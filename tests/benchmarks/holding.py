@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from array import array
 from collections import Counter
 from typing import Any, Final
 
@@ -31,11 +32,11 @@ class TurnWatch:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._began: float | None = None
-        self._turns: list[float] = []
+        self._turns = array("d")
 
     def start(self) -> None:
         """Measure from the next turn on."""
-        self._turns, self._began = [], None
+        self._turns, self._began = array("d"), None
         run = self._reactor.runUntilCurrent
 
         def measured() -> None:
@@ -51,7 +52,7 @@ class TurnWatch:
         """Return the seconds of all turns."""
         self._began = None
         self._reactor.__dict__.pop("runUntilCurrent", None)
-        return self._turns
+        return list(self._turns)
 
 
 class LockWatch:
