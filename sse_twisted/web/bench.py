@@ -15,6 +15,7 @@ from attrs import evolve, frozen
 from sse_twisted.web.tiles import Column
 
 MAX_ACROSS: Final = 8  # tiles side by side whose numbers can be read at 2 m
+MOST_ACROSS: Final = 9  # the same where some would be out of sight otherwise
 LARGE_ACROSS: Final = 5  # tiles have their largest size up to here
 TWO_LINES: Final = 1.12  # the height of a full tile whose name takes two lines, in heights of one without
 DENSE_TWO_LINES: Final = 1.22  # the same of a dense tile
@@ -112,20 +113,22 @@ def _across_and_density(counts: Mapping[str, int]) -> dict[str, ZoneLayout]:
         }
         if sum(across.values()) <= total:
             return _widen(counts, {name: ZoneLayout(count, dense=False) for name, count in across.items()}, total)
-    layout = _dense({zone.name: _across(zone, counts, zone.dense_rows) for zone in FLEXIBLE})
+    needed = {zone.name: _across(zone, counts, zone.dense_rows) for zone in FLEXIBLE}
+    most = min(max(sum(needed.values()), MAX_ACROSS), MOST_ACROSS)
+    layout = _dense(needed, most)
     for zone in FLEXIBLE:
         full = ZoneLayout(max(_across(zone, counts, zone.rows), layout[zone.name].across), dense=False)
         larger = layout | {zone.name: full}
-        if sum(max(each.across, least[name]) for name, each in larger.items()) <= MAX_ACROSS:
+        if sum(max(each.across, least[name]) for name, each in larger.items()) <= most:
             layout = larger
-    return _widen(counts, layout, MAX_ACROSS)
+    return _widen(counts, layout, most)
 
 
-def _dense(across: Mapping[str, int]) -> dict[str, ZoneLayout]:
+def _dense(across: Mapping[str, int], most: int) -> dict[str, ZoneLayout]:
     """Return dense zones that fit: working devices can wait for a look, and half of the board is enough for alarms."""
-    red = min(across[RED.name], MAX_ACROSS // 2)
-    work = min(across[WORK.name], max(MAX_ACROSS - red - across[OFF.name], 1))
-    off = min(across[OFF.name], MAX_ACROSS - red - work)
+    red = min(across[RED.name], most // 2)
+    work = min(across[WORK.name], max(most - red - across[OFF.name], 1))
+    off = min(across[OFF.name], most - red - work)
     widths = {RED.name: red, OFF.name: off, WORK.name: work}
     return {name: ZoneLayout(width, dense=True) for name, width in widths.items()}
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.web.bench import HYSTERESIS, MAX_ACROSS, Bench, Room, ZoneLayout, layout_of
+from sse_twisted.web.bench import HYSTERESIS, MOST_ACROSS, Bench, Room, ZoneLayout, layout_of
 
 COUNTS = st.fixed_dictionaries(
     {name: st.integers(0, 200) for name in ("left-early", "keep-on", "switch-off", "working")}
@@ -19,7 +19,7 @@ def counts(left_early: int = 0, keep_on: int = 0, switch_off: int = 0, working: 
 def test_the_bench_is_full_and_not_too_full(count: dict[str, int]) -> None:
     shares = layout_of(count)
     assert min(share.across for share in shares.values()) >= 1
-    assert sum(share.across for share in shares.values()) <= MAX_ACROSS
+    assert sum(share.across for share in shares.values()) <= MOST_ACROSS
 
 
 @given(COUNTS)

@@ -122,8 +122,9 @@ def in_sight(page: Page, column: str) -> list[float]:
         {"left-early": 1, "keep-on": 9, "switch-off": 50, "working": 8, "expected": 5, "gone": 3},
         {"left-early": 1, "keep-on": 2, "switch-off": 9, "working": 5, "expected": 2, "gone": 1},
         {"keep-on": 4, "switch-off": 45, "working": 6, "expected": 8, "gone": 20},
+        MOST,
     ],
-    ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood", "some", "many collected"],
+    ids=["an empty column", "a pause", "twenty and twenty", "alarms", "a flood", "some", "many collected", "most"],
 )
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
 def test_every_device_is_in_sight(
