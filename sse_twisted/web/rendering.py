@@ -106,7 +106,7 @@ class Renderer:
             token_file=token_file,
         )
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
-        self._environment.filters.update(hours=_hours, moment_of=self._moment_of)
+        self._environment.filters.update(hours=_hours, moment_of=self._moment_of, start=_start)
         self._macros: Any = self._environment.get_template("macros.html").module
 
     def page(self, template: str, **values: object) -> bytes:
@@ -150,6 +150,11 @@ class Renderer:
             return text
         zone = datetime.timezone(datetime.timedelta(minutes=self.timezone()))
         return datetime.datetime.fromtimestamp(seconds, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _start(track: str) -> str:
+    """Return the time of day at which a track starts; its name if that does not tell it."""
+    return replace_names(track, lambda name: f"{name.local_start:%H:%M}" if name.local_start else str(name))
 
 
 def _hours(seconds: int) -> str:

@@ -292,9 +292,11 @@ def test_a_verdict_plays_a_sound_if_sound_is_on(watching: Watching, theatre: The
         page.get_by_role("status").get_by_text("609 can be switched off").wait_for(state="attached")
 
 
-def test_the_list_of_a_day_prints_without_screen_elements(watching: Watching) -> None:
+def test_the_list_of_a_day_prints_without_screen_elements(theatre: Theatre, watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()
+        theatre.play("arrive 610")
+        watcher.sees(610, "switch-off")
         page.get_by_role("link", name="Today", exact=True).click()
         page.get_by_role("region", name="Devices").wait_for()
         page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4 within its margins
@@ -303,3 +305,7 @@ def test_the_list_of_a_day_prints_without_screen_elements(watching: Watching) ->
         table = page.get_by_role("region", name="Devices").get_by_role("table")
         assert table.evaluate("table => table.getBoundingClientRect().right") < 700.5  # a line of a border
         assert page.get_by_role("region", name="Devices").get_by_role("row").count() == 1 + COUNT
+        starts = [start.inner_text() for start in table.locator(".on-paper").all()]
+        assert starts
+        assert all(re.fullmatch(r"\d\d:\d\d(, \d\d:\d\d)*", start) for start in starts)
+        assert not table.get_by_role("link", name=re.compile(r"\.oao$")).count()  # their names say nothing more
