@@ -24,6 +24,7 @@ CHAPTERS = (  # in the order of reading
     "service",
     "moving",
     "tracks",
+    "formats",
     "simulator",
 )
 

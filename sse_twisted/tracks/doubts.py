@@ -6,7 +6,7 @@ be one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -107,29 +107,26 @@ def _remarks_on_bests(track: Track, session: Session) -> Iterator[str]:
     for name in REMARKED:
         for best in session.bests.get(name, ())[:1]:
             window = (track.fixes.time >= best.start) & (track.fixes.time <= best.end)
-            for doubt in _doubts(track, spikes, best.start, best.end):
-                yield f"best {name} {_said(doubt, track, window)}"
+            yield from _remarks_on_best(name, tuple(_doubts(track, spikes, best.start, best.end)), track, window)
     highest = spikes & (track.fixes.speed == session.maximum)
     if highest.any():
         when = utc(int(track.fixes.time[int(highest.argmax())]))
         yield f"the fastest fix is a spike: {knots(session.maximum):.1f} knots at {when} UTC"
 
 
-def _said(doubt: Doubt, track: Track, window: Mask) -> str:
+def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window: Mask) -> Iterator[str]:
     fixes = track.fixes[window]
-    match doubt:
-        case Doubt.SPIKE:
-            return "has a spike: its speed rises faster than anybody can sail"
-        case Doubt.SPEED_ERROR if fixes.speed_error is not None:
-            mean, worst = float(fixes.speed_error.mean()), int(fixes.speed_error.max())
-            is_mean = mean > track.accuracy.max_mean_error
-            return f"is known to ±{knots(mean if is_mean else worst):.1f} knots only"
-        case Doubt.HDOP if fixes.hdop is not None:
-            worst = int(fixes.hdop[fixes.hdop != NO_HDOP].max())
-            return f"has fixes of HDOP {worst / 100:.1f}"
-        case _:
-            fewest = 0 if fixes.satellites is None else int(fixes.satellites.min(initial=99))
-            return f"has fixes of {plural(fewest, 'satellite')}"
+    if Doubt.SPIKE in doubts:
+        yield f"best {name} has a spike: its speed rises faster than anybody can sail"
+    if Doubt.SPEED_ERROR in doubts and fixes.speed_error is not None:
+        error = float(fixes.speed_error.mean())
+        if error <= track.accuracy.max_mean_error:
+            error = float(fixes.speed_error.max())
+        yield f"best {name} is known to ±{knots(error):.1f} knots only"
+    if Doubt.HDOP in doubts and fixes.hdop is not None:
+        yield f"best {name} has fixes of HDOP {int(fixes.hdop[fixes.hdop != NO_HDOP].max()) / 100:.1f}"
+    if Doubt.SATELLITES in doubts and fixes.satellites is not None:
+        yield f"best {name} has fixes of {plural(int(fixes.satellites.min()), 'satellite')}"
 
 
 def _remarks_on_time(track: Track, of_session: Mask) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import calendar
 import re
 from array import array
+from collections.abc import Iterator
 from typing import Any, Final
 from xml.parsers import expat
 
@@ -248,11 +249,6 @@ def _track(document: _Document, integrity: Integrity) -> Track:
         speed, has_speed = speeds_between(time, numbers["latitude"], numbers["longitude"])
     has_course = bool(np.isfinite(numbers["course"]).any())
     fix = np.nan_to_num(numbers["fix"], nan=3).astype(np.uint8)
-    remarks = []
-    if document.without_time:
-        remarks.append(f"{document.without_time:,} points without time or place, left out")
-    if is_told and not has_course:
-        remarks.append("has speeds, but no courses: they are taken as made from positions")
     fixes = Fixes(
         time=time,
         latitude=numbers["latitude"],
@@ -275,8 +271,15 @@ def _track(document: _Document, integrity: Integrity) -> Track:
         speeds=SpeedSource.DOPPLER if is_told and has_course else SpeedSource.POSITIONS,
         evidence=Evidence.AS_HANDED_IN,
         device=Device(document.creator),
-        remarks=tuple(remarks),
+        remarks=tuple(_remarks(document, lacks_courses=is_told and not has_course)),
     )
+
+
+def _remarks(document: _Document, *, lacks_courses: bool) -> Iterator[str]:
+    if document.without_time:
+        yield f"{document.without_time:,} points without time or place, left out"
+    if lacks_courses:
+        yield "has speeds, but no courses: they are taken as made from positions"
 
 
 def _column(values: NDArray[np.float64], unit: float, otherwise: int) -> NDArray[np.int64]:

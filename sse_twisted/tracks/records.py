@@ -22,7 +22,9 @@ Rows: TypeAlias = NDArray[Any]  # structured
 
 BLOCK: Final = 256 * 1024  # bytes searched at once; they and their sums stay in the cache
 DAMAGES_KEPT: Final = 1000
-MAX_DAMAGES: Final = 50_000  # behind so many, nothing is searched for: no real file comes near it
+# Damages, and records of unknown kinds that are searched for one by one. Behind so many, nothing is searched for: no
+# real file comes near it.
+MAX_IRREGULAR: Final = 50_000
 GAP_KEPT: Final = 64 * 1024  # bytes of damage at the end of a file that are looked at as a harmless trailer
 
 
@@ -74,6 +76,7 @@ class RecordVerifier:
         self._whole_to = 0
         self._fixes = 0
         self._unknown = 0
+        self._strays = 0  # of the unknown ones
         self._damages: list[Damage] = []
         self._damage_count = 0
 
@@ -156,7 +159,7 @@ class RecordVerifier:
         ends = found.starts + found.lengths
         breaks = np.append(np.flatnonzero(found.starts[1:] != ends[:-1]), len(ends) - 1)
         while place < len(octets):
-            if self._damage_count >= MAX_DAMAGES:
+            if self._damage_count + self._strays >= MAX_IRREGULAR:
                 self._widen_gap(self._at + place, octets[place:])
                 return len(octets)
             index = int(np.searchsorted(found.starts, place))
@@ -167,6 +170,7 @@ class RecordVerifier:
             elif place < decided and (length := self._unknown_length(octets[place:])):
                 place += length
                 self._unknown += 1
+                self._strays += 1
             else:
                 following = self._following(found, index, len(octets))
                 reached = min(following, max(place, decided))

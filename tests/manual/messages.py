@@ -16,7 +16,9 @@ LOGGERS = ("log", "_log", "_loud")
 LEVELS = ("info", "warn", "error", "critical", "failure", "emit")
 TASK = 3  # arguments of `Tasks.start`: key, coroutine, and what is logged if it fails
 SHORTEST_PHRASE = 8  # characters
-FINDINGS = ("tracks/analysis.py", "results/service.py")  # their generators yield findings
+FINDINGS = (  # their generators yield findings
+    *("tracks/analysis.py", "tracks/doubts.py", "tracks/fit/decoding.py", "tracks/gpx.py", "results/service.py"),
+)
 
 
 @frozen

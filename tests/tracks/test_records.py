@@ -68,7 +68,7 @@ def test_rows_are_gathered_from_wherever_they_stand() -> None:
 
 def test_behind_too_many_damages_nothing_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a file of 200 MB with a damage at every tenth byte would take minutes."""
-    monkeypatch.setattr(records, "MAX_DAMAGES", 20)
+    monkeypatch.setattr(records, "MAX_IRREGULAR", 20)
     data = b"".join(pvt(point) + b"?" for point in points(50))
     integrity = collected(UbxVerifier, data)[1]
     assert (integrity.fixes, integrity.damage_count) == (20, 21)
