@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 from attrs import frozen
 
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
-from sse_twisted.tracks.doubts import Doubt, doubts_of, remarks_on
+from sse_twisted.tracks.doubts import Doubts, doubts_of, remarks_on
 from sse_twisted.tracks.format import Buffer, Damage, Track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import on_grid, usable, widened
@@ -45,7 +45,7 @@ class Analysis:
     losses: tuple[Loss, ...]
     unusable: int
     remarks: tuple[str, ...]
-    doubts: Mapping[str, tuple[tuple[Doubt, ...], ...]]  # of each best of the session
+    doubts: Doubts  # of each best of the session
 
 
 def analyse(data: Buffer, path: str = "") -> Analysis:
@@ -63,12 +63,12 @@ def analyse(data: Buffer, path: str = "") -> Analysis:
             if header.end_date:
                 received = widened(measures.grid, header.start_date, header.end_date)
         session = session_of(measures, track.rules, received)
+    doubts = doubts_of(track, session) if session else {}
     remarks = (
         *_remarks_on_claims(claims),
-        *remarks_on(track, session, of_session),
+        *remarks_on(track, session, of_session, doubts),
     )
     unusable = int(np.count_nonzero(~usable(track.fixes, track.rules)))
-    doubts = doubts_of(track, session) if session else {}
     return Analysis(track, session, claims, _losses(track), unusable, remarks, doubts)
 
 

@@ -6,15 +6,15 @@ be one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.evidence import WEEK_ROLLOVER, is_rolled_over
-from sse_twisted.tracks.format import NO_HDOP, Mask, SpeedSource, Track
+from sse_twisted.tracks.format import NO_HDOP, Mask, SpeedSource, Times, Track
 from sse_twisted.tracks.grid import usable
 from sse_twisted.tracks.moments import utc
 from sse_twisted.tracks.session import Session, knots
@@ -40,11 +40,15 @@ class Doubt(StrEnum):
     SATELLITES = "satellites"
 
 
-def doubts_of(track: Track, session: Session) -> Mapping[str, tuple[tuple[Doubt, ...], ...]]:
+Doubts: TypeAlias = Mapping[str, tuple[tuple[Doubt, ...], ...]]
+
+
+def doubts_of(track: Track, session: Session) -> Doubts:
     """Return the doubts of each best, in the order of `session.bests`."""
     spikes = spikes_of(track)
+    window = _windows(track.fixes.time)
     return {
-        name: tuple(tuple(_doubts(track, spikes, best.start, best.end)) for best in bests)
+        name: tuple(tuple(_doubts(track, spikes, window(best.start, best.end))) for best in bests)
         for name, bests in session.bests.items()
     }
 
@@ -72,49 +76,56 @@ def spikes_of(track: Track) -> Mask:
     return spikes
 
 
-def _doubts(track: Track, spikes: Mask, start: int, end: int) -> Iterator[Doubt]:
-    fixes, accuracy = track.fixes, track.accuracy
-    window = (fixes.time >= start) & (fixes.time <= end)
+def _windows(time: Times) -> Callable[[int, int], slice | Mask]:
+    """Return a function that finds the fixes between two times; quick if no time goes back."""
+    if (np.diff(time) >= 0).all():
+        return lambda start, end: slice(*np.searchsorted(time, [start, end + 1]).tolist())
+    return lambda start, end: (time >= start) & (time <= end)
+
+
+def _doubts(track: Track, spikes: Mask, window: slice | Mask) -> Iterator[Doubt]:
+    fixes, accuracy = track.fixes[window], track.accuracy
+    if not len(fixes):
+        return
     if spikes[window].any():
         yield Doubt.SPIKE
-    if fixes.speed_error is not None and window.any():
-        errors = fixes.speed_error[window]
-        if errors.max() > accuracy.max_speed_error or float(errors.mean()) > accuracy.max_mean_error:
-            yield Doubt.SPEED_ERROR
-    if fixes.hdop is not None:
-        hdop = fixes.hdop[window]
-        if (hdop[hdop != NO_HDOP] > accuracy.max_hdop).any():
-            yield Doubt.HDOP
-    if fixes.satellites is not None and int(fixes.satellites[window].min(initial=99)) < accuracy.min_satellites:
+    if fixes.speed_error is not None and (
+        int(fixes.speed_error.max()) > accuracy.max_speed_error
+        or float(fixes.speed_error.mean()) > accuracy.max_mean_error
+    ):
+        yield Doubt.SPEED_ERROR
+    if fixes.hdop is not None and ((fixes.hdop > accuracy.max_hdop) & (fixes.hdop != NO_HDOP)).any():
+        yield Doubt.HDOP
+    if fixes.satellites is not None and int(fixes.satellites.min()) < accuracy.min_satellites:
         yield Doubt.SATELLITES
 
 
-def remarks_on(track: Track, session: Session | None, of_session: Mask) -> Iterator[str]:
+def remarks_on(track: Track, session: Session | None, of_session: Mask, doubts: Doubts) -> Iterator[str]:
     """Yield one line for each doubt of the track; `of_session` is that of `session.in_time`."""
     yield from track.remarks
     if len(track.fixes) and track.speeds is SpeedSource.POSITIONS:
         yield "its speeds are made from positions, not measured (Doppler)"
     if session is not None:
-        yield from _remarks_on_bests(track, session)
+        yield from _remarks_on_bests(track, session, doubts)
     if track.device.lag and len(track.fixes):
         name = track.device.model or "this device"
         yield f"speeds of {name} lag by about {track.device.lag / 1000:.0f} s: mind it at gates"
     yield from _remarks_on_time(track, of_session)
 
 
-def _remarks_on_bests(track: Track, session: Session) -> Iterator[str]:
-    spikes = spikes_of(track)
+def _remarks_on_bests(track: Track, session: Session, doubts: Doubts) -> Iterator[str]:
+    window = _windows(track.fixes.time)
     for name in REMARKED:
-        for best in session.bests.get(name, ())[:1]:
-            window = (track.fixes.time >= best.start) & (track.fixes.time <= best.end)
-            yield from _remarks_on_best(name, tuple(_doubts(track, spikes, best.start, best.end)), track, window)
-    highest = spikes & (track.fixes.speed == session.maximum)
-    if highest.any():
-        when = utc(int(track.fixes.time[int(highest.argmax())]))
+        for best, of_best in list(zip(session.bests.get(name, ()), doubts.get(name, ()), strict=True))[:1]:
+            yield from _remarks_on_best(name, of_best, track, window(best.start, best.end))
+    fastest = np.flatnonzero(track.fixes.speed == session.maximum)
+    spikes = fastest[spikes_of(track)[fastest]]
+    if len(spikes):
+        when = utc(int(track.fixes.time[spikes[0]]))
         yield f"the fastest fix is a spike: {knots(session.maximum):.1f} knots at {when} UTC"
 
 
-def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window: Mask) -> Iterator[str]:
+def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window: slice | Mask) -> Iterator[str]:
     fixes = track.fixes[window]
     if Doubt.SPIKE in doubts:
         yield f"best {name} has a spike: its speed rises faster than anybody can sail"

@@ -12,7 +12,7 @@ from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.analysis import Analysis
 from sse_twisted.tracks.bests import Speed
 from sse_twisted.tracks.claims import Claim, ClaimCheck
-from sse_twisted.tracks.doubts import Doubt
+from sse_twisted.tracks.doubts import Doubt, Doubts
 from sse_twisted.tracks.format import Header, SpeedSource
 from sse_twisted.tracks.formats import is_readable
 from sse_twisted.tracks.moments import utc
@@ -28,7 +28,6 @@ DEVICE_WIDTH: Final = 6
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
 
 Report = dict[str, Any]
-Doubts = Mapping[str, tuple[tuple[Doubt, ...], ...]]
 
 
 def report_of(analysis: Analysis, length: int) -> Report:
