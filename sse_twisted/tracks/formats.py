@@ -15,6 +15,7 @@ from sse_twisted.tracks.oao.decoding import OaoFormat
 from sse_twisted.tracks.sbn import SbnFormat
 from sse_twisted.tracks.sbp import SbpFormat
 from sse_twisted.tracks.ubx import UbxFormat
+from sse_twisted.tracks.whole_files import WholeFileVerifier
 
 # The first is used where neither content nor name tells the format: it finds fixes behind a damaged header.
 FORMATS: Final[tuple[TrackFormat, ...]] = (
@@ -95,7 +96,8 @@ def _finds_fixes(form: TrackFormat, piece: bytes) -> bool:
 class FileVerifier:
     """A `Verifier` of what a device sends: in the format that its name tells, otherwise in that of its first 512 bytes.
 
-    A device cannot choose by what it sends which reader takes its bytes.
+    A device cannot choose by what it sends which reader takes its bytes. Nor can it fill the memory: a format that
+    needs the whole file is not verified, only named.
     """
 
     def __init__(self, path: str = "") -> None:
@@ -127,7 +129,8 @@ class FileVerifier:
     def _chosen(self) -> Verifier:
         if self._verifier is None:
             start = self._start[:START_SIZE]
-            self._verifier = (format_named(self._path) or _by_start(start) or FORMATS[0]).verifier()
+            chosen = (format_named(self._path) or _by_start(start) or FORMATS[0]).verifier()
+            self._verifier = FORMATS[0].verifier() if isinstance(chosen, WholeFileVerifier) else chosen
             self._start = self._start[:START_SIZE]
         return self._verifier
 

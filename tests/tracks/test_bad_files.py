@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from sse_twisted.tracks import formats
 from sse_twisted.tracks.command import main
 from sse_twisted.tracks.fit.decoding import FitFormat
 from sse_twisted.tracks.fit.reading import read
 from sse_twisted.tracks.format import Track
 from sse_twisted.tracks.formats import decode, recognise
+from tests.fuzz import read_in_all_ways
+from tests.support.mutated_files import WRITERS, mutated_file
 from tests.tracks.test_gpx import BOMB
 from tests.tracks.voyages import small_track
 from tests.tracks.written import (
@@ -134,6 +137,20 @@ def test_a_byte_may_be_changed_anywhere(kind: str) -> None:
             assert not track.integrity.whole
     if kind in ("ubx", "sbn", "oao"):
         assert fewest == 11
+
+
+@pytest.fixture
+def fit_read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = FitFormat(read)
+    monkeypatch.setattr(formats, "FORMATS", tuple(here if each.name == "fit" else each for each in formats.FORMATS))
+
+
+@pytest.mark.usefixtures("fit_read_here")
+@pytest.mark.parametrize("kind", WRITERS)
+def test_nothing_that_is_in_a_file_harms_its_reader(kind: str) -> None:
+    """Records of any content with right checksums, cut, mixed and damaged; `tests.fuzz` goes on from here."""
+    for seed in range(25):
+        read_in_all_ways(mutated_file(kind, seed))
 
 
 def test_health_serials_and_names_are_in_no_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

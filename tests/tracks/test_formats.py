@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -249,12 +250,27 @@ class TestAnotherFormat:
 
 
 def test_a_file_is_verified_as_it_is_decoded() -> None:
-    samples = [sample.data for name, sample in SAMPLES.items() if name != "toy"]
-    for data in (b"", b"\xd0\x0a", bytes(10) + small_track()[10:], b"<gpx></gpx>", bytes(3000), *samples):
+    samples = [sample.data for name, sample in SAMPLES.items() if name not in ("toy", "fit", "gpx")]
+    for data in (b"", b"\xd0\x0a", bytes(10) + small_track()[10:], bytes(3000), *samples):
         verifier = FileVerifier()
         verifier.feed(data[:3])
         verifier.feed(data[3:])
         assert verifier.finish() == decode(data).integrity
+
+
+@pytest.mark.parametrize("kind", ["fit", "gpx"])
+def test_a_device_cannot_fill_the_memory_with_a_format_that_needs_the_whole_file(kind: str) -> None:
+    for name in (f"a.{kind}", ""):
+        verifier = FileVerifier(name)
+        tracemalloc.start()
+        try:
+            verifier.feed(SAMPLES[kind].data)
+            for _ in range(100):
+                verifier.feed(bytes(100_000))
+            assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        finally:
+            tracemalloc.stop()
+        assert verifier.finish() == Integrity(len(SAMPLES[kind].data) + 10_000_000, kind)
 
 
 def test_a_file_that_has_not_arrived_has_no_header() -> None:
