@@ -42,7 +42,10 @@ class Path:
 
 
 def path_of(track: Track, plane: Plane) -> Path:
-    """Return the path of a track; fixes of another time, not later than one before, or nowhere are left out."""
+    """Return the path of a track.
+
+    Left out are fixes of another time, not later than one before, or without a place, and records that are no fix.
+    """
     fixes = _ascending(track.fixes)
     time = fixes.time / 1000
     east, north = plane.metres(fixes.latitude, fixes.longitude)
@@ -66,4 +69,6 @@ def _ascending(fixes: Fixes) -> Fixes:
     later = np.ones(len(fixes), np.bool_)
     later[1:] = fixes.time[1:] > np.maximum.accumulate(fixes.time)[:-1]
     later &= np.isfinite(fixes.latitude) & np.isfinite(fixes.longitude)
+    if fixes.fix is not None:
+        later &= fixes.fix > 0
     return fixes if later.all() else fixes[later]
