@@ -193,6 +193,10 @@ class Accuracy:
     max_mean_error: int = 1 << 31  # mm/s, of the fixes of a best on average
 
 
+# Of u-blox receivers in ESP loggers: 1.2 knots, by GPS Speedreader.
+ESP_ACCURACY: Final = Accuracy(max_speed_error=617)
+
+
 @frozen
 class Device:
     """What a file says of its device. Only the model is for everybody: owner and serial help to find the owner."""

@@ -29,6 +29,7 @@ from sse_twisted.tracks.format import (
     Track,
     measured_rate,
 )
+from sse_twisted.tracks.positions import speeds_between
 from sse_twisted.tracks.whole_files import WholeFileVerifier
 
 NAME: Final = "gpx"
@@ -38,7 +39,6 @@ MAX_DEPTH: Final = 64  # elements inside one another
 MAX_TEXT: Final = 256  # characters of a value
 MAX_POINTS: Final = 5_000_000
 MAX_CREATOR: Final = 40  # characters
-EARTH: Final = 6_371_009.0  # m
 NO_VALUE: Final = float("nan")
 
 _START: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(<[?!](xml\b|DOCTYPE\b|--).*?)?<gpx\b", re.DOTALL)
@@ -286,25 +286,3 @@ def _column(values: NDArray[np.float64], unit: float, otherwise: int) -> NDArray
     known = np.isfinite(values) & (np.abs(values) < 1e7)
     column: NDArray[np.int64] = np.where(known, np.round(np.where(known, values, 0) * unit), otherwise).astype(np.int64)
     return column
-
-
-def speeds_between(
-    time: NDArray[np.int64], latitude: NDArray[np.float64], longitude: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return speeds in m/s made from each point and the one before, and whether there is one.
-
-    A point that is not later than the one before has none. The first has that of the second.
-    """
-    speed = np.zeros(len(time))
-    known = np.zeros(len(time), np.bool_)
-    if len(time) < 2:
-        return speed, known
-    north, east = np.radians(np.diff(latitude)), np.radians(np.diff(longitude))
-    half = np.sin(north / 2) ** 2
-    half += np.cos(np.radians(latitude[1:])) * np.cos(np.radians(latitude[:-1])) * np.sin(east / 2) ** 2
-    metres = 2 * EARTH * np.arcsin(np.sqrt(np.clip(half, 0, 1)))
-    steps = np.diff(time)
-    known[1:] = (steps > 0) & (steps < 1 << 53)
-    np.divide(metres * 1000, steps, out=speed[1:], where=known[1:])
-    speed[0], known[0] = speed[1], known[1]
-    return np.minimum(speed, 1e6), known

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from sse_twisted.tracks.format import (
+    ESP_ACCURACY,
     ESP_RULES,
     NO_HDOP,
     Buffer,
@@ -150,6 +151,7 @@ class GpyFormat:
             speeds=SpeedSource.DOPPLER,
             evidence=Evidence.CONSISTENT,
             device=_device(headers[0]) if len(headers) else NO_DEVICE,
+            accuracy=ESP_ACCURACY,
         )
 
 

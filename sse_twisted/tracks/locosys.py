@@ -20,6 +20,7 @@ _MODELS: Final = {
 # ms, measured against a Motion on the same body: GT-31 and GW-52 lag by about a second, the GW-60 does not.
 _LAGS: Final = {"GT-31": 1000, "GW-52": 1000}
 
+MAX_NAME: Final = 40  # characters; real ones have up to 12
 AT_1_HZ: Final = Accuracy(max_speed_error=1029)  # 2 knots
 FASTER: Final = Accuracy(max_speed_error=2058)  # 4 knots
 
@@ -36,7 +37,7 @@ def device_of(text: bytes) -> Device:
     model = next((model for model, starts in _MODELS.items() if serial[:3] in starts), "")
     return Device(
         model,
-        owner.strip("_ "),
+        owner.strip("_ ")[:MAX_NAME],
         serial if re.fullmatch(r"[0-9]{3,}", serial, re.ASCII) else "",
         _LAGS.get(model, 0),
     )

@@ -127,7 +127,7 @@ class RecordVerifier:
             if len(self._gap) == self._at - self._gap_from and self._gap_from and self.is_trailer(self._gap):
                 trailer = self._gap
             else:
-                self._close_gap(self._at)
+                self._close_gap(self._at, is_end=True)
         is_better_part = self._fixes and 2 * self._fixes * self.size >= self._at
         if not self.recognises(self._start) and not is_better_part:
             return Integrity(self._at, UNKNOWN)
@@ -213,12 +213,14 @@ class RecordVerifier:
             self._gap_from, self._gap = start, b""
         self._gap += octets[: GAP_KEPT - len(self._gap)].tobytes()
 
-    def _close_gap(self, end: int) -> None:
+    def _close_gap(self, end: int, *, is_end: bool = False) -> None:
         if self._gap_from is None:
             return
         start, self._gap_from = self._gap_from, None
         self.on_gap()
-        self.add_damage(Damage(start, end - start, self.describe(start, end - start)))
+        is_cut = is_end and start > 0 and end - start < self.size
+        what = "cut inside a record" if is_cut else self.describe(start, end - start)
+        self.add_damage(Damage(start, end - start, what))
 
     def add_damage(self, damage: Damage) -> None:
         """Count damage that lies behind all earlier damage."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from sse_twisted.tracks.format import (
+    ESP_ACCURACY,
     ESP_RULES,
     UNFILTERED,
     Buffer,
@@ -39,7 +40,7 @@ NEAR_BY: Final = 100_000  # 1e-7 degrees between them, a kilometre
 SEARCHED: Final = 16 * 1024  # bytes in which every offset is looked at at once: bounds the memory
 
 _HEADER: Final = re.compile(rb"..\xa0\xa2..[\xfd\xdf]", re.DOTALL)
-_ESP_RATE: Final = "ESP-GPS"
+_ESP: Final = "ESP-GPS"
 _MINUTE: Final = 60_000  # ms
 
 _RECORD: Final = np.dtype(
@@ -125,7 +126,7 @@ class SbpFormat:
         rate = measured_rate(fixes.time)
         header = bytes(data[:HEADER_SIZE]) if len(records.of(OTHER)) else b""
         device = _device(header)
-        is_esp = device.model == _ESP_RATE
+        is_esp = device.model == _ESP
         return Track(
             fixes=fixes,
             integrity=integrity,
@@ -137,7 +138,7 @@ class SbpFormat:
             evidence=Evidence.AS_HANDED_IN,
             device=device,
             remarks=() if is_esp or not header or _sum_holds(header) else ("its header has a wrong checksum",),
-            accuracy=accuracy_of(rate),
+            accuracy=ESP_ACCURACY if is_esp else accuracy_of(rate),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from sse_twisted.tracks.format import (
+    ESP_ACCURACY,
     ESP_RULES,
     NO_HDOP,
     Buffer,
@@ -118,6 +119,7 @@ class UbxFormat:
             rules=ESP_RULES,
             speeds=SpeedSource.DOPPLER,
             evidence=Evidence.CONSISTENT,
+            accuracy=ESP_ACCURACY,
         )
 
 

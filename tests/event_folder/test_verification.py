@@ -131,7 +131,7 @@ def test_a_device_cannot_send_another_format_than_it_lists() -> None:
     assert judged(content, foreign(content, "/logs/0601.sbn")) == Judgement(Outcome.DAMAGED, "not in SBN format (ubx)")
     log = foreign(content, "/logs/0601.ubx")
     assert judged(content, log) == Judgement(Outcome.UNVERIFIED, "a ubx file has no header")
-    assert judged(content[:-1], log) == Judgement(Outcome.DAMAGED, "bytes that are not frames at byte 3,900")
+    assert judged(content[:-1], log) == Judgement(Outcome.DAMAGED, "cut inside a record at byte 3,900")
 
 
 @pytest.mark.parametrize("start", [b"PK\x03\x04", b"?", b"$GPRMC,"])

@@ -95,7 +95,7 @@ def test_records_behind_lost_or_added_bytes_are_found(shift: int) -> None:
 
 def test_a_cut_record_is_damage() -> None:
     data = sbp(points(10))
-    assert FORM.decode(data[:-3]).integrity.damages == (Damage(len(data) - 32, 29, "bytes that are not records"),)
+    assert FORM.decode(data[:-3]).integrity.damages == (Damage(len(data) - 32, 29, "cut inside a record"),)
 
 
 def test_the_name_of_a_model_is_known_by_the_serial_number() -> None:

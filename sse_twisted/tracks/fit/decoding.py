@@ -26,6 +26,7 @@ from sse_twisted.tracks.format import (
     Track,
     measured_rate,
 )
+from sse_twisted.tracks.positions import speeds_between
 from sse_twisted.tracks.whole_files import WholeFileVerifier
 
 NAME: Final = "fit"
@@ -113,7 +114,7 @@ def _track(reading: Reading, integrity: Integrity) -> Track:
         fix_size=max(1, integrity.length // count) if count else 1,
         rate=measured_rate(fixes.time),
         rules=UNFILTERED,
-        speeds=SpeedSource.DOPPLER,
+        speeds=SpeedSource.DOPPLER if (columns["speed"] != NONE).any() else SpeedSource.POSITIONS,
         evidence=Evidence.PROVEN if integrity.whole else Evidence.AS_HANDED_IN,
         device=_device(reading),
         remarks=tuple(_remarks(columns)),
@@ -137,16 +138,18 @@ def _device(reading: Reading) -> Device:
 
 
 def _fixes(columns: dict[str, Values]) -> Fixes:
-    """Return the columns. A record without speed has fix 0.
+    """Return the columns. A record without speed has fix 0; if no record has one, speeds are made from positions.
 
     Some watches store places and speeds in different records: one without a place is put between its neighbours, and
     has fix 2 if they are far.
     """
     time = columns["time"] * 1000
-    speed = columns["speed"]
-    has_speed = speed != NONE
     has_place = (columns["latitude"] != NONE) & (columns["longitude"] != NONE)
     latitude, longitude = (_placed(time, columns[name] * SEMICIRCLES, has_place) for name in ("latitude", "longitude"))
+    speed, has_speed = columns["speed"], columns["speed"] != NONE
+    if not has_speed.any():
+        made, has_speed = speeds_between(time, latitude, longitude)
+        speed = np.round(made * 1000).astype(np.int64)
     fix = np.where(_is_near(time, has_place), np.uint8(3), np.uint8(2))
     return Fixes(
         time=time,

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from sse_twisted.tracks.format import (
+    ESP_ACCURACY,
     ESP_RULES,
     MAX_RATE,
     NO_HDOP,
@@ -48,17 +49,18 @@ class OaoFormat:
         fixes, header = fixes_of(frames), integrity.header
         told = header.frequency if header else 0
         rules = rules_of(header.identifier, header.firmware) if header else Rules()
+        rules = ESP_RULES if integrity.header_missing else rules
         return Track(
             fixes=fixes,
             integrity=integrity,
             offsets=offsets,
             fix_size=FRAME_SIZE,
             rate=told if 0 < told <= MAX_RATE else measured_rate(fixes.time),
-            rules=ESP_RULES if integrity.header_missing else rules,
+            rules=rules,
             speeds=SpeedSource.DOPPLER,
             evidence=Evidence.CONSISTENT,
             device=Device("ESP-GPS") if integrity.header_missing else _device(header),
-            accuracy=ACCURACY,
+            accuracy=ESP_ACCURACY if rules is ESP_RULES else ACCURACY,
         )
 
 

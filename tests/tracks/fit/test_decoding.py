@@ -90,6 +90,16 @@ def test_without_any_place_there_is_no_fix() -> None:
     assert "1 of 1 records have no place" in track.remarks
 
 
+def test_speeds_are_made_from_positions_if_no_record_has_one() -> None:
+    body = record((0, 4, 0x85), (1, 4, 0x85), local=1)
+    start = START // 1000 - FIT_EPOCH
+    for second in range(20):
+        body += struct.pack("<BIii", 1, start + second, 600_000_000 + 859 * second, -29_000_000)
+    track = FORM.decode(fit_around(body))
+    assert track.speeds is SpeedSource.POSITIONS
+    assert track.fixes.speed == pytest.approx(np.full(20, 8006), abs=10)
+
+
 def test_records_without_speed_are_counted() -> None:
     body = record((6, 2, 0x84), local=1)
     for second, speed in enumerate((0xFFFF, 7000, 0xFFFF)):
