@@ -38,6 +38,7 @@ MAX_TOKEN: Final = 1024 * 1024  # bytes of a tag or a comment
 MAX_DEPTH: Final = 64  # elements inside one another
 MAX_TEXT: Final = 256  # characters of a value
 MAX_POINTS: Final = 5_000_000
+POINT_SIZE: Final = 150  # bytes, about
 MAX_CREATOR: Final = 40  # characters
 NO_VALUE: Final = float("nan")
 
@@ -264,7 +265,7 @@ def _track(document: _Document, integrity: Integrity) -> Track:
         fixes=fixes,
         integrity=integrity,
         offsets=np.frombuffer(document.offsets, np.int64),
-        fix_size=max(1, integrity.length // len(time)) if len(time) else 1,
+        fix_size=max(1, integrity.length // len(time)) if len(time) else POINT_SIZE,
         rate=measured_rate(time),
         rules=UNFILTERED,
         # The rule of the Farrel Cup: speeds without courses are not Doppler.

@@ -22,8 +22,8 @@ Rows: TypeAlias = NDArray[Any]  # structured
 
 BLOCK: Final = 256 * 1024  # bytes searched at once; they and their sums stay in the cache
 DAMAGES_KEPT: Final = 1000
-# Damages, and records of unknown kinds that are searched for one by one. Behind so many, nothing is searched for: no
-# real file comes near it.
+# Damages, records of unknown kinds that are searched for one by one, and sound records inside others. Behind so many,
+# nothing is searched for: no real file comes near it.
 MAX_IRREGULAR: Final = 50_000
 GAP_KEPT: Final = 64 * 1024  # bytes of damage at the end of a file that are looked at as a harmless trailer
 
@@ -76,7 +76,7 @@ class RecordVerifier:
         self._whole_to = 0
         self._fixes = 0
         self._unknown = 0
-        self._strays = 0  # of the unknown ones
+        self._strays = 0  # records of unknown kinds that were searched for, and sound ones inside others
         self._damages: list[Damage] = []
         self._damage_count = 0
 
@@ -167,6 +167,8 @@ class RecordVerifier:
                 last = int(breaks[np.searchsorted(breaks, index)]) + 1
                 place = int(ends[last - 1])
                 self._accept(found, slice(index, last), octets[:place])
+                if found.anchors is None and last < len(ends) and found.starts[last] < place:
+                    self._strays += 1
             elif place < decided and (length := self._unknown_length(octets[place:])):
                 place += length
                 self._unknown += 1

@@ -33,6 +33,7 @@ NAME: Final = "fit"
 MAGIC: Final = b".FIT"
 MIN_HEADER: Final = 12  # bytes; 14 with a checksum of the header
 CRC_SIZE: Final = 2
+RECORD_SIZE: Final = 30  # bytes, about
 SEMICIRCLES: Final = 180 / (1 << 31)  # degrees
 NEAR: Final = 10_000  # ms to a known place, within which the place of a speed is not far off
 COROS_LAG: Final = 3000  # ms, measured against a Motion on the same body
@@ -111,7 +112,7 @@ def _track(reading: Reading, integrity: Integrity) -> Track:
         fixes=fixes,
         integrity=integrity,
         offsets=columns["offset"],
-        fix_size=max(1, integrity.length // count) if count else 1,
+        fix_size=max(1, integrity.length // count) if count else RECORD_SIZE,
         rate=measured_rate(fixes.time),
         rules=UNFILTERED,
         speeds=SpeedSource.DOPPLER if (columns["speed"] != NONE).any() else SpeedSource.POSITIONS,

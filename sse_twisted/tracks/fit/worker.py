@@ -17,12 +17,13 @@ from sse_twisted.tracks.fit.reading import COLUMNS, MAX_SECONDS, Reading, read
 
 MAX_MEMORY: Final = 1 << 30  # bytes of address space: a file of 200 MB, its records, and Python
 GRACE: Final = 15.0  # s for the start of the process, and for handing over
+SLOWER: Final = 4  # times, by which other processes may slow it down
 NOT_READ: Final = "not read: the reader of FIT files failed"
 WORD: Final = 8  # bytes of a value
 
 
 def read_in_worker(data: bytes, max_seconds: float = MAX_SECONDS) -> Reading:
-    """Read a file. Raises nothing: `problem` says if the process failed. Blocks for up to `max_seconds` + 15 s."""
+    """Read a file. Raises nothing: `problem` says if the process failed. Blocks for up to 4 * `max_seconds` + 15 s."""
     command = [sys.executable, "-m", __name__, str(max_seconds)]
     try:
         done = subprocess.run(  # noqa: S603 - our own module
@@ -30,7 +31,7 @@ def read_in_worker(data: bytes, max_seconds: float = MAX_SECONDS) -> Reading:
             input=data,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=max_seconds + GRACE,
+            timeout=SLOWER * max_seconds + GRACE,
             check=True,
         )
         return _unpacked(done.stdout)

@@ -92,7 +92,7 @@ def test_a_broken_definition_ends_the_reading() -> None:
 
 def test_reading_ends_when_it_takes_too_long() -> None:
     found = read(fit(points(50, rate=1)), max_seconds=-1.0)
-    assert found.problem == "not read within -1 s"
+    assert found.problem == "not read within -1 s of CPU time"
     assert len(found.columns["time"]) < 50
 
 

@@ -22,7 +22,7 @@ def test_a_file_is_read_there_as_it_is_here() -> None:
 
 def test_a_worker_that_takes_too_long_says_so() -> None:
     found = read_in_worker(DATA, max_seconds=-1.0)
-    assert found.problem == "not read within -1 s"
+    assert found.problem == "not read within -1 s of CPU time"
 
 
 def test_a_worker_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
