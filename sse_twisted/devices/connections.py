@@ -31,6 +31,7 @@ MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Conti
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 READ_SIZE = 16 * 1024  # bytes that are read in one turn; in chunks of one byte they take 20 ms
+PLAIN_READ_SIZE = 256 * 1024  # bytes, of a body without chunks, whose parts need no parsing
 CONNECTION_PAUSE = 0.003  # s; the most that one request was seen to use of the reactor's time
 
 
@@ -80,6 +81,7 @@ class _Watched(ProtocolWrapper):
         super().__init__(factory, wrapped)
         self._head: bytes | None = b""  # of headers; None after those of the response itself
         self._heads_left = MAX_HEADS
+        self._is_plain = False  # whether its body is known to come without chunks
 
     def makeConnection(self, transport: Any) -> None:  # noqa: N802 - of Protocol
         if hasattr(transport, "bufferSize"):
@@ -92,6 +94,8 @@ class _Watched(ProtocolWrapper):
             if not self._heads_left or len(self._head or b"") > MAX_HEAD:
                 cast(Any, self.transport).abortConnection()
                 return
+            if self._is_plain:
+                cast(Any, self.transport).bufferSize = PLAIN_READ_SIZE
         super().dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -102,6 +106,7 @@ class _Watched(ProtocolWrapper):
         """Return the data after all complete interim heads; None once the response's own head is complete."""
         while self._heads_left and (end := END_OF_HEAD.search(data)):
             if not _is_interim(data):
+                self._is_plain = b"transfer-encoding" not in data[: end.end()].lower()
                 return None
             self._heads_left -= 1
             data = data[end.end() :]
