@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from threading import Thread
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -17,7 +18,7 @@ from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
 INTERVAL = 1.0  # s between two looks whether it is quiet
-MIN_PAUSE = 10.0  # s between two full collections
+MIN_PAUSE = 60.0  # s between two full collections
 MAX_PAUSE = 600.0  # s, after which it need not be quiet
 MIN_COLLECTIONS = 10  # of younger objects since the last full one, as Python has it
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
@@ -61,5 +62,5 @@ class GcFreeze(PeriodicService):
             return
         if self._is_quiet() or pause >= MAX_PAUSE:
             gc.collect()
-            give_back()
+            Thread(target=give_back, name="give back", daemon=True).start()  # it takes up to 0.1 s, without the GIL
             self._last = self._clock.seconds()
