@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sse_twisted.config.roster import parse_roster
 from sse_twisted.daemon.tap import Options
-from sse_twisted.web.service import DEFAULT_ENDPOINT
+from sse_twisted.web.security import DEFAULT_ENDPOINT
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

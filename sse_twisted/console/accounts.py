@@ -29,6 +29,7 @@ from sse_twisted.runtime.clients import LOCAL
 from sse_twisted.runtime.seldom import Seldom
 from sse_twisted.runtime.text import one_line
 
+HOST_KEY = "ssh_host_ed25519_key"
 USER = "sse"
 MAX_ACCOUNTS = 1_000_000  # bytes of a file of passwords or keys
 MAX_DELAY = 30.0  # s until the reply to a wrong password

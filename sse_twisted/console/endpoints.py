@@ -9,10 +9,22 @@ import socket
 import stat
 from pathlib import Path
 
+from attrs import frozen
 from twisted.internet.endpoints import serverFromString
 
 OFF = "off"
 DEFAULT = "tcp:6023:interface=127.0.0.1"
+
+
+@frozen
+class Access:
+    """Endpoints of the console, "" for none, and the files of its accounts."""
+
+    telnet: str = ""
+    must_listen: bool = False  # whether the collector ends with an error if telnet cannot listen
+    passwords: Path | None = None  # a file of user:password; None: a random password for each run
+    ssh: str = ""
+    keys: Path | None = None  # authorized_keys; None: that of the event folder
 
 
 class EndpointError(ValueError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, frozen
+from attrs import define
 from twisted.application.service import Service
 from twisted.conch.insults.insults import ServerProtocol
 from twisted.cred.portal import Portal
@@ -21,6 +21,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sse_twisted.console.accounts import (
+    HOST_KEY,
     AccountsError,
     ConsoleRealm,
     LoginBackoff,
@@ -29,6 +30,7 @@ from sse_twisted.console.accounts import (
     read_accounts,
 )
 from sse_twisted.console.connections import ConsoleFactory
+from sse_twisted.console.endpoints import Access
 from sse_twisted.console.handshakes import Handshakes
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.console.telnet import Terminal, telnet_factory
@@ -39,20 +41,8 @@ if TYPE_CHECKING:
     from sse_twisted.console.session import ConsoleSession
 
 PASSWORD = "console.password"  # noqa: S105 - the name of the file
-HOST_KEY = "ssh_host_ed25519_key"
 KEYS = "authorized_keys"
 REMOVE_TIMEOUT = 1.0  # s that the end may wait for a disk
-
-
-@frozen
-class Access:
-    """Endpoints of the console, "" for none, and the files of its accounts."""
-
-    telnet: str = ""
-    must_listen: bool = False  # whether the collector ends with an error if telnet cannot listen
-    passwords: Path | None = None  # a file of user:password; None: a random password for each run
-    ssh: str = ""
-    keys: Path | None = None  # authorized_keys; None: that of the event folder
 
 
 @define(eq=False, slots=False, repr=False)

@@ -49,6 +49,7 @@ from sse_twisted.results.short_tracks import ShortTracks
 from sse_twisted.runtime.disk import OF_THE_DISK, Disk, DiskHangs
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
+from sse_twisted.runtime.worker import Runner
 from sse_twisted.visits.cleanup import CleanupService
 from sse_twisted.visits.detection import Detector
 from sse_twisted.visits.downloads import Downloader
@@ -95,7 +96,7 @@ class Collector(MultiService):
         self.statistics = Statistics(self.fleet)
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
         self._parsing = DeferredLock()
-        self._work = Workplace(folder, self.disk, self.fleet, live, clock, log)
+        self._work = Workplace(folder, self.disk, self.fleet, live, clock, log, self._compute(world))
         self._remarks = Remarks(self._work)
         self._tasks = Tasks(log)
         self._reloading = DeferredLock()
@@ -106,6 +107,14 @@ class Collector(MultiService):
             self.fleet, self.conditions, lambda: live.paused, commands.expected, commands.not_collected
         )
         self.statistics.registry.register(gauges)
+
+    def _compute(self, world: World) -> Runner:
+        """Return what measures tracks: a process of its own, or threads."""
+        if world.worker is None:
+            return self.disk.run
+        worker = world.worker(self.log)
+        worker.setServiceParent(self)
+        return worker.run
 
     def _assemble(self) -> None:
         work, live, clock, log = self._work, self.live, self._clock, self.log

@@ -1,4 +1,4 @@
-"""The command line of `twistd sse`, and the assembly of what it starts."""
+"""The command line of `twistd sse`. What only a running collector needs is in `assembly.py`."""
 
 from __future__ import annotations
 
@@ -6,36 +6,25 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
-from twisted.application.service import IService, MultiService
+from twisted.application.service import IService
 from twisted.python import usage
 
 from sse_twisted.config.printout import example, settings_as_toml
-from sse_twisted.config.server_json import read_original_settings, remarks_on
+from sse_twisted.config.server_json import read_original_settings
 from sse_twisted.config.settings import Settings, SettingsError, read_settings
-from sse_twisted.console.accounts import AccountsError, check_private, read_accounts
-from sse_twisted.console.endpoints import DEFAULT, OFF, EndpointError, check_endpoint, check_free, check_local
-from sse_twisted.console.service import HOST_KEY, Access, ConsoleService
+from sse_twisted.console.accounts import HOST_KEY, AccountsError, check_private, read_accounts
+from sse_twisted.console.endpoints import DEFAULT, OFF, Access, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.control.bundle import Source
 from sse_twisted.daemon.bundle import NO_REPORTS, BundleError, make_bundle
 from sse_twisted.daemon.check import check, folder_problem
-from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.demo import Demo
-from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.runtime.disk import LONGEST_WAIT, answers
-from sse_twisted.runtime.gc_freeze import GcFreeze
-from sse_twisted.runtime.log_output import LogOutputService
-from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.options import Options as OneLineOptions
-from sse_twisted.runtime.signals import SignalService
-from sse_twisted.runtime.systemd import ReadinessService
-from sse_twisted.web.security import TokenError, read_token
-from sse_twisted.web.service import DEFAULT_ENDPOINT, WebService
+from sse_twisted.web.security import DEFAULT_ENDPOINT, TokenError, read_token
 
 MOST_DEMO_DEVICES = 200
 
@@ -253,58 +242,9 @@ def check_event_folder(folder: Path) -> None:
 
 
 def makeService(options: Options) -> IService:
-    """Assemble the services of `twistd sse`, in the order in which they start."""
+    """Assemble the services of `twistd sse`; what they need is imported for that only."""
     from twisted.internet import reactor
 
-    service: Demo | Collector
-    if options["demo"]:
-        with options.mistakes_in_one_line():
-            service = _demo(reactor, options)
-        collector = service.collector
-    else:
-        config, event = options["config"], options["event"]
-        folder = EventFolder(Path(options.settings.event.folder))
-        service = collector = Collector(
-            folder,
-            options.settings,
-            lambda: load_settings(config, event),
-            real_world(reactor),
-            lambda: remarks_on(config),
-        )
-    folder, live = collector.folder, {"collector": collector}
-    board = [_board(reactor, collector, options)] if options["web"] != OFF else []
-    return multi_service(
-        MonotonicClock(reactor),
-        LogOutputService(reactor, collector.log),
-        SignalService(reactor, collector.reload, lambda: collector.abandoned),
-        service,
-        # These watch the collector; they start when it has locked the event folder.
-        ConsoleService(
-            reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.disk, collector.log
-        ),
-        *board,
-        ReadinessService(reactor),
-        GcFreeze(reactor, collector.log, lambda: not collector.disk.is_busy),
-    )
+    from sse_twisted.daemon.assembly import assemble
 
-
-def _board(reactor: Any, collector: Collector, options: Options) -> WebService:
-    configuration = Path(options["config"]) if options["config"] else None
-    return WebService(
-        reactor, collector, options["web"], options["web-token-file"], configuration, secret_files(options)
-    )
-
-
-def _demo(reactor: Any, options: Options) -> Demo:
-    try:
-        return Demo(reactor, options["demo-devices"], options["event"])
-    except OSError as error:
-        raise usage.UsageError(f"{error.filename or '--demo'}: {error.strerror}") from None
-
-
-def multi_service(*services: IService) -> IService:
-    """Return a service that starts these in this order."""
-    parent = MultiService()
-    for service in services:
-        service.setServiceParent(parent)
-    return parent
+    return assemble(reactor, options)

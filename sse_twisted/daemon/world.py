@@ -18,6 +18,7 @@ from sse_twisted.devices.connections import Traffic, device_agent
 from sse_twisted.dns.service import NameService
 from sse_twisted.runtime.disk import DiskThreads
 from sse_twisted.runtime.group_sync import Starter
+from sse_twisted.runtime.worker import Worker
 from sse_twisted.visits.detection import NameLookup
 
 
@@ -30,6 +31,7 @@ class World:
     agent: Callable[[Callable[[], float]], IAgent]  # takes the connection time-out in s, called for each request
     names: Callable[[Callable[[], Names], Logger], NameLookup]
     start_in_thread: Starter
+    worker: Callable[[Logger], Worker] | None = None  # None: what takes long is done in threads
 
 
 def real_world(reactor: Any) -> World:
@@ -42,4 +44,5 @@ def real_world(reactor: Any) -> World:
         agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
         names=lambda settings, log: NameService(reactor, log, settings, in_reactors_thread),
         start_in_thread=DiskThreads(reactor).start,
+        worker=partial(Worker, reactor),
     )

@@ -26,8 +26,9 @@ from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import examine, listed_size
 from sse_twisted.event_folder.space import SLACK, believable_length
+from sse_twisted.event_folder.track_file import open_track, track_bytes
 from sse_twisted.event_folder.verification import Outcome, judge
-from sse_twisted.runtime.bounded_file import open_regular, read_bounded
+from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.group_sync import Steps, at_once
 from sse_twisted.runtime.options import state_home
 
@@ -266,27 +267,11 @@ class EventFolder:
 
     def track_bytes(self, local_file: str, most: int) -> bytes | None:
         """Return the first `most` bytes of a track; None as for `open_track`, or if it cannot be read."""
-        if (file := self.open_track(local_file)) is None:
-            return None
-        try:
-            with file:
-                return file.read(most)
-        except OSError:
-            return None
+        return track_bytes(self.root, local_file, most)
 
     def open_track(self, local_file: str) -> BinaryIO | None:
-        """Open a track for reading; None unless `local_file` is a regular file below `gpslogs`.
-
-        Raises no OSError. A foreign ledger may name a path with invalid characters, a link to another folder, or a
-        pipe that blocks forever.
-        """
-        try:
-            path = (self.root / local_file).resolve(strict=True)
-            if not path.is_relative_to((self.root / "gpslogs").resolve()) or not path.is_file():
-                return None
-            return open_regular(path)
-        except (OSError, ValueError, RuntimeError):  # RuntimeError: symbolic links in a circle
-            return None
+        """Open a track for reading; None unless `local_file` is a regular file below `gpslogs`."""
+        return open_track(self.root, local_file)
 
     def is_stored(self, identifier: int, name: str, entry: Mapping[str, Any]) -> bool:
         """Whether a ledger entry is completed and its file has the right length. Raises no OSError.

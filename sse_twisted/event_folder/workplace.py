@@ -11,6 +11,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.space import MB, DiskSpace
 from sse_twisted.fleet import Fleet
 from sse_twisted.runtime.disk import Disk
+from sse_twisted.runtime.worker import Runner
 
 
 @frozen
@@ -23,7 +24,12 @@ class Workplace:
     live: LiveConfig
     clock: IReactorTime  # steady, without a calendar
     log: Logger
+    compute: Runner = field()  # runs what takes long and needs no more than its arguments
     space: DiskSpace = field(init=False)
+
+    @compute.default
+    def _in_threads(self) -> Runner:
+        return self.disk.run
 
     @space.default
     def _above_the_reserve(self) -> DiskSpace:

@@ -1,13 +1,12 @@
 """Measures each verified track: its speeds, whether its device's claims hold, and what is unusual about it.
 
-Measuring delays no verdict: it begins when a track is in the ledger, one track at a time, in a thread. The reports are
-kept in `tracks.json`; see `report_file.py`.
+Measuring delays no verdict: it begins when a track is in the ledger, one track at a time, in a process
+of its own. The reports are kept in `tracks.json`; see `report_file.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import evolve
@@ -21,12 +20,13 @@ from sse_twisted.event_folder.track_report import still_valid
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_MEASURED, Measured, TrackSummary
 from sse_twisted.results import report_file
+from sse_twisted.results.measuring import measure
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.formats import MAX_SIZE, format_named
-from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, report_of, totals_of
+from sse_twisted.runtime.worker import WorkerError
+from sse_twisted.tracks.formats import format_named
+from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, totals_of
 
 MEASURING = "measuring"
 
@@ -138,7 +138,7 @@ class ResultsService(Service):
     async def _settle(self, track: StoredTrack, *, is_here: bool) -> None:
         report = self._report(track)
         if report is None:
-            report = await self._work.disk.run(self._measure, track)
+            report = await self._measure(track)
             if report is None:
                 return
             self._reports.setdefault(track.identifier, {})[track.name] = report
@@ -176,15 +176,17 @@ class ResultsService(Service):
         measured = (*others, measured_of(track.name, report))
         self._work.fleet.update(track.identifier, measured=measured[-MAX_MEASURED:])
 
-    def _measure(self, track: StoredTrack) -> Report | None:
-        """Return the report; None if the file is gone, too large, or not the one of the ledger. Blocks."""
-        data = self._work.folder.track_bytes(track.local_file, MAX_SIZE + 1)
-        if data is None or len(data) > MAX_SIZE:
+    async def _measure(self, track: StoredTrack) -> Report | None:
+        """Return the report; None if the file is gone, too large, or not the one of the ledger, or if that failed."""
+        try:
+            root, known = self._work.folder.root, track.sha256
+            report: Report | None = await self._work.compute(measure, root, track.local_file, known)
+        except WorkerError as error:
+            text = "{device} {track} cannot be measured: {error}"
+            device = self._work.fleet[track.identifier].name
+            self._work.log.error(text, device=device, track=track.name, error=str(error))
             return None
-        digest = hashlib.sha256(data).hexdigest()
-        if track.sha256 not in ("", digest):
-            return None
-        return report_of(analyse(data, track.local_file), len(data)) | {"sha256": digest}
+        return report
 
     def _writing(self, identifier: int, reports: dict[str, Report]) -> Steps[None]:
         """Save the reports of the tracks in the ledger."""

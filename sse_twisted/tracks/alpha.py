@@ -89,15 +89,32 @@ class AlphaWindows:
             return
         course = self.grid.course
         for start_blocks, end_blocks in self._near_blocks(first + possible, earliest[possible], latest[possible]):
-            starts, ends = _members(start_blocks, end_blocks)
-            in_time = np.flatnonzero((ends >= first) & (ends < stop))
+            starts, ends = self._near_members(start_blocks, end_blocks)
+            in_time = (ends >= first) & (ends < stop)
             starts, ends = starts[in_time], ends[in_time]
             in_range = (starts >= earliest[ends - first]) & (starts <= latest[ends - first])
             starts, ends = starts[in_range], ends[in_range]
             turned = _angle(course[starts] - course[ends]) >= MIN_TURN
-            starts, ends = starts[turned], ends[turned]
-            back = self._apart(ends, starts) <= GATE * GATE
-            yield starts[back], ends[back]
+            yield starts[turned], ends[turned]
+
+    def _near_members(self, start_blocks: Indices, end_blocks: Indices) -> tuple[Indices, Indices]:
+        """Pair the fixes of each start block with those of its end block that are within the gate."""
+        north, east, shrinking = self._blocks
+        east_apart = (east[start_blocks][:, :, None] - east[end_blocks][:, None, :]) * shrinking[end_blocks][:, None, :]
+        north_apart = north[start_blocks][:, :, None] - north[end_blocks][:, None, :]
+        squares = np.square(east_apart, out=east_apart)
+        squares += np.square(north_apart, out=north_apart)
+        pair, start, end = np.nonzero(squares <= GATE * GATE)  # the fill of the last block is no number
+        return start_blocks[pair] * BLOCK + start, end_blocks[pair] * BLOCK + end
+
+    @cached_property
+    def _blocks(self) -> tuple[Metres, Metres, Metres]:
+        """`north`, `east` and `shrinking`, a row for each block."""
+        fill = np.full(-len(self.north) % BLOCK, np.nan)
+        north, east, shrinking = (
+            np.concatenate([values, fill]).reshape(-1, BLOCK) for values in (self.north, self.east, self.shrinking)
+        )
+        return north, east, shrinking
 
     def _near_blocks(self, ends: Indices, earliest: Indices, latest: Indices) -> Iterator[tuple[Indices, Indices]]:
         """Yield pairs of blocks that can hold the start and the end of a path to one of the `ends`."""
@@ -137,14 +154,6 @@ def over_alpha(grid: Grid) -> AlphaWindows:
         latest=shortest - 1,
         middle=np.minimum(order[::BLOCK] + BLOCK // 2, len(order) - 1),
     )
-
-
-def _members(start_blocks: Indices, end_blocks: Indices) -> tuple[Indices, Indices]:
-    """Pair every fix of each start block with every fix of its end block."""
-    within = np.arange(BLOCK)
-    starts = np.repeat(start_blocks[:, None] * BLOCK + within, BLOCK)
-    ends = np.tile(end_blocks[:, None] * BLOCK + within, BLOCK).ravel()
-    return starts, ends
 
 
 def _angle(difference: Indices) -> Indices:

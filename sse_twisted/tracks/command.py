@@ -18,6 +18,7 @@ from typing import Final
 from tqdm import tqdm
 
 from sse_twisted import __version__
+from sse_twisted.runtime.one_thread import compute_in_one_thread
 from sse_twisted.runtime.programs import add_jobs, until_interrupted
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.csv_export import write_csv
@@ -84,6 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    compute_in_one_thread()
     options.files = list(dict.fromkeys(_expanded(options.files)))
     count = len(options.files)
     targets = {"gpx": options.gpx, "csv": options.csv, "svg": options.plot}

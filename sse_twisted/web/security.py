@@ -33,6 +33,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
 
 
 class TokenError(ValueError):

@@ -47,11 +47,10 @@ from sse_twisted.web.rendering import Renderer, static_files
 from sse_twisted.web.request_queue import RequestQueue
 from sse_twisted.web.roster_page import RosterPage
 from sse_twisted.web.routing import HTML, Refusal, Response, Route, Router
-from sse_twisted.web.security import HEADERS, Guard, make_token, read_token
+from sse_twisted.web.security import DEFAULT_ENDPOINT, HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.track_files import TrackFiles
 
-DEFAULT_ENDPOINT = "tcp:8080:interface=127.0.0.1"
 BACKLOG = 1024  # connections that wait to be accepted; for one more the system is silent, and the client asks after 1 s
 
 

@@ -132,8 +132,8 @@ class Blame:
         for stall in sorted(self.stalls, key=lambda stall: -stall.computed)[:10]:
             lines.append(f"late by {stall.late * 1000:.0f} ms, computed {stall.computed * 1000:.0f} ms of them:")
             lines += [f"{count:5} x {stack}" for stack, count in stall.stacks.most_common(6)]
-        multi_service = sum((stall.stacks for stall in self.stalls), Counter[str]())
-        lines += ["In all of them:", *(f"{count:5} x {stack}" for stack, count in multi_service.most_common(25))]
+        together = sum((stall.stacks for stall in self.stalls), Counter[str]())
+        lines += ["In all of them:", *(f"{count:5} x {stack}" for stack, count in together.most_common(25))]
         return "\n".join(lines)
 
     def _look(self) -> None:

@@ -149,16 +149,16 @@ def at_once(
     with bench.devices(sizes, latency=latency) as (devices, tables):
         tables = {**tables, **limits}
         before = _collect(bench, f"{case}, alone", devices, sizes, (slowest,), tables, Delays())
-        multi_service = _collect(bench, case, devices, sizes, tuple(sizes), tables, delays)
+        together = _collect(bench, case, devices, sizes, tuple(sizes), tables, delays)
         after = _collect(bench, f"{case}, alone", devices, sizes, (slowest,), tables, Delays())
     megabytes = sum(map(sum, sizes.values())) / 1e6
-    ratio = multi_service.seconds / statistics.mean((before.seconds, after.seconds))
+    ratio = together.seconds / statistics.mean((before.seconds, after.seconds))
     yield Figure(case, f"{megabytes:.0f} MB of {len(sizes)} devices : the slowest alone", ratio, "", goal)
     yield Figure(case, "the slowest alone, before", before.seconds, "s")
     yield Figure(case, "the slowest alone, after", after.seconds, "s")
-    yield Figure(case, "processor time of the collector", multi_service.collector_cpu, "s")
-    yield Figure(case, "processor time of the devices", multi_service.devices_cpu, "s")
-    yield Figure(case, "memory at most", multi_service.peak, "MB")
+    yield Figure(case, "processor time of the collector", together.collector_cpu, "s")
+    yield Figure(case, "processor time of the devices", together.devices_cpu, "s")
+    yield Figure(case, "memory at most", together.peak, "MB")
     yield from delays.figures(case)
 
 

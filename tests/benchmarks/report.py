@@ -36,12 +36,12 @@ def delay_figures(case: str, who: str, late: Sequence[float], *, has_goal: bool)
 
 def table(figures: Iterable[Figure]) -> str:
     """The figures of all repetitions: those of the same name in one line."""
-    multi_service: dict[tuple[str, str], list[Figure]] = {}
+    together: dict[tuple[str, str], list[Figure]] = {}
     for figure in figures:
-        multi_service.setdefault((figure.case, figure.what), []).append(figure)
+        together.setdefault((figure.case, figure.what), []).append(figure)
     rows: list[tuple[str, ...]] = []
     case = ""
-    for same in multi_service.values():
+    for same in together.values():
         if same[0].case != case:
             case = same[0].case
             rows += [("",) * len(_HEADINGS), (case, *_HEADINGS[1:])]

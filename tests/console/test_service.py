@@ -9,7 +9,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, Logger, formatEvent
 
 from sse_twisted.console.accounts import AccountsError, read_accounts
-from sse_twisted.console.service import PASSWORD, Access, ConsoleService
+from sse_twisted.console.endpoints import Access
+from sse_twisted.console.service import PASSWORD, ConsoleService
 from sse_twisted.control.commands import Commands
 from sse_twisted.runtime.disk import Disk
 from tests.support.virtual import at_once

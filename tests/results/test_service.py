@@ -13,6 +13,7 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Measured, Stage, TrackSummary
+from sse_twisted.results import measuring
 from sse_twisted.results import service as results
 from sse_twisted.results.service import ResultsService
 from sse_twisted.runtime.disk import Disk
@@ -88,7 +89,7 @@ def test_a_restart_does_not_measure_tracks_again(event: VirtualEvent, monkeypatc
     event.start()
     event.until("measured - ")
     event.stop()
-    monkeypatch.delattr(results, "analyse")
+    monkeypatch.delattr(measuring, "analyse")
     event.lines.clear()
     event.start()
     event.until("can be disconnected")
@@ -241,7 +242,7 @@ def test_an_internal_error_leaves_the_other_tracks_waiting(
     event.arrive(601)
     event.start()
     with monkeypatch.context() as patch:
-        patch.setattr(results, "analyse", fail)
+        patch.setattr(measuring, "analyse", fail)
         event.until("Tracks could not be measured")
         event.leave(601)
         event.until("motion-601 has been disconnected")
@@ -305,7 +306,7 @@ def test_a_renamed_track_keeps_its_report(event: VirtualEvent, monkeypatch: pyte
     if when != "present":
         event.leave(601)
         event.until("motion-601 has been disconnected")
-    monkeypatch.delattr(results, "analyse")
+    monkeypatch.delattr(measuring, "analyse")
     if when == "at the next start":
         event.stop()
     event.people[0]["File ID"] = "NEW"
@@ -329,7 +330,7 @@ def test_tracks_that_exchange_their_names_keep_their_reports(
     event.start()
     event.until(f"{LATER} measured - ")
     before, (one, other) = kept(event), event.known(601).measured
-    monkeypatch.delattr(results, "analyse")
+    monkeypatch.delattr(measuring, "analyse")
     for log, minutes in zip(device.logs, (120, 0), strict=True):
         log.entry["timezone"] = minutes
     event.wake_all()

@@ -288,13 +288,13 @@ def test_processes_give_the_same_as_one_alone(folder: Path, sound: bytes) -> Non
     for number in range(9):
         names.append(str(folder / f"{number}.oao"))
         Path(names[-1]).write_bytes(sound[: 512 + 52 * 100 * (number + 1)])
-    alone, multi_service = (
+    alone, together = (
         subprocess.run([*COMMAND, *names, "--json", "--jobs", jobs], capture_output=True, check=False)
         for jobs in ("1", "3")
     )
-    assert alone.stdout == multi_service.stdout
+    assert alone.stdout == together.stdout
     assert json.loads(alone.stdout)[8]["fixes"] == 900
-    assert alone.stderr == multi_service.stderr == b""
+    assert alone.stderr == together.stderr == b""
 
 
 def test_a_reader_that_goes_away_is_no_traceback(folder: Path) -> None:

@@ -23,8 +23,8 @@ from twisted.logger import LogEvent, formatEvent
 from twisted.protocols.basic import LineOnlyReceiver
 
 from sse_twisted.config.settings import Cleanup, Devices, Downloads, Expected, Log, Ranking, Scan, Settings
+from sse_twisted.daemon.assembly import multi_service
 from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.tap import multi_service
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.results.courses.course_files import courses_path

@@ -34,6 +34,7 @@ from sse_twisted.results.courses.fit import FitError
 from sse_twisted.results.courses.gpsdata import GpsdataError
 from sse_twisted.results.courses.report import as_tree, comparison_lines, day_lines, fit_tree
 from sse_twisted.results.courses.track_runs import TrackRuns
+from sse_twisted.runtime.one_thread import compute_in_one_thread
 from sse_twisted.runtime.programs import add_jobs, until_interrupted
 
 MAX_ROSTER: Final = 10_000_000  # bytes
@@ -66,6 +67,7 @@ class Source:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 if something is missing or differs, 2 for wrong usage."""
     options = option_parser().parse_args(arguments)
+    compute_in_one_thread()
     return until_interrupted(lambda: _run(options))
 
 

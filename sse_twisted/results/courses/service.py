@@ -16,16 +16,18 @@ from twisted.internet.task import deferLater
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.results.courses.computation import Computation, Plan, do_job
+from sse_twisted.results.courses.computation import Computation, Job, Plan, do_job
 from sse_twisted.results.courses.course_files import append_decision, stamp_of_day
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions
 from sse_twisted.results.courses.fingerprints import note_fingerprint, read_fingerprints
 from sse_twisted.results.courses.output import Written
+from sse_twisted.results.courses.track_runs import TrackRuns
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL = 2.0  # s between looks at the files
 BREAK = 0.2  # s between two tracks of an earlier day, which nobody waits for
@@ -178,9 +180,16 @@ class CourseService(PeriodicService):
         run, computation = self._work.disk.run, self._computation
         plan = await run(lambda: computation.plan(computation.sources(day)))
         for job in computation.missing(plan):
-            computation.keep(job, await run(do_job, job))
+            computation.keep(job, await self._do(job))
             await deferLater(self._work.clock, BREAK)
         return await self._update(day)
+
+    async def _do(self, job: Job) -> TrackRuns:
+        try:
+            runs: TrackRuns = await self._work.compute(do_job, job)
+        except WorkerError as error:
+            return TrackRuns(0, {}, {}, trouble=str(error))
+        return runs
 
     async def _try(self, updating: Coroutine[Any, Any, DayOfCourses], day: dt.date) -> None:
         try:
@@ -209,7 +218,7 @@ class CourseService(PeriodicService):
         run, computation = self._work.disk.run, self._computation
         plan = await run(lambda: computation.plan(computation.sources(day)))
         for job in computation.missing(plan):
-            computation.keep(job, await run(do_job, job))
+            computation.keep(job, await self._do(job))
         assignments = self._work.live.roster.assignments
         results = await run(computation.results, plan, assignments)
         written, trouble = {}, ""
