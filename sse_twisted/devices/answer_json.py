@@ -13,6 +13,7 @@ import json
 import json.decoder
 import json.scanner
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NoReturn, cast
 
@@ -25,6 +26,7 @@ MAX_KEYS = 1_000  # of one object; the devices use 23
 MAX_VALUES = 800_000  # in all
 MAX_TEXT = 4_096  # characters; a longer text is cut
 SHORT = 32 * 1024  # bytes; with a value of two characters each, they have fewer than MAX_ENTRIES, and take 1 ms
+LONG_TEXT = re.compile(f'"[^"]{{{MAX_TEXT + 1}}}')  # where there is no backslash
 STEP = 64 * 1024  # bytes or characters that are looked at in one go
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 TOO_DEEP = "is nested too deeply"
@@ -44,6 +46,9 @@ class _ShortDecoder(json.JSONDecoder):
         super().__init__(strict=False, object_pairs_hook=_few_keys, parse_constant=_no_constant, parse_float=_finite)
 
     def raw_decode(self, text: str, at: int = 0) -> tuple[Any, int]:
+        if text.isascii() and "\\" not in text and not LONG_TEXT.search(text):
+            self.object_pairs_hook = _few_plain_keys
+            self.scan_once = cast(Any, json.scanner).make_scanner(self)  # it has read the hook
         try:
             tree, end = super().raw_decode(text, at)
         except RecursionError:
@@ -154,6 +159,12 @@ def _few_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) > MAX_KEYS:
         raise _TooMuch(f"has more than {MAX_KEYS:,} keys in one object")
     return _without_duplicates(pairs)
+
+
+def _few_plain_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Do the same where all texts are short, and can be encoded."""
+    result = dict(pairs)
+    return result if len(pairs) == len(result) <= MAX_KEYS else _few_keys(pairs)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

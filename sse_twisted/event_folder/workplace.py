@@ -29,7 +29,7 @@ class Workplace:
 
     @compute.default
     def _in_threads(self) -> Runner:
-        return self.disk.run
+        return lambda *args: self.disk.run(*args)
 
     @space.default
     def _above_the_reserve(self) -> DiskSpace:

@@ -94,7 +94,7 @@ class Disk(Service):
         self._writable = writable
         self._guard = guard
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
-        self._commits = GroupSync(self._start_round, FileSync().sync, guard)
+        self._commits = GroupSync(self._start_round, FileSync().sync, clock, guard)
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []

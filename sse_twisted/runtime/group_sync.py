@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from sse_twisted.runtime.file_sync import sync_open
@@ -19,6 +20,8 @@ from sse_twisted.runtime.file_sync import sync_open
 T = TypeVar("T")
 Steps = Generator[Collection[int], None, T]
 Sync = Callable[[Iterable[int]], dict[int, OSError]]
+FEW = 4  # writers that need not wait for others
+INTERVAL = 0.05  # s between rounds of more
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
 
@@ -62,8 +65,12 @@ class _Writer:
 class GroupSync:
     """Runs the steps of all writers in one thread at a time, in rounds, each of which syncs all that is due."""
 
-    def __init__(self, start: Starter, sync: Sync, guard: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, start: Starter, sync: Sync, clock: IReactorTime, guard: Callable[[], None] = lambda: None
+    ) -> None:
         """`guard` is called in the thread before each step; its OSError takes the place of a failed sync."""
+        self._clock = clock
+        self._not_before = 0.0  # s of the clock, when the next round of many may begin
         self._start = start
         self._sync = sync
         self._guard = guard
@@ -85,10 +92,19 @@ class GroupSync:
         return len(self._writers)
 
     def _next_round(self) -> None:
+        """Begin a round; where many wait, not sooner than INTERVAL after the last one: more may come."""
+        wait = self._not_before - self._clock.seconds()
+        if len(self._writers) > FEW and wait > 0:
+            self._clock.callLater(wait, self._begin_round)
+        else:
+            self._begin_round()
+
+    def _begin_round(self) -> None:
         writers, self._writers = self._writers, []
         if not writers:
             self._is_running = False
             return
+        self._not_before = self._clock.seconds() + INTERVAL
         self._start(self._round, writers).addBoth(self._end_round, writers)
 
     def _end_round(self, result: object, writers: list[_Writer]) -> None:

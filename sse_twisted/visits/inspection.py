@@ -71,7 +71,7 @@ class Inspector:
         Something that answers with ever new numbers would leave a folder for each of them.
         """
         self._say(visit, name, reply.stored)
-        expected = any(target.identifier == visit.identifier for target in self._work.live.targets())
+        expected = self._work.live.is_target(visit.identifier)
         if expected or await self._work.disk.run(self._work.folder.has_met, visit.identifier):
             await self._store(visit, name, reply.stored)
         else:

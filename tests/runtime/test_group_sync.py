@@ -9,20 +9,22 @@ from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from sse_twisted.runtime.file_sync import FileSync, file_system
-from sse_twisted.runtime.group_sync import GroupSync, Steps, at_once
+from sse_twisted.runtime.group_sync import FEW, INTERVAL, GroupSync, Steps, at_once
 
 
 class Rounds:
     """A thread that does its work when told to, and a disk that notes what is synced in each round."""
 
     def __init__(self) -> None:
+        self.clock = Clock()
         self.jobs: list[Any] = []
         self.synced: list[set[int]] = []
         self.broken: dict[int, OSError] = {}
         self.guard_error: OSError | None = None
-        self.group = GroupSync(self.start, self.sync, self.guard)
+        self.group = GroupSync(self.start, self.sync, self.clock, self.guard)
 
     def start(self, function: Any, *args: Any) -> Deferred[Any]:
         done: Deferred[Any] = Deferred()
@@ -69,6 +71,23 @@ def test_all_that_is_due_is_synced_at_once_and_nobody_goes_on_before() -> None:
     assert not rounds.jobs
 
 
+def test_where_many_wait_the_next_round_waits_for_more() -> None:
+    rounds, ended = Rounds(), list[str]()
+    for number in range(FEW + 2):
+        rounds.group.run(writer([], str(number), number)).addCallback(ended.append)
+    rounds.go()
+    assert not rounds.jobs
+    rounds.group.run(writer([], "late", 100)).addCallback(ended.append)
+    rounds.clock.advance(INTERVAL)
+    rounds.go()
+    assert len(rounds.synced[1]) == FEW + 2
+    assert ended[-1] == "late"
+    rounds.group.run(writer([], "next", 101)).addCallback(ended.append)
+    rounds.go()  # one alone waits for nobody
+    assert ended[-1] == "next"
+    assert not rounds.clock.getDelayedCalls()
+
+
 def test_who_could_not_be_synced_cleans_up_and_the_others_go_on() -> None:
     rounds, steps, ended = Rounds(), list[str](), list[Any]()
     rounds.broken[3] = OSError(5, "Input/output error")
@@ -103,7 +122,7 @@ def test_a_thread_that_fails_leaves_nobody_waiting() -> None:
         failed.errback(RuntimeError("no thread"))
         return failed
 
-    group = GroupSync(fail, rounds.sync)
+    group = GroupSync(fail, rounds.sync, Clock())
     group.run(writer([], "b", 2)).addErrback(ended.append)
     assert [str(failure.value) for failure in ended] == ["no thread"]
     assert not group.waiting
