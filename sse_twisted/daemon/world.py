@@ -11,10 +11,9 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.web.iweb import IAgent
 
 from sse_twisted.config.settings import Names
-from sse_twisted.devices.connections import Traffic, device_agent
+from sse_twisted.devices.connections import DeviceAgent, Traffic, device_agent
 from sse_twisted.dns.service import NameService
 from sse_twisted.runtime.disk import DiskThreads
 from sse_twisted.runtime.group_sync import Starter
@@ -28,7 +27,7 @@ class World:
 
     clock: IReactorTime  # monotonic
     utc: Callable[[], float]  # s since 1970; the clock of this computer may be wrong
-    agent: Callable[[Callable[[], float]], IAgent]  # takes the connection time-out in s, called for each request
+    agent: Callable[[Callable[[], float]], DeviceAgent]  # takes the connection time-out in s, called for each request
     names: Callable[[Callable[[], Names], Logger], NameLookup]
     start_in_thread: Starter
     worker: Callable[[Logger], Worker] | None = None  # None: what takes long is done in threads

@@ -17,7 +17,7 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
@@ -168,17 +168,23 @@ class _Endpoints:
     traffic: Traffic
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
-        host = uri.host.decode("ascii")
-        endpoint = TCP4ClientEndpoint(self.reactor, host, uri.port, timeout=self.connect_timeout())
-        return _DeviceEndpoint(endpoint, self.traffic.lock_of(uri.host, uri.port), self.traffic.wait)
+        return self.endpoint(uri.host.decode("ascii"), uri.port)
+
+    def endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
+        endpoint = TCP4ClientEndpoint(self.reactor, host, port, timeout=self.connect_timeout())
+        return _DeviceEndpoint(endpoint, self.traffic.lock_of(host.encode("ascii"), port), self.traffic.wait)
+
+
+_SILENT = Factory.forProtocol(Protocol)  # of connections on which nothing is said
 
 
 @implementer(IAgent)
 @frozen
-class _PlainAgent:
+class DeviceAgent:
     """Disables content codings: a wrong length or a decompression bomb could hide in one."""
 
-    inner: IAgent
+    _endpoints: _Endpoints
+    _inner: IAgent
 
     def request(
         self,
@@ -189,7 +195,12 @@ class _PlainAgent:
     ) -> Deferred[IResponse]:
         headers = headers.copy() if headers is not None else Headers()
         headers.setRawHeaders(b"Accept-Encoding", [b"identity"])
-        return self.inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
+        return self._inner.request(method, uri, headers, bodyProducer).addCallbacks(_as_sent, _as_cancelled)
+
+    async def reach(self, address: Address) -> None:
+        """Connect and hang up; raises what keeps a connection from being made."""
+        protocol = await self._endpoints.endpoint(address.host, address.port).connect(_SILENT)
+        cast(Any, protocol).transport.abortConnection()
 
 
 class CancelledInFlight(CancelledError):
@@ -209,6 +220,7 @@ def _as_sent(response: IResponse) -> IResponse:
     return response
 
 
-def device_agent(reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> IAgent:
+def device_agent(reactor: Any, connect_timeout: Callable[[], float], traffic: Traffic) -> DeviceAgent:
     """Return an agent for requests to devices; `connect_timeout` returns s and is called for each request."""
-    return _PlainAgent(Agent.usingEndpointFactory(reactor, _Endpoints(reactor, connect_timeout, traffic)))
+    endpoints = _Endpoints(reactor, connect_timeout, traffic)
+    return DeviceAgent(endpoints, Agent.usingEndpointFactory(reactor, endpoints))

@@ -17,10 +17,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import UNKNOWN_LENGTH, IAgent, IResponse
+from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from sse_twisted.devices.body import BodyReceiver, Sink
-from sse_twisted.devices.connections import Address, CancelledInFlight
+from sse_twisted.devices.connections import Address, CancelledInFlight, DeviceAgent
 from sse_twisted.devices.errors import BadRange, Interrupted, Refused, Silent, Unreachable, connection_error
 from sse_twisted.runtime.text import plural
 
@@ -66,7 +66,7 @@ class _Collected(bytearray):
 class DeviceHttp:
     """Sends requests to devices; all of them raise DeviceError."""
 
-    _agent: IAgent
+    _agent: DeviceAgent
     _clock: IReactorTime
     _answer_timeout: Callable[[], float]  # s until the headers of an answer, and without a byte of its body
     _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a slow function
@@ -77,6 +77,16 @@ class DeviceHttp:
     @_http.default
     def _without_cookies(self) -> HTTPClient:
         return HTTPClient(self._agent, IndexableCookieJar(DefaultCookiePolicy(allowed_domains=())))
+
+    async def reach(self, address: Address) -> None:
+        """Connect to a device and hang up, at a fifth of the cost of a request; raises DeviceError."""
+        with self._reported("connection"):
+            try:
+                await self._agent.reach(address)
+            except (GeneratorExit, CancelledError):
+                raise
+            except Exception as error:
+                raise connection_error(error) from error
 
     async def ask(
         self, address: Address, path: str, parse: Callable[[bytes], T], *, kind: str, limit: int = SMALL_ANSWER

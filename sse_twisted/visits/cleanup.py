@@ -12,6 +12,8 @@ from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.visits.visit import MAX_SILENCES, QUICK_ANSWER, Visit
 
+IDENTITIES = 20.0  # a second, that collected devices are asked for; of more devices, most only have to be reachable
+
 
 class CleanupService(PeriodicService):
     """Probes the devices that are not being asked anything right now.
@@ -64,8 +66,14 @@ class CleanupService(PeriodicService):
                 visit.silences += 1
 
     async def _why_gone(self, visit: Visit) -> str:
+        now = self._work.clock.seconds()
+        is_done = self._work.fleet[visit.identifier].stage is Stage.COLLECTED
         try:
+            if is_done and now < visit.identified_at + len(self._visits) / IDENTITIES:
+                await self._http.reach(visit.address)
+                return ""
             number = (await visit.driver.identify(self._http, visit.address)).value.number
+            visit.identified_at = now
         except Unreachable as error:
             return str(error)
         except DeviceError:  # it answers, so the visit's own requests decide

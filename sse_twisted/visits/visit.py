@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ class Visit:
     retry_after: float = 0.0  # s, as the device asked
     conversations: int = 0  # requests started so far
     silences: int = 0  # unanswered requests in a row
+    identified_at: float = -math.inf  # s of the clock, when the cleanup last asked for its number
     is_slow: bool = False  # whether its last download was slow
     ignores_range: bool = False  # whether it sent a whole track when asked for a part
     dropped: bool = False  # its device has gone or was reset; the visit is releasing its files

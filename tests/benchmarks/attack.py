@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks.cases import OLD_LOGS, Bench, Delays, _check, _verdicts
+from tests.benchmarks.cases import OLD_LOGS, Bench, Delays, _check, wait_for_verdicts
 from tests.benchmarks.report import Figure, table
 
 DEVICES: Final = range(1001, 1013)
@@ -237,7 +237,7 @@ def run(bench: Bench, name: str) -> tuple[float, Delays, Reader]:
             reader.start()
             with delays.measured(collector):
                 start = collector.ask("start")["at"]
-                verdicts = _verdicts(collector, len(sizes), 300.0)
+                verdicts = wait_for_verdicts(collector, len(sizes), 300.0)
             reader.end()
         _check(root, sizes, sizes)
     return max(verdict["at"] for verdict in verdicts) - start, delays, reader

@@ -177,7 +177,9 @@ def _collect(
         before = collector.ask("usage"), devices.ask("usage")
         with delays.measured(collector):
             start = collector.ask("start")["at"]
-            verdicts = _verdicts(collector, len(numbers), 60 + sum(sum(sizes[number]) for number in numbers) / 1e6)
+            verdicts = wait_for_verdicts(
+                collector, len(numbers), 60 + sum(sum(sizes[number]) for number in numbers) / 1e6
+            )
         after = collector.ask("usage"), devices.ask("usage")
         _check(root, sizes, numbers)
     devices.ask("leave", devices=numbers)
@@ -203,7 +205,7 @@ def silent(bench: Bench, present: int = 20, absent: int = 100, apart: float = 0.
             time.sleep(apart)
             arrivals[number] = devices.ask("arrive", devices=[number])["at"]
         noticed = collector.until("connected", lambda messages: len(messages) >= present)
-        _verdicts(collector, present)
+        wait_for_verdicts(collector, present)
         _check(root, sizes, sizes)
     waits = sorted(message["at"] - arrivals[message["device"]] for message in noticed)
     what = f"from arrival to 'is connected', {present} of {present + absent}"
@@ -237,7 +239,7 @@ def _beside(bench: Bench, honest: Sizes, slow_ones: Sizes, manners: Mapping[str,
         collector.ask("start")
         time.sleep(12.0)  # so long that it is known which ones are slow
         start = devices.ask("arrive", devices=list(honest))["at"]
-        verdicts = _verdicts(collector, len(honest), 300.0)
+        verdicts = wait_for_verdicts(collector, len(honest), 300.0)
         _check(root, honest, honest)
     if any(verdict["device"] in slow_ones for verdict in verdicts):
         raise CollectingError("slow devices were collected before the others: their tracks are too short")
@@ -257,7 +259,7 @@ def idle(bench: Bench, present: int = 100, absent: int = 900, seconds: float = 6
             devices.ask("arrive", devices=list(sizes))
             with delays.measured(collector):
                 collector.ask("start")
-                _verdicts(collector, present)
+                wait_for_verdicts(collector, present)
             _check(root, sizes, sizes)
             time.sleep(min(3.0, seconds))
             before = collector.ask("usage")
@@ -274,7 +276,7 @@ def idle(bench: Bench, present: int = 100, absent: int = 900, seconds: float = 6
         yield from delays.figures(case)
 
 
-def _verdicts(collector: Partner, count: int, patience: float = 60.0) -> list[Message]:
+def wait_for_verdicts(collector: Partner, count: int, patience: float = 60.0) -> list[Message]:
     try:
         return collector.until("collected", lambda messages: len(messages) >= count, patience)
     except PartnerError as error:

@@ -7,6 +7,7 @@ from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Stage
 from sse_twisted.runtime.text import missing_of
 from sse_twisted.simulator.faults import parse_fault
+from sse_twisted.visits import cleanup
 from tests.support.event import MORNING, VirtualEvent, log_of
 
 HOUR = 3_600_000  # ms
@@ -51,6 +52,34 @@ def test_a_device_that_stays_is_probed_now_and_then_and_not_dropped(event: Virtu
     event.advance(40)
     assert [target for _, target in device.requests] == [b"/info.json"] * 10
     assert event.is_collected(601)
+
+
+def test_of_many_devices_those_that_are_done_need_only_be_reachable(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "IDENTITIES", 0.02)  # one device is as many as a thousand
+    device = event.collect()
+    event.advance(12)
+    device.requests.clear()
+    event.advance(120)
+    assert [target for _, target in device.requests] == [b"/info.json"] * 2
+    assert event.is_collected(601)
+    event.leave(601)
+    assert event.until("has been disconnected", 16)
+
+
+def test_of_many_devices_those_that_are_not_done_say_who_they_are(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cleanup, "IDENTITIES", 0.02)
+    device = event.device(601, log_of(601))
+    device.add_fault(parse_fault("404")[0], path="/logs/")
+    event.arrive(601)
+    event.start()
+    event.until("retry 6 in ")
+    device.requests.clear()
+    event.advance(40)
+    assert [target for _, target in device.requests].count(b"/info.json") >= 3
 
 
 def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None:
