@@ -40,6 +40,7 @@ MAX_TEXT: Final = 256  # characters of a value
 MAX_POINTS: Final = 5_000_000
 POINT_SIZE: Final = 150  # bytes, about
 MAX_CREATOR: Final = 40  # characters
+GPSBABEL: Final = "GPSBabel"
 NO_VALUE: Final = float("nan")
 
 _START: Final = re.compile(rb"(\xef\xbb\xbf)?\s*(<[?!](xml\b|DOCTYPE\b|--).*?)?<gpx\b", re.DOTALL)
@@ -281,6 +282,8 @@ def _remarks(document: _Document, *, lacks_courses: bool) -> Iterator[str]:
         yield f"{document.without_time:,} points without time or place, left out"
     if lacks_courses:
         yield "has speeds, but no courses: they are taken as made from positions"
+    if document.creator.startswith(GPSBABEL) and len(document.time):
+        yield f"was written by {GPSBABEL}, which makes speeds from positions where the file before had none"
 
 
 def _column(values: NDArray[np.float64], unit: float, otherwise: int) -> NDArray[np.int64]:

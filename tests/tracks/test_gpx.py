@@ -77,6 +77,15 @@ def test_speeds_without_courses_are_not_taken_as_measured() -> None:
     assert "has speeds, but no courses: they are taken as made from positions" in track.remarks
 
 
+def test_a_file_of_gpsbabel_is_remarked() -> None:
+    data = gpx(points(5)).replace(b'creator="Toy"', b'creator="GPSBabel - https://www.gpsbabel.org"')
+    track = FORM.decode(data)
+    assert track.speeds is SpeedSource.DOPPLER
+    assert track.remarks == (
+        "was written by GPSBabel, which makes speeds from positions where the file before had none",
+    )
+
+
 def test_speeds_are_made_from_positions_where_there_are_none() -> None:
     track = FORM.decode(gpx(points(20, rate=1), ""))
     assert track.speeds is SpeedSource.POSITIONS
