@@ -13,6 +13,7 @@ from sse_twisted.simulator.responses import Body
 from tests.simulator.wire import on_the_reactor
 from tests.support.event import MORNING, log_of, track
 from tests.support.real_event import RealEvent, WatchedDevice
+from tests.tracks.written import points, ubx
 
 LOG = log_of(601)
 NAME = "ABC601XYZ_601_20221017_090000.oao"
@@ -225,7 +226,7 @@ async def test_one_bad_track_does_not_hold_up_the_others(event: RealEvent) -> No
 
 @on_the_reactor
 async def test_a_file_of_another_format_is_kept_under_its_own_extension(event: RealEvent) -> None:
-    content = b"\xb5\x62" + bytes(5000)
+    content = ubx(points(50))
     entry = LOG.entry | {"file": "/logs/a.ubx", "size": len(content) + KEPT_ON_DEVICE}
     event.device(601, SimulatedLog("/logs/a.ubx", content, entry))
     await event.collect()
