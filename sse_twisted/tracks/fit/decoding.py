@@ -148,7 +148,7 @@ def _fixes(columns: dict[str, Values]) -> Fixes:
     has_place = (columns["latitude"] != NONE) & (columns["longitude"] != NONE)
     latitude, longitude = (_placed(time, columns[name] * SEMICIRCLES, has_place) for name in ("latitude", "longitude"))
     speed, has_speed = columns["speed"], columns["speed"] != NONE
-    if not has_speed.any():
+    if has_place.any() and not has_speed.any():
         made, has_speed = speeds_between(time, latitude, longitude)
         speed = np.round(made * 1000).astype(np.int64)
     fix = np.where(_is_near(time, has_place), np.uint8(3), np.uint8(2))

@@ -100,6 +100,13 @@ def test_speeds_are_made_from_positions_if_no_record_has_one() -> None:
     assert track.fixes.speed == pytest.approx(np.full(20, 8006), abs=10)
 
 
+def test_records_of_a_time_alone_are_no_fixes() -> None:
+    body = record(local=1) + b"".join(struct.pack("<BI", 1, START // 1000 - FIT_EPOCH + n) for n in range(9))
+    fixes = FORM.decode(fit_around(body)).fixes
+    assert fixes.fix is not None
+    assert (len(fixes), fixes.fix.any(), fixes.speed.any()) == (9, False, False)
+
+
 def test_records_without_speed_are_counted() -> None:
     body = record((6, 2, 0x84), local=1)
     for second, speed in enumerate((0xFFFF, 7000, 0xFFFF)):
