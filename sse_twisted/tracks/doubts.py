@@ -28,6 +28,8 @@ REMARKED: Final = ("2s", "10s", "500m")
 MAX_RISES: Final = {0: 4, 2: 8, 6: 16}
 LOST: Final = 2000  # ms; spikes come when a receiver has lost the satellites, often behind a longer gap
 SHORT: Final = 3  # s, within which a spike falls again
+REPEATS: Final = 5  # equal speeds in a row at 1 Hz; a COROS repeats one for up to 13 s
+MIN_REPEATED: Final = 2572  # mm/s, 5 knots: a rider who stands has equal speeds
 MAX_SPEED: Final = 36_000  # mm/s, 70 knots; the record under sail is 65.45
 
 
@@ -35,6 +37,7 @@ class Doubt(StrEnum):
     """A reason to doubt one best."""
 
     SPIKE = "spike"  # speed rises faster than anybody can sail
+    REPEATED = "repeated"  # a watch stores its last speed again and again
     SPEED_ERROR = "speed error"
     HDOP = "HDOP"
     SATELLITES = "satellites"
@@ -45,10 +48,10 @@ Doubts: TypeAlias = Mapping[str, tuple[tuple[Doubt, ...], ...]]
 
 def doubts_of(track: Track, session: Session) -> Doubts:
     """Return the doubts of each best, in the order of `session.bests`."""
-    spikes = spikes_of(track)
+    spikes, repeated = spikes_of(track), repeated_in(track)
     window = _windows(track.fixes.time)
     return {
-        name: tuple(tuple(_doubts(track, spikes, window(best.start, best.end))) for best in bests)
+        name: tuple(tuple(_doubts(track, spikes, repeated, window(best.start, best.end))) for best in bests)
         for name, bests in session.bests.items()
     }
 
@@ -76,6 +79,19 @@ def spikes_of(track: Track) -> Mask:
     return spikes
 
 
+def repeated_in(track: Track) -> Mask:
+    """Tell for each fix whether it is one of REPEATS or more with the same speed, in a track of 1 Hz."""
+    repeated = np.zeros(len(track.fixes), np.bool_)
+    if track.rate != 1:
+        return repeated
+    which = np.flatnonzero(usable(track.fixes, track.rules))
+    speed = track.fixes.speed[which]
+    begins = np.flatnonzero(np.append(True, np.diff(speed.astype(np.int64)) != 0)) if len(speed) else which
+    counts = np.repeat(np.diff(begins, append=len(speed)), np.diff(begins, append=len(speed)))
+    repeated[which[(counts >= REPEATS) & (speed > MIN_REPEATED)]] = True
+    return repeated
+
+
 def _windows(time: Times) -> Callable[[int, int], slice | Mask]:
     """Return a function that finds the fixes between two times; quick if no time goes back."""
     if (np.diff(time) >= 0).all():
@@ -83,12 +99,14 @@ def _windows(time: Times) -> Callable[[int, int], slice | Mask]:
     return lambda start, end: (time >= start) & (time <= end)
 
 
-def _doubts(track: Track, spikes: Mask, window: slice | Mask) -> Iterator[Doubt]:
+def _doubts(track: Track, spikes: Mask, repeated: Mask, window: slice | Mask) -> Iterator[Doubt]:
     fixes, accuracy = track.fixes[window], track.accuracy
     if not len(fixes):
         return
     if spikes[window].any():
         yield Doubt.SPIKE
+    if 2 * int(repeated[window].sum()) > len(fixes):
+        yield Doubt.REPEATED
     if fixes.speed_error is not None and (
         int(fixes.speed_error.max()) > accuracy.max_speed_error
         or float(fixes.speed_error.mean()) > accuracy.max_mean_error
@@ -129,6 +147,8 @@ def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window:
     fixes = track.fixes[window]
     if Doubt.SPIKE in doubts:
         yield f"best {name} has a spike: its speed rises faster than anybody can sail"
+    if Doubt.REPEATED in doubts:
+        yield f"best {name} is of one speed that is repeated {REPEATS} times or more"
     if Doubt.SPEED_ERROR in doubts and fixes.speed_error is not None:
         error = float(fixes.speed_error.mean())
         if error <= track.accuracy.max_mean_error:

@@ -12,7 +12,7 @@ from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.analysis import Analysis
 from sse_twisted.tracks.bests import Speed
 from sse_twisted.tracks.claims import Claim, ClaimCheck
-from sse_twisted.tracks.doubts import Doubt, Doubts
+from sse_twisted.tracks.doubts import REMARKED, Doubt, Doubts
 from sse_twisted.tracks.format import Header, SpeedSource
 from sse_twisted.tracks.formats import is_readable
 from sse_twisted.tracks.moments import utc
@@ -94,8 +94,8 @@ def _header(header: Header) -> Report:
 
 
 def _has_spike(doubts: Doubts) -> bool:
-    """Tell whether a first best has a spike."""
-    return any(Doubt.SPIKE in of_best for of_bests in doubts.values() for of_best in of_bests[:1])
+    """Tell whether a best that is remarked has a spike; in an hour, one changes little."""
+    return any(Doubt.SPIKE in of_best for name in REMARKED for of_best in doubts.get(name, ())[:1])
 
 
 def _session(session: Session, doubts: Doubts) -> Report:

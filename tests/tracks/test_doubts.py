@@ -6,14 +6,15 @@ from attrs import evolve
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.doubts import Doubt, spikes_of
 from sse_twisted.tracks.formats import decode
+from sse_twisted.tracks.report import report_of
 from tests.tracks.voyages import START
 from tests.tracks.written import Point, gpy, points, sbn, sbp, text
 
 
 def sailed(count: int = 300, rate: int = 1) -> list[Point]:
-    """At 8 m/s, and faster for twenty seconds."""
+    """At about 8 m/s, and faster for twenty seconds."""
     return [
-        evolve(point, speed=10_000 if count // 2 <= at < count // 2 + 20 * rate else 8000)
+        evolve(point, speed=(10_000 if count // 2 <= at < count // 2 + 20 * rate else 8000) + 20 * (at % 3))
         for at, point in enumerate(points(count, rate))
     ]
 
@@ -97,7 +98,28 @@ def test_an_esp_logger_does_not_count_what_is_poor() -> None:
     fixes = [evolve(point, speed=20_000, satellites=3) if at == 50 else point for at, point in enumerate(sailed())]
     analysis = analyse(gpy(fixes))
     assert analysis.session is not None
-    assert (analysis.session.maximum, analysis.unusable) == (10_000, 1)
+    assert (analysis.session.maximum, analysis.unusable) == (10_040, 1)
+
+
+def test_a_speed_that_a_watch_repeats_is_remarked() -> None:
+    waves = [evolve(point, speed=8000 + 50 * (at % 3)) for at, point in enumerate(points(300, rate=1))]
+    for count, expected in ((4, ()), (5, (Doubt.REPEATED,))):
+        fixes = [evolve(point, speed=11_000) if 50 <= at < 50 + count else point for at, point in enumerate(waves)]
+        analysis = analyse(sbn(fixes))
+        assert doubts(analysis, "2s") == expected
+        said = "best 2s is of one speed that is repeated 5 times or more" in analysis.remarks
+        assert said == bool(expected)
+    assert doubts(analysis, "500m") == ()
+    assert doubts(analyse(sbp([evolve(point, speed=8000) for point in points(300, rate=5)])), "2s") == ()
+
+
+def test_a_spike_within_an_hour_does_not_spoil_the_track() -> None:
+    fixes = points(4000, rate=1)
+    fixes[2000] = evolve(fixes[2000], speed=12_100)
+    faster = [evolve(point, speed=13_000 + 20 * (at % 2)) if at > 3900 else point for at, point in enumerate(fixes)]
+    analysis = analyse(sbn(faster))
+    assert Doubt.SPIKE in doubts(analysis, "1h")
+    assert not report_of(analysis, 1)["doubtful"]
 
 
 def test_a_track_that_is_1024_weeks_early_is_remarked() -> None:
