@@ -25,7 +25,7 @@ from attrs import frozen
 ROOT: Final = Path(__file__).parents[1]
 MACHINE: Final = "tests/test_state_machine.py"
 LISTING: Final = "            listing = await self._inspector.listing(visit)\n"  # after the downloads
-COMMIT: Final = "            kept = await self._work.disk.write(partial.commit)\n"
+COMMIT: Final = "            kept = await self._work.disk.commit(partial.committing())\n"
 PROMISES: Final = "tests/test_promises.py"
 VERDICT: Final = f"{PROMISES}::TestTheVerdictIsTrue"
 RUNNER, DOWNLOADS, CLEANUP = "visits/runner.py", "visits/downloads.py", "visits/cleanup.py"
@@ -50,7 +50,7 @@ class Mutation:
             path.write_text(text.replace(old, new))
 
 
-SECOND_CONNECTION = ("devices/connections.py", "self.traffic.lock_of(uri.host, uri.port)", "DeferredLock()")
+SECOND_CONNECTION = ("devices/connections.py", "self.traffic.lock_of(host.encode(\"ascii\"), port)", "DeferredLock()")
 MUTATIONS: Final = (
     Mutation(
         "the verdict follows the listing from before the downloads",
