@@ -50,7 +50,7 @@ class Mutation:
             path.write_text(text.replace(old, new))
 
 
-SECOND_CONNECTION = ("devices/connections.py", "self.traffic.lock_of(host.encode(\"ascii\"), port)", "DeferredLock()")
+SECOND_CONNECTION = ("devices/connections.py", 'self.traffic.lock_of(host.encode("ascii"), port)', "DeferredLock()")
 MUTATIONS: Final = (
     Mutation(
         "the verdict follows the listing from before the downloads",
