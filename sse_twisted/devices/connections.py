@@ -32,7 +32,7 @@ END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds 
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 READ_SIZE = 16 * 1024  # bytes that are read in one turn; in chunks of one byte they take 20 ms
 PLAIN_READ_SIZE = 256 * 1024  # bytes, of a body without chunks, whose parts need no parsing
-CONNECTION_PAUSE = 0.003  # s; the most that one request was seen to use of the reactor's time
+CONNECTION_PAUSE = 0.002  # s; the most that one request was seen to use of the reactor's time
 
 
 @frozen

@@ -22,6 +22,8 @@ from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.visit import Visit
 
 BATCH_SIZE = 16  # searches started in one turn of the reactor
+SOON = 0.5  # s after an arrival until the next scan: devices that are woken together come together
+MOST_SOON = 300  # absent devices, of which a scan takes 30 ms of the reactor's time; of more, none is done sooner
 BATCH_PAUSE = 0.01  # s between two batches; a thousand searches start within a second
 
 
@@ -40,6 +42,7 @@ class ScannerService(PeriodicService):
         self._refresh = refresh
         self._queue: dict[Target, None] = {}  # targets of this scan, in order
         self._timer: IDelayedCall | None = None
+        self._extra: IDelayedCall | None = None  # a scan before it is due
         self._searches = Tasks(work.log)
         self._found_by: dict[int, Target] = {}  # the search of each visit
 
@@ -47,9 +50,10 @@ class ScannerService(PeriodicService):
         """End all searches and visits; fires when the last one has released its files and sockets."""
         super().stopService()
         self._queue.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._extra):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._extra = None
         return self._searches.stop()
 
     def round(self) -> None:
@@ -59,6 +63,15 @@ class ScannerService(PeriodicService):
         self._queue.update(dict.fromkeys(self._work.live.targets()))
         if idle:
             self._start_some()
+
+    def _scan_soon(self) -> None:
+        """Look for the others that may have come with a device."""
+        if self._extra is None and len(self._work.live.targets()) - len(self.visits) <= MOST_SOON:
+            self._extra = self._work.clock.callLater(SOON, self._scan_now)
+
+    def _scan_now(self) -> None:
+        self._extra = None
+        self.round_now()
 
     def wake_waiting(self) -> None:
         """Wake the visits of devices that are present and not collected."""
@@ -114,6 +127,7 @@ class ScannerService(PeriodicService):
 
     async def _visit(self, visit: Visit, sighting: Sighting, target: Target) -> None:
         self.visits[visit.identifier] = visit
+        self._scan_soon()
         self._found_by[visit.identifier] = target
         try:
             await self._runner.collect(visit, sighting)

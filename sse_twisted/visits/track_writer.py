@@ -12,7 +12,7 @@ from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.visits.pace import Pace
 from sse_twisted.visits.resumption import Attempt
 
-BLOCK_SIZE = 256 * 1024  # bytes that are written and verified at once, in a thread
+BLOCK_SIZE = 512 * 1024  # bytes that are written and verified at once, in a thread
 
 
 class TrackWriter:

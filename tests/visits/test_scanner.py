@@ -11,6 +11,7 @@ from twisted.logger import LogEvent
 from sse_twisted.config.settings import Detection, Devices, Scan, Settings
 from sse_twisted.devices.driver import Listing
 from sse_twisted.fleet import Stage
+from sse_twisted.visits import scanner
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.visit import Visit
 from tests.support.event import VirtualEvent, log_of
@@ -168,3 +169,35 @@ def test_a_visit_that_cancelled_itself_is_begun_anew(
     assert event.until("motion-601 can be disconnected")
     assert event.said("could not be handled")
     logged_failures.clear()
+
+
+def test_the_others_of_a_bucket_are_looked_for_soon_after_the_first(event: VirtualEvent) -> None:
+    event.settings = Settings(scan=Scan(interval=60.0))
+    for identifier in (601, 602, 603):
+        event.device(identifier, log_of(identifier))
+    event.start()
+    event.advance(10)
+    event.arrive(601)
+    event.until("motion-601 is connected", 61)
+    event.arrive(602)
+    assert event.until("motion-602 is connected", 1.0)
+    event.advance(2)
+    event.arrive(603)
+    event.advance(30)
+    assert not event.said("motion-603 is connected")  # nobody came in between
+
+
+def test_of_very_many_absent_devices_nobody_is_looked_for_sooner(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scanner, "MOST_SOON", 1)
+    event.settings = Settings(scan=Scan(interval=60.0))
+    for identifier in (601, 602, 603):
+        event.device(identifier, log_of(identifier))
+    event.start()
+    event.advance(10)
+    event.arrive(601)
+    event.until("motion-601 is connected", 61)
+    event.arrive(602)
+    event.advance(5)
+    assert not event.said("motion-602 is connected")
