@@ -20,8 +20,8 @@ from sse_twisted.runtime.file_sync import sync_open
 T = TypeVar("T")
 Steps = Generator[Collection[int], None, T]
 Sync = Callable[[Iterable[int]], dict[int, OSError]]
-FEW = 4  # writers that need not wait for others
-INTERVAL = 0.05  # s between rounds of more
+FEW = 2  # writers that need not wait for others
+INTERVAL = 0.1  # s between rounds of more
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
 
