@@ -40,6 +40,9 @@ class Rounds:
             raise self.guard_error
 
     def go(self) -> None:
+        """Do the next round, after its pause."""
+        if not self.jobs:
+            self.clock.advance(INTERVAL)
         self.jobs.pop(0)()
 
 
@@ -83,7 +86,8 @@ def test_where_many_wait_the_next_round_waits_for_more() -> None:
     assert len(rounds.synced[1]) == FEW + 2
     assert ended[-1] == "late"
     rounds.group.run(writer([], "next", 101)).addCallback(ended.append)
-    rounds.go()  # one alone waits for nobody
+    assert rounds.jobs  # one alone waits for nobody
+    rounds.go()
     assert ended[-1] == "next"
     assert not rounds.clock.getDelayedCalls()
 
