@@ -8,6 +8,7 @@ The rooms, from the top down; each imports only from rooms below it:
     history/        logs, visits, the saved state, what a restart makes of them
     visits/         one stay of a device: detection, inspection, downloads, verdict, cleanup
     results/        what the tracks tell of a day
+    handin/         tracks of other devices: taken in, matched with a sailor and a day, filed
     event_folder/   names, ledger, partial tracks, verification, moves
     fleet.py dns/   what is known of every device, as frozen snapshots; host names
     config/         settings, roster, and the versions of both that apply now

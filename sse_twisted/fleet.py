@@ -93,6 +93,7 @@ class Device:
     # for: what was missing when it was last present.
     left_early: str = ""
     waived: str = ""  # why an operator accepts that tracks are missing
+    backup: str = ""  # the tracks that its sailor has handed in for the day on which it left too early
     name: str = field(kw_only=True)  # its host name
 
     @name.default

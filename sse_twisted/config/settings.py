@@ -131,6 +131,12 @@ class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(dict.fromkeys(name for each in self.by for name in ((each,) if isinstance(each, str) else each)))
 
 
+class HandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[hand_in]`"""
+
+    folders: tuple[str, ...] = ()  # more folders whose tracks are taken, such as where sticks are mounted
+
+
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[web]`"""
 
@@ -159,6 +165,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expected: Expected = Expected()
     filters: Filters = Filters()
     ranking: Ranking = Ranking()
+    hand_in: HandIn = HandIn()
     web: Web = Web()
     log: Log = Log()
 
@@ -174,6 +181,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         self._check_names()
         if "\0" in self.event.folder:
             raise ValueError(f"event.folder: {self.event.folder!r} is not a valid path")
+        for folder in self.hand_in.folders:
+            if "\0" in folder or not Path(folder).is_absolute():
+                raise ValueError(f"hand_in.folders: {folder!r} is not an absolute path")
 
     def _check_devices(self) -> None:
         numbers: dict[int, str] = {}

@@ -36,6 +36,8 @@ from sse_twisted.event_folder.space import MB
 from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet
+from sse_twisted.handin.service import HandInService
+from sse_twisted.handin.watch import HandInWatch
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
 from sse_twisted.history.journal import Journal
@@ -123,6 +125,7 @@ class Collector(MultiService):
         self.results = ResultsService(work)
         self.records = Records(work, self.results)
         self.courses = CourseService(work)
+        self.hand_ins = HandInService(work)
         self.refiling = RefilingService(work, self.results.rename)
         self._store = store = StateStore(work, self.attendance)
         self.pause = Pause(work, lambda: self.scanner.wake_waiting())
@@ -135,8 +138,18 @@ class Collector(MultiService):
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
         loops = (self.roster, self.pause, self.scanner, self.cleanup, short_tracks, self.courses)
+        handing_in = (self.hand_ins, HandInWatch(work, self.hand_ins))
         once = (self.refiling, self.results, grace, restorer, replay)
-        for service in (self.disk, store, names, *loops, *once, meter, self.watch):  # they start in this order
+        for service in (
+            self.disk,
+            store,
+            names,
+            *loops,
+            *handing_in,
+            *once,
+            meter,
+            self.watch,
+        ):  # they start in this order
             service.setServiceParent(self)
 
     def _today(self) -> datetime.date:

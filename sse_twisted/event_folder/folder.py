@@ -146,7 +146,7 @@ class EventFolder:
 
     def remove_unfinished(self) -> None:
         """Remove the hidden files of writes that a kill interrupted; raises OSError."""
-        for pattern in (".sse_twisted/.*.tmp", "motions/*/.*.tmp", "gpslogs/**/.*.tmp"):
+        for pattern in (".sse_twisted/.*.tmp", "motions/*/.*.tmp", "gpslogs/**/.*.tmp", "hand-in/kept/.*.tmp"):
             for path in self.root.glob(pattern):
                 path.unlink(missing_ok=True)
 

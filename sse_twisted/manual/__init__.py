@@ -25,6 +25,7 @@ CHAPTERS = (  # in the order of reading
     "moving",
     "tracks",
     "formats",
+    "handin",
     "simulator",
 )
 

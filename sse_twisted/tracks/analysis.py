@@ -50,7 +50,11 @@ class Analysis:
 
 def analyse(data: Buffer, path: str = "") -> Analysis:
     """Analyse a file of any kind; `path` helps to find its format. Raises nothing, whatever the bytes are."""
-    track = decode(data, path)
+    return analyse_track(decode(data, path))
+
+
+def analyse_track(track: Track) -> Analysis:
+    """Analyse a decoded file, or a part of its fixes."""
     of_session = in_time(track.fixes.time)
     session = None
     claims: tuple[Claim, ...] = ()

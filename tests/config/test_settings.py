@@ -58,6 +58,7 @@ DEFAULTS: dict[str, object] = {
     "expected.short_distance": 20,
     "filters.best_500m": 1.0,
     "ranking.by": (),
+    "hand_in.folders": (),
     "web.hosts": (),
     "web.streams": 100,
     "log.console": "info",
@@ -243,7 +244,8 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(tmp_path: Path) -> 
         "unknown field `limits`; allowed: limit, timeout"
     )
     tables = (
-        "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, ranking, web, log"
+        "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, ranking, hand_in, "
+        "web, log"
     )
     assert complaint(written(tmp_path, "scann = 5")).endswith(f"unknown field `scann`; allowed: {tables}")
 

@@ -1,0 +1,127 @@
+"""Read a file that was handed in: what it is, of which days, and what its device says of itself. Blocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from attrs import asdict, evolve, field, frozen
+
+from sse_twisted.handin.intake import MAX_SIZE
+from sse_twisted.handin.ledger import Part
+from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.tracks.analysis import Analysis, analyse_track
+from sse_twisted.tracks.format import Mask, Track
+from sse_twisted.tracks.formats import FORMATS, decode, format_named, is_readable
+from sse_twisted.tracks.plot.picture import marks_of, plot
+from sse_twisted.tracks.report import RULES, report_of
+from sse_twisted.tracks.session import in_time
+
+VERSION: Final = 1000 + RULES  # of what an examination tells
+MIN_FIXES: Final = 10  # of a day; a receiver may date its first fixes wrongly
+DAY_MS: Final = 86_400_000
+MAX_DAYS: Final = 40  # in one file
+ARCHIVES: Final = ("zip", "gzip", "7z", "rar")
+
+
+@frozen
+class Told:
+    """What a file tells; of one that is no track only the trouble."""
+
+    trouble: str = ""
+    kind: str = ""
+    extension: str = ""
+    device: int = 0
+    model: str = ""
+    owner: str = ""
+    serial: str = ""
+    parts: dict[str, Part] = field(factory=dict)
+    stray_days: tuple[str, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields of the line in the ledger."""
+        return asdict(self, recurse=False)
+
+
+def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
+    """Read a file by its content; `name` helps with the extension. Raises OSError if it cannot be read."""
+    data = read_bounded(path, MAX_SIZE)
+    track = decode(data, name)
+    kind = track.integrity.kind
+    if not is_readable(kind):
+        return Told(_not_a_track(kind))
+    form = next(each for each in FORMATS if each.name == kind)
+    if not len(track.fixes):
+        damage = track.integrity.damages
+        return Told(f"no fix in it can be read: {damage[0].what}" if damage else "it has no fixes", kind)
+    days = days_of(track, zone)
+    counted = {day: mask for day, mask in days.items() if mask.sum() >= MIN_FIXES}
+    if not counted:
+        return Told(f"it has fewer than {MIN_FIXES} fixes", kind)
+    if len(counted) > MAX_DAYS:
+        return Told(f"it has fixes of {len(counted)} days", kind)
+    header, told = track.header, track.device
+    extension = Path(name).suffix if format_named(name) is form else form.extension
+    digest = hashlib.sha256(data).hexdigest()
+    parts = {str(day): _part(track, mask, is_all=len(days) == 1, digest=digest) for day, mask in counted.items()}
+    return Told(
+        kind=kind,
+        extension=extension,
+        device=header.identifier if header else 0,
+        model=told.model,
+        owner=told.owner,
+        serial=told.serial,
+        parts=parts,
+        stray_days=tuple(str(day) for day in days if day not in counted),
+    )
+
+
+def _not_a_track(kind: str) -> str:
+    if kind in ARCHIVES:
+        return f"not a track but an archive ({kind}): unpack it, and hand in the files"
+    return f"not a track that can be read ({kind})"
+
+
+def days_of(track: Track, zone: dt.tzinfo) -> dict[dt.date, Mask]:
+    """Return the days of a zone with a fix, and which fixes are of each."""
+    offset = dt.datetime.fromtimestamp(0, zone).utcoffset() or dt.timedelta()
+    numbers = (track.fixes.time + round(offset.total_seconds() * 1000)) // DAY_MS
+    of_session = in_time(track.fixes.time)
+    days = {}
+    for number in np.unique(numbers[of_session]):
+        try:
+            day = dt.date(1970, 1, 1) + dt.timedelta(days=int(number))
+        except OverflowError:
+            continue
+        days[day] = of_session & (numbers == number)
+    return days
+
+
+def picture(path: Path, name: str, title: str) -> str:
+    """Draw a file as SVG. Blocks, raises OSError."""
+    analysis = analyse_track(decode(read_bounded(path, MAX_SIZE), name))
+    return plot(analysis.track, marks_of(analysis.session), title)
+
+
+def _part(track: Track, mask: Mask, *, is_all: bool, digest: str) -> Part:
+    analysis = analyse_track(track if is_all else _cut(track, mask))
+    times = track.fixes.time[mask]
+    report = report_of(analysis, track.integrity.length) | {"sha256": digest}
+    return Part(int(times.min()), int(times.max()), _without_private(report, analysis))
+
+
+def _cut(track: Track, mask: Mask) -> Track:
+    """Return a track with the fixes of one day; what its device claims of all days is left out."""
+    offsets = np.asarray(track.offsets)[mask]
+    integrity = evolve(track.integrity, header=None, fixes=int(mask.sum()))
+    return evolve(track, fixes=track.fixes[mask], offsets=offsets, integrity=integrity)
+
+
+def _without_private(report: dict[str, Any], analysis: Analysis) -> dict[str, Any]:
+    """Return the report without what its owner typed into the device."""
+    header = report["header"]
+    return report | {"header": header and {**header, "nickname": ""}, "damages": report["damages"][:10]}

@@ -1,0 +1,377 @@
+"""Take each hand-in through its steps: kept, examined, matched, filed. What a stop has cut goes on at the next start.
+
+Files are examined two at a time. What cannot be done now, because the disk is full or away, is tried again each round.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import errno
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
+from twisted.internet.task import deferLater
+
+from sse_twisted.config.assignment import sharers_on
+from sse_twisted.event_folder.ledger import Status
+from sse_twisted.event_folder.naming import PLAUSIBLE
+from sse_twisted.event_folder.track_name import TrackName
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.fleet import Device
+from sse_twisted.handin import examination, filing
+from sse_twisted.handin.intake import Incoming, Kept
+from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger, Line, Received, append
+from sse_twisted.handin.matching import Clues, Match, match
+from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.observers import notify
+from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.text import one_line, size
+
+INTERVAL: Final = 2.0  # s between rounds
+AT_ONCE: Final = 2  # files that are examined; one of them may be a FIT, whose reader is a process of its own
+MAX_LOGGED: Final = 120  # characters of a name in the log
+COLLECTOR: Final = "collector"  # does what nobody has asked for
+UNREADABLE: Final = "cannot be read"
+
+
+class HandInService(PeriodicService):
+    """Keeps the ledger, and does what is still to be done for each hand-in."""
+
+    def __init__(self, work: Workplace) -> None:
+        super().__init__(work.clock, work.log, lambda: INTERVAL)
+        self._work = work
+        self.ledger = Ledger()
+        self._is_read = False
+        self._matches: dict[str, Match] = {}  # of the files that have no owner yet
+        self._failed: dict[str, str] = {}  # why a file could not be examined or filed, by SHA-256
+        self._waiting: dict[str, list[Deferred[None]]] = {}  # for the end of a task, by SHA-256
+        self._places = DeferredSemaphore(AT_ONCE)
+        self._writing = DeferredLock()  # steps are noted in the order in which they are written
+        self._filing = DeferredLock()
+        self._tasks = Tasks(work.log)
+        self._observers_of_state: list[Callable[[], None]] = []
+        work.live.observe(self._match_again)
+
+    def when_it_changes(self, observer: Callable[[], None]) -> None:
+        """Call `observer` after each step."""
+        self._observers_of_state.append(observer)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._tasks.stop()
+
+    def round(self) -> None:
+        """Read the ledger first; then go on with all that is not done."""
+        if not self._is_read:
+            if "read" not in self._tasks:
+                self._tasks.start("read", self._read(), "The ledger of the hand-ins could not be read")
+            return
+        for entry in list(self.ledger.entries.values()):
+            if self._is_open(entry):
+                self._go_on(entry)
+        self._tell_alarms()
+
+    # Taking
+
+    def incoming(self, name: str) -> Incoming:
+        """Return a file that is about to arrive; its methods block."""
+        space = self._work.space
+
+        def reserve(count: int) -> None:
+            if space.room() < count:
+                raise OSError(errno.ENOSPC, "the disk is full")
+
+        return Incoming(self._work.folder.root, name, reserve)
+
+    async def take(self, kept: Kept, who: str) -> HandIn:
+        """Note a file that is kept; raises DiskTrouble. The rest is done soon; the same content twice is one."""
+        known = self.ledger.entries.get(kept.sha256)
+        name = one_line(kept.name, MAX_LOGGED)
+        if known is not None:
+            if known.received.kept != kept.path:
+                await self._work.disk.write((self._work.folder.root / kept.path).unlink, missing_ok=True)
+            self._work.log.info("Hand-in {name} from {who} is {known}, handed in before", name=name, who=who,
+                                known=one_line(known.name, MAX_LOGGED))  # fmt: skip
+            return known
+        line = Received(
+            sha256=kept.sha256, time=self._work.fleet.now, who=who, name=kept.name, size=kept.size, kept=kept.path
+        )
+        text = "Hand-in {name}: {size} from {who}, kept as {kept}"
+        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=one_line(kept.path, MAX_LOGGED))
+        await self._note(line)
+        return self.ledger.entries[kept.sha256]
+
+    async def take_placed(self, kept: Kept, day: dt.date, path: str) -> None:
+        """Note a track that somebody has copied into the folder of its day; it stays there. Raises DiskTrouble."""
+        entry = await self.take(kept, f"gpslogs/{day:%Y%m%d}")
+        await self._examine(entry)
+        entry = self.ledger.entries[kept.sha256]
+        file_id = file_id_of(path)
+        if entry.trouble or day in entry.filed:
+            return
+        if day not in entry.parts:
+            text = "{path} has no fix of {day}: it does not count there"
+            self._work.log.warn(text, path=path, day=str(day))
+        elif any(each.file_id == file_id for each in self._work.live.roster.assignments):
+            async with self._filing:
+                await self._note_owner(entry, file_id, "copied into its folder")
+                await self._note_filed(entry, day, path)
+        await self._go_on(self.ledger.entries[kept.sha256])
+
+    async def settled(self, entry: HandIn) -> HandIn:
+        """Return a hand-in when nothing is left to do for it, or that has failed."""
+        await self._go_on(entry)
+        return self.ledger.entries[entry.sha256]
+
+    # Deciding
+
+    async def assign(self, entry: HandIn, file_id: str, who: str, reason: str = "") -> HandIn:
+        """Give a track to a person of the roster, or to nobody; its files are renamed. Raises DiskTrouble."""
+        async with self._filing:
+            line = Assigned(
+                sha256=entry.sha256,
+                time=self._work.fleet.now,
+                who=who,
+                file_id=file_id,
+                reason=reason or f"said by {who}",
+            )
+            before = self.ledger.entries[entry.sha256]
+            await self._note(line)
+            text = "Hand-in {name}: {who} gave it to {owner} (before: {before})"
+            owner, former = file_id or "nobody", before.file_id or "nobody"
+            self._work.log.warn(text, name=one_line(entry.name, MAX_LOGGED), who=who, owner=owner, before=former)
+            await self._file(self.ledger.entries[entry.sha256])
+        self._match_again()
+        return self.ledger.entries[entry.sha256]
+
+    async def decide(self, entry: HandIn, day: dt.date, counts: bool | None, who: str, reason: str) -> None:
+        """Say whether a track counts instead of the event's device, or leave it to the rule. Raises DiskTrouble."""
+        line = Counts(sha256=entry.sha256, time=self._work.fleet.now, who=who, day=day, counts=counts, reason=reason)
+        await self._note(line)
+        what = {True: "counts instead of the device", False: "does not count", None: "counts by the rule"}[counts]
+        text = "Hand-in {name} {what} on {day}, decided by {who} - {reason}"
+        name = one_line(entry.name, MAX_LOGGED)
+        self._work.log.warn(text, name=name, what=what, day=str(day), who=who, reason=reason)
+
+    # Telling
+
+    def match_of(self, entry: HandIn) -> Match | None:
+        """Return what is known of the owner of a track that has none."""
+        return self._matches.get(entry.sha256)
+
+    def failure_of(self, entry: HandIn) -> str:
+        """Return why a file could not be examined or filed yet; "" if it could."""
+        return self._failed.get(entry.sha256, "")
+
+    def days_of(self, entry: HandIn) -> tuple[dt.date, ...]:
+        """Return the days of the event of which a file has fixes."""
+        return tuple(day for day in sorted(entry.parts) if not self._is_outside(day))
+
+    def _is_outside(self, day: dt.date) -> bool:
+        first, last = self._work.live.days or PLAUSIBLE
+        return not first <= day <= last
+
+    # Doing
+
+    def _is_open(self, entry: HandIn) -> bool:
+        is_examined = entry.examined is not None and entry.examined.version == examination.VERSION
+        if not is_examined:
+            return self._failed.get(entry.sha256) != UNREADABLE
+        if entry.trouble:
+            return False
+        return bool(entry.file_id and self._days_to_file(entry) - entry.filed.keys())
+
+    def _days_to_file(self, entry: HandIn) -> set[dt.date]:
+        """Return the days of the event; of a track that somebody assigned although it has none, all of its days."""
+        return set(self.days_of(entry) or entry.parts)
+
+    def _go_on(self, entry: HandIn) -> Deferred[None]:
+        """Do what is left to do; fires at the end. What is under way is not begun twice."""
+        key = entry.sha256
+        if key not in self._tasks:
+            name = one_line(entry.name, MAX_LOGGED)
+            return self._tasks.start(key, self._settle(entry), "Hand-in {name} failed", name=name)
+        waiting: Deferred[None] = Deferred()
+        self._waiting.setdefault(key, []).append(waiting)
+        return waiting
+
+    async def _settle(self, entry: HandIn) -> None:
+        try:
+            await self._examine(entry)
+            entry = self.ledger.entries[entry.sha256]
+            if entry.trouble or entry.examined is None:
+                return
+            async with self._filing:
+                await self._match(self.ledger.entries[entry.sha256])
+                await self._file(self.ledger.entries[entry.sha256])
+        except DiskTrouble as error:
+            self._failed[entry.sha256] = f"waits for the disk: {error}"
+        else:
+            self._failed.pop(entry.sha256, None)
+        finally:
+            for waiting in self._waiting.pop(entry.sha256, []):
+                waiting.callback(None)
+
+    async def _examine(self, entry: HandIn) -> None:
+        if entry.examined is not None and entry.examined.version == examination.VERSION:
+            return
+        path, zone = self._work.folder.root / entry.received.kept, self._work.live.zone
+        try:
+            async with self._places:
+                told = await self._work.disk.run(examination.examine, path, entry.name, zone)
+            if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
+                told = evolve(told, trouble=f"collected from its device already: {known}")
+        except OSError as error:
+            self._failed[entry.sha256] = UNREADABLE
+            text = "Hand-in {name}: the kept file cannot be read: {error}"
+            self._work.log.error(text, name=one_line(entry.name, MAX_LOGGED), error=str(error))
+            return
+        line = Examined(
+            sha256=entry.sha256, time=self._work.fleet.now, who=COLLECTOR, version=examination.VERSION, **told.values
+        )
+        await self._note(line)
+        if told.trouble:
+            text = "Hand-in {name}: {trouble}. The file stays in {kept}"
+            name, kept = one_line(entry.name, MAX_LOGGED), one_line(entry.received.kept, MAX_LOGGED)
+            self._work.log.warn(text, name=name, trouble=told.trouble, kept=kept)
+
+    def _collected(self, sha256: str) -> str:
+        """Return the name of the same file that a device brought. Blocks."""
+        return next(
+            (
+                name
+                for entries in self._work.folder.all_entries().values()
+                for name, entry in entries.items()
+                if entry.get("sha256") == sha256 and entry.get("status") == Status.COMPLETED
+            ),
+            "",
+        )
+
+    async def _match(self, entry: HandIn) -> None:
+        """Find the owner of a track that was never given to anybody."""
+        if entry.assigned is not None:
+            return
+        found = self._find_owner(entry)
+        if found.owner is not None and self.days_of(entry):
+            await self._note_owner(entry, found.owner.file_id, found.reason)
+            return
+        is_new = entry.sha256 not in self._matches
+        self._matches[entry.sha256] = found
+        if is_new:
+            text = "Hand-in {name} waits: {why}. Say whose it is on /hand-in"
+            self._work.log.warn(text, name=one_line(entry.name, MAX_LOGGED), why=self.why_it_waits(entry))
+
+    async def _note_owner(self, entry: HandIn, file_id: str, reason: str) -> None:
+        now = self._work.fleet.now
+        await self._note(Assigned(sha256=entry.sha256, time=now, who=COLLECTOR, file_id=file_id, reason=reason))
+
+    def why_it_waits(self, entry: HandIn) -> str:
+        """Return why a track has no owner."""
+        found = self._matches.get(entry.sha256)
+        reason = found.reason if found else "nobody is its owner"
+        if self.days_of(entry):
+            return reason
+        days = ", ".join(map(str, sorted(entry.parts)))
+        return f"it is of {days}, which is no day of the event"
+
+    def _find_owner(self, entry: HandIn) -> Match:
+        told = entry.examined
+        clues = Clues(entry.name, told.owner, told.serial, told.device) if told else Clues(entry.name)
+        return match(clues, sorted(entry.parts), self._work.live.roster.assignments)
+
+    def _match_again(self) -> None:
+        """Look for the owners of tracks that have none: the roster or the days of the event may have changed."""
+        if self._is_read and self.running:
+            self._tasks.start("match", self._match_all(), "Owners of hand-ins could not be searched")
+
+    async def _match_all(self) -> None:
+        for entry in list(self.ledger.entries.values()):
+            if entry.examined and not entry.trouble and entry.assigned is None:
+                await self._go_on(entry)
+                await deferLater(self._work.clock, 0)
+
+    async def _file(self, entry: HandIn) -> None:
+        """Put the track of each day under the name of its owner, or take it away from a former one."""
+        root = self._work.folder.root
+        kept = root / entry.received.kept
+        for day in sorted(entry.parts.keys() | entry.filed.keys()):
+            former = entry.filed.get(day, "")
+            wanted = entry.file_id if day in self._days_to_file(entry) else ""
+            if not wanted:
+                if former:
+                    await self._work.disk.write(filing.take_away, root, former, kept)
+                    await self._note_filed(entry, day, "")
+                continue
+            name = self._name_of(entry, day)
+            if former and file_id_of(former) == entry.file_id:
+                continue
+            if former:
+                path = await self._work.disk.write(filing.move, root, former, kept, name)
+            else:
+                path = await self._work.disk.write(filing.put, root, kept, name)
+            await self._note_filed(entry, day, path)
+            text = "Hand-in {name}: filed as {path} ({reason})"
+            reason = entry.assigned.reason if entry.assigned else ""
+            self._work.log.info(text, name=one_line(entry.name, MAX_LOGGED), path=path, reason=reason)
+
+    def _name_of(self, entry: HandIn, day: dt.date) -> TrackName:
+        zone, part = self._work.live.zone, entry.parts[day]
+        number = filing.number_on(day, part.start, entry.file_id, zone, self._work.live.roster.assignments)
+        extension = entry.examined.extension if entry.examined else ""
+        return filing.track_name(entry.file_id, number, part.start, zone, extension)
+
+    async def _note_filed(self, entry: HandIn, day: dt.date, path: str) -> None:
+        now = self._work.fleet.now
+        await self._note(Filed(sha256=entry.sha256, time=now, who=COLLECTOR, day=day, path=path))
+
+    async def _note(self, line: Line) -> None:
+        """Put a step on disk, and then in force. Raises DiskTrouble."""
+        async with self._writing:
+            await self._work.disk.write(append, self._work.folder.root, [line])
+            self.ledger.note(line)
+        notify(self._observers_of_state, lambda: self._work.log.failure("An observer of the hand-ins failed"))
+
+    async def _read(self) -> None:
+        try:
+            self.ledger = await self._work.disk.run(Ledger.read, self._work.folder.root)
+        except OSError as error:
+            self._work.log.error("Cannot read the ledger of the hand-ins, retrying: {error}", error=str(error))
+            return
+        self._is_read = True
+        if self.ledger.unreadable:
+            text = "The ledger of the hand-ins has unreadable lines, which do not count: {count}"
+            self._work.log.warn(text, count=self.ledger.unreadable)
+        self._match_again()
+
+    # Alarms
+
+    def _tell_alarms(self) -> None:
+        """Add to each device that left too early what its sailor has handed in for that day."""
+        for device in list(self._work.fleet):
+            backup = self._backup_of(device) if device.left_early else ""
+            if backup != device.backup:
+                self._work.fleet.update(device.identifier, backup=backup)
+                if backup:
+                    text = "{device} left too early - {lost}; its sailor has handed in a backup: {backup}"
+                    self._work.log.warn(text, device=device.name, lost=device.left_early, backup=backup)
+
+    def _backup_of(self, device: Device) -> str:
+        day = self._work.live.today(device.since)
+        sharers = sharers_on(day, self._work.live.roster.assignments).get(device.identifier, [])
+        people = {carrier.file_id for carrier in sharers}
+        return ", ".join(self.filed_on(day, people))
+
+    def filed_on(self, day: dt.date, people: set[str]) -> Iterator[str]:
+        """Yield the names of the tracks of these File IDs on a day."""
+        for entry in self.ledger.entries.values():
+            if entry.file_id in people and (path := entry.filed.get(day)):
+                yield path.rpartition("/")[2]
+
+
+def file_id_of(path: str) -> str:
+    """Return the File ID in the name of a filed track; "" if it has none."""
+    name = TrackName.parse(path.rpartition("/")[2])
+    return name.prefix.rpartition("_")[0] if name and not name.is_unassigned else ""

@@ -1,0 +1,219 @@
+"""Watch folders for files that are handed in: `hand-in/` of the event, sticks, and the days of `gpslogs` themselves.
+
+A file is taken when two looks in a row find it unchanged. In `hand-in/` it is removed once it is kept; elsewhere it
+stays, and is not read again until it changes. A stick that is pulled costs nothing: what was read of it is forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+
+from sse_twisted.event_folder.files import add_folder
+from sse_twisted.event_folder.ledger import Status
+from sse_twisted.event_folder.track_name import TrackName
+from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.handin.intake import MAX_SIZE, Kept, Unacceptable, too_large
+from sse_twisted.handin.ledger import FOLDER, KEPT, PATH
+from sse_twisted.handin.service import HandInService
+from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.text import one_line
+from sse_twisted.tracks.formats import format_named
+
+INTERVAL: Final = 2.0  # s between looks
+CHUNK: Final = 1 << 20  # bytes that are read at once
+MAX_FILES: Final = 5_000  # in one look
+MAX_DEPTH: Final = 6  # of folders on a stick
+OF_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini"})  # files that systems put into every folder
+
+Stamp = tuple[int, int, int]
+
+
+class Changed(Exception):
+    """A file that was written to while it was read."""
+
+
+@frozen
+class Found:
+    """A file in a watched folder."""
+
+    path: Path
+    stamp: Stamp
+    source: str  # the folder, for people
+    day: dt.date | None = None  # of the folder in `gpslogs` in which it is
+    removes: bool = False  # whether it is removed once it is kept
+
+
+class HandInWatch(PeriodicService):
+    """Takes the files of all watched folders, one after the other."""
+
+    def __init__(self, work: Workplace, service: HandInService) -> None:
+        super().__init__(work.clock, work.log, lambda: INTERVAL)
+        self._work = work
+        self._service = service
+        self._before: dict[Path, Stamp] = {}  # at the last look
+        self._done: dict[Path, Stamp] = {}  # taken, or refused
+        self._tasks = Tasks(work.log)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._tasks.stop()
+
+    def round(self) -> None:
+        if "look" not in self._tasks:
+            self._tasks.start("look", self._look(), "The folders of the hand-ins could not be read")
+
+    async def _look(self) -> None:
+        folders = self._work.live.settings.hand_in.folders
+        if not await self._work.disk.run((self._work.folder.root / KEPT).is_dir):
+            try:
+                await self._work.disk.write(add_folder, self._work.folder.root / KEPT, self._work.folder.root)
+            except DiskTrouble:
+                return
+        devices = frozenset(device.identifier for device in self._work.fleet if device.present)
+        found = await self._work.disk.run(self._find, folders, devices)
+        self._done = {path: stamp for path, stamp in self._done.items() if path in {each.path for each in found}}
+        stable = [each for each in found if self._before.get(each.path) == each.stamp]
+        self._before = {each.path: each.stamp for each in found}
+        for each in stable:
+            if self._done.get(each.path) != each.stamp:
+                await self._take(each)
+
+    # Finding: all of it blocks
+
+    def _find(self, folders: tuple[str, ...], present: frozenset[int]) -> list[Found]:
+        root = self._work.folder.root
+        inbox = root / FOLDER
+        own = {root / KEPT, root / PATH}
+        found = [Found(path, stamp, FOLDER, removes=True) for path, stamp in _files(inbox, own)]
+        for folder in folders:
+            tracks = (each for each in _files(Path(folder), {inbox}) if format_named(each[0].name))
+            found += [Found(path, stamp, folder) for path, stamp in tracks]
+        return [*found, *self._copied(present)][:MAX_FILES]
+
+    def _copied(self, present: frozenset[int]) -> Iterator[Found]:
+        """Yield the tracks in the folders of the days that are in no ledger, and of no device that is here."""
+        root = self._work.folder.root
+        filed = {path for entry in self._service.ledger.entries.copy().values() for path in entry.filed.values()}
+        for day in _days(root / "gpslogs"):
+            for path, stamp in _files(root / "gpslogs" / f"{day:%Y%m%d}", set(), depth=0):
+                name, local_file = TrackName.parse(path.name), f"gpslogs/{day:%Y%m%d}/{path.name}"
+                if name is None or not format_named(path.name) or local_file in filed:
+                    continue
+                if self._done.get(path) == stamp:
+                    yield Found(path, stamp, "gpslogs", day)
+                    continue
+                digits = name.prefix.rpartition("_")[2]
+                number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0
+                if number not in present and not self._is_collected(number, path.name):
+                    yield Found(path, stamp, "gpslogs", day)
+
+    def _is_collected(self, number: int, name: str) -> bool:
+        return number > 0 and self._work.folder.entries(number).get(name, {}).get("status") == Status.COMPLETED
+
+    # Taking
+
+    async def _take(self, found: Found) -> None:
+        name = one_line(str(found.path.name))
+        try:
+            kept = await self._keep(found)
+            if found.day is not None:
+                local_file = f"gpslogs/{found.day:%Y%m%d}/{found.path.name}"
+                await self._service.take_placed(kept, found.day, local_file)
+            else:
+                entry = await self._service.take(kept, found.source)
+                await self._service.settled(entry)
+            if found.removes:
+                await self._work.disk.write(_remove_same, found)
+        except Unacceptable as error:
+            text = "Hand-in {name} in {folder} is not taken: {why}"
+            self._log.warn(text, name=name, folder=found.source, why=str(error))
+        except Changed:
+            return
+        except DiskTrouble as error:
+            self._log.warn("Hand-in {name} waits for the disk: {error}", name=name, error=str(error))
+            return
+        except OSError as error:
+            text = "Hand-in {name} in {folder} cannot be read, retrying: {error}"
+            self._log.warn(text, name=name, folder=found.source, error=error.strerror or str(error))
+            self._before.pop(found.path, None)
+            return
+        self._done[found.path] = found.stamp
+
+    async def _keep(self, found: Found) -> Kept:
+        """Copy a file piece by piece; raises Unacceptable, Changed, DiskTrouble, or OSError if it cannot be read."""
+        if found.stamp[1] > MAX_SIZE:
+            raise too_large(found.stamp[1])
+        disk = self._work.disk
+        incoming = self._service.incoming(found.path.name)
+        source = await disk.run(_open, found.path)
+        try:
+            while piece := await disk.run(source.read, CHUNK):
+                await disk.write(incoming.write, piece)
+            if await disk.run(_stamp, found.path) != found.stamp:
+                raise Changed
+            return await disk.write(incoming.finish)
+        finally:
+            await disk.run(source.close)
+            await disk.run(incoming.abort)
+
+
+def _days(folder: Path) -> list[dt.date]:
+    """Return the days that have a folder, in order."""
+    days = []
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            with contextlib.suppress(ValueError):
+                if re.fullmatch(r"[0-9]{8}", path.name):
+                    days.append(dt.date.fromisoformat(path.name))
+    return sorted(days)
+
+
+def _files(folder: Path, without: set[Path], depth: int = MAX_DEPTH) -> Iterator[tuple[Path, Stamp]]:
+    """Yield the regular files of a folder and below, but no hidden ones and no links."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.startswith((".", "~")) or entry.name.lower() in OF_SYSTEMS or path in without:
+            continue
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                if depth:
+                    yield from _files(path, without, depth - 1)
+            elif entry.is_file(follow_symlinks=False):
+                yield path, _stamp(path)
+        except OSError:
+            continue
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.lstat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _open(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise Changed
+    return os.fdopen(descriptor, "rb")
+
+
+def _remove_same(found: Found) -> None:
+    """Remove a file that is kept, unless it has changed since."""
+    if _stamp(found.path) == found.stamp:
+        found.path.unlink()
