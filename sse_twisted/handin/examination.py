@@ -29,8 +29,9 @@ ARCHIVES: Final = ("zip", "gzip", "7z", "rar")
 
 @frozen
 class Told:
-    """What a file tells; of one that is no track only the trouble."""
+    """What a file tells; of one that is no track only the trouble, of one that cannot be read the error."""
 
+    error: str = ""
     trouble: str = ""
     kind: str = ""
     extension: str = ""
@@ -44,26 +45,30 @@ class Told:
     @property
     def values(self) -> dict[str, Any]:
         """The fields of the line in the ledger."""
-        return asdict(self, recurse=False)
+        return asdict(self, recurse=False, filter=lambda attribute, _: attribute.name != "error")
 
 
 def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
-    """Read a file by its content; `name` helps with the extension. Raises OSError if it cannot be read."""
-    data = read_bounded(path, MAX_SIZE)
+    """Read a file by its content; `name` helps with the extension. Raises nothing."""
+    try:
+        data = read_bounded(path, MAX_SIZE)
+    except OSError as error:
+        return Told(error=error.strerror or str(error))
     track = decode(data, name)
     kind = track.integrity.kind
     if not is_readable(kind):
-        return Told(_not_a_track(kind))
+        return Told(trouble=_not_a_track(kind))
     form = next(each for each in FORMATS if each.name == kind)
     if not len(track.fixes):
         damage = track.integrity.damages
-        return Told(f"no fix in it can be read: {damage[0].what}" if damage else "it has no fixes", kind)
+        trouble = f"no fix in it can be read: {damage[0].what}" if damage else "it has no fixes"
+        return Told(trouble=trouble, kind=kind)
     days = days_of(track, zone)
     counted = {day: mask for day, mask in days.items() if mask.sum() >= MIN_FIXES}
     if not counted:
-        return Told(f"it has fewer than {MIN_FIXES} fixes", kind)
+        return Told(trouble=f"it has fewer than {MIN_FIXES} fixes", kind=kind)
     if len(counted) > MAX_DAYS:
-        return Told(f"it has fixes of {len(counted)} days", kind)
+        return Told(trouble=f"it has fixes of {len(counted)} days", kind=kind)
     header, told = track.header, track.device
     extension = Path(name).suffix if format_named(name) is form else form.extension
     digest = hashlib.sha256(data).hexdigest()
@@ -101,9 +106,12 @@ def days_of(track: Track, zone: dt.tzinfo) -> dict[dt.date, Mask]:
     return days
 
 
-def picture(path: Path, name: str, title: str) -> str:
-    """Draw a file as SVG. Blocks, raises OSError."""
-    analysis = analyse_track(decode(read_bounded(path, MAX_SIZE), name))
+def picture(path: Path, name: str, title: str) -> str | None:
+    """Draw a file as SVG; None if it cannot be read. Blocks, raises nothing."""
+    try:
+        analysis = analyse_track(decode(read_bounded(path, MAX_SIZE), name))
+    except OSError:
+        return None
     return plot(analysis.track, marks_of(analysis.session), title)
 
 

@@ -1,6 +1,6 @@
 """Take each hand-in through its steps: kept, examined, matched, filed. What a stop has cut goes on at the next start.
 
-Files are examined two at a time. What cannot be done now, because the disk is full or away, is tried again each round.
+What cannot be done now, because the disk is full or away, is tried again each round.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, DeferredLock, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.assignment import sharers_on
@@ -20,7 +20,8 @@ from sse_twisted.event_folder.naming import PLAUSIBLE
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device
-from sse_twisted.handin import examination, filing
+from sse_twisted.handin import filing
+from sse_twisted.handin.examination import VERSION, Told, examine
 from sse_twisted.handin.intake import Incoming, Kept
 from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger, Line, Received, append
 from sse_twisted.handin.matching import Clues, Match, match
@@ -29,9 +30,9 @@ from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import one_line, size
+from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL: Final = 2.0  # s between rounds
-AT_ONCE: Final = 2  # files that are examined; one of them may be a FIT, whose reader is a process of its own
 MAX_LOGGED: Final = 120  # characters of a name in the log
 COLLECTOR: Final = "collector"  # does what nobody has asked for
 UNREADABLE: Final = "cannot be read"
@@ -48,7 +49,6 @@ class HandInService(PeriodicService):
         self._matches: dict[str, Match] = {}  # of the files that have no owner yet
         self._failed: dict[str, str] = {}  # why a file could not be examined or filed, by SHA-256
         self._waiting: dict[str, list[Deferred[None]]] = {}  # for the end of a task, by SHA-256
-        self._places = DeferredSemaphore(AT_ONCE)
         self._writing = DeferredLock()  # steps are noted in the order in which they are written
         self._filing = DeferredLock()
         self._tasks = Tasks(work.log)
@@ -177,7 +177,7 @@ class HandInService(PeriodicService):
     # Doing
 
     def _is_open(self, entry: HandIn) -> bool:
-        is_examined = entry.examined is not None and entry.examined.version == examination.VERSION
+        is_examined = entry.examined is not None and entry.examined.version == VERSION
         if not is_examined:
             return self._failed.get(entry.sha256) != UNREADABLE
         if entry.trouble:
@@ -216,22 +216,21 @@ class HandInService(PeriodicService):
                 waiting.callback(None)
 
     async def _examine(self, entry: HandIn) -> None:
-        if entry.examined is not None and entry.examined.version == examination.VERSION:
+        if entry.examined is not None and entry.examined.version == VERSION:
             return
-        path, zone = self._work.folder.root / entry.received.kept, self._work.live.zone
+        path = self._work.folder.root / entry.received.kept
         try:
-            async with self._places:
-                told = await self._work.disk.run(examination.examine, path, entry.name, zone)
-            if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
-                told = evolve(told, trouble=f"collected from its device already: {known}")
-        except OSError as error:
+            told: Told = await self._work.compute(examine, path, entry.name, self._work.live.zone)
+        except WorkerError as error:
+            told = Told(trouble=f"reading it failed ({error})")
+        if told.error:
             self._failed[entry.sha256] = UNREADABLE
             text = "Hand-in {name}: the kept file cannot be read: {error}"
-            self._work.log.error(text, name=one_line(entry.name, MAX_LOGGED), error=str(error))
+            self._work.log.error(text, name=one_line(entry.name, MAX_LOGGED), error=told.error)
             return
-        line = Examined(
-            sha256=entry.sha256, time=self._work.fleet.now, who=COLLECTOR, version=examination.VERSION, **told.values
-        )
+        if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
+            told = evolve(told, trouble=f"collected from its device already: {known}")
+        line = Examined(sha256=entry.sha256, time=self._work.fleet.now, who=COLLECTOR, version=VERSION, **told.values)
         await self._note(line)
         if told.trouble:
             text = "Hand-in {name}: {trouble}. The file stays in {kept}"
