@@ -20,6 +20,7 @@ from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, UnknownDevice
 from sse_twisted.control.explain import status_of
+from sse_twisted.control.hand_ins import HandInCommands
 from sse_twisted.control.metrics import Figures, Statistics
 from sse_twisted.control.reports import DayTracks, DeviceReport, Missing, Semaphore
 from sse_twisted.control.roster import RosterCommands
@@ -57,6 +58,7 @@ class Commands:
     _statistics: Statistics
     roster: RosterCommands
     courses: CourseCommands
+    hand_ins: HandInCommands
     _scanner: ScannerService
     _grace: GracePeriod
     _journal: Journal

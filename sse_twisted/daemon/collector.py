@@ -20,6 +20,7 @@ from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.gauges import StateGauges
+from sse_twisted.control.hand_ins import HandInCommands
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
@@ -215,6 +216,7 @@ class Collector(MultiService):
             statistics=self.statistics,
             roster=RosterCommands(self._work, self.roster),
             courses=CourseCommands(self._work, self.courses, self.records),
+            hand_ins=HandInCommands(self._work, self.hand_ins),
             scanner=self.scanner,
             grace=self._grace,
             journal=self.journal,

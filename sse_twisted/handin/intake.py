@@ -131,3 +131,15 @@ class Incoming:
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def orphans(root: Path, known: frozenset[str]) -> list[Kept]:
+    """Return the kept files that are in no ledger: the collector was killed after it had kept them. Blocks."""
+    keys, found = {sha256[:KEY] for sha256 in known}, []
+    with contextlib.suppress(OSError):
+        for path in sorted((root / KEPT).iterdir()):
+            key, blank, name = path.name.partition(" ")
+            if key in keys or not blank or not re.fullmatch(rf"[0-9a-f]{{{KEY}}}", key) or path.is_symlink():
+                continue
+            found.append(Kept(_digest_of(path), name, path.stat().st_size, f"{KEPT}/{path.name}"))
+    return found

@@ -22,7 +22,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device
 from sse_twisted.handin import filing
 from sse_twisted.handin.examination import VERSION, Told, examine
-from sse_twisted.handin.intake import Incoming, Kept
+from sse_twisted.handin.intake import Incoming, Kept, orphans
 from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger, Line, Received, append
 from sse_twisted.handin.matching import Clues, Match, match
 from sse_twisted.runtime.disk import DiskTrouble
@@ -343,6 +343,11 @@ class HandInService(PeriodicService):
         if self.ledger.unreadable:
             text = "The ledger of the hand-ins has unreadable lines, which do not count: {count}"
             self._work.log.warn(text, count=self.ledger.unreadable)
+        for kept in await self._work.disk.run(orphans, self._work.folder.root, frozenset(self.ledger.entries)):
+            try:
+                await self.take(kept, "a run that was cut")
+            except DiskTrouble:
+                break
         self._match_again()
 
     # Alarms

@@ -15,6 +15,7 @@ from sse_twisted.config.roster import Assignment
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.course_reports import CourseDay, EntrantReport
 from sse_twisted.control.errors import CommandError, NotFound
+from sse_twisted.control.hand_ins import HandInReport
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
@@ -35,7 +36,7 @@ from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
-AT_HAND = ("fleet", "missing", "roster", "stats")  # what is read without the disk
+AT_HAND = ("fleet", "hand-ins", "hand-ins/{key}", "missing", "roster", "stats")  # what is read without the disk
 Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
@@ -121,6 +122,22 @@ class Proposal(Struct, frozen=True, forbid_unknown_fields=True):
     undoes: Annotated[str, Meta(max_length=40, description="`time` of the decision that is undone")] = ""
 
 
+class OwnerOf(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose a track is, and who says so."""
+
+    file_id: Annotated[str, Meta(max_length=100)]
+    who: Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class Counting(Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether the track of a day counts, who says so and why."""
+
+    day: datetime.date
+    counts: bool | None
+    who: Annotated[str, Meta(min_length=1, max_length=100)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
     """The lowest level that is logged."""
 
@@ -181,6 +198,11 @@ class Api:
         yield _read("courses/{day}", courses.day, CourseDay, text)
         text = "Return all passages of an entrant: runs, and those that are none, with the reasons."
         yield _read("courses/{day}/{entrant}", courses.entrant, EntrantReport, text)
+        hand_ins = commands.hand_ins
+        text = "Return the latest 500 files that were handed in, the latest first."
+        yield _read("hand-ins", hand_ins.all, tuple[HandInReport, ...], text)
+        text = "Return a file that was handed in."
+        yield _read("hand-ins/{key}", self._hand_in, HandInReport, text)
         yield _read("roster", commands.roster.report, RosterReport, "Return the roster and what waits for a decision.")
         yield _read("stats", commands.stats, Figures, "Return the counters since the start of the collector.")
 
@@ -204,6 +226,10 @@ class Api:
         yield self._command("roster/{version}/refuse", commands.roster.refuse, text)
         text = "Decide about runs, a track or a course of a day, or undo a decision."
         yield self._command("courses/{day}/decisions", commands.courses.decide, text, Proposal)
+        text = "Say whose a handed-in track is; an empty File ID takes it from its owner."
+        yield self._command("hand-ins/{key}/owner", self._assign, text, OwnerOf)
+        text = "Say whether a handed-in track counts instead of the event's device; null leaves it to the rule."
+        yield self._command("hand-ins/{key}/counts", self._decide, text, Counting)
         yield self._command(f"{device}/waive", commands.waive, "Waive the missing tracks of a device.", Reason)
 
     async def detail(self, identifier: int) -> DeviceDetail:
@@ -228,6 +254,15 @@ class Api:
             visits=self._attendance.of(identifier, since=self._board.day_began_at),
             events=self._history.of(identifier, since=self._board.day_began_at),
         )
+
+    def _hand_in(self, key: str) -> HandInReport:
+        return self._commands.hand_ins.report(self._commands.hand_ins.find(key))
+
+    def _assign(self, key: str, file_id: str, who: str) -> Deferred[str]:
+        return Deferred.fromCoroutine(self._commands.hand_ins.assign(key, file_id, who))
+
+    def _decide(self, key: str, day: datetime.date, counts: bool | None, who: str, reason: str) -> Deferred[str]:
+        return Deferred.fromCoroutine(self._commands.hand_ins.decide(key, day, counts, who, reason))
 
     def _fleet(self) -> FleetState:
         board = self._board

@@ -16,13 +16,14 @@ from zope.interface import implementer
 
 from sse_twisted.runtime.clients import client_of, is_local, oldest_of_greediest
 from sse_twisted.web.request_queue import Lane, RequestQueue
-from sse_twisted.web.routing import BoundedRequest, Router, printable
+from sse_twisted.web.routing import BeginUpload, BoundedRequest, Router, printable
 
 MAX_CONNECTIONS = 300
 MAX_OF_CLIENT = 20  # connections of one address; a browser opens six
 MAX_OF_LOCAL = 200  # of this machine, where a proxy may connect for many
 IDLE_TIMEOUT = 60.0  # s until a connection without a request is closed
 REQUEST_TIMEOUT = 20.0  # s from the first byte of a request to its last
+UPLOAD_TIMEOUT = 90.0  # s without a byte of a file that is handed in
 BLOCKED_TIMEOUT = 120.0  # s that a client may take to accept what was written
 MAX_AHEAD = 16 * 1024  # bytes that may follow a request before its response
 READ_SIZE = 16 * 1024  # bytes that are read in one turn
@@ -41,13 +42,45 @@ class Channel(http.HTTPChannel):
         super().__init__()
         self._arrived: list[bytes] = []  # not yet read
         self._is_queued = False
+        self._is_held = False  # by a body that is written to disk
+        self._is_uploading = False
         self._overdue: IDelayedCall | None = None  # while the client accepts nothing, or is to hang up
         self._lost = False
 
     @property
     def is_idle(self) -> bool:
         """Whether no complete request has arrived since the last response, or the client does not accept it."""
-        return not self._handlingRequest or self._overdue is not None
+        return (not self._handlingRequest and not self._is_uploading) or self._overdue is not None
+
+    @property
+    def asked(self) -> tuple[bytes, bytes]:
+        """Method and path of the request whose body is about to arrive."""
+        return self._command, self._path.partition(b"?")[0]
+
+    @property
+    def query(self) -> bytes:
+        """What follows the path."""
+        return bytes(self._path.partition(b"?")[2])
+
+    def expect_upload(self) -> None:
+        """Let a body take long, as long as bytes arrive."""
+        self._is_uploading = True
+        self.setTimeout(UPLOAD_TIMEOUT)
+
+    def hold(self) -> None:
+        """Receive nothing until `go_on`."""
+        self._is_held = True
+        self._networkProducer.pauseProducing()
+
+    def go_on(self) -> None:
+        """Receive again."""
+        if not self._is_held:
+            return
+        self._is_held = False
+        if self._arrived:
+            self._read_soon()
+        elif not self._lost and not self._waitingForTransport:
+            self._networkProducer.resumeProducing()
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -72,6 +105,7 @@ class Channel(http.HTTPChannel):
     def requestDone(self, request: http.Request) -> None:  # noqa: N802 - of HTTPChannel
         """Read what came meanwhile."""
         self._savedTimeOut = IDLE_TIMEOUT
+        self._is_uploading = False
         super().requestDone(request)
         self._hurry()
         self._read_soon()
@@ -116,7 +150,7 @@ class Channel(http.HTTPChannel):
         if not self._arrived:
             return
         self._networkProducer.pauseProducing()
-        if not self._is_queued and not self._waitingForTransport:
+        if not self._is_queued and not self._waitingForTransport and not self._is_held:
             self._is_queued = True
             self.queue.add(self.client, Lane.FIRST, self._read)
 
@@ -133,7 +167,7 @@ class Channel(http.HTTPChannel):
         self._hurry()
         if self._arrived:
             self._read_soon()
-        elif not self._waitingForTransport:
+        elif not self._waitingForTransport and not self._is_held:
             self._networkProducer.resumeProducing()
 
     def _hurry(self) -> None:
@@ -160,9 +194,12 @@ class WebSite(Site):
     noisy = False
     protocol = cast(Any, Channel)  # HTTP/1.1 alone: of HTTP/2 a connection has many requests at once
 
-    def __init__(self, router: Router, queue: RequestQueue, reactor: Any, log: Logger) -> None:
+    def __init__(
+        self, router: Router, queue: RequestQueue, reactor: Any, log: Logger, begin_upload: BeginUpload | None = None
+    ) -> None:
         super().__init__(cast(Any, router), BoundedRequest, timeout=IDLE_TIMEOUT, reactor=reactor)
         self.displayTracebacks = False
+        self.begin_upload = begin_upload
         self._queue = queue
         self._log = log
 

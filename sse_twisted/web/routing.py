@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import cached_property
 from http import HTTPStatus
 from io import BytesIO
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Protocol, cast
 
 import msgspec
 from attrs import define, field, frozen
@@ -27,7 +27,6 @@ from sse_twisted.runtime.text import one_line
 from sse_twisted.web.request_queue import Lane, RequestQueue
 
 MAX_BODY = 64 * 1024  # bytes of a request
-TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 MIN_COMPRESSED = 2048  # bytes; a shorter response is sent as it is
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
@@ -39,6 +38,9 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
     "entrant": Annotated[str, Meta(max_length=200, description="Entrant ID, or a File ID of the roster without them.")],
     "show": Annotated[str, Meta(description="For a projector; any value.")],
     "only": Annotated[Literal["missing"], Meta(description="Show only the devices that may still bring a track.")],
+    "key": Annotated[str, Meta(pattern="^[0-9a-f]{12,64}$", description="The key of a hand-in.")],
+    "name": Annotated[str, Meta(max_length=1000, description="The name of a file.")],
+    "who": Annotated[str, Meta(max_length=100, description="The name of the person who hands a file in.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
 }
 
@@ -127,40 +129,82 @@ def _group(name: str) -> str:
     return f"(?P<{name}>{'.+' if name == 'entrant' else '[^/]+'})"
 
 
+class Upload(Protocol):
+    """A body that goes to disk while it arrives."""
+
+    def feed(self, data: bytes) -> None:
+        """Take the bytes that follow; raises Refusal."""
+
+    def abort(self) -> None:
+        """Leave nothing behind of what is not finished."""
+
+
+BeginUpload = Callable[[Request, int | None], Upload | None]  # may raise Refusal; the int is the announced length
+
+
 class BoundedRequest(Request):
-    """A request with a bounded body, which is kept in memory.
+    """A request with a bounded body, which is kept in memory, unless it is an upload.
 
     Twisted itself stores a body of any length in a temporary file before a resource sees it.
     """
 
+    upload: Upload | None = None
     _received = 0  # bytes of the body
     _is_refused = False
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802 - of Request
-        """Respond 413 at once if the announced length exceeds MAX_BODY."""
+        """Begin an upload, or respond 413 at once if the announced length exceeds MAX_BODY."""
         self.content = BytesIO()
-        if length is not None and length > MAX_BODY:
-            self._refuse_body()
+        begin_upload = getattr(cast(Any, self.channel).site, "begin_upload", None)
+        try:
+            self.upload = begin_upload(self, length) if begin_upload else None
+            if self.upload is None and length is not None and length > MAX_BODY:
+                raise Refusal(413, "")
+        except Refusal as refusal:
+            self._refuse_body(refusal)
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - of Request
-        """Store a part of the body; respond 413 and close the connection once MAX_BODY is exceeded."""
+        """Pass a part of the body on, or store it; respond 413 and close the connection if that is too much."""
+        if self._is_refused:
+            return
         self._received += len(data)
-        if self._received > MAX_BODY:
-            self._refuse_body()
-        elif not self._is_refused:
-            super().handleContentChunk(data)
+        try:
+            if self.upload is not None:
+                cast(Any, self.channel).resetTimeout()
+                self.upload.feed(data)
+            elif self._received > MAX_BODY:
+                raise Refusal(413, "")
+            else:
+                super().handleContentChunk(data)
+        except Refusal as refusal:
+            self._refuse_body(refusal)
 
-    def process(self) -> None:
-        """Handle the request, unless it was refused."""
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:  # noqa: N802 - of Request
+        """Handle the request, unless it was refused. The body of an upload is not parsed again."""
         if not self._is_refused:
-            super().process()
+            super().requestReceived(command, path, version)
 
-    def _refuse_body(self) -> None:
-        if not self._is_refused:
-            self._is_refused = True
-            channel = cast(Any, self.channel)
-            channel.transport.write(TOO_LARGE)
-            channel.loseConnection()
+    def connectionLost(self, reason: Failure) -> None:
+        self.end_upload()
+        super().connectionLost(reason)
+
+    def end_upload(self) -> None:
+        """Forget what arrived, unless a handler has finished it."""
+        if self.upload is not None:
+            self.upload.abort()
+
+    def _refuse_body(self, refusal: Refusal) -> None:
+        """Answer at once, and read no more."""
+        if self._is_refused:
+            return
+        self._is_refused = True
+        self.end_upload()
+        phrase, body = HTTPStatus(refusal.status).phrase, msgspec.json.encode({"detail": refusal.detail})
+        body = body if refusal.detail else b""
+        head = f"HTTP/1.1 {refusal.status} {phrase}\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n"
+        channel = cast(Any, self.channel)
+        channel.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        channel.loseConnection()
 
 
 @define(eq=False, slots=False)
@@ -206,6 +250,7 @@ class Router(Resource):
             self._guard(request, route)
             response = await route.handler(_parse(request, route, parameters))
         except Refusal as refusal:
+            cast(BoundedRequest, request).end_upload()
             response = self._refuse(request, refusal)
         except DiskHangs as error:
             response = self._refuse(request, Refusal(503, f"{error}; try again when it does", {"Retry-After": "10"}))

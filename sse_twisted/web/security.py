@@ -107,9 +107,16 @@ class Guard:
         except ValueError:
             return False
 
-    def _check_token(self, request: Request) -> None:
+    def has_token(self, request: Request) -> bool:
+        """Whether a request has the token in its header."""
         scheme, _, sent = header(request, "authorization").partition(" ")
+        return scheme.lower() == "bearer" and self.is_token(sent.strip())
+
+    def is_token(self, text: str) -> bool:
+        """Whether a text is the token."""
         token = self._token().encode()
-        matches = hmac.compare_digest(sent.strip().encode("latin-1"), token)
-        if scheme.lower() != "bearer" or not matches or not token:
+        return hmac.compare_digest(text.encode("utf-8", errors="replace"), token) and bool(token)
+
+    def _check_token(self, request: Request) -> None:
+        if not self.has_token(request):
             raise Refusal(401, "a command needs the token", {"WWW-Authenticate": 'Bearer realm="sse"'})

@@ -37,6 +37,7 @@ from sse_twisted.web.board import Board
 from sse_twisted.web.bundle import BundleDownload
 from sse_twisted.web.connections import Connections, WebSite
 from sse_twisted.web.course_pages import CoursePages
+from sse_twisted.web.hand_in_pages import HandInPages
 from sse_twisted.web.health import Health
 from sse_twisted.web.help import HelpPage
 from sse_twisted.web.openapi import PROBLEM, Problem, with_description
@@ -50,6 +51,7 @@ from sse_twisted.web.routing import HTML, Refusal, Response, Route, Router
 from sse_twisted.web.security import DEFAULT_ENDPOINT, HEADERS, Guard, make_token, read_token
 from sse_twisted.web.stream import Streams
 from sse_twisted.web.track_files import TrackFiles
+from sse_twisted.web.uploads import Uploads
 
 BACKLOG = 1024  # connections that wait to be accepted; for one more the system is silent, and the client asks after 1 s
 
@@ -144,7 +146,10 @@ class WebService(Service):
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
         self._queue = RequestQueue(reactor, self._log)
         self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
-        self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log))
+        uploads = Uploads(
+            collector.commands.hand_ins.service.incoming, collector.disk, guard.has_token, guard.is_token, self._log
+        )
+        self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log, uploads.begin))
 
     def _routes(self, collector: Watched, source: Callable[[], Source], event: str) -> tuple[Route, ...]:
         """Return the routes of all pages and of the API."""
@@ -158,6 +163,7 @@ class WebService(Service):
             *CoursePages(
                 collector.commands.courses, self.board, self.streams, renderer, collector.disk, reactor
             ).routes(),
+            *HandInPages(collector.commands.hand_ins, renderer, self._pending).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(self._files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),

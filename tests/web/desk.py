@@ -98,7 +98,9 @@ class Listening(Protocol):
 
 
 @define(eq=False)
-class _Talking(Protocol):
+class Talking(Protocol):
+    """What comes back on a connection."""
+
     heard: bytes = b""
     ended: bool = False
 
@@ -182,7 +184,7 @@ class Desk:
 
     def talk(self, *pieces: bytes, seconds: float = 0.2) -> tuple[bytes, bool]:
         """Send raw bytes; return what comes back and whether the server closed the connection."""
-        talking = _Talking()
+        talking = Talking()
         endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", 8080)
         connectProtocol(endpoint, talking)
         self.advance(0.05)

@@ -1,0 +1,171 @@
+// Hands in many files: each is a request of its own with its progress, a few at a time. Commands are in commands.js.
+// Without this script the form does the same in one request.
+"use strict";
+
+const AT_ONCE = 3; // files that are sent at the same time
+const POLL = 1000; // ms until the lists are loaded again while a file is being read
+const form = byId("hand-in");
+const waiting = [];
+let sending = 0;
+
+function add(files) {
+  for (const file of files) waiting.push({ file, ...line(file.name) });
+  next();
+}
+
+function line(name) {
+  const item = document.createElement("li");
+  const progress = document.createElement("progress");
+  const said = document.createElement("span");
+  progress.max = 1;
+  progress.value = 0;
+  progress.setAttribute("aria-label", name);
+  said.textContent = `${name}: waits`;
+  item.append(progress, " ", said);
+  byId("files").append(item);
+  return { name, item, progress, said };
+}
+
+function next() {
+  while (sending < AT_ONCE && waiting.length) send(waiting.shift());
+  if (!sending && !waiting.length) load();
+}
+
+function send(each) {
+  const problem = !each.file.size ? "the file is empty" : each.file.size > Number(form.dataset.most) ? "too large: the limit is 200 MB" : "";
+  if (problem) return end(each, "stop", `not kept: ${problem}`);
+  sending += 1;
+  const request = new XMLHttpRequest();
+  const query = new URLSearchParams({ name: each.name, who: form.elements.who.value.trim() });
+  request.open("POST", `/hand-in/files?${query}`);
+  request.setRequestHeader("Content-Type", "application/octet-stream");
+  request.setRequestHeader("Authorization", `Bearer ${token()}`);
+  request.upload.onprogress = (event) => {
+    each.progress.value = event.loaded / Math.max(event.total, 1);
+    each.said.textContent = `${each.name}: ${event.loaded < event.total ? `${Math.floor((100 * event.loaded) / event.total)} %` : "being read"}`;
+  };
+  request.onload = () => answer(each, request);
+  request.onerror = () => done(each, "stop", "cut: the collector was not reached, or refused the file. Send it again");
+  request.send(each.file);
+}
+
+function answer(each, request) {
+  let found = {};
+  try {
+    found = JSON.parse(request.responseText);
+  } catch {
+    // the status says enough
+  }
+  if (request.status === 401) {
+    sessionStorage.removeItem("token");
+    form.elements.token.value = "";
+    showForm();
+    return done(each, "stop", "wrong token");
+  }
+  if (request.status >= 400) return done(each, "stop", `not kept: ${found.detail || request.status}`);
+  sessionStorage.setItem("token", token());
+  if (request.status === 202) return done(each, "wait", "kept, and being read: see below");
+  assign(each, found);
+}
+
+// The person that was chosen for all files counts more than what the file says.
+async function assign(each, found) {
+  const chosen = form.elements.file_id.value;
+  if (chosen && found.file_id !== chosen && found.days.length) {
+    const response = await fetch(`/api/v1/hand-ins/${found.key}/owner`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token()}` },
+      body: JSON.stringify({ file_id: chosen, who: form.elements.who.value.trim() || "board" }),
+    });
+    if (response.ok) found = await (await fetch(`/api/v1/hand-ins/${found.key}`)).json();
+  }
+  const tracks = found.days.filter((day) => day.track).map((day) => day.track.replace("gpslogs/", ""));
+  if (found.state === "filed") done(each, "check", `${found.sailor || found.file_id}, ${tracks.join(", ")}`);
+  else done(each, found.state === "not a track" ? "stop" : "warn", `${found.state} ${found.why}`);
+}
+
+function done(each, icon, text) {
+  sending -= 1;
+  end(each, icon, text);
+  next();
+}
+
+function end(each, icon, text) {
+  const sign = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  sign.setAttribute("class", "icon");
+  sign.setAttribute("aria-hidden", "true");
+  use.setAttribute("href", `/static/icons.svg#${icon}`);
+  sign.append(use);
+  each.progress.replaceWith(sign);
+  each.said.textContent = `${each.name}: ${text}`;
+}
+
+function token() {
+  return form.elements.token.value.trim() || sessionStorage.getItem("token") || "";
+}
+
+function showForm() {
+  const known = Boolean(sessionStorage.getItem("token"));
+  form.elements.token.required = !known;
+  form.elements.token.parentElement.hidden = known;
+}
+
+// The lists of the page as the collector has them now.
+async function load() {
+  const response = await fetch("/hand-in");
+  if (!response.ok) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  byId("lists").innerHTML = page.querySelector("#lists").innerHTML; // from the collector's template, which escapes
+  if (byId("lists").querySelector(".reading")) setTimeout(load, POLL);
+}
+
+async function showSerials() {
+  const known = token();
+  const response = await fetch("/hand-in/serials", {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Authorization: `Bearer ${known}` },
+    body: "{}",
+  });
+  if (!response.ok) {
+    byId("done").textContent = "Type the token above first.";
+    return;
+  }
+  sessionStorage.setItem("token", known);
+  const serials = await response.json();
+  for (const place of document.querySelectorAll("[data-serial]"))
+    place.textContent = serials[place.dataset.serial] ? `Serial number: ${serials[place.dataset.serial]}` : "No serial number.";
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (form.elements.who.value) localStorage.setItem("who", form.elements.who.value.trim());
+  add(form.elements.file.files);
+  form.elements.file.value = "";
+});
+form.elements.who.value = localStorage.getItem("who") || "";
+for (const kind of ["dragenter", "dragover"])
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    form.classList.add("is-over");
+  });
+document.addEventListener("dragleave", (event) => {
+  if (!event.relatedTarget) form.classList.remove("is-over");
+});
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  form.classList.remove("is-over");
+  if (!token()) {
+    byId("done").textContent = "Type the token first, then drop the files again.";
+    form.elements.token.focus();
+  } else add(event.dataTransfer.files);
+});
+document.addEventListener("click", (event) => {
+  if (event.target.id === "serials") showSerials();
+});
+// A sailor that is chosen is what its button says.
+document.addEventListener("change", (event) => {
+  const button = byId(event.target.dataset.owner);
+  if (button) button.dataset.body = JSON.stringify({ file_id: event.target.value });
+});
+showForm();

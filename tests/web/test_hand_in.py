@@ -1,0 +1,212 @@
+"""The page on which tracks are handed in, and the commands about them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+
+from sse_twisted.web.uploads import MAX_FORM
+from tests.tracks import written
+from tests.tracks.voyages import START
+from tests.web.desk import PLACE, Desk, Got, Talking
+
+PIECE = 65_536  # bytes
+BOUNDARY = "x-Boundary-7"
+SBP = written.sbp(written.points(100))
+ADA = "gpslogs/20221019/ABC601XYZ_601_20221019_120000.sbp"
+
+
+def send(desk: Desk, name: str, data: bytes = SBP, token: str = "", who: str = "Ann") -> Got:
+    headers = {"Authorization": f"Bearer {token or desk.token}", "Content-Type": "application/octet-stream"}
+    return desk.ask("POST", f"/hand-in/files?name={quote(name)}&who={quote(who)}", data, **headers)
+
+
+def form(desk: Desk, files: dict[str, bytes], end: bytes = b"", **fields: str) -> Got:
+    parts = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, data in files.items():
+        head = f'Content-Disposition: form-data; name="file"; filename="{name}"'
+        parts.append(f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + data + b"\r\n")
+    body = b"".join(parts) + (end or f"--{BOUNDARY}--\r\n".encode())
+    return desk.ask("POST", "/hand-in", body, **{"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"})
+
+
+def in_pieces(desk: Desk, length: str, body: bytes) -> tuple[bytes, bool]:
+    """Send a body as the network brings it, then hang up; return what came back, and whether the server hung up."""
+    head = f"POST /hand-in/files?name=ABC601XYZ.sbp HTTP/1.1\r\nHost: {PLACE}\r\nAuthorization: Bearer {desk.token}\r\n"
+    talking = Talking()
+    connectProtocol(TCP4ClientEndpoint(desk.reactor, "127.0.0.1", 8080), talking)
+    desk.advance(0.05)
+    transport: Any = talking.transport
+    transport.write(f"{head}{length}\r\n\r\n".encode())
+    for at in range(0, len(body), PIECE):
+        desk.advance(0.1)
+        if not talking.ended:
+            transport.write(body[at : at + PIECE])
+    desk.advance(3)
+    heard, ended = talking.heard, talking.ended
+    transport.loseConnection()
+    desk.advance(0.1)
+    return heard, ended
+
+
+def kept(desk: Desk) -> list[str]:
+    return sorted(path.name for path in (desk.event.root / "hand-in").rglob("*") if path.is_file())
+
+
+def reports(desk: Desk) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = desk.get("/api/v1/hand-ins").json
+    return found
+
+
+class TestSending:
+    def test_a_file_is_filed_and_the_answer_says_where(self, desk: Desk) -> None:
+        got = send(desk, "ABC601XYZ watch.sbp")
+        assert got.status == 200, got.text
+        assert got.json["state"] == "filed"
+        assert got.json["sailor"] == "Sailor 601"
+        assert [day["track"] for day in got.json["days"]] == [ADA]
+        assert desk.event.tracks() == {ADA: SBP}
+        assert got.json["who"].startswith("Ann (board, ")
+
+    def test_a_large_file_arrives_in_pieces(self, desk: Desk) -> None:
+        data = written.sbp(written.points(30_000))
+        assert len(data) > 900_000
+        heard, _ = in_pieces(desk, f"Content-Length: {len(data)}", data)
+        assert b" 200 " in heard.partition(b"\r\n")[0]
+        assert desk.event.tracks() == {ADA: data}
+
+    @pytest.mark.parametrize("data", [SBP, bytes(200_000)])
+    def test_nothing_is_kept_without_the_token(self, desk: Desk, data: bytes) -> None:
+        assert send(desk, "a.sbp", data, token="x" * 32).status == 401
+        desk.advance(5)
+        assert kept(desk) == []
+
+    def test_a_page_of_another_site_cannot_send(self, desk: Desk) -> None:
+        headers = {"Authorization": f"Bearer {desk.token}", "Origin": "http://evil.example"}
+        assert desk.ask("POST", "/hand-in/files?name=a.sbp", SBP, **headers).status == 403
+        desk.advance(5)
+        assert kept(desk) == []
+
+    def test_an_empty_file_is_refused(self, desk: Desk) -> None:
+        got = send(desk, "a.sbp", b"")
+        assert (got.status, got.json["detail"]) == (400, "the file is empty")
+
+    def test_a_file_that_announces_2_gb_is_refused_at_once(self, desk: Desk) -> None:
+        head = (
+            f"POST /hand-in/files?name=a HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer {desk.token}\r\n"
+            "Content-Length: 2000000000\r\n\r\n"
+        )
+        heard, ended = desk.talk(head.encode(), bytes(10_000))
+        assert b" 413 " in heard
+        assert b"too large: 2.0 GB, the limit is 200.0 MB" in heard
+        assert ended
+        assert kept(desk) == []
+
+    def test_a_file_that_does_not_say_how_long_it_is_is_cut_at_the_limit(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sse_twisted.handin.intake.MAX_SIZE", 500_000)
+        chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
+        heard, ended = in_pieces(desk, "Transfer-Encoding: chunked", chunk * 30)
+        assert b" 413 " in heard
+        assert ended
+        desk.advance(2)
+        assert kept(desk) == []
+
+    def test_an_upload_that_is_cut_leaves_nothing_behind(self, desk: Desk) -> None:
+        in_pieces(desk, "Content-Length: 1000000", bytes(600_000))
+        desk.advance(5)
+        assert kept(desk) == []
+        assert send(desk, "ABC601XYZ.sbp").status == 200
+
+    def test_a_name_with_folders_and_lines_is_one_name(self, desk: Desk) -> None:
+        got = send(desk, "../../etc/ABC601XYZ\nx.sbp")
+        assert got.json["name"] == "ABC601XYZ_x.sbp"
+        assert desk.event.tracks() == {ADA: SBP}
+
+    def test_the_same_file_twice_at_once_is_one(self, desk: Desk) -> None:
+        assert [send(desk, name).json["key"] for name in ("ABC601XYZ.sbp", "b.sbp")] == [reports(desk)[0]["key"]] * 2
+        assert len(kept(desk)) == 2  # with the ledger
+
+
+class TestForm:
+    def test_the_page_works_without_a_script(self, desk: Desk) -> None:
+        got = form(desk, {"ABC601XYZ.sbp": SBP, "photo.jpg": b"\xff\xd8\xff" + bytes(600)}, token=desk.token, who="Ann")
+        assert got.status == 200
+        assert "ABC601XYZ.sbp: Sailor 601, 20221019/ABC601XYZ_601_20221019_120000.sbp" in got.text
+        assert "photo.jpg: not a track: not a track that can be read (jpeg)" in got.text
+
+    def test_the_form_may_say_whose_the_track_is(self, desk: Desk) -> None:
+        got = form(desk, {"activity.sbp": SBP}, token=desk.token, file_id="ABC602XYZ")
+        assert "activity.sbp: Sailor 602" in got.text
+
+    @pytest.mark.parametrize("token", ["", "wrong"])
+    def test_nothing_is_kept_without_the_token(self, desk: Desk, token: str) -> None:
+        assert form(desk, {"a.sbp": SBP}, token=token).status == 401
+        desk.advance(3)
+        assert kept(desk) == []
+
+    def test_a_file_before_the_token_is_not_kept(self, desk: Desk) -> None:
+        assert form(desk, {"a.sbp": SBP}).status == 401
+        assert kept(desk) == []
+
+    def test_a_form_that_is_cut_leaves_nothing_behind(self, desk: Desk) -> None:
+        got = form(desk, {"a.sbp": SBP}, end=b"--x", token=desk.token)
+        assert got.status == 400
+        desk.advance(3)
+        assert kept(desk) == []
+
+    def test_a_form_that_is_too_large_is_refused_at_once(self, desk: Desk) -> None:
+        head = (
+            "POST /hand-in HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n"
+            f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {MAX_FORM + 1}\r\n\r\n"
+        )
+        heard, ended = desk.talk(head.encode())
+        assert b" 413 " in heard
+        assert ended
+
+    def test_another_kind_of_form_is_refused(self, desk: Desk) -> None:
+        got = desk.ask("POST", "/hand-in", b"a=b", **{"Content-Type": "application/x-www-form-urlencoded"})
+        assert got.status == 415
+
+
+class TestWhose:
+    def test_a_track_of_nobody_is_shown_with_its_picture_and_filed_by_a_command(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbn", written.sbn(written.points(60))).json["key"]
+        page = desk.get("/hand-in").text
+        assert "Whose is this?" in page
+        assert f"/hand-in/{key}.svg" in page
+        assert "nothing tells whose it is" in page.lower()
+        assert desk.get(f"/hand-in/{key}.svg").text.startswith("<svg")
+        got = desk.command(f"hand-ins/{key}/owner", {"file_id": "ABC602XYZ", "who": "Ann"})
+        assert got.json == {"done": True, "detail": "gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbn"}
+        assert "Whose is this?" not in desk.get("/hand-in").text
+
+    def test_somebody_outside_of_the_roster_is_refused(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        got = desk.command(f"hand-ins/{key}/owner", {"file_id": "NOBODY", "who": "Ann"})
+        assert (got.status, got.json["detail"]) == (409, "no File ID 'NOBODY' on the roster")
+
+    def test_a_serial_number_is_shown_with_the_token_only(self, desk: Desk) -> None:
+        got = send(desk, "activity.sbn", written.sbn(written.points(60)))
+        everything = desk.get("/hand-in").text + desk.get("/api/v1/hand-ins").text + got.text
+        assert "932000000" not in everything
+        assert not desk.event.said("932000000")
+        assert desk.ask("POST", "/hand-in/serials", {}).status == 401
+        with_token = desk.ask("POST", "/hand-in/serials", {}, Authorization=f"Bearer {desk.token}")
+        assert with_token.json == {got.json["key"]: "932000000"}
+
+    def test_no_health_data_is_shown(self, desk: Desk) -> None:
+        got = send(desk, "activity.fit", written.fit(written.points(60, rate=1)))
+        assert got.json["state"] == "whose is this?"
+        lines = json.loads(f"[{','.join((desk.event.root / 'hand-in/ledger.jsonl').read_text().splitlines())}]")
+        for text in (desk.get("/hand-in").text, desk.get("/api/v1/hand-ins").text, json.dumps(lines)):
+            assert "heart" not in text
+            assert str(written.HEART_RATE) not in text.replace(str(START), "")
