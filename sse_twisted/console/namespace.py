@@ -11,13 +11,17 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.console import tables
 from sse_twisted.console.courses import CourseConsole
+from sse_twisted.console.hand_ins import HandInConsole
 from sse_twisted.console.roster_text import roster_text
 from sse_twisted.console.tables import Result
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.errors import CommandError
 from sse_twisted.fleet import Device, Stage
 
-READING = ("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster", "course", "runs")
+READING = (
+    *("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster", "course", "runs"),
+    "hand_ins",
+)
 DECIDING = ("exclude", "count", "withdraw", "set_course", "undo")
 ACTING = (
     "rescan",
@@ -34,6 +38,8 @@ ACTING = (
     "reload",
     "loglevel",
     *DECIDING,
+    "give",
+    "prefer",
 )
 
 
@@ -102,8 +108,11 @@ class Namespace:
 
     def names(self) -> dict[str, object]:
         """Return all names of the session with their values."""
-        courses = CourseConsole(self._commands)
-        functions = {name: getattr(courses, name, None) or getattr(self, name) for name in (*READING, *ACTING, "exit")}
+        others_of = (CourseConsole(self._commands), HandInConsole(self._commands), self)
+        functions = {
+            name: next(getattr(each, name) for each in others_of if hasattr(each, name))
+            for name in (*READING, *ACTING, "exit")
+        }
         commands = {name: Command(function) for name, function in functions.items()}
         views = {"fleet": View(self.fleet), "settings": View(self.settings)}
         others = {"quit": commands["exit"], "explain": commands["why"]}

@@ -18,6 +18,8 @@ from sse_twisted.event_folder.ledger import Entries, Status, local_file_of
 from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import MAX_MEASURED, Device, Measured
+from sse_twisted.handin.service import HandInService
+from sse_twisted.results.backups import Backup, backups_of, not_collected, sailed_with, with_backups
 from sse_twisted.results.days import Day, DayCount, count_days, reconcile, sailed_on
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import ResultsService, measured_of
@@ -62,6 +64,7 @@ class Records:
 
     _work: Workplace
     _results: ResultsService
+    _hand_ins: HandInService
     _drawing: DeferredLock = field(factory=DeferredLock, init=False)
 
     async def day(self, day: datetime.date, today: datetime.date) -> Day:
@@ -74,7 +77,8 @@ class Records:
 
     async def ranking(self, day: datetime.date) -> dict[str, tuple[Place, ...]]:
         """Return the places of a day by discipline."""
-        tracks = await self._work.disk.read(self._sailed, day)
+        today = self._work.live.today(self._work.fleet.now)
+        tracks = await self._work.disk.read(self._sailed, day, today, self._known_by_day(today).get(day, {}))
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
     def measured(self, identifier: int) -> tuple[Measured, ...]:
@@ -120,15 +124,39 @@ class Records:
         return known
 
     def _day(self, day: datetime.date, today: datetime.date, devices: dict[int, Device]) -> Day:
+        return self._with_backups(day, today, devices, *self._read_all())[0]
+
+    def _with_backups(
+        self,
+        day: datetime.date,
+        today: datetime.date,
+        devices: dict[int, Device],
+        ledgers: dict[int, Entries],
+        results: dict[int, Entries],
+        met: dict[int, float],
+    ) -> tuple[Day, list[Backup]]:
         live = self._work.live
-        expected, excused = live.settings.expected, live.excused.get(day, {})
-        files, buoys = self._read_all(), live.on_buoys(day)
-        return reconcile(day, live.roster.assignments, *files, devices, expected, excused, today=today, buoys=buoys)
+        expected, excused, assignments = live.settings.expected, live.excused.get(day, {}), live.roster.assignments
+        buoys = live.on_buoys(day)
+        found = reconcile(day, assignments, ledgers, results, met, devices, expected, excused, today=today, buoys=buoys)
+        backups = not_collected(self._backups().get(day, ()), ledgers)
+        return with_backups(found, backups, assignments), backups
+
+    def _backups(self) -> dict[datetime.date, list[Backup]]:
+        return backups_of(list(self._hand_ins.ledger.entries.values()))
 
     def _days(self, today: datetime.date, known: dict[datetime.date, dict[int, Device]]) -> tuple[DayCount, ...]:
         live = self._work.live
-        expected, excused = live.settings.expected, live.excused
-        return count_days(today, live.roster.assignments, *self._read_all(), known, expected, excused, live.buoys)
+        expected, excused, assignments = live.settings.expected, live.excused, live.roster.assignments
+        ledgers, results, met = self._read_all()
+        backups = {day: mine for day, all_of in self._backups().items() if (mine := not_collected(all_of, ledgers))}
+
+        def complete(day: Day) -> Day:
+            return with_backups(day, backups.get(day.day, ()), assignments)
+
+        return count_days(
+            today, assignments, ledgers, results, met, known, expected, excused, live.buoys, complete, backups.keys()
+        )
 
     def _read_all(self) -> tuple[dict[int, Entries], dict[int, Entries], dict[int, float]]:
         """Return for each device its ledger, the reports of its tracks, and when it last responded."""
@@ -136,10 +164,12 @@ class Records:
         results: dict[int, Entries] = {identifier: self._results.of(identifier) for identifier in ledgers}
         return ledgers, results, {identifier: self._work.folder.met_at(identifier) for identifier in ledgers}
 
-    def _sailed(self, day: datetime.date) -> list[Sailed]:
-        ledgers, results, _ = self._read_all()
+    def _sailed(self, day: datetime.date, today: datetime.date, devices: dict[int, Device]) -> list[Sailed]:
+        ledgers, results, met = self._read_all()
         live = self._work.live
-        return sailed_on(day, live.roster.assignments, ledgers, results, live.on_buoys(day))
+        of_devices = sailed_on(day, live.roster.assignments, ledgers, results, live.on_buoys(day))
+        found, backups = self._with_backups(day, today, devices, ledgers, results, met)
+        return sailed_with(found, of_devices, backups)
 
     def _track_files(self, day: datetime.date) -> tuple[TrackFile, ...]:
         files = {
@@ -148,10 +178,24 @@ class Records:
             for name, entry in entries.items()
             if day_of(name) == day and (file := self._file_of(name, entry)) is not None
         }
+        for entry in list(self._hand_ins.ledger.entries.values()):
+            if (path := entry.filed.get(day)) and path not in files:
+                stored = {"local_file": path, "status": Status.COMPLETED, "sha256": entry.sha256}
+                if (of_entry := self._file_of(path.rpartition("/")[2], stored)) is not None:
+                    files[path] = of_entry
         return tuple(file for _, file in sorted(files.items()))
 
     def _track_file(self, identifier: int, name: str) -> TrackFile | None:
-        return self._file_of(name, self._work.folder.entries(identifier).get(name, {}))
+        entry = self._work.folder.entries(identifier).get(name) or self._handed_in(name)
+        return self._file_of(name, entry)
+
+    def _handed_in(self, name: str) -> dict[str, Any]:
+        """Return the entry of a handed-in track, as a ledger of a device would have it."""
+        for entry in list(self._hand_ins.ledger.entries.values()):
+            for path in entry.filed.values():
+                if path.rpartition("/")[2] == name:
+                    return {"local_file": path, "status": Status.COMPLETED, "sha256": entry.sha256}
+        return {}
 
     def _file_of(self, name: str, entry: Mapping[str, Any]) -> TrackFile | None:
         """Return the file of a ledger entry; None if it is not stored. Raises no OSError."""

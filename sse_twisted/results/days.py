@@ -6,7 +6,7 @@ import csv
 import datetime
 import io
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.ledger import Entries, Status
 from sse_twisted.event_folder.track_name import TrackName, day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report
+from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import MAX_NAMES, Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
 from sse_twisted.results.short_tracks import Recorded, short_tracks
@@ -34,6 +35,7 @@ class State(StrEnum):
     MISSING = "missing"  # the device listed tracks of the day that are not stored
     EXPECTED = "expected"  # it may still bring a track of the day, which is not over
     SHORT = "short"  # collected, but much shorter than the tracks of others; see `short_tracks`
+    BACKUP = "collected (backup)"  # what the sailor has handed in counts; see `backups.py`
     COLLECTED = "collected"
     NOT_EXPECTED = "not expected"  # an operator has said that it would not come
     WAIVED = "waived"  # an operator accepts that tracks are missing
@@ -45,6 +47,21 @@ OPEN = (State.LEFT_EARLY, State.MISSING, State.EXPECTED)  # something may still 
 
 MAX_REMARKS = 10  # on the stored tracks of a line
 MAX_UNASSIGNED = 500  # tracks of a day that are named
+
+
+class BackupTrack(Struct, frozen=True):
+    """A track of another device that a sailor has handed in."""
+
+    key: Annotated[str, Meta(description="of the hand-in")]
+    track: str
+    counts: Annotated[bool, Meta(description="whether it counts instead of the event's device")]
+    decided: Annotated[bool, Meta(description="whether somebody has decided that, and not the rule")]
+    hours: float
+    km: float
+    knots: Annotated[float, Meta(description="best speed over 500 m by the fixes")]
+    kind: Annotated[str, Meta(description="format")]
+    doppler: Annotated[bool, Meta(description="speeds were measured by the receiver, not made from positions")]
+    evidence: Annotated[str, Meta(description="proven, consistent, as handed in")]
 
 
 class Line(Struct, frozen=True):
@@ -64,6 +81,8 @@ class Line(Struct, frozen=True):
     remark: str
     more_tracks: Annotated[int, Meta(description="stored tracks that are not in `tracks`")] = 0
     more_missing: Annotated[int, Meta(description="missing tracks that are not in `missing`")] = 0
+    damaged: Annotated[bool, Meta(description="whether a stored track is damaged")] = False
+    backups: Annotated[tuple[BackupTrack, ...], Meta(description="handed-in tracks of the sailor")] = ()
 
 
 class DayCount(Struct, frozen=True):
@@ -78,12 +97,15 @@ class DayCount(Struct, frozen=True):
     waived: Annotated[int, Meta(description="devices whose missing tracks an operator has waived")]
     no_track: Annotated[int, Meta(description="devices without a known track, once the day is over")]
     unassigned: Annotated[int, Meta(description="number of unassigned tracks")]
+    backup: Annotated[int, Meta(description="sailors of whom a handed-in track counts")] = 0
     still_expected: Annotated[int, Meta(description="devices that may still bring a track; 0 for a future day")] = 0
 
     @property
     def is_telling(self) -> bool:
         """Whether there is more to tell than that no track is known."""
-        return any((self.collected, self.short, self.missing, self.left_early, self.waived, self.unassigned))
+        return any(
+            (self.collected, self.backup, self.short, self.missing, self.left_early, self.waived, self.unassigned)
+        )
 
 
 class Day(Struct, frozen=True):
@@ -183,6 +205,7 @@ def _line(
         km=sum(report.kilometres for report in stored),
         knots=max((report.knots for report in stored), default=0.0),
         measured=any(report.measured for report in stored),
+        damaged=any(report.outcome == Outcome.DAMAGED for report in stored),
         remark=remark or _remarks([report.remark for report in stored if report.remark]),
     )
 
@@ -215,14 +238,17 @@ def count_days(
     expected: Expected,
     excused: Mapping[datetime.date, Mapping[int, str]] = MappingProxyType({}),
     buoys: Mapping[datetime.date, Collection[int]] = MappingProxyType({}),
+    complete: Callable[[Day], Day] = lambda day: day,
+    more_days: Collection[datetime.date] = (),
 ) -> tuple[DayCount, ...]:
     """Count the outcomes of each day with an assignment or a stored track, the latest first.
 
-    At most MAX_DAYS are counted, those closest to `today`. `known` are the snapshots that count for each day; the
-    other arguments are those of `reconcile`.
+    At most MAX_DAYS are counted, those closest to `today`. `known` are the snapshots that count for each day,
+    `complete` adds to a day what was handed in, and `more_days` have nothing else. The other arguments are those of
+    `reconcile`.
     """
     by_day: dict[datetime.date, dict[int, dict[str, Mapping[str, Any]]]] = {}
-    days = _days_on_roster(assignments, today)
+    days = _days_on_roster(assignments, today) | set(more_days)
     for identifier, entries in ledgers.items():
         for name, entry in entries.items():
             if (day := day_of(name)) is not None:
@@ -232,17 +258,19 @@ def count_days(
     closest = sorted(days, key=lambda day: (abs(day - today), day))[:MAX_DAYS]
     return tuple(
         _count(
-            reconcile(
-                day,
-                assignments,
-                mine,
-                results,
-                met,
-                known.get(day, {}),
-                expected,
-                excused.get(day, {}),
-                today=today,
-                buoys=buoys.get(day, ()),
+            complete(
+                reconcile(
+                    day,
+                    assignments,
+                    mine,
+                    results,
+                    met,
+                    known.get(day, {}),
+                    expected,
+                    excused.get(day, {}),
+                    today=today,
+                    buoys=buoys.get(day, ()),
+                )
             ),
             today,
         )
@@ -266,6 +294,7 @@ def _count(day: Day, today: datetime.date) -> DayCount:
         day=day.day,
         expected=len(day.lines) - day.count(State.NOT_EXPECTED),
         collected=day.count(State.COLLECTED),
+        backup=day.count(State.BACKUP),
         short=day.count(State.SHORT),
         missing=day.count(State.MISSING),
         left_early=day.count(State.LEFT_EARLY),
@@ -305,13 +334,14 @@ def day_as_csv(day: Day) -> bytes:
     table = io.StringIO(newline="")
     writer = csv.writer(table)
     heading = ("Day", "Motion ID", "Sailor", "Tally", "File ID", "State", "Tracks", "Missing")
-    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured"))
+    writer.writerow((*heading, "Hours", "km", "Knots (500m)", "Remark", "Measured", "Handed in"))
     for line in day.lines:
         tracks, missing = _names(line.tracks, line.more_tracks), _names(line.missing, line.more_missing)
         texts = map(without_formulas, (line.sailor, line.tally, line.file_id, line.state, tracks, missing))
         figures = (f"{line.hours:.2f}", f"{line.km:.2f}", f"{line.knots:.2f}")
         measured = "yes" if line.measured else ""
-        writer.writerow((day.day, line.id, *texts, *figures, without_formulas(line.remark), measured))
+        handed_in = without_formulas(" ".join(backup.track for backup in line.backups))
+        writer.writerow((day.day, line.id, *texts, *figures, without_formulas(line.remark), measured, handed_in))
     return table.getvalue().encode("utf-8-sig")
 
 

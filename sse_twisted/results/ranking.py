@@ -48,6 +48,7 @@ class Place(Struct, frozen=True):
     knots: float
     verified: Annotated[bool, Meta(description="confirmed by the fixes of the track, not only claimed by the device")]
     track: Annotated[str, Meta(description="name of the track")]
+    backup: Annotated[str, Meta(description="key of the hand-in, if the track was handed in")] = ""
 
 
 class Sailed(Struct, frozen=True):
@@ -58,6 +59,7 @@ class Sailed(Struct, frozen=True):
     file_id: str
     track: str
     figures: Mapping[str, Figure]  # by discipline
+    backup: str = ""  # key of the hand-in, if it was handed in
 
 
 def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Figure]:
@@ -100,6 +102,7 @@ def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:
             knots=figure.speed / MM_PER_S,
             verified=figure.verified,
             track=sailed.track,
+            backup=sailed.backup,
         )
         for figure, sailed in ordered
     )

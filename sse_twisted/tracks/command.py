@@ -28,6 +28,7 @@ from sse_twisted.tracks.plot.picture import marks_of, plot
 from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, is_track, report_of, row
 
 MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
+HandInFiles = Callable[[Path, Sequence[Path]], int]  # takes the event folder and files, returns an exit status
 BATCH_SIZE: Final = 4  # files that a process takes at a time
 OTHER_KINDS: Final = {".gpx", ".csv", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".webp"}  # of exports
 EPILOG: Final = """\
@@ -81,10 +82,15 @@ unreadable, or a folder holds no track; 2 for wrong usage.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage."""
-    parser = _parser()
+def main(arguments: Sequence[str] | None = None, hand_in: HandInFiles | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage.
+
+    `hand_in` does what `--hand-in` says; without it there is no such option.
+    """
+    parser = _parser(hand_in is not None)
     options = parser.parse_args(arguments)
+    if hand_in is not None and options.hand_in is not None:
+        return hand_in(options.hand_in, list(map(Path, options.files)))
     compute_in_one_thread()
     options.files = list(dict.fromkeys(_expanded(options.files)))
     count = len(options.files)
@@ -164,7 +170,7 @@ def _show_table(reports: Iterable[tuple[str, Report]], options: argparse.Namespa
     return bad
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(can_hand_in: bool = False) -> argparse.ArgumentParser:
     known = ", ".join(each.extension for each in FORMATS)
     parser = argparse.ArgumentParser(
         prog="sse-track",
@@ -181,6 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     gpx = "1.1 (default) has speeds in extensions; 1.0 has them where GPSBabel and older programs expect them"
     parser.add_argument("--gpx-version", choices=["1.1", "1.0"], default="1.1", help=gpx)
     parser.add_argument("--unit", choices=[*UNITS], default="kn", help="unit of the speeds in the table (default: kn)")
+    if can_hand_in:
+        text = "hand the files in to the event in this folder, and do nothing else; they need no particular names"
+        parser.add_argument("--hand-in", type=Path, metavar="EVENT", help=text)
     parser.add_argument("-v", "--verbose", action="store_true", help="also print header, claims and the five best")
     add_jobs(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")

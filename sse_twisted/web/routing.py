@@ -202,6 +202,7 @@ class BoundedRequest(Request):
         phrase, body = HTTPStatus(refusal.status).phrase, msgspec.json.encode({"detail": refusal.detail})
         body = body if refusal.detail else b""
         head = f"HTTP/1.1 {refusal.status} {phrase}\r\nContent-Type: {JSON}\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in refusal.headers.items())
         channel = cast(Any, self.channel)
         channel.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
         channel.loseConnection()

@@ -21,6 +21,7 @@ from sse_twisted.web.routing import Refusal, Route, header
 MIN_TOKEN = 16  # characters
 TOKEN = re.compile(r"[\x21-\x7e]+")  # printable ASCII, which a header can carry
 
+WITH_TOKEN = {"WWW-Authenticate": 'Bearer realm="sse"'}
 HEADERS = {
     "Server": "sse_twisted",
     # Allow our own files only: no inline script or style, no frames, no other host.
@@ -119,4 +120,4 @@ class Guard:
 
     def _check_token(self, request: Request) -> None:
         if not self.has_token(request):
-            raise Refusal(401, "a command needs the token", {"WWW-Authenticate": 'Bearer realm="sse"'})
+            raise Refusal(401, "a command needs the token", WITH_TOKEN)

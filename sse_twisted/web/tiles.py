@@ -164,7 +164,7 @@ def tile_of(
         tries=device.tries,
         oddity=device.oddity,
         retry_at=device.retry_at,
-        left_early=device.left_early,
+        left_early=f"{device.left_early}; backup handed in: {device.backup}" if device.backup else device.left_early,
         waived=device.waived,
         not_expected=not_expected if owner else "",
         idle=device.stage is Stage.GONE and of_today and not tracks,

@@ -23,11 +23,14 @@ from zope.interface import implementer
 
 from sse_twisted.control.records import Records, TrackFile
 from sse_twisted.runtime.disk import Disk
+from sse_twisted.web.api import Nothing
 from sse_twisted.web.routing import ParsedRequest, Refusal, Route
 
 CHUNK: Final = 256 * 1024  # bytes that are read and sent at once
 MAX_BLOCKED: Final = 60.0  # s that a client may take to accept what was sent
-LEFT_OUT: Final = "left out.txt"  # in a ZIP file: the tracks that could not be read
+LEFT_OUT: Final = "left out.txt"  # in a ZIP file: the tracks that are not in it, and why
+PRIVATE: Final = "it may hold health data"
+PRIVATE_KINDS: Final = (".fit", ".gpx")
 FIRST_YEAR: Final = 1980  # that a ZIP file can hold
 
 Chunks = Generator[bytes, None, None]  # reading the next one blocks
@@ -43,25 +46,30 @@ class TrackFiles:
     _event: str  # its name
 
     def routes(self) -> tuple[Route, ...]:
+        day, track = "/days/{day}.zip", "/devices/{identifier}/tracks/{track}"
         return (
-            Route("GET", "/days/{day}.zip", self.day),
-            Route("GET", "/devices/{identifier}/tracks/{track}", self.track),
+            Route("GET", day, self.day),
+            Route("POST", day, self.day, takes=Nothing, needs_token=True),
+            Route("GET", track, self.track),
+            Route("POST", track, self.track, takes=Nothing, needs_token=True),
         )
 
     async def day(self, request: ParsedRequest) -> None:
-        """Stream all tracks of a day that are stored when the download begins."""
+        """Stream all tracks of a day that are stored when the download begins; with the token also private ones."""
         day: datetime.date = request.parameters["day"]
         files = await self._records.track_files(day)
         if not files:
             raise Refusal(404, f"no track of {day} is stored")
         self._describe(request.raw, "application/zip", f"{self._event} {day}.zip")
-        await self._send(request.raw, zipped(files))
+        await self._send(request.raw, zipped(files, with_private=request.raw.method == b"POST"))
 
     async def track(self, request: ParsedRequest) -> None:
         """Stream one track; respond 304 if the client has it."""
         file = await self._records.track_file(request.parameters["identifier"], request.parameters["track"])
         if file is None:
             raise Refusal(404, "this track is not stored")
+        if is_private(file) and request.raw.method != b"POST":
+            raise Refusal(403, f"{PRIVATE}: ask for it with the token")
         if request.raw.setETag(f'"{file.sha256 or f"{file.written:x}-{file.length:x}"}"'.encode()) is http.CACHED:
             request.raw.finish()
             return
@@ -146,21 +154,29 @@ class _Sink(io.RawIOBase):
         return b"".join(parts)
 
 
-def zipped(files: Iterable[TrackFile]) -> Chunks:
-    """Yield the bytes of a ZIP file, never empty. Files that cannot be read are named in LEFT_OUT. Blocks."""
+def is_private(file: TrackFile) -> bool:
+    """Whether a track may hold health data: the files of watches do, and what is exported from them."""
+    return file.file_name.lower().endswith(PRIVATE_KINDS)
+
+
+def zipped(files: Iterable[TrackFile], *, with_private: bool = True) -> Chunks:
+    """Yield the bytes of a ZIP file, never empty. Files that are left out are named in LEFT_OUT. Blocks."""
     sink = _Sink()
     left_out = []
     with zipfile.ZipFile(cast(Any, sink), "w") as archive:
         for file in files:
+            if is_private(file) and not with_private:
+                left_out.append(f"{file.name}: {PRIVATE}; it is in the file that needs the token")
+                continue
             if (source := file.open()) is None:
-                left_out.append(file.name)
+                left_out.append(f"{file.name}: not readable any more")
                 continue
             with source, archive.open(_entry(file), "w", force_zip64=file.length >= zipfile.ZIP64_LIMIT) as entry:
                 while chunk := source.read(CHUNK):
                     entry.write(chunk)
                     yield sink.take()
         if left_out:
-            archive.writestr(LEFT_OUT, "".join(f"{name}: not readable any more\n" for name in left_out))
+            archive.writestr(LEFT_OUT, "".join(f"{line}\n" for line in left_out))
     yield sink.take()
 
 

@@ -20,6 +20,7 @@ from sse_twisted.handin.intake import MAX_SIZE, Incoming, Kept, Unacceptable, to
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.web.routing import Refusal, Upload, header
+from sse_twisted.web.security import WITH_TOKEN
 
 PAGE: Final = "/hand-in"
 FILES: Final = "/hand-in/files"
@@ -49,7 +50,7 @@ class Uploads:
         writer = Writer(channel, self._disk, Tasks(self._log))
         if path == FILES.encode():
             if not self._has_token(request):
-                raise Refusal(401, NO_TOKEN)
+                raise Refusal(401, NO_TOKEN, WITH_TOKEN)
             if length is not None and length > MAX_SIZE:
                 raise Refusal(413, str(too_large(length)))
             names = parse_qs(channel.query.decode("ascii", errors="replace")).get("name", ["unnamed"])

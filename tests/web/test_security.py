@@ -24,17 +24,21 @@ COMMANDS = (
     "roster/1a2b3c4d/confirm",
     "roster/1a2b3c4d/refuse",
     "courses/2022-10-17/decisions",
+    "hand-ins/0123456789ab/owner",
+    "hand-ins/0123456789ab/counts",
 )
+FORM = "/hand-in"  # its token is a field
 
 
 class TestCommands:
     def test_every_command_needs_the_token(self, desk: Desk) -> None:
         routes = {route.path for route in desk.web.router.routes if route.method == "POST"}
-        paths = [*(f"/api/v1/{command}" for command in COMMANDS), "/bundle.zip"]
-        assert routes == {
-            path.replace("601", "{identifier}").replace("1a2b3c4d", "{version}").replace("2022-10-17", "{day}")
-            for path in paths
-        }
+        others = ("/bundle.zip", "/days/2022-10-17.zip", "/hand-in/files", "/hand-in/serials")
+        paths = [*(f"/api/v1/{command}" for command in COMMANDS), *others, "/devices/601/tracks/{track}"]
+        places = {"601": "{identifier}", "1a2b3c4d": "{version}", "2022-10-17": "{day}", "0123456789ab": "{key}"}
+        for example, name in places.items():
+            routes = {route.replace(name, example) for route in routes}
+        assert routes == {*paths, FORM}
         for path in paths:
             for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {desk.token}"}):
                 answer = desk.ask("POST", path, {}, **headers)

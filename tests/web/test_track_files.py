@@ -238,7 +238,7 @@ class Hall:
         cast(Any, client.transport).write(b"GET /days/2022-10-17.zip HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return client
 
-    def _counted(self, files: Any) -> Iterator[bytes]:
+    def _counted(self, files: Any, *, with_private: bool = True) -> Iterator[bytes]:
         try:
             for chunk in zipped(files):
                 self.read += len(chunk)

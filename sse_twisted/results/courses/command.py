@@ -21,10 +21,11 @@ from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses, Finish
 from sse_twisted.config.roster import RosterError, parse_roster
 from sse_twisted.config.server_json import read_original_settings
-from sse_twisted.config.settings import Ranking, Settings, SettingsError, read_settings
+from sse_twisted.config.settings import Expected, Ranking, Settings, SettingsError, read_settings
 from sse_twisted.event_folder.files import make_folder, write_whole
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, FolderLock
+from sse_twisted.results.counting import CountingReader
 from sse_twisted.results.courses import gpsdata
 from sse_twisted.results.courses.comparison import fit_file, named_in, rows_in
 from sse_twisted.results.courses.computation import Computation, Job, do_job
@@ -62,6 +63,7 @@ class Source:
     zone: dt.timezone
     assignments: tuple[Assignment, ...]
     ranking: Ranking
+    expected: Expected
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,7 +77,8 @@ def _run(options: argparse.Namespace) -> int:
     try:
         source = _source(options)
         with _workers(options.jobs) as workers:
-            computation = Computation(source.root, source.zone, lambda jobs: _with_progress(workers, jobs))
+            counting = CountingReader(EventFolder(source.root), lambda: source.assignments, lambda: source.expected)
+            computation = Computation(source.root, source.zone, lambda jobs: _with_progress(workers, jobs), counting.on)
             if options.compare or options.fit:
                 return _other_program(options, computation, source)
             return _all_days(options, computation, source)
@@ -132,9 +135,9 @@ def _source(options: argparse.Namespace) -> Source:
     data = read_small(roster, MAX_ROSTER)
     if data is None:
         print(f"sse-results: {roster}: no such file, sailors have no names", file=sys.stderr)
-        return Source(root, zone, (), settings.ranking)
+        return Source(root, zone, (), settings.ranking, settings.expected)
     try:
-        return Source(root, zone, parse_roster(data).assignments, settings.ranking)
+        return Source(root, zone, parse_roster(data).assignments, settings.ranking, settings.expected)
     except RosterError as error:
         raise ResultsError(f"{roster}: {error}") from None
 

@@ -14,6 +14,7 @@ from sse_twisted import __version__
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import HOURS, BuoyLine, Course, Courses, Finish, Line
 from sse_twisted.config.event_json import EventFacts
+from sse_twisted.results.backups import Counting
 from sse_twisted.results.courses.buoys import Buoy, buoy_of, line_between, swing_warning
 from sse_twisted.results.courses.course_files import (
     SESSIONS,
@@ -69,6 +70,7 @@ class Sources:
     courses: Courses
     facts: EventFacts
     files: tuple[TrackFile, ...]
+    counting: Counting = field(factory=Counting)
 
     @property
     def midnight(self) -> float:
@@ -108,6 +110,7 @@ class Computation:
     root: Path
     zone: dt.tzinfo
     do: Callable[[Sequence[Job]], Iterable[TrackRuns]] = in_turn
+    counting: Callable[[dt.date], Counting] = lambda _: Counting()
     _done: dict[Job, TrackRuns] = field(factory=dict, init=False)
     _buoys: dict[tuple[object, ...], Buoy | None] = field(factory=dict, init=False)
     _decided: tuple[Stamp, Decisions] | None = field(default=None, init=False)
@@ -127,7 +130,8 @@ class Computation:
         """Read what the results of a day are made of. Raises OSError."""
         decisions = self.decisions()
         courses = read_courses(self.root, day, changes_of(decisions.in_force, day))
-        return Sources(day, self.zone, decisions, courses, read_facts(self.root), tuple(tracks_of(self.root, day)))
+        files = tuple(tracks_of(self.root, day))
+        return Sources(day, self.zone, decisions, courses, read_facts(self.root), files, self.counting(day))
 
     def fingerprint(self, sources: Sources, assignments: Sequence[Assignment]) -> str:
         """Return what changes if the results of a day may, or their files."""
@@ -136,6 +140,7 @@ class Computation:
             sources.decisions.state(sources.day),
             sources.facts,
             sources.files,
+            sources.counting,
             sources.midnight,
             assignments,
             stamps_of_results(self.root, sources.day),
@@ -176,8 +181,9 @@ class Computation:
             for placing in placings
             if placing.line is not None or placing.course.finish is Finish.ANYWHERE
         )
-        buoys = sources.buoys
-        jobs = tuple(Job(self.root, file, placed) for file in files if placed and number_of(file.name) not in buoys)
+        buoys, counts = sources.buoys, sources.counting.counts
+        sailed = (file for file in files if number_of(file.name) not in buoys and counts(file.name))
+        jobs = tuple(Job(self.root, file, placed) for file in sailed if placed)
         return Plan(sources, placings, jobs)
 
     def write(self, results: DayResults) -> dict[str, Written]:

@@ -16,8 +16,10 @@ from twisted.internet.task import deferLater
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses
 from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.handin.ledger import PATH as HAND_INS
+from sse_twisted.results.counting import CountingReader
 from sse_twisted.results.courses.computation import Computation, Job, Plan, do_job
-from sse_twisted.results.courses.course_files import append_decision, stamp_of_day
+from sse_twisted.results.courses.course_files import append_decision, stamp_of, stamp_of_day
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions
 from sse_twisted.results.courses.fingerprints import note_fingerprint, read_fingerprints
@@ -56,7 +58,10 @@ class CourseService(PeriodicService):
     def __init__(self, work: Workplace) -> None:
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
-        self._computation = Computation(work.folder.root, work.live.zone)
+        counting = CountingReader(
+            work.folder, lambda: work.live.roster.assignments, lambda: work.live.settings.expected
+        )
+        self._computation = Computation(work.folder.root, work.live.zone, counting=counting.on)
         self._days: dict[dt.date, DayOfCourses] = {}
         self._stamps: dict[dt.date, object] = {}  # at the last look
         self._stale: dict[dt.date, None] = {}  # days that are to be computed when there is time
@@ -131,7 +136,7 @@ class CourseService(PeriodicService):
 
     def _stamp_all(self) -> dict[dt.date, object]:
         root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
-        of_all = live.roster.assignments, live.zone
+        of_all = live.roster.assignments, live.zone, stamp_of(root / HAND_INS)
 
         def stamp(day: dt.date) -> object:
             try:
