@@ -1,6 +1,7 @@
 """Which track of a sailor counts on a day: that of the event's device, or what was handed in. Pure.
 
-The event's device counts, unless it is short, damaged or missing, or somebody decides. Both are shown.
+The event's device counts, unless it is short, damaged or missing, or somebody decides. Both are shown. Of several
+hand-ins of the same hours one counts: first Doppler, then the better evidence, then the higher rate.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.handin.ledger import HandIn
 from sse_twisted.results.days import BackupTrack, Day, Line, State
 from sse_twisted.results.ranking import Sailed, figures_of
+from sse_twisted.tracks.format import Evidence
 from sse_twisted.tracks.report import Report, totals_of
 
+GRADES = tuple(map(str, Evidence))
 OPEN = (State.LEFT_EARLY, State.MISSING)  # the alarm stays, whatever was handed in
 
 
@@ -99,8 +102,8 @@ def with_backups(day: Day, backups: Sequence[Backup], assignments: Iterable[Assi
 
 def _line(line: Line, mine: Sequence[Backup], *, is_sound: bool) -> Line:
     """Return a line with its backups. If they count, figures and state are theirs, unless the state is open."""
-    instead = not is_sound or any(backup.decided for backup in mine)
-    shown = tuple(_shown(backup, instead if backup.decided is None else backup.decided) for backup in mine)
+    chosen = _chosen(mine) if not is_sound or any(backup.decided for backup in mine) else ()
+    shown = tuple(_shown(backup, backup.decided or backup in chosen) for backup in mine)
     counting = [each for each in shown if each.counts]
     if not counting:
         return structs.replace(line, backups=shown)
@@ -119,6 +122,27 @@ def _line(line: Line, mine: Sequence[Backup], *, is_sound: bool) -> Line:
         knots=max(each.knots for each in counting),
         measured=False,
     )
+
+
+def _chosen(mine: Sequence[Backup]) -> list[Backup]:
+    """Return those that count by the rule or by a decision: none that lies beside a better one."""
+    chosen: list[Backup] = []
+    for backup in sorted((each for each in mine if each.decided is not False), key=_quality):
+        if backup.decided or not any(_overlap(backup, other) for other in chosen):
+            chosen.append(backup)
+    return chosen
+
+
+def _quality(backup: Backup) -> tuple[bool, bool, int, int]:
+    """Return what sorts the best first; what somebody decided comes before all."""
+    report = backup.report
+    return not backup.decided, not report["doppler"], GRADES.index(report["evidence"]), -int(report["rate"])
+
+
+def _overlap(one: Backup, other: Backup) -> bool:
+    """Whether two tracks have hours in common; one without a session has none."""
+    ours, theirs = one.report["session"], other.report["session"]
+    return bool(ours and theirs) and ours["start"] < theirs["end"] and theirs["start"] < ours["end"]
 
 
 def _former(line: Line) -> str:

@@ -22,7 +22,10 @@ from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Rout
 from sse_twisted.web.security import HEADERS
 from sse_twisted.web.uploads import FILES, PAGE, FileUpload, FormUpload, Sent
 
-FORM_POLICY: Final = HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'")
+FORM_HEADERS: Final = {
+    "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
+    "Referrer-Policy": "same-origin",  # without a referrer, a browser sends a form as from nowhere
+}
 
 
 @frozen(eq=False)
@@ -121,7 +124,7 @@ class HandInPages:
             "most": MAX_SIZE,
         }
         page = self._renderer.page("hand_in.html", **values)
-        return Response(page, HTML, headers={"Content-Security-Policy": FORM_POLICY})
+        return Response(page, HTML, headers=FORM_HEADERS)
 
 
 def _who(request: ParsedRequest, name: str) -> str:

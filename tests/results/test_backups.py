@@ -145,3 +145,15 @@ def test_what_counts_is_told_by_the_name_of_the_track() -> None:
 
 def test_the_table_for_spreadsheets_names_the_backups() -> None:
     assert NAME in day_as_csv(day(backup())).decode("utf-8-sig").splitlines()[1]
+
+
+def test_of_several_hand_ins_of_the_same_hours_the_best_counts() -> None:
+    worse = Backup("1", "ABC601XYZ", NAME, REPORT)
+    better = Backup("2", "ABC601XYZ", NAME.replace("120000", "120001"), REPORT | {"evidence": "proven"})
+    made = Backup("3", "ABC601XYZ", NAME.replace("120000", "120002"), REPORT | {"evidence": "proven", "doppler": False})
+    session = {**REPORT["session"], "start": REPORT["session"]["end"], "end": REPORT["session"]["end"] + 1000}
+    later = Backup("4", "ABC601XYZ", NAME.replace("120000", "150000"), REPORT | {"session": session})
+    found = line(worse, better, made, later)
+    assert {each.key: each.counts for each in found.backups} == {"1": False, "2": True, "3": False, "4": True}
+    decided = line(Backup("1", "ABC601XYZ", NAME, REPORT, decided=True), better)
+    assert {each.key: each.counts for each in decided.backups} == {"1": True, "2": False}

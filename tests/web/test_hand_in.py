@@ -147,6 +147,11 @@ class TestForm:
         got = form(desk, {"activity.sbp": SBP}, token=desk.token, file_id="ABC602XYZ")
         assert "activity.sbp: Sailor 602" in got.text
 
+    def test_a_browser_may_send_the_form_and_says_from_where(self, desk: Desk) -> None:
+        page = desk.get("/hand-in")
+        assert "form-action 'self'" in page.headers["content-security-policy"]
+        assert page.headers["referrer-policy"] == "same-origin"
+
     @pytest.mark.parametrize("token", ["", "wrong"])
     def test_nothing_is_kept_without_the_token(self, desk: Desk, token: str) -> None:
         assert form(desk, {"a.sbp": SBP}, token=token).status == 401
