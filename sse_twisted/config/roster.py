@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -75,6 +76,12 @@ class Roster:
     unreadable: tuple[Unreadable, ...] = ()
     spoilt: str = ""  # why the file must not take the place of another one, although some lines can be read
     kept: tuple[Assignment, ...] = ()  # assignments of an earlier version, of devices that this one lacks
+    without_device: tuple[Assignment, ...] = ()  # of people who may hand in tracks; their number is 0
+
+    @cached_property
+    def people(self) -> tuple[Assignment, ...]:
+        """The assignments, and the people without a device."""
+        return *self.assignments, *self.without_device
 
     @cached_property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
@@ -137,9 +144,12 @@ def parse_roster(data: bytes) -> Roster:
         remarks.append(Mistake(*order.remark))
     assignments: list[Assignment] = []
     unreadable: list[Unreadable] = []
+    without_device: list[Assignment] = []
     for line, values in table:
         try:
-            assignments += _assignments(values, line, order)
+            found = [*_assignments(values, line, order)]
+            assignments += found
+            without_device += [] if found else _without_device(values, line)
         except ValueError as error:
             mistakes.append(Mistake(line, str(error)))
             unreadable.append(_unreadable(values, line))
@@ -153,6 +163,7 @@ def parse_roster(data: bytes) -> Roster:
         tuple(sorted(remarks, key=lambda remark: remark.line)),
         tuple(unreadable),
         spoilt or _damage(len(columns), rows, len(unreadable), bool(assignments)),
+        without_device=tuple(without_device),
     )
 
 
@@ -234,6 +245,15 @@ def _assignments(values: Mapping[str, str], line: int, order: Order) -> Iterator
     if assignment.end <= assignment.begin:
         raise ValueError(f"{END_TIME} {values[END_TIME]} is not after {START_TIME} {values.get(START_TIME) or '00:00'}")
     yield assignment
+
+
+def _without_device(values: Mapping[str, str], line: int) -> Iterator[Assignment]:
+    """Read the row of an entrant without a device, whose File ID may be missing: then nobody can hand in for them."""
+    with contextlib.suppress(ValueError):
+        file_id = parse_file_id(values[FILE_ID])
+        sailor = _one_line(" ".join(filter(None, (values.get("First Name"), values.get("Family Name")))))
+        tally, entrant = _one_line(values.get("Tally", "")), values.get(ENTRANT, "")
+        yield Assignment(0, datetime.date.min, datetime.date.max, file_id, sailor, tally, line, entrant, values)
 
 
 def _unreadable(values: Mapping[str, str], line: int) -> Unreadable:

@@ -29,6 +29,7 @@ from sse_twisted.config.spreadsheet import SheetError, read_sheet
 from sse_twisted.control.known_names import MAX_FILE, gather, kinds_of, read_text
 from sse_twisted.control.pseudonyms import Pseudonyms
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.handin.ledger import FOLDER as HAND_INS
 from sse_twisted.runtime.text import encodable, plural, size
 
 MAX_SIZE = 19_000_000  # bytes of the ZIP
@@ -216,10 +217,10 @@ def _is_regular(path: Path) -> bool:
 
 
 def _listing(root: Path) -> str:
-    """Return size, time and path of each file of the event, tracks included."""
+    """Return size, time and path of each file of the event, tracks included, but for the names of hand-ins."""
     lines = []
     for folder, folders, files in os.walk(root):
-        folders.sort()
+        folders[:] = sorted(each for each in folders if (Path(folder) / each) != root / HAND_INS)
         for name in sorted(files):
             path = Path(folder) / name
             try:

@@ -12,6 +12,7 @@ from twisted.internet.defer import DeferredLock
 from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin.examination import picture
+from sse_twisted.handin.intake import public
 from sse_twisted.handin.ledger import HandIn, Part
 from sse_twisted.handin.matching import Owner, owners_of
 from sse_twisted.handin.service import HandInService
@@ -80,7 +81,7 @@ class HandInCommands:
 
     def people(self) -> tuple[Person, ...]:
         """Return all sailors of the roster, by name."""
-        people = owners_of(self._work.live.roster.assignments)
+        people = owners_of(self._work.live.roster.people)
         return tuple(sorted((Person(each.file_id, each.sailor) for each in people), key=_by_name))
 
     def all(self) -> tuple[HandInReport, ...]:
@@ -102,7 +103,8 @@ class HandInCommands:
 
     def find(self, text: str) -> HandIn:
         """Return the hand-in of a key, a name or a track; raises CommandError."""
-        found = self.service.ledger.find(text)
+        entries = self.service.ledger.entries.values()
+        found = self.service.ledger.find(text) or [each for each in entries if _shown(each) == text]
         if not found:
             raise NotFound(f"no hand-in {one_line(repr(text), 80)}")
         if len(found) > 1:
@@ -114,8 +116,8 @@ class HandInCommands:
         """Say whose a track is; an empty File ID takes it from its owner. Raises CommandError."""
         entry, who = self.find(key), _name(who)
         if entry.trouble or entry.examined is None:
-            raise CommandError(f"{one_line(entry.name)} {entry.trouble or 'is being read: try again in a moment'}")
-        if file_id and all(each.file_id != file_id for each in self._work.live.roster.assignments):
+            raise CommandError(f"{_shown(entry)} {entry.trouble or 'is being read: try again in a moment'}")
+        if file_id and all(each.file_id != file_id for each in self._work.live.roster.people):
             raise CommandError(f"no File ID {one_line(repr(file_id), 60)} on the roster")
         try:
             after = await self.service.assign(entry, file_id, who)
@@ -129,7 +131,7 @@ class HandInCommands:
         if not reason:
             raise CommandError("a reason is required")
         if day not in entry.filed:
-            raise CommandError(f"{one_line(entry.name)} has no track of {day}")
+            raise CommandError(f"{_shown(entry)} has no track of {day}")
         try:
             await self.service.decide(entry, day, counts, who, reason)
         except DiskTrouble as error:
@@ -146,7 +148,7 @@ class HandInCommands:
         path = self._work.folder.root / entry.received.kept
         async with self._drawing:
             try:
-                svg = await self._work.compute(picture, path, entry.name, one_line(entry.name))
+                svg = await self._work.compute(picture, path, entry.name, _shown(entry))
             except WorkerError as error:
                 raise CommandError(f"the picture cannot be drawn: {error}") from None
         if svg is None:
@@ -174,7 +176,7 @@ class HandInCommands:
         remarks = tuple(dict.fromkeys(str(text) for part in parts.values() for text in part.report["remarks"]))
         return HandInReport(
             key=entry.key,
-            name=one_line(entry.name),
+            name=_shown(entry),
             received=entry.received.time,
             who=entry.received.who,
             size=entry.received.size,
@@ -199,7 +201,11 @@ class HandInCommands:
         return entry.trouble or failure or (entry.assigned.reason if entry.assigned else "")
 
     def _sailor(self, file_id: str) -> str:
-        return next((each.sailor for each in self._work.live.roster.assignments if each.file_id == file_id), "")
+        return next((each.sailor for each in self._work.live.roster.people if each.file_id == file_id), "")
+
+
+def _shown(entry: HandIn) -> str:
+    return one_line(public(entry.name))
 
 
 def _day(entry: HandIn, day: datetime.date, part: Part) -> HandInDay:

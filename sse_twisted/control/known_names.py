@@ -20,7 +20,13 @@ from sse_twisted.event_folder.folder import EventFolder
 MAX_FILE = 8_000_000  # bytes of a file that is read for names
 TURN = 20_000  # lines of a log that are read at once
 MAX_DEPTH = 50  # of JSON
-COLUMNS = {"firstname": "person", "familyname": "person", "name": "person", "fileid": "file_id"}  # squashed
+COLUMNS = {
+    "firstname": "person",
+    "familyname": "person",
+    "name": "person",
+    "fileid": "file_id",
+    "backup": "serial",
+}  # squashed
 # What the logs say of sailors and File IDs that the roster may no longer name.
 LOST = re.compile(r"(?:left too early|is not collected|not all here|before this start|is waived).*? - ([^:\n]{1,80}): ")
 CHANGED = re.compile(r"Roster: (?:removed|added) \S+ (\S+) (.{0,200}), \d{4}-\d\d-\d\d to ")

@@ -140,7 +140,7 @@ class Records:
         buoys = live.on_buoys(day)
         found = reconcile(day, assignments, ledgers, results, met, devices, expected, excused, today=today, buoys=buoys)
         backups = not_collected(self._backups().get(day, ()), ledgers)
-        return with_backups(found, backups, assignments), backups
+        return with_backups(found, backups, live.roster.people), backups
 
     def _backups(self) -> dict[datetime.date, list[Backup]]:
         return backups_of(list(self._hand_ins.ledger.entries.values()))
@@ -152,7 +152,7 @@ class Records:
         backups = {day: mine for day, all_of in self._backups().items() if (mine := not_collected(all_of, ledgers))}
 
         def complete(day: Day) -> Day:
-            return with_backups(day, backups.get(day.day, ()), assignments)
+            return with_backups(day, backups.get(day.day, ()), live.roster.people)
 
         return count_days(
             today, assignments, ledgers, results, met, known, expected, excused, live.buoys, complete, backups.keys()

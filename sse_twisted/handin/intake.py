@@ -23,6 +23,11 @@ MAX_NAME: Final = 100  # bytes of the name under which it is kept; some file sys
 UNSAFE: Final = re.compile(r'[\\/:*?"<>|]')  # on one system or another
 
 
+# A serial number or MAC address, as programs of the makers put it into names; but no date with a time.
+DATE: Final = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+SERIAL: Final = re.compile(rf"(?<![0-9A-Za-z])(?!{DATE})(?:[0-9A-Fa-f]{{12}}|[0-9]{{9,}})(?![0-9A-Za-z])")
+
+
 class Unacceptable(ValueError):
     """A file that is not kept; the message says why."""
 
@@ -48,6 +53,11 @@ def clean_name(name: str) -> str:
     last = re.split(r"[/\\]", unicodedata.normalize("NFC", name.strip()))[-1]
     printable = "".join(c if c.isprintable() else "_" for c in last).strip().lstrip(".")
     return printable or "unnamed"
+
+
+def public(name: str) -> str:
+    """Return a name without the serial number that may be in it: for pages, log and API."""
+    return SERIAL.sub(lambda match: f"…{match[0][-3:]}", name)
 
 
 def _short(name: str) -> str:

@@ -22,7 +22,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device
 from sse_twisted.handin import filing
 from sse_twisted.handin.examination import VERSION, Told, examine
-from sse_twisted.handin.intake import Incoming, Kept, orphans
+from sse_twisted.handin.intake import Incoming, Kept, orphans, public
 from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger, Line, Received, append
 from sse_twisted.handin.matching import Clues, Match, match
 from sse_twisted.runtime.disk import DiskTrouble
@@ -89,18 +89,18 @@ class HandInService(PeriodicService):
     async def take(self, kept: Kept, who: str) -> HandIn:
         """Note a file that is kept; raises DiskTrouble. The rest is done soon; the same content twice is one."""
         known = self.ledger.entries.get(kept.sha256)
-        name = one_line(kept.name, MAX_LOGGED)
+        name = shown(kept.name)
         if known is not None:
             if known.received.kept != kept.path:
                 await self._work.disk.write((self._work.folder.root / kept.path).unlink, missing_ok=True)
             self._work.log.info("Hand-in {name} from {who} is {known}, handed in before", name=name, who=who,
-                                known=one_line(known.name, MAX_LOGGED))  # fmt: skip
+                                known=shown(known.name))  # fmt: skip
             return known
         line = Received(
             sha256=kept.sha256, time=self._work.fleet.now, who=who, name=kept.name, size=kept.size, kept=kept.path
         )
         text = "Hand-in {name}: {size} from {who}, kept as {kept}"
-        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=one_line(kept.path, MAX_LOGGED))
+        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=shown(kept.path))
         await self._note(line)
         return self.ledger.entries[kept.sha256]
 
@@ -115,7 +115,7 @@ class HandInService(PeriodicService):
         if day not in entry.parts:
             text = "{path} has no fix of {day}: it does not count there"
             self._work.log.warn(text, path=path, day=str(day))
-        elif any(each.file_id == file_id for each in self._work.live.roster.assignments):
+        elif any(each.file_id == file_id for each in self._work.live.roster.people):
             async with self._filing:
                 await self._note_owner(entry, file_id, "copied into its folder")
                 await self._note_filed(entry, day, path)
@@ -142,7 +142,7 @@ class HandInService(PeriodicService):
             await self._note(line)
             text = "Hand-in {name}: {who} gave it to {owner} (before: {before})"
             owner, former = file_id or "nobody", before.file_id or "nobody"
-            self._work.log.warn(text, name=one_line(entry.name, MAX_LOGGED), who=who, owner=owner, before=former)
+            self._work.log.warn(text, name=shown(entry.name), who=who, owner=owner, before=former)
             await self._file(self.ledger.entries[entry.sha256])
         self._match_again()
         return self.ledger.entries[entry.sha256]
@@ -153,7 +153,7 @@ class HandInService(PeriodicService):
         await self._note(line)
         what = {True: "counts instead of the device", False: "does not count", None: "counts by the rule"}[counts]
         text = "Hand-in {name} {what} on {day}, decided by {who} - {reason}"
-        name = one_line(entry.name, MAX_LOGGED)
+        name = shown(entry.name)
         self._work.log.warn(text, name=name, what=what, day=str(day), who=who, reason=reason)
 
     # Telling
@@ -192,7 +192,7 @@ class HandInService(PeriodicService):
         """Do what is left to do; fires at the end. What is under way is not begun twice."""
         key = entry.sha256
         if key not in self._tasks:
-            name = one_line(entry.name, MAX_LOGGED)
+            name = shown(entry.name)
             return self._tasks.start(key, self._settle(entry), "Hand-in {name} failed", name=name)
         waiting: Deferred[None] = Deferred()
         self._waiting.setdefault(key, []).append(waiting)
@@ -226,7 +226,7 @@ class HandInService(PeriodicService):
         if told.error:
             self._failed[entry.sha256] = UNREADABLE
             text = "Hand-in {name}: the kept file cannot be read: {error}"
-            self._work.log.error(text, name=one_line(entry.name, MAX_LOGGED), error=told.error)
+            self._work.log.error(text, name=shown(entry.name), error=told.error)
             return
         if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
             told = evolve(told, trouble=f"collected from its device already: {known}")
@@ -234,7 +234,7 @@ class HandInService(PeriodicService):
         await self._note(line)
         if told.trouble:
             text = "Hand-in {name}: {trouble}. The file stays in {kept}"
-            name, kept = one_line(entry.name, MAX_LOGGED), one_line(entry.received.kept, MAX_LOGGED)
+            name, kept = shown(entry.name), shown(entry.received.kept)
             self._work.log.warn(text, name=name, trouble=told.trouble, kept=kept)
 
     def _collected(self, sha256: str) -> str:
@@ -261,7 +261,7 @@ class HandInService(PeriodicService):
         self._matches[entry.sha256] = found
         if is_new:
             text = "Hand-in {name} waits: {why}. Say whose it is on /hand-in"
-            self._work.log.warn(text, name=one_line(entry.name, MAX_LOGGED), why=self.why_it_waits(entry))
+            self._work.log.warn(text, name=shown(entry.name), why=self.why_it_waits(entry))
 
     async def _note_owner(self, entry: HandIn, file_id: str, reason: str) -> None:
         now = self._work.fleet.now
@@ -279,7 +279,7 @@ class HandInService(PeriodicService):
     def _find_owner(self, entry: HandIn) -> Match:
         told = entry.examined
         clues = Clues(entry.name, told.owner, told.serial, told.device) if told else Clues(entry.name)
-        return match(clues, sorted(entry.parts), self._work.live.roster.assignments)
+        return match(clues, sorted(entry.parts), self._work.live.roster.people)
 
     def _match_again(self) -> None:
         """Look for the owners of tracks that have none: the roster or the days of the event may have changed."""
@@ -314,11 +314,11 @@ class HandInService(PeriodicService):
             await self._note_filed(entry, day, path)
             text = "Hand-in {name}: filed as {path} ({reason})"
             reason = entry.assigned.reason if entry.assigned else ""
-            self._work.log.info(text, name=one_line(entry.name, MAX_LOGGED), path=path, reason=reason)
+            self._work.log.info(text, name=shown(entry.name), path=path, reason=reason)
 
     def _name_of(self, entry: HandIn, day: dt.date) -> TrackName:
         zone, part = self._work.live.zone, entry.parts[day]
-        number = filing.number_on(day, part.start, entry.file_id, zone, self._work.live.roster.assignments)
+        number = filing.number_on(day, part.start, entry.file_id, zone, self._work.live.roster.people)
         extension = entry.examined.extension if entry.examined else ""
         return filing.track_name(entry.file_id, number, part.start, zone, extension)
 
@@ -373,6 +373,11 @@ class HandInService(PeriodicService):
         for entry in self.ledger.entries.values():
             if entry.file_id in people and (path := entry.filed.get(day)):
                 yield path.rpartition("/")[2]
+
+
+def shown(name: str) -> str:
+    """Return the name of a file as it may be in the log."""
+    return one_line(public(name), MAX_LOGGED)
 
 
 def file_id_of(path: str) -> str:

@@ -24,11 +24,10 @@ from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin.intake import MAX_SIZE, Kept, Unacceptable, too_large
 from sse_twisted.handin.ledger import FOLDER, KEPT, PATH
-from sse_twisted.handin.service import HandInService
+from sse_twisted.handin.service import HandInService, shown
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.runtime.text import one_line
 from sse_twisted.tracks.formats import format_named
 
 INTERVAL: Final = 2.0  # s between looks
@@ -125,7 +124,7 @@ class HandInWatch(PeriodicService):
     # Taking
 
     async def _take(self, found: Found) -> None:
-        name = one_line(str(found.path.name))
+        name = shown(found.path.name)
         try:
             kept = await self._keep(found)
             if found.day is not None:

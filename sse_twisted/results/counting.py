@@ -23,7 +23,7 @@ class CountingReader:
     """Judges the devices by their ledgers, so that the same files give the same results at any time."""
 
     _folder: EventFolder
-    _assignments: Callable[[], Sequence[Assignment]]
+    _people: Callable[[], Sequence[Assignment]]
     _expected: Callable[[], Expected]
     _known: tuple[Stamp, dict[datetime.date, list[Backup]]] | None = field(default=None, init=False)
 
@@ -32,9 +32,10 @@ class CountingReader:
         backups = self._backups().get(day)
         if not backups:
             return Counting()
-        ledgers, assignments = self._folder.all_entries(), self._assignments()
-        found = reconcile(day, assignments, ledgers, {}, {}, {}, self._expected(), today=day)
-        return counting_on(with_backups(found, not_collected(backups, ledgers), assignments))
+        ledgers, people = self._folder.all_entries(), self._people()
+        with_device = [each for each in people if each.identifier]
+        found = reconcile(day, with_device, ledgers, {}, {}, {}, self._expected(), today=day)
+        return counting_on(with_backups(found, not_collected(backups, ledgers), people))
 
     def _backups(self) -> dict[datetime.date, list[Backup]]:
         """Return the hand-ins by day; the ledger is read when it has changed."""

@@ -14,6 +14,7 @@ from twisted.web import http
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from sse_twisted.handin.intake import public
 from sse_twisted.runtime.clients import client_of, is_local, oldest_of_greediest
 from sse_twisted.web.request_queue import Lane, RequestQueue
 from sse_twisted.web.routing import BeginUpload, BoundedRequest, Router, printable
@@ -213,7 +214,7 @@ class WebSite(Site):
         """Log a request when its response has been sent."""
         text = "{client} asked for {method} {uri}: {status}"
         client = getattr(request.getClientAddress(), "host", "local client")  # a Unix socket has no host
-        method, uri = printable(request.method), printable(request.uri)
+        method, uri = printable(request.method), public(printable(request.uri))
         self._log.debug(text, client=client, method=method, uri=uri, status=request.code)
 
 

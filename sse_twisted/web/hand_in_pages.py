@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.control.errors import CommandError, NotFound
 from sse_twisted.control.hand_ins import FILED, READING, REFUSED, WAITING, HandInCommands, HandInReport
-from sse_twisted.handin.intake import MAX_SIZE, Kept
+from sse_twisted.handin.intake import MAX_SIZE, Kept, public
 from sse_twisted.runtime.clients import client_of
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.text import one_line
@@ -77,7 +77,7 @@ class HandInPages:
         async def take() -> HandInReport:
             return await self._take(await upload.finish(), who)
 
-        report = await self._outlasting(one_line(request.parameters.get("name", "")), take())
+        report = await self._outlasting(one_line(public(request.parameters.get("name", ""))), take())
         if report is None:
             return json_response({"state": READING}, 202)
         return json_response(report)

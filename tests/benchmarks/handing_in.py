@@ -123,9 +123,8 @@ def _run(event: Path, port: int, keep: bool) -> int:
         tracks = " ".join(day["track"] or str(day["day"]) for day in report["days"])
         print(f"{report['name']:<50} {report['state']:<15} {report['file_id']:<10} {tracks} {report['why']}")
     stats = board.ask("GET", "/api/v1/stats")[1]
-    print(
-        f"all settled after {seconds:.1f} s: {dict(states)}; longest reactor delay {stats['longest_reactor_delay']:.3f} s"
-    )
+    delay = stats["longest_reactor_delay"]
+    print(f"all settled after {seconds:.1f} s: {dict(states)}; longest reactor delay {delay:.3f} s")
     if keep:
         input("Enter ends the collector: ")
     return 0

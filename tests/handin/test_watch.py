@@ -312,3 +312,13 @@ def test_a_track_that_its_device_has_brought_is_not_taken_again(event: VirtualEv
     drop(event, "0601 by cable.oao", track(601))
     assert len(event.tracks()) == 1
     assert event.said("Hand-in 0601 by cable.oao: collected from its device already: ABC601XYZ_601_20221017_090000.oao")
+
+
+def test_a_rider_without_any_device_hands_in_with_the_number_0(event: VirtualEvent) -> None:
+    event.person(601)
+    event.people.append(dict.fromkeys(event.people[0], "") | {"File ID": "NODEV", "First Name": "Eva"})
+    event.write_roster()
+    event.start()
+    event.advance(1)
+    drop(event, "NODEV watch.sbp")
+    assert list(event.tracks()) == ["gpslogs/20221019/NODEV_0_20221019_120000.sbp"]

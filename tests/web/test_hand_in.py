@@ -200,7 +200,8 @@ class TestWhose:
         assert (got.status, got.json["detail"]) == (409, "no File ID 'NOBODY' on the roster")
 
     def test_a_serial_number_is_shown_with_the_token_only(self, desk: Desk) -> None:
-        got = send(desk, "activity.sbn", written.sbn(written.points(60)))
+        got = send(desk, "ABC_932000000_20221019.sbn", written.sbn(written.points(60)))
+        assert got.json["name"] == "ABC_…000_20221019.sbn"
         everything = desk.get("/hand-in").text + desk.get("/api/v1/hand-ins").text + got.text
         assert "932000000" not in everything
         assert not desk.event.said("932000000")

@@ -137,7 +137,7 @@ def _source(options: argparse.Namespace) -> Source:
         print(f"sse-results: {roster}: no such file, sailors have no names", file=sys.stderr)
         return Source(root, zone, (), settings.ranking, settings.expected)
     try:
-        return Source(root, zone, parse_roster(data).assignments, settings.ranking, settings.expected)
+        return Source(root, zone, parse_roster(data).people, settings.ranking, settings.expected)
     except RosterError as error:
         raise ResultsError(f"{roster}: {error}") from None
 

@@ -58,9 +58,7 @@ class CourseService(PeriodicService):
     def __init__(self, work: Workplace) -> None:
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
-        counting = CountingReader(
-            work.folder, lambda: work.live.roster.assignments, lambda: work.live.settings.expected
-        )
+        counting = CountingReader(work.folder, lambda: work.live.roster.people, lambda: work.live.settings.expected)
         self._computation = Computation(work.folder.root, work.live.zone, counting=counting.on)
         self._days: dict[dt.date, DayOfCourses] = {}
         self._stamps: dict[dt.date, object] = {}  # at the last look
@@ -136,7 +134,7 @@ class CourseService(PeriodicService):
 
     def _stamp_all(self) -> dict[dt.date, object]:
         root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
-        of_all = live.roster.assignments, live.zone, stamp_of(root / HAND_INS)
+        of_all = live.roster.people, live.zone, stamp_of(root / HAND_INS)
 
         def stamp(day: dt.date) -> object:
             try:
@@ -148,7 +146,7 @@ class CourseService(PeriodicService):
 
     def _stale_of(self, days: Iterable[dt.date]) -> list[dt.date]:
         """Return the days that have changed since their results were written."""
-        computation, assignments = self._computation, self._work.live.roster.assignments
+        computation, assignments = self._computation, self._work.live.roster.people
         known = read_fingerprints(self._work.folder.root)
 
         def is_stale(day: dt.date) -> bool:
@@ -224,7 +222,7 @@ class CourseService(PeriodicService):
         plan = await run(lambda: computation.plan(computation.sources(day)))
         for job in computation.missing(plan):
             computation.keep(job, await self._do(job))
-        assignments = self._work.live.roster.assignments
+        assignments = self._work.live.roster.people
         results = await run(computation.results, plan, assignments)
         written, trouble = {}, ""
         try:
