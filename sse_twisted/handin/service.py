@@ -23,7 +23,19 @@ from sse_twisted.fleet import Device
 from sse_twisted.handin import filing
 from sse_twisted.handin.examination import VERSION, Told, examine
 from sse_twisted.handin.intake import Incoming, Kept, orphans, public
-from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger, Line, Received, append
+from sse_twisted.handin.ledger import (
+    KEPT,
+    KEY,
+    Assigned,
+    Counts,
+    Examined,
+    Filed,
+    HandIn,
+    Ledger,
+    Line,
+    Received,
+    append,
+)
 from sse_twisted.handin.matching import Clues, Match, match
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
@@ -100,7 +112,7 @@ class HandInService(PeriodicService):
             sha256=kept.sha256, time=self._work.fleet.now, who=who, name=kept.name, size=kept.size, kept=kept.path
         )
         text = "Hand-in {name}: {size} from {who}, kept as {kept}"
-        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=shown(kept.path))
+        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=_kept_as(kept.sha256, kept.name))
         await self._note(line)
         return self.ledger.entries[kept.sha256]
 
@@ -234,7 +246,7 @@ class HandInService(PeriodicService):
         await self._note(line)
         if told.trouble:
             text = "Hand-in {name}: {trouble}. The file stays in {kept}"
-            name, kept = shown(entry.name), shown(entry.received.kept)
+            name, kept = shown(entry.name), _kept_as(entry.sha256, entry.name)
             self._work.log.warn(text, name=name, trouble=told.trouble, kept=kept)
 
     def _collected(self, sha256: str) -> str:
@@ -378,6 +390,11 @@ class HandInService(PeriodicService):
 def shown(name: str) -> str:
     """Return the name of a file as it may be in the log."""
     return one_line(public(name), MAX_LOGGED)
+
+
+def _kept_as(sha256: str, name: str) -> str:
+    """Return the path of a kept file as it may be in the log."""
+    return f"{KEPT}/{sha256[:KEY]} {shown(name)}"
 
 
 def file_id_of(path: str) -> str:

@@ -322,3 +322,21 @@ def test_a_rider_without_any_device_hands_in_with_the_number_0(event: VirtualEve
     event.advance(1)
     drop(event, "NODEV watch.sbp")
     assert list(event.tracks()) == ["gpslogs/20221019/NODEV_0_20221019_120000.sbp"]
+
+
+def test_500_files_at_once_are_all_taken(open_event: VirtualEvent) -> None:
+    for number in range(500):
+        start = START + 60_000 * number
+        data = written.sbp(written.points(12, start=start))
+        (open_event.root / f"hand-in/ABC601XYZ {number}.sbp").write_bytes(data)
+    open_event.advance(8)
+    assert len(open_event.tracks()) == 500
+    assert len(kept(open_event)) == 500
+
+
+def test_an_xml_bomb_is_named_and_kept(open_event: VirtualEvent) -> None:
+    bomb = b'<?xml version="1.0"?><!DOCTYPE gpx [<!ENTITY a "aaaa">' + b'<!ENTITY b "&a;&a;">' * 3 + b"]><gpx>&b;</gpx>"
+    drop(open_event, "ABC601XYZ.gpx", bomb)
+    assert open_event.said("Hand-in ABC601XYZ.gpx: ")
+    assert not open_event.tracks()
+    assert kept(open_event) == [bomb]
