@@ -143,7 +143,7 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
     `changes` are keys by course that override those of the file; a course that the file does not have is added.
     """
     try:
-        tree = json.loads(text_of(data))
+        tree = json.loads(text_of(data), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise CoursesError(f"invalid JSON: {error}") from None
     if not isinstance(tree, dict):
@@ -166,6 +166,15 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
     if defaults and not tree:
         remarks.append(f'{DEFAULT}: there is no course; add one, such as {{"S1": {{}}}}')
     return Courses(courses, tuple(mistakes), tuple(remarks))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a key that stands twice, JSON would silently take the last one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"{twice!r} is there twice")
+    return found
 
 
 def _has_hours(*entries: Any) -> bool:
@@ -268,6 +277,8 @@ def _buoys(given: tuple[int | str, int | str]) -> tuple[int, int]:
 def _direction(read: _Entry) -> float:
     if read.direction is None or not math.isfinite(read.direction):
         raise ValueError("Direction: missing; it is the course of a run across the line, in degrees true")
+    if not -360 <= read.direction <= 360:
+        raise ValueError(f"Direction: {read.direction:g} is out of range: expected degrees true, 0 to 360")
     return read.direction % 360
 
 

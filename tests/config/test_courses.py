@@ -105,6 +105,14 @@ def test_each_limit_can_be_set() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ['{"S1": {}, "S1": {}}', '{"S1": {"Distance": 250, "S1": 1, "Distance": 500, "S1": 2}}']
+)
+def test_a_key_that_stands_twice_is_a_mistake(text: str) -> None:
+    with pytest.raises(CoursesError, match="'(S1|Distance)' is there twice"):
+        parse_courses(text.encode())
+
+
+@pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"Start Line": [[50.57, -2.45]]}, "S1: Start Line: Expected `array` of length 2, got 1"),
@@ -119,6 +127,7 @@ def test_each_limit_can_be_set() -> None:
         ({"End Time": "09:00"}, "S1: End Time: 09:00 is not after Start Time 10:00:00; write 26:00:00 for 2 in"),
         ({"End Time": "16h"}, "S1: End Time: invalid time '16h': expected HH:MM:SS"),
         ({"End Time": "48:00"}, "S1: End Time: invalid time '48:00': expected HH:MM:SS"),
+        ({"Direction": 3342}, "S1: Direction: 3342 is out of range: expected degrees true, 0 to 360"),
         ({"Distance": 0}, "S1: Distance: 0 m is out of range: expected 10 to 100000"),
         ({"Finish": "line"}, "S1: Finish: invalid value 'line': expected arc, anywhere or two points"),
         ({"Finish": SECOND, "Start Line": None}, "S1: Finish: a finish line needs a Start Line or Start Buoys"),
