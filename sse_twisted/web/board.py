@@ -157,6 +157,7 @@ class Board:
             or any(self._transfers)
             or self.today != summary.today
             or self._conditions() != summary.conditions
+            or self._results_at != summary.results_at
         ):
             self._flush()
 

@@ -355,6 +355,17 @@ class TestADecision:
         (line,) = (regatta.event.root / PATH).read_text().splitlines()
         assert json.loads(line)["who"] == "Bob"
 
+    def test_is_on_the_page_that_is_loaded_next(self, regatta: Desk) -> None:
+        assert "23.33" in regatta.get("/course").text
+        withdrawn = {
+            "action": "withdraw",
+            "who": "Bob",
+            "reason": "worn by another",
+            "track": TRACK.replace("601", "602"),
+        }
+        assert regatta.command(DECISIONS, withdrawn).status == 200
+        assert "23.33" not in regatta.get("/course").text
+
     def test_is_undone_by_another_and_both_stay_on_the_page(self, regatta: Desk) -> None:
         decide(regatta, "exclude", **run_of(regatta))
         time = passage(regatta)["decision"]
