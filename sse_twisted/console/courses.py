@@ -71,11 +71,15 @@ class CourseConsole:
         return self._decide(day, Action.COURSE, who, reason, course=course, set=dict(keys))
 
     def undo(self, decision: str, reason: str, who: str, day: str | None = None) -> Deferred[Result]:
-        """Undo a decision, by its time that course() shows.
+        """Undo a decision of any day, by its time that course() shows.
 
         undo("2026-10-12T15:20:11.123Z", "wrong sailor", "Bob")
         """
-        return self._decide(day, Action.UNDO, who, reason, undoes=decision)
+        return Deferred.fromCoroutine(self._undo(decision, who, reason, day))
+
+    async def _undo(self, decision: str, who: str, reason: str, day: str | None) -> Result:
+        about = None if day else await self._commands.courses.day_of(decision)
+        return await self._decide(str(about) if about else day, Action.UNDO, who, reason, undoes=decision)
 
     async def _about_run(
         self, action: Action, sailor: int | str, time: str, reason: str, who: str, day: str | None

@@ -185,6 +185,11 @@ class CourseCommands:
         needless = {key: _NOTHING[key] for key in _NOTHING if key not in NEEDED[decision.action]}
         return Deferred.fromCoroutine(self._decide(day, structs.replace(decision, **needless)))
 
+    async def day_of(self, decision: str) -> datetime.date | None:
+        """Return the day that the decision of a time is about; None if there is none. Raises CommandError."""
+        found = (await self._decisions()).find(decision)
+        return found.day if found else None
+
     async def passage(self, day: datetime.date, entrant: int | str, time: str) -> PassageReport:
         """Return the passage of an entrant that is shown at a time HH:MM:SS; raises CommandError."""
         report = await self.find(day, entrant)
@@ -205,8 +210,9 @@ class CourseCommands:
             raise CommandError("a decision needs a name and a reason")
         async with self._deciding:
             found = await self._known_day(day, or_new=decision.action is Action.COURSE)
-            await self._check(found, decision)
-            deciding = self._service.decide(_stamped(decision, found.decisions, self._work.fleet.now))
+            known = await self._decisions()
+            await self._check(found, decision, known)
+            deciding = self._service.decide(_stamped(decision, known, self._work.fleet.now))
             try:
                 await self._work.disk.while_it_answers(deciding)
             except DiskHangs as error:
@@ -216,30 +222,37 @@ class CourseCommands:
             except OSError as error:
                 raise CommandError(f"decided, but the results cannot be computed: {error}") from None
 
-    async def _check(self, found: DayOfCourses, decision: Decision) -> None:
+    async def _decisions(self) -> Decisions:
+        """Return the decisions of all days: those of a day's results may lack later ones about other days."""
+        try:
+            return await self._service.decisions()
+        except OSError as error:
+            raise CommandError(f"the decisions cannot be read: {error}") from None
+
+    async def _check(self, found: DayOfCourses, decision: Decision, known: Decisions) -> None:
         """Raise CommandError if a decision changes nothing, or nothing that there is."""
         tracks = {track.track for each in found.results.courses.values() for track in each.tracks}
         match decision.action:
             case Action.UNDO:
-                target = found.decisions.find(decision.undoes)
+                target = known.find(decision.undoes)
                 if target is not None and target.day not in (None, found.results.day):
                     raise CommandError(f"that decision is about {target.day}: undo it there")
-                if (other := found.decisions.undone.get(decision.undoes)) is not None:
+                if (other := known.undone.get(decision.undoes)) is not None:
                     raise CommandError(f"{other.who} has undone that already")
             case Action.COURSE:
-                await self._check_course(found, decision)
+                await self._check_course(found, decision, known)
             case Action.WITHDRAW if decision.track not in tracks:
                 raise CommandError(f"no track {one_line(repr(decision.track))} on {found.results.day}")
             case Action.EXCLUDE | Action.COUNT:
                 _check_run(_passage(found.results, decision), decision.action)
 
-    async def _check_course(self, found: DayOfCourses, decision: Decision) -> None:
+    async def _check_course(self, found: DayOfCourses, decision: Decision, known: Decisions) -> None:
         changed = decision.set or {}
         if unknown := [key for key in changed if key not in KEYS]:
             raise CommandError(f"unknown key {unknown[0]!r}: expected {', '.join(KEYS)}")
         day = found.results.day
         try:
-            decisions = (*found.decisions.in_force, decision)
+            decisions = (*known.in_force, decision)
             courses = await self._work.disk.read(read_courses, self._work.folder.root, day, changes_of(decisions, day))
         except OSError as error:
             raise CommandError(f"the courses cannot be read: {error}") from None

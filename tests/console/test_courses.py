@@ -64,6 +64,16 @@ def test_a_run_is_excluded_by_its_time_and_that_is_undone(guest: Caller, event: 
     assert "19.44" in guest.sees("course()")
 
 
+def test_a_decision_of_an_earlier_day_is_undone_without_naming_the_day(guest: Caller, event: VirtualEvent) -> None:
+    guest.sees('set_course("S1", {"Finish": "anywhere"}, "a club day", "Bob", "2022-10-16")')
+    decided = json.loads((event.root / PATH).read_text())["time"]
+    guest.sees("course()")
+    answer = "error: that decision is about 2022-10-16: undo it there"
+    assert guest.sees(f'undo("{decided}", "none", "Ann", "2022-10-17")') == answer
+    assert guest.sees(f'undo("{decided}", "none", "Ann")') == "decided; course() shows the decision"
+    assert guest.sees(f'undo("{decided}", "none", "Ann")') == "error: Ann has undone that already"
+
+
 def test_a_track_is_withdrawn_and_a_course_set_anew(guest: Caller) -> None:
     guest.sees('set_course("S1", {"Distance": 250}, "a short day", "Bob")')
     assert "09:00:34" in guest.sees("course()")

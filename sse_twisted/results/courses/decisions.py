@@ -93,9 +93,12 @@ class Decisions:
 
     @cached_property
     def _times(self) -> dict[dt.date | None, list[str]]:
+        """The times of the decisions about each day; one that undoes another is about the day of that one."""
         times: dict[dt.date | None, list[str]] = {}
+        days: dict[str, dt.date | None] = {}
         for each in self.made:
-            times.setdefault(each.day, []).append(each.time)
+            days[each.time] = days[each.undoes] if each.action is Action.UNDO else each.day
+            times.setdefault(days[each.time], []).append(each.time)
         return times
 
 

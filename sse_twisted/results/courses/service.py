@@ -119,6 +119,10 @@ class CourseService(PeriodicService):
         """Return the days that have courses, in order. Raises OSError or DiskHangs."""
         return await self._work.disk.read(self._computation.days)
 
+    async def decisions(self) -> Decisions:
+        """Return all decisions as they are on disk. Raises OSError or DiskHangs."""
+        return await self._work.disk.read(self._computation.decisions)
+
     async def decide(self, decision: Decision) -> None:
         """Put a decision on disk, and compute its day anew. Raises DecisionError or DiskTrouble."""
         await self._work.disk.write(append_decision, self._work.folder.root, decision)

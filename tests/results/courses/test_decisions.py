@@ -94,6 +94,12 @@ def test_a_decision_is_undone_by_another_and_that_one_as_well() -> None:
     assert decided(exclude, undo, decision(Action.UNDO, 2, undoes=undo.time))[0] == (False, "false start (Ann)")
 
 
+def test_what_is_undone_from_another_day_changes_the_day_of_the_decision() -> None:
+    exclude = decision(Action.EXCLUDE)
+    undo = decision(Action.UNDO, 1, day=DAY + dt.timedelta(1), undoes=exclude.time)
+    assert Decisions((exclude, undo)).state(DAY) != Decisions((exclude,)).state(DAY)
+
+
 def test_a_course_is_set_anew_for_its_day() -> None:
     other = [[50.58, -2.459], [50.5785, -2.464]]
     made = (
