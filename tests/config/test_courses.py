@@ -108,7 +108,7 @@ def test_each_limit_can_be_set() -> None:
     "text", ['{"S1": {}, "S1": {}}', '{"S1": {"Distance": 250, "S1": 1, "Distance": 500, "S1": 2}}']
 )
 def test_a_key_that_stands_twice_is_a_mistake(text: str) -> None:
-    with pytest.raises(CoursesError, match="'(S1|Distance)' is there twice"):
+    with pytest.raises(CoursesError, match=r"'(S1|Distance)' is there twice"):
         parse_courses(text.encode())
 
 
