@@ -5,6 +5,7 @@ The rooms, from the top down; each imports only from rooms below it:
     daemon/         what twistd runs: command lines, assembly, demo, --check
     console/ web/   the Manhole console; the board, its pages and the API
     control/        what an operator may see and do
+    copies/         the event folder on other disks, for another computer to go on with
     history/        logs, visits, the saved state, what a restart makes of them
     visits/         one stay of a device: detection, inspection, downloads, verdict, cleanup
     results/        what the tracks tell of a day

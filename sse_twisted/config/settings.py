@@ -7,6 +7,7 @@ with the file and the key.
 from __future__ import annotations
 
 import datetime
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from sse_twisted.config.addresses import is_host, is_ipv4, split_address
 from sse_twisted.config.validation_errors import key_and_reason
@@ -137,6 +139,13 @@ class HandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folders: tuple[str, ...] = ()  # more folders whose tracks are taken, such as where sticks are mounted
 
 
+class Copies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[copies]`"""
+
+    folders: tuple[str, ...] = ()  # on other disks, relative to this file; each must be there, and empty at first
+    required: bool = False  # whether a device may be disconnected only when one copy has its tracks
+
+
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[web]`"""
 
@@ -166,6 +175,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     filters: Filters = Filters()
     ranking: Ranking = Ranking()
     hand_in: HandIn = HandIn()
+    copies: Copies = Copies()
     web: Web = Web()
     log: Log = Log()
 
@@ -184,6 +194,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for folder in self.hand_in.folders:
             if "\0" in folder or not Path(folder).is_absolute():
                 raise ValueError(f"hand_in.folders: {folder!r} is not an absolute path")
+        for folder in self.copies.folders:
+            if not folder or "\0" in folder:
+                raise ValueError(f"copies.folders: {folder!r} is not a valid path")
 
     def _check_devices(self) -> None:
         numbers: dict[int, str] = {}
@@ -236,12 +249,14 @@ def convert_settings(tree: dict[str, Any], file: Path) -> Settings:
 
 
 def read_settings(file: Path) -> Settings:
-    """Read an `sse.toml` and make its event folder absolute; raises SettingsError."""
+    """Read an `sse.toml` and make its folders absolute; raises SettingsError."""
     settings = convert_settings(_read_toml(file), file)
+    folders = tuple(os.path.abspath(file.parent / folder) for folder in settings.copies.folders)  # noqa: PTH100 - a disk may hang
+    settings = replace(settings, copies=replace(settings.copies, folders=folders))
     if not settings.event.folder:
         return settings
     folder = str((file.parent / settings.event.folder).resolve())
-    return msgspec.structs.replace(settings, event=msgspec.structs.replace(settings.event, folder=folder))
+    return replace(settings, event=replace(settings.event, folder=folder))
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

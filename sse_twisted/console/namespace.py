@@ -20,7 +20,7 @@ from sse_twisted.fleet import Device, Stage
 
 READING = (
     *("fleet", "device", "tracks", "missing", "why", "stats", "settings", "semaphores", "roster", "course", "runs"),
-    "hand_ins",
+    *("copies", "hand_ins"),
 )
 DECIDING = ("exclude", "count", "withdraw", "set_course", "undo")
 ACTING = (
@@ -210,6 +210,10 @@ class Namespace:
     def semaphores(self) -> Result:
         """Show how many devices are in each step, and how many wait for it."""
         return Result(self._commands.semaphores(), tables.semaphores_table)
+
+    def copies(self) -> Result:
+        """Show how far each copy of the event folder is behind."""
+        return Result(self._commands.copies(), tables.copies_table)
 
     def rescan(self) -> Result:
         """Look for all absent devices now."""

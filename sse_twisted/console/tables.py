@@ -13,6 +13,7 @@ import msgspec
 from sse_twisted.config.settings import Settings
 from sse_twisted.control.metrics import Figures
 from sse_twisted.control.reports import DayTracks, DeviceReport, Missing, Semaphore
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.runtime.text import duration, one_line, plural, size
@@ -158,6 +159,12 @@ def missing_table(missing: Sequence[Missing]) -> str:
         return "all devices expected today are collected"
     rows = ((one.name, one_line(one.sailor, SAILOR_WIDTH), one.why) for one in missing)
     return table(("device", "sailor", "status"), rows, whole=True)
+
+
+def copies_table(copies: Sequence[CopyReport]) -> str:
+    """Return one line for each copy of the event folder."""
+    rows = ((one.folder, one.tracks, one.files_left, one.text) for one in copies)
+    return table(("copy", "tracks", "to copy", "state"), rows, whole=True) if copies else "there is no copy"
 
 
 def semaphores_table(semaphores: Sequence[Semaphore]) -> str:

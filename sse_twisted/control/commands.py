@@ -26,6 +26,8 @@ from sse_twisted.control.reports import DayTracks, DeviceReport, Missing, Semaph
 from sse_twisted.control.roster import RosterCommands
 from sse_twisted.control.saving import saved
 from sse_twisted.control.tracks import find_track, known_tracks, stored
+from sse_twisted.copies.copy import CopyReport
+from sse_twisted.copies.service import CopiesService
 from sse_twisted.event_folder.track_name import day_of
 from sse_twisted.event_folder.track_report import TrackReport, entry_report, log_report, number_of
 from sse_twisted.event_folder.workplace import Workplace
@@ -66,6 +68,7 @@ class Commands:
     _measured: Callable[[int], Mapping[str, Report]]
     _save: Callable[[], Coroutine[Any, Any, None]]
     _pause: Pause
+    _copies: CopiesService
 
     # Reading
 
@@ -142,6 +145,10 @@ class Commands:
             Semaphore(step, semaphore.limit, semaphore.tokens, len(semaphore.waiting))
             for step, semaphore in vars(self._work.live.limits).items()
         )
+
+    def copies(self) -> tuple[CopyReport, ...]:
+        """Return how far each copy of the event folder is behind."""
+        return self._copies.reports()
 
     # Acting
 

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from sse_twisted.control.health import Condition
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.fleet import Fleet
 
 
@@ -16,7 +17,8 @@ from sse_twisted.fleet import Fleet
 class StateGauges(Collector):
     """Conditions, alarms, and the devices that are expected today. A new condition has its gauge by itself.
 
-    `expected` and `missing` return the devices assigned today, and those of them that are not collected.
+    `expected` and `missing` return the devices assigned today, and those of them that are not collected; `copies` the
+    copies of the event folder.
     """
 
     _fleet: Fleet
@@ -24,6 +26,7 @@ class StateGauges(Collector):
     _paused: Callable[[], bool]
     _expected: Callable[[], Collection[object]]
     _missing: Callable[[], Collection[object]]
+    _copies: Callable[[], Sequence[CopyReport]]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families; called by the registry."""
@@ -32,8 +35,17 @@ class StateGauges(Collector):
         for condition in self._conditions():
             conditions.add_metric([condition.subject], float(condition.ok))
         yield conditions
+        yield from self._of_copies()
         for name, value, meaning in self._values():
             yield GaugeMetricFamily(name, meaning, value=float(value))
+
+    def _of_copies(self) -> Iterator[GaugeMetricFamily]:
+        behind = GaugeMetricFamily("sse_copy_behind_seconds", "Time since a copy had everything.", labels=["folder"])
+        tracks = GaugeMetricFamily("sse_copy_tracks", "Tracks on a copy.", labels=["folder"])
+        for report in self._copies():
+            behind.add_metric([report.folder], report.behind)
+            tracks.add_metric([report.folder], report.tracks)
+        yield from (behind, tracks)
 
     def _values(self) -> Iterator[tuple[str, int, str]]:
         devices = tuple(self._fleet)

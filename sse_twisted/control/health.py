@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.fleet import Device
+from sse_twisted.runtime.text import plural
 
 CLOCK_TOLERANCE = 300.0  # s; a track is finalised when its device is switched off or joins the WiFi
 LONGEST_WAIT = datetime.timedelta(days=60)  # for an event; earlier, the clock is doubted
@@ -18,7 +20,7 @@ WITNESSES = 2  # devices; one alone may have lost its own clock
 class Condition(Struct, frozen=True):
     """A condition without which the collector does not work well."""
 
-    subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster or clock")]
+    subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster, copies or clock")]
     ok: bool
     text: Annotated[str, Meta(description="what is wrong, or worth knowing; empty if nothing is")] = ""
 
@@ -56,6 +58,18 @@ def folder(trouble: str) -> Condition:
     """Check that the event folder is at its path; `trouble` is why not, or ""."""
     text = f"{trouble}. Put it back, or plug its disk in again" if trouble else ""
     return Condition("folder", not trouble, text)
+
+
+def copies(reports: Sequence[CopyReport], tracks: int) -> tuple[Condition, ...]:
+    """Check that each copy has everything; there is no condition without a copy. `tracks` are in the event folder."""
+    if not reports:
+        return ()
+    where = plural(len(reports), "copy", "copies")
+    text = "; ".join(f"copy {report.folder}: {report.text}" for report in reports if not report.ok)
+    if text:
+        return (Condition("copies", False, text),)
+    slow = [f"copy {report.folder} {report.text}" for report in reports if report.behind]
+    return (Condition("copies", True, "; ".join(slow) or f"all {plural(tracks, 'track')} are on {where}"),)
 
 
 def clock(

@@ -39,9 +39,11 @@ def assemble(reactor: Any, options: Options) -> IService:
         service = collector = Collector(
             folder,
             options.settings,
-            lambda: load_settings(config, event),
+            lambda: load_settings(config, event, options.copies),
             real_world(reactor),
             lambda: remarks_on(config),
+            Path(config) if config else None,
+            (*secret_files(options), *([Path(options["manhole-keys"])] if options["manhole-keys"] else ())),
         )
     folder, live = collector.folder, {"collector": collector}
     board = [_board(reactor, collector, options)] if options["web"] != OFF else []

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from twisted.application.service import MultiService
@@ -25,6 +26,8 @@ from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import DelayMeter, Statistics
 from sse_twisted.control.records import Records
 from sse_twisted.control.roster import RosterCommands
+from sse_twisted.copies.service import CopiesService
+from sse_twisted.copies.source import Source
 from sse_twisted.daemon.remarks import Remarks, summarise
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
@@ -36,7 +39,7 @@ from sse_twisted.event_folder.presence import Presence
 from sse_twisted.event_folder.space import MB
 from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Fleet
+from sse_twisted.fleet import Device, Fleet
 from sse_twisted.handin.service import HandInService
 from sse_twisted.handin.watch import HandInWatch
 from sse_twisted.history.attendance import Attendance
@@ -66,6 +69,7 @@ T = TypeVar("T")
 
 STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
 HANGING_STOP_TIMEOUT = 2.0  # s; the same, if the disk hangs already
+LAST_COPY = 0.5  # s that the copies have at the end, if the services took all of that time
 
 
 class Collector(MultiService):
@@ -78,9 +82,15 @@ class Collector(MultiService):
         read_settings: Callable[[], Settings],
         world: World,
         config_remarks: Callable[[], tuple[ConfigRemark, ...]] = tuple,
+        configuration: Path | None = None,
+        secret_files: tuple[Path, ...] = (),
     ) -> None:
-        """`read_settings` reads the configuration again; it may raise SettingsError. `config_remarks` remarks on it."""
+        """`read_settings` reads the configuration again; it may raise SettingsError. `config_remarks` remarks on it.
+
+        The copies have the file `configuration`, and none of `secret_files`.
+        """
         super().__init__()
+        self._source = Source(folder, configuration, secret_files)
         self.folder = folder
         self._lock = FolderLock(folder.root)
         self._read_settings = read_settings
@@ -107,7 +117,12 @@ class Collector(MultiService):
         self._observe()
         self.commands = commands = self._make_commands()
         gauges = StateGauges(
-            self.fleet, self.conditions, lambda: live.paused, commands.expected, commands.not_collected
+            self.fleet,
+            self.conditions,
+            lambda: live.paused,
+            commands.expected,
+            commands.not_collected,
+            self.copies.reports,
         )
         self.statistics.registry.register(gauges)
 
@@ -138,7 +153,9 @@ class Collector(MultiService):
         self._restorer = restorer = Restorer(work, self.attendance, grace, self.refiling.turn, self._restored)
         replay = LogReplay(self.journal, self.history, work)
         meter = DelayMeter(clock, self.statistics.delayed)
-        loops = (self.roster, self.pause, self.scanner, self.cleanup, short_tracks, self.courses)
+        self.copies = CopiesService(work, self._source, self._world.start_thread, self.scanner.wake_waiting)
+        self.fleet.observe(self._look_for_new_tracks)
+        loops = (self.copies, self.roster, self.pause, self.scanner, self.cleanup, short_tracks, self.courses)
         handing_in = (self.hand_ins, HandInWatch(work, self.hand_ins))
         once = (self.refiling, self.results, grace, restorer, replay)
         for service in (
@@ -174,6 +191,7 @@ class Collector(MultiService):
             self._store.save,
             self.statistics.report,
             self.results.take,
+            lambda tracks: self.copies.wait_for(tracks),
         )
         return ScannerService(detector, runner, self._grace, work, self._names.refresh)
 
@@ -224,6 +242,7 @@ class Collector(MultiService):
             measured=self.results.of,
             save=self._store.save,
             pause=self.pause,
+            copies=self.copies,
         )
 
     def _restored(self) -> None:
@@ -250,6 +269,7 @@ class Collector(MultiService):
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self._remarks.on_configuration(self._config_remarks())
+        self.copies.begin()
         self.roster.read_first()
         self.pause.read_first()
         self._apply_changes()
@@ -265,7 +285,8 @@ class Collector(MultiService):
             self.log.error("Cannot lock the event folder, retrying: {error}", error=str(error))
 
     def stopService(self) -> Deferred[None]:
-        """Stop everything within a few seconds, and log what was not collected."""
+        """Stop everything within a few seconds, log what was not collected, and bring the copies up to date."""
+        self._stops_at = self._clock.seconds() + STOP_TIMEOUT
         ended: Deferred[None] = Deferred()
         # Not addTimeout: a disk thread that hangs does not end when it is cancelled.
         timeout = HANGING_STOP_TIMEOUT if self.disk.slow else STOP_TIMEOUT
@@ -278,7 +299,7 @@ class Collector(MultiService):
                 ended.callback(None)
 
         maybeDeferred(super().stopService).addBoth(end)
-        return ended.addCallback(self._close)
+        return ended.addCallback(lambda _: Deferred.fromCoroutine(self._close()))
 
     def reload(self) -> None:
         """Apply the configuration as it is now; if it is invalid, log an error and keep the previous one."""
@@ -315,12 +336,12 @@ class Collector(MultiService):
             self.log.info("Configuration unchanged")
         self._remarks.on_configuration(remarks)
         self.live.change(settings=settings)
-        for service in (self.scanner, self.cleanup, self.journal):
+        for service in (self.scanner, self.cleanup, self.journal, self.copies):
             service.reconfigure()
         return changed
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return the state of scanning, names, downloads, event folder, roster and clock."""
+        """Return the state of scanning, names, downloads, event folder, roster, copies and clock."""
         now = self._clock.seconds()
         today = self._today()
         interval = self.live.settings.scan.interval
@@ -331,6 +352,7 @@ class Collector(MultiService):
             health.downloads(self.disk.trouble, self.pause.reason, self.disk.slow),
             health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),
+            *health.copies(self.copies.reports(), self.copies.tracks),
             health.clock(self.fleet.now, today, expected, self.fleet, self.live.days),
         )
 
@@ -368,14 +390,34 @@ class Collector(MultiService):
                 visit.wake()
         self.scanner.round_now()
 
+    async def _finish_copies(self, seconds: float) -> None:
+        """Copy what was written last, for at most some seconds, even if a disk hangs."""
+        waiting: Deferred[None] = Deferred()
+        timer = self._clock.callLater(seconds, waiting.callback, None)
+
+        def end(_: object) -> None:
+            if not waiting.called:
+                timer.cancel()
+                waiting.callback(None)
+
+        Deferred.fromCoroutine(self.copies.finish(seconds)).addBoth(end)
+        await waiting
+        self.copies.abandon()
+
+    def _look_for_new_tracks(self, before: Device, after: Device) -> None:
+        if before.downloading and not after.downloading:
+            self.copies.look_soon()
+
     def _abandon(self, ended: Deferred[None], timeout: float) -> None:
         self.abandoned = True
         self.log.error("Shutdown timed out after {seconds:g} s", seconds=timeout)
         ended.callback(None)
 
-    def _close(self, _: object) -> None:
+    async def _close(self) -> None:
         summarise(self.fleet, self.log)
         self.journal.stopService()
+        if not self.abandoned:
+            await self._finish_copies(max(self._stops_at - self._clock.seconds(), LAST_COPY))
         if not self.abandoned:  # closing a file of a disk that hangs waits for it; the end of the process releases all
             self._presence.release()
             self._lock.release()

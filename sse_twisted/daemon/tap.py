@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -13,10 +14,11 @@ from twisted.python import usage
 
 from sse_twisted.config.printout import example, settings_as_toml
 from sse_twisted.config.server_json import read_original_settings
-from sse_twisted.config.settings import Settings, SettingsError, read_settings
+from sse_twisted.config.settings import Copies, Settings, SettingsError, read_settings
 from sse_twisted.console.accounts import HOST_KEY, AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, Access, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.control.bundle import Source
+from sse_twisted.copies.target import nesting
 from sse_twisted.daemon.bundle import NO_REPORTS, BundleError, make_bundle
 from sse_twisted.daemon.check import check, folder_problem
 from sse_twisted.event_folder.folder import EventFolder
@@ -65,6 +67,14 @@ class Options(OneLineOptions):
         ["print-config", None, "Print the settings as an sse.toml with comments, and exit."],
     ]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.copies: list[str] = []
+
+    def opt_copy(self, folder: str) -> None:
+        """Copy of the event folder on another disk; may be repeated, adds to copies.folders."""
+        self.copies.append(str(Path(folder).absolute()) if folder else "")
+
     def postOptions(self) -> None:
         """Reject options with which the collector cannot start; raises UsageError, or SystemExit when done."""
         for name in ("config", "event", "bundle", "manhole-passwd", "manhole-keys", "web-token-file"):
@@ -93,6 +103,7 @@ class Options(OneLineOptions):
             if self["check"]:
                 sys.exit(1 if check(folder, self.settings, self["config"], time.time(), print) else 0)
             check_event_folder(folder.root)
+            check_copies(self.settings)
             if self.access.ssh:
                 _check_host_key(folder)
 
@@ -153,7 +164,7 @@ def _check_web(options: Options) -> None:
 
 def _settings(options: Options) -> Settings:
     try:
-        return load_settings(options["config"], options["event"])
+        return load_settings(options["config"], options["event"], options.copies)
     except SettingsError as error:
         raise usage.UsageError(str(error)) from None
 
@@ -201,12 +212,19 @@ def secret_files(options: Options) -> tuple[Path, ...]:
     return tuple(Path(options[name]) for name in ("manhole-passwd", "web-token-file") if options[name])
 
 
-def load_settings(config: str | None, event: str | None) -> Settings:
-    """Return the settings of a file, or the defaults; raises SettingsError, also if there is no event folder."""
+def load_settings(config: str | None, event: str | None, copies: Sequence[str] = ()) -> Settings:
+    """Return the settings of a file, or the defaults; raises SettingsError, also if there is no event folder.
+
+    `copies` are the folders of --copy.
+    """
     settings = read_configuration(config, event)
+    folders = tuple(dict.fromkeys((*settings.copies.folders, *copies)))
+    settings = replace(settings, copies=replace(settings.copies, folders=folders))
     if not settings.event.folder:
         where = f"{config}: event.folder is not set" if config else "no event folder"
         raise SettingsError(f"{where}: pass --event DIR{'' if config else ' or --config FILE'} (--demo needs neither)")
+    if problem := copies_problem(settings):
+        raise SettingsError(problem)
     return settings
 
 
@@ -227,6 +245,30 @@ def _check_disk(folder: Path | None) -> None:
     """Raise UsageError if the disk of a folder hangs: nothing could end a start that waits for it."""
     if folder is not None and not answers(folder):
         raise usage.UsageError(f"{folder}: its disk has not answered for {LONGEST_WAIT:.0f} s; is it plugged in?")
+
+
+def copies_problem(settings: Settings, real: Callable[[str], str] = os.path.abspath) -> str:
+    """Return why folders cannot be copies, "" if they can. Asks no disk, unless `real` does."""
+    event, folders = Path(real(settings.event.folder)), settings.copies.folders
+    if settings.copies.required and not folders:
+        return "copies.required is set, but there is no copy: set copies.folders, or pass --copy DIR"
+    paths = {folder: Path(real(folder)) for folder in folders}
+    for folder, path in paths.items():
+        if not folder:
+            return "--copy is empty: pass the path of a folder on another disk"
+        if problem := nesting(event, path):
+            return f"copy {folder}: {problem}; name a folder on another disk"
+        for other, path_of_other in paths.items():
+            if other != folder and path.is_relative_to(path_of_other):
+                return f"copies {other} and {folder} are in each other: name two folders"
+    return ""
+
+
+def check_copies(settings: Settings) -> None:
+    """Raise UsageError if folders cannot be copies, wherever links lead to. Those whose disk is missing or hangs can."""
+    folders = tuple(folder for folder in settings.copies.folders if answers(Path(folder)))
+    if folders and (problem := copies_problem(replace(settings, copies=Copies(folders)), os.path.realpath)):
+        raise usage.UsageError(problem)
 
 
 def check_event_folder(folder: Path) -> None:

@@ -63,7 +63,7 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
 def replacing(path: Path, data: bytes, *, private: bool = False) -> Steps[None]:
     """Do the same in steps."""
     with opened_folder(path.parent) as folder:
-        with _renamed_at_end(path.name, folder, 0o600 if private else 0o666) as file:
+        with renamed_at_end(path.name, folder, 0o600 if private else 0o666) as file:
             file.write(data)
             file.flush()
             yield (file.fileno(),)
@@ -146,7 +146,7 @@ def keep_copy(path: Path, folder: Path) -> Path:
         except OSError:
             with (
                 os.fdopen(os.open(path.name, READ_ONLY | os.O_NOFOLLOW, dir_fd=former), "rb") as source,
-                _renamed_at_end(copy.name, new, 0o666) as target,
+                renamed_at_end(copy.name, new, 0o666) as target,
             ):
                 shutil.copyfileobj(source, target)
                 target.flush()
@@ -167,7 +167,7 @@ def same_content(one: Path, other: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _renamed_at_end(name: str, folder: int, mode: int) -> Iterator[BinaryIO]:
+def renamed_at_end(name: str, folder: int, mode: int) -> Iterator[BinaryIO]:
     """Open a new hidden file that gets its final name at the end, or is removed after an exception.
 
     Its bytes must be on disk at the end of the block. Nobody can prepare a link at its name, which is random. `folder`

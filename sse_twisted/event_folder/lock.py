@@ -7,6 +7,7 @@ import fcntl
 import os
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from sse_twisted.runtime.file_sync import UNSUPPORTED
@@ -124,6 +125,31 @@ def _flock(descriptor: int, operation: int) -> bool:
             raise
         return False
     return True
+
+
+@contextlib.contextmanager
+def locked(folder: Path, handle: int) -> Iterator[None]:
+    """Keep collectors out of a folder that is open as `handle`, while a block writes to it.
+
+    Raises FolderInUse or OSError.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    descriptor = os.open(LOCK, flags, 0o644, dir_fd=handle)
+    try:
+        try:
+            _lock(descriptor, fcntl.LOCK_EX)
+        except BlockingIOError:
+            raise _in_use(folder / LOCK, os.read(descriptor, 200)) from None
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, _holder(), 0)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
 
 
 def check_free(folder: Path) -> None:

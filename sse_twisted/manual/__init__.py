@@ -18,6 +18,7 @@ CHAPTERS = (  # in the order of reading
     "trouble",
     "roster",
     "folder",
+    "copies",
     "configuration",
     "console",
     "programs",

@@ -321,9 +321,9 @@ def _look_into(folder: Path) -> None:
 class DiskThreads:
     """The threads of a Disk. They are daemon threads, so a disk that hangs does not keep the process alive."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, name: str = "disk", count: int = THREADS) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=THREADS, name="disk")
+        self._pool = ThreadPool(minthreads=0, maxthreads=count, name=name)
         self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
 
     def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:

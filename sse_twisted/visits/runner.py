@@ -37,7 +37,8 @@ class VisitRunner:
     """Collects one device per call, for as long as it stays.
 
     `save` writes the state of the fleet to disk. `report` is called with each fetched track and each failure, `examine`
-    with all stored tracks of a device after each inspection.
+    with all stored tracks of a device after each inspection. `copied` returns why a verdict has to wait for a copy of
+    tracks, or "".
     """
 
     _inspector: Inspector
@@ -47,6 +48,7 @@ class VisitRunner:
     _save: Callable[[], Awaitable[None]]
     _report: Callable[[Fetched | Exception], object]
     _examine: Callable[[int, Sequence[StoredTrack]], object]
+    _copied: Callable[[Sequence[StoredTrack]], Awaitable[str]]
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again after each change; ends only by cancellation."""
@@ -87,7 +89,7 @@ class VisitRunner:
                 retry_after = error.retry_after if isinstance(error, Refused) else 0.0
                 verdict = Verdict(False, f"{why}: {error}", visit.missing, retry_after)
             delay: float | None = None
-            verdict = await self._confirmed(verdict)
+            verdict = await self._confirmed(visit, verdict)
             if verdict.collected and self._is_out_of_date(visit):
                 delay = 0.0
             elif verdict.collected:
@@ -102,9 +104,14 @@ class VisitRunner:
                 self._keep(visit, verdict, failures, delay)
             await visit.wait_for_wake(self._work.clock, delay)
 
-    async def _confirmed(self, verdict: Verdict) -> Verdict:
-        """Return the verdict, or "keep on" if the event folder is not at its path: no file in it is evidence now."""
+    async def _confirmed(self, visit: Visit, verdict: Verdict) -> Verdict:
+        """Return the verdict, or "keep on" if a copy is required and missing, or the event folder is not at its path.
+
+        No file in that folder is evidence then. When a copy is made, the visit is woken.
+        """
         if verdict.collected:
+            if waits := await self._copied(visit.stored):
+                return Verdict(False, waits, verdict.missing, paused=True)
             try:
                 await self._work.disk.check()
             except DiskTrouble as error:
@@ -210,7 +217,7 @@ class VisitRunner:
                 self._work.log.warn(text, device=visit.name, index=bad.index, file=bad.file, why=bad.why)
         await self._announce(visit, comparison)
         known = {"wanted": comparison.wanted, "tracks": comparison.summaries}
-        visit.missing = comparison.names
+        visit.missing, visit.stored = comparison.names, tuple(comparison.stored)
         self._work.fleet.update(visit.identifier, **missing_fields(comparison.names), **known)
         self._examine(visit.identifier, comparison.stored)
         return comparison

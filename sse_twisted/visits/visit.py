@@ -15,7 +15,7 @@ from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import Driver
 from sse_twisted.devices.errors import DeviceError, Unreachable
-from sse_twisted.event_folder.ledger import Ledger
+from sse_twisted.event_folder.ledger import Ledger, StoredTrack
 
 QUICK_ANSWER = 5.0  # s; a device that takes longer to answer does not count against a limit any more
 MAX_REMARKS = 300  # log lines of one visit about its tracks; a faulty device may list thousands in each listing
@@ -37,6 +37,7 @@ class Visit:
     remarked: set[str] = field(factory=set)  # subjects that were logged
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
     failure_lines: int = 0  # in the log
+    stored: tuple[StoredTrack, ...] = ()  # its tracks that are on disk, at the last comparison
     failures: Counter[str] = field(factory=Counter)  # of downloads, by track
     doubts: frozenset[str] = frozenset()  # about its last listing; each counts once
     retry_after: float = 0.0  # s, as the device asked

@@ -20,6 +20,7 @@ from sse_twisted.control.metrics import Figures
 from sse_twisted.control.records import Records
 from sse_twisted.control.reports import Missing
 from sse_twisted.control.roster import RosterReport
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.history.attendance import Attendance, PastVisit
 from sse_twisted.history.events import MAX_EVENTS, DeviceEvent, History
@@ -36,7 +37,7 @@ from sse_twisted.web.stream import Streams
 from sse_twisted.web.tiles import Tile
 
 ROOT = "/api/v1"
-AT_HAND = ("fleet", "hand-ins", "hand-ins/{key}", "missing", "roster", "stats")  # what is read without the disk
+AT_HAND = ("fleet", "copies", "hand-ins", "hand-ins/{key}", "missing", "roster", "stats")  # read without the disk
 Now = Annotated[float, Meta(description="time of the collector's clock, s since 1970")]
 
 
@@ -204,6 +205,8 @@ class Api:
         text = "Return a file that was handed in."
         yield _read("hand-ins/{key}", self._hand_in, HandInReport, text)
         yield _read("roster", commands.roster.report, RosterReport, "Return the roster and what waits for a decision.")
+        text = "Return how far each copy of the event folder is behind."
+        yield _read("copies", commands.copies, tuple[CopyReport, ...], text)
         yield _read("stats", commands.stats, Figures, "Return the counters since the start of the collector.")
 
     def _command_routes(self) -> Iterator[Route]:

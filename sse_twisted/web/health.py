@@ -19,9 +19,15 @@ class Health:
     """The routes of health checks and metrics."""
 
     def __init__(
-        self, conditions: Callable[[], tuple[Condition, ...]], registry: CollectorRegistry, streams: Streams
+        self,
+        conditions: Callable[[], tuple[Condition, ...]],
+        registry: CollectorRegistry,
+        streams: Streams,
+        needs_copy: Callable[[], bool],
     ) -> None:
+        """`needs_copy` returns whether verdicts wait for a copy of the event folder."""
         self._conditions = conditions
+        self._needs_copy = needs_copy
         self._registry = registry
         self._own = CollectorRegistry()
         gauge = Gauge("sse_web_streams", "Open event streams of pages and programs.", registry=self._own)
@@ -39,9 +45,10 @@ class Health:
         return Response(b"alive\n", "text/plain; charset=utf-8")
 
     async def ready(self, request: ParsedRequest) -> Response:
-        """Respond 503 while scans, name servers, downloads or the event folder are in trouble."""
+        """Respond 503 while scans, name servers, downloads, the event folder or required copies are in trouble."""
         conditions = self._conditions()
-        ready = all(condition.ok for condition in conditions if condition.subject in VITAL)
+        vital = (*VITAL, "copies") if self._needs_copy() else VITAL
+        ready = all(condition.ok for condition in conditions if condition.subject in vital)
         return json_response({"ready": ready, "conditions": conditions}, 200 if ready else 503)
 
     async def metrics(self, request: ParsedRequest) -> Response:

@@ -42,6 +42,7 @@ SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
     "names": ("Network", "Network problem"),
     "downloads": ("Downloads", "Downloads paused"),
     "roster": ("Roster", "Check the roster"),
+    "copies": ("Copies", "Check the copies"),
     "folder": ("Event folder", "Event folder gone"),
     "clock": ("Clock", "Check the clock"),
 }

@@ -168,7 +168,12 @@ class WebService(Service):
             *StaticFiles(self._files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),
             *BundleDownload(renderer, collector.disk, source, lambda: collector.fleet.now).routes(),
-            *Health(collector.conditions, collector.statistics.registry, self.streams).routes(),
+            *Health(
+                collector.conditions,
+                collector.statistics.registry,
+                self.streams,
+                lambda: collector.live.settings.copies.required,
+            ).routes(),
             *with_description(api.routes()),
         )
 

@@ -59,6 +59,8 @@ DEFAULTS: dict[str, object] = {
     "filters.best_500m": 1.0,
     "ranking.by": (),
     "hand_in.folders": (),
+    "copies.folders": (),
+    "copies.required": False,
     "web.hosts": (),
     "web.streams": 100,
     "log.console": "info",
@@ -245,6 +247,7 @@ def test_an_unknown_key_is_refused_with_those_that_are_known(tmp_path: Path) -> 
     )
     tables = (
         "event, devices, names, scan, detection, inspection, downloads, cleanup, expected, filters, ranking, hand_in, "
+        "copies, "
         "web, log"
     )
     assert complaint(written(tmp_path, "scann = 5")).endswith(f"unknown field `scann`; allowed: {tables}")

@@ -39,7 +39,7 @@ from tests.manual.messages import PACKAGE, finding_messages, log_messages, phras
 MANUAL = "\n".join(map(chapter, CHAPTERS))
 ELSEWHERE = {  # options of twistd and of other programs
     *("--nodaemon", "--pidfile", "--logfile", "--umask", "--uid", "--gid", "--json", "--gpx", "--csv", "--plot"),
-    *("--help", "--version", "--hand-in"),
+    *("--help", "--version", "--hand-in", "--verify", "--backup", "--suffix"),
 }
 
 
@@ -51,7 +51,7 @@ def registry() -> CollectorRegistry:
     fleet = Fleet(lambda: 0.0, Logger())
     conditions = (Condition("downloads", True),)
     made = Statistics(fleet).registry
-    made.register(StateGauges(fleet, lambda: conditions, lambda: False, tuple, tuple))
+    made.register(StateGauges(fleet, lambda: conditions, lambda: False, tuple, tuple, tuple))
     return made
 
 

@@ -145,6 +145,7 @@ class VirtualEvent(AnyEvent):
             agent=lambda timeout: device_agent(self.reactor, timeout, traffic),
             names=lambda settings, log: self.names,
             start_in_thread=self.start_in_thread,
+            start_thread=lambda: self.start_in_thread,
         )
         self.names = VirtualNames(self.reactor, self.names.known, self.names.silent, self.names.others)
         self.collector = Collector(self.folder, self.settings, lambda: self.settings, world)

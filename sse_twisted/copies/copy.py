@@ -1,0 +1,211 @@
+"""One copy as the reactor sees it: a task that brings it up to date in its own thread, and how far behind it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated
+
+from attrs import define, field
+from msgspec import Meta, Struct
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from sse_twisted.copies.target import CopyAway, CopyRefused, Remaining, Stopped, Target
+from sse_twisted.event_folder.folder import Stamp
+from sse_twisted.runtime.group_sync import Starter
+from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.text import duration, plural
+
+LATE = 60.0  # s that a copy may be behind
+NOTEWORTHY = 10.0  # s that a copy may be behind without a word
+SILENCE = 20.0  # s without a byte after which a disk counts as one that hangs
+FIRST_RETRY, LAST_RETRY = 2.0, 30.0  # s until a copy that is gone is looked for again
+CHECK_INTERVAL = 5.0  # s between two looks whether a copy that has everything is there
+
+
+class CopyReport(Struct, frozen=True):
+    """A copy, as it is now."""
+
+    folder: str
+    ok: Annotated[bool, Meta(description="whether it has everything, or lacks only what is younger than a minute")]
+    text: Annotated[str, Meta(description="how far it is behind, and why")]
+    behind: Annotated[float, Meta(description="s since it had everything; 0 if it has")]
+    tracks: Annotated[int, Meta(description="tracks that are on it, each read back and compared")]
+    files_left: Annotated[int, Meta(description="files that are missing or different")]
+    bytes_left: int
+
+
+@define(eq=False)
+class Copy:
+    """Keeps one copy up to date; `progress` is called after each batch."""
+
+    target: Target
+    _start: Starter
+    _clock: IReactorTime
+    _log: Logger
+    _progress: Callable[[], None]
+    _files: Mapping[str, Stamp] = field(factory=dict, init=False)  # of the event folder, as seen last
+    _looked_at: float = field(default=0.0, init=False)  # s of the clock, when these were
+    _has_news: bool = field(default=False, init=False)  # whether these have changed since the last batch began
+    _trouble: str = field(default="", init=False)
+    _is_refused: bool = field(default=False, init=False)
+    _complete_at: float = field(default=0.0, init=False)  # s of the clock, when it last had everything
+    _gone_at: float = field(default=0.0, init=False)  # s of the clock, when the trouble began
+    _left: Remaining | None = field(default=None, init=False)  # None before the first batch
+    _is_told: bool = field(default=False, init=False)  # whether the log says that it lacks something
+    _retry_at: float = field(default=0.0, init=False)  # s of the clock, when it is looked for without news
+    _delay: float = field(default=FIRST_RETRY, init=False)  # s
+    _stops_at: float | None = field(default=None, init=False)  # s of the clock, after which no block is written
+    _heard_at: float | None = field(default=None, init=False)  # s of the clock, of the last block of a batch under way
+    _failures: dict[str, str] = field(factory=dict, init=False)  # that were logged
+    _is_silent: bool = field(default=False, init=False)  # whether the log has ended
+    _tasks: Tasks = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tasks = Tasks(self._log)
+        self._complete_at = self._clock.seconds()
+
+    @property
+    def name(self) -> str:
+        return str(self.target.root)
+
+    def turn(self) -> None:
+        """Note a sign of life of the thread, or stop it."""
+        self._heard_at = self._clock.seconds()
+        if self._stops_at is not None and self._heard_at > self._stops_at:
+            raise Stopped
+
+    def take(self, files: Mapping[str, Stamp]) -> None:
+        """Copy what is missing or different; `files` are all of the event folder."""
+        now = self._clock.seconds()
+        self._has_news = self._has_news or files != self._files
+        self._files, self._looked_at = files, now
+        is_due = now >= self._retry_at or (self._has_news and not self._trouble)
+        if is_due and "copy" not in self._tasks:
+            self.catch_up()
+
+    def catch_up(self) -> Deferred[None]:
+        """Begin to copy; fires at the end."""
+        return self._tasks.start("copy", self._catch_up(), "Copying to {folder} failed", folder=self.name)
+
+    def finish(self, files: Mapping[str, Stamp]) -> Deferred[None]:
+        """Copy what was written last, logs too, unless the copy cannot be written; fires at the end."""
+        self._files, self._looked_at = files, self._clock.seconds()
+        self._is_silent = True
+        if self._trouble:
+            return succeed(None)
+        self.target.hurry()
+        return self.catch_up()
+
+    def stop(self, seconds: float = 0.0) -> None:
+        """Write no block after some seconds."""
+        self._stops_at = self._clock.seconds() + seconds
+
+    def abandon(self) -> Deferred[None]:
+        """Stop, without waiting for a disk that hangs."""
+        self.stop()
+        return self._tasks.stop()
+
+    def report(self) -> CopyReport:
+        """Return how far the copy is behind."""
+        now, left = self._clock.seconds(), self._left or Remaining(0, 0, False)
+        behind = 0.0 if self._is_complete else now - self._complete_at
+        trouble = self._trouble_at(now)
+        is_ok = not trouble and behind <= LATE and not self.target.failures
+        tracks = sum(1 for _ in self.target.manifest.tracks())
+        return CopyReport(self.name, is_ok, self._text(trouble, now, behind), behind, tracks, left.files, left.size)
+
+    def _trouble_at(self, now: float) -> str:
+        silent = now - self._heard_at if self._heard_at is not None else 0.0
+        return f"its disk has not responded for {_about(silent)}" if silent > SILENCE else self._trouble
+
+    def _text(self, trouble: str, now: float, behind: float) -> str:
+        if trouble and self._is_refused:
+            return f"left alone: {trouble}"
+        if trouble:
+            return f"not written for {_about(now - self._gone_at)}: {trouble}" if self._trouble else trouble
+        if self._left is None:
+            return "being compared"
+        if failures := self.target.failures.copy():
+            path, why = next(iter(failures.items()))
+            return f"lacks {plural(len(failures), 'file')}: {path}: {why}"
+        if behind > NOTEWORTHY:
+            return f"{_about(behind)} behind, {plural(self._left.files, 'file')} to copy"
+        return "up to date"
+
+    @property
+    def _is_complete(self) -> bool:
+        return self._left is not None and not self._left.files and not self._trouble
+
+    async def _catch_up(self) -> None:
+        try:
+            while True:
+                self._has_news = False
+                looked_at, self._heard_at = self._looked_at, self._clock.seconds()
+                try:
+                    left = await self._start(self.target.update, self._files)
+                finally:
+                    self._heard_at = None
+                self._note_success(left, looked_at)
+                if left.is_all:
+                    return
+        except (CopyAway, CopyRefused) as error:
+            self._note_trouble(str(error), is_refused=isinstance(error, CopyRefused))
+        except Stopped:
+            pass
+
+    def _note_success(self, left: Remaining, looked_at: float) -> None:
+        if self._is_silent:
+            return
+        is_back, self._left = bool(self._trouble) or self._left is None, left
+        self._trouble, self._is_refused, self._delay = "", False, FIRST_RETRY
+        now = self._clock.seconds()
+        self._retry_at = now + CHECK_INTERVAL
+        tracks = plural(sum(1 for _ in self.target.manifest.tracks()), "track")
+        if is_back:
+            text = "Copy {folder} is there: {tracks} on it, {files} to copy"
+            self._log.info(text, folder=self.name, tracks=tracks, files=plural(left.files, "file"))
+            self._is_told = left.files > 0
+        elif left.files and not self._is_told and now - self._complete_at > LATE:
+            text = "Copy {folder} is {behind} behind: {files} to copy"
+            self._log.warn(
+                text, folder=self.name, behind=_about(now - self._complete_at), files=plural(left.files, "file")
+            )
+            self._is_told = True
+        if not left.files:
+            self._complete_at = looked_at
+            if self._is_told:
+                self._log.info("Copy {folder} is up to date: {tracks} on it", folder=self.name, tracks=tracks)
+            self._is_told = False
+        if is_back and self.target.is_beside:
+            text = "Copy {folder} is on the same disk as the event folder: is its own disk plugged in?"
+            self._log.warn(text, folder=self.name)
+        for path, why in self.target.failures.items():
+            if self._failures.get(path) != why:
+                self._log.warn("Copy {folder} lacks {path}: {why}", folder=self.name, path=path, why=why)
+        self._failures = dict(self.target.failures)
+        self._progress()
+
+    def _note_trouble(self, trouble: str, *, is_refused: bool) -> None:
+        if self._is_silent:
+            return
+        before, self._trouble = self._trouble, trouble
+        now = self._clock.seconds()
+        self._retry_at, self._delay = now + self._delay, min(2 * self._delay, LAST_RETRY)
+        if not before:
+            self._gone_at = now
+        if before and is_refused == self._is_refused:
+            return
+        self._is_refused = is_refused
+        if is_refused:
+            text = "Copy {folder} is left alone: {why}. Collection goes on into the event folder"
+            self._log.critical(text, folder=self.name, why=trouble)
+        else:
+            text = "Copy {folder} cannot be written: {why}. Collection goes on, and the copy when it can"
+            self._log.error(text, folder=self.name, why=trouble)
+
+
+def _about(seconds: float) -> str:
+    """Return a time in steps of 10 s, so that pages change seldom."""
+    return duration(max(seconds // 10 * 10, 10.0))

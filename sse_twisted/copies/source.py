@@ -1,0 +1,134 @@
+"""What of an event folder belongs into its copies: no password, key, token or lock, and no file that is not whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from enum import IntEnum
+from pathlib import Path
+
+from attrs import frozen
+
+from sse_twisted.event_folder.folder import EVENT_ID, SECRETS, EventFolder, Stamp
+from sse_twisted.event_folder.ledger import Status, local_file_of
+
+STATE = ".sse_twisted"
+STARTS = f"{STATE}/starts"
+PAUSED = f"{STATE}/paused.json"
+CONFIGURATION = f"{STATE}/configuration"  # of a copy: the file of --config, which may be elsewhere
+SUPERSEDED = "gpslogs/superseded/"
+FOLDERS = ("gpslogs", "motions", "config", "results", "gpsdata", "logs")
+OWN = {f"{STATE}/{name}" for name in ("roster.json", EVENT_ID)} | {PAUSED}
+TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # in config/, where keys may be, too
+NEVER = (".part", ".tmp", ".pem", ".key")
+START = re.compile(rf"{STARTS}/[0-9a-f]{{32}}\.json")
+MAX_DEPTH = 6  # folders in each other
+
+
+class Kind(IntEnum):
+    """Kinds of files, in the order in which they are copied."""
+
+    START = 0
+    TRACK = 1  # neither replaced nor deleted in a copy
+    RECORD = 2  # answers, ledgers, roster, courses, decisions, results
+    STATE = 3
+    LOG = 4
+
+
+def kind_of(path: str) -> Kind | None:
+    """Return the kind of a file by its path below the event folder, None if it does not belong into a copy."""
+    top, _, rest = path.partition("/")
+    name = path.rpartition("/")[2]
+    if name in SECRETS or name.endswith(NEVER) or any(part.startswith(".") for part in rest.split("/")):
+        return None
+    if top == STATE:
+        return _kind_of_own(path)
+    if top not in FOLDERS or not rest or (top == "config" and not name.lower().endswith(TEXTS)):
+        return None
+    return {"gpslogs": Kind.TRACK, "logs": Kind.LOG}.get(top, Kind.RECORD)
+
+
+def _kind_of_own(path: str) -> Kind | None:
+    if START.fullmatch(path):
+        return Kind.START
+    if path == f"{STATE}/memory.json":
+        return Kind.STATE
+    return Kind.RECORD if path in OWN or path.startswith(f"{CONFIGURATION}/") else None
+
+
+@frozen
+class Source:
+    """An event folder, and the file of --config, which may be elsewhere. Methods block."""
+
+    folder: EventFolder
+    configuration: Path | None = None
+    hidden: tuple[Path, ...] = ()  # files of passwords and tokens, wherever they are
+
+    def find(self) -> dict[str, Stamp]:
+        """Return the files that belong into a copy, by path, with their stamps. Raises OSError."""
+        found = find_files(self.folder.root, self.hidden)
+        if self.configuration is not None:
+            with suppress(OSError):
+                status = self.configuration.stat()
+                found[f"{CONFIGURATION}/{self.configuration.name}"] = (status.st_mtime_ns, status.st_size)
+        return found
+
+    def file(self, path: str) -> Path:
+        """Return where the file of a path is."""
+        if self.configuration is not None and path == f"{CONFIGURATION}/{self.configuration.name}":
+            return self.configuration
+        return self.folder.root / path
+
+    def recorded(self, path: str) -> str:
+        """Return the SHA-256 of a track in its ledger; "" if no ledger has it."""
+        for entries in self.folder.all_entries().values():
+            for name, entry in entries.items():
+                if local_file_of(name, entry) == path and entry.get("status") == Status.COMPLETED:
+                    return str(entry.get("sha256") or "")
+        return ""
+
+
+def find_files(root: Path, hidden: Collection[Path] = ()) -> dict[str, Stamp]:
+    """Return the files of a folder that belong into a copy. Blocks; raises OSError.
+
+    What is gone when it is looked at is left out.
+    """
+    found: dict[str, Stamp] = {}
+    for top in (STATE, *FOLDERS):
+        for path, status in _below(root, top, MAX_DEPTH):
+            if kind_of(path) is not None and root / path not in hidden:
+                found[path] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def leftovers(root: Path) -> Iterator[str]:
+    """Yield the hidden files of writes that did not end. Blocks; raises OSError."""
+    for top in (STATE, *FOLDERS):
+        for path, _ in _below(root, top, MAX_DEPTH):
+            name = path.rpartition("/")[2]
+            if name.startswith(".") and name.endswith(".tmp"):
+                yield path
+
+
+def _below(root: Path, folder: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the regular files below a folder. Links are not followed, except for that of an upper folder."""
+    try:
+        entries = os.scandir(root / folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            path = f"{folder}/{entry.name}"
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if depth and not entry.name.startswith("."):
+                        yield from _below(root, path, depth - 1)
+                    continue
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            if stat.S_ISREG(status.st_mode):
+                yield path, status

@@ -1,0 +1,275 @@
+"""One copy of the event folder: whether its disk is there, whose copy it is, and what of it is missing or different.
+
+A folder becomes a copy if it is there and empty. It then has `.sse_twisted/copy.json`; a folder without that file is
+never filled again, since it may be the mount point of a disk that was unplugged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+from attrs import define, field, frozen
+from msgspec import Struct
+
+from sse_twisted.copies.batch import Batch
+from sse_twisted.copies.lineage import Lineage, read_starts, start_names
+from sse_twisted.copies.manifest import MAX_SIZE, Manifest
+from sse_twisted.copies.manifest import PATH as MANIFEST
+from sse_twisted.copies.source import PAUSED, STARTS, STATE, SUPERSEDED, Kind, Source, find_files, kind_of, leftovers
+from sse_twisted.event_folder.files import opened_folder, renamed_at_end, write_private
+from sse_twisted.event_folder.folder import EventFolder, Stamp
+from sse_twisted.event_folder.lock import FolderInUse, locked
+from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.file_sync import sync_open
+
+IDENTITY = f"{STATE}/copy.json"
+NOISE = {"lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".fseventsd", ".Spotlight-V100"}
+BATCH_SIZE = 8_000_000  # bytes; a stick takes some seconds for them
+BATCH_FILES = 32
+COARSE = 2_000_000_000  # ns; FAT keeps times of files to two seconds
+PATIENCE = 60.0  # s until a file that could not be copied is tried again
+LOG_INTERVAL = 10.0  # s between two copies of a log
+SHARE = 10  # a file that changes again and again takes at most that part of the time
+
+
+class CopyAway(Exception):
+    """The copy cannot be written now: its disk is gone, full or read-only. It is tried again."""
+
+
+class CopyRefused(Exception):
+    """The folder is left alone: it is no copy of this event, or another collector works with it."""
+
+
+class Stopped(Exception):
+    """Copying was told to stop."""
+
+
+class Identity(Struct, frozen=True):
+    """The file that makes a folder a copy: the random names of its event folder and of itself."""
+
+    event: str
+    copy: str
+
+
+@frozen
+class Remaining:
+    """What a copy lacks, without what changes again and again."""
+
+    files: int
+    size: int  # bytes
+    is_all: bool  # whether nothing at all is left to do now
+
+
+@define(eq=False)
+class Target:
+    """A copy at a path. Its methods block, and raise CopyAway, CopyRefused or Stopped."""
+
+    root: Path
+    _source: Source
+    _lineage: Lineage
+    _utc: Callable[[], float]
+    _seconds: Callable[[], float]  # of a steady clock
+    _turn: Callable[[], None]  # called between blocks; may raise Stopped
+    manifest: Manifest = field(factory=Manifest, init=False)
+    failures: dict[str, str] = field(factory=dict, init=False)  # why single files could not be copied, by path
+    is_beside: bool = field(default=False, init=False)  # whether it is on the disk of the event folder
+    _token: tuple[int, int, str] | None = field(default=None, init=False)  # of the folder that was read last
+    _unsaved: bytearray = field(factory=bytearray, init=False)  # lines of the manifest
+    _is_torn: bool = field(default=False, init=False)  # whether a line of the manifest may have been written in part
+    _not_before: dict[str, float] = field(factory=dict, init=False)  # s, when a file may be copied again
+
+    def update(self, files: Mapping[str, Stamp]) -> Remaining:
+        """Copy some of what is missing or different, and return what is left. `files` are all of the event folder."""
+        try:
+            with opened_folder(self.root, self.root) as root:
+                return self._update(root, files)
+        except FolderInUse as error:
+            raise CopyRefused(str(error)) from None
+        except OSError as error:
+            self._token = None  # by the time that it is back, others may have written to it
+            where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+            raise CopyAway(f"{error.strerror or error}{where}") from error
+
+    def has(self, path: str, sha256: str) -> bool:
+        """Whether the copy has a track with these bytes. Does not block."""
+        entry = self.manifest.entries.get(path)
+        return entry is not None and sha256 in ("", entry.sha256)
+
+    def hurry(self) -> None:
+        """Let nothing wait for its turn any more."""
+        self._not_before.clear()
+
+    def _update(self, root: int, files: Mapping[str, Stamp]) -> Remaining:
+        token = self._check(root)
+        if token == self._token and not (self._unsaved or self._due(files) or list(self._removed(files))):
+            return self._remaining(files)
+        with locked(self.root, root):
+            if token != self._token:
+                self._read(root)
+                self._token = token
+            self._copy(root, files)
+        return self._remaining(files)
+
+    def _copy(self, root: int, files: Mapping[str, Stamp]) -> None:
+        batch = Batch(root, self._source, files, self.manifest, self._utc, self._turn)
+        chosen, began = self._chosen(files), self._seconds()
+        try:
+            batch.copy(chosen)
+        finally:
+            self._unsaved += batch.lines
+        now = self._seconds()
+        for path in chosen:
+            self.failures.pop(path, None)
+            if kind_of(path) in (Kind.STATE, Kind.LOG):
+                least = LOG_INTERVAL if kind_of(path) is Kind.LOG else 0.0
+                self._not_before[path] = now + max(least, SHARE * (now - began))
+        self.failures |= batch.failures
+        self._not_before |= dict.fromkeys(batch.failures, now + PATIENCE)
+        if removed := list(self._removed(files)):
+            batch = Batch(root, self._source, files, self.manifest, self._utc, self._turn)
+            batch.remove(removed)
+            self._unsaved += batch.lines
+        self._save(root)
+
+    def _removed(self, files: Mapping[str, Stamp]) -> Iterator[str]:
+        """Yield the files that say something by being there, and are not in the event folder any more."""
+        if PAUSED in self.manifest.entries and PAUSED not in files:
+            yield PAUSED
+
+    def _due(self, files: Mapping[str, Stamp]) -> list[str]:
+        """Return the files to be copied now, by kind."""
+        now, entries = self._seconds(), self.manifest.entries
+        due = [
+            path
+            for path, stamp in files.items()
+            if ((entry := entries.get(path)) is None or entry.stamp != stamp) and self._not_before.get(path, 0.0) <= now
+        ]
+        return sorted(due, key=lambda path: (kind_of(path) or 0, not path.startswith(SUPERSEDED), files[path]))
+
+    def _chosen(self, files: Mapping[str, Stamp]) -> list[str]:
+        """Return what is copied in one batch: some tracks, and what tells of them; logs if nothing else is left."""
+        due = self._due(files)
+        tracks = [path for path in due if kind_of(path) is Kind.TRACK]
+        logs = [path for path in due if kind_of(path) is Kind.LOG]
+        others = [path for path in due if kind_of(path) not in (Kind.TRACK, Kind.LOG)]
+        chosen, size = tracks[:1], sum(files[path][1] for path in tracks[:1])
+        for path in tracks[1:BATCH_FILES]:
+            size += files[path][1]
+            if size > BATCH_SIZE:
+                break
+            chosen.append(path)
+        chosen += others[:BATCH_FILES]
+        if len(chosen) == len(due) - len(logs):
+            chosen += logs
+        return sorted(chosen, key=due.index)
+
+    def _remaining(self, files: Mapping[str, Stamp]) -> Remaining:
+        due = self._due(files)
+        lacking = [path for path in due if kind_of(path) not in (Kind.STATE, Kind.LOG)]
+        lacking += [path for path in self.failures if path in files]
+        return Remaining(len(lacking), sum(files[path][1] for path in lacking), not due)
+
+    def _check(self, root: int) -> tuple[int, int, str]:
+        """Return what identifies the folder; raises CopyAway or CopyRefused."""
+        status = os.fstat(root)
+        event = self._source.folder
+        here = event.root.stat()
+        if problem := nesting(event.root.resolve(), self.root.resolve()):
+            raise CopyRefused(problem)
+        self.is_beside = here.st_dev == status.st_dev
+        identity = self._identity(root, event)
+        if strangers := self._lineage.strangers(start_names(self.root / STARTS)):
+            raise CopyRefused(self._fork(strangers))
+        return status.st_dev, status.st_ino, identity.copy
+
+    def _identity(self, root: int, event: EventFolder) -> Identity:
+        """Return the identity of the folder, which gets one if it is empty."""
+        own = event.event_id()
+        if not own:
+            raise CopyAway(f"the event folder cannot be read ({event.state})")
+        try:
+            identity = msgspec.json.decode(read_bounded(self.root / IDENTITY, 1000), type=Identity)
+        except FileNotFoundError:
+            return self._new_identity(root, event)
+        except msgspec.DecodeError:
+            raise CopyRefused(f"{IDENTITY} in it is unreadable: name an empty folder") from None
+        if identity.event != own:
+            raise CopyRefused("it is a copy of another event")
+        return identity
+
+    def _new_identity(self, root: int, event: EventFolder) -> Identity:
+        """Make the folder a copy, and note in the event folder that there is one at this path."""
+        note = event.state / "copies" / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]}.json"
+        if note.exists():
+            raise CopyAway("the folder at its path is no copy: is its disk plugged in? A new copy needs another path")
+        if set(os.listdir(root)) - NOISE:
+            raise CopyRefused("it is not empty, and no copy of this event: name an empty folder")
+        write_private(note, msgspec.json.encode(str(self.root)) + b"\n")
+        identity = Identity(event.event_id(), secrets.token_hex(16))
+        os.mkdir(STATE, 0o700, dir_fd=root)
+        sync_open(root)
+        self._replace(root, IDENTITY, msgspec.json.encode(identity) + b"\n")
+        return identity
+
+    def _fork(self, strangers: set[str]) -> str:
+        starts = [start for start in read_starts(self.root / STARTS) if start.id in strangers]
+        hosts = ", ".join(sorted({start.host for start in starts if start.host}))
+        return f"another collector has gone on with it{f' on {hosts}' if hosts else ''}"
+
+    def _read(self, root: int) -> None:
+        """Read the manifest of a copy, and believe it where the files still have its lengths and times."""
+        for path in leftovers(self.root):
+            (self.root / path).unlink(missing_ok=True)
+        data = b""
+        with suppress(FileNotFoundError):
+            data = read_bounded(self.root / MANIFEST, MAX_SIZE)
+        manifest, found = Manifest.parse(data), find_files(self.root)
+        for path, entry in list(manifest.entries.items()):
+            mtime_ns, size = found.get(path, (0, -1))
+            if size != entry.size or abs(mtime_ns - entry.mtime_ns) >= COARSE:
+                del manifest.entries[path]
+        self.manifest, self._unsaved = manifest, bytearray()
+        self._not_before.clear()
+        self.failures.clear()
+        if manifest.is_wordy or not data.endswith(b"\n"):
+            self._replace(root, MANIFEST, manifest.written_anew())
+
+    def _save(self, root: int) -> None:
+        """Write to the manifest what is not in it yet."""
+        is_torn, self._is_torn = self._is_torn, True
+        if is_torn or self.manifest.is_wordy:
+            self._replace(root, MANIFEST, self.manifest.written_anew())
+        elif self._unsaved:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(MANIFEST, flags, 0o600, dir_fd=root), "ab") as file:
+                file.write(self._unsaved)
+                file.flush()
+                os.fsync(file.fileno())
+        self._unsaved, self._is_torn = bytearray(), False
+
+    def _replace(self, root: int, path: str, data: bytes) -> None:
+        folder, _, name = path.rpartition("/")
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+        try:
+            with renamed_at_end(name, place, 0o600) as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_open(place)
+        finally:
+            os.close(place)
+
+
+def nesting(event: Path, copy: Path) -> str:
+    """Return why a folder cannot be a copy of an event folder because of where it is; "" if it can."""
+    if copy == event:
+        return "it is the event folder itself"
+    if copy.is_relative_to(event):
+        return "it is inside the event folder"
+    return "the event folder is inside it" if event.is_relative_to(copy) else ""

@@ -1,0 +1,1 @@
+"""Copies of the event folder on other disks."""

@@ -1,0 +1,295 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from sse_twisted.copies.lineage import begin
+from sse_twisted.copies.manifest import PATH as MANIFEST
+from sse_twisted.copies.source import SUPERSEDED
+from sse_twisted.copies.target import IDENTITY, CopyAway, CopyRefused
+from sse_twisted.event_folder.lock import FolderLock
+from tests.copies.samples import CONTENTS, DAY, SECRETS, Pair, write
+from tests.event_folder.samples import Killed, failing_at_each_step, hidden
+
+TRACK = f"{DAY}/ABC601XYZ_601_20221017_090000.oao"
+OTHER = f"{DAY}/DEF602XYZ_602_20221017_090000.oao"
+LEDGER = "motions/motion-601/downloads.json"
+AWAY = "gpslogs/20221018/GHI601XYZ_601_20221018_090000.oao"
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    return Pair(tmp_path)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are written to a copy."""
+    names: list[str] = []
+    open_ = os.open
+
+    def watch(path: str, flags: int, *args: int, **more: int) -> int:
+        if flags & os.O_EXCL and str(path).startswith("."):
+            names.append(str(path)[1:].rsplit(".", 2)[0])
+        return open_(path, flags, *args, **more)
+
+    monkeypatch.setattr(os, "open", watch)
+    return names
+
+
+class TestACopy:
+    def test_has_all_that_belongs_into_it_and_no_secret(self, pair: Pair) -> None:
+        pair.update()
+        assert CONTENTS.items() <= pair.files().items()
+        assert pair.files() == pair.expected()
+        everything = {str(path.relative_to(pair.copy)) for path in pair.copy.rglob("*") if path.is_file()}
+        assert not everything & SECRETS.keys() - {".sse_twisted.lock"}
+        assert not hidden(pair.copy / "gpslogs")
+
+    def test_has_the_times_of_the_files(self, pair: Pair) -> None:
+        os.utime(pair.event.root / TRACK, ns=(0, 1_665_993_600_123_456_789))
+        pair.update()
+        assert (pair.copy / TRACK).stat().st_mtime_ns == 1_665_993_600_123_456_789
+
+    def test_keeps_the_state_from_others(self, pair: Pair) -> None:
+        (pair.event.root / ".sse_twisted/memory.json").chmod(0o600)
+        pair.update()
+        assert (pair.copy / ".sse_twisted").stat().st_mode & 0o777 == 0o700
+        assert (pair.copy / ".sse_twisted/memory.json").stat().st_mode & 0o777 == 0o600
+
+    def test_gets_only_what_is_missing_or_different(self, pair: Pair, opened: list[str]) -> None:
+        pair.update()
+        opened.clear()
+        pair.update()
+        assert not opened
+        write(pair.event.root, LEDGER, b'{"a": {}}\n')
+        (pair.copy / OTHER).unlink()
+        pair.update(pair.new_target())
+        assert sorted(opened) == [Path(OTHER).name, "downloads.json"]
+        assert pair.files() == pair.expected()
+
+    def test_that_lost_its_manifest_is_compared_and_not_written_again(self, pair: Pair, opened: list[str]) -> None:
+        pair.update()
+        opened.clear()
+        (pair.copy / MANIFEST).write_bytes(b'{"path": "gpslogs/torn')
+        pair.update(pair.new_target())
+        assert set(opened) == {"manifest.jsonl", "server.log"}
+        assert pair.files() == pair.expected()
+        opened.clear()
+        pair.update(pair.new_target())
+        assert not opened
+
+    def test_gets_what_was_damaged_on_its_disk_without_a_change_of_time(self, pair: Pair) -> None:
+        pair.update()
+        (pair.copy / TRACK).write_bytes(b"short")
+        pair.update(pair.new_target())
+        assert pair.files().items() >= CONTENTS.items()
+        assert (pair.copy / f"{SUPERSEDED}20221017/{Path(TRACK).name}.1").read_bytes() == b"short"
+
+    def test_follows_a_move_by_a_move(self, pair: Pair, opened: list[str]) -> None:
+        pair.update()
+        opened.clear()
+        (pair.event.root / AWAY).parent.mkdir()
+        (pair.event.root / TRACK).rename(pair.event.root / AWAY)
+        pair.update()
+        assert not opened
+        assert pair.files() == pair.expected()
+        assert f'"was":"{TRACK}"' in (pair.copy / MANIFEST).read_text()
+
+    def test_follows_tracks_that_exchange_their_names(self, pair: Pair) -> None:
+        pair.update()
+        first, second, aside = (pair.event.root / path for path in (TRACK, OTHER, AWAY))
+        aside.parent.mkdir()
+        first.rename(aside)
+        second.rename(first)
+        aside.rename(second)
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_never_deletes_a_track(self, pair: Pair) -> None:
+        pair.update()
+        (pair.event.root / TRACK).unlink()
+        pair.update()
+        assert (pair.copy / TRACK).read_bytes() == CONTENTS[TRACK]
+
+    def test_keeps_the_bytes_of_a_track_that_is_replaced(self, pair: Pair) -> None:
+        pair.update()
+        write(pair.event.root, TRACK, b"grown" * 50_000)
+        pair.update()
+        assert (pair.copy / TRACK).read_bytes() == b"grown" * 50_000
+        kept = pair.copy / f"{SUPERSEDED}20221017/{Path(TRACK).name}.1"
+        assert kept.read_bytes() == CONTENTS[TRACK]
+        write(pair.event.root, f"{SUPERSEDED}20221017/{kept.name}", CONTENTS[TRACK])  # as the collector keeps it
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_keeps_verified_bytes_when_the_event_folder_has_others(self, pair: Pair) -> None:
+        digest = hashlib.sha256(CONTENTS[TRACK]).hexdigest()
+        ledger = f'{{"{Path(TRACK).name}": {{"local_file": "{TRACK}", "status": "completed", "sha256": "{digest}"}}}}'
+        write(pair.event.root, LEDGER, ledger.encode())
+        pair.update()
+        write(pair.event.root, TRACK, CONTENTS[TRACK][:-1] + b"?")
+        pair.update()
+        assert (pair.copy / TRACK).read_bytes() == CONTENTS[TRACK]
+        assert "ledger" in pair.target.failures[TRACK]
+
+    def test_keeps_the_last_version_of_other_files(self, pair: Pair) -> None:
+        pair.update()
+        write(pair.event.root, "config/motions.csv", b"")
+        pair.update()
+        assert (pair.copy / "config/motions.csv").read_bytes() == b""
+        assert (pair.copy / ".sse_twisted/previous/config/motions.csv").read_bytes() == CONTENTS["config/motions.csv"]
+
+    def test_does_not_keep_a_pause_that_has_ended(self, pair: Pair) -> None:
+        write(pair.event.root, ".sse_twisted/paused.json", b'{"paused_at": 1}')
+        pair.update()
+        assert (pair.copy / ".sse_twisted/paused.json").exists()
+        (pair.event.root / ".sse_twisted/paused.json").unlink()
+        pair.update()
+        assert not (pair.copy / ".sse_twisted/paused.json").exists()
+
+    def test_lacks_a_file_whose_name_its_disk_cannot_have_and_no_other(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rename = os.rename
+
+        def picky(old: str, new: str, **folders: int) -> None:
+            if new == Path(TRACK).name:
+                raise OSError(22, "Invalid argument")
+            rename(old, new, **folders)
+
+        monkeypatch.setattr(os, "rename", picky)
+        pair.update()
+        assert pair.target.failures == {TRACK: "Invalid argument"}
+        assert pair.expected().keys() - pair.files().keys() == {TRACK}
+        assert not hidden(pair.copy / "gpslogs")
+        monkeypatch.undo()
+        pair.update()
+        assert not pair.target.failures
+        assert pair.files() == pair.expected()
+
+    def test_is_read_back(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = os.write
+        monkeypatch.setattr(os, "write", lambda file, data: real(file, bytes(len(data))))
+        with pytest.raises(CopyAway, match="does not return what was written"):
+            pair.update()
+        assert not (pair.copy / TRACK).exists()
+        assert not hidden(pair.copy / "gpslogs")
+
+    def test_that_fails_or_is_killed_at_any_step_has_only_whole_files_and_is_completed(self, pair: Pair) -> None:
+        before = pair.expected()
+
+        def prepare() -> None:
+            shutil.rmtree(pair.copy)
+            shutil.rmtree(pair.event.state / "copies", ignore_errors=True)
+            pair.copy.mkdir()
+            pair.target = pair.new_target()
+            for path, data in before.items():
+                write(pair.event.root, path, data)
+            pair.update()
+            write(pair.event.root, TRACK, b"grown" * 5000)
+            write(pair.event.root, LEDGER, b'{"a": {}}\n')
+
+        def update() -> None:
+            try:
+                pair.update()
+            except CopyAway as error:
+                raise OSError(str(error)) from error
+
+        for error in failing_at_each_step(update, prepare):
+            wanted = pair.expected()
+            for path, data in pair.files().items():
+                whole = {before.get(path), wanted.get(path)}
+                assert data in whole or path.startswith(SUPERSEDED) or data == before[TRACK]
+            pair.update(pair.new_target() if isinstance(error, Killed) else None)
+            assert wanted.items() <= pair.files().items()
+            kept = [path.read_bytes() for path in (pair.copy / SUPERSEDED).rglob("*") if path.is_file()]
+            assert kept == [before[TRACK]]
+            assert not hidden(pair.copy / "gpslogs")
+
+
+class TestAFolder:
+    def test_that_is_missing_is_not_made(self, pair: Pair) -> None:
+        pair.copy.rmdir()
+        with pytest.raises(CopyAway, match="No such file"):
+            pair.update()
+        assert not pair.copy.exists()
+
+    def test_that_is_the_mount_point_of_a_disk_that_has_gone_is_never_filled(self, pair: Pair) -> None:
+        pair.update()
+        disk = pair.copy.rename(pair.copy.with_name("unplugged"))
+        pair.copy.mkdir()
+        for target in (pair.target, pair.new_target()):
+            with pytest.raises(CopyAway, match="is its disk plugged in"):
+                pair.update(target)
+        assert not list(pair.copy.iterdir())
+        pair.copy.rmdir()
+        disk.rename(pair.copy)
+        write(pair.event.root, AWAY, b"meanwhile")
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_of_another_event_is_refused_and_left_alone(self, pair: Pair, tmp_path: Path) -> None:
+        other = Pair(tmp_path, "other")
+        other.update()
+        before = other.files()
+        pair.copy = other.copy
+        with pytest.raises(CopyRefused, match="another event"):
+            pair.update(pair.new_target())
+        assert other.files() == before
+
+    def test_that_is_not_empty_is_refused(self, pair: Pair) -> None:
+        (pair.copy / "photo.jpg").write_bytes(b"")
+        with pytest.raises(CopyRefused, match="not empty"):
+            pair.update()
+        assert [path.name for path in pair.copy.iterdir()] == ["photo.jpg"]
+
+    def test_that_a_file_system_made_not_quite_empty_is_used(self, pair: Pair) -> None:
+        (pair.copy / "lost+found").mkdir()
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    @pytest.mark.parametrize("path", ["event/copy", "event", "."])
+    def test_inside_or_around_the_event_folder_is_refused_wherever_links_lead(self, pair: Pair, path: str) -> None:
+        pair.copy.rmdir()
+        there = pair.event.root.parent / path
+        there.mkdir(exist_ok=True)
+        pair.copy.symlink_to(there)
+        with pytest.raises(CopyRefused, match="event folder"):
+            pair.update()
+
+    def test_in_which_a_collector_is_at_work_is_left_alone(self, pair: Pair) -> None:
+        pair.update()
+        lock = FolderLock(pair.copy)
+        lock.acquire()
+        write(pair.event.root, AWAY, b"meanwhile")
+        with pytest.raises(CopyRefused, match="in use by another collector"):
+            pair.update()
+        lock.release()
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_with_which_another_collector_has_gone_on_is_left_alone_until_it_came_back(self, pair: Pair) -> None:
+        pair.update()
+        begin(pair.copy, 0.0)
+        write(pair.event.root, AWAY, b"meanwhile")
+        before = (pair.copy / MANIFEST).read_bytes()
+        for target in (pair.target, pair.new_target()):
+            with pytest.raises(CopyRefused, match="another collector has gone on with it on"):
+                pair.update(target)
+        assert not (pair.copy / AWAY).exists()
+        assert (pair.copy / MANIFEST).read_bytes() == before
+        shutil.copytree(pair.copy, pair.event.root, dirs_exist_ok=True)
+        pair.update(pair.new_target(begin(pair.event.root, 0.0)[0]))
+        assert pair.expected().items() <= pair.files().items()
+
+    def test_is_not_an_event_folder_of_its_own(self, pair: Pair, tmp_path: Path) -> None:
+        shutil.copytree(pair.event.root, tmp_path / "moved")
+        pair.copy = tmp_path / "moved"
+        with pytest.raises(CopyRefused, match="no copy of this event"):
+            pair.update(pair.new_target())
+        assert not (pair.copy / IDENTITY).exists()
