@@ -265,7 +265,7 @@ def copies_problem(settings: Settings, real: Callable[[str], str] = os.path.absp
 
 
 def check_copies(settings: Settings) -> None:
-    """Raise UsageError if folders cannot be copies, wherever links lead to. Those whose disk is missing or hangs can."""
+    """Raise UsageError if folders cannot be copies, wherever links lead to. Those on a disk that hangs can."""
     folders = tuple(folder for folder in settings.copies.folders if answers(Path(folder)))
     if folders and (problem := copies_problem(replace(settings, copies=Copies(folders)), os.path.realpath)):
         raise usage.UsageError(problem)

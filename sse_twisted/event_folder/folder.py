@@ -36,6 +36,7 @@ LEDGER = "downloads.json"
 EVENT_ID = "event-id"
 SECRETS = ("console.password", "ssh_host_ed25519_key", "authorized_keys", "web-token")
 NS = 1_000_000_000
+TIME_STEPS = (NS // 100, NS, 2 * NS)  # ns; the resolutions of times on exFAT and FAT
 MAX_CLOCK_LEAD = 60.0  # s by which the clock of a file server may be ahead
 
 Stamp = tuple[int, int]  # of a file: when it was written, in ns since 1970, and its bytes; (0, 0) if it is missing
@@ -47,6 +48,10 @@ class Stamps:
 
     info: Stamp = (0, 0)
     listing: Stamp = (0, 0)
+
+    def may_be_copies_of(self, others: Stamps) -> bool:
+        """Whether these may be the stamps of the files that had the `others`, or of their copies on a coarse disk."""
+        return _may_be_copy(self.info, others.info) and _may_be_copy(self.listing, others.listing)
 
 
 @frozen
@@ -316,6 +321,11 @@ class EventFolder:
     def free(self) -> int:
         """Return the free bytes on the disk of the tracks."""
         return shutil.disk_usage(self.root / "gpslogs").free
+
+
+def _may_be_copy(stamp: Stamp, other: Stamp) -> bool:
+    """Whether a stamp is the other one as exFAT and FAT keep it, which cut off a part of a time."""
+    return stamp[1] == other[1] and stamp[0] in (other[0], *(other[0] // step * step for step in TIME_STEPS))
 
 
 def _stamp(path: Path) -> Stamp:

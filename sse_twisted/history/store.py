@@ -94,12 +94,13 @@ class SavedState:
         """Whether this state is newer than all stored answers of a device."""
         if self.answers is None:
             return max(answers.info, answers.listing)[0] <= self.written_at
-        return self.answers.get(identifier, Stamps()) == answers
+        return answers.may_be_copies_of(self.answers.get(identifier, Stamps()))
 
     def may_be_listed(self, identifier: int, answers: Stamps) -> bool:
         """Whether a device that has responded since this state may also have been listed since."""
         before = (self.answers or {}).get(identifier, answers)
-        return answers.info == before.info or answers.listing != before.listing
+        same_info = Stamps(answers.info).may_be_copies_of(Stamps(before.info))
+        return same_info or not Stamps(listing=answers.listing).may_be_copies_of(Stamps(listing=before.listing))
 
 
 def load_state(path: Path) -> tuple[SavedState | None, str]:

@@ -272,6 +272,24 @@ class TestASavedState:
         assert not state.knows(602, self.SEEN)
         assert state.knows(602, Stamps())
 
+    @pytest.mark.parametrize(
+        ("mtime", "known"),
+        [
+            (1_665_993_601_123_456_789, True),
+            (1_665_993_601_120_000_000, True),  # exFAT
+            (1_665_993_601_000_000_000, True),  # exFAT by FUSE
+            (1_665_993_600_000_000_000, True),  # FAT
+            (1_665_993_601_123_456_788, False),
+            (1_665_993_601_130_000_000, False),
+            (1_665_993_602_000_000_000, False),
+            (1_665_993_599_000_000_000, False),
+        ],
+    )
+    def test_knows_answers_that_were_copied_to_a_disk_with_coarse_times(self, mtime: int, known: bool) -> None:
+        state = SavedState(answers={601: Stamps((1_665_993_601_123_456_789, 100), self.SEEN.listing)})
+        assert state.knows(601, Stamps((mtime, 100), self.SEEN.listing)) is known
+        assert not state.knows(601, Stamps((mtime, 101), self.SEEN.listing))
+
     @pytest.mark.parametrize(("written_at", "known"), [(10, False), (11, True), (12, True)])
     def test_of_version_1_knows_the_answers_up_to_its_own_time(self, written_at: int, known: bool) -> None:
         state = SavedState(written_at=written_at)
