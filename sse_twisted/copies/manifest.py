@@ -13,7 +13,7 @@ import msgspec
 from attrs import define, field
 from msgspec import Meta, Struct
 
-from sse_twisted.copies.source import STATE
+from sse_twisted.copies.source import STATE, is_track
 from sse_twisted.event_folder.folder import Stamp
 
 PATH = f"{STATE}/manifest.jsonl"
@@ -76,7 +76,7 @@ class Manifest:
     def tracks(self) -> Iterator[Entry]:
         """Yield the tracks, without those that were superseded."""
         for path, entry in tuple(self.entries.items()):
-            if path.startswith("gpslogs/") and not path.startswith("gpslogs/superseded/"):
+            if is_track(path):
                 yield entry
 
 

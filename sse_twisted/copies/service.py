@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.copies.copy import Copy, CopyReport
 from sse_twisted.copies.lineage import Lineage, begin
-from sse_twisted.copies.source import SUPERSEDED, Kind, Source, kind_of
+from sse_twisted.copies.source import Source, is_track
 from sse_twisted.copies.target import Target
 from sse_twisted.event_folder.folder import Stamp
 from sse_twisted.event_folder.ledger import StoredTrack
@@ -135,7 +135,7 @@ class CopiesService(PeriodicService):
         files = await self._source_files()
         if files is None:
             return
-        self._tracks = sum(kind_of(path) is Kind.TRACK and not path.startswith(SUPERSEDED) for path in files)
+        self._tracks = sum(map(is_track, files))
         for copy in self._copies.values():
             copy.take(files)
         self._tell_if_all_are_copied()

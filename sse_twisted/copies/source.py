@@ -51,6 +51,11 @@ def kind_of(path: str) -> Kind | None:
     return {"gpslogs": Kind.TRACK, "logs": Kind.LOG}.get(top, Kind.RECORD)
 
 
+def is_track(path: str) -> bool:
+    """Whether a file is a track, and none that was superseded."""
+    return kind_of(path) is Kind.TRACK and not path.startswith(SUPERSEDED)
+
+
 def _kind_of_own(path: str) -> Kind | None:
     if START.fullmatch(path):
         return Kind.START

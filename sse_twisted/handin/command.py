@@ -19,12 +19,6 @@ from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.handin.intake import MAX_SIZE, Unacceptable, clean_name, too_large
 from sse_twisted.handin.ledger import FOLDER
 from sse_twisted.runtime.text import plural
-from sse_twisted.tracks import command
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `sse-track`; return its exit status."""
-    return command.main(arguments, put_in)
 
 
 def put_in(event: Path, files: Sequence[Path]) -> int:
@@ -89,7 +83,3 @@ def _free(path: Path) -> Path:
     """Return the path, or one with a number before its extension if it is taken."""
     numbered = (path.with_name(f"{path.stem} {number}{path.suffix}") for number in itertools.count(2))
     return next(each for each in itertools.chain([path], numbered) if not each.exists())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

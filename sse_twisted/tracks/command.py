@@ -82,15 +82,24 @@ unreadable, or a folder holds no track; 2 for wrong usage.
 """
 
 
-def main(arguments: Sequence[str] | None = None, hand_in: HandInFiles | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    hand_in: HandInFiles | None = None,
+    verify: Callable[[Sequence[str]], int] | None = None,
+) -> int:
     """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage.
 
-    `hand_in` does what `--hand-in` says; without it there is no such option.
+    `hand_in` and `verify` do what `--hand-in` and `--verify` say; without them there are no such options.
     """
     parser = _parser(hand_in is not None)
+    if verify is not None:
+        text = "compare an event folder (the first FILE) with its ledgers, and its copies (the others) with it"
+        parser.add_argument("--verify", action="store_true", help=text)
     options = parser.parse_args(arguments)
     if hand_in is not None and options.hand_in is not None:
         return hand_in(options.hand_in, list(map(Path, options.files)))
+    if verify is not None and options.verify:
+        return until_interrupted(lambda: verify(options.files))
     compute_in_one_thread()
     options.files = list(dict.fromkeys(_expanded(options.files)))
     count = len(options.files)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sse_twisted.handin.command import main
+from sse_twisted.daemon.track_command import main
 from tests.support.event import VirtualEvent
 from tests.tracks import written
 
