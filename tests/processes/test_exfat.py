@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.processes.exfat_disk import exfat_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
 from tests.support.daemon import END_WITHIN
-
-NEEDED = ("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
 
 
 @pytest.fixture
 def exfat(stage: Stage) -> Iterator[Path]:
     """The event folder, on a disk of its own."""
-    if os.geteuid() != 0 or not all(map(shutil.which, NEEDED)):
-        pytest.skip(f"only root can mount a disk, with {', '.join(NEEDED)}")
-    image, folder = stage.event.root / "disk", stage.event.folder
-    with image.open("wb") as file:
-        file.truncate(64_000_000)
-    subprocess.run(["mkfs.exfat", image], check=True, capture_output=True)
-    looped = subprocess.run(["losetup", "-f", "--show", image], check=False, capture_output=True, text=True)
-    if looped.returncode:
-        pytest.skip(f"no loop device: {looped.stderr}")
-    loop = looped.stdout.strip()
-    try:
-        mounted = subprocess.run(
-            ["mount.exfat-fuse", "-o", "nonempty", loop, folder], check=False, capture_output=True, text=True
-        )
-        if mounted.returncode:
-            pytest.skip(f"exFAT cannot be mounted: {mounted.stderr}")
-        try:
-            (folder / "config").mkdir()
-            yield folder
-        finally:
-            subprocess.run(["umount", "-l", folder], check=False)
-    finally:
-        subprocess.run(["losetup", "-d", loop], check=False)
+    for _ in exfat_at(stage.event.folder, stage.event.root / "disk"):
+        (stage.event.folder / "config").mkdir()
+        yield stage.event.folder
 
 
 @pytest.mark.slow
