@@ -109,12 +109,12 @@ class Copy:
 
     def report(self) -> CopyReport:
         """Return how far the copy is behind."""
-        now, left = self._clock.seconds(), self._left or Remaining(0, 0, False)
+        now, left = self._clock.seconds(), self._left or Remaining(0, 0, 0, False)
         behind = 0.0 if self._is_complete else now - self._complete_at
         trouble = self._trouble_at(now)
         is_ok = not trouble and behind <= LATE and not self.target.failures
-        tracks = sum(1 for _ in self.target.manifest.tracks())
-        return CopyReport(self.name, is_ok, self._text(trouble, now, behind), behind, tracks, left.files, left.size)
+        text = self._text(trouble, now, behind)
+        return CopyReport(self.name, is_ok, text, behind, left.tracks, left.files, left.size)
 
     def _trouble_at(self, now: float) -> str:
         silent = now - self._heard_at if self._heard_at is not None else 0.0
@@ -162,7 +162,7 @@ class Copy:
         self._trouble, self._is_refused, self._delay = "", False, FIRST_RETRY
         now = self._clock.seconds()
         self._retry_at = now + CHECK_INTERVAL
-        tracks = plural(sum(1 for _ in self.target.manifest.tracks()), "track")
+        tracks = plural(left.tracks, "track")
         if is_back:
             text = "Copy {folder} is there: {tracks} on it, {files} to copy"
             self._log.info(text, folder=self.name, tracks=tracks, files=plural(left.files, "file"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import stat
@@ -25,6 +26,7 @@ OWN = {f"{STATE}/{name}" for name in ("roster.json", EVENT_ID)} | {PAUSED}
 TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # in config/, where keys may be, too
 NEVER = (".part", ".tmp", ".pem", ".key")
 START = re.compile(rf"{STARTS}/[0-9a-f]{{32}}\.json")
+MAX_REMEMBERED = 20_000  # kinds, by path
 MAX_DEPTH = 6  # folders in each other
 
 
@@ -38,6 +40,7 @@ class Kind(IntEnum):
     LOG = 4
 
 
+@functools.lru_cache(MAX_REMEMBERED)
 def kind_of(path: str) -> Kind | None:
     """Return the kind of a file by its path below the event folder, None if it does not belong into a copy."""
     top, _, rest = path.partition("/")

@@ -59,10 +59,11 @@ class Identity(Struct, frozen=True):
 
 @frozen
 class Remaining:
-    """What a copy lacks, without what changes again and again."""
+    """What a copy lacks, without what changes again and again, and what it has."""
 
     files: int
     size: int  # bytes
+    tracks: int  # that it has
     is_all: bool  # whether nothing at all is left to do now
 
 
@@ -173,7 +174,8 @@ class Target:
         due = self._due(files)
         lacking = [path for path in due if kind_of(path) not in (Kind.STATE, Kind.LOG)]
         lacking += [path for path in self.failures if path in files]
-        return Remaining(len(lacking), sum(files[path][1] for path in lacking), not due)
+        tracks = sum(1 for _ in self.manifest.tracks())
+        return Remaining(len(lacking), sum(files[path][1] for path in lacking), tracks, not due)
 
     def _check(self, root: int) -> tuple[int, int, str]:
         """Return what identifies the folder; raises CopyAway or CopyRefused."""

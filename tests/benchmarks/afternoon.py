@@ -1,6 +1,7 @@
 """A real afternoon: what `twistd sse` takes for it as a whole process, beside curl and beside what is possible at all.
 
-    python -m tests.benchmarks.afternoon [--slow-sync MS] [--devices-file FILE] [--repeat N] [--folder FOLDER]
+    python -m tests.benchmarks.afternoon [--slow-sync MS] [--copy-rate KB/S] [--devices-file FILE] [--repeat N]
+        [--folder FOLDER]
 
 103 devices join at once, 0.2 s of latency and 1,000 KB/s each, while the collector runs with limits of 128. Listings
 and sizes are those of FILE (a JSON object; `devices` are objects with `listing_entries`, `logs_of_the_day` and
@@ -14,6 +15,8 @@ processor  of the whole process and its children, from its start to its end: all
 curl       the same tracks by one curl, its processor time.
 slow sync  with a delay of MS for each fsync, fdatasync, sync and syncfs, one behind the other, as on a card. It wants a
            C compiler, which makes a library that is loaded before all others.
+copies     the same afternoon once more with two copies of the event folder in memory, one of which takes KB/S, as a
+           slow stick; and how long after the last verdict each has all tracks.
 """
 
 from __future__ import annotations
@@ -87,8 +90,10 @@ class Run:
     last_track: float
     last_verdict: float
     cpu: float
+    cpu_until: float  # the last verdict, without children
     peak: float  # MB
     syncs: int
+    copied: tuple[float, ...] = ()  # s from the arrival to the last track on each copy
 
 
 def read_load(path: Path) -> Load:
@@ -127,12 +132,13 @@ def _load(devices: list[tuple[int, int, list[int]]]) -> Load:
     )
 
 
-def measure(load: Load, folder: Path | None, slow_sync: int) -> Iterator[Figure]:
-    """Collect the load once, and fetch it by curl."""
+def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int) -> Iterator[Figure]:
+    """Collect the load once, also with copies if one has a rate, and fetch it by curl."""
     case = f"afternoon, {slow_sync} ms for each sync" if slow_sync else "afternoon"
     manners = {"latency": LATENCY, "rate": RATE, "old_logs": load.old, "unwanted": load.unwanted}
     with Bench(folder).devices(load.sizes, **manners) as (devices, tables):
         collected = _collect(load, devices, tables, folder, slow_sync)
+        with_copies = _collect(load, devices, tables, folder, slow_sync, copy_rate) if copy_rate else None
         fetched = _fetch_by_curl(load, devices, tables)
     yield Figure(case, "limit by latency, sizes and rate", load.limit, "s")
     yield Figure(case, "last track", collected.last_track, "s")
@@ -144,11 +150,29 @@ def measure(load: Load, folder: Path | None, slow_sync: int) -> Iterator[Figure]
     yield Figure(case, "processor time : that of curl", collected.cpu / fetched, "", 17)
     yield Figure(case, "memory at most", collected.peak, "MB")
     yield Figure(case, "syncs", collected.syncs)
+    if with_copies is not None:
+        yield from _of_copies(f"{case}, with copies", with_copies, collected)
 
 
-def _collect(load: Load, devices: Partner, tables: Mapping[str, Any], folder: Path | None, slow_sync: int) -> Run:
+def _of_copies(case: str, run: Run, without: Run) -> Iterator[Figure]:
+    yield Figure(case, "last track", run.last_track, "s")
+    yield Figure(case, "last track : without copies", run.last_track / without.last_track, "", 1.05)
+    yield Figure(case, "last verdict : without copies", run.last_verdict / without.last_verdict, "", 1.05)
+    yield Figure(case, "processor time to the last verdict : without copies", run.cpu_until / without.cpu_until, "")
+    for name, copied in zip(("fast", "slow"), run.copied, strict=True):
+        yield Figure(case, f"{name} copy has all after the last verdict", copied - run.last_verdict, "s")
+
+
+def _collect(
+    load: Load, devices: Partner, tables: Mapping[str, Any], folder: Path | None, slow_sync: int, copy_rate: int = 0
+) -> Run:
     numbers = list(load.sizes)
-    with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=folder) as name, _shim(slow_sync) as (shim, syncs):
+    count = sum(map(len, load.sizes.values()))
+    with (
+        tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=folder) as name,
+        _copies(copy_rate) as copies,
+        _shim(slow_sync, copies[-1] if copies else None, copy_rate) as (shim, syncs),
+    ):
         root = Path(name)
         config = write_event(root, load.sizes, {**tables, **LIMITS})
         command = [
@@ -159,6 +183,7 @@ def _collect(load: Load, devices: Partner, tables: Mapping[str, Any], folder: Pa
             "--config",
             str(config),
             *ENDPOINTS,
+            *(f"--copy={copy}" for copy in copies),
         ]
         with (root / "twistd.log").open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ | shim)
@@ -167,6 +192,9 @@ def _collect(load: Load, devices: Partner, tables: Mapping[str, Any], folder: Pa
             devices.ask("arrive", devices=numbers)
             start = time.time()
             _until(lambda: len(_verdicts(root)) >= len(numbers), process, root)
+            cpu_until = _ticks(process.pid) / os.sysconf("SC_CLK_TCK")
+            for copy in copies:
+                _until(lambda copy=copy: len(_tracks(copy)) == count, process, root)
             _wait_until_quiet(process)
             process.send_signal(signal.SIGTERM)
             _, status, usage = os.wait4(process.pid, 0)
@@ -177,23 +205,41 @@ def _collect(load: Load, devices: Partner, tables: Mapping[str, Any], folder: Pa
                 process.wait()
             if process.returncode == 0:
                 devices.ask("leave", devices=numbers)
-        tracks = list(root.glob("gpslogs/*/[!.]*.oao"))
-        if len(tracks) != sum(map(len, load.sizes.values())):
-            raise CollectingError(f"{len(tracks)} tracks were collected")
-        last_track = max(path.stat().st_ctime for path in tracks) - start
-        count = syncs.stat().st_size if syncs is not None else 0
+        if len(_tracks(root)) != count:
+            raise CollectingError(f"{len(_tracks(root))} tracks were collected")
         return Run(
-            last_track,
+            max(_tracks(root)) - start,
             max(_verdicts(root)) - start,
             usage.ru_utime + usage.ru_stime,
+            cpu_until,
             usage.ru_maxrss / 1000,
-            count,
+            syncs.stat().st_size,
+            tuple(max(_tracks(copy)) - start for copy in copies),
         )
 
 
+def _tracks(root: Path) -> list[float]:
+    """When each track got its final name, in s since 1970."""
+    return [path.stat().st_ctime for path in root.glob("gpslogs/*/[!.]*.oao")]
+
+
 @contextmanager
-def _shim(slow_sync: int) -> Iterator[tuple[dict[str, str], Path | None]]:
-    """The environment that makes syncs slow, and the file that has a byte for each of them."""
+def _copies(rate: int) -> Iterator[list[Path]]:
+    """The folders of two copies, none without a rate."""
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it, with a random name
+    with tempfile.TemporaryDirectory(prefix="sse-copies-", dir=memory if memory.is_dir() else None) as name:
+        folders = [Path(name) / each for each in ("fast", "slow")] if rate else []
+        for folder in folders:
+            folder.mkdir()
+        yield folders
+
+
+@contextmanager
+def _shim(slow_sync: int, slow_folder: Path | None, rate: int) -> Iterator[tuple[dict[str, str], Path]]:
+    """The environment that makes syncs and writes slow, and the file that has a byte for each sync.
+
+    `rate` is in KB/s.
+    """
     with tempfile.TemporaryDirectory(prefix="sse-benchmark-") as name:
         library, syncs = Path(name) / "slow_sync.so", Path(name) / "syncs"
         syncs.touch()
@@ -201,6 +247,8 @@ def _shim(slow_sync: int) -> Iterator[tuple[dict[str, str], Path | None]]:
         if built.returncode:
             raise CollectingError("there is no C compiler: syncs can be neither counted nor delayed")
         environment = {"LD_PRELOAD": str(library), "SLOW_SYNC_FILE": str(syncs)}
+        if slow_folder is not None:
+            environment |= {"SLOW_WRITE_FOLDER": str(slow_folder), "SLOW_WRITE_RATE": str(1000 * rate)}
         yield environment | ({"SLOW_SYNC_MS": str(slow_sync)} if slow_sync else {}), syncs
 
 
@@ -276,6 +324,8 @@ def main() -> int:
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--slow-sync", type=int, default=0, metavar="MS", help="delay of each sync")
+    text = "also with two copies, one of which takes so much"
+    parser.add_argument("--copy-rate", type=int, default=0, metavar="KB/S", help=text)
     parser.add_argument("--devices-file", type=Path, metavar="FILE", help="listings and sizes of an afternoon")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="measure N times")
     parser.add_argument("--folder", type=Path, help="for the temporary event folders: on the disk to be measured")
@@ -284,7 +334,7 @@ def main() -> int:
     figures: list[Figure] = []
     try:
         for _ in range(options.repeat):
-            figures += measure(load, options.folder, options.slow_sync)
+            figures += measure(load, options.folder, options.slow_sync, options.copy_rate)
     except CollectingError as error:
         print(error, file=sys.stderr)
         return 1
