@@ -8,9 +8,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from sse_twisted.copies.copy import CopyReport
+from sse_twisted.copies.copy import UP_TO_DATE, CopyReport, whereabouts
 from sse_twisted.fleet import Device
-from sse_twisted.runtime.text import plural
 
 CLOCK_TOLERANCE = 300.0  # s; a track is finalised when its device is switched off or joins the WiFi
 LONGEST_WAIT = datetime.timedelta(days=60)  # for an event; earlier, the clock is doubted
@@ -64,12 +63,13 @@ def copies(reports: Sequence[CopyReport], tracks: int) -> tuple[Condition, ...]:
     """Check that each copy has everything; there is no condition without a copy. `tracks` are in the event folder."""
     if not reports:
         return ()
-    where = plural(len(reports), "copy", "copies")
     text = "; ".join(f"copy {report.folder}: {report.text}" for report in reports if not report.ok)
     if text:
         return (Condition("copies", False, text),)
-    slow = [f"copy {report.folder} {report.text}" for report in reports if report.behind]
-    return (Condition("copies", True, "; ".join(slow) or f"all {plural(tracks, 'track')} are on {where}"),)
+    if not any(report.behind for report in reports):
+        return (Condition("copies", True, whereabouts(tracks, len(reports))),)
+    late = (f"copy {report.folder} {report.text}" for report in reports if report.text != UP_TO_DATE)
+    return (Condition("copies", True, "; ".join(late)),)
 
 
 def clock(

@@ -21,6 +21,7 @@ LATE = 60.0  # s that a copy may be behind
 NOTEWORTHY = 10.0  # s that a copy may be behind without a word
 SILENCE = 20.0  # s without a byte after which a disk counts as one that hangs
 FIRST_RETRY, LAST_RETRY = 2.0, 30.0  # s until a copy that is gone is looked for again
+UP_TO_DATE = "up to date"
 CHECK_INTERVAL = 5.0  # s between two looks whether a copy that has everything is there
 
 
@@ -132,7 +133,7 @@ class Copy:
             return f"lacks {plural(len(failures), 'file')}: {path}: {why}"
         if behind > NOTEWORTHY:
             return f"{_about(behind)} behind, {plural(self._left.files, 'file')} to copy"
-        return "up to date"
+        return UP_TO_DATE
 
     @property
     def _is_complete(self) -> bool:
@@ -204,6 +205,14 @@ class Copy:
         else:
             text = "Copy {folder} cannot be written: {why}. Collection goes on, and the copy when it can"
             self._log.error(text, folder=self.name, why=trouble)
+
+
+def whereabouts(tracks: int, copies: int) -> str:
+    """Return "all 71 tracks are on 2 copies"."""
+    where = plural(copies, "copy", "copies")
+    if tracks < 2:
+        return f"the only track is on {where}" if tracks else f"{where} up to date"
+    return f"all {tracks:,} tracks are on {where}"
 
 
 def _about(seconds: float) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
 
-from sse_twisted.copies.copy import Copy, CopyReport
+from sse_twisted.copies.copy import Copy, CopyReport, whereabouts
 from sse_twisted.copies.lineage import Lineage, begin
 from sse_twisted.copies.source import Source, is_track
 from sse_twisted.copies.target import Target
@@ -46,6 +46,7 @@ class CopiesService(PeriodicService):
         self._lineage = Lineage("")
         self._tracks = 0  # in the event folder
         self._said = 0  # tracks of which the log says that all copies have them
+        self._blind = False  # whether the last look failed
         self._is_waited_for = False  # whether a verdict waits for a copy
         self._tasks = Tasks(work.log)
 
@@ -150,8 +151,14 @@ class CopiesService(PeriodicService):
             await self._work.disk.check()
             files = await self._work.disk.run(find)
             await self._work.disk.check()  # what has gone meanwhile is not removed
-        except (DiskTrouble, OSError):
+        except DiskTrouble:  # it was told
             return None
+        except OSError as error:
+            if not self._blind:
+                self._log.error("Cannot look for changed files, retrying: {error}", error=str(error))
+            self._blind = True
+            return None
+        self._blind = False
         return files
 
     def _tell_if_all_are_copied(self) -> None:
@@ -161,9 +168,7 @@ class CopiesService(PeriodicService):
         if is_working or self._said == self._tracks or any(r.behind or not r.ok for r in reports):
             return
         self._said = self._tracks
-        text = "All {tracks} are on {copies}"
-        copies = plural(len(reports), "copy", "copies")
-        self._log.info(text, tracks=plural(self._tracks, "track"), copies=copies)
+        self._log.info("Copies: {whereabouts}", whereabouts=whereabouts(self._tracks, len(reports)))
 
     def _follow_settings(self) -> None:
         wanted = dict.fromkeys(self._work.live.settings.copies.folders)

@@ -125,7 +125,7 @@ def _below(root: Path, folder: str, depth: int) -> Iterator[tuple[str, os.stat_r
     """Yield the regular files below a folder. Links are not followed, except for that of an upper folder."""
     try:
         entries = os.scandir(root / folder)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return
     with entries:
         for entry in entries:

@@ -23,6 +23,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, check_free
 from sse_twisted.event_folder.planned_moves import planned_moves
 from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.disk import answers
 from sse_twisted.runtime.options import acting_user
 from sse_twisted.runtime.text import plural
 
@@ -36,6 +37,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
     for line in (
         f"configuration: {config or 'none (defaults)'}",
         f"event folder:  {folder.root}",
+        *(f"copy:          {copy}" for copy in settings.copies.folders),
         f"roster:        {folder.roster}",
         *([f"               {roster.summary}"] if roster.assignments else []),
         *_plan(live, system, today),
@@ -47,6 +49,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         *(f"{folder.roster}: {remark}" for remark in roster.remarks),
         *_change(folder, live, today),
         *(f"{folder.root}: {remark}" for remark in folder.remarks()),
+        *_copies_remarks(folder, settings),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
         *filter(None, [live.remark_on_scan()]),
@@ -78,6 +81,15 @@ def _use(root: Path) -> Iterator[str]:
         yield str(error)
     except OSError as error:
         yield f"{root}: cannot tell whether a collector is running there ({error.strerror})"
+
+
+def _copies_remarks(folder: EventFolder, settings: Settings) -> Iterator[str]:
+    """Remark on copies that would not be written now: their disks may be plugged in later."""
+    for copy in map(Path, settings.copies.folders):
+        if not answers(copy) or not copy.is_dir():
+            yield f"copy {copy}: no such folder now; create it, with its disk plugged in"
+        elif folder.root.is_dir() and copy.stat().st_dev == folder.root.stat().st_dev:
+            yield f"copy {copy}: it is on the same disk as the event folder; is its own disk plugged in?"
 
 
 def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:

@@ -100,10 +100,10 @@ class Options(OneLineOptions):
         folder = EventFolder(Path(self.settings.event.folder))
         _check_disk(folder.root)
         with self.acting_as_the_daemon():
+            check_copies(self.settings)
             if self["check"]:
                 sys.exit(1 if check(folder, self.settings, self["config"], time.time(), print) else 0)
             check_event_folder(folder.root)
-            check_copies(self.settings)
             if self.access.ssh:
                 _check_host_key(folder)
 
@@ -141,8 +141,8 @@ def _place(endpoint: str, check: Callable[[str], str]) -> str:
 
 
 def _check_demo(options: Options) -> None:
-    if options["config"] or options["check"]:
-        raise usage.UsageError("--demo has its own configuration: leave out --config and --check")
+    if options["config"] or options["check"] or options.copies:
+        raise usage.UsageError("--demo has its own configuration: leave out --config, --check and --copy")
     if options.parent is not None and (options.parent.get("uid") or options.parent.get("gid")):
         raise usage.UsageError("--demo creates its event folder as the current user: leave out --uid and --gid")
     folder = Path(options["event"] or "")
@@ -259,6 +259,8 @@ def copies_problem(settings: Settings, real: Callable[[str], str] = os.path.absp
         if problem := nesting(event, path):
             return f"copy {folder}: {problem}; name a folder on another disk"
         for other, path_of_other in paths.items():
+            if other != folder and path == path_of_other:
+                return f"copies {other} and {folder} are the same folder: name two"
             if other != folder and path.is_relative_to(path_of_other):
                 return f"copies {other} and {folder} are in each other: name two folders"
     return ""

@@ -151,8 +151,9 @@ class EventFolder:
 
     def remove_unfinished(self) -> None:
         """Remove the hidden files of writes that a kill interrupted; raises OSError."""
-        for pattern in (".sse_twisted/.*.tmp", "motions/*/.*.tmp", "gpslogs/**/.*.tmp", "hand-in/kept/.*.tmp"):
-            for path in self.root.glob(pattern):
+        ours = (".sse_twisted/**", "config", "logs", "motions/*", "gpslogs/**", "results/**", "gpsdata/**", "hand-in/kept")
+        for folder in ours:
+            for path in self.root.glob(f"{folder}/.*.tmp"):
                 path.unlink(missing_ok=True)
 
     def closed(self) -> Path | None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 
-from sse_twisted.control.health import Condition, clock, downloads, folder, names, scanning
+from sse_twisted.control.health import Condition, clock, copies, downloads, folder, names, scanning
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.fleet import Device, TrackSummary
 
 TODAY = datetime.date(2022, 10, 17)
@@ -71,3 +73,36 @@ class TestClock:
         condition = clock(NOW, TODAY, 0, [], (first, first))
         assert condition.ok is ok
         assert condition.text.startswith("the event has not begun: its first day is" if ok else "no device is assigned")
+
+
+class TestCopies:
+    def report(self, **changes: Any) -> CopyReport:
+        known: dict[str, Any] = {"ok": True, "text": "up to date", "behind": 0.0, "tracks": 71, "files_left": 0}
+        return CopyReport(folder="/stick", bytes_left=0, **known | changes)
+
+    def test_there_is_no_condition_without_one(self) -> None:
+        assert copies((), 71) == ()
+
+    @pytest.mark.parametrize(
+        ("tracks", "text"),
+        [
+            (71, "all 71 tracks are on 2 copies"),
+            (1, "the only track is on 2 copies"),
+            (0, "2 copies up to date"),
+        ],
+    )
+    def test_that_have_everything_say_so(self, tracks: int, text: str) -> None:
+        assert copies((self.report(), self.report()), tracks) == (Condition("copies", True, text),)
+
+    def test_a_copy_that_is_a_little_behind_is_named_and_well(self) -> None:
+        late = self.report(behind=20.0, text="20 s behind, 3 files to copy")
+        text = "copy /stick 20 s behind, 3 files to copy"
+        assert copies((self.report(), late), 71) == (Condition("copies", True, text),)
+
+    def test_nothing_is_said_of_copies_that_are_seconds_behind(self) -> None:
+        assert copies((self.report(), self.report(behind=2.0)), 71) == (Condition("copies", True),)
+
+    def test_only_copies_in_trouble_are_named_if_there_are_any(self) -> None:
+        gone = self.report(ok=False, behind=240.0, text="not written for 4 min: No such file or directory")
+        text = "copy /stick: not written for 4 min: No such file or directory"
+        assert copies((self.report(behind=20.0), gone), 71) == (Condition("copies", False, text),)

@@ -49,7 +49,7 @@ class TestCopies:
         event.collect()
         event.advance(5)
         assert tracks_of(stick) == event.tracks()
-        assert condition(event) == Condition("copies", True, "all 1 track are on 1 copy")
+        assert condition(event) == Condition("copies", True, "the only track is on 1 copy")
 
     def test_have_the_end_of_the_log_after_a_stop(self, event: VirtualEvent, stick: Path) -> None:
         event.collect()
@@ -126,11 +126,11 @@ class TestCopies:
     ) -> None:
         event.collect()
         event.advance(20)
-        assert not event.said("All 1 track")
+        assert not event.said("Copies:")
         event.leave(601)
-        event.until("INFO All 1 track are on 1 copy")
+        event.until("INFO Copies: the only track is on 1 copy")
         event.advance(60)
-        assert len(event.said("All 1 track are on 1 copy")) == 1
+        assert len(event.said("Copies: the only track is on 1 copy")) == 1
 
     def test_on_the_disk_of_the_event_folder_are_remarked_on(self, event: VirtualEvent, stick: Path) -> None:
         event.start()

@@ -303,3 +303,15 @@ def test_what_is_read_in_an_uncertain_way_is_a_remark(tmp_path: Path) -> None:
     assert check(EventFolder(tmp_path), settings_with(), None, NOW, lines.append) == 0
     remark = "dates such as 09/10/2022 are read with the day first; write YYYY-MM-DD to be certain"
     assert f"remark: {path}: {remark}" in lines
+
+
+def test_copies_are_listed_and_remarked_on_where_they_would_not_be_written_now(tmp_path: Path) -> None:
+    event = tmp_path / "event"
+    roster(event, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    (tmp_path / "beside").mkdir()
+    settings = settings_with(copies={"folders": [str(tmp_path / "beside"), "/media/nowhere"]})
+    lines: list[str] = []
+    check(EventFolder(event), settings, None, NOW, lines.append)
+    assert "copy:          /media/nowhere" in lines
+    assert "remark: copy /media/nowhere: no such folder now; create it, with its disk plugged in" in lines
+    assert any(line.startswith(f"remark: copy {tmp_path / 'beside'}: it is on the same disk") for line in lines)

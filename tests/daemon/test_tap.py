@@ -153,6 +153,39 @@ class TestOptions:
         assert max(map(len, text.splitlines())) <= 100
 
 
+class TestCopies:
+    def test_are_those_of_the_file_and_of_the_command_line(self, config: Path, tmp_path: Path) -> None:
+        config.write_text('[event]\nfolder = "event"\n[copies]\nfolders = ["stick"]\n')
+        settings = parsed("--config", config, "--copy", tmp_path / "a", "--copy", tmp_path / "b").settings
+        assert settings.copies.folders == tuple(str(tmp_path / name) for name in ("stick", "a", "b"))
+
+    @pytest.mark.parametrize(
+        ("copies", "message"),
+        [
+            (["event/copy"], "it is inside the event folder"),
+            (["event"], "it is the event folder itself"),
+            (["."], "the event folder is inside it"),
+            (["a", "a/b"], "are in each other"),
+            (["a", "link"], "are the same folder"),
+            (["link to event"], "it is the event folder itself"),
+        ],
+    )
+    def test_that_cannot_be_are_refused(self, event: Path, tmp_path: Path, copies: list[str], message: str) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "link").symlink_to("a")
+        (tmp_path / "link to event").symlink_to(event)
+        folders = [word for copy in copies for word in ("--copy", str(tmp_path / copy))]
+        assert message in refused("--event", str(event), *folders)
+
+    def test_that_are_required_must_be_named(self, config: Path, tmp_path: Path) -> None:
+        config.write_text('[event]\nfolder = "event"\n[copies]\nrequired = true\n')
+        assert "copies.required is set, but there is no copy" in refused("--config", str(config))
+        assert parsed("--config", config, "--copy", tmp_path / "a").settings.copies.required
+
+    def test_on_a_disk_that_is_not_there_may_come_later(self, event: Path) -> None:
+        assert parsed("--event", event, "--copy", "/media/nowhere/event").settings.copies.folders
+
+
 class TestUsageErrors:
     @pytest.mark.parametrize(
         ("arguments", "message"),
@@ -163,8 +196,8 @@ class TestUsageErrors:
             (["--demo", "--demo-devices", "0"], "--demo-devices 0: expected 1 to 200"),
             (["--demo", "--demo-devices", "201"], "--demo-devices 201: expected 1 to 200"),
             (["--demo", "--demo-devices", "many"], "demo-devices"),
-            (["--demo", "--check"], "leave out --config and --check"),
-            (["--demo", "--config", "sse.toml"], "leave out --config and --check"),
+            (["--demo", "--check"], "leave out --config, --check and --copy"),
+            (["--demo", "--config", "sse.toml"], "leave out --config, --check and --copy"),
             (["--demo", "--print-config"], "leave out --demo and --check"),
             (["--check", "--print-config"], "leave out --demo and --check"),
             (["--config", "/nowhere/sse.toml", "--print-config"], "/nowhere/sse.toml: No such file or directory"),

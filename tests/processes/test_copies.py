@@ -225,7 +225,7 @@ async def test_a_copy_on_exfat_is_an_event_folder_for_another_computer(stage: St
         program = stage.collector("--copy", str(folder))
         await program.says("motion-601 can be disconnected")
         await event.leave(601)
-        await program.says("All 2 tracks are on 1 copy")
+        await program.says("Copies: all 2 tracks are on 1 copy")
         await until(stage.reactor, lambda: b'"gone"' in _state(folder), "the copy knows that it has left")
         program.kill(signal.SIGKILL)
         await program.ends()

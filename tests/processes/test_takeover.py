@@ -90,7 +90,7 @@ async def test_the_laptop_is_lost_at_four_and_all_results_are_there_by_five(day:
     await day.arrive(603)
     await first.says("motion-603 can be disconnected")
     await day.leave(603)
-    await first.says("All 2 tracks are on 1 copy")
+    await first.says("Copies: all 2 tracks are on 1 copy")
     await until(
         day.stage.reactor,
         lambda: (stick / ".sse_twisted/memory.json").read_bytes().count(b'"gone"') == 3,

@@ -2,6 +2,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+from msgspec.structs import replace
+
+from sse_twisted.config.settings import Copies
 from tests.web.desk import Desk
 
 
@@ -21,6 +25,22 @@ def test_it_is_not_ready_without_its_event_folder(desk: Desk) -> None:
     answer = desk.get("/readyz")
     assert (answer.status, answer.json["ready"]) == (503, False)
     assert "Event folder gone" in desk.get("/").text
+
+
+@pytest.mark.parametrize(("required", "status"), [(False, 200), (True, 503)])
+def test_it_is_ready_without_its_copies_unless_they_are_required(desk: Desk, required: bool, status: int) -> None:
+    desk.event.settings = replace(desk.event.settings, copies=Copies(("/media/nowhere",), required))
+    desk.collector.reload()
+    desk.event.advance(5)
+    answer = desk.get("/readyz")
+    assert answer.status == status
+    (condition,) = (each for each in answer.json["conditions"] if each["subject"] == "copies")
+    assert not condition["ok"]
+    assert "copy /media/nowhere: not written for 10 s: No such file or directory" in condition["text"]
+    assert "Check the copies" in desk.get("/").text
+    assert desk.get("/api/v1/copies").json[0]["folder"] == "/media/nowhere"
+    assert 'sse_copy_tracks{folder="/media/nowhere"} 0.0' in desk.get("/metrics").text
+    assert 'sse_condition_ok{condition="copies"} 0.0' in desk.get("/metrics").text
 
 
 def test_the_board_tells_one_cause_in_one_sentence(desk: Desk) -> None:

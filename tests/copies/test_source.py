@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sse_twisted.copies.source import Kind, Source, find_files, is_track, kind_of, leftovers
+from sse_twisted.event_folder.folder import EventFolder
+from tests.copies.samples import CONTENTS, SECRETS, write
+
+START = f".sse_twisted/starts/{'0' * 32}.json"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao", Kind.TRACK),
+        ("gpslogs/superseded/20221017/ABC601XYZ_601_20221017_090000.oao.1", Kind.TRACK),
+        ("gpslogs/20221017/.ABC601XYZ_601_20221017_090000.oao.9000.part", None),
+        ("gpslogs/.hidden/track.oao", None),
+        ("motions/motion-601/downloads.json", Kind.RECORD),
+        ("motions/motion-601/downloads.json.unusable.1", Kind.RECORD),
+        ("config/motions.csv", Kind.RECORD),
+        ("config/courses.json", Kind.RECORD),
+        ("config/server.key", None),
+        ("config/passwd", None),
+        ("results/decisions.jsonl", Kind.RECORD),
+        ("gpsdata/20221017/S1.csv", Kind.RECORD),
+        ("logs/server.json", Kind.LOG),
+        (".sse_twisted/memory.json", Kind.STATE),
+        (".sse_twisted/roster.json", Kind.RECORD),
+        (".sse_twisted/paused.json", Kind.RECORD),
+        (".sse_twisted/event-id", Kind.RECORD),
+        (START, Kind.START),
+        (".sse_twisted/configuration/sse.toml", Kind.RECORD),
+        (".sse_twisted/manifest.jsonl", None),
+        (".sse_twisted/copy.json", None),
+        (".sse_twisted/copies/0123.json", None),
+        (".sse_twisted/previous/config/motions.csv", None),
+        (".sse_twisted.lock", None),
+        ("photo.jpg", None),
+        ("config", None),
+        *((path, None) for path in SECRETS),
+    ],
+)
+def test_each_file_is_of_a_kind_or_does_not_belong_into_a_copy(path: str, kind: Kind | None) -> None:
+    assert kind_of(path) is kind
+
+
+def test_a_superseded_track_is_none_that_counts() -> None:
+    assert is_track("gpslogs/20221017/a.oao")
+    assert not is_track("gpslogs/superseded/20221017/a.oao.1")
+    assert not is_track("logs/server.log")
+
+
+def test_links_and_what_is_no_file_are_left_out_but_an_upper_folder_may_be_a_link(tmp_path: Path) -> None:
+    root, disk = tmp_path / "event", tmp_path / "disk"
+    for path, data in CONTENTS.items():
+        write(root, path, data)
+    (root / "gpslogs").rename(disk)
+    (root / "gpslogs").symlink_to(disk)
+    (root / "config" / "passwords.csv").symlink_to("/etc/passwd")
+    (root / "results" / "elsewhere").symlink_to("/etc")
+    assert find_files(root).keys() == CONTENTS.keys()
+
+
+def test_a_folder_that_is_not_there_has_no_files(tmp_path: Path) -> None:
+    assert find_files(tmp_path / "nowhere") == {}
+
+
+def test_the_configuration_comes_from_where_it_is_and_files_of_secrets_do_not(tmp_path: Path) -> None:
+    root, config = tmp_path / "event", tmp_path / "sse.toml"
+    write(root, "config/tokens.txt", b"secret")
+    config.write_text("[event]")
+    source = Source(EventFolder(root), config, (root / "config/tokens.txt",))
+    assert source.find().keys() == {".sse_twisted/configuration/sse.toml"}
+    assert source.file(".sse_twisted/configuration/sse.toml") == config
+    assert source.file("config/tokens.txt") == root / "config/tokens.txt"
+
+
+def test_unfinished_files_are_those_of_writes_and_not_of_downloads(tmp_path: Path) -> None:
+    write(tmp_path, "gpslogs/20221017/.a.oao.0123.tmp", b"")
+    write(tmp_path, "gpslogs/20221017/.a.oao.100.part", b"")
+    write(tmp_path, "motions/motion-601/.info.json.0123.tmp", b"")
+    assert set(leftovers(tmp_path)) == {
+        "gpslogs/20221017/.a.oao.0123.tmp",
+        "motions/motion-601/.info.json.0123.tmp",
+    }
