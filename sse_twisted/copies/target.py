@@ -22,6 +22,7 @@ from sse_twisted.copies.lineage import Lineage, read_starts, start_names
 from sse_twisted.copies.manifest import MAX_SIZE, Manifest
 from sse_twisted.copies.manifest import PATH as MANIFEST
 from sse_twisted.copies.source import PAUSED, STARTS, STATE, SUPERSEDED, Kind, Source, find_files, kind_of, leftovers
+from sse_twisted.copies.tree import FOLDER_FLAGS, Tree
 from sse_twisted.event_folder.files import opened_folder, renamed_at_end, write_private
 from sse_twisted.event_folder.folder import EventFolder, Stamp
 from sse_twisted.event_folder.lock import FolderInUse, locked
@@ -118,7 +119,7 @@ class Target:
         return self._remaining(files)
 
     def _copy(self, root: int, files: Mapping[str, Stamp]) -> None:
-        batch = Batch(root, self._source, files, self.manifest, self._utc, self._turn)
+        batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
         chosen, began = self._chosen(files), self._seconds()
         try:
             batch.copy(chosen)
@@ -133,7 +134,7 @@ class Target:
         self.failures |= batch.failures
         self._not_before |= dict.fromkeys(batch.failures, now + PATIENCE)
         if removed := list(self._removed(files)):
-            batch = Batch(root, self._source, files, self.manifest, self._utc, self._turn)
+            batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
             batch.remove(removed)
             self._unsaved += batch.lines
         self._save(root)
@@ -198,26 +199,35 @@ class Target:
         try:
             identity = msgspec.json.decode(read_bounded(self.root / IDENTITY, 1000), type=Identity)
         except FileNotFoundError:
-            return self._new_identity(root, event)
+            return self._new_identity(root, event, own)
         except msgspec.DecodeError:
             raise CopyRefused(f"{IDENTITY} in it is unreadable: name an empty folder") from None
         if identity.event != own:
             raise CopyRefused("it is a copy of another event")
         return identity
 
-    def _new_identity(self, root: int, event: EventFolder) -> Identity:
+    def _new_identity(self, root: int, event: EventFolder, event_id: str) -> Identity:
         """Make the folder a copy, and note in the event folder that there is one at this path."""
         note = event.state / "copies" / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]}.json"
-        if note.exists():
+        is_begun = self._is_begun(root)
+        if note.exists() and not is_begun:
             raise CopyAway("the folder at its path is no copy: is its disk plugged in? A new copy needs another path")
-        if set(os.listdir(root)) - NOISE:
+        if set(os.listdir(root)) - NOISE and not is_begun:
             raise CopyRefused("it is not empty, and no copy of this event: name an empty folder")
+        with suppress(FileExistsError):
+            os.mkdir(STATE, 0o700, dir_fd=root)  # first of all: a kill must not make this folder an unknown one
+            sync_open(root)
         write_private(note, msgspec.json.encode(str(self.root)) + b"\n")
-        identity = Identity(event.event_id(), secrets.token_hex(16))
-        os.mkdir(STATE, 0o700, dir_fd=root)
-        sync_open(root)
+        identity = Identity(event_id, secrets.token_hex(16))
         self._replace(root, IDENTITY, msgspec.json.encode(identity) + b"\n")
         return identity
+
+    def _is_begun(self, root: int) -> bool:
+        """Whether all that is in the folder is what a kill has left of its becoming a copy."""
+        if set(os.listdir(root)) - NOISE != {STATE}:
+            return False
+        names = [path.name for path in (self.root / STATE).iterdir()]
+        return all(name.startswith(".") and name.endswith(".tmp") for name in names)
 
     def _fork(self, strangers: set[str]) -> str:
         starts = [start for start in read_starts(self.root / STARTS) if start.id in strangers]
@@ -257,7 +267,7 @@ class Target:
 
     def _replace(self, root: int, path: str, data: bytes) -> None:
         folder, _, name = path.rpartition("/")
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root)
+        place = os.open(folder, FOLDER_FLAGS, dir_fd=root)
         try:
             with renamed_at_end(name, place, 0o600) as file:
                 file.write(data)

@@ -156,7 +156,7 @@ def _against_event(root: Path, digests: Mapping[str, str], event: Verified) -> I
     kept = {path for path, entry in _manifest(root).entries.items() if entry.aside}
     for path in digests.keys() - event.digests.keys() - kept:
         if not path.startswith(f"{CONFIGURATION}/"):
-            yield Finding(path, Word.MORE, "the event folder has it not")
+            yield Finding(path, Word.MORE, "the event folder does not have it")
 
 
 def _is_beginning(root: Path, event: Path, path: str) -> bool:

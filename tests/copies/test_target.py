@@ -211,6 +211,23 @@ class TestACopy:
             assert kept == [before[TRACK]]
             assert not hidden(pair.copy / "gpslogs")
 
+    def test_that_fails_or_is_killed_as_it_is_begun_is_begun_again(self, pair: Pair) -> None:
+        def prepare() -> None:
+            shutil.rmtree(pair.copy)
+            shutil.rmtree(pair.event.state / "copies", ignore_errors=True)
+            pair.copy.mkdir()
+            pair.target = pair.new_target()
+
+        def update() -> None:
+            try:
+                pair.update()
+            except CopyAway as error:
+                raise OSError(str(error)) from error
+
+        for _ in failing_at_each_step(update, prepare):
+            pair.update(pair.new_target())
+            assert pair.files() == pair.expected()
+
 
 class TestAFolder:
     def test_that_is_missing_is_not_made(self, pair: Pair) -> None:
