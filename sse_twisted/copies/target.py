@@ -95,8 +95,15 @@ class Target:
             raise CopyRefused(str(error)) from None
         except OSError as error:
             self._token = None  # by the time that it is back, others may have written to it
-            where = f" ({error.filename})" if isinstance(error.filename, str) else ""
-            raise CopyAway(f"{error.strerror or error}{where}") from error
+            raise CopyAway(self._words(error)) from error
+
+    def _words(self, error: OSError) -> str:
+        """Return what to tell of an error; the path of the copy is told anyway."""
+        if str(error.filename) == str(self.root):
+            is_missing = isinstance(error, FileNotFoundError)
+            return "the folder is not there; is its disk plugged in?" if is_missing else str(error.strerror)
+        where = f" ({error.filename})" if isinstance(error.filename, str) else ""
+        return f"{error.strerror or error}{where}"
 
     def has(self, path: str, sha256: str) -> bool:
         """Whether the copy has a track with these bytes. Does not block."""

@@ -70,12 +70,12 @@ class TestCopies:
         event.device(602, log_of(602))
         event.arrive(602)
         assert event.until("motion-602 can be disconnected")
-        assert event.until(f"ERROR Copy {stick} cannot be written: No such file or directory")
+        assert event.until(f"ERROR Copy {stick} cannot be written: the folder is not there")
         event.advance(240)
         state = condition(event)
         assert state is not None
         assert not state.ok
-        assert "not written for 4 min: No such file or directory" in state.text
+        assert "not written for 4 min: the folder is not there" in state.text
         assert not stick.exists()
         assert len(event.said("cannot be written")) == 1
         pulled.rename(stick)
@@ -160,7 +160,7 @@ class TestARequiredCopy:
         event.arrive(601)
         event.start()
         line = event.until("motion-601 must stay connected - waits for a copy of 1 track")
-        assert f"{stick}: not written for 10 s: No such file or directory" in line
+        assert f"{stick}: not written for 10 s: the folder is not there" in line
         event.advance(300)
         assert not event.is_collected(601)
         assert event.known(601).stage is Stage.ATTENTION

@@ -232,7 +232,7 @@ class TestACopy:
 class TestAFolder:
     def test_that_is_missing_is_not_made(self, pair: Pair) -> None:
         pair.copy.rmdir()
-        with pytest.raises(CopyAway, match="No such file"):
+        with pytest.raises(CopyAway, match="the folder is not there"):
             pair.update()
         assert not pair.copy.exists()
 

@@ -36,7 +36,7 @@ def test_it_is_ready_without_its_copies_unless_they_are_required(desk: Desk, req
     assert answer.status == status
     (condition,) = (each for each in answer.json["conditions"] if each["subject"] == "copies")
     assert not condition["ok"]
-    assert "copy /media/nowhere: not written for 10 s: No such file or directory" in condition["text"]
+    assert "copy /media/nowhere: not written for 10 s: the folder is not there" in condition["text"]
     assert "Check the copies" in desk.get("/").text
     assert desk.get("/api/v1/copies").json[0]["folder"] == "/media/nowhere"
     assert 'sse_copy_tracks{folder="/media/nowhere"} 0.0' in desk.get("/metrics").text
