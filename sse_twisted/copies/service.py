@@ -93,25 +93,24 @@ class CopiesService(PeriodicService):
         """Return why a verdict has to wait for a copy of tracks; "" if one copy has all, or none is required."""
         wanted = tuple(tracks)
         end = self._clock.seconds() + VERDICT_WAIT
-        while lack := self._lack(wanted):
+        while missing := self._missing_of(wanted):
             if self._clock.seconds() >= end:
                 self._is_waited_for = True
-                return lack
+                states = "; ".join(f"{report.folder}: {report.text}" for report in self.reports())
+                return f"waits for a copy of {plural(missing, 'track')} ({states})"
             self.look_soon()
             await deferLater(self._clock, STEP)
         return ""
 
-    def _lack(self, tracks: tuple[StoredTrack, ...]) -> str:
-        if not self._work.live.settings.copies.required or not tracks:
-            return ""
-        counts = [
-            sum(copy.target.has(track.local_file, track.sha256) for track in tracks) for copy in self._copies.values()
-        ]
-        if max(counts, default=0) == len(tracks):
-            return ""
-        missing = len(tracks) - max(counts, default=0)
-        states = "; ".join(f"{report.folder}: {report.text}" for report in self.reports())
-        return f"waits for a copy of {plural(missing, 'track')} ({states or 'there is no copy'})"
+    def _missing_of(self, tracks: tuple[StoredTrack, ...]) -> int:
+        """Return how many tracks the copy lacks that has the most of them; 0 if no copy is required."""
+        if not self._work.live.settings.copies.required:
+            return 0
+        lacking = (
+            sum(not copy.target.has(track.local_file, track.sha256) for track in tracks)
+            for copy in self._copies.values()
+        )
+        return min(lacking, default=len(tracks))
 
     async def finish(self, seconds: float) -> None:
         """Copy what was written last, such as the end of the log, for at most some seconds."""

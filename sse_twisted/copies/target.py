@@ -181,7 +181,8 @@ class Target:
     def _remaining(self, files: Mapping[str, Stamp]) -> Remaining:
         due = self._due(files)
         lacking = [path for path in due if kind_of(path) not in (Kind.STATE, Kind.LOG)]
-        lacking += [path for path in self.failures if path in files]
+        self.failures = {path: why for path, why in self.failures.items() if path in files}
+        lacking += self.failures
         tracks = sum(1 for _ in self.manifest.tracks())
         return Remaining(len(lacking), sum(files[path][1] for path in lacking), tracks, not due)
 

@@ -18,6 +18,7 @@ from sse_twisted.config.settings import Copies, Settings, SettingsError, read_se
 from sse_twisted.console.accounts import HOST_KEY, AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, Access, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.control.bundle import Source
+from sse_twisted.copies.source import CONFIGURATION
 from sse_twisted.copies.target import nesting
 from sse_twisted.daemon.bundle import NO_REPORTS, BundleError, make_bundle
 from sse_twisted.daemon.check import check, folder_problem
@@ -218,7 +219,9 @@ def load_settings(config: str | None, event: str | None, copies: Sequence[str] =
     `copies` are the folders of --copy.
     """
     settings = read_configuration(config, event)
-    folders = tuple(dict.fromkeys((*settings.copies.folders, *copies)))
+    is_copied = config is not None and str(Path(config).parent).endswith(f"/{CONFIGURATION}")
+    own = () if is_copied else settings.copies.folders  # in a copy they are those of another computer
+    folders = tuple(dict.fromkeys((*own, *copies)))
     settings = replace(settings, copies=replace(settings.copies, folders=folders))
     if not settings.event.folder:
         where = f"{config}: event.folder is not set" if config else "no event folder"

@@ -132,7 +132,7 @@ def _load(devices: list[tuple[int, int, list[int]]]) -> Load:
     )
 
 
-def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int) -> Iterator[Figure]:
+def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int = 0) -> Iterator[Figure]:
     """Collect the load once, also with copies if one has a rate, and fetch it by curl."""
     case = f"afternoon, {slow_sync} ms for each sync" if slow_sync else "afternoon"
     manners = {"latency": LATENCY, "rate": RATE, "old_logs": load.old, "unwanted": load.unwanted}

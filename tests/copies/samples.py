@@ -67,19 +67,20 @@ class Pair:
         for path, data in (CONTENTS | SECRETS).items():
             write(self.event.root, path, data)
         self.lineage, _ = begin(self.event.root, 0.0)
+        self.source = Source(self.event)
         self.target = self.new_target()
 
     def new_target(self, lineage: Lineage | None = None) -> Target:
         """Forget everything, as at a start."""
         own = lineage or self.lineage
-        return Target(self.copy, Source(self.event), own, lambda: 0.0, self.clock, lambda: self.turn())
+        return Target(self.copy, self.source, own, lambda: 0.0, self.clock, lambda: self.turn())
 
     def update(self, target: Target | None = None) -> int:
         """Copy until nothing is left to do; return the number of batches."""
         target = target or self.target
         for number in range(1, 100):
             self.clock.now += 1000
-            if target.update(Source(self.event).find()).is_all:
+            if target.update(self.source.find()).is_all:
                 return number
         raise AssertionError("there is no end")
 

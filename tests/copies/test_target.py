@@ -172,6 +172,22 @@ class TestACopy:
         assert not pair.target.failures
         assert pair.files() == pair.expected()
 
+    def test_that_lacked_a_file_which_is_no_more_lacks_nothing(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(old: str, new: str, **folders: int) -> None:
+            raise OSError(22, "Invalid argument")
+
+        pair.update()
+        write(pair.event.root, "config/new.csv", b"")
+        monkeypatch.setattr(os, "rename", refuse)
+        pair.target.update(pair.source.find())
+        assert pair.target.failures == {"config/new.csv": "Invalid argument"}
+        monkeypatch.undo()
+        (pair.event.root / "config/new.csv").unlink()
+        assert not pair.target.update(pair.source.find()).files
+        assert not pair.target.failures
+
     def test_is_read_back(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.write
         monkeypatch.setattr(os, "write", lambda file, data: real(file, bytes(len(data))))

@@ -159,6 +159,14 @@ class TestCopies:
         settings = parsed("--config", config, "--copy", tmp_path / "a", "--copy", tmp_path / "b").settings
         assert settings.copies.folders == tuple(str(tmp_path / name) for name in ("stick", "a", "b"))
 
+    def test_of_a_configuration_that_is_itself_a_copy_are_those_of_another_computer(self, event: Path) -> None:
+        config = event / ".sse_twisted" / "configuration" / "sse.toml"
+        config.parent.mkdir(parents=True)
+        config.write_text('[event]\nfolder = "event"\n[copies]\nfolders = ["stick"]\n[scan]\ninterval = 3\n')
+        settings = parsed("--config", config, "--event", event, "--copy", event.parent / "a").settings
+        assert settings.copies.folders == (str(event.parent / "a"),)
+        assert settings.scan.interval == 3
+
     @pytest.mark.parametrize(
         ("copies", "message"),
         [
