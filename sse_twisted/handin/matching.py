@@ -137,9 +137,14 @@ def _by_sailor(clues: Clues, days: Sequence[dt.date], assignments: Sequence[Assi
 
 
 def _words(clues: Clues) -> tuple[list[str], ...]:
-    """Return the words of the name of the file, and of what was typed into the device."""
+    """Return the words of the name of the file, read in three ways, and of what was typed into the device.
+
+    "AdaAnchor2022.fit" has the words ada, anchor and 2022.
+    """
     stem = clues.name.rpartition(".")[0] or clues.name
-    return _plain(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem)).split(), _plain(stem).split(), _plain(clues.owner).split()
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", stem)
+    without_digits = re.sub(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])", " ", parted)
+    return tuple(_plain(text).split() for text in (parted, stem, without_digits, clues.owner))
 
 
 def _contains(text: Sequence[str], wanted: Sequence[str]) -> bool:

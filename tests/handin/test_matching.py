@@ -34,6 +34,8 @@ def owner(name: str, owner: str = "", serial: str = "", device: int = 0, day: dt
         ("EVA604-2.gpx", "EVA604"),
         ("Bryn Bowline.fit", "BRY602BOW"),
         ("BowlineBryn.fit", "BRY602BOW"),
+        ("AdaAnchor20221019.fit", "ADA601ANC"),
+        ("bowline2.sbp", "BRY602BOW"),
         ("bryn_bowline_day3.sbn", "BRY602BOW"),
         ("day3 Cove.sbn", "CLE602COV"),
         ("Angstrom eva.gpx", "EVA604"),

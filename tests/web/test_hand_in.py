@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from typing import Any
 from urllib.parse import quote
 
@@ -216,3 +218,47 @@ class TestWhose:
         for text in (desk.get("/hand-in").text, desk.get("/api/v1/hand-ins").text, json.dumps(lines)):
             assert "heart" not in text
             assert str(written.HEART_RATE) not in text.replace(str(START), "")
+
+
+class TestDownloads:
+    """Tracks that may hold health data need the token."""
+
+    FIT = "ABC601XYZ_601_20221019_120000.fit"
+
+    def files(self, desk: Desk, method: str, **headers: str) -> dict[str, bytes]:
+        send(desk, "ABC601XYZ.fit", written.fit(written.points(60, rate=1)))
+        send(desk, "ABC602XYZ.sbp")
+        got = desk.ask(method, "/days/2022-10-19.zip", {} if method == "POST" else None, **headers)
+        with zipfile.ZipFile(io.BytesIO(got.body)) as archive:
+            return {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
+
+    def test_a_day_leaves_them_out_and_says_so(self, desk: Desk) -> None:
+        found = self.files(desk, "GET")
+        assert sorted(found) == ["ABC602XYZ_602_20221019_120000.sbp", "left out.txt"]
+        said = f"{self.FIT}: it may hold health data; it is in the file that needs the token\n"
+        assert found["left out.txt"].decode() == said
+
+    def test_a_day_has_them_with_the_token(self, desk: Desk) -> None:
+        found = self.files(desk, "POST", Authorization=f"Bearer {desk.token}")
+        assert sorted(found) == [self.FIT, "ABC602XYZ_602_20221019_120000.sbp"]
+
+    def test_one_of_them_needs_the_token(self, desk: Desk) -> None:
+        self.files(desk, "GET")
+        path = f"/devices/601/tracks/{self.FIT}"
+        assert desk.get(path).status == 403
+        assert desk.ask("POST", path, {}).status == 401
+        assert desk.ask("POST", path, {}, Authorization=f"Bearer {desk.token}").status == 200
+
+
+class TestDays:
+    def test_the_pages_say_collected_by_a_backup(self, desk: Desk) -> None:
+        send(desk, "ABC601XYZ.sbp", written.sbp(written.points(600)))
+        page = desk.get("/days/2022-10-19").text
+        assert "collected (backup)" in page
+        assert "ABC601XYZ_601_20221019_120000.sbp</a> (handed in, nothing proves it)" in page
+        counts = {day["day"]: day["backup"] for day in desk.get("/api/v1/days").json}
+        assert counts["2022-10-19"] == 1
+        (line,) = [line for line in desk.get("/api/v1/days/2022-10-19").json["lines"] if line["id"] == 601]
+        assert line["state"] == "collected (backup)"
+        best = desk.get("/api/v1/ranking?day=2022-10-19").json["disciplines"]["500m"]
+        assert [(place["sailor"], bool(place["backup"])) for place in best] == [("Sailor 601", True)]
