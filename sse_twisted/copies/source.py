@@ -21,7 +21,8 @@ STARTS = f"{STATE}/starts"
 PAUSED = f"{STATE}/paused.json"
 CONFIGURATION = f"{STATE}/configuration"  # of a copy: the file of --config, which may be elsewhere
 SUPERSEDED = "gpslogs/superseded/"
-FOLDERS = ("gpslogs", "motions", "config", "results", "gpsdata", "logs")
+FOLDERS = ("gpslogs", "motions", "config", "results", "gpsdata", "logs", "hand-in")
+HANDED_IN = ("hand-in/kept/", "hand-in/ledger.jsonl")  # what is being handed in is no file of ours yet
 OWN = {f"{STATE}/{name}" for name in ("roster.json", EVENT_ID)} | {PAUSED}
 TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # in config/, where keys may be, too
 NEVER = (".part", ".tmp", ".pem", ".key")
@@ -50,6 +51,8 @@ def kind_of(path: str) -> Kind | None:
     if top == STATE:
         return _kind_of_own(path)
     if top not in FOLDERS or not rest or (top == "config" and not name.lower().endswith(TEXTS)):
+        return None
+    if top == "hand-in" and not path.startswith(HANDED_IN):
         return None
     return {"gpslogs": Kind.TRACK, "logs": Kind.LOG}.get(top, Kind.RECORD)
 

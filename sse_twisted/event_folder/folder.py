@@ -151,7 +151,16 @@ class EventFolder:
 
     def remove_unfinished(self) -> None:
         """Remove the hidden files of writes that a kill interrupted; raises OSError."""
-        ours = (".sse_twisted/**", "config", "logs", "motions/*", "gpslogs/**", "results/**", "gpsdata/**", "hand-in/kept")
+        ours = (
+            ".sse_twisted/**",
+            "config",
+            "logs",
+            "motions/*",
+            "gpslogs/**",
+            "results/**",
+            "gpsdata/**",
+            "hand-in/kept",
+        )
         for folder in ours:
             for path in self.root.glob(f"{folder}/.*.tmp"):
                 path.unlink(missing_ok=True)
