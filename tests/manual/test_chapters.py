@@ -39,7 +39,7 @@ from tests.manual.messages import PACKAGE, finding_messages, log_messages, phras
 MANUAL = "\n".join(map(chapter, CHAPTERS))
 ELSEWHERE = {  # options of twistd and of other programs
     *("--nodaemon", "--pidfile", "--logfile", "--umask", "--uid", "--gid", "--json", "--gpx", "--csv", "--plot"),
-    *("--help", "--version", "--hand-in", "--verify", "--backup", "--suffix"),
+    *("--help", "--version", "--hand-in", "--verify", "--backup", "--suffix", "--slow-sync"),
 }
 
 
