@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 from msgspec import Struct, field
 
 from sse_twisted.config.validation_errors import key_and_reason
-from sse_twisted.runtime.text import text_of
+from sse_twisted.runtime.text import one_line, text_of
 
 Point: TypeAlias = tuple[float, float]  # latitude and longitude in degrees
 
@@ -29,6 +29,8 @@ RUN_LENGTH: Final = 500.0  # m
 MIN_LINE, MAX_LINE = 2.0, 5_000.0  # m; lines of the field are 20 to 600 m long
 MAX_OBLIQUE: Final = 75  # degrees between the direction and the normal of the line; runs are up to 41 off
 SWING: Final = 15.0  # m; a buoy that moves further has dragged its anchor, or its device was taken off
+MAX_NAME: Final = 40  # characters of a wrong name that are shown
+MAX_MISTAKE: Final = 300
 MAX_HOURS: Final = 48  # 26:00:00 is 2 in the morning of the next day
 
 
@@ -161,8 +163,8 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
                 raise ValueError(f"differs from {twin} in case only: on some disks both have the same results file")
             courses[name] = evolve(_course(name, entry, defaults), is_in_file=_has_hours(in_file.get(name), defaults))
         except ValueError as error:
-            mistakes.append(f"{name}: {error}")
-        remarks += [f"{name}: {remark}" for remark in _misspelt(entry)]
+            mistakes.append(one_line(f"{one_line(name, MAX_NAME)}: {error}", MAX_MISTAKE))
+        remarks += [f"{one_line(name, MAX_NAME)}: {remark}" for remark in _misspelt(entry)]
     if defaults and not tree:
         remarks.append(f'{DEFAULT}: there is no course; add one, such as {{"S1": {{}}}}')
     return Courses(courses, tuple(mistakes), tuple(remarks))
@@ -177,8 +179,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _has_hours(*entries: Any) -> bool:
-    return all(any(isinstance(entry, dict) and key in entry for entry in entries) for key in HOURS)
+def _has_hours(entry: Any, defaults: Any) -> bool:
+    hours = {key: each[key] for each in (defaults, entry) if isinstance(each, dict) for key in HOURS if key in each}
+    return all(hours.get(key) is not None for key in HOURS)
 
 
 def _overridden(entry: Any, changes: Mapping[str, Any]) -> Any:

@@ -104,6 +104,29 @@ def test_each_limit_can_be_set() -> None:
     assert only(shore(Limits=limits)).limits == Limits(5, 2, 20, 90)
 
 
+def test_a_long_name_or_value_is_cut() -> None:
+    found = parse_courses(json.dumps({"x" * 10_000: {}, "S1": {"End Time": "9" * 10_000}}).encode())
+    long_name, long_value = found.mistakes
+    assert long_name.startswith("xxx")
+    assert "…: invalid name: expected 1 to 20" in long_name
+    assert long_value.startswith("S1: End Time: invalid time '999")
+    assert max(map(len, found.mistakes)) <= 300
+
+
+@pytest.mark.parametrize(
+    ("entry", "default", "is_in_file"),
+    [
+        ({}, {"Start Time": "10:00", "End Time": "16:01"}, True),
+        ({"Start Time": None, "End Time": "16:01"}, {}, False),
+        ({"Start Time": None}, {"Start Time": "10:00", "End Time": "16:01"}, False),
+    ],
+)
+def test_hours_that_are_null_are_not_in_the_file(entry: Any, default: Any, is_in_file: bool) -> None:
+    decided = {"S1": {"Start Time": "10:00", "End Time": "16:00"}}
+    found = parse_courses(json.dumps({"S1": entry, "Default": default}).encode(), decided)
+    assert found.courses["S1"].is_in_file is is_in_file
+
+
 @pytest.mark.parametrize(
     "text", ['{"S1": {}, "S1": {}}', '{"S1": {"Distance": 250, "S1": 1, "Distance": 500, "S1": 2}}']
 )

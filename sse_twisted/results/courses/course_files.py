@@ -97,7 +97,8 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
     spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
     before = parse_courses(earlier, changes).courses
     # Where the whole file is spoilt, no course of it is known by name.
-    good = {name: course for name, course in before.items() if name in spoilt or not courses.courses}
+    wanted = spoilt if courses.courses else before.keys()
+    good = {name: course for name, course in before.items() if name in wanted and name not in courses.courses}
     return Courses({**courses.courses, **good}, courses.mistakes, courses.remarks)
 
 

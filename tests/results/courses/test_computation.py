@@ -77,6 +77,15 @@ def test_a_course_with_a_mistake_is_as_it_was_and_the_others_follow(event: Event
     assert courses.mistakes == ("S1: Direction: Expected `float | null`, got `str`",)
 
 
+def test_a_course_whose_name_begins_like_another_one_leaves_that_alone(event: Event) -> None:
+    event.courses(S1=S1)
+    event.knots()
+    event.courses(**{"S1": S1 | {"Distance": 250}, "S1: old": S1})
+    results, courses = event.computation.day(DAY, event.people)
+    assert results.courses["S1"].placing.course.length == 250
+    assert courses.mistakes[0].startswith("S1: old: invalid name")
+
+
 def test_a_course_without_a_line_is_a_remark_and_no_runs(event: Event) -> None:
     event.courses(S1={"Start Time": "10:00", "End Time": "16:00"})
     event.track(601, sail([(90, 10, 0)]))
