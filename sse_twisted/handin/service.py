@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import datetime as dt
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
-from sse_twisted.config.assignment import sharers_on
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.event_folder.naming import PLAUSIBLE
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.fleet import Device
 from sse_twisted.handin import filing
+from sse_twisted.handin.alarms import Alarms
 from sse_twisted.handin.examination import VERSION, Told, examine
 from sse_twisted.handin.intake import Incoming, Kept, orphans, public
 from sse_twisted.handin.ledger import (
@@ -45,6 +44,7 @@ from sse_twisted.runtime.text import one_line, size
 from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL: Final = 2.0  # s between rounds
+READY_INTERVAL: Final = 0.2  # s between looks whether the ledger was read
 MAX_LOGGED: Final = 120  # characters of a name in the log
 COLLECTOR: Final = "collector"  # does what nobody has asked for
 UNREADABLE: Final = "cannot be read"
@@ -57,12 +57,15 @@ class HandInService(PeriodicService):
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
         self.ledger = Ledger()
-        self._is_read = False
+        self.is_ready = False  # whether the ledger was read
         self._matches: dict[str, Match] = {}  # of the files that have no owner yet
         self._failed: dict[str, str] = {}  # why a file could not be examined or filed, by SHA-256
         self._waiting: dict[str, list[Deferred[None]]] = {}  # for the end of a task, by SHA-256
         self._writing = DeferredLock()  # steps are noted in the order in which they are written
         self._filing = DeferredLock()
+        self._alarms = Alarms(work)
+        self._has_told = False  # that the ledger cannot be read
+        self._taking = DeferredLock()  # of two files of one content, the second finds the first
         self._tasks = Tasks(work.log)
         self._observers_of_state: list[Callable[[], None]] = []
         work.live.observe(self._match_again)
@@ -77,14 +80,14 @@ class HandInService(PeriodicService):
 
     def round(self) -> None:
         """Read the ledger first; then go on with all that is not done."""
-        if not self._is_read:
+        if not self.is_ready:
             if "read" not in self._tasks:
                 self._tasks.start("read", self._read(), "The ledger of the hand-ins could not be read")
             return
         for entry in list(self.ledger.entries.values()):
             if self._is_open(entry):
                 self._go_on(entry)
-        self._tell_alarms()
+        self._alarms.tell(self.ledger)
 
     # Taking
 
@@ -100,6 +103,12 @@ class HandInService(PeriodicService):
 
     async def take(self, kept: Kept, who: str) -> HandIn:
         """Note a file that is kept; raises DiskTrouble. The rest is done soon; the same content twice is one."""
+        while not self.is_ready:
+            await deferLater(self._work.clock, READY_INTERVAL)
+        async with self._taking:
+            return await self._take(kept, who)
+
+    async def _take(self, kept: Kept, who: str) -> HandIn:
         known = self.ledger.entries.get(kept.sha256)
         name = shown(kept.name)
         if known is not None:
@@ -295,7 +304,7 @@ class HandInService(PeriodicService):
 
     def _match_again(self) -> None:
         """Look for the owners of tracks that have none: the roster or the days of the event may have changed."""
-        if self._is_read and self.running:
+        if self.is_ready and self.running:
             self._tasks.start("match", self._match_all(), "Owners of hand-ins could not be searched")
 
     async def _match_all(self) -> None:
@@ -349,42 +358,20 @@ class HandInService(PeriodicService):
         try:
             self.ledger = await self._work.disk.run(Ledger.read, self._work.folder.root)
         except OSError as error:
-            self._work.log.error("Cannot read the ledger of the hand-ins, retrying: {error}", error=str(error))
+            if not self._has_told:
+                self._work.log.error("Cannot read the ledger of the hand-ins, retrying: {error}", error=str(error))
+            self._has_told = True
             return
-        self._is_read = True
+        self.is_ready = True
         if self.ledger.unreadable:
             text = "The ledger of the hand-ins has unreadable lines, which do not count: {count}"
             self._work.log.warn(text, count=self.ledger.unreadable)
         for kept in await self._work.disk.run(orphans, self._work.folder.root, frozenset(self.ledger.entries)):
             try:
-                await self.take(kept, "a run that was cut")
+                await self._take(kept, "a run that was cut")
             except DiskTrouble:
                 break
         self._match_again()
-
-    # Alarms
-
-    def _tell_alarms(self) -> None:
-        """Add to each device that left too early what its sailor has handed in for that day."""
-        for device in list(self._work.fleet):
-            backup = self._backup_of(device) if device.left_early else ""
-            if backup != device.backup:
-                self._work.fleet.update(device.identifier, backup=backup)
-                if backup:
-                    text = "{device} left too early - {lost}; its sailor has handed in a backup: {backup}"
-                    self._work.log.warn(text, device=device.name, lost=device.left_early, backup=backup)
-
-    def _backup_of(self, device: Device) -> str:
-        day = self._work.live.today(device.since)
-        sharers = sharers_on(day, self._work.live.roster.assignments).get(device.identifier, [])
-        people = {carrier.file_id for carrier in sharers}
-        return ", ".join(self.filed_on(day, people))
-
-    def filed_on(self, day: dt.date, people: set[str]) -> Iterator[str]:
-        """Yield the names of the tracks of these File IDs on a day."""
-        for entry in self.ledger.entries.values():
-            if entry.file_id in people and (path := entry.filed.get(day)):
-                yield path.rpartition("/")[2]
 
 
 def shown(name: str) -> str:

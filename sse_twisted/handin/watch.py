@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -32,7 +33,7 @@ from sse_twisted.tracks.formats import format_named
 
 INTERVAL: Final = 2.0  # s between looks
 CHUNK: Final = 1 << 20  # bytes that are read at once
-MAX_FILES: Final = 5_000  # in one look
+MAX_FILES: Final = 5_000  # of a folder, in one look
 MAX_DEPTH: Final = 6  # of folders on a stick
 OF_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini"})  # files that systems put into every folder
 
@@ -70,7 +71,7 @@ class HandInWatch(PeriodicService):
         return self._tasks.stop()
 
     def round(self) -> None:
-        if "look" not in self._tasks:
+        if "look" not in self._tasks and self._service.is_ready:
             self._tasks.start("look", self._look(), "The folders of the hand-ins could not be read")
 
     async def _look(self) -> None:
@@ -95,11 +96,12 @@ class HandInWatch(PeriodicService):
         root = self._work.folder.root
         inbox = root / FOLDER
         own = {root / KEPT, root / PATH}
-        found = [Found(path, stamp, FOLDER, removes=True) for path, stamp in _files(inbox, own)]
+        found = [Found(path, stamp, FOLDER, removes=True) for path, stamp in islice(_files(inbox, own), MAX_FILES)]
         for folder in folders:
-            tracks = (each for each in _files(Path(folder), {inbox}) if format_named(each[0].name))
+            listed = islice(_files(Path(folder), {inbox}), MAX_FILES)
+            tracks = (each for each in listed if format_named(each[0].name))
             found += [Found(path, stamp, folder) for path, stamp in tracks]
-        return [*found, *self._copied(present)][:MAX_FILES]
+        return [*found, *islice(self._copied(present), MAX_FILES)]
 
     def _copied(self, present: frozenset[int]) -> Iterator[Found]:
         """Yield the tracks in the folders of the days that are in no ledger, and of no device that is here."""

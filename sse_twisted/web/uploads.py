@@ -25,6 +25,7 @@ from sse_twisted.web.security import WITH_TOKEN
 PAGE: Final = "/hand-in"
 FILES: Final = "/hand-in/files"
 CHUNK: Final = 256 * 1024  # bytes that are written at once
+FIELDS: Final = ("token", "who", "file_id")  # of the form
 MAX_FIELD: Final = 1000  # bytes of a field of the form
 MAX_FILES: Final = 500  # in one form
 MAX_FORM: Final = MAX_SIZE + 64 * 1024  # bytes
@@ -54,14 +55,13 @@ class Uploads:
             if length is not None and length > MAX_SIZE:
                 raise Refusal(413, str(too_large(length)))
             names = parse_qs(channel.query.decode("ascii", errors="replace")).get("name", ["unnamed"])
-            channel.expect_upload()
+            writer.expect()
             return FileUpload(writer, self._incoming(names[-1]))
         kind, options = parse_options_header(header(request, "content-type"))
         if kind != "multipart/form-data" or not options.get("boundary"):
             raise Refusal(415, "unsupported content type; send multipart/form-data")
         if length is not None and length > MAX_FORM:
             raise Refusal(413, str(too_large(length)))
-        channel.expect_upload()
         return FormUpload(writer, self._incoming, self._is_token, options["boundary"])
 
 
@@ -75,6 +75,10 @@ class Writer:
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
     _waiting: list[tuple[FileUpload, bytes]] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
+
+    def expect(self) -> None:
+        """Let the client take long, as long as bytes arrive: it has the token."""
+        self._channel.expect_upload()
 
     def write(self, file: FileUpload, data: bytes) -> None:
         """Write soon."""
@@ -211,11 +215,12 @@ class FormUpload:
             self.fields[self._name] = text
 
     def _begin(self, segment: MultipartSegment) -> None:
-        self._file, self._name = None, segment.name or ""
+        self._file, self._name = None, segment.name if segment.name in FIELDS else ""
         if segment.filename is None:
             return
         if not self._is_token(self.fields.get("token", "").strip()):
             raise Refusal(401, "wrong token: it is in the file that the hint on the page names")
+        self._writer.expect()
         if segment.filename:
             self._file = FileUpload(self._writer, self._incoming(segment.filename))
             self._files.append((segment.filename, self._file))
