@@ -44,3 +44,12 @@ def test_a_short_afternoon_on_a_slow_disk_is_collected_and_measured(tmp_path: Pa
     assert figures["syncs"].value > 5
     assert figures["last track : limit"].goal == 1.5
     assert figures["processor time of curl"].value > 0
+
+
+@pytest.mark.slow
+def test_an_afternoon_with_copies_is_compared_with_one_without(tmp_path: Path) -> None:
+    load = Load({1001: [200_000], 1002: [100_000]}, {1001: 0, 1002: 0}, {1001: 0, 1002: 0})
+    figures = {figure.what: figure for figure in measure(load, tmp_path, slow_sync=0, copy_rate=100)}
+    assert figures["last track : without copies"].goal == 1.05
+    slow = figures["slow copy has all after the last verdict"].value
+    assert slow > figures["fast copy has all after the last verdict"].value + 1

@@ -108,6 +108,11 @@ async def test_the_laptop_is_lost_at_four_and_all_results_are_there_by_five(day:
     second = day.collector("second", second_disk, "--copy", str(stick))
     await second.says("motion-602 left too early, before this start")
     await day.arrive(604)
+    await second.says("motion-604 can be disconnected")
+    second.kill(signal.SIGKILL)
+    await second.ends()
+    second = day.collector("second", second_disk, "--copy", str(stick))
+    await second.says("motion-602 left too early, before this start")
     day.stage.event.devices[602].bytes_per_second = 0
     await day.arrive(602)
     await second.says("is connected")
