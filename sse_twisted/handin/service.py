@@ -6,8 +6,6 @@ What cannot be done now, because the disk is full or away, is tried again each r
 from __future__ import annotations
 
 import datetime as dt
-import errno
-from collections.abc import Callable
 from typing import Final
 
 from attrs import evolve
@@ -21,58 +19,39 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin import filing
 from sse_twisted.handin.alarms import Alarms
 from sse_twisted.handin.examination import VERSION, Told, examine
-from sse_twisted.handin.intake import Incoming, Kept, orphans, public
-from sse_twisted.handin.ledger import (
-    KEPT,
-    KEY,
-    Assigned,
-    Counts,
-    Examined,
-    Filed,
-    HandIn,
-    Ledger,
-    Line,
-    Received,
-    append,
-)
+from sse_twisted.handin.intake import Kept
+from sse_twisted.handin.ledger import Assigned, Counts, Examined, Filed, HandIn, Ledger
 from sse_twisted.handin.matching import Clues, Match, match
+from sse_twisted.handin.register import Register, kept_as, shown
 from sse_twisted.runtime.disk import DiskTrouble
-from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.runtime.text import one_line, size
 from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL: Final = 2.0  # s between rounds
-READY_INTERVAL: Final = 0.2  # s between looks whether the ledger was read
-MAX_LOGGED: Final = 120  # characters of a name in the log
 COLLECTOR: Final = "collector"  # does what nobody has asked for
 UNREADABLE: Final = "cannot be read"
 
 
 class HandInService(PeriodicService):
-    """Keeps the ledger, and does what is still to be done for each hand-in."""
+    """Does what is still to be done for each hand-in of the register."""
 
     def __init__(self, work: Workplace) -> None:
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
-        self.ledger = Ledger()
-        self.is_ready = False  # whether the ledger was read
+        self.register = Register(work)
         self._matches: dict[str, Match] = {}  # of the files that have no owner yet
         self._failed: dict[str, str] = {}  # why a file could not be examined or filed, by SHA-256
         self._waiting: dict[str, list[Deferred[None]]] = {}  # for the end of a task, by SHA-256
-        self._writing = DeferredLock()  # steps are noted in the order in which they are written
         self._filing = DeferredLock()
         self._alarms = Alarms(work)
-        self._has_told = False  # that the ledger cannot be read
-        self._taking = DeferredLock()  # of two files of one content, the second finds the first
         self._tasks = Tasks(work.log)
-        self._observers_of_state: list[Callable[[], None]] = []
         work.live.observe(self._match_again)
 
-    def when_it_changes(self, observer: Callable[[], None]) -> None:
-        """Call `observer` after each step."""
-        self._observers_of_state.append(observer)
+    @property
+    def ledger(self) -> Ledger:
+        """All hand-ins."""
+        return self.register.ledger
 
     def stopService(self) -> Deferred[None]:
         super().stopService()
@@ -80,9 +59,9 @@ class HandInService(PeriodicService):
 
     def round(self) -> None:
         """Read the ledger first; then go on with all that is not done."""
-        if not self.is_ready:
+        if not self.register.is_ready:
             if "read" not in self._tasks:
-                self._tasks.start("read", self._read(), "The ledger of the hand-ins could not be read")
+                self._tasks.start("read", self._begin(), "The ledger of the hand-ins could not be read")
             return
         for entry in list(self.ledger.entries.values()):
             if self._is_open(entry):
@@ -91,43 +70,9 @@ class HandInService(PeriodicService):
 
     # Taking
 
-    def incoming(self, name: str) -> Incoming:
-        """Return a file that is about to arrive; its methods block."""
-        space = self._work.space
-
-        def reserve(count: int) -> None:
-            if space.room() < count:
-                raise OSError(errno.ENOSPC, "the disk is full")
-
-        return Incoming(self._work.folder.root, name, reserve)
-
-    async def take(self, kept: Kept, who: str) -> HandIn:
-        """Note a file that is kept; raises DiskTrouble. The rest is done soon; the same content twice is one."""
-        while not self.is_ready:
-            await deferLater(self._work.clock, READY_INTERVAL)
-        async with self._taking:
-            return await self._take(kept, who)
-
-    async def _take(self, kept: Kept, who: str) -> HandIn:
-        known = self.ledger.entries.get(kept.sha256)
-        name = shown(kept.name)
-        if known is not None:
-            if known.received.kept != kept.path:
-                await self._work.disk.write((self._work.folder.root / kept.path).unlink, missing_ok=True)
-            self._work.log.info("Hand-in {name} from {who} is {known}, handed in before", name=name, who=who,
-                                known=shown(known.name))  # fmt: skip
-            return known
-        line = Received(
-            sha256=kept.sha256, time=self._work.fleet.now, who=who, name=kept.name, size=kept.size, kept=kept.path
-        )
-        text = "Hand-in {name}: {size} from {who}, kept as {kept}"
-        self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=_kept_as(kept.sha256, kept.name))
-        await self._note(line)
-        return self.ledger.entries[kept.sha256]
-
     async def take_placed(self, kept: Kept, day: dt.date, path: str) -> None:
         """Note a track that somebody has copied into the folder of its day; it stays there. Raises DiskTrouble."""
-        entry = await self.take(kept, f"gpslogs/{day:%Y%m%d}")
+        entry = await self.register.take(kept, f"gpslogs/{day:%Y%m%d}")
         await self._examine(entry)
         entry = self.ledger.entries[kept.sha256]
         file_id = file_id_of(path)
@@ -160,7 +105,7 @@ class HandInService(PeriodicService):
                 reason=reason or f"said by {who}",
             )
             before = self.ledger.entries[entry.sha256]
-            await self._note(line)
+            await self.register.note(line)
             text = "Hand-in {name}: {who} gave it to {owner} (before: {before})"
             owner, former = file_id or "nobody", before.file_id or "nobody"
             self._work.log.warn(text, name=shown(entry.name), who=who, owner=owner, before=former)
@@ -171,7 +116,7 @@ class HandInService(PeriodicService):
     async def decide(self, entry: HandIn, day: dt.date, counts: bool | None, who: str, reason: str) -> None:
         """Say whether a track counts instead of the event's device, or leave it to the rule. Raises DiskTrouble."""
         line = Counts(sha256=entry.sha256, time=self._work.fleet.now, who=who, day=day, counts=counts, reason=reason)
-        await self._note(line)
+        await self.register.note(line)
         what = {True: "counts instead of the device", False: "does not count", None: "counts by the rule"}[counts]
         text = "Hand-in {name} {what} on {day}, decided by {who} - {reason}"
         name = shown(entry.name)
@@ -203,11 +148,12 @@ class HandInService(PeriodicService):
             return self._failed.get(entry.sha256) != UNREADABLE
         if entry.trouble:
             return False
-        return bool(entry.file_id and self._days_to_file(entry) - entry.filed.keys())
+        wanted = self._days_to_file(entry) if entry.file_id else set()
+        return wanted != entry.filed.keys() or any(file_id_of(path) != entry.file_id for path in entry.filed.values())
 
     def _days_to_file(self, entry: HandIn) -> set[dt.date]:
-        """Return the days of the event; of a track that somebody assigned although it has none, all of its days."""
-        return set(self.days_of(entry) or entry.parts)
+        """Return the days of the event and those that are filed; all days if it has none, as somebody has said so."""
+        return set(self.days_of(entry) or entry.parts) | (entry.filed.keys() & entry.parts.keys())
 
     def _go_on(self, entry: HandIn) -> Deferred[None]:
         """Do what is left to do; fires at the end. What is under way is not begun twice."""
@@ -252,10 +198,10 @@ class HandInService(PeriodicService):
         if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
             told = evolve(told, trouble=f"collected from its device already: {known}")
         line = Examined(sha256=entry.sha256, time=self._work.fleet.now, who=COLLECTOR, version=VERSION, **told.values)
-        await self._note(line)
+        await self.register.note(line)
         if told.trouble:
             text = "Hand-in {name}: {trouble}. The file stays in {kept}"
-            name, kept = shown(entry.name), _kept_as(entry.sha256, entry.name)
+            name, kept = shown(entry.name), kept_as(entry.sha256, entry.name)
             self._work.log.warn(text, name=name, trouble=told.trouble, kept=kept)
 
     def _collected(self, sha256: str) -> str:
@@ -286,7 +232,7 @@ class HandInService(PeriodicService):
 
     async def _note_owner(self, entry: HandIn, file_id: str, reason: str) -> None:
         now = self._work.fleet.now
-        await self._note(Assigned(sha256=entry.sha256, time=now, who=COLLECTOR, file_id=file_id, reason=reason))
+        await self.register.note(Assigned(sha256=entry.sha256, time=now, who=COLLECTOR, file_id=file_id, reason=reason))
 
     def why_it_waits(self, entry: HandIn) -> str:
         """Return why a track has no owner."""
@@ -302,9 +248,13 @@ class HandInService(PeriodicService):
         clues = Clues(entry.name, told.owner, told.serial, told.device) if told else Clues(entry.name)
         return match(clues, sorted(entry.parts), self._work.live.roster.people)
 
+    async def _begin(self) -> None:
+        await self.register.read()
+        self._match_again()
+
     def _match_again(self) -> None:
         """Look for the owners of tracks that have none: the roster or the days of the event may have changed."""
-        if self.is_ready and self.running:
+        if self.register.is_ready and self.running:
             self._tasks.start("match", self._match_all(), "Owners of hand-ins could not be searched")
 
     async def _match_all(self) -> None:
@@ -345,43 +295,7 @@ class HandInService(PeriodicService):
 
     async def _note_filed(self, entry: HandIn, day: dt.date, path: str) -> None:
         now = self._work.fleet.now
-        await self._note(Filed(sha256=entry.sha256, time=now, who=COLLECTOR, day=day, path=path))
-
-    async def _note(self, line: Line) -> None:
-        """Put a step on disk, and then in force. Raises DiskTrouble."""
-        async with self._writing:
-            await self._work.disk.write(append, self._work.folder.root, [line])
-            self.ledger.note(line)
-        notify(self._observers_of_state, lambda: self._work.log.failure("An observer of the hand-ins failed"))
-
-    async def _read(self) -> None:
-        try:
-            self.ledger = await self._work.disk.run(Ledger.read, self._work.folder.root)
-        except OSError as error:
-            if not self._has_told:
-                self._work.log.error("Cannot read the ledger of the hand-ins, retrying: {error}", error=str(error))
-            self._has_told = True
-            return
-        self.is_ready = True
-        if self.ledger.unreadable:
-            text = "The ledger of the hand-ins has unreadable lines, which do not count: {count}"
-            self._work.log.warn(text, count=self.ledger.unreadable)
-        for kept in await self._work.disk.run(orphans, self._work.folder.root, frozenset(self.ledger.entries)):
-            try:
-                await self._take(kept, "a run that was cut")
-            except DiskTrouble:
-                break
-        self._match_again()
-
-
-def shown(name: str) -> str:
-    """Return the name of a file as it may be in the log."""
-    return one_line(public(name), MAX_LOGGED)
-
-
-def _kept_as(sha256: str, name: str) -> str:
-    """Return the path of a kept file as it may be in the log."""
-    return f"{KEPT}/{sha256[:KEY]} {shown(name)}"
+        await self.register.note(Filed(sha256=entry.sha256, time=now, who=COLLECTOR, day=day, path=path))
 
 
 def file_id_of(path: str) -> str:

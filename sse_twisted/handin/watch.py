@@ -25,7 +25,8 @@ from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin.intake import MAX_SIZE, Kept, Unacceptable, too_large
 from sse_twisted.handin.ledger import FOLDER, KEPT, PATH
-from sse_twisted.handin.service import HandInService, shown
+from sse_twisted.handin.register import shown
+from sse_twisted.handin.service import HandInService
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
@@ -71,7 +72,7 @@ class HandInWatch(PeriodicService):
         return self._tasks.stop()
 
     def round(self) -> None:
-        if "look" not in self._tasks and self._service.is_ready:
+        if "look" not in self._tasks and self._service.register.is_ready:
             self._tasks.start("look", self._look(), "The folders of the hand-ins could not be read")
 
     async def _look(self) -> None:
@@ -133,7 +134,7 @@ class HandInWatch(PeriodicService):
                 local_file = f"gpslogs/{found.day:%Y%m%d}/{found.path.name}"
                 await self._service.take_placed(kept, found.day, local_file)
             else:
-                entry = await self._service.take(kept, found.source)
+                entry = await self._service.register.take(kept, found.source)
                 await self._service.settled(entry)
             if found.removes:
                 await self._work.disk.write(_remove_same, found)
@@ -157,7 +158,7 @@ class HandInWatch(PeriodicService):
         if found.stamp[1] > MAX_SIZE:
             raise too_large(found.stamp[1])
         disk = self._work.disk
-        incoming = self._service.incoming(found.path.name)
+        incoming = self._service.register.incoming(found.path.name)
         source = await disk.run(_open, found.path)
         try:
             while piece := await disk.run(source.read, CHUNK):

@@ -89,7 +89,7 @@ class HandInPages:
 
     async def _take(self, kept: Kept, who: str, file_id: str = "") -> HandInReport:
         try:
-            entry = await self._hand_ins.service.take(kept, who)
+            entry = await self._hand_ins.service.register.take(kept, who)
             entry = await self._hand_ins.service.settled(entry)
             if file_id and not entry.trouble and entry.file_id != file_id:
                 await self._hand_ins.assign(entry.sha256, file_id, who)

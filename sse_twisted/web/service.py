@@ -146,9 +146,8 @@ class WebService(Service):
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
         self._queue = RequestQueue(reactor, self._log)
         self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
-        uploads = Uploads(
-            collector.commands.hand_ins.service.incoming, collector.disk, guard.has_token, guard.is_token, self._log
-        )
+        incoming = collector.commands.hand_ins.service.register.incoming
+        uploads = Uploads(incoming, collector.disk, guard.has_token, guard.is_token, self._log)
         self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log, uploads.begin))
 
     def _routes(self, collector: Watched, source: Callable[[], Source], event: str) -> tuple[Route, ...]:

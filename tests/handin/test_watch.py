@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import HandIn, Settings
 from sse_twisted.handin import intake
@@ -126,8 +127,6 @@ def test_a_track_of_nobody_waits_and_is_filed_when_somebody_says_whose_it_is(ope
 
 
 def give(event: VirtualEvent, name: str, file_id: str) -> None:
-    from twisted.internet.defer import Deferred
-
     assert event.collector is not None
     service = event.collector.hand_ins
     (entry,) = service.ledger.find(name)
@@ -148,6 +147,28 @@ def test_a_wrong_owner_is_corrected_and_nothing_is_lost(open_event: VirtualEvent
     assert not open_event.tracks()
     give(open_event, "ABC601XYZ.sbp", "ABC601XYZ")
     assert open_event.tracks() == {ADA: SBP}
+
+
+def test_a_correction_that_a_full_disk_has_cut_goes_on_later(
+    open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(open_event, "ABC601XYZ.sbp")
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sse_twisted.handin.filing.move", full)
+    assert open_event.collector is not None
+    service = open_event.collector.hand_ins
+    (entry,) = service.ledger.find("ABC601XYZ.sbp")
+    failed: list[object] = []
+    Deferred.fromCoroutine(service.assign(entry, "ABC602XYZ", "Ann")).addErrback(failed.append)
+    open_event.advance(1)
+    assert failed
+    assert list(open_event.tracks()) == [ADA]
+    monkeypatch.undo()
+    open_event.advance(8)
+    assert open_event.tracks() == {"gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbp": SBP}
 
 
 def test_a_roster_that_names_the_owner_later_files_the_track(open_event: VirtualEvent) -> None:
