@@ -74,7 +74,7 @@ def match(clues: Clues, days: Sequence[dt.date], assignments: Sequence[Assignmen
         for person in people:
             found.setdefault(person.file_id, (person, reason))
     if not found:
-        return Match(None, "nothing tells whose it is")
+        return Match(None, "no owner found")
     if len(found) > 1:
         clues_of = " and ".join(f"{reason} ({person.file_id})" for person, reason in found.values())
         return Match(None, f"the clues disagree: {clues_of}", _merged(found, ()))

@@ -107,7 +107,7 @@ class HandInService(PeriodicService):
             before = self.ledger.entries[entry.sha256]
             await self.register.note(line)
             text = "Hand-in {name}: {who} gave it to {owner} (before: {before})"
-            owner, former = file_id or "nobody", before.file_id or "nobody"
+            owner, former = file_id or "unassigned", before.file_id or "unassigned"
             self._work.log.warn(text, name=shown(entry.name), who=who, owner=owner, before=former)
             await self._file(self.ledger.entries[entry.sha256])
         self._match_again()
@@ -237,11 +237,11 @@ class HandInService(PeriodicService):
     def why_it_waits(self, entry: HandIn) -> str:
         """Return why a track has no owner."""
         found = self._matches.get(entry.sha256)
-        reason = found.reason if found else "nobody is its owner"
+        reason = found.reason if found else "unassigned"
         if self.days_of(entry):
             return reason
         days = ", ".join(map(str, sorted(entry.parts)))
-        return f"it is of {days}, which is no day of the event"
+        return f"{days} is outside the event"
 
     def _find_owner(self, entry: HandIn) -> Match:
         told = entry.examined

@@ -42,8 +42,8 @@ def owner(name: str, owner: str = "", serial: str = "", device: int = 0, day: dt
         ("Dan Anchor.gpx", "DAN603ANC"),
         ("Head_L_007.gpy", "ADA601ANC"),
         ("watch of dan 2026.fit", "DAN603ANC"),
-        ("Activity_8123.fit", "? nothing tells whose it is"),
-        ("EVA6041.gpx", "? nothing tells whose it is"),
+        ("Activity_8123.fit", "? no owner found"),
+        ("EVA6041.gpx", "? no owner found"),
     ],
 )
 def test_the_name_of_the_file_tells_the_owner(name: str, expected: str) -> None:
@@ -58,7 +58,7 @@ def test_a_family_name_of_two_people_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("serial", "expected"), [("932000001", "ADA601ANC"), ("0A0B0C0D0E0F", "BRY602BOW"), ("932", "? nothing tells")]
+    ("serial", "expected"), [("932000001", "ADA601ANC"), ("0A0B0C0D0E0F", "BRY602BOW"), ("932", "? no owner")]
 )
 def test_the_serial_number_of_a_device_is_in_the_roster(serial: str, expected: str) -> None:
     assert owner("x.sbp", serial=serial).startswith(expected)

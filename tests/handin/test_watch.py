@@ -118,7 +118,7 @@ def test_the_content_decides_the_extension(open_event: VirtualEvent) -> None:
 def test_a_track_of_nobody_waits_and_is_filed_when_somebody_says_whose_it_is(open_event: VirtualEvent) -> None:
     drop(open_event, "activity.sbp")
     assert not open_event.tracks()
-    assert open_event.said("Hand-in activity.sbp waits: nothing tells whose it is. Say whose it is on /hand-in")
+    assert open_event.said("Hand-in activity.sbp waits: no owner found. Say whose it is on /hand-in")
     service = open_event.collector.hand_ins  # type: ignore[union-attr]
     (entry,) = service.ledger.entries.values()
     give(open_event, "activity.sbp", "ABC602XYZ")
@@ -199,8 +199,8 @@ def test_a_track_of_another_year_waits(open_event: VirtualEvent, year: int) -> N
     start = START - (2022 - year) * 365 * DAY
     drop(open_event, "ABC601XYZ.gpx", written.gpx(written.points(50, start=start)))
     assert not open_event.tracks()
-    assert open_event.said("Hand-in ABC601XYZ.gpx waits: it is of")
-    assert open_event.said("which is no day of the event")
+    assert open_event.said("Hand-in ABC601XYZ.gpx waits: ")
+    assert open_event.said(" is outside the event. Say whose it is on /hand-in")
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class TestWhose:
         page = desk.get("/hand-in").text
         assert "Whose is this?" in page
         assert f"/hand-in/{key}.svg" in page
-        assert "nothing tells whose it is" in page.lower()
+        assert "no owner found" in page.lower()
         assert desk.get(f"/hand-in/{key}.svg").text.startswith("<svg")
         got = desk.command(f"hand-ins/{key}/owner", {"file_id": "ABC602XYZ", "who": "Ann"})
         assert got.json == {"done": True, "detail": "gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbn"}
