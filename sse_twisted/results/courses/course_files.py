@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from sse_twisted.config.courses import Courses, CoursesError, parse_courses
+from sse_twisted.config.courses import Course, Courses, CoursesError, parse_courses
 from sse_twisted.config.event_json import EventFacts, parse_event_facts
 from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.event_folder.track_name import TrackName
@@ -76,7 +76,8 @@ def _day(name: str) -> dt.date | None:
 def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, Any]]) -> Courses:
     """Return the courses of a day, with keys that were decided anew. Raises OSError.
 
-    A course with a mistake is as in the last version of the file without one, which is kept in `.sse_twisted/`.
+    A course with a mistake is as in the last version of the file without one, which is kept in `.sse_twisted/`; where
+    keys that were decided fit no version, it is as in the file.
     """
     data = read_small(courses_path(root, day), MAX_CONFIG)
     if data is None:
@@ -91,15 +92,21 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
             add_folder(kept.parent, root)
             write_whole(kept, data)
         return courses
-    earlier = read_small(kept, MAX_CONFIG)
-    if earlier is None:
-        return courses
     spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
-    before = parse_courses(earlier, changes).courses
+    earlier = read_small(kept, MAX_CONFIG) or b"{}"
+    in_earlier, in_file, decided = _parsed(earlier), _parsed(data), _parsed(earlier, changes)
+    fitting = {name: course for name, course in decided.items() if name in in_earlier or name not in in_file}
+    before = {**in_earlier, **in_file, **fitting}
     # Where the whole file is spoilt, no course of it is known by name.
     wanted = spoilt if courses.courses else before.keys()
     good = {name: course for name, course in before.items() if name in wanted and name not in courses.courses}
     return Courses({**courses.courses, **good}, courses.mistakes, courses.remarks)
+
+
+def _parsed(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Mapping[str, Course]:
+    with contextlib.suppress(CoursesError):
+        return parse_courses(data, changes).courses
+    return {}
 
 
 def read_facts(root: Path) -> EventFacts:

@@ -148,12 +148,12 @@ def read_decisions(data: bytes) -> Decisions:
 
 
 def seconds_of(text: str) -> float | None:
-    """Return a time in ISO 8601 as s since 1970; None for any other text."""
+    """Return a time in ISO 8601 as s since 1970; None for any other text, and where some zone has no date for it."""
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment.timestamp() if moment.tzinfo else None
+    return moment.timestamp() if moment.tzinfo and dt.MINYEAR < moment.year < dt.MAXYEAR else None
 
 
 def iso(seconds: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sse_twisted.results.courses.computation import Computation
-from sse_twisted.results.courses.course_files import courses_path, days_with_courses
+from sse_twisted.results.courses.course_files import LAST_GOOD, courses_path, days_with_courses, read_courses
 from sse_twisted.results.courses.decisions import PATH, Action, Decision, line_of
 from sse_twisted.results.courses.gpsdata import compare, read_rows
 from tests.results.courses.folder import DAY, NAME, PUBLISHED, S1, ZONE, Event, published_day
@@ -75,6 +75,22 @@ def test_a_course_with_a_mistake_is_as_it_was_and_the_others_follow(event: Event
     results, courses = event.computation.day(DAY, event.people)
     assert list(results.courses) == ["S3", "S1"]
     assert courses.mistakes == ("S1: Direction: Expected `float | null`, got `str`",)
+
+
+def test_a_decided_key_that_does_not_fit_loses_no_course(event: Event) -> None:
+    event.courses(S1=S1)
+    for direction in (4000, "north"):
+        courses = read_courses(event.root, DAY, {"S1": {"Direction": direction}})
+        assert courses.mistakes[0].startswith("S1: Direction: ")
+        assert courses.courses["S1"] == read_courses(event.root, DAY, {}).courses["S1"]
+
+
+def test_a_kept_version_that_is_spoilt_as_well_is_no_help_and_no_harm(event: Event) -> None:
+    kept = event.root / LAST_GOOD / f"{DAY:%Y%m%d}.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{")
+    event.courses(S1=S1, S2={"Direction": "north"})
+    assert list(read_courses(event.root, DAY, {}).courses) == ["S1"]
 
 
 def test_a_course_whose_name_begins_like_another_one_leaves_that_alone(event: Event) -> None:

@@ -165,8 +165,10 @@ def test_a_time_is_exact_to_a_millisecond(milliseconds: int) -> None:
     assert seconds_of(iso(milliseconds / 1000)) == pytest.approx(milliseconds / 1000, abs=0.0006)
 
 
-@pytest.mark.parametrize("text", ["", "noon", "2023-10-07T12:00:00"])
-def test_a_time_without_a_zone_is_none(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "noon", "2023-10-07T12:00:00", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"]
+)
+def test_a_time_without_a_zone_or_a_date_everywhere_is_none(text: str) -> None:
     assert seconds_of(text) is None
 
 
