@@ -89,8 +89,9 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
     kept = root / LAST_GOOD / f"{day:%Y%m%d}.json"
     if not courses.mistakes:
         if read_small(kept, MAX_CONFIG) != data:
-            add_folder(kept.parent, root)
-            write_whole(kept, data)
+            with contextlib.suppress(OSError):  # a folder that may be read only; a bad disk is told of by the results
+                add_folder(kept.parent, root)
+                write_whole(kept, data)
         return courses
     spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
     earlier = read_small(kept, MAX_CONFIG) or b"{}"

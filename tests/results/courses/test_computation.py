@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
 
+from sse_twisted.results.courses import course_files
 from sse_twisted.results.courses.computation import Computation
 from sse_twisted.results.courses.course_files import LAST_GOOD, courses_path, days_with_courses, read_courses
 from sse_twisted.results.courses.decisions import PATH, Action, Decision, line_of
@@ -83,6 +85,15 @@ def test_a_decided_key_that_does_not_fit_loses_no_course(event: Event) -> None:
         courses = read_courses(event.root, DAY, {"S1": {"Direction": direction}})
         assert courses.mistakes[0].startswith("S1: Direction: ")
         assert courses.courses["S1"] == read_courses(event.root, DAY, {}).courses["S1"]
+
+
+def test_a_folder_that_may_only_be_read_has_courses(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, data: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(course_files, "write_whole", refuse)
+    event.courses(S1=S1)
+    assert list(read_courses(event.root, DAY, {}).courses) == ["S1"]
 
 
 def test_a_kept_version_that_is_spoilt_as_well_is_no_help_and_no_harm(event: Event) -> None:
