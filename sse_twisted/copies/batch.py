@@ -95,6 +95,13 @@ class Batch:
                 self._note(Entry(path, 0, 0, "", self._now()))
             self._sync(self._tree.touched)
 
+    def set_aside(self, paths: Iterable[str]) -> None:
+        """Move tracks to where superseded ones are."""
+        with self._tree.opened():
+            for path in paths:
+                self._set_aside(path)
+            self._sync(self._tree.touched)
+
     def _begin(self, path: str) -> None:
         """Write a file under a hidden name, unless the copy has its bytes already."""
         try:

@@ -21,7 +21,18 @@ from sse_twisted.copies.batch import Batch
 from sse_twisted.copies.lineage import Lineage, read_starts, start_names
 from sse_twisted.copies.manifest import MAX_SIZE, Manifest
 from sse_twisted.copies.manifest import PATH as MANIFEST
-from sse_twisted.copies.source import PAUSED, STARTS, STATE, SUPERSEDED, Kind, Source, find_files, kind_of, leftovers
+from sse_twisted.copies.source import (
+    KEPT,
+    PAUSED,
+    STARTS,
+    STATE,
+    SUPERSEDED,
+    Kind,
+    Source,
+    find_files,
+    kind_of,
+    leftovers,
+)
 from sse_twisted.copies.tree import FOLDER_FLAGS, Tree
 from sse_twisted.event_folder.files import opened_folder, renamed_at_end, write_private
 from sse_twisted.event_folder.folder import EventFolder, Stamp
@@ -116,7 +127,7 @@ class Target:
 
     def _update(self, root: int, files: Mapping[str, Stamp]) -> Remaining:
         token = self._check(root)
-        if token == self._token and not (self._unsaved or self._due(files) or list(self._removed(files))):
+        if token == self._token and not (self._unsaved or self._due(files) or self._has_gone(files)):
             return self._remaining(files)
         with locked(self.root, root):
             if token != self._token:
@@ -140,16 +151,30 @@ class Target:
                 self._not_before[path] = now + max(least, SHARE * (now - began))
         self.failures |= batch.failures
         self._not_before |= dict.fromkeys(batch.failures, now + PATIENCE)
-        if removed := list(self._removed(files)):
-            batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
-            batch.remove(removed)
-            self._unsaved += batch.lines
+        for find, act in ((self._removed, Batch.remove), (self._taken_away, Batch.set_aside)):
+            if paths := list(find(files)):
+                batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
+                try:
+                    act(batch, paths)
+                finally:
+                    self._unsaved += batch.lines
         self._save(root)
+
+    def _has_gone(self, files: Mapping[str, Stamp]) -> bool:
+        """Whether something is to be taken from its path because the event folder does not have it any more."""
+        return any(next(find(files), None) is not None for find in (self._removed, self._taken_away))
 
     def _removed(self, files: Mapping[str, Stamp]) -> Iterator[str]:
         """Yield the files that say something by being there, and are not in the event folder any more."""
         if PAUSED in self.manifest.entries and PAUSED not in files:
             yield PAUSED
+
+    def _taken_away(self, files: Mapping[str, Stamp]) -> Iterator[str]:
+        """Yield the tracks that the event folder has no more, and that the copy keeps as they were handed in."""
+        entries = self.manifest.entries
+        kept = {entry.sha256 for path, entry in entries.items() if path.startswith(KEPT)}
+        if kept:
+            yield from (e.path for e in self.manifest.tracks() if e.path not in files and e.sha256 in kept)
 
     def _due(self, files: Mapping[str, Stamp]) -> list[str]:
         """Return the files to be copied now, by kind."""

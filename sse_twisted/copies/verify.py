@@ -14,10 +14,11 @@ from pathlib import Path
 from attrs import frozen
 
 from sse_twisted.copies.manifest import MAX_SIZE, PATH, Manifest
-from sse_twisted.copies.source import CONFIGURATION, SUPERSEDED, Kind, find_files, kind_of
+from sse_twisted.copies.source import CONFIGURATION, Kind, find_files, is_track, kind_of
 from sse_twisted.event_folder.files import BLOCK_SIZE
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status, local_file_of
+from sse_twisted.handin.ledger import Ledger
 from sse_twisted.runtime.bounded_file import open_regular, read_bounded
 
 
@@ -115,21 +116,32 @@ def _digest(path: Path, length: int | None = None) -> str:
 
 def _against_ledgers(folder: EventFolder, digests: Mapping[str, str]) -> Iterator[Finding]:
     known = set()
+    for path, digest, is_stored, ledger in _recorded(folder):
+        known.add(path)
+        if path not in digests:
+            yield Finding(path, Word.MISSING, f"it is in the ledger of {ledger}")
+        elif digest not in ("", digests[path]) or not is_stored:
+            yield Finding(path, Word.DIFFERENT, f"not as in the ledger of {ledger}")
+    for path in digests:
+        if is_track(path) and path not in known:
+            yield Finding(path, Word.MORE, "it is in no ledger")
+
+
+def _recorded(folder: EventFolder) -> Iterator[tuple[str, str, bool, str]]:
+    """Yield path and SHA-256 of each file in a ledger, whether it is stored, and whose ledger it is.
+
+    An entry of the original has no SHA-256: it is "".
+    """
     for identifier, entries in folder.all_entries().items():
         for name, entry in entries.items():
             path = local_file_of(name, entry)
-            if path is None or entry.get("status") != Status.COMPLETED:
-                continue
-            known.add(path)
-            if path not in digests:
-                yield Finding(path, Word.MISSING, f"it is in the ledger of {folder.drivers.name(identifier)}")
-            elif entry.get("sha256", digests[path]) != digests[path]:
-                yield Finding(path, Word.DIFFERENT, f"not as in the ledger of {folder.drivers.name(identifier)}")
-            elif not folder.is_stored(identifier, name, entry):
-                yield Finding(path, Word.DIFFERENT, "it has not the length that its device lists")
-    for path in digests:
-        if kind_of(path) is Kind.TRACK and path not in known and not path.startswith(SUPERSEDED):
-            yield Finding(path, Word.MORE, "it is in no ledger")
+            if path is not None and entry.get("status") == Status.COMPLETED:
+                digest, is_stored = str(entry.get("sha256") or ""), folder.is_stored(identifier, name, entry)
+                yield path, digest, is_stored, folder.drivers.name(identifier)
+    with suppress(OSError):  # nothing was handed in
+        for hand_in in Ledger.read(folder.root).entries.values():
+            for path in (hand_in.received.kept, *hand_in.filed.values()):
+                yield path, hand_in.sha256, True, "the hand-ins"
 
 
 def _against_manifest(root: Path, digests: Mapping[str, str], *, only_tracks: bool) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,8 @@ from msgspec.structs import replace
 
 from sse_twisted.config.settings import Copies
 from sse_twisted.daemon.track_command import main
-from tests.copies.samples import Pair
+from sse_twisted.handin.ledger import Filed, Received, append
+from tests.copies.samples import Pair, write
 from tests.support.event import VirtualEvent, log_of
 
 LEDGER = "motions/motion-601/downloads.json"
@@ -122,6 +125,22 @@ def test_a_track_of_the_ledger_without_its_bytes_is_named_without_a_copy(
     remove(track_in(folders[0]))
     assert verify(folders[0]) == 1
     assert f"missing   {folders[0]}/gpslogs" in capsys.readouterr().out
+
+
+def test_what_was_handed_in_is_compared_with_its_own_ledger(
+    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    event, kept, filed = folders[0], "hand-in/kept/watch.oao", "gpslogs/20221017/ABC601XYZ_601_20221017_120000.oao"
+    data = track_in(event).read_bytes()
+    received = Received(sha256=hashlib.sha256(data).hexdigest(), time=0.0, name="w", size=len(data), kept=kept)
+    for path in (kept, filed):
+        write(event, path, data)
+    append(event, [received, Filed(sha256=received.sha256, time=0.0, day=datetime.date(2022, 10, 17), path=filed)])
+    assert verify(event) == 0
+    change(event / filed)
+    remove(event / kept)
+    assert verify(event) == 1
+    assert named(capsys.readouterr().out) == [("different", str(event / filed)), ("missing", str(event / kept))]
 
 
 def test_a_log_may_have_gone_on_since(folders: tuple[Path, Path, Path]) -> None:

@@ -116,6 +116,19 @@ class TestACopy:
         pair.update()
         assert (pair.copy / TRACK).read_bytes() == CONTENTS[TRACK]
 
+    def test_sets_a_handed_in_track_aside_that_was_taken_away(self, pair: Pair) -> None:
+        write(pair.event.root, "hand-in/kept/watch.oao", b"handed in")
+        write(pair.event.root, AWAY, b"handed in")
+        pair.update()
+        assert (pair.copy / AWAY).exists()
+        (pair.event.root / AWAY).unlink()
+        pair.update()
+        assert not (pair.copy / AWAY).exists()
+        assert (pair.copy / f"{SUPERSEDED}20221018/{Path(AWAY).name}.1").read_bytes() == b"handed in"
+        write(pair.event.root, AWAY, b"handed in")
+        pair.update()
+        assert pair.expected().items() <= pair.files().items()
+
     def test_keeps_the_bytes_of_a_track_that_is_replaced(self, pair: Pair) -> None:
         pair.update()
         write(pair.event.root, TRACK, b"grown" * 50_000)
