@@ -1,19 +1,63 @@
-"""What the programs `sse-track` and `sse-results` share: their processes, and how they end."""
+"""What the programs `sse-track` and `sse-results` share: where they do their work, and how they end."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from sse_twisted.runtime.cluster import cluster_workers
+from sse_twisted.runtime.executors import WorkError, Workers, local_workers
+
+R = TypeVar("R")
 
 MAX_PROCESSES = 1000
 
 
-def add_jobs(parser: argparse.ArgumentParser) -> None:
-    """Add the option `--jobs`, the number of processes."""
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where the work is done; `opened_workers` understands them."""
+    where = parser.add_mutually_exclusive_group()
     text = "number of processes (default: one per core)"
-    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, metavar="N", help=text)
+    where.add_argument("--jobs", type=_jobs, default=str(os.cpu_count() or 1), metavar="N", help=text)
+    text = "do the work on a Dask cluster: the address of its scheduler, such as tcp://HOST:8786 or tls://HOST:8786"
+    where.add_argument("--cluster", metavar="ADDRESS", help=text)
+    text = "the same, with the file in which the scheduler wrote its address"
+    where.add_argument("--scheduler-file", type=Path, metavar="FILE", help=text)
+
+
+def opened_workers(options: argparse.Namespace, edition: Callable[[], str]) -> AbstractContextManager[Workers]:
+    """Return the workers of the options as a context manager; entering it raises WorkError.
+
+    `edition` is a function of a module; all workers must return the same.
+    """
+    if is_on_cluster(options):
+        return cluster_workers(options.cluster, options.scheduler_file, edition)
+    return local_workers(options.jobs)
+
+
+def is_on_cluster(options: argparse.Namespace) -> bool:
+    """Tell whether the work is done on a cluster."""
+    return options.cluster is not None or options.scheduler_file is not None
+
+
+def one_of_each_folder(files: Iterable[Path]) -> Iterator[Path]:
+    """Yield the first file of each folder, with an absolute path."""
+    known = set()
+    for file in files:
+        if file.parent not in known:
+            known.add(file.parent)
+            yield file.absolute()
+
+
+def with_progress(outcomes: Iterable[R], count: int) -> Iterator[R]:
+    """Show progress and tracks a second while outcomes come, on a terminal."""
+    return iter(tqdm(outcomes, total=count, unit="track", leave=False, disable=count < 2 or not sys.stderr.isatty()))
 
 
 def _jobs(text: str) -> int:
@@ -23,8 +67,11 @@ def _jobs(text: str) -> int:
     return number
 
 
-def until_interrupted(work: Callable[[], int]) -> int:
-    """Return the exit status that `work` returns: 1 if nobody reads its output any more, 130 after Ctrl-C."""
+def until_interrupted(program: str, work: Callable[[], int]) -> int:
+    """Return the exit status that `work` returns.
+
+    It is 1 if nobody reads the output any more, 2 with a message after a WorkError, and 130 after Ctrl-C.
+    """
     try:
         status = work()
         sys.stdout.flush()
@@ -32,5 +79,8 @@ def until_interrupted(work: Callable[[], int]) -> int:
     except BrokenPipeError:  # as with `sse-track ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except WorkError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130

@@ -5,31 +5,29 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tqdm import tqdm
-
 from sse_twisted import __version__
 from sse_twisted.runtime.one_thread import compute_in_one_thread
-from sse_twisted.runtime.programs import add_jobs, until_interrupted
-from sse_twisted.tracks.analysis import Analysis, analyse
-from sse_twisted.tracks.csv_export import write_csv
-from sse_twisted.tracks.formats import FORMATS, START_SIZE, format_named, is_readable, kind_of
-from sse_twisted.tracks.gpx_export import Version, write_gpx
-from sse_twisted.tracks.plot.picture import marks_of, plot
-from sse_twisted.tracks.report import UNITS, Report, complaint, details, heading, is_track, report_of, row
+from sse_twisted.runtime.programs import (
+    add_workers,
+    is_on_cluster,
+    one_of_each_folder,
+    opened_workers,
+    until_interrupted,
+    with_progress,
+)
+from sse_twisted.tracks.formats import FORMATS, format_named
+from sse_twisted.tracks.report import UNITS, Report, complaint, details, edition, heading, is_track, row
+from sse_twisted.tracks.track_files import Reading, TrackJob, failure
 
-MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
 HandInFiles = Callable[[Path, Sequence[Path]], int]  # takes the event folder and files, returns an exit status
-BATCH_SIZE: Final = 4  # files that a process takes at a time
+BATCH_SIZE: Final = 4  # files that a worker takes at a time
 OTHER_KINDS: Final = {".gpx", ".csv", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".pdf", ".webp"}  # of exports
 EPILOG: Final = """\
 speeds:
@@ -78,7 +76,8 @@ A folder stands for all tracks in it and below it, in the order of their paths.
 Other files in it, and hidden ones, are left out.
 
 Times are UTC. Exit status: 0; 1 if a file is damaged, not a track or
-unreadable, or a folder holds no track; 2 for wrong usage.
+unreadable, or a folder holds no track; 2 for wrong usage, or if the work could
+not go on, as when a cluster is away: a JSON list then has no end.
 """
 
 
@@ -87,7 +86,7 @@ def main(
     hand_in: HandInFiles | None = None,
     verify: Callable[[Sequence[str]], int] | None = None,
 ) -> int:
-    """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for wrong usage.
+    """Run the command and return its exit status: 0, 1 if a file is damaged or not a track, 2 for an error.
 
     `hand_in` and `verify` do what `--hand-in` and `--verify` say; without them there are no such options.
     """
@@ -99,7 +98,7 @@ def main(
     if hand_in is not None and options.hand_in is not None:
         return hand_in(options.hand_in, list(map(Path, options.files)))
     if verify is not None and options.verify:
-        return until_interrupted(lambda: verify(options.files))
+        return until_interrupted("sse-track", lambda: verify(options.files))
     compute_in_one_thread()
     options.files = list(dict.fromkeys(_expanded(options.files)))
     count = len(options.files)
@@ -113,14 +112,23 @@ def main(
         if path.suffix.lower() in OTHER_KINDS - {f".{extension}"}:
             name = path.with_suffix(f".{extension}")
             parser.error(f"{path} would hold {extension.upper()}, whatever its name says: name it {name}")
-    stems = Counter(Path(name).stem for name in options.files)
-    shared = frozenset(stem for stem, files in stems.items() if files > 1)
-    work = partial(read_track, exports=exports, gpx_version=options.gpx_version, shared_stems=shared)
-    reports: Iterable[tuple[str, Report]] = _all_reports(options.files, work, options.jobs)
-    if sys.stderr.isatty() and count > 1:
-        reports = tqdm(reports, total=count, unit="track", leave=False)
-    show = _show_json if options.json else _show_table
-    return until_interrupted(lambda: 1 if show(reports, options) else 0)
+    show = _show_lines if options.json_lines else _show_list if options.json else _show_table
+    return until_interrupted("sse-track", lambda: 1 if show(_reports(options, exports), options) else 0)
+
+
+def _reports(options: argparse.Namespace, exports: Mapping[str, Path]) -> Iterator[tuple[str, Report]]:
+    """Yield the reports in the order of the files, as they come; raises WorkError."""
+    names: Sequence[str] = options.files
+    stems = Counter(Path(name).stem for name in names)
+    jobs = (TrackJob(name, stems[Path(name).stem] > 1) for name in names)
+    folder = Path.cwd() if is_on_cluster(options) else Path()
+    reading = Reading(folder, exports, options.gpx_version)
+    options.jobs = min(options.jobs, len(names))
+    with opened_workers(options, edition) as workers:
+        workers.require(one_of_each_folder(path for name in names if (path := Path(name)).is_file()))
+        workers.require(path.absolute() if path.is_dir() else path.absolute().parent for path in exports.values())
+        reports = workers.map(reading, jobs, failure=failure, batch=BATCH_SIZE)
+        yield from zip(names, with_progress(reports, len(names)), strict=True)
 
 
 def _expanded(names: Iterable[str]) -> Iterator[str]:
@@ -151,15 +159,27 @@ def _tracks_below(folder: Path) -> Iterator[str]:
     yield from closed
 
 
-def _show_json(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
+def _show_lines(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
+    """Print one object a line, each at once; return the number of files with a complaint."""
+    bad = 0
+    for name, report in reports:
+        bad += bool(complaint(report))
+        print(_json(name, report), flush=True)
+    return bad
+
+
+def _show_list(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
     """Print a list with one object a line; return the number of files with a complaint."""
     bad = 0
-    print("[", end="")
     for number, (name, report) in enumerate(reports):
         bad += bool(complaint(report))
-        print(",\n" if number else "\n", json.dumps({"file": name} | report, ensure_ascii=False), sep="", end="")
+        print(",\n" if number else "[\n", _json(name, report), sep="", end="")
     print("\n]")
     return bad
+
+
+def _json(name: str, report: Report) -> str:
+    return json.dumps({"file": name} | report, ensure_ascii=False)
 
 
 def _show_table(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
@@ -189,7 +209,10 @@ def _parser(can_hand_in: bool = False) -> argparse.ArgumentParser:
     )
     files = f"a track file ({known}), a folder of them, or a pattern such as 'gpslogs/*/ABC*{FORMATS[0].extension}'"
     parser.add_argument("files", nargs="+", metavar="FILE", help=files)
-    parser.add_argument("--json", action="store_true", help="print a JSON list with one object a line")
+    as_json = parser.add_mutually_exclusive_group()
+    as_json.add_argument("--json", action="store_true", help="print a JSON list with one object a line")
+    lines = "print one JSON object a line as soon as a track is measured, for another program"
+    as_json.add_argument("--json-lines", action="store_true", help=lines)
     for option, text in (("gpx", "GPX"), ("csv", "CSV"), ("plot", "a plot as SVG")):
         where = "to this file, or for several tracks into this folder"
         parser.add_argument(f"--{option}", type=Path, metavar="PATH", help=f"write {text} {where}")
@@ -200,74 +223,9 @@ def _parser(can_hand_in: bool = False) -> argparse.ArgumentParser:
         text = "hand the files in to the event in this folder, and do nothing else; they need no particular names"
         parser.add_argument("--hand-in", type=Path, metavar="EVENT", help=text)
     parser.add_argument("-v", "--verbose", action="store_true", help="also print header, claims and the five best")
-    add_jobs(parser)
+    add_workers(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
-
-
-def _all_reports(files: Sequence[str], work: Callable[[str], Report], jobs: int) -> Iterator[tuple[str, Report]]:
-    if jobs == 1 or len(files) == 1:
-        yield from ((name, work(name)) for name in files)
-        return
-    with ProcessPoolExecutor(min(jobs, len(files))) as pool:
-        yield from zip(files, pool.map(work, files, chunksize=BATCH_SIZE), strict=True)
-
-
-def read_track(
-    name: str,
-    exports: Mapping[str, Path] | None = None,
-    gpx_version: Version = "1.1",
-    shared_stems: Collection[str] = (),
-) -> Report:
-    """Return the report of a file, with an `error` in it if the file cannot be read, and write its exports.
-
-    `exports` are the paths by extension ("gpx", "csv", "svg"): a file, or a folder for several tracks. In a folder,
-    exports of files with the same stem, such as a.sbp and a.gpy, have the format in their names.
-    """
-    path = Path(name)
-    try:
-        if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
-            raise ValueError("this folder holds no track")
-        data = _contents(path)
-    except (OSError, ValueError) as error:
-        return {"error": (error.strerror if isinstance(error, OSError) else None) or str(error)}
-    analysis = analyse(data, name)
-    report = report_of(analysis, len(data))
-    if is_track(report) and exports:
-        try:
-            stem = f"{path.stem}-{report['kind']}" if path.stem in shared_stems else path.stem
-            for extension, target in exports.items():
-                target = target / f"{stem}.{extension}" if target.is_dir() else target
-                _export(analysis, path, extension, target, gpx_version)
-        except OSError as error:
-            report["error"] = f"{error.filename}: {error.strerror}"
-    return report
-
-
-def _contents(path: Path) -> bytes:
-    """Return the bytes of a file. Raises OSError, and ValueError for a file that cannot be a track."""
-    with path.open("rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("not a regular file")
-        if status.st_size <= MAX_SIZE:
-            return file.read(status.st_size)
-        kind = kind_of(file.read(START_SIZE))
-    if not is_readable(kind):
-        raise ValueError(f"not a track that can be read ({kind})")
-    raise ValueError(f"too large for a track: {status.st_size:,} bytes, the limit is {MAX_SIZE:,}")
-
-
-def _export(analysis: Analysis, source: Path, extension: str, path: Path, version: Version) -> None:
-    writers: dict[str, Callable[[], Iterable[str]]] = {
-        "gpx": lambda: write_gpx(analysis.track, version),
-        "csv": lambda: write_csv(analysis.track),
-        "svg": lambda: [plot(analysis.track, marks_of(analysis.session), source.stem)],
-    }
-    if path.exists() and path.samefile(source):
-        raise OSError(0, "refusing to overwrite the track itself", str(path))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(writers[extension]())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from sse_twisted import __version__
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.analysis import Analysis
 from sse_twisted.tracks.bests import Speed
@@ -28,6 +29,11 @@ DEVICE_WIDTH: Final = 6
 COLUMNS: Final = ("2s", "10s", "5x10s", "500m", "alpha500", "1852m", "1h")
 
 Report = dict[str, Any]
+
+
+def edition() -> str:
+    """Return what must be the same where reports are to be the same: the version, and the rules of the figures."""
+    return f"{__version__} with rules {RULES}"
 
 
 def report_of(analysis: Analysis, length: int) -> Report:

@@ -16,8 +16,9 @@ import pytest
 
 from sse_twisted.simulator.writer import write_track
 from sse_twisted.tracks.claims import ClaimCheck
-from sse_twisted.tracks.command import main, read_track
+from sse_twisted.tracks.command import main
 from sse_twisted.tracks.report import heading
+from sse_twisted.tracks.track_files import Reading, TrackJob
 from tests.tracks.voyages import sail
 from tests.tracks.written import gpy, points, sbp
 
@@ -317,4 +318,4 @@ def test_a_track_that_may_not_be_read_is_complained_of(folder: Path) -> None:
     (folder / "sound.oao").chmod(0)
     if os.access(folder / "sound.oao", os.R_OK):
         pytest.skip("nothing is forbidden to root")
-    assert read_track(str(folder / "sound.oao")) == {"error": "Permission denied"}
+    assert Reading()(TrackJob(str(folder / "sound.oao"))) == {"error": "Permission denied"}

@@ -6,15 +6,14 @@ import argparse
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from attrs import asdict, frozen
-from tqdm import tqdm
+from attrs import asdict, evolve, frozen
 
 from sse_twisted import __version__
 from sse_twisted.config.assignment import Assignment
@@ -35,8 +34,16 @@ from sse_twisted.results.courses.fit import FitError
 from sse_twisted.results.courses.gpsdata import GpsdataError
 from sse_twisted.results.courses.report import as_tree, comparison_lines, day_lines, fit_tree
 from sse_twisted.results.courses.track_runs import TrackRuns
+from sse_twisted.runtime.executors import Workers
 from sse_twisted.runtime.one_thread import compute_in_one_thread
-from sse_twisted.runtime.programs import add_jobs, until_interrupted
+from sse_twisted.runtime.programs import (
+    add_workers,
+    one_of_each_folder,
+    opened_workers,
+    until_interrupted,
+    with_progress,
+)
+from sse_twisted.tracks.report import edition
 
 MAX_ROSTER: Final = 10_000_000  # bytes
 EPILOG: Final = """\
@@ -47,7 +54,9 @@ changed, is never replaced. While a collector uses the folder, nothing is
 written there: the collector writes the same files.
 
 Exit status: 0; 1 if a course has no line, a file is missing or cannot be read,
-or --compare finds a difference; 2 for wrong usage.
+or --compare finds a difference; 2 for wrong usage, or if the work could not go
+on, as when a cluster is away: the days before are complete, the others are not
+written, and JSON has no end.
 """
 
 
@@ -67,20 +76,21 @@ class Source:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0, 1 if something is missing or differs, 2 for wrong usage."""
+    """Run the command and return its exit status: 0, 1 if something is missing or differs, 2 for an error."""
     options = option_parser().parse_args(arguments)
     compute_in_one_thread()
-    return until_interrupted(lambda: _run(options))
+    return until_interrupted("sse-results", lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:
     try:
         source = _source(options)
-        with _workers(options.jobs) as workers:
+        with opened_workers(options, edition) as workers:
             counting = CountingReader(EventFolder(source.root), lambda: source.assignments, lambda: source.expected)
-            computation = Computation(source.root, source.zone, lambda jobs: _with_progress(workers, jobs), counting.on)
+            # One for each day, which forgets the tracks of the day before.
+            computation = partial(Computation, source.root, source.zone, partial(_do, workers), counting.on)
             if options.compare or options.fit:
-                return _other_program(options, computation, source)
+                return _other_program(options, computation(), source)
             return _all_days(options, computation, source)
     except BrokenPipeError:
         raise
@@ -110,7 +120,7 @@ def option_parser() -> argparse.ArgumentParser:
     parser.add_argument("--fit", type=Path, metavar="FILE", help=fit)
     config = "sse.toml or server.json with expected.timezone (default: one hour east of UTC) and ranking.by"
     parser.add_argument("--config", type=Path, metavar="FILE", help=config)
-    add_jobs(parser)
+    add_workers(parser)
     parser.add_argument("--version", action="version", version=f"sse_twisted {__version__}")
     return parser
 
@@ -142,27 +152,24 @@ def _source(options: argparse.Namespace) -> Source:
         raise ResultsError(f"{roster}: {error}") from None
 
 
-@contextmanager
-def _workers(jobs: int) -> Iterator[Executor | None]:
-    if jobs == 1:
-        yield None
-        return
-    with ProcessPoolExecutor(jobs) as pool:
-        yield pool
+def _do(workers: Workers, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
+    jobs = [evolve(job, root=job.root.absolute()) for job in jobs]
+    workers.require(one_of_each_folder(job.root / job.file.local_file for job in jobs))
+    return with_progress(workers.map(do_job, jobs, failure=_failure), len(jobs))
 
 
-def _with_progress(workers: Executor | None, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
-    done = map(do_job, jobs) if workers is None else workers.map(do_job, jobs)
-    return iter(tqdm(done, total=len(jobs), unit="track", leave=False, disable=not sys.stderr.isatty()))
+def _failure(job: Job, runs: TrackRuns) -> str:
+    return f"{job.file.local_file}: {runs.trouble}" if runs.trouble else ""
 
 
-def _all_days(options: argparse.Namespace, computation: Computation, source: Source) -> int:
-    days = options.day or computation.days()
+def _all_days(options: argparse.Namespace, new: Callable[[], Computation], source: Source) -> int:
+    days = options.day or new().days()
     if not days:
         raise ResultsError(f"{source.root / SESSIONS}: no courses.json of any day")
-    is_complete, trees, lacking = True, [], set(options.course or ())
+    is_complete, printed, lacking = True, 0, set(options.course or ())
     with _writing(options, source.root) as target:
         for day in days:
+            computation = new()
             try:
                 results, courses = computation.day(day, source.assignments)
             except OSError as error:
@@ -174,15 +181,22 @@ def _all_days(options: argparse.Namespace, computation: Computation, source: Sou
             if target is not None:
                 _write(computation, results, target, source.root)
             if options.json:
-                trees.append(as_tree(results, source.ranking))
+                _print_tree(as_tree(results, source.ranking), is_first=not printed)
+                printed += 1
             else:
                 print("\n".join(day_lines(results, source.zone, source.ranking, options.course or ())))
     for name in sorted(lacking):
         where = f"on {days[0]}" if len(days) == 1 else f"on any of {len(days)} days"
         print(f"sse-results: {name}: no such course {where}", file=sys.stderr)
     if options.json:
-        print(json.dumps(trees, ensure_ascii=False, indent=1))
+        print("\n]" if printed else "[]")
     return 0 if is_complete and not lacking else 1
+
+
+def _print_tree(tree: object, *, is_first: bool) -> None:
+    """Print one element of a JSON list that is printed element by element."""
+    text = json.dumps(tree, ensure_ascii=False, indent=1).replace("\n", "\n ")
+    print("[" if is_first else ",", "\n ", text, sep="", end="")
 
 
 @contextmanager
