@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
 HANGING_STOP_TIMEOUT = 2.0  # s; the same, if the disk hangs already
-LAST_COPY = 0.5  # s that the copies have at the end, if the services took all of that time
+LAST_COPY = (0.5, 2.0)  # s that the copies have at the end: at least, if the services took all of that time; at most
 
 
 class Collector(MultiService):
@@ -417,7 +417,8 @@ class Collector(MultiService):
         summarise(self.fleet, self.log)
         self.journal.stopService()
         if not self.abandoned:
-            await self._finish_copies(max(self._stops_at - self._clock.seconds(), LAST_COPY))
+            least, most = LAST_COPY
+            await self._finish_copies(min(max(self._stops_at - self._clock.seconds(), least), most))
         if not self.abandoned:  # closing a file of a disk that hangs waits for it; the end of the process releases all
             self._presence.release()
             self._lock.release()
