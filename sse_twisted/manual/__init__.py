@@ -27,6 +27,7 @@ CHAPTERS = (  # in the order of reading
     "tracks",
     "formats",
     "handin",
+    "archive",
     "simulator",
 )
 

@@ -40,6 +40,7 @@ MANUAL = "\n".join(map(chapter, CHAPTERS))
 ELSEWHERE = {  # options of twistd and of other programs
     *("--nodaemon", "--pidfile", "--logfile", "--umask", "--uid", "--gid", "--json", "--gpx", "--csv", "--plot"),
     *("--help", "--version", "--hand-in", "--verify", "--backup", "--suffix", "--slow-sync"),
+    *("--json-lines", "--host", "--nworkers", "--nthreads"),
 }
 
 
