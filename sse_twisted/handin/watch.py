@@ -76,20 +76,23 @@ class HandInWatch(PeriodicService):
             self._tasks.start("look", self._look(), "The folders of the hand-ins could not be read")
 
     async def _look(self) -> None:
-        folders = self._work.live.settings.hand_in.folders
-        if not await self._work.disk.run((self._work.folder.root / KEPT).is_dir):
-            try:
-                await self._work.disk.write(add_folder, self._work.folder.root / KEPT, self._work.folder.root)
-            except DiskTrouble:
-                return
-        devices = frozenset(device.identifier for device in self._work.fleet if device.present)
-        found = await self._work.disk.run(self._find, folders, devices)
+        try:
+            found = await self._find_all()
+        except (DiskTrouble, OSError):  # the disk of the event folder, and its watch says so; the next look tries again
+            return
         self._done = {path: stamp for path, stamp in self._done.items() if path in {each.path for each in found}}
         stable = [each for each in found if self._before.get(each.path) == each.stamp]
         self._before = {each.path: each.stamp for each in found}
         for each in stable:
             if self._done.get(each.path) != each.stamp:
                 await self._take(each)
+
+    async def _find_all(self) -> list[Found]:
+        folders = self._work.live.settings.hand_in.folders
+        if not await self._work.disk.run((self._work.folder.root / KEPT).is_dir):
+            await self._work.disk.write(add_folder, self._work.folder.root / KEPT, self._work.folder.root)
+        devices = frozenset(device.identifier for device in self._work.fleet if device.present)
+        return await self._work.disk.run(self._find, folders, devices)
 
     # Finding: all of it blocks
 

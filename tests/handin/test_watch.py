@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import HandIn, Settings
 from sse_twisted.handin import intake
+from sse_twisted.handin.watch import HandInWatch
 from tests.support.event import VirtualEvent, begin_anew, log_of, track
 from tests.tracks import written
 from tests.tracks.voyages import START
@@ -361,3 +362,15 @@ def test_an_xml_bomb_is_named_and_kept(open_event: VirtualEvent) -> None:
     assert open_event.said("Hand-in ABC601XYZ.gpx: ")
     assert not open_event.tracks()
     assert kept(open_event) == [bomb]
+
+
+def test_a_disk_that_dies_is_no_error_of_the_hand_in(open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HandInWatch, "_find", broken)
+        open_event.advance(10)
+    drop(open_event, "ABC601XYZ.sbp")
+    assert (open_event.root / ADA).exists()
+    assert not open_event.said("could not be read")

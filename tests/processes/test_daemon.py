@@ -84,7 +84,7 @@ async def test_the_console_of_a_daemon_is_a_socket_for_its_user_alone(stage: Sta
     assert stat.S_IMODE((state / "console.password").stat().st_mode) == 0o600
     await stage.elsewhere.stop_daemon()
     assert not place.exists()
-    assert {path.name for path in state.iterdir()} <= {"memory.json", "event-id", "roster.json"}
+    assert {path.name for path in state.iterdir()} <= {"memory.json", "event-id", "roster.json", "starts"}
 
 
 @on_the_reactor
