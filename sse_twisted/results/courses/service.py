@@ -138,7 +138,9 @@ class CourseService(PeriodicService):
 
     def _stamp_all(self) -> dict[dt.date, object]:
         root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
-        of_all = live.roster.people, live.zone, stamp_of(root / HAND_INS)
+        # Assignments are equal whatever the entrant and the cells, which rankings are made of too.
+        people = tuple((each, each.entrant, each.columns) for each in live.roster.people)
+        of_all = people, live.zone, stamp_of(root / HAND_INS)
 
         def stamp(day: dt.date) -> object:
             try:

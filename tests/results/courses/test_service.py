@@ -3,6 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import errno
 import json
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,21 @@ def test_a_corrected_roster_changes_who_is_ranked(course: VirtualEvent) -> None:
     course.write_roster()
     course.advance(10)
     assert ranked(course)[0][0].startswith("Ann")
+
+
+@pytest.mark.parametrize("column", ["Entrant ID", "Craft Type"])
+def test_a_corrected_cell_of_the_roster_changes_the_ranking(course: VirtualEvent, column: str) -> None:
+    roster = course.folder.roster.read_text().splitlines()
+    course.folder.roster.write_text(f"{roster[0]},{column}\n{roster[1]},7\n")
+    course.start()
+    course.until("motion-601 can be disconnected")
+    today(course)
+    course.folder.roster.write_text(f"{roster[0]},{column}\n{roster[1]},8\n")
+    os.utime(course.folder.roster, (MORNING, MORNING))
+    course.advance(10)
+    (entrant,) = today(course).results.entrants.values()
+    assert entrant.columns[column] == "8"
+    assert entrant.key == ("8" if column == "Entrant ID" else "ABC601XYZ")
 
 
 def test_another_time_zone_of_the_event_moves_the_hours_of_the_course(course: VirtualEvent) -> None:
