@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
-from sse_twisted.runtime.text import text_of
+from sse_twisted.runtime.text import one_line, text_of
 
 MAX_MINUTES = 14 * 60  # of a time zone
 MAX_DECIMALS = 3  # speeds in the results file have no more
@@ -44,14 +44,15 @@ def parse_event_facts(data: bytes) -> EventFacts:
     mistakes: list[str] = []
     event = tree.get("Event")
     event = event if isinstance(event, dict) else {"Name": event}
-    names = tree.get("Courses", {})
+    names = tree.get("Courses")
+    names = names if isinstance(names, dict) else {}
     return EventFacts(
-        name=event["Name"] if isinstance(event.get("Name"), str) else "",
+        name=one_line(event["Name"]) if isinstance(event.get("Name"), str) else "",
         first_day=_day(event, "Start Date", mistakes),
         last_day=_day(event, "End Date", mistakes),
         zone=_whole(tree, "Time Zone", 0, MAX_MINUTES, mistakes),
         decimals=_whole(tree, "Decimals", 2, MAX_DECIMALS, mistakes),
-        courses={key: text for key, text in names.items() if isinstance(text, str)} if isinstance(names, dict) else {},
+        courses={key: one_line(text) for key, text in names.items() if isinstance(text, str)},
         mistakes=tuple(mistakes),
     )
 

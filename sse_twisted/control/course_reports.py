@@ -147,7 +147,9 @@ def _problems(found: DayOfCourses, ranking: Ranking) -> Iterator[str]:
     yield from found.courses.remarks
     if found.trouble:
         yield f"results files cannot be written, retrying: {found.trouble}"
-    yield from (f"config/event.json: {mistake}" for mistake in found.results.facts.mistakes)
+    yield from (
+        f"config/event.json: {mistake}; the last version without it counts" for mistake in found.results.facts.mistakes
+    )
     yield from (f"{PATH}, line {number}: {what}; it does not count" for number, what in found.decisions.unreadable)
     for column in unknown_columns(found.results, ranking):
         yield f"the roster has no column {column!r}: check ranking.by in the configuration"

@@ -74,3 +74,9 @@ def test_whatever_stands_there_there_are_facts(changes: dict[str, Any]) -> None:
     facts = facts_of(**changes)
     assert abs(facts.zone) <= 840
     assert 0 <= facts.decimals <= 3
+
+
+def test_half_a_character_in_a_name_is_escaped() -> None:
+    facts = parse_event_facts(b'{"Event": {"Name": "\\ud800"}, "Courses": {"S": "\\ud800"}}')
+    assert facts.name == "\\xd800"
+    assert facts.title("S1") == "\\xd800 1"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from sse_twisted.config.courses import Course, Courses, CoursesError, parse_courses
 from sse_twisted.config.event_json import EventFacts, parse_event_facts
@@ -22,7 +22,7 @@ from sse_twisted.tracks.formats import MAX_SIZE, format_named
 
 SESSIONS: Final = "config/sessions"
 FACTS: Final = "config/event.json"
-LAST_GOOD: Final = ".sse_twisted/sessions"  # the last courses without a mistake, by day
+LAST_GOOD: Final = ".sse_twisted/sessions"  # the last courses without a mistake, by day, and facts
 MAX_CONFIG: Final = 1_000_000  # bytes of a file that people write
 MAX_DECISIONS: Final = 50_000_000
 
@@ -88,10 +88,7 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
         courses = Courses({}, (str(error),))
     kept = root / LAST_GOOD / f"{day:%Y%m%d}.json"
     if not courses.mistakes:
-        if read_small(kept, MAX_CONFIG) != data:
-            with contextlib.suppress(OSError):  # a folder that may be read only; a bad disk is told of by the results
-                add_folder(kept.parent, root)
-                write_whole(kept, data)
+        _keep(root, kept, data)
         return courses
     spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
     earlier = read_small(kept, MAX_CONFIG) or b"{}"
@@ -111,9 +108,27 @@ def _parsed(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None = None)
 
 
 def read_facts(root: Path) -> EventFacts:
-    """Return the facts of the event; the defaults without a file. Raises OSError."""
+    """Return the facts of the event; the defaults without a file. Raises OSError.
+
+    Those of a file with a mistake are as in its last version without one: times in the results files depend on them.
+    """
     data = read_small(root / FACTS, MAX_CONFIG)
-    return EventFacts() if data is None else parse_event_facts(data)
+    if data is None:
+        return EventFacts()
+    facts, kept = parse_event_facts(data), root / LAST_GOOD / "event.json"
+    if not facts.mistakes:
+        _keep(root, kept, data)
+        return facts
+    earlier = read_small(kept, MAX_CONFIG)
+    return facts if earlier is None else evolve(parse_event_facts(earlier), mistakes=facts.mistakes)
+
+
+def _keep(root: Path, kept: Path, data: bytes) -> None:
+    """Keep a version without a mistake, unless the folder may only be read; the results tell of a disk that is bad."""
+    if read_small(kept, MAX_CONFIG) != data:
+        with contextlib.suppress(OSError):
+            add_folder(kept.parent, root)
+            write_whole(kept, data)
 
 
 def read_all_decisions(root: Path) -> Decisions:

@@ -19,7 +19,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin.ledger import PATH as HAND_INS
 from sse_twisted.results.counting import CountingReader
 from sse_twisted.results.courses.computation import Computation, Job, Plan, do_job
-from sse_twisted.results.courses.course_files import append_decision, stamp_of, stamp_of_day
+from sse_twisted.results.courses.course_files import FACTS, append_decision, stamp_of, stamp_of_day
 from sse_twisted.results.courses.day import DayResults
 from sse_twisted.results.courses.decisions import PATH, Decision, Decisions
 from sse_twisted.results.courses.fingerprints import note_fingerprint, read_fingerprints
@@ -253,6 +253,9 @@ class CourseService(PeriodicService):
         day, log = str(found.results.day), self._work.log
         for mistake in filter(partial(self._is_new, day), found.courses.mistakes):
             log.error("Courses of {day}: {mistake}; the last version without it counts", day=day, mistake=mistake)
+        for mistake in found.results.facts.mistakes:
+            if self._is_new(FACTS, mistake):
+                log.error("{path}: {mistake}; the last version without it counts", path=FACTS, mistake=mistake)
         remarks = (each.remarks for each in found.results.courses.values())
         for remark in filter(partial(self._is_new, day), chain(found.courses.remarks, *remarks)):
             log.warn("Courses of {day}: {remark}", day=day, remark=remark)

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from sse_twisted.config.event_json import EventFacts
 from sse_twisted.results.courses import course_files
 from sse_twisted.results.courses.computation import Computation
-from sse_twisted.results.courses.course_files import LAST_GOOD, courses_path, days_with_courses, read_courses
+from sse_twisted.results.courses.course_files import (
+    FACTS,
+    LAST_GOOD,
+    courses_path,
+    days_with_courses,
+    read_courses,
+    read_facts,
+)
 from sse_twisted.results.courses.decisions import PATH, Action, Decision, line_of
 from sse_twisted.results.courses.gpsdata import compare, read_rows
 from tests.results.courses.folder import DAY, NAME, PUBLISHED, S1, ZONE, Event, published_day
@@ -94,6 +102,19 @@ def test_a_folder_that_may_only_be_read_has_courses(event: Event, monkeypatch: p
     monkeypatch.setattr(course_files, "write_whole", refuse)
     event.courses(S1=S1)
     assert list(read_courses(event.root, DAY, {}).courses) == ["S1"]
+
+
+def test_spoilt_facts_never_take_the_place_of_good_ones(event: Event) -> None:
+    facts = event.root / FACTS
+    facts.write_text('{"Time Zone": 60, "Courses": {"S": "Shore"}}')
+    assert read_facts(event.root).zone == 60
+    for spoilt in ("{", "[]", '{"Time Zone": "60"}'):
+        facts.write_text(spoilt)
+        found = read_facts(event.root)
+        assert (found.zone, found.title("S1")) == (60, "Shore 1")
+        assert found.mistakes
+    facts.unlink()
+    assert read_facts(event.root) == EventFacts()
 
 
 def test_a_kept_version_that_is_spoilt_as_well_is_no_help_and_no_harm(event: Event) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.event_folder import files
 from sse_twisted.results.courses import output
-from sse_twisted.results.courses.course_files import append_decision, courses_path
+from sse_twisted.results.courses.course_files import FACTS, append_decision, courses_path
 from sse_twisted.results.courses.decisions import Action, Decision, DecisionError, iso
 from sse_twisted.results.courses.service import CourseService, DayOfCourses
 from tests.support.courses import S1, drifting, north, write_courses
@@ -145,6 +145,18 @@ def test_mistakes_are_told_once_and_the_last_good_version_counts(course: Virtual
     course.advance(30)
     assert len(course.said("Courses of")) == 1
     assert len(ranked(course)) == 1
+
+
+def test_spoilt_facts_of_the_event_are_told_and_move_no_times(course: VirtualEvent) -> None:
+    facts = course.root / FACTS
+    facts.write_text('{"Time Zone": 60}')
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(3)
+    facts.write_text('{"Time Zone": 60')
+    course.advance(10)
+    assert (course.root / FILE).read_text().startswith(f"1,{NAME},08:00:59,")
+    assert len(course.said("config/event.json: invalid JSON")) == 1
 
 
 def test_a_file_of_the_other_program_stays_and_that_is_told(course: VirtualEvent) -> None:
