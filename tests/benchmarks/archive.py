@@ -6,7 +6,7 @@ of any size; it is shown as the start. "cost" is how much longer a track takes o
 processes. Processor time is that of all processes; other programs on the computer change it less. The last figure is
 what 100,000 such tracks would take.
 
-With --captures the tracks are those of a folder (`**/*.oao`), else an invented one of 1.5 MB.
+With --captures the tracks are those of a folder (`**/*.oao`), else an invented one, which is shorter.
 """
 
 from __future__ import annotations
@@ -26,11 +26,9 @@ from attrs import frozen
 
 from sse_twisted.simulator.generator import generate_afternoon
 from tests.benchmarks.report import Figure, table
-from tests.benchmarks.tracks import stretched
 from tests.support.dask_cluster import dask_cluster
 
 ARCHIVE: Final = 100_000  # tracks
-SIZE: Final = 1_500_000  # bytes of a track: 150 GB in all
 COMMAND: Final = [sys.executable, "-m", "sse_twisted.tracks.command", "--json-lines"]
 
 
@@ -111,7 +109,7 @@ def main() -> int:
     if options.captures:
         kinds = [path.read_bytes() for path in sorted(options.captures.glob("**/*.oao"))]
     else:
-        kinds = [stretched(generate_afternoon(601, 1, 1_666_200_000_000)[0].content, SIZE)]
+        kinds = [generate_afternoon(601, 1, 1_666_200_000_000)[0].content]
     with tempfile.TemporaryDirectory(prefix="sse-benchmark-") as folder:
         files = write_archive(Path(folder), kinds, options.tracks)
         size = sum(Path(file).stat().st_size for file in files) / len(files)
