@@ -34,9 +34,12 @@ def open_regular(path: Path) -> BinaryIO:
     A pipe would block for ever.
     """
     file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
+    except OSError:  # of a disk that dies, too
         file.close()
-        raise UnusableFile(errno.EINVAL, "not a regular file", str(path))
+        raise
     return file
 
 

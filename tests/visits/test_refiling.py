@@ -289,7 +289,7 @@ class TestOneHandAtATime:
         collect_and_leave(event, 601)
         event.stop()
         give_to(event, "NEW9")
-        event.start_in_thread = LateThreads(event.reactor, itertools.chain([0.0] * 4, itertools.repeat(2.0))).start
+        event.start_in_thread = LateThreads(event.reactor, itertools.chain([0.0] * 6, itertools.repeat(2.0))).start
         device.requests.clear()
         event.arrive(601)
         event.start()

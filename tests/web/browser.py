@@ -158,8 +158,12 @@ def violations(page: Page) -> list[str]:
 
 
 def is_within_its_width(page: Page) -> bool:
-    """Whether the page needs no horizontal scrolling."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+    """Whether the page needs no horizontal scrolling, when all of it is there."""
+    for _ in range(50):
+        if page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
+            return True
+        page.wait_for_timeout(100)
+    return False
 
 
 def box(element: Locator) -> FloatRect:
