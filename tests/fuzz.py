@@ -38,7 +38,7 @@ from sse_twisted.tracks.gpx_export import write_gpx
 from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, HEADER, HEADER_SIZE
 from sse_twisted.tracks.plot.picture import plot
 from sse_twisted.tracks.report import complaint, details, report_of, row
-from tests.support.mutated_files import WRITERS, mutated_file
+from tests.support.mutated_files import WRITERS, cut, mutated_file
 from tests.tracks.voyages import small_track
 
 MAX_MEMORY: Final = 30_000_000  # bytes, for files of up to 100 KB; most of it is the text of a GPX file
@@ -92,11 +92,6 @@ def _flip(data: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _cut(data: bytes, chance: random.Random) -> bytes:
-    start, stop = sorted(chance.randrange(len(data) + 1) for _ in range(2))
-    return data[:start] + data[stop:] if chance.random() < 0.5 else data[:stop]
-
-
 def _add(data: bytes, chance: random.Random) -> bytes:
     start = chance.randrange(len(data) + 1)
     added = chance.choice([chance.randbytes(chance.randrange(700)), b"]}", bytes(600), b"<gpx>", data[:2000]])
@@ -133,7 +128,7 @@ MUTATIONS: Final[tuple[Callable[[bytes, random.Random], bytes], ...]] = (
     _frame_field,
     _frame_field,
     _flip,
-    _cut,
+    cut,
     _add,
     _turn,
 )

@@ -65,7 +65,8 @@ class LiveConfig:
         self.excused: Excused = {}  # why devices of the roster are not expected, by day
         self.buoys: Mapping[datetime.date, frozenset[int]] = {}  # devices that mark the line of a course, by day
         self._asked_for: dict[int, frozenset[str]] = {}
-        self._targets: tuple[object, tuple[Target, ...], frozenset[int]] = (None, (), frozenset())
+        self._targets: tuple[Target, ...] | None = None  # until settings or roster change
+        self._numbers: frozenset[int] = frozenset()  # of the targets
         self._observers: list[Callable[[], None]] = []
 
     def observe(self, observer: Callable[[], None]) -> None:
@@ -81,6 +82,7 @@ class LiveConfig:
         excused: Excused | None = None,
         buoys: Mapping[datetime.date, frozenset[int]] | None = None,
     ) -> None:
+        self._targets = None
         if settings is not None:
             self.settings = settings
             self.limits.apply(settings)
@@ -135,20 +137,15 @@ class LiveConfig:
 
     def targets(self) -> tuple[Target, ...]:
         """Return all devices to look for, each once."""
-        return self._known_targets()[1]
+        if self._targets is None:
+            self._targets = self._make_targets()
+            self._numbers = frozenset(target.identifier for target in self._targets if target.identifier is not None)
+        return self._targets
 
     def is_target(self, identifier: int) -> bool:
         """Whether a device is looked for by its number."""
-        return identifier in self._known_targets()[2]
-
-    def _known_targets(self) -> tuple[object, tuple[Target, ...], frozenset[int]]:
-        """Return what they are made of, the targets, and their numbers; made anew when that has changed."""
-        made_of = self.settings.devices, self.roster
-        if self._targets[0] != made_of:
-            targets = self._make_targets()
-            numbers = frozenset(target.identifier for target in targets if target.identifier is not None)
-            self._targets = made_of, targets, numbers
-        return self._targets
+        self.targets()
+        return identifier in self._numbers
 
     def _make_targets(self) -> tuple[Target, ...]:
         devices, drivers = self.settings.devices, self.drivers

@@ -42,13 +42,12 @@ class _TooMuch(Exception):
 class _ShortDecoder(json.JSONDecoder):
     """The decoder in C for an answer of at most SHORT bytes, with the bounds that its length leaves open."""
 
-    def __init__(self) -> None:
-        super().__init__(strict=False, object_pairs_hook=_few_keys, parse_constant=_no_constant, parse_float=_finite)
+    def __init__(self, text: str) -> None:
+        is_plain = text.isascii() and "\\" not in text and not LONG_TEXT.search(text)
+        hook = _few_plain_keys if is_plain else _few_keys
+        super().__init__(strict=False, object_pairs_hook=hook, parse_constant=_no_constant, parse_float=_finite)
 
     def raw_decode(self, text: str, at: int = 0) -> tuple[Any, int]:
-        if text.isascii() and "\\" not in text and not LONG_TEXT.search(text):
-            self.object_pairs_hook = _few_plain_keys
-            self.scan_once = cast(Any, json.scanner).make_scanner(self)  # it has read the hook
         try:
             tree, end = super().raw_decode(text, at)
         except RecursionError:
@@ -112,7 +111,7 @@ def parse_json(data: bytes, what: str) -> Any:
     """
     try:
         text = _text_of(data)
-        decoder = _ShortDecoder() if len(data) <= SHORT else _BoundedDecoder()
+        decoder = _ShortDecoder(text) if len(data) <= SHORT else _BoundedDecoder()
         tree, end = decoder.raw_decode(text, _after_filling(text, 0, FILLING))
         rest = _after_filling(text, end, f"{FILLING},")
         if text.startswith(("{", "["), rest):

@@ -170,8 +170,8 @@ def same_content(one: Path, other: Path) -> bool:
 def renamed_at_end(name: str, folder: int, mode: int) -> Iterator[BinaryIO]:
     """Open a new hidden file that gets its final name at the end, or is removed after an exception.
 
-    Its bytes must be on disk at the end of the block. Nobody can prepare a link at its name, which is random. `folder`
-    is a handle.
+    Its bytes must be on disk at the end of the block. Its name is random, so that nobody can put a link there before.
+    `folder` is a handle.
     """
     hidden = f".{name}.{secrets.token_hex(4)}.tmp"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -103,9 +103,6 @@ class EventFolder:
         """The last good roster, with the decisions of operators on it."""
         return self.state / "roster.json"
 
-    def save_state(self, data: bytes) -> None:
-        at_once(self.saving_state(data))
-
     def saving_state(self, data: bytes) -> Steps[None]:
         yield from self._saving_private(self.state_file, data)
 
@@ -181,12 +178,8 @@ class EventFolder:
         finally:
             path.unlink(missing_ok=True)
 
-    def store_answer(self, identifier: int, name: str, stored: bytes) -> None:
-        """Replace the stored answer `name` of a device."""
-        at_once(self.storing_answer(identifier, name, stored))
-
     def storing_answer(self, identifier: int, name: str, stored: bytes) -> Steps[None]:
-        """Do the same in steps."""
+        """Replace the stored answer `name` of a device, in steps."""
         folder = self.device_folder(identifier)
         yield from adding_folder(folder, folder.parent)
         yield from replacing(folder / name, stored)

@@ -6,6 +6,7 @@ depend on the chunks: the bytes at the expected place decide first, then the nex
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
@@ -55,7 +56,7 @@ class Records:
         return starts
 
 
-class RecordVerifier:
+class RecordVerifier(ABC):
     """A `Verifier` of records. A format derives from it and says what is sound.
 
     It keeps less than BLOCK + `reach` bytes of the file.
@@ -89,13 +90,13 @@ class RecordVerifier:
         """The end of the last record before any damage."""
         return self._whole_to
 
+    @abstractmethod
     def find(self, octets: Octets, offset: int) -> Found:
         """Return the sound records that lie within the bytes; `offset` is that of the first byte in the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def accept(self, records: Records, octets: Octets) -> tuple[int, int]:
         """Return how many of the records are fixes, and how many are unknown. `octets` end with the last record."""
-        raise NotImplementedError
 
     def unknown_at(self, octets: Octets) -> int:
         """Return the length of a sound record of an unknown kind that begins with the bytes; 0 if there is none."""
@@ -105,11 +106,11 @@ class RecordVerifier:
         """Tell whether bytes behind the last record are harmless."""
         return False
 
+    @abstractmethod
     def recognises(self, start: bytes) -> bool:
         """Tell whether a file that begins with these bytes is of the format."""
-        raise NotImplementedError
 
-    def on_gap(self) -> None:
+    def on_gap(self) -> None:  # noqa: B027 - most formats have nothing to note
         """Take note that bytes are damaged."""
 
     def feed(self, data: Buffer) -> None:

@@ -13,6 +13,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.event_folder.verification import Outcome
+from sse_twisted.runtime.group_sync import at_once
 from sse_twisted.runtime.text import json_bytes
 from tests.event_folder.samples import FINAL, FULL, NAME, Steps, hidden, kept, listed, sailed, watched
 from tests.support.event import MORNING, track
@@ -53,7 +54,7 @@ def test_it_is_laid_out_as_the_original_lays_it_out(folder: EventFolder) -> None
 
 def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
     for name in ("info.json", "settings.json", "logs.json"):
-        folder.store_answer(601, name, json_bytes({"of": name}))
+        at_once(folder.storing_answer(601, name, json_bytes({"of": name})))
         assert json.loads((folder.device_folder(601) / name).read_bytes()) == {"of": name}
     assert folder.ledger(601).path == folder.device_folder(601) / "downloads.json"
     assert folder.ledger(601).entries == {}
@@ -61,7 +62,7 @@ def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
 
 def test_a_device_whose_folder_is_closed_hides_no_other(folder: EventFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     for identifier in (601, 602):
-        folder.store_answer(identifier, "downloads.json", b"{}")
+        at_once(folder.storing_answer(identifier, "downloads.json", b"{}"))
     stat = os.stat
 
     def closed(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
@@ -210,7 +211,7 @@ def test_the_state_file_survives_a_power_cut_even_if_another_program_created_its
 ) -> None:
     synced: set[int] = set()
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.fstat(descriptor).st_ino))
-    folder.save_state(b"{}")
+    at_once(folder.saving_state(b"{}"))
     assert synced == {path.stat().st_ino for path in (folder.root, folder.state, folder.state_file)}
 
 

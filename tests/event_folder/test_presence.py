@@ -13,6 +13,7 @@ import pytest
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import LOCK, FolderInUse, FolderLock, check_free
 from sse_twisted.event_folder.presence import FolderAway, Presence
+from sse_twisted.runtime.group_sync import at_once
 
 
 def held(root: Path) -> Presence:
@@ -163,8 +164,8 @@ def test_at_a_mount_point_whose_disk_has_gone_nothing_is_created(mounted: Path) 
         presence.check()
     for write in (
         presence.folder.check_writable,
-        lambda: presence.folder.store_answer(601, "info.json", b"{}"),
-        lambda: presence.folder.save_state(b"{}"),
+        lambda: at_once(presence.folder.storing_answer(601, "info.json", b"{}")),
+        lambda: at_once(presence.folder.saving_state(b"{}")),
         presence.folder.ledger(601).save,
     ):
         with pytest.raises(FileNotFoundError):

@@ -28,6 +28,15 @@ class Quiet:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def no_garbage_of_earlier_tests(logged_failures: list[LogEvent]) -> None:
+    """Coroutines that they left in the middle fail when they are collected, and here all objects are."""
+    gc.unfreeze()
+    gc.collect()
+    logged_failures.clear()
+    gc.freeze()
+
+
 @pytest.fixture
 def quiet() -> Quiet:
     return Quiet()
@@ -73,12 +82,8 @@ def pass_time(clock: Clock, seconds: float) -> None:
     clock.pump([INTERVAL] * round(seconds / INTERVAL))
 
 
-def test_objects_of_the_start_are_excluded_until_the_end(
-    clock: Clock, quiet: Quiet, logged_failures: list[LogEvent]
-) -> None:
+def test_objects_of_the_start_are_excluded_until_the_end(clock: Clock, quiet: Quiet) -> None:
     gc.unfreeze()  # the suite has left out all that there is, before each test
-    gc.collect()
-    logged_failures.clear()  # of coroutines that earlier tests left in the middle
     service = GcFreeze(clock, Logger(), quiet)
     before = len(gc.get_objects())
     service.startService()

@@ -41,6 +41,14 @@ def test_large_blocks_are_given_back_although_smaller_ones_follow_them() -> None
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+    asked: list[str] = []
+
+    class Library:
+        def __getattr__(self, name: str) -> object:
+            asked.append(name)
+            raise AttributeError(name)
+
+    monkeypatch.setattr("ctypes.CDLL", lambda _: Library())
     malloc.keep_large_blocks_apart()
     malloc.give_back()
+    assert asked == ["mallopt", "malloc_trim"]

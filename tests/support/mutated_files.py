@@ -41,7 +41,7 @@ def mutated_file(name: str, seed: int) -> bytes:
     chance = random.Random(seed)
     data = whole(name)
     for _ in range(chance.randint(1, 5)):
-        data = chance.choice([_flip, _cut, _add, _double, *[_RESEALED[name]] * 3])(data, chance)
+        data = chance.choice([_flip, cut, _add, _double, *[_RESEALED[name]] * 3])(data, chance)
     return data
 
 
@@ -60,7 +60,8 @@ def _changed(data: bytes, chance: random.Random, start: int, stop: int) -> bytes
     return bytes(changed)
 
 
-def _cut(data: bytes, chance: random.Random) -> bytes:
+def cut(data: bytes, chance: random.Random) -> bytes:
+    """Return the data without a part, or without its end."""
     start, stop = sorted(chance.randrange(len(data) + 1) for _ in range(2))
     return data[:start] + data[stop:] if chance.random() < 0.5 else data[:stop]
 

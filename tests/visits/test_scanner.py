@@ -171,7 +171,8 @@ def test_a_visit_that_cancelled_itself_is_begun_anew(
     logged_failures.clear()
 
 
-def test_the_others_of_a_bucket_are_looked_for_soon_after_the_first(event: VirtualEvent) -> None:
+def have_a_second_come_after_the_first(event: VirtualEvent) -> None:
+    """Of three devices that are looked for once a minute."""
     event.settings = Settings(scan=Scan(interval=60.0))
     for identifier in (601, 602, 603):
         event.device(identifier, log_of(identifier))
@@ -180,6 +181,10 @@ def test_the_others_of_a_bucket_are_looked_for_soon_after_the_first(event: Virtu
     event.arrive(601)
     event.until("motion-601 is connected", 61)
     event.arrive(602)
+
+
+def test_the_others_of_a_bucket_are_looked_for_soon_after_the_first(event: VirtualEvent) -> None:
+    have_a_second_come_after_the_first(event)
     assert event.until("motion-602 is connected", 1.0)
     event.advance(2)
     event.arrive(603)
@@ -191,13 +196,6 @@ def test_of_very_many_absent_devices_nobody_is_looked_for_sooner(
     event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scanner, "MOST_SOON", 1)
-    event.settings = Settings(scan=Scan(interval=60.0))
-    for identifier in (601, 602, 603):
-        event.device(identifier, log_of(identifier))
-    event.start()
-    event.advance(10)
-    event.arrive(601)
-    event.until("motion-601 is connected", 61)
-    event.arrive(602)
+    have_a_second_come_after_the_first(event)
     event.advance(5)
     assert not event.said("motion-602 is connected")
