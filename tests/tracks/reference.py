@@ -6,7 +6,6 @@ there or not. That is slow, and easy to check against the definitions in the man
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -105,23 +104,20 @@ def windows_of_an_hour(track: Dense) -> Iterator[Window]:
 
 def windows_of_alpha(track: Dense) -> Iterator[Window]:
     """Every path of 100 to 500 m without a slow fix that ends within 50 m of its start, its course turned by 90°."""
-    fixes = np.flatnonzero(track.present)
-    speed = track.speed[fixes]
-    for last in range(1, len(fixes)):
-        first = max(0, last - 500 * track.rate)  # a path of more fixes is longer, since none is slower than 1 m/s
-        slow = np.flatnonzero(speed[first : last + 1] < 1000)
-        starts = np.arange(first + slow[-1] + 1 if len(slow) else first, last)
-        if not len(starts):
-            continue
-        paths = np.cumsum(speed[starts[0] + 1 : last + 1][::-1])[::-1]
-        at, end = fixes[starts], int(fixes[last])
-        east = (track.longitude[at] - track.longitude[end]) * math.cos(track.latitude[end])
-        apart = 6_371_009 * np.hypot(east, track.latitude[at] - track.latitude[end])
-        turn = np.abs((track.course[at] - track.course[end] + 180) % 360 - 180)
-        in_range = (paths >= 100_000 * track.rate) & (paths <= 500_000 * track.rate)
-        for path in np.flatnonzero(in_range & (apart <= 50) & (turn >= 90 - 1e-9)).tolist():
-            start = int(at[path])
-            yield int(paths[path]) * track.parts // (end - start), start, end
+    at = np.flatnonzero(track.present)
+    travelled = np.cumsum(track.speed[at])
+    slow_ones = np.cumsum(np.append(0, track.speed[at] < 1000))
+    for count in range(1, min(500 * track.rate, len(at) - 1) + 1):  # more are longer, since none is below 1 m/s
+        paths = travelled[count:] - travelled[:-count]
+        is_fast = slow_ones[count + 1 :] == slow_ones[: -count - 1]
+        starts = np.flatnonzero(is_fast & (paths >= 100_000 * track.rate) & (paths <= 500_000 * track.rate))
+        first, last = at[starts], at[starts + count]
+        east = (track.longitude[first] - track.longitude[last]) * np.cos(track.latitude[last])
+        apart = 6_371_009 * np.hypot(east, track.latitude[first] - track.latitude[last])
+        turn = np.abs((track.course[first] - track.course[last] + 180) % 360 - 180)
+        for path in np.flatnonzero((apart <= 50) & (turn >= 90 - 1e-9)).tolist():
+            start, end = int(first[path]), int(last[path])
+            yield int(paths[starts[path]]) * track.parts // (end - start), start, end
 
 
 def runs_of(track: Dense, *, missing_is_slow: bool) -> list[int]:
