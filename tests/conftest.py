@@ -22,8 +22,9 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 
 from tests.support.event import VirtualEvent
 
-# Hypothesis: no deadline, for the machine may be busy.
-settings.register_profile("suite", deadline=None)
+# Hypothesis: no deadline, for the machine may be busy. The same examples in each run, so that a test fails again that
+# has failed once; `python -m tests.fuzz` looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("unshrunk", settings.get_profile("suite"), phases=(Phase.explicit, Phase.generate))
 settings.load_profile("suite")
 

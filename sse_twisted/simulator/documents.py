@@ -150,7 +150,14 @@ def _pair_twice(key: str, value: Any) -> str:
 
 
 def _on_value(change: Callable[[Any], str]) -> Callable[[Body, Fault], Body]:
-    return lambda body, fault: Body(change(json.loads(bytes(body))).encode())
+    def on_value(body: Body, fault: Fault) -> Body:
+        try:
+            value = json.loads(bytes(body))
+        except ValueError:  # another fault has spoilt it already
+            return body
+        return Body(change(value).encode())
+
+    return on_value
 
 
 def _every_number(spelling: bytes) -> Callable[[Body, Fault], Body]:

@@ -323,7 +323,14 @@ def test_changes_are_listed_by_key() -> None:
     assert not list(differences(changed, changed))
 
 
-@given(st.dictionaries(st.sampled_from(["scan", "event", "devices", "names", "x"]), st.from_type(object), max_size=3))
+ANYTHING_IN_TOML = st.recursive(
+    st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes() | st.dates() | st.times(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["interval", "folder", "y"]), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["scan", "event", "devices", "names", "x"]), ANYTHING_IN_TOML, max_size=3))
 def test_any_tree_is_settings_or_refused(tree: dict[str, Any]) -> None:
     with suppress(SettingsError):
         assert isinstance(convert_settings(tree, Path("x")), Settings)

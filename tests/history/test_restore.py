@@ -325,7 +325,7 @@ class TestAnUnusableStateFile:
             (b"", "Input data was truncated"),
             (b"\0" * 500, "JSON is malformed"),
             (b'{"format":' * 100_000, "recursion"),
-            (b'{"format": "\xff\xfe"}', "codec can't decode byte 0xff"),
+            (b'{"format": "\xff\xfe"}', "utf-8"),
             (b"[]", "Expected `object`, got `array`"),
             (b'{"version": 1}', "not a state file of this collector"),
             (

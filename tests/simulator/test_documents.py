@@ -80,3 +80,9 @@ def test_huge_json_is_valid_and_as_long_as_asked() -> None:
     assert huge is not None
     assert 9_990 < len(huge) <= 10_000
     assert json.loads(bytes(huge))["logs"][0] == {}
+
+
+def test_a_second_fault_leaves_what_is_no_json_any_more() -> None:
+    half = spoil_json(as_json({"a": 1}), Fault("half-json"))
+    assert half is not None
+    assert spoil_json(half, Fault("wrong-types")) is None
