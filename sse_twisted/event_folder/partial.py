@@ -19,7 +19,7 @@ from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.group_sync import Steps
-from sse_twisted.tracks.format import Integrity
+from sse_twisted.tracks.format import Buffer, Integrity
 from sse_twisted.tracks.formats import FileVerifier
 
 OVERLAP = 4096  # bytes that a resumed transfer repeats; they are compared with those on disk
@@ -45,7 +45,7 @@ class _Examination:
         self.verifier = FileVerifier(name)
         self.digest = hashlib.sha256()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Buffer) -> None:
         self.verifier.feed(data)
         self.digest.update(data)
 
@@ -94,10 +94,10 @@ class PartialTrack:
         self._examination = _Examination(self._track.name)
         self._overlap = b""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Buffer) -> None:
         """Append bytes. Raises OtherBytes if a resumed transfer does not repeat those on disk."""
         if self._overlap:
-            repeated = data[: len(self._overlap)]
+            repeated = bytes(data[: len(self._overlap)])
             if not self._overlap.startswith(repeated):
                 raise OtherBytes("the resumed transfer repeats different bytes")
             self._overlap = self._overlap[len(repeated) :]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 
-M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 LARGE = 256 * 1024  # bytes; such a block is mapped on its own, and given back as soon as it is free
 MAX_ARENAS = 2
+MAX_FREE = 1024 * 1024  # bytes at the end of an arena, for what comes and goes: new pages cost more than what fills them
 
 
 def keep_large_blocks_apart() -> None:
@@ -19,6 +20,7 @@ def keep_large_blocks_apart() -> None:
     if set_option is not None:
         set_option(M_MMAP_THRESHOLD, LARGE)
         set_option(M_ARENA_MAX, MAX_ARENAS)
+        set_option(M_TRIM_THRESHOLD, MAX_FREE)
 
 
 def give_back() -> None:

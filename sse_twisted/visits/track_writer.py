@@ -85,7 +85,7 @@ class TrackWriter:
     def _close_file(self) -> None:
         if self._buffer and self._error is None:
             with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
-                self._write(bytes(self._buffer))
+                self._write(self._buffer)
         self._partial.close()
 
     async def _make_way(self) -> None:
@@ -98,7 +98,7 @@ class TrackWriter:
 
     async def _write_in_turn(self) -> None:
         async with self._turn:
-            block, self._buffer = bytes(self._buffer), bytearray()
+            block, self._buffer = self._buffer, bytearray()
             try:
                 await self._disk.write(self._write, block)
             except (DiskTrouble, OtherBytes) as error:
@@ -107,7 +107,7 @@ class TrackWriter:
             self._count += len(block)
             self._progress(self._count)
 
-    def _write(self, block: bytes) -> None:
+    def _write(self, block: bytearray) -> None:
         if self._announced is not None:
             self._book(self._announced)
             self._announced = None

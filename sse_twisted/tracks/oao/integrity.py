@@ -14,7 +14,7 @@ from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, 
 from sse_twisted.tracks.oao.search import sound_runs
 
 NAME: Final = "oao"  # of the format
-BATCH_SIZE: Final = 8192  # frames checked as one matrix product; their float32 copy stays in the cache
+BATCH_SIZE: Final = 1024  # frames checked as one matrix product; their float32 copy, of 208 KB, stays in the cache
 WINDOW: Final = 64 * 1024  # bytes searched at once for frames that are not where the last one ended
 DAMAGES_KEPT: Final = 1000
 STRAY_TRAILER: Final = b"]}"  # the end of the device's JSON, once behind the last frame of firmware 3109: harmless
@@ -62,7 +62,9 @@ class OaoVerifier:
         return self._whole_to
 
     def feed(self, data: Buffer) -> None:
-        octets = np.frombuffer(self._rest + bytes(data) if self._rest else data, np.uint8)
+        octets = np.frombuffer(data, np.uint8)[self._take_cut_frame(data) :]
+        if self._rest:
+            octets = np.frombuffer(self._rest + octets.tobytes(), np.uint8)
         if not self._kind:
             if len(octets) < HEADER_SIZE:
                 self._rest = octets.tobytes()
@@ -114,6 +116,19 @@ class OaoVerifier:
             return 0
         self._at = self._whole_to = HEADER_SIZE
         return HEADER_SIZE
+
+    def _take_cut_frame(self, data: Buffer) -> int:
+        """Take the frame that began in the last data, if it is sound; return its number of bytes in this data.
+
+        So the data need not be copied behind the rest of the last ones.
+        """
+        if not (self._rest and self._kind and self._gap is None):
+            return 0
+        missing = FRAME_SIZE - len(self._rest)
+        if not self._take_regular(np.frombuffer(self._rest + bytes(data[:missing]), np.uint8)):
+            return 0
+        self._rest = b""
+        return missing
 
     def _take_regular(self, octets: Octets) -> int:
         """Take GNSS frames up to the first one that is not sound; return the number of bytes."""
