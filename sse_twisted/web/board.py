@@ -10,6 +10,7 @@ import datetime
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import takewhile
 from typing import Annotated
 
@@ -27,6 +28,7 @@ from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 from sse_twisted.web.transfers import Estimate, Transfers
 
 PUSH_INTERVAL = 0.1  # s; changes in between are published together
+MAX_PENDING = 200  # changed devices that wait for a reader; they take it 10 ms
 POLL_INTERVAL = 1.0  # s between checks of the clock, the disk and the name servers
 
 
@@ -133,8 +135,14 @@ class Board:
         return self._fleet[identifier].name
 
     def watch(self, watcher: Callable[[], None]) -> None:
-        """Call `watcher` after each new state, until the board is closed."""
+        """Call `watcher` after each new state, until it is stopped or the board is closed."""
         self._watchers.append(watcher)
+        self.refresh()
+
+    def stop_watching(self, watcher: Callable[[], None]) -> None:
+        """Call a watcher no longer."""
+        with suppress(ValueError):  # a closed board has none
+            self._watchers.remove(watcher)
 
     def changes(self, since: int | None) -> Changes:
         """Return what has changed since a state of this run; the whole board if there is no such state."""
@@ -162,8 +170,12 @@ class Board:
             self._flush()
 
     def publish_soon(self) -> None:
-        """Publish what has changed within PUSH_INTERVAL, also conditions and the day."""
-        if self._flush_call is None and not self._closed:
+        """Publish what has changed within PUSH_INTERVAL, also conditions and the day, if there is a watcher.
+
+        Without one, all is kept for the next reader, which calls `refresh`, unless it is more than MAX_PENDING devices.
+        """
+        is_due = self._watchers or len(self._dirty) > MAX_PENDING
+        if is_due and self._flush_call is None and not self._closed:
             self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
 
     def note_results(self) -> None:

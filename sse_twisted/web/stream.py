@@ -49,7 +49,6 @@ class Streams:
         self._polls = 0
         self._loop = LoopingCall(self._poll)
         self._loop.clock = clock
-        board.watch(self._notify)
 
     def __len__(self) -> int:
         return len(self._readers)
@@ -76,15 +75,15 @@ class Streams:
             request.finish()
             return
         known, client = int(number[1]) if number else None, client_of(request.getClientAddress())
+        if not self._loop.running:
+            self._loop.start(POLL_INTERVAL, now=False)
+            self._board.watch(self._notify)
         reader = Reader(request, self, encode, known, self.clock.seconds(), client)
         self._readers[reader] = None
         request.notifyFinish().addBoth(lambda _: self.forget(reader))
         request.write(b"retry: %d\n\n" % RETRY)
         request.registerProducer(cast(Any, reader), True)
         reader.notify()
-        if not self._loop.running:
-            self._loop.start(POLL_INTERVAL, now=False)
-            self._board.publish_soon()
 
     def close(self) -> None:
         """Close all streams; browsers reconnect by themselves."""
@@ -97,6 +96,7 @@ class Streams:
         reader.stopProducing()
         if not self._readers and self._loop.running:
             self._loop.stop()
+            self._board.stop_watching(self._notify)
 
     def encoded(self, encode: Encoder, since: int | None) -> tuple[int, bytes]:
         """Return the latest state and its event, encoded once for all readers that know the state `since`."""

@@ -2,14 +2,26 @@ from __future__ import annotations
 
 import datetime
 
+import pytest
+
 from sse_twisted.fleet import Stage, TrackSummary
-from sse_twisted.web.board import Board
+from sse_twisted.web.board import MAX_PENDING, Board
 from tests.support.event import VirtualEvent, log_of, track
 from tests.web.desk import Desk
 
 
 def sailed() -> TrackSummary:
     return TrackSummary("today", datetime.date(2022, 10, 17), 1000, 1, 3_600_000, 10_000_000, 10_000)
+
+
+def look_away() -> None:
+    """A watcher, as each board has one here."""
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    desk.web.board.watch(look_away)
+    return desk
 
 
 def changed(board: Board, since: int | None) -> list[int]:
@@ -52,6 +64,27 @@ def test_many_changes_at_once_are_one_state(desk: Desk) -> None:
     assert tile.download.received == 499
 
 
+def test_without_a_watcher_changes_wait_for_the_next_reader(desk: Desk) -> None:
+    board = desk.web.board
+    board.stop_watching(look_away)
+    before = board.number
+    desk.know(601, stage=Stage.CONNECTED)
+    desk.advance(10.0)
+    assert board.number == before
+    board.watch(look_away)
+    assert changed(board, before) == [601]
+
+
+def test_many_changed_devices_wait_for_no_reader(desk: Desk) -> None:
+    board = desk.web.board
+    board.stop_watching(look_away)
+    before = board.number
+    for number in range(1001, 1001 + MAX_PENDING + 1):
+        desk.collector.fleet.update(number, stage=Stage.CONNECTED)
+    desk.advance(0.2)
+    assert board.number == before + 1
+
+
 def test_the_download_rate_is_measured_from_its_first_bytes(desk: Desk) -> None:
     desk.collector.fleet.update(601, stage=Stage.DOWNLOADING, downloading="a", size=10**6, received=0)
     desk.advance(2.0)
@@ -90,6 +123,7 @@ def test_a_resumed_download_has_the_rate_of_what_arrives(event: VirtualEvent) ->
     event.until("motion-601 left too early", 300)
     event.arrive(601)
     desk.advance(8)
+    desk.web.board.refresh()
     tile = desk.web.board.tile(601)
     assert tile is not None
     assert tile.download is not None
