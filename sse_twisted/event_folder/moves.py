@@ -55,7 +55,7 @@ def refile(
     `listing` is the one of a visit; logs that are not in it are taken from the ledger. Without a roster nothing moves:
     the tracks have owners, even if the roster file is missing.
     """
-    if not rules.with_roster:
+    if not (rules.with_roster and ledger.entries):
         return
     refiling = _refiling(folder, identifier, listing, rules, ledger)
     yield from refiling.run()

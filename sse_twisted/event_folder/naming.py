@@ -168,7 +168,7 @@ def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iter
             other = of_others.get(name)
             if name in taken or (other is not None and _figures(other) != _figures(track.log)):
                 name = None
-        yield evolve(track, filed_as=name)
+        yield track if name == track.filed_as else evolve(track, filed_as=name)
 
 
 def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:
