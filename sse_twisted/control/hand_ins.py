@@ -171,7 +171,8 @@ class HandInCommands:
         state, examined = self.state_of(entry), entry.examined
         match = self.service.match_of(entry) if state == WAITING else None
         candidates = (*((match.owner,) if match and match.owner else ()), *(match.candidates if match else ()))
-        parts = entry.parts
+        of_event = self.service.days_of(entry)
+        parts = {day: part for day, part in entry.parts.items() if entry.is_dated(day) or day in of_event}
         first = next(iter(parts.values())).report if parts else {}
         remarks = tuple(dict.fromkeys(str(text) for part in parts.values() for text in part.report["remarks"]))
         return HandInReport(

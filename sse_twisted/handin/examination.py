@@ -14,13 +14,14 @@ from sse_twisted.handin.intake import MAX_SIZE
 from sse_twisted.handin.ledger import Part
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.tracks.analysis import Analysis, analyse_track
+from sse_twisted.tracks.evidence import is_rolled_over, without_rollover
 from sse_twisted.tracks.format import Mask, Track
 from sse_twisted.tracks.formats import FORMATS, decode, format_named, is_readable
 from sse_twisted.tracks.plot.picture import marks_of, plot
 from sse_twisted.tracks.report import RULES, report_of
 from sse_twisted.tracks.session import in_time
 
-VERSION: Final = 1000 + RULES  # of what an examination tells
+VERSION: Final = 2000 + RULES  # of what an examination tells
 MIN_FIXES: Final = 10  # of a day; a receiver may date its first fixes wrongly
 DAY_MS: Final = 86_400_000
 MAX_DAYS: Final = 40  # in one file
@@ -40,6 +41,7 @@ class Told:
     owner: str = ""
     serial: str = ""
     parts: dict[str, Part] = field(factory=dict)
+    rolled_parts: dict[str, Part] = field(factory=dict)
     stray_days: tuple[str, ...] = ()
 
     @property
@@ -63,16 +65,15 @@ def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
         damage = track.integrity.damages
         trouble = f"no fix in it can be read: {damage[0].what}" if damage else "it has no fixes"
         return Told(trouble=trouble, kind=kind)
+    digest = hashlib.sha256(data).hexdigest()
     days = days_of(track, zone)
-    counted = {day: mask for day, mask in days.items() if mask.sum() >= MIN_FIXES}
+    counted = {day for day, mask in days.items() if mask.sum() >= MIN_FIXES}
     if not counted:
         return Told(trouble=f"it has fewer than {MIN_FIXES} fixes", kind=kind)
     if len(counted) > MAX_DAYS:
         return Told(trouble=f"it has fixes of {len(counted)} days", kind=kind)
     header, told = track.header, track.device
     extension = Path(name).suffix if format_named(name) is form else form.extension
-    digest = hashlib.sha256(data).hexdigest()
-    parts = {str(day): _part(track, mask, is_all=len(days) == 1, digest=digest) for day, mask in counted.items()}
     return Told(
         kind=kind,
         extension=extension,
@@ -80,9 +81,23 @@ def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
         model=told.model,
         owner=told.owner,
         serial=told.serial,
-        parts=parts,
+        parts=_parts(track, days, digest),
+        rolled_parts=_rolled(track, zone, digest) if is_rolled_over(track.fixes.time) else {},
         stray_days=tuple(str(day) for day in days if day not in counted),
     )
+
+
+def _parts(track: Track, days: dict[dt.date, Mask], digest: str) -> dict[str, Part]:
+    """Return the parts of a track by day, without the days that have too few fixes."""
+    is_all = len(days) == 1
+    counted = {day: mask for day, mask in days.items() if mask.sum() >= MIN_FIXES}
+    return {str(day): _part(track, mask, is_all=is_all, digest=digest) for day, mask in counted.items()}
+
+
+def _rolled(track: Track, zone: dt.tzinfo, digest: str) -> dict[str, Part]:
+    """Return what the parts of a track are if the GPS week rollover has dated it."""
+    later = without_rollover(track)
+    return _parts(later, days_of(later, zone), digest)
 
 
 def _not_a_track(kind: str) -> str:

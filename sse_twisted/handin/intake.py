@@ -107,7 +107,7 @@ class Incoming:
         sha256, name = self._digest.hexdigest(), clean_name(self._name)
         path = self._hidden.with_name(f"{sha256[:KEY]} {_short(name)}")
         same = next(path.parent.glob(f"{sha256[:KEY]} *"), None)
-        if same is not None and _digest_of(same) == sha256:
+        if same is not None and is_whole(same, sha256):
             self.abort()
             path = same
         else:
@@ -136,6 +136,14 @@ class Incoming:
         self._hidden = folder / f".{secrets.token_hex(8)}.tmp"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.fdopen(os.open(self._hidden, flags, 0o600), "wb")
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    """Whether a kept file is still there, with its content. Blocks."""
+    try:
+        return _digest_of(path) == sha256
+    except OSError:
+        return False
 
 
 def _digest_of(path: Path) -> str:

@@ -62,6 +62,7 @@ class Examined(Step, frozen=True, kw_only=True):
     owner: str = ""  # that a user typed in
     serial: str = ""  # of the device, for the search of the owner only
     parts: dict[str, Part] = {}  # by day
+    rolled_parts: dict[str, Part] = {}  # the same 1,024 weeks later, where the GPS week rollover may have dated them
     stray_days: tuple[str, ...] = ()  # that have too few fixes to count
 
 
@@ -126,9 +127,15 @@ class HandIn:
 
     @property
     def parts(self) -> dict[dt.date, Part]:
-        """The fixes by day."""
-        parts = self.examined.parts if self.examined else {}
-        return {dt.date.fromisoformat(day): part for day, part in parts.items()}
+        """The fixes by day. After a GPS week rollover each is there twice: by its date, and 1,024 weeks later."""
+        if self.examined is None:
+            return {}
+        both = self.examined.parts | self.examined.rolled_parts
+        return {dt.date.fromisoformat(day): part for day, part in both.items()}
+
+    def is_dated(self, day: dt.date) -> bool:
+        """Whether the fixes of a day have its date themselves, without a correction of the week."""
+        return self.examined is not None and str(day) in self.examined.parts
 
 
 @define

@@ -1,6 +1,7 @@
 """Whose a track is: by the name of its file, by its device, by the roster. Pure.
 
-What stands first decides. Two clues that disagree decide nothing: then somebody is asked.
+What stands first decides. Two clues that disagree decide nothing: then somebody is asked. Of several people, those
+count who are at the event on a day of the track.
 
 1. the name is that of the results software, `<File ID>_…`, or begins with a File ID of the roster
 2. the number of an event device in the header, by the roster of that day
@@ -68,7 +69,8 @@ def match(clues: Clues, days: Sequence[dt.date], assignments: Sequence[Assignmen
     )
     found: dict[str, tuple[Owner, str]] = {}
     for reason, rule in rules:
-        people = owners_of(rule(clues, days, assignments))
+        fitting = tuple(rule(clues, days, assignments))
+        people = owners_of([a for a in fitting if any(map(a.covers, days))] or fitting)
         if len(people) > 1:
             return Match(None, f"several people fit by {reason}", _merged(found, people))
         for person in people:

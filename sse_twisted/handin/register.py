@@ -6,11 +6,12 @@ import errno
 from collections.abc import Callable
 from typing import Final
 
+from msgspec import structs
 from twisted.internet.defer import DeferredLock
 from twisted.internet.task import deferLater
 
 from sse_twisted.event_folder.workplace import Workplace
-from sse_twisted.handin.intake import Incoming, Kept, orphans, public
+from sse_twisted.handin.intake import Incoming, Kept, is_whole, orphans, public
 from sse_twisted.handin.ledger import KEPT, KEY, HandIn, Ledger, Line, Received, append
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.observers import notify
@@ -56,19 +57,28 @@ class Register:
     async def _take(self, kept: Kept, who: str) -> HandIn:
         known = self.ledger.entries.get(kept.sha256)
         name = shown(kept.name)
-        if known is not None:
-            if known.received.kept != kept.path:
-                await self._work.disk.write((self._work.folder.root / kept.path).unlink, missing_ok=True)
-            self._work.log.info("Hand-in {name} from {who} is {known}, handed in before", name=name, who=who,
-                                known=shown(known.name))  # fmt: skip
-            return known
         line = Received(
             sha256=kept.sha256, time=self._work.fleet.now, who=who, name=kept.name, size=kept.size, kept=kept.path
         )
+        if known is not None:
+            await self._take_again(known, line)
+            return self.ledger.entries[kept.sha256]
         text = "Hand-in {name}: {size} from {who}, kept as {kept}"
         self._work.log.info(text, name=name, size=size(kept.size), who=who, kept=kept_as(kept.sha256, kept.name))
         await self.note(line)
         return self.ledger.entries[kept.sha256]
+
+    async def _take_again(self, known: HandIn, line: Received) -> None:
+        """Keep one copy of the same content. As long as nobody is its owner, the name that came last is the clue."""
+        root, kept = self._work.folder.root, known.received.kept
+        is_there = kept == line.kept or await self._work.disk.run(is_whole, root / kept, line.sha256)
+        if is_there and kept != line.kept:
+            await self._work.disk.write((root / line.kept).unlink, missing_ok=True)
+        text = "Hand-in {name} from {who} is {known}, handed in before"
+        self._work.log.info(text, name=shown(line.name), who=line.who, known=shown(known.name))
+        is_new_clue = known.assigned is None and not known.trouble and line.name != known.name
+        if is_new_clue or not is_there:
+            await self.note(structs.replace(line, kept=kept if is_there else line.kept))
 
     async def note(self, line: Line) -> None:
         """Put a step on disk, and then in force. Raises DiskTrouble."""

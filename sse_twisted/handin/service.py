@@ -10,7 +10,6 @@ from typing import Final
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.task import deferLater
 
 from sse_twisted.event_folder.ledger import Status
 from sse_twisted.event_folder.naming import PLAUSIBLE
@@ -26,6 +25,7 @@ from sse_twisted.handin.register import Register, kept_as, shown
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import in_turns
 from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL: Final = 2.0  # s between rounds
@@ -72,7 +72,7 @@ class HandInService(PeriodicService):
 
     async def take_placed(self, kept: Kept, day: dt.date, path: str) -> None:
         """Note a track that somebody has copied into the folder of its day; it stays there. Raises DiskTrouble."""
-        entry = await self.register.take(kept, f"gpslogs/{day:%Y%m%d}")
+        entry = await self.register.take(kept, _placed_in(day))
         await self._examine(entry)
         entry = self.ledger.entries[kept.sha256]
         file_id = file_id_of(path)
@@ -133,7 +133,7 @@ class HandInService(PeriodicService):
         return self._failed.get(entry.sha256, "")
 
     def days_of(self, entry: HandIn) -> tuple[dt.date, ...]:
-        """Return the days of the event of which a file has fixes."""
+        """Return the days of the event of which a file has fixes, by their dates or 1,024 weeks later."""
         return tuple(day for day in sorted(entry.parts) if not self._is_outside(day))
 
     def _is_outside(self, day: dt.date) -> bool:
@@ -149,11 +149,13 @@ class HandInService(PeriodicService):
         if entry.trouble:
             return False
         wanted = self._days_to_file(entry) if entry.file_id else set()
-        return wanted != entry.filed.keys() or any(file_id_of(path) != entry.file_id for path in entry.filed.values())
+        is_filed = wanted == entry.filed.keys() and all(file_id_of(p) == entry.file_id for p in entry.filed.values())
+        return not is_filed or entry.sha256 in self._failed
 
     def _days_to_file(self, entry: HandIn) -> set[dt.date]:
         """Return the days of the event and those that are filed; all days if it has none, as somebody has said so."""
-        return set(self.days_of(entry) or entry.parts) | (entry.filed.keys() & entry.parts.keys())
+        wanted = self.days_of(entry) or filter(entry.is_dated, entry.parts)
+        return set(wanted) | (entry.filed.keys() & entry.parts.keys())
 
     def _go_on(self, entry: HandIn) -> Deferred[None]:
         """Do what is left to do; fires at the end. What is under way is not begun twice."""
@@ -221,7 +223,7 @@ class HandInService(PeriodicService):
         if entry.assigned is not None:
             return
         found = self._find_owner(entry)
-        if found.owner is not None and self.days_of(entry):
+        if found.owner is not None and any(map(entry.is_dated, self.days_of(entry))):
             await self._note_owner(entry, found.owner.file_id, found.reason)
             return
         is_new = entry.sha256 not in self._matches
@@ -237,11 +239,13 @@ class HandInService(PeriodicService):
     def why_it_waits(self, entry: HandIn) -> str:
         """Return why a track has no owner."""
         found = self._matches.get(entry.sha256)
-        reason = found.reason if found else "unassigned"
-        if self.days_of(entry):
-            return reason
-        days = ", ".join(map(str, sorted(entry.parts)))
-        return f"{days} is outside the event"
+        days = ", ".join(map(str, filter(entry.is_dated, sorted(entry.parts))))
+        if not (of_event := self.days_of(entry)):
+            return f"{days} {'are' if ',' in days else 'is'} outside the event"
+        if not any(map(entry.is_dated, of_event)):
+            true = ", ".join(map(str, of_event))
+            return f"dated {days}, which is {true} by the GPS week rollover: it is filed there when you say whose it is"
+        return found.reason if found else "unassigned"
 
     def _find_owner(self, entry: HandIn) -> Match:
         told = entry.examined
@@ -258,10 +262,11 @@ class HandInService(PeriodicService):
             self._tasks.start("match", self._match_all(), "Owners of hand-ins could not be searched")
 
     async def _match_all(self) -> None:
-        for entry in list(self.ledger.entries.values()):
-            if entry.examined and not entry.trouble and entry.assigned is None:
+        async for entry in in_turns(list(self.ledger.entries.values()), self._work.clock):
+            if not entry.examined or entry.trouble:
+                continue
+            if entry.assigned is None or not all(self._is_named(entry, day) for day in entry.filed):
                 await self._go_on(entry)
-                await deferLater(self._work.clock, 0)
 
     async def _file(self, entry: HandIn) -> None:
         """Put the track of each day under the name of its owner, or take it away from a former one."""
@@ -276,7 +281,7 @@ class HandInService(PeriodicService):
                     await self._note_filed(entry, day, "")
                 continue
             name = self._name_of(entry, day)
-            if former and file_id_of(former) == entry.file_id:
+            if former and self._is_named(entry, day):
                 continue
             if former:
                 path = await self._work.disk.write(filing.move, root, former, kept, name)
@@ -287,15 +292,38 @@ class HandInService(PeriodicService):
             reason = entry.assigned.reason if entry.assigned else ""
             self._work.log.info(text, name=shown(entry.name), path=path, reason=reason)
 
+    def _is_named(self, entry: HandIn, day: dt.date) -> bool:
+        """Whether the track of a day has the name of its owner, and the number of the owner's device.
+
+        The number stays where somebody has chosen the name, and where the owner is not on the roster of that day.
+        """
+        path, people = entry.filed[day], self._work.live.roster.people
+        if file_id_of(path) != entry.file_id:
+            return False
+        is_placed = entry.received.who == _placed_in(day)
+        if is_placed or not any(each.file_id == entry.file_id and each.covers(day) for each in people):
+            return True
+        name = TrackName.parse(path.rpartition("/")[2])
+        return name is not None and name.prefix == f"{entry.file_id}_{self._number_on(entry, day)}"
+
+    def _number_on(self, entry: HandIn, day: dt.date) -> int:
+        live = self._work.live
+        return filing.number_on(day, entry.parts[day].start, entry.file_id, live.zone, live.roster.people)
+
     def _name_of(self, entry: HandIn, day: dt.date) -> TrackName:
         zone, part = self._work.live.zone, entry.parts[day]
-        number = filing.number_on(day, part.start, entry.file_id, zone, self._work.live.roster.people)
+        number = self._number_on(entry, day)
         extension = entry.examined.extension if entry.examined else ""
         return filing.track_name(entry.file_id, number, part.start, zone, extension)
 
     async def _note_filed(self, entry: HandIn, day: dt.date, path: str) -> None:
         now = self._work.fleet.now
         await self.register.note(Filed(sha256=entry.sha256, time=now, who=COLLECTOR, day=day, path=path))
+
+
+def _placed_in(day: dt.date) -> str:
+    """Return from where a track came that somebody has copied into the folder of its day."""
+    return f"gpslogs/{day:%Y%m%d}"
 
 
 def file_id_of(path: str) -> str:

@@ -6,6 +6,9 @@ checksums, but a file that ends early shows it only by the length that the devic
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
+import re
 from typing import Final
 
 import numpy as np
@@ -15,6 +18,8 @@ from sse_twisted.tracks.format import Evidence, Times, Track
 
 WEEK_ROLLOVER: Final = 1024 * 7 * 86_400_000  # ms; receivers of the time of the GT-11 go back by that since April 2019
 FIRST_YEAR: Final = 1_167_609_600_000  # ms UTC, the start of 2007; a new file that is older is of such a receiver
+DATE: Final = re.compile(r"(?<![0-9])(20[0-9]{2})-?([0-9]{2})-?([0-9]{2})(?![0-9])")  # in the name of a file
+DAY: Final = 86_400_000  # ms
 MIN_COMMON: Final = 0.99  # of the fixes of two twins
 SPEED_STEP: Final = 10  # mm/s, in which SBP counts
 PLACE_STEP: Final = 1.5e-7  # degrees
@@ -50,6 +55,17 @@ def are_twins(track: Track, other: Track) -> bool:
 def is_rolled_over(time: Times) -> bool:
     """Tell whether the times (ms UTC) of a new file are 1,024 weeks early: the last of them is before 2007."""
     return len(time) > 0 and 0 < int(np.median(time)) < FIRST_YEAR
+
+
+def is_named_later(name: str, time: Times) -> bool:
+    """Tell whether a name has a date that these times (ms UTC) have 1,024 weeks later, in any time zone."""
+    first, last = int(time.min()) + WEEK_ROLLOVER - DAY, int(time.max()) + WEEK_ROLLOVER + DAY
+    for year, month, day in DATE.findall(name):
+        with contextlib.suppress(ValueError):
+            date = dt.datetime(int(year), int(month), int(day), tzinfo=dt.UTC)
+            if first <= date.timestamp() * 1000 <= last:
+                return True
+    return False
 
 
 def without_rollover(track: Track) -> Track:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Final
 
 from attrs import evolve
 
+from sse_twisted.tracks.evidence import is_named_later, is_rolled_over, without_rollover
 from sse_twisted.tracks.fit.decoding import FitFormat
 from sse_twisted.tracks.format import UNKNOWN, Buffer, Header, Integrity, Track, TrackFormat, Verifier
 from sse_twisted.tracks.gpx import GpxFormat
@@ -77,8 +79,13 @@ def recognise(data: Buffer, path: str = "") -> TrackFormat | None:
 
 
 def decode(data: Buffer, path: str = "") -> Track:
-    """Decode a file of any kind. Raises nothing: a file of an unknown format is a track without fixes."""
+    """Decode a file of any kind. Raises nothing: a file of an unknown format is a track without fixes.
+
+    Where a GPS week rollover has dated it and its name has the true date, as a handed-in track has, the name counts.
+    """
     track = (recognise(data, path) or FORMATS[0]).decode(data)
+    if is_rolled_over(track.fixes.time) and is_named_later(PurePath(path).name, track.fixes.time):
+        track = without_rollover(track)
     return evolve(track, integrity=_named(track.integrity, bytes(data[:START_SIZE])))
 
 

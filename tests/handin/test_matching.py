@@ -80,3 +80,17 @@ def test_clues_that_disagree_decide_nothing_and_name_both() -> None:
         "the clues disagree: column Backup of the roster (ADA601ANC) and name of the sailor (BRY602BOW)"
     )
     assert {each.file_id for each in found.candidates} == {"ADA601ANC", "BRY602BOW"}
+
+
+def test_of_two_people_the_one_who_is_there_on_that_day_is_the_owner() -> None:
+    roster = parse_roster(
+        b"""Motion ID,Start Date,End Date,File ID,First Name,Family Name,Backup
+601,2026-10-10,2026-10-12,ADA601ANC,Ada,Anchor,932000001
+602,2026-10-13,2026-10-16,DAN602ANC,Dan,Anchor,932000001
+"""
+    ).assignments
+    for clues in (Clues("anchor.sbp"), Clues("a.sbp", serial="932000001")):
+        owners = [match(clues, [day], roster).owner for day in (DAY, dt.date(2026, 10, 13))]
+        assert [each and each.file_id for each in owners] == ["ADA601ANC", "DAN602ANC"]
+        assert match(clues, [DAY, dt.date(2026, 10, 13)], roster).owner is None
+        assert match(clues, [dt.date(2025, 1, 1)], roster).owner is None

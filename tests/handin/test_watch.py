@@ -88,6 +88,23 @@ def test_the_same_content_twice_is_one(open_event: VirtualEvent) -> None:
     assert open_event.said("ABC602XYZ.sbp from hand-in is ABC601XYZ.sbp, handed in before")
 
 
+def test_a_file_that_comes_again_under_a_name_that_tells_its_owner_is_filed(open_event: VirtualEvent) -> None:
+    drop(open_event, "activity.sbp")
+    drop(open_event, "ABC601XYZ watch.sbp")
+    assert open_event.tracks() == {ADA: SBP}
+    assert kept(open_event) == [SBP]
+
+
+def test_a_file_that_comes_again_is_kept_where_its_first_copy_is_lost(open_event: VirtualEvent) -> None:
+    drop(open_event, "activity.sbp")
+    (first,) = (open_event.root / "hand-in/kept").iterdir()
+    first.unlink()
+    drop(open_event, "another.sbp")
+    assert kept(open_event) == [SBP]
+    give(open_event, "another.sbp", "ABC601XYZ")
+    assert open_event.tracks() == {ADA: SBP}
+
+
 def test_a_name_that_is_taken_gets_a_number(open_event: VirtualEvent) -> None:
     drop(open_event, "ABC601XYZ a.sbp")
     other = written.sbp(written.points(60))
@@ -102,6 +119,47 @@ def test_a_rider_without_a_device_on_that_day_has_the_number_0(event: VirtualEve
     event.advance(1)
     drop(event, "ABC601XYZ.sbp")
     assert list(event.tracks()) == [ADA.replace("_601_", "_0_")]
+
+
+def test_a_rider_who_gets_another_device_on_that_day_has_its_number_in_the_name(open_event: VirtualEvent) -> None:
+    drop(open_event, "ABC601XYZ.sbp")
+    drop(open_event, "ABC602XYZ.sbp", written.sbp(written.points(60)))
+    open_event.people[0]["Motion ID"] = "699"
+    open_event.write_roster()
+    open_event.advance(10)
+    assert sorted(open_event.tracks()) == [
+        ADA.replace("_601_", "_699_"),
+        ADA.replace("601", "602"),
+    ]
+    begin_anew(open_event)
+    open_event.advance(10)
+    assert len(open_event.tracks()) == 2
+
+
+def test_a_new_number_that_a_full_disk_has_cut_is_in_the_name_later(
+    open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop(open_event, "ABC601XYZ.sbp")
+
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sse_twisted.handin.filing.move", full)
+    open_event.people[0]["Motion ID"] = "699"
+    open_event.write_roster()
+    open_event.advance(10)
+    assert list(open_event.tracks()) == [ADA]
+    monkeypatch.undo()
+    open_event.advance(8)
+    assert list(open_event.tracks()) == [ADA.replace("_601_", "_699_")]
+
+
+def test_a_rider_who_is_taken_from_the_roster_keeps_the_name_of_the_track(open_event: VirtualEvent) -> None:
+    drop(open_event, "ABC601XYZ.sbp")
+    open_event.people[0]["End Date"] = "2022-10-18"
+    open_event.write_roster()
+    open_event.advance(10)
+    assert list(open_event.tracks()) == [ADA]
 
 
 def test_a_file_over_two_days_is_filed_for_each(open_event: VirtualEvent) -> None:
@@ -202,6 +260,31 @@ def test_a_track_of_another_year_waits(open_event: VirtualEvent, year: int) -> N
     assert not open_event.tracks()
     assert open_event.said("Hand-in ABC601XYZ.gpx waits: ")
     assert open_event.said(" is outside the event. Say whose it is on /hand-in")
+
+
+ROLLOVER = 1024 * 7 * DAY
+
+
+def test_a_track_before_the_week_rollover_is_filed_under_its_true_date_when_somebody_says_whose_it_is(
+    open_event: VirtualEvent,
+) -> None:
+    data = written.sbp(written.points(100, start=START - ROLLOVER))
+    drop(open_event, "ABC601XYZ.sbp", data)
+    assert not open_event.tracks()
+    assert open_event.said("waits: dated 2003-03-05, which is 2022-10-19 by the GPS week rollover")
+    begin_anew(open_event)
+    open_event.advance(5)
+    give(open_event, "ABC601XYZ.sbp", "ABC601XYZ")
+    assert open_event.tracks() == {ADA: data}
+
+
+def test_a_copy_of_a_track_before_the_week_rollover_counts_on_the_day_of_its_folder(open_event: VirtualEvent) -> None:
+    data = written.sbp(written.points(100, start=START - ROLLOVER))
+    path = open_event.root / ADA
+    path.parent.mkdir()
+    path.write_bytes(data)
+    open_event.advance(8)
+    assert [each["step"] for each in lines(open_event)] == ["received", "examined", "assigned", "filed"]
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,21 @@ def test_times_before_2007_are_those_of_a_receiver_that_rolled_over() -> None:
     assert without_rollover(track).fixes.time.tolist() == [point.time for point in points(10)]
     assert not is_rolled_over(SBP.fixes.time)
     assert not is_rolled_over(np.empty(0, np.int64))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_later"),
+    [
+        ("ABC601XYZ_601_20221019_120000.sbp", True),
+        ("gt11 2022-10-20.sbp", True),
+        ("ABC601XYZ_601_20221021_120000.sbp", False),
+        ("20221399_20221019.5.sbp", True),
+        ("932000000.sbp", False),
+        ("20221019/track.sbp", False),
+    ],
+)
+def test_a_name_with_the_true_date_corrects_the_week_rollover(name: str, is_later: bool) -> None:
+    early = points(20, start=START - WEEK_ROLLOVER)
+    track = decode(sbp(early), name)
+    assert track.fixes.time.tolist() == [point.time for point in (points(20) if is_later else early)]
+    assert decode(sbp(points(20)), name).fixes.time.tolist() == [point.time for point in points(20)]
