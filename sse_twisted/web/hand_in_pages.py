@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Callable
 from typing import Any, Final
 
 from attrs import frozen
@@ -18,10 +20,13 @@ from sse_twisted.web.pages import PLOT_POLICY
 from sse_twisted.web.pending_commands import TIMED_OUT, PendingCommands
 from sse_twisted.web.rendering import Renderer
 from sse_twisted.web.request_queue import Lane
-from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, json_response
+from sse_twisted.web.routing import HTML, ParsedRequest, Refusal, Response, Route, Upload, json_response
 from sse_twisted.web.security import HEADERS
-from sse_twisted.web.uploads import FILES, PAGE, FileUpload, FormUpload, Sent
+from sse_twisted.web.uploads import FILES, PAGE, WRONG_TOKEN, FileUpload, FormUpload, Sent
 
+ONE: Final = "/hand-in/{key}"
+MAX_SECTIONS: Final = 20  # tracks without an owner that are shown with picture and choice; the others have links
+COUNTS: Final = {"count": True, "leave": False, "rule": None}
 FORM_HEADERS: Final = {
     "Content-Security-Policy": HEADERS["Content-Security-Policy"].replace("form-action 'none'", "form-action 'self'"),
     "Referrer-Policy": "same-origin",  # without a referrer, a browser sends a form as from nowhere
@@ -35,14 +40,17 @@ class HandInPages:
     _hand_ins: HandInCommands
     _renderer: Renderer
     _pending: PendingCommands
+    _is_token: Callable[[str], bool]
 
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", PAGE, self.page),
             Route("POST", PAGE, self.form),
-            Route("POST", FILES, self.file, query=("name", "who"), returns=HandInReport, needs_token=True),
+            Route("POST", FILES, self.file, query=("name", "who", "file_id"), returns=HandInReport, needs_token=True),
             Route("POST", "/hand-in/serials", self.serials, takes=Nothing, needs_token=True),
             Route("GET", "/hand-in/{key}.svg", self.picture, lane=Lane.READING),
+            Route("GET", ONE, self.one),
+            Route("POST", ONE, self.decide),
         )
 
     async def page(self, request: ParsedRequest) -> Response:
@@ -59,11 +67,7 @@ class HandInPages:
         return self._page(outcome or [], is_late=outcome is None)
 
     async def _take_form(self, upload: FormUpload, who: str) -> list[tuple[Sent, HandInReport | None]]:
-        if (file_id := upload.fields.get("file_id", "")) and not any(
-            person.file_id == file_id for person in self._hand_ins.people()
-        ):
-            upload.abort()
-            raise Refusal(400, f"no File ID {one_line(repr(file_id), 60)} on the roster")
+        file_id = self._owner(upload, upload.fields.get("file_id", ""))
         sent = await upload.finish()
         return [(each, await self._take(each.kept, who, file_id) if each.kept else None) for each in sent]
 
@@ -73,14 +77,55 @@ class HandInPages:
         if not isinstance(upload, FileUpload):
             raise Refusal(400, "send the bytes of a file")
         who = _who(request, request.parameters.get("who", ""))
+        file_id = self._owner(upload, request.parameters.get("file_id", ""))
 
         async def take() -> HandInReport:
-            return await self._take(await upload.finish(), who)
+            return await self._take(await upload.finish(), who, file_id)
 
         report = await self._outlasting(one_line(public(request.parameters.get("name", ""))), take())
         if report is None:
             return json_response({"state": READING}, 202)
         return json_response(report)
+
+    def _owner(self, upload: Upload, file_id: str) -> str:
+        """Return the File ID that was chosen for an upload, "" without one; raises Refusal."""
+        if file_id and not any(person.file_id == file_id for person in self._hand_ins.people()):
+            upload.abort()
+            raise Refusal(400, f"no File ID {one_line(repr(file_id), 60)} on the roster")
+        return file_id
+
+    async def one(self, request: ParsedRequest) -> Response:
+        """Serve the page of one hand-in, on which it is decided; it needs no script."""
+        return self._page_of(request)
+
+    async def decide(self, request: ParsedRequest) -> Response:
+        """Do what the form of that page says: `owner`, or `count`, `leave` or `rule` with a day."""
+        fields = {name: _field(request, name) for name in ("token", "who", "file_id", "reason", "do")}
+        if not self._is_token(fields["token"]):
+            raise Refusal(401, WRONG_TOKEN)
+        key, who, (what, _, text) = request.parameters["key"], fields["who"], fields["do"].partition(" ")
+        day = _day(text) if what in COUNTS else None
+        if what != "owner" and day is None:
+            raise Refusal(400, "the form does not say what to do")
+        try:
+            if day is None:
+                said = await self._hand_ins.assign(key, fields["file_id"], who)
+            else:
+                said = await self._hand_ins.decide(key, day, COUNTS[what], who, fields["reason"])
+        except CommandError as error:
+            return self._page_of(request, f"Not done: {error}.", 409)
+        return self._page_of(request, f"Done: {said}." if said else "Done.")
+
+    def _page_of(self, request: ParsedRequest, said: str = "", status: int = 200) -> Response:
+        try:
+            entry = self._hand_ins.find(request.parameters["key"])
+        except CommandError as error:
+            raise Refusal(404, str(error)) from None
+        report = self._hand_ins.report(entry)
+        is_track = report.state in (WAITING, FILED)
+        people = self._hand_ins.people()
+        page = self._renderer.page("hand_in_one.html", report=report, people=people, said=said, is_track=is_track)
+        return Response(page, HTML, status, FORM_HEADERS)
 
     async def _outlasting(self, what: str, work: Any) -> Any:
         """Return the result of work that goes on when the client has gone; None if it takes long."""
@@ -122,9 +167,23 @@ class HandInPages:
             "outcome": outcome,
             "is_late": is_late,
             "most": MAX_SIZE,
+            "sections": MAX_SECTIONS,
         }
         page = self._renderer.page("hand_in.html", **values)
         return Response(page, HTML, headers=FORM_HEADERS)
+
+
+def _field(request: ParsedRequest, name: str) -> str:
+    """Return a field of a form; "" without it."""
+    sent: dict[bytes, list[bytes]] = request.raw.args or {}
+    return sent.get(name.encode(), [b""])[-1].decode(errors="replace").strip()
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _who(request: ParsedRequest, name: str) -> str:

@@ -41,6 +41,7 @@ PARAMETERS: dict[str, Any] = {  # in the path or the query, with their types; al
     "key": Annotated[str, Meta(pattern="^[0-9a-f]{12,64}$", description="The key of a hand-in.")],
     "name": Annotated[str, Meta(max_length=1000, description="The name of a file.")],
     "who": Annotated[str, Meta(max_length=100, description="The name of the person who hands a file in.")],
+    "file_id": Annotated[str, Meta(max_length=200, description="The File ID of the owner; empty: found by the file.")],
     "since": Annotated[str, Meta(description="The state after which changes are sent; Last-Event-ID overrides it.")],
 }
 

@@ -142,15 +142,17 @@ class WebService(Service):
             hidden = (*secret_files, self.token_file)
             return Source(collector.folder, live.settings, configuration, hidden, reports_of(collector))
 
-        routes = self._routes(collector, source, event)
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
+        routes = self._routes(collector, source, event, guard.is_token)
         self._queue = RequestQueue(reactor, self._log)
         self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
         incoming = collector.commands.hand_ins.service.register.incoming
         uploads = Uploads(incoming, collector.disk, guard.has_token, guard.is_token, self._log)
         self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log, uploads.begin))
 
-    def _routes(self, collector: Watched, source: Callable[[], Source], event: str) -> tuple[Route, ...]:
+    def _routes(
+        self, collector: Watched, source: Callable[[], Source], event: str, is_token: Callable[[str], bool]
+    ) -> tuple[Route, ...]:
         """Return the routes of all pages and of the API."""
         reactor, renderer = self._reactor, self._renderer
         past = collector.history, collector.attendance
@@ -162,7 +164,7 @@ class WebService(Service):
             *CoursePages(
                 collector.commands.courses, self.board, self.streams, renderer, collector.disk, reactor
             ).routes(),
-            *HandInPages(collector.commands.hand_ins, renderer, self._pending).routes(),
+            *HandInPages(collector.commands.hand_ins, renderer, self._pending, is_token).routes(),
             *RosterPage(collector.commands.roster, renderer).routes(),
             *StaticFiles(self._files, renderer.files).routes(),
             *HelpPage(renderer, collector.disk, lambda: self.board.today).routes(),

@@ -16,7 +16,9 @@ from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
 from twisted.web.server import Request
 
-from sse_twisted.handin.intake import MAX_SIZE, Incoming, Kept, Unacceptable, too_large
+from sse_twisted.handin.intake import MAX_SIZE, Incoming, Kept, Unacceptable, clean_name, too_large
+from sse_twisted.handin.register import shown
+from sse_twisted.runtime.clients import client_of
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.web.routing import Refusal, Upload, header
@@ -29,6 +31,7 @@ FIELDS: Final = ("token", "who", "file_id")  # of the form
 MAX_FIELD: Final = 1000  # bytes of a field of the form
 MAX_FILES: Final = 500  # in one form
 MAX_FORM: Final = MAX_SIZE + 64 * 1024  # bytes
+WRONG_TOKEN: Final = "wrong token: it is in the file that the hint on the page names"  # noqa: S105 - a message
 NO_TOKEN: Final = "handing in needs the token"  # noqa: S105 - a message
 
 
@@ -48,19 +51,21 @@ class Uploads:
         method, path = channel.asked
         if method != b"POST" or path not in (FILES.encode(), PAGE.encode()):
             return None
-        writer = Writer(channel, self._disk, Tasks(self._log))
+        writer = Writer(channel, self._disk, Tasks(self._log), self._log, client_of(request.getClientAddress()))
         if path == FILES.encode():
             if not self._has_token(request):
                 raise Refusal(401, NO_TOKEN, WITH_TOKEN)
+            name = parse_qs(channel.query.decode("ascii", errors="replace")).get("name", ["unnamed"])[-1]
             if length is not None and length > MAX_SIZE:
+                writer.tell(name, str(too_large(length)))
                 raise Refusal(413, str(too_large(length)))
-            names = parse_qs(channel.query.decode("ascii", errors="replace")).get("name", ["unnamed"])
             writer.expect()
-            return FileUpload(writer, self._incoming(names[-1]))
+            return FileUpload(writer, name, self._incoming(name))
         kind, options = parse_options_header(header(request, "content-type"))
         if kind != "multipart/form-data" or not options.get("boundary"):
             raise Refusal(415, "unsupported content type; send multipart/form-data")
         if length is not None and length > MAX_FORM:
+            writer.tell("(a form)", str(too_large(length)))
             raise Refusal(413, str(too_large(length)))
         return FormUpload(writer, self._incoming, self._is_token, options["boundary"])
 
@@ -72,9 +77,16 @@ class Writer:
     _channel: Any
     _disk: Disk
     _tasks: Tasks
+    _log: Logger
+    _client: str
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
     _waiting: list[tuple[FileUpload, bytes]] = field(factory=list, init=False)
     _size: int = field(default=0, init=False)
+
+    def tell(self, name: str, why: str) -> None:
+        """Log why a file is not kept."""
+        text = "Hand-in {name} from {client} is not kept: {why}"
+        self._log.warn(text, name=shown(clean_name(name)), client=self._client, why=why)
 
     def expect(self) -> None:
         """Let the client take long, as long as bytes arrive: it has the token."""
@@ -118,9 +130,10 @@ class FileUpload:
     """One file. Its first trouble is the answer to the request."""
 
     _writer: Writer
+    _name: str
     incoming: Incoming
     _trouble: Exception | None = None
-    _is_finished: bool = False
+    _is_finished: bool = False  # or given up
 
     def feed(self, data: bytes) -> None:
         """Take the bytes that follow; raises Refusal if an earlier piece was too much or could not be written."""
@@ -135,6 +148,7 @@ class FileUpload:
                 await disk.write(self.incoming.write, data)
             except (Unacceptable, DiskTrouble) as error:
                 self._trouble = error
+                self._writer.tell(self._name, str(error))
 
     async def finish(self) -> Kept:
         """Keep the file; raises Refusal."""
@@ -146,15 +160,21 @@ class FileUpload:
     async def finish_on(self, disk: Disk) -> Kept:
         """Do the same at once."""
         try:
-            if self._trouble is not None:
-                raise self._trouble
-            return await disk.write(self.incoming.finish)
+            if self._trouble is None:
+                return await disk.write(self.incoming.finish)
+        except (Unacceptable, DiskTrouble) as error:
+            self._trouble = error
+            self._writer.tell(self._name, str(error))
         finally:
             self._is_finished = True
             await disk.run(self.incoming.abort)
+        raise self._trouble
 
     def abort(self) -> None:
         if not self._is_finished:
+            self._is_finished = True
+            if self._trouble is None:
+                self._writer.tell(self._name, "the upload was cut")
             self._writer.abort(self)
 
 
@@ -219,10 +239,10 @@ class FormUpload:
         if segment.filename is None:
             return
         if not self._is_token(self.fields.get("token", "").strip()):
-            raise Refusal(401, "wrong token: it is in the file that the hint on the page names")
+            raise Refusal(401, WRONG_TOKEN)
         self._writer.expect()
         if segment.filename:
-            self._file = FileUpload(self._writer, self._incoming(segment.filename))
+            self._file = FileUpload(self._writer, segment.filename, self._incoming(segment.filename))
             self._files.append((segment.filename, self._file))
 
     async def finish(self) -> list[Sent]:

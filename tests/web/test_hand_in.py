@@ -6,7 +6,7 @@ import io
 import json
 import zipfile
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -128,6 +128,31 @@ class TestSending:
         assert kept(desk) == []
         assert send(desk, "ABC601XYZ.sbp").status == 200
 
+    def test_what_is_not_kept_is_in_the_log(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        said = desk.event.said
+        in_pieces(desk, "Content-Length: 1000000", bytes(600_000))
+        desk.advance(3)
+        assert said("Hand-in ABC601XYZ.sbp from 127.0.0.1 is not kept: the upload was cut")
+        send(desk, "x/empty.sbp", b"")
+        assert said("Hand-in empty.sbp from 127.0.0.1 is not kept: the file is empty")
+        in_pieces(desk, "Content-Length: 2000000000", bytes(10))
+        assert said("is not kept: too large: 2.0 GB, the limit is 200.0 MB")
+        monkeypatch.setattr("sse_twisted.handin.intake.MAX_SIZE", 300_000)
+        in_pieces(desk, "Transfer-Encoding: chunked", (b"10000\r\n" + bytes(65536) + b"\r\n") * 30)
+        assert said("is not kept: too large: more, the limit is 300 KB")
+        count = len(desk.event.lines)
+        send(desk, "ABC601XYZ.sbp")
+        assert not said("is not kept", count)
+
+    def test_an_owner_may_be_sent_with_the_file(self, desk: Desk) -> None:
+        headers = {"Authorization": f"Bearer {desk.token}", "Content-Type": "application/octet-stream"}
+        path = "/hand-in/files?name=ABC601XYZ.sbp&file_id="
+        refused = desk.ask("POST", f"{path}NOBODY", SBP, **headers)
+        assert (refused.status, refused.json["detail"]) == (400, "no File ID 'NOBODY' on the roster")
+        assert kept(desk) == []
+        assert desk.ask("POST", f"{path}ABC602XYZ", SBP, **headers).json["file_id"] == "ABC602XYZ"
+        assert list(desk.event.tracks()) == [ADA.replace("601", "602")]
+
     def test_a_name_with_folders_and_lines_is_one_name(self, desk: Desk) -> None:
         got = send(desk, "../../etc/ABC601XYZ\nx.sbp")
         assert got.json["name"] == "ABC601XYZ_x.sbp"
@@ -143,7 +168,7 @@ class TestForm:
         got = form(desk, {"ABC601XYZ.sbp": SBP, "photo.jpg": b"\xff\xd8\xff" + bytes(600)}, token=desk.token, who="Ann")
         assert got.status == 200
         assert "ABC601XYZ.sbp: Sailor 601, 20221019/ABC601XYZ_601_20221019_120000.sbp" in got.text
-        assert "photo.jpg: not a track: not a track that can be read (jpeg)" in got.text
+        assert "photo.jpg: not a track that can be read (jpeg)" in got.text
 
     def test_the_form_may_say_whose_the_track_is(self, desk: Desk) -> None:
         got = form(desk, {"activity.sbp": SBP}, token=desk.token, file_id="ABC602XYZ")
@@ -218,6 +243,52 @@ class TestWhose:
         for text in (desk.get("/hand-in").text, desk.get("/api/v1/hand-ins").text, json.dumps(lines)):
             assert "heart" not in text
             assert str(written.HEART_RATE) not in text.replace(str(START), "")
+
+
+class TestOne:
+    """The page of one hand-in, which needs no script."""
+
+    def say(self, desk: Desk, key: str, token: str = "", **fields: str) -> Got:
+        body = urlencode({"token": token or desk.token, "who": "Ann", **fields}).encode()
+        return desk.ask("POST", f"/hand-in/{key}", body, **{"Content-Type": "application/x-www-form-urlencoded"})
+
+    def test_it_says_whose_a_track_is(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        assert f'<a href="/hand-in/{key}">Say whose it is</a>' in desk.get("/hand-in").text
+        assert '<option value="ABC602XYZ">' in desk.get(f"/hand-in/{key}").text
+        got = self.say(desk, key, do="owner", file_id="ABC602XYZ")
+        assert "Done: gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbp." in got.text
+        assert desk.event.tracks() == {ADA.replace("601", "602"): SBP}
+        assert "Ann" in reports(desk)[0]["why"]
+        self.say(desk, key, do="owner", file_id="ABC601XYZ")
+        assert desk.event.tracks() == {ADA: SBP}
+
+    def test_it_decides_whether_a_track_counts(self, desk: Desk) -> None:
+        key = send(desk, "ABC601XYZ.sbp").json["key"]
+        assert "Not done: a reason is required." in self.say(desk, key, do="count 2022-10-19").text
+        for what, counts in (("count", True), ("leave", False), ("rule", None)):
+            assert "Done." in self.say(desk, key, do=f"{what} 2022-10-19", reason="wet").text
+            assert reports(desk)[0]["days"][0]["counts"] is counts
+        assert self.say(desk, key, do="count 2022-10-20", reason="wet").status == 409
+
+    def test_nothing_is_done_without_the_token(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        assert self.say(desk, key, "wrong", do="owner", file_id="ABC602XYZ").status == 401
+        assert desk.event.tracks() == {}
+
+    @pytest.mark.parametrize("do", ["", "count", "count yesterday", "burn 2022-10-19"])
+    def test_another_command_is_refused(self, desk: Desk, do: str) -> None:
+        key = send(desk, "ABC601XYZ.sbp").json["key"]
+        assert self.say(desk, key, do=do, reason="wet").status == 400
+
+    def test_an_unknown_key_is_refused(self, desk: Desk) -> None:
+        assert desk.get("/hand-in/0123456789ab").status == 404
+        assert self.say(desk, "0123456789ab", do="owner", file_id="ABC602XYZ").status in (404, 409)
+
+    def test_doubts_of_a_track_are_told(self, desk: Desk) -> None:
+        key = send(desk, "activity.gpx", written.gpx(written.points(60), elements="")).json["key"]
+        for page in ("/hand-in", f"/hand-in/{key}"):
+            assert "its speeds are made from positions, not measured (Doppler)" in desk.get(page).text
 
 
 class TestDownloads:

@@ -140,3 +140,42 @@ def test_a_phone_without_a_script_hands_in_by_a_form(
         page.locator("ul.files[role=status] li").first.wait_for()
         assert f"{file_ids[0]}_601_" in page.locator("ul.files[role=status]").inner_text()
         assert is_within_its_width(page)
+
+
+def test_a_phone_without_a_script_says_whose_a_track_is(
+    watching: Watching, theatre: Theatre, file_ids: list[str], tmp_path: Path
+) -> None:
+    with watching(java_script_enabled=False, viewport={"width": 390, "height": 844}, is_mobile=True) as watcher:
+        page = watcher.goes_to("/hand-in")
+        page.locator("#hand-in [name=token]").fill(theatre.token)
+        page.locator("input[type=file]").set_input_files(files(tmp_path, ["run.sbp"], 150))
+        page.get_by_role("button", name="Hand in").click()
+        page.locator(".whose", has_text="run.sbp").get_by_role("link", name="Say whose it is").click()
+        assert is_within_its_width(page)
+        for who, others in ((file_ids[1], file_ids[2]), (file_ids[2], file_ids[1])):
+            page.get_by_label("Token").fill(theatre.token)
+            page.get_by_label("Your name").fill("Ann")
+            page.get_by_label("It is of").select_option(who)
+            page.locator("button[value=owner]").click()
+            said = page.locator("[role=status]").inner_text()
+            assert who in said
+            assert others not in said
+        assert is_within_its_width(page)
+
+
+def test_the_page_of_a_hand_in_remembers_token_and_name(
+    watching: Watching, theatre: Theatre, file_ids: list[str], tmp_path: Path
+) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to("/hand-in")
+        page.locator("#hand-in [name=token]").fill(theatre.token)
+        page.locator("#hand-in [name=who]").fill("Ann")
+        page.locator("#hand-in [name=file_id]").select_option(file_ids[3])
+        page.locator("input[type=file]").set_input_files(files(tmp_path, ["walk.sbp"], 180))
+        page.get_by_role("button", name="Hand in").click()
+        assert file_ids[3] in settled(page, 1)[0]
+        page.get_by_role("row", name="walk.sbp").get_by_role("link", name="Correct").click()
+        page.get_by_label("Reason").fill("the watch was ashore")
+        page.get_by_role("button", name="Do not count it").click()
+        page.get_by_text("does not count, decided").wait_for()
+        assert violations(page) == []

@@ -36,7 +36,8 @@ function send(each) {
   if (problem) return end(each, "stop", `not kept: ${problem}`);
   sending += 1;
   const request = new XMLHttpRequest();
-  const query = new URLSearchParams({ name: each.name, who: form.elements.who.value.trim() });
+  const { who, file_id: owner } = form.elements; // the sailor that was chosen counts more than what the file says
+  const query = new URLSearchParams({ name: each.name, who: who.value.trim(), file_id: owner.value });
   request.open("POST", `/hand-in/files?${query}`);
   request.setRequestHeader("Content-Type", "application/octet-stream");
   request.setRequestHeader("Authorization", `Bearer ${token()}`);
@@ -65,23 +66,10 @@ function answer(each, request) {
   if (request.status >= 400) return done(each, "stop", `not kept: ${found.detail || request.status}`);
   sessionStorage.setItem("token", token());
   if (request.status === 202) return done(each, "wait", "kept, and being read: see below");
-  assign(each, found);
-}
-
-// The person that was chosen for all files counts more than what the file says.
-async function assign(each, found) {
-  const chosen = form.elements.file_id.value;
-  if (chosen && found.file_id !== chosen && found.days.length) {
-    const response = await fetch(`/api/v1/hand-ins/${found.key}/owner`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token()}` },
-      body: JSON.stringify({ file_id: chosen, who: form.elements.who.value.trim() || "board" }),
-    });
-    if (response.ok) found = await (await fetch(`/api/v1/hand-ins/${found.key}`)).json();
-  }
   const tracks = found.days.filter((day) => day.track).map((day) => day.track.replace("gpslogs/", ""));
-  if (found.state === "filed") done(each, "check", `${found.sailor || found.file_id}, ${tracks.join(", ")}`);
-  else done(each, found.state === "not a track" ? "stop" : "warn", `${found.state} ${found.why}`);
+  if (found.state === "filed") return done(each, "check", `${found.sailor || found.file_id}, ${tracks.join(", ")}`);
+  if (found.state === "not a track") return done(each, "stop", found.why);
+  done(each, "warn", `${found.state} ${found.why}`);
 }
 
 function done(each, icon, text) {
