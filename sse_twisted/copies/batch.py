@@ -11,8 +11,9 @@ import os
 import secrets
 import shutil
 import stat
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -30,12 +31,18 @@ from sse_twisted.runtime.disk import OF_THE_DISK
 from sse_twisted.runtime.file_sync import UNSUPPORTED, FileSync
 
 PREVIOUS = f"{STATE}/previous"  # of a copy: the last version of each file that was replaced
-MAX_NAME = 200  # characters of a name in that of its hidden file
+MAX_NAME = 200  # bytes of a name in that of its hidden file
 LOST = OF_THE_DISK | {errno.ENOTCONN}  # errors of a disk that is full, broken or gone
+OF_THE_NAME = {errno.EINVAL, errno.ENOENT, errno.EILSEQ, errno.ENAMETOOLONG}
+OF_THE_PLACE = {errno.ELOOP, errno.ENOTDIR, errno.EISDIR}
 
 
 class BadCopy(OSError):
     """The disk of a copy does not return what was written to it."""
+
+
+class Uncopied(OSError):
+    """A single file cannot be copied, and the disk of the copy is not to blame."""
 
 
 @frozen
@@ -78,6 +85,7 @@ class Batch:
                 for each in whole:
                     self._compare(each)
                 for each in whole:
+                    self._turn()
                     with _Noting(self.failures, each.entry.path):
                         self._give_name(each)
                         self._written.remove(each)
@@ -104,17 +112,24 @@ class Batch:
 
     def _begin(self, path: str) -> None:
         """Write a file under a hidden name, unless the copy has its bytes already."""
+        self._turn()
+        if not _is_utf8(path):
+            raise Uncopied(errno.EILSEQ, "its name is not UTF-8: rename it")
         try:
             source = open_regular(self._source.file(path))
         except FileNotFoundError:  # it was moved since; the next look finds it
             return
+        except OSError as error:
+            raise _unreadable(error) from error
         with source:
+            self._settle_name(path)
             status, kind = os.fstat(source.fileno()), kind_of(path)
             stamp = (status.st_mtime_ns, status.st_size)
             if kind is not Kind.LOG and self._is_there(path, stamp, source):
                 return
             folder, _, name = path.rpartition("/")
-            hidden = f"{folder}/.{name[:MAX_NAME]}.{secrets.token_hex(4)}.tmp"
+            beginning = name.encode()[:MAX_NAME].decode(errors="ignore")
+            hidden = f"{folder}/.{beginning}.{secrets.token_hex(4)}.tmp"
             file = self._tree.create(hidden, stat.S_IMODE(status.st_mode) & 0o666 | 0o600)
             entry = Entry(path, stamp[1], stamp[0], "", self._now())
             self._written.append(_Written(entry, hidden, file))
@@ -128,14 +143,26 @@ class Batch:
 
     def _pour(self, source: BinaryIO, file: int, size: int) -> tuple[str, int]:
         digest, length = hashlib.sha256(), 0
-        while length < size and (block := source.read(min(BLOCK_SIZE, size - length))):
-            self._turn()
+        for block in self._source_blocks(source, size):
             digest.update(block)
             rest = memoryview(block)
             while rest:
                 rest = rest[os.write(file, rest) :]
             length += len(block)
         return digest.hexdigest(), length
+
+    def _settle_name(self, path: str) -> None:
+        """Let no file be taken for another one whose name differs by case, as on exFAT; raises Uncopied."""
+        folder, _, name = path.rpartition("/")
+        if path in self._manifest.entries or not (real := self._tree.real_name(path)) or real == name:
+            return
+        other = f"{folder}/{real}"
+        if other in self._files:
+            raise Uncopied(errno.EEXIST, f"its disk takes {real} for the same name: rename one of them")
+        if entry := self._manifest.entries.get(other):
+            self._move(entry, path)
+        else:
+            self._tree.move(other, path)
 
     def _contradicts(self, path: str, digest: str) -> bool:
         """Whether the copy has the verified bytes of a track, and the event folder has others by now."""
@@ -171,7 +198,7 @@ class Batch:
         former = self._former(path, stamp)
         if size != stamp[1] and not former:
             return False
-        digest = self._digest(source)
+        digest = _digest(self._source_blocks(source, stamp[1] + 1))
         source.seek(0)
         if size == stamp[1] and digest == (entry.sha256 if entry else self._digest_at(path)):
             self._tree.set_time(path, stamp[0])
@@ -236,14 +263,21 @@ class Batch:
         except FileNotFoundError:
             return ""
         with file:
-            return self._digest(file)
+            return _digest(self._blocks(file, sys.maxsize))
 
-    def _digest(self, file: BinaryIO) -> str:
-        digest = hashlib.sha256()
-        while block := file.read(BLOCK_SIZE):
+    def _blocks(self, file: BinaryIO, size: int) -> Iterator[bytes]:
+        """Yield the first bytes of a file."""
+        while block := file.read(min(BLOCK_SIZE, size)):
             self._turn()
-            digest.update(block)
-        return digest.hexdigest()
+            yield block
+            size -= len(block)
+
+    def _source_blocks(self, file: BinaryIO, size: int) -> Iterator[bytes]:
+        """Yield the first bytes of a file of the event folder; raises Uncopied if its disk is broken."""
+        try:
+            yield from self._blocks(file, size)
+        except OSError as error:
+            raise _unreadable(error) from error
 
     def _note(self, entry: Entry) -> None:
         self.lines += self._manifest.add(entry)
@@ -252,6 +286,25 @@ class Batch:
         self._turn()
         for error in FileSync().sync(handles).values():
             raise error
+
+
+def _digest(blocks: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unreadable(error: OSError) -> Uncopied:
+    return Uncopied(error.errno, f"it cannot be read: {error.strerror}")
 
 
 @frozen
@@ -265,7 +318,19 @@ class _Noting:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if not isinstance(error, OSError) or isinstance(error, BadCopy) or error.errno in LOST:
+        if isinstance(error, BadCopy) or not isinstance(error, OSError):
             return False
-        self.failures[self.path] = error.strerror or str(error)
+        if error.errno in LOST and not isinstance(error, Uncopied):
+            return False
+        self.failures[self.path] = _words(error)
         return True
+
+
+def _words(error: OSError) -> str:
+    """Return why a file cannot be copied."""
+    why = error.strerror or str(error)
+    if isinstance(error, Uncopied):
+        return why
+    if error.errno in OF_THE_NAME:
+        return f"its disk cannot have this name ({why})"
+    return f"a link or a folder is in its place in the copy: remove it ({why})" if error.errno in OF_THE_PLACE else why

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated
 
 from attrs import define, field
@@ -11,16 +11,18 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from sse_twisted.copies.source import Look
 from sse_twisted.copies.target import CopyAway, CopyRefused, Remaining, Stopped, Target
-from sse_twisted.event_folder.folder import Stamp
 from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.runtime.text import duration, plural
+from sse_twisted.runtime.text import duration, one_line, plural
 
 LATE = 60.0  # s that a copy may be behind
 NOTEWORTHY = 10.0  # s that a copy may be behind without a word
 SILENCE = 20.0  # s without a byte after which a disk counts as one that hangs
 FIRST_RETRY, LAST_RETRY = 2.0, 30.0  # s until a copy that is gone is looked for again
+LEAST = 0.1  # s that a copy is behind at least, if it lacks something
+MAX_PATH = 300  # characters of a path that are told
 UP_TO_DATE = "up to date"
 CHECK_INTERVAL = 5.0  # s between two looks whether a copy that has everything is there
 
@@ -46,9 +48,10 @@ class Copy:
     _clock: IReactorTime
     _log: Logger
     _progress: Callable[[], None]
-    _files: Mapping[str, Stamp] = field(factory=dict, init=False)  # of the event folder, as seen last
-    _looked_at: float = field(default=0.0, init=False)  # s of the clock, when these were
-    _has_news: bool = field(default=False, init=False)  # whether these have changed since the last batch began
+    _look: Look = field(factory=Look, init=False)  # at the event folder, the last one
+    _looked_at: float = field(default=0.0, init=False)  # s of the clock, when that was
+    _has_news: bool = field(default=False, init=False)  # whether files have changed since the last batch began
+    _version: int = field(default=0, init=False)  # of the last look of which it has everything
     _trouble: str = field(default="", init=False)
     _is_refused: bool = field(default=False, init=False)
     _complete_at: float = field(default=0.0, init=False)  # s of the clock, when it last had everything
@@ -77,11 +80,13 @@ class Copy:
         if self._stops_at is not None and self._heard_at > self._stops_at:
             raise Stopped
 
-    def take(self, files: Mapping[str, Stamp]) -> None:
-        """Copy what is missing or different; `files` are all of the event folder."""
+    def take(self, look: Look) -> None:
+        """Copy what is missing or different after a look at the event folder."""
         now = self._clock.seconds()
-        self._has_news = self._has_news or files != self._files
-        self._files, self._looked_at = files, now
+        self._has_news = self._has_news or look is not self._look
+        self._look, self._looked_at = look, now
+        if self._is_complete:
+            self._complete_at = now
         is_due = now >= self._retry_at or (self._has_news and not self._trouble)
         if is_due and "copy" not in self._tasks:
             self.catch_up()
@@ -90,9 +95,9 @@ class Copy:
         """Begin to copy; fires at the end."""
         return self._tasks.start("copy", self._catch_up(), "Copying to {folder} failed", folder=self.name)
 
-    def finish(self, files: Mapping[str, Stamp]) -> Deferred[None]:
+    def finish(self, look: Look) -> Deferred[None]:
         """Copy what was written last, logs too, unless the copy cannot be written; fires at the end."""
-        self._files, self._looked_at = files, self._clock.seconds()
+        self._look, self._looked_at = look, self._clock.seconds()
         self._is_silent = True
         if self._trouble:
             return succeed(None)
@@ -111,7 +116,7 @@ class Copy:
     def report(self) -> CopyReport:
         """Return how far the copy is behind."""
         now, left = self._clock.seconds(), self._left or Remaining(0, 0, 0, False)
-        behind = 0.0 if self._is_complete else now - self._complete_at
+        behind = 0.0 if self._is_complete else max(now - self._complete_at, LEAST)
         trouble = self._trouble_at(now)
         is_ok = not trouble and behind <= LATE and not self.target.failures
         text = self._text(trouble, now, behind)
@@ -130,25 +135,25 @@ class Copy:
             return "being compared"
         if failures := self.target.failures.copy():
             path, why = next(iter(failures.items()))
-            return f"lacks {plural(len(failures), 'file')}: {path}: {why}"
+            return f"lacks {plural(len(failures), 'file')}: {one_line(path, MAX_PATH)}: {why}"
         if behind > NOTEWORTHY:
             return f"{_about(behind)} behind, {plural(self._left.files, 'file')} to copy"
         return UP_TO_DATE
 
     @property
     def _is_complete(self) -> bool:
-        return self._left is not None and not self._left.files and not self._trouble
+        return self._version == self._look.version > 0 and not self._trouble
 
     async def _catch_up(self) -> None:
         try:
             while True:
                 self._has_news = False
-                looked_at, self._heard_at = self._looked_at, self._clock.seconds()
+                look, looked_at, self._heard_at = self._look, self._looked_at, self._clock.seconds()
                 try:
-                    left = await self._start(self.target.update, self._files)
+                    left = await self._start(self.target.update, look.files)
                 finally:
                     self._heard_at = None
-                self._note_success(left, looked_at)
+                self._note_success(left, look, looked_at)
                 if left.is_all:
                     return
         except (CopyAway, CopyRefused) as error:
@@ -156,10 +161,11 @@ class Copy:
         except Stopped:
             pass
 
-    def _note_success(self, left: Remaining, looked_at: float) -> None:
+    def _note_success(self, left: Remaining, look: Look, looked_at: float) -> None:
         if self._is_silent:
             return
         is_back, self._left = bool(self._trouble) or self._left is None, left
+        self._version = 0 if left.files else look.version
         self._trouble, self._is_refused, self._delay = "", False, FIRST_RETRY
         now = self._clock.seconds()
         self._retry_at = now + CHECK_INTERVAL
@@ -179,12 +185,13 @@ class Copy:
             if self._is_told:
                 self._log.info("Copy {folder} is up to date: {tracks} on it", folder=self.name, tracks=tracks)
             self._is_told = False
-        if is_back and self.target.is_beside:
-            text = "Copy {folder} is on the same disk as the event folder: is its own disk plugged in?"
-            self._log.warn(text, folder=self.name)
+        if is_back and self.target.beside:
+            text = "Copy {folder} is on the same disk as {other}: is its own disk plugged in?"
+            self._log.warn(text, folder=self.name, other=self.target.beside)
         for path, why in self.target.failures.items():
             if self._failures.get(path) != why:
-                self._log.warn("Copy {folder} lacks {path}: {why}", folder=self.name, path=path, why=why)
+                shown = one_line(path, MAX_PATH)
+                self._log.warn("Copy {folder} lacks {path}: {why}", folder=self.name, path=shown, why=why)
         self._failures = dict(self.target.failures)
         self._progress()
 

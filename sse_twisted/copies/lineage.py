@@ -3,6 +3,9 @@
 Each start has a file `.sse_twisted/starts/<id>.json` with the starts after which it came: all that were in the folder.
 The files go into the copies, and come back with them. A start in a copy that was not in the event folder when this
 collector started is one that it does not descend from: another collector has gone on with the copy.
+
+A collector that is started again and again must not fill the folder: after a hundred starts, the next one names all of
+them, and takes the place of their files.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ from sse_twisted.event_folder.files import make_folder, write_whole
 from sse_twisted.runtime.bounded_file import read_bounded
 
 MAX_SIZE = 1_000_000  # bytes of a file
+MAX_FILES = 100
+MAX_NAMED = 20_000  # starts that one names; a copy that has only older ones is taken for that of a stranger
 
 
 class Start(Struct, frozen=True):
@@ -46,20 +51,32 @@ class Lineage:
 
 def begin(root: Path, now: float) -> tuple[Lineage, str]:
     """Note this start in a locked event folder; return also why it could not be noted, or "". Blocks."""
-    known = {start.id: start for start in read_starts(root / STARTS)}
-    heads = known.keys() - {each for start in known.values() for each in start.after}
-    own = Start(secrets.token_hex(16), tuple(sorted(heads)), socket.gethostname(), now)
-    lineage = Lineage(own.id, frozenset(known))
+    folder, own = root / STARTS, secrets.token_hex(16)
+    lineage = Lineage(own)
     try:
-        make_folder(root / STARTS)
-        write_whole(root / STARTS / f"{own.id}.json", msgspec.json.encode(own) + b"\n")
+        starts = sorted(read_starts(folder), key=lambda start: len(start.after), reverse=True)  # old ones come first
+        files = [start.id for start in starts]
+        known = dict.fromkeys([*(each for start in starts for each in start.after), *files])
+        lineage = Lineage(own, frozenset(known))
+        is_full = len(files) >= MAX_FILES
+        after = list(known)[-MAX_NAMED:] if is_full else _heads(starts)
+        make_folder(folder)
+        start = Start(own, tuple(after), socket.gethostname(), now)
+        write_whole(folder / f"{own}.json", msgspec.json.encode(start) + b"\n")
+        for name in files if is_full else ():
+            (folder / f"{name}.json").unlink()
     except OSError as error:
         return lineage, f"{error.strerror} ({error.filename})"
     return lineage, ""
 
 
+def _heads(starts: Iterable[Start]) -> list[str]:
+    """Return the starts that no other one has come after."""
+    return sorted({start.id for start in starts} - {each for start in starts for each in start.after})
+
+
 def read_starts(folder: Path) -> list[Start]:
-    """Return the starts in a folder; of one whose file cannot be read, its name. Blocks; raises no OSError."""
+    """Return the starts in a folder; of one whose file cannot be read, its name. Blocks; raises OSError."""
     starts = []
     for name in start_names(folder):
         try:
@@ -70,8 +87,8 @@ def read_starts(folder: Path) -> list[Start]:
 
 
 def start_names(folder: Path) -> list[str]:
-    """Return the ids of the starts in a folder. Blocks; raises no OSError."""
+    """Return the ids of the starts in a folder, which may be missing. Blocks; raises OSError."""
     try:
         return sorted(path.stem for path in folder.iterdir() if path.suffix == ".json" and path.name[0] != ".")
-    except OSError:
+    except FileNotFoundError:
         return []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -10,9 +11,8 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.copies.copy import Copy, CopyReport, whereabouts
 from sse_twisted.copies.lineage import Lineage, begin
-from sse_twisted.copies.source import Source, is_track
+from sse_twisted.copies.source import Look, Source
 from sse_twisted.copies.target import Target
-from sse_twisted.event_folder.folder import Stamp
 from sse_twisted.event_folder.ledger import StoredTrack
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import DiskTrouble
@@ -44,7 +44,7 @@ class CopiesService(PeriodicService):
         self._caught_up = caught_up
         self._copies: dict[str, Copy] = {}
         self._lineage = Lineage("")
-        self._tracks = 0  # in the event folder
+        self._seen = Look()  # in the event folder
         self._said = 0  # tracks of which the log says that all copies have them
         self._blind = False  # whether the last look failed
         self._is_waited_for = False  # whether a verdict waits for a copy
@@ -78,7 +78,7 @@ class CopiesService(PeriodicService):
     @property
     def tracks(self) -> int:
         """The tracks in the event folder, as of the last look."""
-        return self._tracks
+        return self._seen.tracks
 
     def round(self) -> None:
         if self._copies and "look" not in self._tasks:
@@ -118,9 +118,9 @@ class CopiesService(PeriodicService):
         for copy in copies:
             copy.stop(seconds)
         if copies:
-            files = await self._source_files()
-            if files is not None:
-                await DeferredList([copy.finish(files) for copy in copies])
+            look = await self._look_at_source()
+            if look is not None:
+                await DeferredList([copy.finish(look) for copy in copies])
 
     def abandon(self) -> None:
         """Wait for no copy any more."""
@@ -132,23 +132,19 @@ class CopiesService(PeriodicService):
         self.round()
 
     async def _look(self) -> None:
-        files = await self._source_files()
-        if files is None:
+        look = await self._look_at_source()
+        if look is None:
             return
-        self._tracks = sum(map(is_track, files))
+        self._seen = look
         for copy in self._copies.values():
-            copy.take(files)
+            copy.take(look)
         self._tell_if_all_are_copied()
 
-    async def _source_files(self) -> Mapping[str, Stamp] | None:
-        """Return the files of the event folder; None while it is away."""
-
-        def find() -> dict[str, Stamp]:
-            return self._source.find()
-
+    async def _look_at_source(self) -> Look | None:
+        """Return what is in the event folder; None while it is away."""
         try:
             await self._work.disk.check()
-            files = await self._work.disk.run(find)
+            look = await self._work.disk.run(self._source.look, self._seen)
             await self._work.disk.check()  # what has gone meanwhile is not removed
         except DiskTrouble:  # it was told
             return None
@@ -158,24 +154,23 @@ class CopiesService(PeriodicService):
             self._blind = True
             return None
         self._blind = False
-        return files
+        return look
 
     def _tell_if_all_are_copied(self) -> None:
         """Log that all tracks are on all copies, once the devices have gone."""
         reports = self.reports()
         is_working = any(device.present for device in self._work.fleet)
-        if is_working or self._said == self._tracks or any(r.behind or not r.ok for r in reports):
+        if is_working or self._said == self.tracks or any(r.behind or not r.ok for r in reports):
             return
-        self._said = self._tracks
-        self._log.info("Copies: {whereabouts}", whereabouts=whereabouts(self._tracks, len(reports)))
+        self._said = self.tracks
+        self._log.info("Copies: {whereabouts}", whereabouts=whereabouts(self.tracks, len(reports)))
 
     def _follow_settings(self) -> None:
         wanted = dict.fromkeys(self._work.live.settings.copies.folders)
         for folder in self._copies.keys() - wanted.keys():
             self._copies.pop(folder).abandon()
         for folder in wanted:
-            if folder not in self._copies:
-                self._copies[folder] = self._new_copy(folder)
+            self._copies[folder] = self._copies.pop(folder) if folder in self._copies else self._new_copy(folder)
 
     def _new_copy(self, folder: str) -> Copy:
         copy: Copy
@@ -186,9 +181,15 @@ class CopiesService(PeriodicService):
             lambda: self._work.fleet.now,
             self._clock.seconds,
             lambda: copy.turn(),
+            lambda: self._targets_before(folder),
         )
         copy = Copy(target, self._start_thread(), self._clock, self._log, self._note_progress)
         return copy
+
+    def _targets_before(self, folder: str) -> list[Target]:
+        """Return the copies that are listed before one. Any thread may ask."""
+        copies = self._copies.copy()
+        return [copy.target for _, copy in itertools.takewhile(lambda item: item[0] != folder, copies.items())]
 
     def _note_progress(self) -> None:
         if self._is_waited_for:

@@ -6,12 +6,12 @@ import functools
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from sse_twisted.event_folder.folder import EVENT_ID, SECRETS, EventFolder, Stamp
 from sse_twisted.event_folder.ledger import Status, local_file_of
@@ -26,14 +26,15 @@ KEPT = "hand-in/kept/"
 HANDED_IN = (KEPT, "hand-in/ledger.jsonl")  # what is being handed in is no file of ours yet
 OWN = {f"{STATE}/{name}" for name in ("roster.json", EVENT_ID)} | {PAUSED}
 TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # in config/, where keys may be, too
-NEVER = (".part", ".tmp", ".pem", ".key")
+NEVER = (".part", ".tmp", ".pem", ".key", ".p12", ".pfx", ".ppk", ".kdbx")
+SECRET = re.compile("passw|token|secret", re.IGNORECASE)  # in names of texts in config/
 START = re.compile(rf"{STARTS}/[0-9a-f]{{32}}\.json")
 MAX_REMEMBERED = 20_000  # kinds, by path
 MAX_DEPTH = 6  # folders in each other
 
 
 class Kind(IntEnum):
-    """Kinds of files, in the order in which they are copied."""
+    """Kinds of files, in the order in which they are copied. Those from STATE on change again and again."""
 
     START = 0
     TRACK = 1  # neither replaced nor deleted in a copy
@@ -47,13 +48,13 @@ def kind_of(path: str) -> Kind | None:
     """Return the kind of a file by its path below the event folder, None if it does not belong into a copy."""
     top, _, rest = path.partition("/")
     name = path.rpartition("/")[2]
-    if name in SECRETS or name.endswith(NEVER) or any(part.startswith(".") for part in rest.split("/")):
+    if name in SECRETS or name.lower().endswith(NEVER) or any(part.startswith(".") for part in rest.split("/")):
         return None
     if top == STATE:
         return _kind_of_own(path)
-    if top not in FOLDERS or not rest or (top == "config" and not name.lower().endswith(TEXTS)):
+    if top not in FOLDERS or not rest or (top == "hand-in" and not path.startswith(HANDED_IN)):
         return None
-    if top == "hand-in" and not path.startswith(HANDED_IN):
+    if top == "config" and (SECRET.search(rest) or not name.lower().endswith(TEXTS)):
         return None
     return {"gpslogs": Kind.TRACK, "logs": Kind.LOG}.get(top, Kind.RECORD)
 
@@ -71,6 +72,15 @@ def _kind_of_own(path: str) -> Kind | None:
     return Kind.RECORD if path in OWN or path.startswith(f"{CONFIGURATION}/") else None
 
 
+@frozen(eq=False)
+class Look:
+    """What of an event folder belongs into a copy, as seen at one moment."""
+
+    files: Mapping[str, Stamp] = field(factory=dict)
+    tracks: int = 0
+    version: int = 0  # grows with each change of a file that does not change again and again
+
+
 @frozen
 class Source:
     """An event folder, and the file of --config, which may be elsewhere. Methods block."""
@@ -79,9 +89,24 @@ class Source:
     configuration: Path | None = None
     hidden: tuple[Path, ...] = ()  # files of passwords and tokens, wherever they are
 
+    def look(self, before: Look) -> Look:
+        """Return the files of now, or `before` if nothing has changed since. Raises OSError."""
+        files, known = self.find(), before.files
+        changed = [path for path, stamp in files.items() if known.get(path) != stamp]
+        changed += [path for path in known if path not in files]
+        if before.version and not changed:
+            return before
+        has_news = not before.version or any(is_lasting(path) for path in changed)
+        return Look(files, sum(map(is_track, files)), before.version + has_news)
+
     def find(self) -> dict[str, Stamp]:
         """Return the files that belong into a copy, by path, with their stamps. Raises OSError."""
-        found = find_files(self.folder.root, self.hidden)
+        secrets = set()
+        for path in self.hidden:
+            with suppress(OSError):
+                status = path.stat()
+                secrets.add((status.st_dev, status.st_ino))
+        found = find_files(self.folder.root, secrets)
         if self.configuration is not None:
             with suppress(OSError):
                 status = self.configuration.stat()
@@ -103,30 +128,40 @@ class Source:
         return ""
 
 
-def find_files(root: Path, hidden: Collection[Path] = ()) -> dict[str, Stamp]:
+def is_lasting(path: str) -> bool:
+    """Whether a file of a copy is none that changes again and again, as state and logs do."""
+    return (kind_of(path) or 0) < Kind.STATE
+
+
+def find_files(root: Path, hidden: Collection[tuple[int, int]] = ()) -> dict[str, Stamp]:
     """Return the files of a folder that belong into a copy. Blocks; raises OSError.
 
-    What is gone when it is looked at is left out.
+    What is gone when it is looked at is left out, and so are the files `hidden`, by device and inode.
     """
-    found: dict[str, Stamp] = {}
-    for top in (STATE, *FOLDERS):
-        for path, status in _below(root, top, MAX_DEPTH):
-            if kind_of(path) is not None and root / path not in hidden:
-                found[path] = (status.st_mtime_ns, status.st_size)
-    return found
+    return {
+        path: (status.st_mtime_ns, status.st_size)
+        for path, status in walk(root)
+        if kind_of(path) is not None and (status.st_dev, status.st_ino) not in hidden
+    }
 
 
-def leftovers(root: Path) -> Iterator[str]:
-    """Yield the hidden files of writes that did not end. Blocks; raises OSError."""
+def is_leftover(path: str) -> bool:
+    """Whether a file is the hidden one of a write that did not end."""
+    name = path.rpartition("/")[2]
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def walk(root: Path, *, follow: bool = True) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the regular files of a folder. Blocks; raises OSError.
+
+    No links are followed, except with `follow` those of upper folders.
+    """
     for top in (STATE, *FOLDERS):
-        for path, _ in _below(root, top, MAX_DEPTH):
-            name = path.rpartition("/")[2]
-            if name.startswith(".") and name.endswith(".tmp"):
-                yield path
+        if follow or not (root / top).is_symlink():
+            yield from _below(root, top, MAX_DEPTH)
 
 
 def _below(root: Path, folder: str, depth: int) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the regular files below a folder. Links are not followed, except for that of an upper folder."""
     try:
         entries = os.scandir(root / folder)
     except (FileNotFoundError, NotADirectoryError, PermissionError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from sse_twisted.copies.lineage import Lineage, read_starts, start_names
 from sse_twisted.copies.manifest import MAX_SIZE, Manifest
 from sse_twisted.copies.manifest import PATH as MANIFEST
 from sse_twisted.copies.source import (
+    FOLDERS,
     KEPT,
     PAUSED,
     STARTS,
@@ -29,9 +30,10 @@ from sse_twisted.copies.source import (
     SUPERSEDED,
     Kind,
     Source,
-    find_files,
+    is_lasting,
+    is_leftover,
     kind_of,
-    leftovers,
+    walk,
 )
 from sse_twisted.copies.tree import FOLDER_FLAGS, Tree
 from sse_twisted.event_folder.files import opened_folder, renamed_at_end, write_private
@@ -47,6 +49,7 @@ BATCH_FILES = 32
 COARSE = 2_000_000_000  # ns; FAT keeps times of files to two seconds
 PATIENCE = 60.0  # s until a file that could not be copied is tried again
 LOG_INTERVAL = 10.0  # s between two copies of a log
+COMPARE_INTERVAL = 300.0  # s until the files of a copy are compared with the manifest again: people tidy up
 SHARE = 10  # a file that changes again and again takes at most that part of the time
 
 
@@ -89,30 +92,38 @@ class Target:
     _utc: Callable[[], float]
     _seconds: Callable[[], float]  # of a steady clock
     _turn: Callable[[], None]  # called between blocks; may raise Stopped
+    _before: Callable[[], Iterable[Target]] = tuple  # the copies that are listed before this one
     manifest: Manifest = field(factory=Manifest, init=False)
     failures: dict[str, str] = field(factory=dict, init=False)  # why single files could not be copied, by path
-    is_beside: bool = field(default=False, init=False)  # whether it is on the disk of the event folder
+    place: tuple[int, int] | None = field(default=None, init=False)  # device and inode; None while it is away
+    beside: str = field(default="", init=False)  # what is on the same disk
     _token: tuple[int, int, str] | None = field(default=None, init=False)  # of the folder that was read last
+    _compare_at: float = field(default=0.0, init=False)  # s, when it is read again
+    _spent: tuple[str, ...] = field(default=(), init=False)  # paths of starts that the event folder has no more
     _unsaved: bytearray = field(factory=bytearray, init=False)  # lines of the manifest
     _is_torn: bool = field(default=False, init=False)  # whether a line of the manifest may have been written in part
     _not_before: dict[str, float] = field(factory=dict, init=False)  # s, when a file may be copied again
 
     def update(self, files: Mapping[str, Stamp]) -> Remaining:
         """Copy some of what is missing or different, and return what is left. `files` are all of the event folder."""
+        known, self._token = self._token, None  # after an error: when it is back, others may have written to it
         try:
             with opened_folder(self.root, self.root) as root:
-                return self._update(root, files)
+                token = self._check(root)
+                left = self._update(root, files, is_known=token == known)
         except FolderInUse as error:
             raise CopyRefused(str(error)) from None
         except OSError as error:
-            self._token = None  # by the time that it is back, others may have written to it
+            self.place = None
             raise CopyAway(self._words(error)) from error
+        self._token = token
+        return left
 
     def _words(self, error: OSError) -> str:
         """Return what to tell of an error; the path of the copy is told anyway."""
         if str(error.filename) == str(self.root):
             is_missing = isinstance(error, FileNotFoundError)
-            return "the folder is not there; is its disk plugged in?" if is_missing else str(error.strerror)
+            return "the folder is not there (is its disk plugged in?)" if is_missing else str(error.strerror)
         where = f" ({error.filename})" if isinstance(error.filename, str) else ""
         return f"{error.strerror or error}{where}"
 
@@ -125,14 +136,13 @@ class Target:
         """Let nothing wait for its turn any more."""
         self._not_before.clear()
 
-    def _update(self, root: int, files: Mapping[str, Stamp]) -> Remaining:
-        token = self._check(root)
-        if token == self._token and not (self._unsaved or self._due(files) or self._has_gone(files)):
+    def _update(self, root: int, files: Mapping[str, Stamp], *, is_known: bool) -> Remaining:
+        is_known = is_known and self._seconds() < self._compare_at
+        if is_known and not (self._unsaved or self._due(files) or self._has_gone(files)):
             return self._remaining(files)
         with locked(self.root, root):
-            if token != self._token:
+            if not is_known:
                 self._read(root)
-                self._token = token
             self._copy(root, files)
         return self._remaining(files)
 
@@ -168,6 +178,9 @@ class Target:
         """Yield the files that say something by being there, and are not in the event folder any more."""
         if PAUSED in self.manifest.entries and PAUSED not in files:
             yield PAUSED
+        own = f"{STARTS}/{self._lineage.own}.json"
+        if own in files and own in self.manifest.entries:
+            yield from (path for path in self._spent if path not in files)
 
     def _taken_away(self, files: Mapping[str, Stamp]) -> Iterator[str]:
         """Yield the tracks that the event folder has no more, and that the copy keeps as they were handed in."""
@@ -192,20 +205,14 @@ class Target:
         tracks = [path for path in due if kind_of(path) is Kind.TRACK]
         logs = [path for path in due if kind_of(path) is Kind.LOG]
         others = [path for path in due if kind_of(path) not in (Kind.TRACK, Kind.LOG)]
-        chosen, size = tracks[:1], sum(files[path][1] for path in tracks[:1])
-        for path in tracks[1:BATCH_FILES]:
-            size += files[path][1]
-            if size > BATCH_SIZE:
-                break
-            chosen.append(path)
-        chosen += others[:BATCH_FILES]
+        chosen = [*_first_of(tracks, files), *_first_of(others, files)]
         if len(chosen) == len(due) - len(logs):
             chosen += logs
         return sorted(chosen, key=due.index)
 
     def _remaining(self, files: Mapping[str, Stamp]) -> Remaining:
         due = self._due(files)
-        lacking = [path for path in due if kind_of(path) not in (Kind.STATE, Kind.LOG)]
+        lacking = [path for path in due if is_lasting(path)]
         self.failures = {path: why for path, why in self.failures.items() if path in files}
         lacking += self.failures
         tracks = sum(1 for _ in self.manifest.tracks())
@@ -216,13 +223,35 @@ class Target:
         status = os.fstat(root)
         event = self._source.folder
         here = event.root.stat()
-        if problem := nesting(event.root.resolve(), self.root.resolve()):
-            raise CopyRefused(problem)
-        self.is_beside = here.st_dev == status.st_dev
+        links = (event.root / top for top in FOLDERS)
+        for folder in (event.root, *(path for path in links if path.is_symlink())):
+            if problem := nesting(folder.resolve(), self.root.resolve()):
+                raise CopyRefused(problem)
+        if os.path.samestat(here, status):
+            raise CopyRefused(nesting(event.root, event.root))
+        self.place = status.st_dev, status.st_ino
+        self.beside = "the event folder" if here.st_dev == status.st_dev else ""
+        self._look_beside(self.place)
         identity = self._identity(root, event)
-        if strangers := self._lineage.strangers(start_names(self.root / STARTS)):
+        starts = start_names(self.root / STARTS)
+        if strangers := self._lineage.strangers(starts):
             raise CopyRefused(self._fork(strangers))
+        self._check_that_it_is_there(root)
+        self._spent = tuple(f"{STARTS}/{name}.json" for name in starts if name != self._lineage.own)
         return status.st_dev, status.st_ino, identity.copy
+
+    def _check_that_it_is_there(self, root: int) -> None:
+        """Raise CopyAway if what was read at the path is not of the open folder: that goes on after a lazy unmount."""
+        if not os.path.samestat(self.root.stat(), os.fstat(root)):
+            raise CopyAway("its disk was taken away")
+
+    def _look_beside(self, place: tuple[int, int]) -> None:
+        """Note whether a copy before is on the same disk; raises CopyRefused if it is the same folder."""
+        for other in self._before():
+            if other.place == place:
+                raise CopyRefused(f"it is the same folder as copy {other.root}: name another one")
+            if other.place and other.place[0] == place[0]:
+                self.beside = self.beside or f"copy {other.root}"
 
     def _identity(self, root: int, event: EventFolder) -> Identity:
         """Return the identity of the folder, which gets one if it is empty."""
@@ -269,12 +298,17 @@ class Target:
 
     def _read(self, root: int) -> None:
         """Read the manifest of a copy, and believe it where the files still have its lengths and times."""
-        for path in leftovers(self.root):
+        found = {}
+        for path, status in walk(self.root, follow=False):
+            self._turn()
+            found[path] = (status.st_mtime_ns, status.st_size)
+        for path in filter(is_leftover, found):
             (self.root / path).unlink(missing_ok=True)
         data = b""
         with suppress(FileNotFoundError):
             data = read_bounded(self.root / MANIFEST, MAX_SIZE)
-        manifest, found = Manifest.parse(data), find_files(self.root)
+        self._check_that_it_is_there(root)
+        manifest = Manifest.parse(data)
         for path, entry in list(manifest.entries.items()):
             mtime_ns, size = found.get(path, (0, -1))
             if size != entry.size or abs(mtime_ns - entry.mtime_ns) >= COARSE:
@@ -282,6 +316,7 @@ class Target:
         self.manifest, self._unsaved = manifest, bytearray()
         self._not_before.clear()
         self.failures.clear()
+        self._compare_at = self._seconds() + COMPARE_INTERVAL
         if manifest.is_wordy or not data.endswith(b"\n"):
             self._replace(root, MANIFEST, manifest.written_anew())
 
@@ -309,6 +344,16 @@ class Target:
             sync_open(place)
         finally:
             os.close(place)
+
+
+def _first_of(paths: list[str], files: Mapping[str, Stamp]) -> Iterator[str]:
+    """Yield the first paths that are not too many or too large for one batch, at least one of them."""
+    size = 0
+    for number, path in enumerate(paths[:BATCH_FILES]):
+        size += files[path][1]
+        if number and size > BATCH_SIZE:
+            break
+        yield path
 
 
 def nesting(event: Path, copy: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
@@ -58,6 +59,18 @@ class Tree:
             return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
         return None
 
+    def real_name(self, path: str) -> str:
+        """Return the name of a file as its folder lists it: some disks take names for one that differ by case only.
+
+        "" without a file, or if none of the names is alike.
+        """
+        folder, name = self.place(path)
+        if self.size(path) is None:
+            return ""
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+        return name if name in names else next((each for each in names if _alike(each) == _alike(name)), "")
+
     def set_time(self, path: str, mtime_ns: int) -> None:
         """Set the time of a file, if its file system can."""
         folder, name = self.place(path)
@@ -97,3 +110,7 @@ class Tree:
             self._stack.callback(os.close, handle)
             self._folders[folder] = handle
         return self._folders[folder]
+
+
+def _alike(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()

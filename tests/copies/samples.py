@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sse_twisted.copies.lineage import Lineage, begin
@@ -70,16 +70,16 @@ class Pair:
         self.source = Source(self.event)
         self.target = self.new_target()
 
-    def new_target(self, lineage: Lineage | None = None) -> Target:
+    def new_target(self, lineage: Lineage | None = None, before: Iterable[Target] = ()) -> Target:
         """Forget everything, as at a start."""
         own = lineage or self.lineage
-        return Target(self.copy, self.source, own, lambda: 0.0, self.clock, lambda: self.turn())
+        return Target(self.copy, self.source, own, lambda: 0.0, self.clock, lambda: self.turn(), lambda: before)
 
     def update(self, target: Target | None = None) -> int:
         """Copy until nothing is left to do; return the number of batches."""
         target = target or self.target
         for number in range(1, 100):
-            self.clock.now += 1000
+            self.clock.now += 100
             if target.update(self.source.find()).is_all:
                 return number
         raise AssertionError("there is no end")

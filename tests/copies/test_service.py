@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from sse_twisted.config.settings import Copies
 from sse_twisted.control.health import Condition
 from sse_twisted.copies.copy import Copy
 from sse_twisted.copies.lineage import begin
+from sse_twisted.copies.target import Target
 from sse_twisted.fleet import Stage
 from tests.copies.samples import contents
 from tests.support.event import VirtualEvent, log_of
@@ -131,6 +133,48 @@ class TestCopies:
         event.until("INFO Copies: the only track is on 1 copy")
         event.advance(60)
         assert len(event.said("Copies: the only track is on 1 copy")) == 1
+
+    def test_that_are_being_written_do_not_have_all_tracks_yet(self, event: VirtualEvent, stick: Path) -> None:
+        waiting: list[Callable[[], object]] = []
+        is_slow = False
+
+        def start(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+            if not (is_slow and isinstance(getattr(function, "__self__", None), Target)):
+                return at_once(function, *args)
+            done: Deferred[Any] = Deferred()
+            waiting.append(lambda: at_once(function, *args).chainDeferred(done))
+            return done
+
+        event.start_in_thread = start
+        event.collect()
+        event.leave(601)
+        event.until("INFO Copies: the only track is on 1 copy")
+        is_slow = True
+        event.device(602, log_of(602))
+        event.arrive(602)
+        event.until("motion-602 can be disconnected")
+        event.leave(602)
+        event.advance(15)
+        assert len(tracks_of(stick)) == 1
+        assert not event.said("Copies: all 2 tracks")
+        state = condition(event)
+        assert state is not None
+        assert "tracks are on" not in state.text
+        assert "behind" in state.text
+        is_slow = False
+        for call in waiting:
+            call()
+        event.until("INFO Copies: all 2 tracks are on 1 copy")
+        assert condition(event) == Condition("copies", True, "all 2 tracks are on 1 copy")
+
+    def test_tell_of_a_file_without_a_readable_name(self, event: VirtualEvent, stick: Path) -> None:
+        event.collect()
+        (event.root / "results").mkdir(exist_ok=True)
+        (event.root / os.fsdecode(b"results/Z\xfcrich\n.csv")).write_bytes(b"")
+        event.until(rf"WARN Copy {stick} lacks results/Z\xdcfcrich\x0a.csv: its name is not UTF-8: rename it")
+        state = condition(event)
+        assert state is not None
+        assert r"lacks 1 file: results/Z\xdcfcrich\x0a.csv: its name is not UTF-8" in state.text
 
     def test_on_the_disk_of_the_event_folder_are_remarked_on(self, event: VirtualEvent, stick: Path) -> None:
         event.start()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sse_twisted.copies.source import Kind, Source, find_files, is_track, kind_of, leftovers
+from sse_twisted.copies.source import Kind, Look, Source, find_files, is_leftover, is_track, kind_of, walk
 from sse_twisted.event_folder.folder import EventFolder
 from tests.copies.samples import CONTENTS, SECRETS, write
 
@@ -23,7 +23,12 @@ START = f".sse_twisted/starts/{'0' * 32}.json"
         ("config/motions.csv", Kind.RECORD),
         ("config/courses.json", Kind.RECORD),
         ("config/server.key", None),
+        ("config/SERVER.KEY", None),
+        ("config/board.p12", None),
         ("config/passwd", None),
+        ("config/Passwords.txt", None),
+        ("config/web-token.json", None),
+        ("gpslogs/20221017/TOKEN_601_20221017_090000.oao", Kind.TRACK),
         ("results/decisions.jsonl", Kind.RECORD),
         ("gpsdata/20221017/S1.csv", Kind.RECORD),
         ("hand-in/kept/0a1b watch.fit", Kind.RECORD),
@@ -81,11 +86,56 @@ def test_the_configuration_comes_from_where_it_is_and_files_of_secrets_do_not(tm
     assert source.file("config/tokens.txt") == root / "config/tokens.txt"
 
 
+@pytest.mark.parametrize("way", ["through a link", "under another name"])
+def test_a_file_of_secrets_is_known_by_whatever_path_it_is_named(tmp_path: Path, way: str) -> None:
+    root, named = tmp_path / "event", tmp_path / "current"
+    write(root, "results/board.txt", b"secret")
+    if way == "through a link":
+        named.symlink_to(root)
+        named /= "results/board.txt"
+    else:
+        named.hardlink_to(root / "results/board.txt")
+    assert not Source(EventFolder(root), None, (named, tmp_path / "nowhere")).find()
+
+
+def test_upper_folders_that_are_links_are_not_followed_in_a_copy(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere", "20221017/.a.oao.0123.tmp", b"")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy/gpslogs").symlink_to(tmp_path / "elsewhere")
+    assert not list(walk(tmp_path / "copy", follow=False))
+
+
+class TestALook:
+    def test_without_a_change_is_the_one_before(self, tmp_path: Path) -> None:
+        write(tmp_path, "gpslogs/20221017/a.oao", b"track")
+        source = Source(EventFolder(tmp_path))
+        look = source.look(Look())
+        assert (look.tracks, look.version) == (1, 1)
+        assert source.look(look) is look
+
+    @pytest.mark.parametrize(
+        ("path", "version"),
+        [("gpslogs/20221017/b.oao", 2), ("motions/motion-601/downloads.json", 2), ("logs/server.log", 1)],
+    )
+    def test_has_news_unless_only_a_log_has_grown(self, tmp_path: Path, path: str, version: int) -> None:
+        source = Source(EventFolder(tmp_path))
+        before = source.look(Look())
+        write(tmp_path, path, b"new")
+        look = source.look(before)
+        assert look is not before
+        assert look.version == version
+        (tmp_path / path).unlink()
+        assert source.look(look).version == 2 * version - 1
+
+    def test_of_an_empty_folder_is_one(self, tmp_path: Path) -> None:
+        assert Source(EventFolder(tmp_path)).look(Look()).version == 1
+
+
 def test_unfinished_files_are_those_of_writes_and_not_of_downloads(tmp_path: Path) -> None:
     write(tmp_path, "gpslogs/20221017/.a.oao.0123.tmp", b"")
     write(tmp_path, "gpslogs/20221017/.a.oao.100.part", b"")
     write(tmp_path, "motions/motion-601/.info.json.0123.tmp", b"")
-    assert set(leftovers(tmp_path)) == {
+    assert {path for path, _ in walk(tmp_path) if is_leftover(path)} == {
         "gpslogs/20221017/.a.oao.0123.tmp",
         "motions/motion-601/.info.json.0123.tmp",
     }

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from sse_twisted.copies import batch, lineage, target
 from sse_twisted.copies.lineage import begin
 from sse_twisted.copies.manifest import PATH as MANIFEST
-from sse_twisted.copies.source import SUPERSEDED
+from sse_twisted.copies.source import STARTS, SUPERSEDED
 from sse_twisted.copies.target import IDENTITY, CopyAway, CopyRefused
 from sse_twisted.event_folder.lock import FolderLock
-from tests.copies.samples import CONTENTS, DAY, SECRETS, Pair, write
+from sse_twisted.runtime.bounded_file import open_regular
+from tests.copies.samples import CONTENTS, DAY, SECRETS, Pair, contents, write
 from tests.event_folder.samples import Killed, failing_at_each_step, hidden
 
 TRACK = f"{DAY}/ABC601XYZ_601_20221017_090000.oao"
@@ -177,7 +180,7 @@ class TestACopy:
 
         monkeypatch.setattr(os, "rename", picky)
         pair.update()
-        assert pair.target.failures == {TRACK: "Invalid argument"}
+        assert pair.target.failures == {TRACK: "its disk cannot have this name (Invalid argument)"}
         assert pair.expected().keys() - pair.files().keys() == {TRACK}
         assert not hidden(pair.copy / "gpslogs")
         monkeypatch.undo()
@@ -195,11 +198,61 @@ class TestACopy:
         write(pair.event.root, "config/new.csv", b"")
         monkeypatch.setattr(os, "rename", refuse)
         pair.target.update(pair.source.find())
-        assert pair.target.failures == {"config/new.csv": "Invalid argument"}
+        assert pair.target.failures == {"config/new.csv": "its disk cannot have this name (Invalid argument)"}
         monkeypatch.undo()
         (pair.event.root / "config/new.csv").unlink()
         assert not pair.target.update(pair.source.find()).files
         assert not pair.target.failures
+
+    @pytest.mark.parametrize(
+        ("name", "why"),
+        [(os.fsdecode(b"Z\xfcrich.csv"), "its name is not UTF-8: rename it"), ("ж" * 122 + ".csv", "")],
+    )
+    def test_lacks_a_file_whose_name_is_not_utf_8_and_no_other(self, pair: Pair, name: str, why: str) -> None:
+        write(pair.event.root, "results/x", b"")
+        (pair.event.root / "results/x").rename(pair.event.root / "results" / name)
+        pair.update()
+        assert pair.target.failures == ({f"results/{name}": why} if why else {})
+        assert pair.expected().keys() - pair.files().keys() == pair.target.failures.keys()
+
+    def test_lacks_a_file_that_the_disk_of_the_event_folder_does_not_return_and_no_other(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Broken(io.FileIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                raise OSError(5, "Input/output error")
+
+        monkeypatch.setattr(
+            batch, "open_regular", lambda path: Broken(path) if path.name == Path(TRACK).name else open_regular(path)
+        )
+        pair.update()
+        assert pair.target.failures == {TRACK: "it cannot be read: Input/output error"}
+        assert pair.expected().keys() - pair.files().keys() == {TRACK}
+
+    def test_gets_large_files_in_several_batches(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(target, "BATCH_SIZE", 100)
+        for number in range(4):
+            write(pair.event.root, f"hand-in/kept/{number} watch.fit", bytes(60))
+        assert pair.update() >= 4
+        assert pair.files() == pair.expected()
+
+    def test_from_which_somebody_deletes_a_track_gets_it_again_within_minutes(self, pair: Pair) -> None:
+        pair.update()
+        (pair.copy / TRACK).unlink()
+        for _ in range(4):
+            pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_in_which_something_is_in_the_place_of_a_track_lacks_it_and_follows_no_link(self, pair: Pair) -> None:
+        pair.update()
+        (pair.copy / TRACK).unlink()
+        (pair.copy / TRACK).symlink_to("/etc/passwd")
+        (pair.copy / OTHER).unlink()
+        (pair.copy / OTHER).mkdir()
+        second = pair.new_target()
+        pair.update(second)
+        assert second.failures.keys() == {TRACK, OTHER}
+        assert all("a link or a folder is in its place" in why for why in second.failures.values())
 
     def test_is_read_back(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.write
@@ -269,15 +322,30 @@ class TestAFolder:
         pair.update()
         disk = pair.copy.rename(pair.copy.with_name("unplugged"))
         pair.copy.mkdir()
-        for target in (pair.target, pair.new_target()):
+        for each in (pair.target, pair.new_target()):
             with pytest.raises(CopyAway, match="is its disk plugged in"):
-                pair.update(target)
+                pair.update(each)
         assert not list(pair.copy.iterdir())
         pair.copy.rmdir()
         disk.rename(pair.copy)
         write(pair.event.root, AWAY, b"meanwhile")
         pair.update()
         assert pair.files() == pair.expected()
+
+    def test_whose_disk_is_taken_away_while_it_is_compared_is_not_taken_for_an_empty_one(self, pair: Pair) -> None:
+        pair.update()
+        before = contents(pair.copy), (pair.copy / MANIFEST).read_bytes()
+        disk = pair.copy.with_name("unplugged")
+
+        def unplug() -> None:
+            pair.turn = lambda: None
+            pair.copy.rename(disk)
+            pair.copy.mkdir()
+
+        pair.turn = unplug
+        with pytest.raises(CopyAway, match="its disk was taken away"):
+            pair.update(pair.new_target())
+        assert (contents(disk), (disk / MANIFEST).read_bytes()) == before
 
     def test_of_another_event_is_refused_and_left_alone(self, pair: Pair, tmp_path: Path) -> None:
         other = Pair(tmp_path, "other")
@@ -308,6 +376,41 @@ class TestAFolder:
         with pytest.raises(CopyRefused, match="event folder"):
             pair.update()
 
+    def test_inside_a_folder_to_which_a_part_of_the_event_folder_leads_is_refused(self, pair: Pair) -> None:
+        elsewhere = pair.event.root.with_name("elsewhere")
+        (pair.event.root / "gpslogs").rename(elsewhere)
+        (pair.event.root / "gpslogs").symlink_to(elsewhere)
+        pair.copy = elsewhere / "copy"
+        pair.copy.mkdir()
+        with pytest.raises(CopyRefused, match="inside the event folder"):
+            pair.update(pair.new_target())
+        assert not list(pair.copy.iterdir())
+
+    def test_that_is_a_copy_under_another_path_already_is_refused(self, pair: Pair) -> None:
+        pair.update()
+        other = Pair.__new__(Pair)
+        other.__dict__ |= pair.__dict__
+        other.copy = pair.copy.with_name("link")
+        other.copy.symlink_to(pair.copy)
+        second = other.new_target(before=[pair.target])
+        with pytest.raises(CopyRefused, match="same folder as copy"):
+            pair.update(second)
+        other.copy = pair.copy.with_name("beside")
+        other.copy.mkdir()
+        third = other.new_target(before=[pair.target])
+        pair.update(third)
+        assert third.beside == "the event folder"
+
+    def test_without_its_links_to_other_places_is_tidied_up(self, pair: Pair, tmp_path: Path) -> None:
+        pair.update()
+        write(tmp_path / "elsewhere", "20221017/.work.0123.tmp", b"of somebody else")
+        shutil.rmtree(pair.copy / "gpslogs")
+        (pair.copy / "gpslogs").symlink_to(tmp_path / "elsewhere")
+        second = pair.new_target()
+        pair.update(second)
+        assert (tmp_path / "elsewhere/20221017/.work.0123.tmp").exists()
+        assert second.failures.keys() == {path for path in CONTENTS if path.startswith("gpslogs/")}
+
     def test_in_which_a_collector_is_at_work_is_left_alone(self, pair: Pair) -> None:
         pair.update()
         lock = FolderLock(pair.copy)
@@ -324,14 +427,43 @@ class TestAFolder:
         begin(pair.copy, 0.0)
         write(pair.event.root, AWAY, b"meanwhile")
         before = (pair.copy / MANIFEST).read_bytes()
-        for target in (pair.target, pair.new_target()):
+        for each in (pair.target, pair.new_target()):
             with pytest.raises(CopyRefused, match="another collector has gone on with it on"):
-                pair.update(target)
+                pair.update(each)
         assert not (pair.copy / AWAY).exists()
         assert (pair.copy / MANIFEST).read_bytes() == before
         shutil.copytree(pair.copy, pair.event.root, dirs_exist_ok=True)
         pair.update(pair.new_target(begin(pair.event.root, 0.0)[0]))
         assert pair.expected().items() <= pair.files().items()
+
+    def test_is_read_anew_after_it_was_left_alone(self, pair: Pair) -> None:
+        pair.update()
+        stranger, _ = begin(pair.copy, 0.0)
+        with pytest.raises(CopyRefused):
+            pair.update()
+        (pair.copy / TRACK).unlink()
+        (pair.copy / STARTS / f"{stranger.own}.json").unlink()
+        pair.update()
+        assert pair.files() == pair.expected()
+
+    def test_whose_starts_cannot_be_read_is_not_written_to(self, pair: Pair) -> None:
+        pair.update()
+        shutil.rmtree(pair.copy / STARTS)
+        (pair.copy / STARTS).write_bytes(b"")
+        write(pair.event.root, AWAY, b"meanwhile")
+        with pytest.raises(CopyAway, match="Not a directory"):
+            pair.update(pair.new_target())
+        assert not (pair.copy / AWAY).exists()
+
+    def test_has_as_few_starts_as_the_event_folder(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(lineage, "MAX_FILES", 3)
+        for _ in range(8):
+            own, _ = begin(pair.event.root, 0.0)
+            pair.update(pair.new_target(own))
+            assert pair.files() == pair.expected()
+            assert len(list((pair.copy / STARTS).iterdir())) <= 3
+        other, _ = begin(pair.copy, 0.0)
+        assert not other.strangers([pair.lineage.own, own.own])
 
     def test_is_not_an_event_folder_of_its_own(self, pair: Pair, tmp_path: Path) -> None:
         shutil.copytree(pair.event.root, tmp_path / "moved")

@@ -214,6 +214,57 @@ async def test_a_full_disk_is_completed_when_there_is_room(stage: Stage, folder:
 
 @pytest.mark.slow
 @on_the_reactor
+async def test_a_disk_that_becomes_read_only_holds_up_nothing_and_is_completed(stage: Stage, folder: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("only root can mount a disk")
+    event = stage.event
+    try:
+        await event.device(601, 60_000)
+        event.configure()
+        program = stage.collector("--copy", str(folder))
+        await program.says("motion-601 can be disconnected")
+        await until(stage.reactor, lambda: _has_tracks(folder, 601, stage), "the copy has all")
+        await until(stage.reactor, lambda: _remount(folder, "ro"), "nothing is being written")
+        await program.says(f"Copy {folder} cannot be written: Read-only file system")
+        await event.device(602, 60_000)
+        await program.says("motion-602 can be disconnected")
+        assert not _has_tracks(folder, 602, stage)
+        assert _remount(folder, "rw")
+        await program.says(f"Copy {folder} is there: ")
+        await until(stage.reactor, lambda: _has_tracks(folder, 602, stage), "the copy has all")
+        program.kill(signal.SIGTERM)
+        assert await program.ends(END_WITHIN) == 0
+        assert "Traceback" not in program.output
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+def _remount(folder: Path, way: str) -> bool:
+    return not subprocess.run(["mount", "-o", f"remount,{way}", folder], check=False, capture_output=True).returncode
+
+
+@pytest.mark.slow
+def test_names_that_differ_by_case_only_are_no_two_on_exfat(tmp_path: Path) -> None:
+    pair = Pair(tmp_path)
+    upper, lower = (f"{DAY}/{name}_601_20221017_090000.oao" for name in ("ABC601XYZ", "abc601xyz"))
+    for _ in exfat_at(pair.copy, tmp_path / "disk"):
+        pair.update()
+        write(pair.event.root, lower, b"other bytes")
+        for target in (pair.target, pair.new_target()):
+            pair.update(target)
+            assert target.failures.keys() == {lower}
+            assert upper in pair.files()
+            assert pair.expected().keys() - pair.files().keys() == {lower}
+        (pair.event.root / upper).replace(pair.event.root / lower)  # the File ID is corrected
+        for target in (pair.target, pair.new_target()):
+            pair.update(target)
+            assert not target.failures
+            assert pair.files() == pair.expected()
+
+
+@pytest.mark.slow
+@on_the_reactor
 async def test_a_copy_on_exfat_is_an_event_folder_for_another_computer(stage: Stage, folder: Path) -> None:
     for _ in exfat_at(folder, stage.event.root / "disk"):
         event = stage.event
