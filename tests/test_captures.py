@@ -81,6 +81,7 @@ async def test_the_event_of_2022_is_collected_as_it_was_then(event: RealEvent, c
     assert not event.said("ERROR")
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_a_folder_of_the_original_server_is_gone_on_with(event: RealEvent, captures: Path) -> None:
     """First with its ledgers only; then with the tracks, of which none is fetched again."""

@@ -19,6 +19,7 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -384,6 +385,7 @@ class CollectorMachine(RuleBasedStateMachine):
             yield from self.event.tracks().items()
 
 
+@pytest.mark.slow
 def test_the_promises_hold_in_any_order_of_events() -> None:
     """Without a minimum of steps most examples end after a few: Hypothesis varies an example by ending it early."""
     budget = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, suppress_health_check=list(HealthCheck))

@@ -96,6 +96,7 @@ async def test_two_logs_of_one_second_get_a_name_each(event: RealEvent) -> None:
     assert device.logs[1].path == event.ledger(601)["ABC601XYZ_601_20221017_090000-2.oao"]["motion_file"]
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_ten_thousand_entries_are_read_and_the_real_ones_collected(event: RealEvent) -> None:
     device = event.device(601, LOG)
@@ -286,6 +287,7 @@ async def test_names_of_hardware_and_firmware_stay_on_one_line_of_the_log(event:
     )
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_twenty_thousand_logs_of_one_device_make_no_long_text_and_no_slow_stop(
     event: RealEvent, monkeypatch: pytest.MonkeyPatch

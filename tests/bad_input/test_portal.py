@@ -19,6 +19,7 @@ def condition(event: RealEvent) -> str:
     return next(each.text for each in event.collector.conditions() if each.subject == "names")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", ["html", "redirect"])
 @on_the_reactor
 async def test_sixty_absent_names_behind_a_portal_are_one_line_and_a_sign(event: RealEvent, page: str) -> None:

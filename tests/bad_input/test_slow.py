@@ -29,6 +29,7 @@ def slow_ones(event: RealEvent, *, resume: bool) -> list[WatchedDevice]:
     return devices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resume", [True, False], ids=["that resume", "that can not resume"])
 @on_the_reactor
 async def test_slow_devices_give_way_and_are_collected(event: RealEvent, resume: bool) -> None:

@@ -12,6 +12,7 @@ from tests.benchmarks.cases import Bench, CollectingError, afternoon_sizes, at_o
 from tests.benchmarks.report import Figure, delay_figures, table
 
 
+@pytest.mark.slow
 def test_three_devices_are_collected_and_measured(tmp_path: Path) -> None:
     profiles = tmp_path / "profiles"
     bench = Bench(tmp_path, blame=True, profile=profiles)
@@ -31,6 +32,7 @@ def test_a_collector_that_does_not_collect_is_no_figure(tmp_path: Path) -> None:
         list(at_once(Bench(tmp_path), "none", {1001: [10_000]}, {"filters": {"best_500m": 99.0}}, latency=0.01))
 
 
+@pytest.mark.slow
 def test_a_board_is_read_and_measured(tmp_path: Path) -> None:
     figures = {figure.what: figure for figure in board(Bench(tmp_path), devices=30, readers=2, seconds=1.0)}
     assert figures["changes told to each reader a second"].value > 5

@@ -10,6 +10,7 @@ from tests.benchmarks.cases import Bench, CollectingError
 from tests.benchmarks.liars import soak
 
 
+@pytest.mark.slow
 def test_honest_devices_are_collected_beside_liars(tmp_path: Path) -> None:
     lies = ("404", "html", "nonsense", "new numbers", "flapping", "new addresses")
     figures = {figure.what: figure for figure in soak(Bench(tmp_path), 12.0, lies, range(1001, 1004))}

@@ -120,6 +120,7 @@ def fill(folder: Path, private: Private) -> None:
     write(folder, "logs/server.json", "".join(json.dumps({"text": line}) + "\n" for line in log.splitlines()))
 
 
+@pytest.mark.slow
 @given(st.builds(Private, WORDS, NAMES, IDS, IDS, NETWORKS, SERIALS, MACS, SECRETS))
 @settings(max_examples=60, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @example(

@@ -285,6 +285,7 @@ async def test_a_stick_that_dies_pauses_downloads_and_loses_nothing(stage: Stage
     assert "Traceback" not in program.output
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_what_a_file_system_lacks_is_remarked_and_does_not_keep_devices(stage: Stage, disk: Disk) -> None:
     disk.begin(NO_FLOCK, NO_FOLDER_SYNC, NO_CHMOD)

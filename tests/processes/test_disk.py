@@ -42,6 +42,7 @@ async def test_a_folder_that_is_renamed_and_renamed_back_costs_nothing(stage: St
     assert not moved.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a disk")
 @on_the_reactor
 async def test_a_disk_that_is_unmounted_and_mounted_again_costs_nothing(stage: Stage) -> None:

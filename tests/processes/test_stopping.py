@@ -73,6 +73,7 @@ async def test_signals_end_it_in_the_middle_of_a_download(stage: Stage) -> None:
     await check_that_signals_end_it(stage, lambda program: stage.downloads(program, 250_000))
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_signals_end_it_while_a_transfer_stalls(stage: Stage) -> None:
     (await stage.event.device(601, 500_000)).add_fault(Fault("stall", at=400_000))

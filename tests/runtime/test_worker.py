@@ -108,6 +108,7 @@ async def test_a_process_that_dies_costs_a_new_try(reactor: Any, tmp_path: Path)
         assert ["starting another one" in line for line in lines] == [True]
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_what_kills_it_twice_is_given_up(reactor: Any, tmp_path: Path) -> None:
     async with at_work(reactor) as (worker, _):

@@ -139,6 +139,7 @@ class TestAFormat:
                     assert column.dtype.kind in kind, what
                     assert column.dtype.itemsize == 8 or kind == "iu", what
 
+    @pytest.mark.slow
     def test_notices_each_changed_byte_if_it_claims_evidence(self, name: str) -> None:
         data = SAMPLES[name].data
         for at in range(len(data)) if BY_NAME[name].decode(data).evidence is not Evidence.AS_HANDED_IN else ():

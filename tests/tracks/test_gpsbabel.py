@@ -38,6 +38,7 @@ def converted(track: Track, version: Literal["1.0", "1.1"], form: str, folder: P
     return theirs.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
 def test_it_reads_every_fix_its_place_and_its_time(
     track: Track, version: Literal["1.0", "1.1"], tmp_path: Path

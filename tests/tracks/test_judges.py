@@ -69,6 +69,7 @@ def agree(fixes: Fixes, text: str) -> None:
     assert times(found, "1.0") == fixes.time.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "form"),
     [

@@ -29,6 +29,7 @@ def honest_one(event: VirtualEvent, identifier: int = HONEST) -> None:
     event.arrive(identifier)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resume", [True, False], ids=["that resume", "that can not resume"])
 def test_an_honest_device_is_collected_within_a_minute_beside_slow_ones(event: VirtualEvent, resume: bool) -> None:
     slow_ones(event, resume=resume)
@@ -39,6 +40,7 @@ def test_an_honest_device_is_collected_within_a_minute_beside_slow_ones(event: V
     assert not event.said(" failed - ")
 
 
+@pytest.mark.slow
 def test_slow_ones_are_collected_while_honest_ones_keep_coming(event: VirtualEvent) -> None:
     event.settings = Settings(downloads=Downloads(limit=2))
     for identifier in (601, 602, 603):
@@ -56,6 +58,7 @@ def test_slow_ones_are_collected_while_honest_ones_keep_coming(event: VirtualEve
     assert len(event.said("can be disconnected")) == 92
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_slow_device_are_kept(event: VirtualEvent) -> None:
     slow_ones(event, resume=True)
     for identifier in range(701, 717):
@@ -73,6 +76,7 @@ def test_the_bytes_of_a_slow_device_are_kept(event: VirtualEvent) -> None:
     assert not event.said("cannot be resumed")
 
 
+@pytest.mark.slow
 def test_a_slow_device_keeps_its_place_while_no_other_waits(event: VirtualEvent) -> None:
     slow_ones(event, resume=True)
     for identifier in SLOW:
@@ -81,6 +85,7 @@ def test_a_slow_device_keeps_its_place_while_no_other_waits(event: VirtualEvent)
         assert len(tracks) == 1
 
 
+@pytest.mark.slow
 def test_a_device_that_ignores_ranges_gives_way_only_once(event: VirtualEvent) -> None:
     slow_ones(event, resume=False)
     honest_one(event)
@@ -137,6 +142,7 @@ def test_slow_answers_do_not_hold_all_places_of_the_inspection(event: VirtualEve
     assert event.until(f"motion-{HONEST} can be disconnected", 40)
 
 
+@pytest.mark.slow
 def test_a_slow_device_is_named_once_and_everywhere(event: VirtualEvent) -> None:
     slow_ones(event, resume=True)
     line = "WARN motion-601 ABC601XYZ_601_20221017_090000.oao is slow (1.2 KB/s): other devices go first"

@@ -73,6 +73,7 @@ def theatre(browser: Browser) -> Iterator[Theatre]:
 
 @pytest.mark.slow
 class TestTheBrowser:
+    @pytest.mark.slow
     def test_a_column_of_the_board_leads_to_its_meaning(self, watching: Watching) -> None:
         with watching(viewport={"width": 1366, "height": 768}) as watcher:
             page = watcher.goes_to()
@@ -94,6 +95,7 @@ class TestTheBrowser:
             assert box(contents)["x"] + box(contents)["width"] <= box(page.locator("article"))["x"]
             assert is_within_its_width(page)
 
+    @pytest.mark.slow
     def test_a_phone_shows_rows_as_paragraphs_and_scrolls_one_way(self, watching: Watching) -> None:
         with watching(viewport={"width": 390, "height": 844}, color_scheme="dark") as watcher:
             page = watcher.goes_to("/help#keep-on")

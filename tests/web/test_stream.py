@@ -129,6 +129,7 @@ def test_a_reader_that_accepts_again_in_time_receives_what_it_missed(desk: Desk)
     assert (listening.ended, [tile["id"] for tile in listening.boards[1]["devices"]]) == (False, [601])
 
 
+@pytest.mark.slow
 @on_the_reactor
 async def test_a_slow_reader_skips_to_the_latest_state(reactor: Any) -> None:
     """A real socket that takes little, and more changes than it takes."""
