@@ -21,6 +21,7 @@ from sse_twisted.runtime.log_output import LogOutputService
 from sse_twisted.runtime.monotonic import MonotonicClock
 from sse_twisted.runtime.one_thread import compute_in_one_thread
 from sse_twisted.runtime.signals import SignalService
+from sse_twisted.runtime.start_watch import StartWatch
 from sse_twisted.runtime.systemd import ReadinessService
 from sse_twisted.web.service import WebService
 
@@ -46,19 +47,19 @@ def assemble(reactor: Any, options: Options) -> IService:
             (*secret_files(options), *([Path(options["manhole-keys"])] if options["manhole-keys"] else ())),
         )
     folder, live = collector.folder, {"collector": collector}
+    log = collector.log
+    start = StartWatch(lambda: (folder.root,), log, status=0)
     board = [_board(reactor, collector, options)] if options["web"] != OFF else []
     return multi_service(
         MonotonicClock(reactor),
-        LogOutputService(reactor, collector.log),
-        SignalService(reactor, collector.reload, lambda: collector.abandoned),
+        LogOutputService(reactor, log),
+        SignalService(reactor, collector.reload, lambda: collector.abandoned, start),
         service,
         # These watch the collector; they start when it has locked the event folder.
-        ConsoleService(
-            reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.disk, collector.log
-        ),
+        ConsoleService(reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.disk, log),
         *board,
         ReadinessService(reactor),
-        GcFreeze(reactor, collector.log, lambda: not collector.disk.is_busy),
+        GcFreeze(reactor, log, lambda: not collector.disk.is_busy),
     )
 
 

@@ -52,7 +52,7 @@ from sse_twisted.history.store import StateStore
 from sse_twisted.results.courses.service import CourseService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
-from sse_twisted.runtime.disk import OF_THE_DISK, Disk, DiskHangs
+from sse_twisted.runtime.disk import OF_THE_DISK, Disk, DiskHangs, answers
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
 from sse_twisted.runtime.worker import Runner
@@ -69,6 +69,7 @@ T = TypeVar("T")
 
 STOP_TIMEOUT = 4.0  # s; a service that takes longer to stop is abandoned
 HANGING_STOP_TIMEOUT = 2.0  # s; the same, if the disk hangs already
+PROBE_TIMEOUT = 0.3  # s that the disk has at the end to show that it does not hang
 LAST_COPY = (0.5, 2.0)  # s that the copies have at the end: at least, if the services took all of that time; at most
 
 
@@ -400,8 +401,9 @@ class Collector(MultiService):
                 timer.cancel()
                 waiting.callback(None)
 
-        Deferred.fromCoroutine(self.copies.finish(seconds)).addBoth(end)
+        finishing = Deferred.fromCoroutine(self.copies.finish(seconds)).addBoth(end)
         await waiting
+        self.abandoned = not finishing.called
         self.copies.abandon()
 
     def _look_for_new_tracks(self, before: Device, after: Device) -> None:
@@ -415,10 +417,11 @@ class Collector(MultiService):
 
     async def _close(self) -> None:
         summarise(self.fleet, self.log)
+        self.abandoned = self.abandoned or not answers(self.folder.root, PROBE_TIMEOUT)
         self.journal.stopService()
         if not self.abandoned:
             least, most = LAST_COPY
             await self._finish_copies(min(max(self._stops_at - self._clock.seconds(), least), most))
-        if not self.abandoned:  # closing a file of a disk that hangs waits for it; the end of the process releases all
+        if not self.abandoned:  # closing a file of a disk that hangs waits for it
             self._presence.release()
             self._lock.release()

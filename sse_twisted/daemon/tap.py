@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 from twisted.application.service import IService
+from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from twisted.python import usage
+from zope.interface import implementer
 
 from sse_twisted.config.printout import example, settings_as_toml
 from sse_twisted.config.server_json import read_original_settings
@@ -27,6 +29,7 @@ from sse_twisted.event_folder.lock import FolderInUse
 from sse_twisted.event_folder.lock import check_free as check_not_in_use
 from sse_twisted.runtime.disk import LONGEST_WAIT, answers
 from sse_twisted.runtime.options import Options as OneLineOptions
+from sse_twisted.runtime.start_watch import StartWatch
 from sse_twisted.web.security import DEFAULT_ENDPOINT, TokenError, read_token
 
 MOST_DEMO_DEVICES = 200
@@ -81,6 +84,19 @@ class Options(OneLineOptions):
         for name in ("config", "event", "bundle", "manhole-passwd", "manhole-keys", "web-token-file"):
             if self[name]:  # twistd may change to another folder before they are read again
                 self[name] = str(Path(self[name]).absolute())
+        with StartWatch(self._folders, Logger(observer=_print)):
+            self._check()
+
+    def _folders(self) -> Iterator[Path]:
+        """Yield the folders that the options name so far, on whichever disks."""
+        if self["config"]:
+            yield Path(self["config"]).parent
+        if settings := getattr(self, "settings", None):
+            yield Path(settings.event.folder)
+        elif self["event"]:
+            yield Path(self["event"])
+
+    def _check(self) -> None:
         _check_disk(Path(self["config"]).parent if self["config"] else None)
         _check_disk(Path(self["event"]) if self["event"] else None)
         if self["print-config"]:
@@ -107,6 +123,11 @@ class Options(OneLineOptions):
             check_event_folder(folder.root)
             if self.access.ssh:
                 _check_host_key(folder)
+
+
+@implementer(ILogObserver)
+def _print(event: LogEvent) -> None:
+    print(formatEvent(event), file=sys.stderr)
 
 
 def access(options: Options) -> Access:

@@ -164,6 +164,8 @@ class PartialTrack:
 
     def _close_file(self) -> None:
         if self._file is not None:
+            with contextlib.suppress(OSError):  # a disk that hangs is to be waited for here, and not in the close
+                os.fstatvfs(self._file.fileno())
             with contextlib.suppress(OSError):  # the disk may be full; unflushed bytes are sent again
                 self._file.close()
             self._file = None

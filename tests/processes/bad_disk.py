@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 
+from tests.processes.fuse import FuseServer
 from tests.support import bad_disk
 
 
@@ -26,7 +26,7 @@ class Disk:
     source: Path  # the same files, without the faults
     control: Path
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _connection: str = field(default="", init=False)  # the kernel's name of it
+    _server: FuseServer | None = field(default=None, init=False)
 
     def mount(self) -> None:
         command = [sys.executable, "-m", "tests.support.bad_disk"]
@@ -36,7 +36,7 @@ class Disk:
             if process.poll() is not None:
                 pytest.skip("no FUSE file system can be mounted here")
             time.sleep(0.01)
-        self._connection = str(os.minor(self.mount_point.stat().st_dev))
+        self._server = FuseServer.of(process.pid, self.mount_point, self.control / "fuse")
 
     def hide(self) -> None:
         """Take it from its mount point; what is open on it goes on."""
@@ -51,38 +51,14 @@ class Disk:
             self._process = None
 
     def hang(self) -> None:
-        """Let no call return.
-
-        It stops between two calls: the kernel lets no process go, not even after SIGKILL, whose call was already taken.
-        """
-        assert self._process is not None
-        state = Path(f"/proc/{self._process.pid}/stat")
-        while True:
-            self._signal(signal.SIGSTOP)
-            while state.read_bytes().rpartition(b")")[2].split()[0] != b"T":
-                time.sleep(0.001)
-            if not self._calls_under_way():
-                return
-            self._signal(signal.SIGCONT)
-            time.sleep(0.002)
-
-    def _calls_under_way(self) -> int:
-        """Ask the kernel for the number of calls that have not returned."""
-        control = self.control / "fuse"
-        control.mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "fusectl", "none", control], check=True)
-        try:
-            return int((control / self._connection / "waiting").read_text())
-        finally:
-            subprocess.run(["umount", control], check=True)
+        """Let no call return."""
+        assert self._server is not None
+        self._server.hang()
 
     def answer(self) -> None:
         """End `hang`."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        assert self._server is not None
+        self._server.answer()
 
     def begin(self, *faults: str) -> None:
         for fault in faults:

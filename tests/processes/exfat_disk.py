@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.fuse import FuseServer, server_of
 
-def exfat_at(folder: Path, image: Path) -> Iterator[None]:
-    """Put an empty exFAT disk at a folder."""
+
+def exfat_at(folder: Path, image: Path) -> Iterator[FuseServer]:
+    """Put an empty exFAT disk at a folder; yield its server."""
     needed = ("mkfs.exfat", "mount.exfat-fuse", "losetup", "umount")
     if os.geteuid() != 0 or not all(map(shutil.which, needed)):
         pytest.skip(f"only root can mount a disk, with {', '.join(needed)}")
@@ -29,9 +31,11 @@ def exfat_at(folder: Path, image: Path) -> Iterator[None]:
         )
         if mounted.returncode:
             pytest.skip(f"exFAT cannot be mounted: {mounted.stderr}")
+        server = FuseServer.of(server_of("mount.exfat-fuse", loop), folder, image.with_name("fuse"))
         try:
-            yield
+            yield server
         finally:
+            server.answer()
             subprocess.run(["umount", "-l", folder], check=False)
     finally:
         subprocess.run(["losetup", "-d", loop], check=False)

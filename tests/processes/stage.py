@@ -30,6 +30,26 @@ run()
 """
 
 
+# `twistd`, which says "Arrived" at a call in its start and waits there for as long as there is a certain file.
+THAT_WAITS_IN_ITS_START = """
+import importlib, os, sys, time
+from twisted.scripts.twistd import run
+flag, module, *path, name = sys.argv[1:3] + sys.argv[3].split(".")
+owner = importlib.import_module(module)
+for each in path:
+    owner = getattr(owner, each)
+call = getattr(owner, name)
+def waiting(*args):
+    print("Arrived", flush=True)
+    while os.path.exists(flag):
+        time.sleep(0.01)
+    return call(*args)
+setattr(owner, name, waiting)
+sys.argv = ["twistd", *sys.argv[4:]]
+run()
+"""
+
+
 @frozen
 class Stage:
     """Everything that a test needs: the event, and a folder elsewhere to start programs in."""
@@ -46,6 +66,11 @@ class Stage:
         """A collector whose disk hangs while there is a file `flag`: each write below `folder` waits."""
         options = ("-n", "--pidfile=", "sse", "--web", "off", *QUIET, "--config", str(self.event.config))
         return self.elsewhere.start("-c", ON_A_DISK_THAT_HANGS, str(flag), str(folder), *options, program="python")
+
+    def collector_that_waits_in_its_start(self, flag: Path, module: str, call: str) -> Program:
+        """A collector that says "Arrived" before a call in its start, and waits there while there is a file `flag`."""
+        options = ("-n", "--pidfile=", "sse", "--web", "off", *QUIET, "--config", str(self.event.config))
+        return self.elsewhere.start("-c", THAT_WAITS_IN_ITS_START, str(flag), module, call, *options, program="python")
 
     async def started(self) -> Program:
         """A collector that has nothing to do any more but to wait."""

@@ -28,7 +28,7 @@ CALLS = "calls"  # lines of thread, call and path
 class BadDisk(mfusepy.Operations):  # type: ignore[misc]
     """Passes each call on, after its faults.
 
-    It has no `flush`. exfat-fuse has: there the kernel lets no process end before its open files are flushed.
+    It has no `flush`. exfat-fuse has: there a process that closes a file waits for the disk, even at its end.
     """
 
     use_ns = True
