@@ -62,7 +62,7 @@ class RosterService(PeriodicService):
         self._reported: object = ()  # the trouble that was logged last
         self._workbook = ""  # that was reported
         self._saved = SavedRoster()  # as it is on disk
-        self._save_failed = False
+        self._save_trouble = ""  # why the last attempt to save failed
         self._turn = DeferredLock()
         self._tasks = Tasks(log)
         self._saving = Tasks(log)
@@ -119,12 +119,12 @@ class RosterService(PeriodicService):
         return ""
 
     def confirm(self, version: str = "") -> Deferred[None]:
-        """Do what waits for a decision; the result fires after an attempt to save that. Raises LookupError."""
+        """Do what waits for a decision; the result is that of `save`. Raises LookupError."""
         question = self._asked(version)
         self._log.warn("Roster confirmed on request: {text}", text=question.text)
         self.question = None
         self._live.change(roster=without_kept(self._live.roster), hold=False)
-        return self._save_soon()
+        return Deferred.fromCoroutine(self.save())
 
     def refuse(self, version: str = "") -> Deferred[None]:
         """Leave devices and tracks as they are until the roster changes again. Raises LookupError."""
@@ -134,15 +134,21 @@ class RosterService(PeriodicService):
         self._log.warn("Roster refused on request: {text}", text=question.text)
         self.question = evolve(question, is_refused=True)
         self._live.change()
-        return self._save_soon()
+        return Deferred.fromCoroutine(self.save())
 
     def excuse(self, identifier: int, reason: str) -> Deferred[None]:
-        """Do not expect a device today; "" expects it again. The result fires after an attempt to save that."""
+        """Do not expect a device today; "" expects it again. The result is that of `save`."""
         today = self._today()
         others = {number: text for number, text in self._live.excused.get(today, {}).items() if number != identifier}
         of_today = {**others, identifier: reason} if reason else others
         self._live.change(excused=latest({**self._live.excused, today: of_today}))
-        return self._save_soon()
+        return Deferred.fromCoroutine(self.save())
+
+    async def save(self) -> None:
+        """Save what is in force now; raises DiskTrouble if only this run knows it until a later attempt succeeds."""
+        await self._save_soon()
+        if self._save_trouble and self._state() != self._saved:
+            raise DiskTrouble(self._save_trouble)
 
     def _asked(self, version: str) -> Question:
         if self.question is None:
@@ -289,8 +295,8 @@ class RosterService(PeriodicService):
         try:
             await self._disk.write(self._files.save, encode(state))
         except DiskTrouble as error:
-            if not self._save_failed:
+            if not self._save_trouble:
                 self._log.error("Cannot save the roster for the next start, retrying: {error}", error=str(error))
-            self._save_failed = True
+            self._save_trouble = str(error)
         else:
-            self._saved, self._save_failed = state, False
+            self._saved, self._save_trouble = state, ""

@@ -253,7 +253,8 @@ class CourseCommands:
         day = found.results.day
         try:
             decisions = (*known.in_force, decision)
-            courses = await self._work.disk.read(read_courses, self._work.folder.root, day, changes_of(decisions, day))
+            read, changes = self._work.disk.read, changes_of(decisions, day)
+            courses = await read(read_courses, self._work.folder.root, day, changes, self._work.disk.guard)
         except OSError as error:
             raise CommandError(f"the courses cannot be read: {error}") from None
         mistakes = [mistake for mistake in courses.mistakes if mistake.startswith(f"{decision.course}: ")]

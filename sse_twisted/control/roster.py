@@ -16,6 +16,7 @@ from sse_twisted.control.errors import CommandError
 from sse_twisted.control.saving import saved
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device
+from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.text import one_line
 
 
@@ -110,4 +111,5 @@ class RosterCommands:
         if reason := self._work.live.not_expected(after.identifier, self._today):
             text = "{device} has joined although it was not expected today ({reason}): it is expected again"
             self._work.log.warn(text, device=after.name, reason=reason)
-            self._service.excuse(after.identifier, "")
+            # That the disk is in trouble has been logged; the next round saves it.
+            self._service.excuse(after.identifier, "").addErrback(lambda failure: failure.trap(DiskTrouble) and None)

@@ -241,7 +241,7 @@ class Collector(MultiService):
             journal=self.journal,
             read_again=self.read_again,
             measured=self.results.of,
-            save=self._store.save,
+            save=self._store.save_now,
             pause=self.pause,
             copies=self.copies,
         )

@@ -184,6 +184,12 @@ class StateStore(Service):
             if self._changed and self._is_restored:
                 await self._write()
 
+    async def save_now(self) -> None:
+        """Do the same; raises DiskTrouble if only this run knows the state until a later attempt succeeds."""
+        await self.save()
+        if self._trouble and self._changed:
+            raise DiskTrouble(self._trouble)
+
     def _take_change(self, before: Device, after: Device) -> None:
         if saved_fields(before) != saved_fields(after):
             self._changed = True

@@ -92,7 +92,7 @@ class Disk(Service):
         self._clock = clock
         self._log = log
         self._writable = writable
-        self._guard = guard
+        self.guard = guard
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
         self._commits = GroupSync(self._start_round, FileSync().sync, clock, guard)
         self._stopped = False
@@ -243,7 +243,7 @@ class Disk(Service):
         self._begun[call] = self._clock.seconds()
         try:
             if guarded:
-                self._guard()
+                self.guard()
             outcome.append(function(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
             outcome.append(_Raised(error))

@@ -11,6 +11,7 @@ import pytest
 
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.visits.verdict import Verdict, give_verdict
+from tests.support.courses import S1, write_courses
 from tests.support.event import MORNING, VirtualEvent, log_of
 
 GONE = "CRITICAL Event folder gone: "
@@ -172,3 +173,45 @@ def test_it_stops_in_time_while_the_folder_is_away(event: VirtualEvent) -> None:
     event.stop()
     assert not event.root.exists()
     assert "Collector stopped" in (moved / "logs" / "server.log").read_text()
+
+
+def test_courses_of_another_folder_in_its_place_are_neither_taken_nor_kept(event: VirtualEvent) -> None:
+    collector = event.start()
+    event.advance(5)
+    moved = take_away(event)
+    write_courses(event.root, S1={key: S1[key] for key in S1 if key != "Start Line"} | {"Start Buoys": [601, 602]})
+    (event.root / ".sse_twisted").mkdir()
+    event.advance(60)
+    assert not collector.live.buoys
+    assert not list((event.root / ".sse_twisted").iterdir())
+    shutil.rmtree(event.root)
+    moved.rename(event.root)
+    event.until("WARN Event folder is back")
+    event.stop()
+
+
+def test_a_command_that_cannot_be_saved_says_so_and_is_saved_later(event: VirtualEvent) -> None:
+    event.person(601)
+    event.person(602)
+    event.device(602, log_of(602))
+    event.arrive(602)
+    commands = event.start().commands
+    event.until("motion-602 is connected")
+    event.leave(602)
+    event.until("left too early")
+    moved = take_away(event)
+    said: list[str] = []
+    for saving in (commands.not_expected(601, "ill"), commands.waive(602, "sold")):
+        saving.addErrback(lambda failure: said.append(failure.getErrorMessage()))
+    event.advance(1)
+    why = "the event folder is not there: No such file or directory"
+    assert [text.partition(" (")[0] for text in said] == [
+        f"not expected, but not saved yet: {why}",
+        f"waived, but not saved yet: {why}",
+    ]
+    moved.rename(event.root)
+    event.until("WARN Downloads resume")
+    event.advance(5)
+    assert b"sold" in event.folder.state_file.read_bytes()
+    assert b"ill" in event.folder.kept_roster.read_bytes()
+    event.stop()

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from attrs import define
@@ -23,7 +25,8 @@ from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
 from tests.support.bad_disk import DEAD, NO_CHMOD, NO_FLOCK, NO_FOLDER_SYNC
 from tests.support.courses import S1, write_courses
-from tests.support.daemon import END_WITHIN, Program, until
+from tests.support.daemon import COLUMNS, END_WITHIN, Program, until
+from tests.tracks.written import points, sbp
 
 DAY = "2022-10-17"
 TRACK = "ABC601XYZ_601_20221017_090000.oao"
@@ -71,12 +74,30 @@ class Board:
         return answer.code, body.decode(errors="replace")
 
     async def post(self, command: str, body: object = None) -> int:
-        headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": ["application/json"]})
-        url, data = f"http://127.0.0.1:{self.web}/api/v1/{command}", json.dumps(body or {}).encode()
-        answer = await HTTPClient(Agent(self.reactor)).post(url, data=data, headers=headers, timeout=PAGE_TIMEOUT)
-        await answer.text().addTimeout(PAGE_TIMEOUT, self.reactor)
-        code: int = answer.code
-        return code
+        return (await self.ask(command, body))[0]
+
+    async def ask(self, command: str, body: object = None) -> tuple[int, str]:
+        """Status and text of the answer to a command."""
+        return await self._send(f"/api/v1/{command}", json.dumps(body or {}).encode(), "application/json")
+
+    async def hand_in(self, name: str, data: bytes) -> tuple[int, str]:
+        """Status and text of the answer to a file that is handed in."""
+        return await self._send(f"/hand-in/files?name={quote(name)}&who=Ann", data, "application/octet-stream")
+
+    async def bundle(self) -> bytes:
+        """A support bundle, which is made now."""
+        answer = await self._post("/bundle.zip", b"{}", "application/json")
+        content: bytes = await answer.content()
+        return content
+
+    async def _send(self, path: str, data: bytes, kind: str) -> tuple[int, str]:
+        answer = await self._post(path, data, kind)
+        return answer.code, await answer.text().addTimeout(PAGE_TIMEOUT, self.reactor)
+
+    async def _post(self, path: str, data: bytes, kind: str) -> Any:
+        headers = Headers({"Authorization": [f"Bearer {self.token}"], "Content-Type": [kind]})
+        url = f"http://127.0.0.1:{self.web}{path}"
+        return await HTTPClient(Agent(self.reactor)).post(url, data=data, headers=headers, timeout=PAGE_TIMEOUT)
 
     async def run(self, line: str) -> tuple[int, str]:
         """Exit status and output of a line of the console, by SSH."""
@@ -208,6 +229,54 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 DECISION = {"action": "course", "who": "Committee", "reason": "wind", "course": "S1", "set": {"Direction": 10}}
+AWAY = "another folder is in the place of the event folder"
+SBP = sbp(points(100))
+TODAY = ("2022-10-15", "2099-12-31")  # the days of the roster
+
+
+def fill(folder: Path) -> None:
+    """Make an event folder of an earlier year, with files to be taken in."""
+    for name in (
+        *("config/sessions/20221017", "gpslogs/20221017", "motions/motion-601", "motions/motion-602", "logs"),
+        *("results/gpsdata", "gpsdata/20221017", "hand-in/kept", ".sse_twisted/starts"),
+    ):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / ".sse_twisted").chmod(0o700)
+    (folder / "hand-in" / "ABC601XYZ old.sbp").write_bytes(SBP)
+    write_courses(folder, S1=S1)
+    (folder / "config" / "motions.csv").write_text(f"{','.join(COLUMNS)}\n777,2022-10-15,2099-12-31,OLD,Old,Sailor\n")
+
+
+def contains(program: Program, text: str) -> bool:
+    return text in program.output
+
+
+async def write_all(board: Board, key: str, phase: str) -> None:
+    """Make each command write that can, and see that each says that it could not."""
+    for command, body, said in (
+        ("pause", None, "downloads paused, but only until a restart: "),
+        ("resume", None, "downloads resumed, but only until a restart: "),
+        ("devices/604/not-expected", {"reason": phase}, "not expected, but not saved yet: "),
+        ("courses/2022-10-17/decisions", DECISION, "not decided: "),
+        (f"hand-ins/{key}/owner", {"file_id": "ABC602XYZ", "who": "Ann"}, "not done yet: "),
+        (f"hand-ins/{key}/counts", COUNTS, "not saved: "),
+    ):
+        status, text = await board.ask(command, body)
+        assert (status, said + AWAY in text) == (409, True), (command, text)
+    for command, body in (
+        ("devices/604/expect", None),  # as it is on the disk
+        ("loglevel", {"level": "debug"}),
+        ("devices/601/retry", None),
+        ("devices/602/forget", None),
+    ):
+        assert await board.post(command, body) == 200, command
+    status, text = await board.hand_in(f"ABC602XYZ {phase}.sbp", SBP + b"\n")
+    assert (status, f"the file cannot be kept: {AWAY}" in text) == (507, True), text
+    assert (await board.bundle())[:2] == b"PK"
+    board.program.kill(signal.SIGHUP)
+
+
+COUNTS = {"day": "2022-10-19", "counts": True, "who": "Ann", "reason": "it is longer"}
 
 
 @pytest.mark.slow
@@ -215,36 +284,41 @@ DECISION = {"action": "course", "who": "Committee", "reason": "wind", "course": 
 async def test_nothing_is_written_below_the_mount_point_when_the_disk_has_gone(stage: Stage, disk: Disk) -> None:
     """Whatever is written, and although a whole event folder is there, as of an earlier year."""
     with disk.below() as below:
-        for name in ("gpslogs/20221017", "motions/motion-601", "logs", "sessions/20221017", "gpsdata", ".sse_twisted"):
-            (below / name).mkdir(parents=True)
-        (below / ".sse_twisted").chmod(0o700)
+        fill(below)
         before = contents(below)
     write_courses(stage.event.folder, S1=S1)
+    stage.event.days = TODAY
+    stage.event.write_roster([604])
     board = await board_of(stage)
+    status, text = await board.hand_in("ABC601XYZ.sbp", SBP)
+    assert status == 200, text
+    key = json.loads(text)["key"]
     await stage.event.device(602, 50_000)
     await stage.collects(board.program, 602)
     await stage.event.leave(602)
+    slow = await stage.event.device(603, 3_000_000)
+    slow.bytes_per_second = 400_000
+    await stage.downloads(board.program, 600_000)
     disk.hide()
-    board.program.kill(signal.SIGHUP)
-    for command, body in (
-        ("pause", None),
-        ("resume", None),
-        ("loglevel", {"level": "debug"}),
-        ("devices/602/forget", None),
-        ("courses/2022-10-17/decisions", DECISION),
-        ("devices/601/retry", None),
-    ):
-        assert await board.post(command, body) in (200, 202, 404, 409), command
+    await write_all(board, key, "at once")
+    assert contents(below) == before
     await stage.event.return_(602)
+    slow.bytes_per_second = 0
     await board.program.says("Event folder gone")
-    board.program.kill(signal.SIGHUP)
-    assert await board.post("pause") in (200, 409)
-    assert await board.post("courses/2022-10-17/decisions", DECISION) in (404, 409)
-    await board.program.says("must stay connected")
+    await write_all(board, key, "later")
+    for text in (
+        "Cannot save the state of the devices, retrying: ",
+        "Cannot save the roster for the next start, retrying: ",
+        "motion-601 must stay connected - tracks can't be stored: ",
+        "motion-602 must stay connected - tracks can't be stored: ",
+        "motion-603 must stay connected - ",
+    ):
+        await until(stage.reactor, partial(contains, board.program, text), text)
     assert contents(below) == before
     board.program.kill(signal.SIGTERM)
     assert await board.program.ends(END_WITHIN) == 0
     assert contents(below) == before
+    assert "Traceback" not in board.program.output
 
 
 @pytest.mark.slow

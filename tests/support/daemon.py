@@ -185,6 +185,7 @@ class LiveEvent:
         self.root = root
         self.folder = root / "event"
         self.config = root / "sse.toml"
+        self.days = ("2022-10-15", "2022-10-21")  # of the roster
         self.devices: dict[int, SimulatedDevice] = {}
         self.name_servers: list[str] = []
         self.hosts = root / "hosts"
@@ -229,7 +230,7 @@ class LiveEvent:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for number in self._people:
-                writer.writerow([number, "2022-10-15", "2022-10-21", f"ABC{number}XYZ", "Sailor", number])
+                writer.writerow([number, *self.days, f"ABC{number}XYZ", "Sailor", number])
         new.rename(self.folder / "config" / "motions.csv")
 
     def configure(self, *lines: str, table: str = "log") -> Path:

@@ -111,6 +111,7 @@ class Computation:
     zone: dt.tzinfo
     do: Callable[[Sequence[Job]], Iterable[TrackRuns]] = in_turn
     counting: Callable[[dt.date], Counting] = lambda _: Counting()
+    guard: Callable[[], None] = lambda: None  # raises OSError while the folder is away
     _done: dict[Job, TrackRuns] = field(factory=dict, init=False)
     _buoys: dict[tuple[object, ...], Buoy | None] = field(factory=dict, init=False)
     _decided: tuple[Stamp, Decisions] | None = field(default=None, init=False)
@@ -128,10 +129,11 @@ class Computation:
 
     def sources(self, day: dt.date) -> Sources:
         """Read what the results of a day are made of. Raises OSError."""
+        self.guard()
         decisions = self.decisions()
-        courses = read_courses(self.root, day, changes_of(decisions.in_force, day))
+        courses = read_courses(self.root, day, changes_of(decisions.in_force, day), self.guard)
         files = tuple(tracks_of(self.root, day))
-        return Sources(day, self.zone, decisions, courses, read_facts(self.root), files, self.counting(day))
+        return Sources(day, self.zone, decisions, courses, read_facts(self.root, self.guard), files, self.counting(day))
 
     def fingerprint(self, sources: Sources, assignments: Sequence[Assignment]) -> str:
         """Return what changes if the results of a day may, or their files."""

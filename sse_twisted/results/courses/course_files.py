@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,11 +73,13 @@ def _day(name: str) -> dt.date | None:
         return None
 
 
-def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, Any]]) -> Courses:
+def read_courses(
+    root: Path, day: dt.date, changes: Mapping[str, Mapping[str, Any]], guard: Callable[[], None] = lambda: None
+) -> Courses:
     """Return the courses of a day, with keys that were decided anew. Raises OSError.
 
     A course with a mistake is as in the last version of the file without one, which is kept in `.sse_twisted/`; where
-    keys that were decided fit no version, it is as in the file.
+    keys that were decided fit no version, it is as in the file. `guard` raises OSError if nothing may be kept.
     """
     data = read_small(courses_path(root, day), MAX_CONFIG)
     if data is None:
@@ -88,7 +90,7 @@ def read_courses(root: Path, day: dt.date, changes: Mapping[str, Mapping[str, An
         courses = Courses({}, (str(error),))
     kept = root / LAST_GOOD / f"{day:%Y%m%d}.json"
     if not courses.mistakes:
-        _keep(root, kept, data)
+        _keep(root, kept, data, guard)
         return courses
     spoilt = {mistake.partition(":")[0] for mistake in courses.mistakes}
     earlier = read_small(kept, MAX_CONFIG) or b"{}"
@@ -107,7 +109,7 @@ def _parsed(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None = None)
     return {}
 
 
-def read_facts(root: Path) -> EventFacts:
+def read_facts(root: Path, guard: Callable[[], None] = lambda: None) -> EventFacts:
     """Return the facts of the event; the defaults without a file. Raises OSError.
 
     Those of a file with a mistake are as in its last version without one: times in the results files depend on them.
@@ -117,16 +119,17 @@ def read_facts(root: Path) -> EventFacts:
         return EventFacts()
     facts, kept = parse_event_facts(data), root / LAST_GOOD / "event.json"
     if not facts.mistakes:
-        _keep(root, kept, data)
+        _keep(root, kept, data, guard)
         return facts
     earlier = read_small(kept, MAX_CONFIG)
     return facts if earlier is None else evolve(parse_event_facts(earlier), mistakes=facts.mistakes)
 
 
-def _keep(root: Path, kept: Path, data: bytes) -> None:
+def _keep(root: Path, kept: Path, data: bytes, guard: Callable[[], None]) -> None:
     """Keep a version without a mistake, unless the folder may only be read; the results tell of a disk that is bad."""
     if read_small(kept, MAX_CONFIG) != data:
         with contextlib.suppress(OSError):
+            guard()
             add_folder(kept.parent, root)
             write_whole(kept, data)
 

@@ -59,7 +59,7 @@ class CourseService(PeriodicService):
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
         counting = CountingReader(work.folder, lambda: work.live.roster.people, lambda: work.live.settings.expected)
-        self._computation = Computation(work.folder.root, work.live.zone, counting=counting.on)
+        self._computation = Computation(work.folder.root, work.live.zone, counting=counting.on, guard=work.disk.guard)
         self._days: dict[dt.date, DayOfCourses] = {}
         self._stamps: dict[dt.date, object] = {}  # at the last look
         self._stale: dict[dt.date, None] = {}  # days that are to be computed when there is time
@@ -96,6 +96,10 @@ class CourseService(PeriodicService):
         days = {*stamps, *self._stamps}  # a file that was deleted takes its results file with it
         changed = [day for day in days if stamps.get(day) != self._stamps.get(day)]
         if not changed:
+            return
+        try:
+            await self._work.disk.check()  # while the event folder is away, there may be the files of another one
+        except DiskTrouble:
             return
         await self._note_buoys(stamps)
         stale = changed if self._stamps else await run(self._stale_of, changed)
