@@ -10,9 +10,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
-from sse_twisted.runtime.cluster import cluster_workers
 from sse_twisted.runtime.executors import WorkError, Workers, local_workers
 
 R = TypeVar("R")
@@ -37,6 +34,8 @@ def opened_workers(options: argparse.Namespace, edition: Callable[[], str]) -> A
     `edition` is a function of a module; all workers must return the same.
     """
     if is_on_cluster(options):
+        from sse_twisted.runtime.cluster import cluster_workers  # with asyncio
+
         return cluster_workers(options.cluster, options.scheduler_file, edition)
     return local_workers(options.jobs)
 
@@ -57,7 +56,11 @@ def one_of_each_folder(files: Iterable[Path]) -> Iterator[Path]:
 
 def with_progress(outcomes: Iterable[R], count: int) -> Iterator[R]:
     """Show progress and tracks a second while outcomes come, on a terminal."""
-    return iter(tqdm(outcomes, total=count, unit="track", leave=False, disable=count < 2 or not sys.stderr.isatty()))
+    if count < 2 or not sys.stderr.isatty():
+        return iter(outcomes)
+    from tqdm import tqdm  # with asyncio
+
+    return iter(tqdm(outcomes, total=count, unit="track", leave=False))
 
 
 def _jobs(text: str) -> int:

@@ -7,16 +7,16 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import field, frozen
 
 from sse_twisted.tracks.analysis import Analysis, analyse
-from sse_twisted.tracks.csv_export import write_csv
 from sse_twisted.tracks.formats import START_SIZE, is_readable, kind_of
-from sse_twisted.tracks.gpx_export import Version, write_gpx
-from sse_twisted.tracks.plot.picture import marks_of, plot
 from sse_twisted.tracks.report import Report, is_track, report_of
+
+if TYPE_CHECKING:
+    from sse_twisted.tracks.gpx_export import Version
 
 MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
 
@@ -65,6 +65,10 @@ class Reading:
         return report
 
     def _export(self, analysis: Analysis, source: Path, extension: str, path: Path) -> None:
+        from sse_twisted.tracks.csv_export import write_csv
+        from sse_twisted.tracks.gpx_export import write_gpx
+        from sse_twisted.tracks.plot.picture import marks_of, plot
+
         writers: dict[str, Callable[[], Iterable[str]]] = {
             "gpx": lambda: write_gpx(analysis.track, self.gpx_version),
             "csv": lambda: write_csv(analysis.track),
