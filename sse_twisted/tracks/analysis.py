@@ -10,7 +10,7 @@ from attrs import frozen
 
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
-from sse_twisted.tracks.doubts import Doubts, doubts_of, remarks_on
+from sse_twisted.tracks.doubts import Doubts, doubts_of, remarks_on, spikes_of
 from sse_twisted.tracks.format import Buffer, Damage, Track
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import on_grid, usable, widened
@@ -67,10 +67,11 @@ def analyse_track(track: Track) -> Analysis:
             if header.end_date:
                 received = widened(measures.grid, header.start_date, header.end_date)
         session = session_of(measures, track.rules, received)
-    doubts = doubts_of(track, session) if session else {}
+    spikes = spikes_of(track)
+    doubts = doubts_of(track, session, spikes) if session else {}
     remarks = (
         *_remarks_on_claims(claims),
-        *remarks_on(track, session, of_session, doubts),
+        *remarks_on(track, session, of_session, doubts, spikes),
     )
     unusable = int(np.count_nonzero(~usable(track.fixes, track.rules)))
     return Analysis(track, session, claims, _losses(track), unusable, remarks, doubts)

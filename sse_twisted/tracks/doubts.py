@@ -6,11 +6,13 @@ be one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Final, TypeAlias
+from itertools import compress
+from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.evidence import WEEK_ROLLOVER, is_rolled_over
@@ -46,13 +48,24 @@ class Doubt(StrEnum):
 Doubts: TypeAlias = Mapping[str, tuple[tuple[Doubt, ...], ...]]
 
 
-def doubts_of(track: Track, session: Session) -> Doubts:
-    """Return the doubts of each best, in the order of `session.bests`."""
-    spikes, repeated = spikes_of(track), repeated_in(track)
-    window = _windows(track.fixes.time)
+def doubts_of(track: Track, session: Session, spikes: Mask) -> Doubts:
+    """Return the doubts of each best, in the order of `session.bests`; `spikes` are those of `spikes_of`."""
+    bests = [best for of_name in session.bests.values() for best in of_name]
+    fixes, accuracy = track.fixes, track.accuracy
+    within = _windows(fixes.time, [best.start for best in bests], [best.end for best in bests])
+    poor = {Doubt.SPIKE: within(spikes) > 0}
+    if track.rate == 1:
+        poor[Doubt.REPEATED] = 2 * within(repeated_in(track)) > within(np.ones(len(fixes), np.bool_))
+    if fixes.speed_error is not None:
+        poor[Doubt.SPEED_ERROR] = within(fixes.speed_error > accuracy.max_speed_error) > 0
+        poor[Doubt.SPEED_ERROR] |= within(fixes.speed_error.astype(np.int64) - accuracy.max_mean_error) > 0
+    if fixes.hdop is not None:
+        poor[Doubt.HDOP] = within((fixes.hdop > accuracy.max_hdop) & (fixes.hdop != NO_HDOP)) > 0
+    if fixes.satellites is not None:
+        poor[Doubt.SATELLITES] = within(fixes.satellites < accuracy.min_satellites) > 0
+    of_bests = iter(zip(*(mask.tolist() for mask in poor.values()), strict=True))
     return {
-        name: tuple(tuple(_doubts(track, spikes, repeated, window(best.start, best.end))) for best in bests)
-        for name, bests in session.bests.items()
+        name: tuple(tuple(compress(poor, next(of_bests))) for _ in of_name) for name, of_name in session.bests.items()
     }
 
 
@@ -92,58 +105,48 @@ def repeated_in(track: Track) -> Mask:
     return repeated
 
 
-def _windows(time: Times) -> Callable[[int, int], slice | Mask]:
-    """Return a function that finds the fixes between two times; quick if no time goes back."""
-    if (np.diff(time) >= 0).all():
-        return lambda start, end: slice(*np.searchsorted(time, [start, end + 1]).tolist())
-    return lambda start, end: (time >= start) & (time <= end)
+def _windows(time: Times, starts: Sequence[int], ends: Sequence[int]) -> Callable[[NDArray[Any]], NDArray[np.int64]]:
+    """Return a function that sums a column up from the first to the last fix of each window; times may go back."""
+    order = slice(None) if (np.diff(time) >= 0).all() else time.argsort()
+    time = time[order]
+    first, stop = np.searchsorted(time, starts), np.searchsorted(time, ends, side="right")
+
+    def within(column: NDArray[Any]) -> NDArray[np.int64]:
+        if not column.any():
+            return np.zeros(len(first), np.int64)
+        total = np.concatenate([[0], np.cumsum(column[order], dtype=np.int64)])
+        sums: NDArray[np.int64] = total[stop] - total[first]
+        return sums
+
+    return within
 
 
-def _doubts(track: Track, spikes: Mask, repeated: Mask, window: slice | Mask) -> Iterator[Doubt]:
-    fixes, accuracy = track.fixes[window], track.accuracy
-    if not len(fixes):
-        return
-    if spikes[window].any():
-        yield Doubt.SPIKE
-    if 2 * int(repeated[window].sum()) > len(fixes):
-        yield Doubt.REPEATED
-    if fixes.speed_error is not None and (
-        int(fixes.speed_error.max()) > accuracy.max_speed_error
-        or float(fixes.speed_error.mean()) > accuracy.max_mean_error
-    ):
-        yield Doubt.SPEED_ERROR
-    if fixes.hdop is not None and ((fixes.hdop > accuracy.max_hdop) & (fixes.hdop != NO_HDOP)).any():
-        yield Doubt.HDOP
-    if fixes.satellites is not None and int(fixes.satellites.min()) < accuracy.min_satellites:
-        yield Doubt.SATELLITES
-
-
-def remarks_on(track: Track, session: Session | None, of_session: Mask, doubts: Doubts) -> Iterator[str]:
+def remarks_on(track: Track, session: Session | None, of_session: Mask, doubts: Doubts, spikes: Mask) -> Iterator[str]:
     """Yield one line for each doubt of the track; `of_session` is that of `session.in_time`."""
     yield from track.remarks
     if len(track.fixes) and track.speeds is SpeedSource.POSITIONS:
         yield "its speeds are made from positions, not measured (Doppler)"
     if session is not None:
-        yield from _remarks_on_bests(track, session, doubts)
+        yield from _remarks_on_bests(track, session, doubts, spikes)
     if track.device.lag and len(track.fixes):
         name = track.device.model or "this device"
         yield f"speeds of {name} lag by about {track.device.lag / 1000:.0f} s: mind it at gates"
     yield from _remarks_on_time(track, of_session)
 
 
-def _remarks_on_bests(track: Track, session: Session, doubts: Doubts) -> Iterator[str]:
-    window = _windows(track.fixes.time)
+def _remarks_on_bests(track: Track, session: Session, doubts: Doubts, spikes: Mask) -> Iterator[str]:
+    time = track.fixes.time
     for name in REMARKED:
         for best, of_best in list(zip(session.bests.get(name, ()), doubts.get(name, ()), strict=True))[:1]:
-            yield from _remarks_on_best(name, of_best, track, window(best.start, best.end))
-    fastest = np.flatnonzero(track.fixes.speed == session.maximum)
-    spikes = fastest[spikes_of(track)[fastest]]
-    if len(spikes):
-        when = utc(int(track.fixes.time[spikes[0]]))
+            if of_best:
+                yield from _remarks_on_best(name, of_best, track, (time >= best.start) & (time <= best.end))
+    fastest = np.flatnonzero((track.fixes.speed == session.maximum) & spikes)
+    if len(fastest):
+        when = utc(int(time[fastest[0]]))
         yield f"the fastest fix is a spike: {knots(session.maximum):.1f} knots at {when} UTC"
 
 
-def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window: slice | Mask) -> Iterator[str]:
+def _remarks_on_best(name: str, doubts: Collection[Doubt], track: Track, window: Mask) -> Iterator[str]:
     fixes = track.fixes[window]
     if Doubt.SPIKE in doubts:
         yield f"best {name} has a spike: its speed rises faster than anybody can sail"
