@@ -30,6 +30,7 @@ from sse_twisted.tracks.oao.layout import FRAME, FRAME_SIZE, Frames
 
 # Of 13 real sessions, the worst best has a mean speed error of 371 mm/s, and its fixes have 9 satellites.
 ACCURACY: Final = Accuracy(min_satellites=9, max_hdop=NO_HDOP, max_speed_error=1 << 31, max_mean_error=500)
+COPIED: Final = ("utc", "speed", "heading", "speed_accuracy", "satellites", "fix", "hdop")
 
 
 class OaoFormat:
@@ -85,17 +86,18 @@ def frames_of(data: Buffer) -> tuple[Frames, Offsets, Integrity]:
 
 
 def fixes_of(frames: Frames) -> Fixes:
-    """Return the columns of frames; only the positions are copied."""
+    """Return the columns of frames. Those that speeds are made of are copied: side by side they are far faster."""
+    time, speed, course, speed_error, satellites, fix, hdop = (np.ascontiguousarray(frames[name]) for name in COPIED)
     return Fixes(
-        time=frames["utc"].view(np.int64),
+        time=time.view(np.int64),
         latitude=frames["latitude"] / 1e7,
         longitude=frames["longitude"] / 1e7,
-        speed=frames["speed"],
-        course=frames["heading"],
-        speed_error=frames["speed_accuracy"],
-        satellites=frames["satellites"],
-        fix=frames["fix"],
-        hdop=frames["hdop"],
+        speed=speed,
+        course=course,
+        speed_error=speed_error,
+        satellites=satellites,
+        fix=fix,
+        hdop=hdop,
         altitude=frames["altitude"],
         horizontal_error=frames["horizontal_accuracy"],
         vertical_error=frames["vertical_accuracy"],

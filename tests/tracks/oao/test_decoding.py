@@ -39,9 +39,18 @@ def test_the_frames_of_a_whole_file_are_not_copied() -> None:
     frames = frames_in(data)
     assert np.shares_memory(frames, np.frombuffer(data, np.uint8))
     assert len(frames) == 20
-    assert np.shares_memory(fixes_of(frames).time, frames)
-    assert np.shares_memory(fixes_of(frames).speed, frames)
     assert not frames_in(TRACK).flags.writeable
+
+
+def test_of_the_columns_only_those_that_speeds_are_made_of_are_copied() -> None:
+    frames = frames_in(TRACK)
+    fixes = fixes_of(frames)
+    for column in (fixes.altitude, fixes.horizontal_error, fixes.vertical_error, fixes.course_error):
+        assert column is not None
+        assert np.shares_memory(column, frames)
+    for column in (fixes.time, fixes.speed, fixes.course, fixes.speed_error, fixes.satellites, fixes.fix, fixes.hdop):
+        assert column is not None
+        assert column.flags.c_contiguous
 
 
 def test_a_stray_trailer_is_left_out() -> None:
