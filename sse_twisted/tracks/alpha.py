@@ -11,7 +11,7 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.grid import Grid, Speeds
-from sse_twisted.tracks.windows import NONE
+from sse_twisted.tracks.windows import NONE, Found, Indices
 
 MAX_PATH: Final = 500_000  # mm
 MIN_PATH: Final = 100_000  # mm; the shortest alpha of a real device has 164.8 m
@@ -21,11 +21,21 @@ MIN_TURN: Final = HALF_TURN // 2  # between the courses at both ends
 MIN_SPEED: Final = 1000  # mm/s; a path with a slower fix does not count (firmware 3118 to 3176)
 EARTH_RADIUS: Final = 6_371_009.0  # m, as the device has it
 
-BLOCK: Final = 16  # fixes whose positions are first compared as one position
-BLOCKS_AT_ONCE: Final = 512  # pairs of blocks, of 256 pairs of fixes each: they fit into the cache
+PARTS: Final = 4  # of a block, down to single fixes
+SIZES: Final = (64, 16, 4)  # fixes of a block, whose positions are first compared as one position
+PAIRS_AT_ONCE: Final = 4096  # of blocks, and 16 times as many of their parts: they fit into the cache
 
-Indices = NDArray[np.int64]  # of fixes
 Metres = NDArray[np.float64]
+
+
+@frozen(eq=False)
+class _Blocks:
+    """Blocks of consecutive fixes."""
+
+    firsts: Indices
+    lasts: Indices
+    middles: Indices
+    radius: Metres  # from the middle to the farthest fix
 
 
 @frozen(eq=False)
@@ -37,29 +47,51 @@ class AlphaWindows:
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
     shrinking: NDArray[np.float64]  # cosine of the latitude
-    earliest: Indices  # the first fix at which a path to this one can begin
-    latest: Indices  # the last one; before the earliest if there is none
-    middle: Indices  # of each block
+    unbroken: Indices  # the first fix from which on none is too slow until this one
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
-        speeds = np.full(stop - first, NONE)
-        for starts, ends in self._paths(since, first, stop):
-            np.maximum.at(speeds, ends - first, self._means(starts, ends))
-        return speeds
+        return self._best(since, first, stop, 0)[0]
 
     def start(self, since: int, fix: int) -> int:
         """Return the place where the fastest path to a fix begins, the last of equals; its own place without a path."""
-        fastest = (NONE, fix)
-        for starts, ends in self._paths(since, fix, fix + 1):
-            fastest = max([fastest, *zip(self._means(starts, ends).tolist(), starts.tolist(), strict=True)])
-        return int(self.grid.place[fastest[1]])
+        speeds, starts = self._best(since, fix, fix + 1, 0)
+        return int(self.grid.place[fix if speeds[0] == NONE else starts[0]])
 
-    def first_beyond(self, place: int) -> int:
-        return int(np.searchsorted(self.earliest, np.searchsorted(self.grid.place, place, side="right")))
+    def sample(self) -> Found:
+        """Return the paths between the middles of blocks."""
+        large, blocks = self._levels[:2]
+        starts, ends = _members(*self._near(large, *self._block_pairs(0, 0, len(self.travelled), 0), 0))
+        exist = (starts < len(blocks.middles)) & (ends < len(blocks.middles))
+        starts, ends = self._paths_between(0, blocks.middles[starts[exist]], blocks.middles[ends[exist]], 0)
+        return Found(self._means(starts, ends), self.grid.place[starts], ends)
 
-    def _means(self, starts: Indices, ends: Indices) -> Indices:
+    def fastest(self, at_least: int) -> Found:
+        return self._found(0, 0, len(self.travelled), at_least)
+
+    def beyond(self, place: int, at_least: int) -> Found:
+        first = int(np.searchsorted(self.grid.place, place, side="right"))
+        reached = self.travelled[first - 1] + MAX_PATH * self.grid.frequency
+        stop = min(np.searchsorted(self.unbroken, first), np.searchsorted(self.travelled, reached, side="right"))
+        return self._found(place + 1, first, int(stop), at_least)
+
+    def _found(self, since: int, first: int, stop: int, at_least: int) -> Found:
+        speeds, starts = self._best(since, first, stop, at_least)
+        found = np.flatnonzero(speeds != NONE)
+        return Found(speeds[found], self.grid.place[starts[found]], first + found)
+
+    def _best(self, since: int, first: int, stop: int, at_least: int) -> tuple[Speeds, Indices]:
+        """Return the speed of the best path to each of the fixes `first` to `stop` - 1, and the last fix to begin it.
+
+        It begins at place `since` or later. The speed is NONE if there is none that is at least so fast.
+        """
+        best = np.full(stop - first, NONE)  # speed and start in one number
+        for starts, ends in self._paths(since, first, stop, at_least):
+            np.maximum.at(best, ends - first, self._means(starts, ends) * len(self.travelled) + starts)
+        return best // max(1, len(self.travelled)), best % max(1, len(self.travelled))
+
+    def _means(self, starts: Indices, ends: Indices) -> Speeds:
         place, travelled = self.grid.place, self.travelled
-        means: Indices = (travelled[ends] - travelled[starts]) * self.grid.parts // (place[ends] - place[starts])
+        means: Speeds = (travelled[ends] - travelled[starts]) * self.grid.parts // (place[ends] - place[starts])
         return means
 
     def _apart(self, at: Indices, other: Indices) -> Metres:
@@ -69,68 +101,92 @@ class AlphaWindows:
         squares: Metres = east * east + north * north
         return squares
 
-    @cached_property
-    def _radius(self) -> Metres:
-        """From the middle of each block to its farthest fix."""
-        order = np.arange(len(self.travelled))
-        apart = self._apart(order, self.middle[order // BLOCK])
-        radius: Metres = np.sqrt(np.maximum.reduceat(apart, order[::BLOCK]))
-        return radius
-
-    def _paths(self, since: int, first: int, stop: int) -> Iterator[tuple[Indices, Indices]]:
-        """Yield the start and end fixes of every path that counts.
+    def _paths(self, since: int, first: int, stop: int, at_least: int) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the start and end fixes of every path that counts and is at least so fast.
 
         It begins at place `since` or later, and ends at one of the fixes `first` to `stop` - 1.
         """
-        latest = self.latest[first:stop]
-        earliest = np.maximum(self.earliest[first:stop], np.searchsorted(self.grid.place, since))
-        possible = np.flatnonzero(latest >= earliest)
-        if not len(possible):
+        if first >= stop:
             return
-        course = self.grid.course
-        for start_blocks, end_blocks in self._near_blocks(first + possible, earliest[possible], latest[possible]):
-            starts, ends = self._near_members(start_blocks, end_blocks)
-            in_time = (ends >= first) & (ends < stop)
-            starts, ends = starts[in_time], ends[in_time]
-            in_range = (starts >= earliest[ends - first]) & (starts <= latest[ends - first])
-            starts, ends = starts[in_range], ends[in_range]
-            turned = _angle(course[starts] - course[ends]) >= MIN_TURN
-            yield starts[turned], ends[turned]
+        for starts, ends in self._pairs(0, *self._block_pairs(since, first, stop, at_least), first, stop, at_least):
+            yield self._paths_between(since, starts, ends, at_least)
 
-    def _near_members(self, start_blocks: Indices, end_blocks: Indices) -> tuple[Indices, Indices]:
-        """Pair the fixes of each start block with those of its end block that are within the gate."""
-        north, east, shrinking = self._blocks
-        east_apart = (east[start_blocks][:, :, None] - east[end_blocks][:, None, :]) * shrinking[end_blocks][:, None, :]
-        north_apart = north[start_blocks][:, :, None] - north[end_blocks][:, None, :]
-        squares = np.square(east_apart, out=east_apart)
-        squares += np.square(north_apart, out=north_apart)
-        pair, start, end = np.nonzero(squares <= GATE * GATE)  # the fill of the last block is no number
-        return start_blocks[pair] * BLOCK + start, end_blocks[pair] * BLOCK + end
+    def _pairs(
+        self, level: int, starts: Indices, ends: Indices, first: int, stop: int, at_least: int
+    ) -> Iterator[tuple[Indices, Indices]]:
+        """Yield the pairs of fixes in these pairs of blocks that are near enough, and others."""
+        size = (*SIZES, 1)[level]
+        exist = (starts * size < stop) & (ends * size < stop) & (ends * size + size > first)
+        starts, ends = starts[exist], ends[exist]
+        if size == 1:
+            yield starts, ends
+            return
+        starts, ends = self._near(self._levels[level], starts, ends, at_least)
+        for some in range(0, len(starts), PAIRS_AT_ONCE):
+            pairs = slice(some, some + PAIRS_AT_ONCE)
+            yield from self._pairs(level + 1, *_members(starts[pairs], ends[pairs]), first, stop, at_least)
+
+    def _paths_between(self, since: int, starts: Indices, ends: Indices, at_least: int) -> tuple[Indices, Indices]:
+        """Return those pairs of fixes between which is a path that counts and is at least so fast."""
+        near = np.flatnonzero(self._apart(ends, starts) <= GATE * GATE)
+        starts, ends = starts[near], ends[near]
+        place, frequency = self.grid.place, self.grid.frequency
+        path = self.travelled[ends] - self.travelled[starts]
+        counts = (path >= MIN_PATH * frequency) & (path <= MAX_PATH * frequency)
+        counts &= path * self.grid.parts >= at_least * (place[ends] - place[starts])
+        counts &= (starts >= self.unbroken[ends]) & (place[starts] >= since)
+        starts, ends = starts[counts], ends[counts]
+        turned = _angle(self.grid.course[starts] - self.grid.course[ends]) >= MIN_TURN
+        return starts[turned], ends[turned]
+
+    def _block_pairs(self, since: int, first: int, stop: int, at_least: int) -> tuple[Indices, Indices]:
+        """Return pairs of blocks that hold the start and the end of every path that is long enough, and of others."""
+        size, place, travelled = SIZES[0], self.grid.place, self.travelled
+        frequency = self.grid.frequency
+        blocks = np.arange(first // size, -(-stop // size))
+        ends = np.maximum(blocks * size, first)
+        earliest = np.searchsorted(travelled, travelled[ends] - MAX_PATH * frequency)
+        earliest = np.maximum(np.maximum(earliest, self.unbroken[ends]), np.searchsorted(place, since))
+        if at_least:
+            longest = MAX_PATH * frequency * self.grid.parts // at_least  # places
+            earliest = np.maximum(earliest, np.searchsorted(place, place[ends] - longest))
+        ends = np.minimum(blocks * size + size, stop) - 1
+        latest = np.searchsorted(travelled, travelled[ends] - MIN_PATH * frequency, side="right") - 1
+        possible = latest >= earliest
+        lowest = earliest[possible] // size
+        counts = latest[possible] // size - lowest + 1
+        start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
+        return start_blocks, np.repeat(blocks[possible], counts)
+
+    def _near(self, blocks: _Blocks, starts: Indices, ends: Indices, at_least: int) -> tuple[Indices, Indices]:
+        """Return the pairs of blocks that may hold both ends of a path that counts and is at least so fast."""
+        place, travelled, frequency = self.grid.place, self.travelled, self.grid.frequency
+        longest = travelled[blocks.lasts][ends] - travelled[blocks.firsts][starts]
+        may = longest >= MIN_PATH * frequency
+        may &= travelled[blocks.firsts][ends] - travelled[blocks.lasts][starts] <= MAX_PATH * frequency
+        if at_least:
+            span = place[blocks.firsts][ends] - place[blocks.lasts][starts]
+            may &= np.minimum(longest, MAX_PATH * frequency) * self.grid.parts >= at_least * span
+        starts, ends = starts[may], ends[may]
+        apart = self._apart(blocks.middles[ends], blocks.middles[starts])
+        # One metre more, since the cosine varies within a block.
+        reach = GATE + 1 + blocks.radius[starts] + blocks.radius[ends]
+        near = np.flatnonzero(apart <= reach * reach)
+        return starts[near], ends[near]
 
     @cached_property
-    def _blocks(self) -> tuple[Metres, Metres, Metres]:
-        """`north`, `east` and `shrinking`, a row for each block."""
-        fill = np.full(-len(self.north) % BLOCK, np.nan)
-        north, east, shrinking = (
-            np.concatenate([values, fill]).reshape(-1, BLOCK) for values in (self.north, self.east, self.shrinking)
-        )
-        return north, east, shrinking
-
-    def _near_blocks(self, ends: Indices, earliest: Indices, latest: Indices) -> Iterator[tuple[Indices, Indices]]:
-        """Yield pairs of blocks that can hold the start and the end of a path to one of the `ends`."""
-        end_blocks = ends // BLOCK
-        begins = np.flatnonzero(np.diff(end_blocks, prepend=-1))
-        lowest = np.minimum.reduceat(earliest, begins) // BLOCK
-        counts = np.maximum.reduceat(latest, begins) // BLOCK - lowest + 1
-        start_blocks = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - lowest, counts)
-        end_blocks = np.repeat(end_blocks[begins], counts)
-        apart = self._apart(self.middle[end_blocks], self.middle[start_blocks])
-        # One metre more, since the cosine varies within a block.
-        reach = GATE + 1 + self._radius[start_blocks] + self._radius[end_blocks]
-        near = np.flatnonzero(apart <= reach * reach)
-        for some in range(0, len(near), BLOCKS_AT_ONCE):
-            pairs = near[some : some + BLOCKS_AT_ONCE]
-            yield start_blocks[pairs], end_blocks[pairs]
+    def _levels(self) -> tuple[_Blocks, ...]:
+        """Blocks of all SIZES. A block reaches as far as the parts of it do."""
+        count = len(self.travelled)
+        levels: list[_Blocks] = []
+        middles, radius = np.arange(count), np.zeros(count)
+        for size in reversed(SIZES):
+            firsts, parts = np.arange(0, count, size), middles
+            middles = np.minimum(firsts + size // 2, max(0, count - 1))
+            reach = np.sqrt(self._apart(parts, np.repeat(middles, PARTS)[: len(parts)])) + radius
+            radius = np.maximum.reduceat(reach, np.arange(0, len(parts), PARTS)) if count else radius
+            levels.insert(0, _Blocks(firsts, np.minimum(firsts + size, count) - 1, middles, radius))
+        return tuple(levels)
 
 
 def over_alpha(grid: Grid) -> AlphaWindows:
@@ -139,21 +195,24 @@ def over_alpha(grid: Grid) -> AlphaWindows:
     The distance excludes the fix at the start; the time is that between both fixes. This is the rule of the device
     since firmware 3118, at the full rate. A track without courses has no alpha.
     """
-    travelled, latitude = grid.sailed[1:], np.radians(grid.latitude)
-    order = np.arange(len(travelled))
-    unbroken = np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, order + 1, 0))
-    longest = np.searchsorted(travelled, travelled - MAX_PATH * grid.frequency, side="left")
-    shortest = np.searchsorted(travelled, travelled - MIN_PATH * grid.frequency, side="right")
+    latitude = np.radians(grid.latitude)
+    following = np.arange(1, len(grid.speed) + 1)
     return AlphaWindows(
         grid=grid,
-        travelled=travelled,
+        travelled=grid.sailed[1:],
         north=latitude * EARTH_RADIUS,
         east=np.radians(grid.longitude) * EARTH_RADIUS,
         shrinking=np.cos(latitude),
-        earliest=np.maximum(longest, unbroken),
-        latest=shortest - 1,
-        middle=np.minimum(order[::BLOCK] + BLOCK // 2, len(order) - 1),
+        unbroken=np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, following, 0)),
     )
+
+
+def _members(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
+    """Pair each of the PARTS of one block with each of the other; not all of those of the last block exist."""
+    order = np.arange(PARTS)
+    of_starts = np.repeat((starts[:, None] * PARTS + order).ravel(), PARTS)
+    of_ends = np.tile(ends[:, None] * PARTS + order, PARTS).ravel()
+    return of_starts, of_ends
 
 
 def _angle(difference: Indices) -> Indices:

@@ -15,11 +15,12 @@ from attrs import frozen
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, Places, Speeds
-from sse_twisted.tracks.windows import NONE, Metric, over_distance, over_hour, over_seconds
+from sse_twisted.tracks.windows import NONE, NOTHING, Found, Indices, Metric, over_distance, over_hour, over_seconds
 
 MIN_RUN_SPEED: Final = 2572  # mm/s, 5 knots; reproduces firmware 3111 to 9004
 SLOW_FIXES: Final = 3  # consecutive ones end a run; two fit the real files as well
 KEPT: Final = 5
+HOUR_STEP: Final = 64  # fixes whose hours are first compared as one
 
 SECONDS: Final = {"1s": 1, "2s": 2, "10s": 10, "1h": 3600}
 METRES: Final = {"100m": 100, "250m": 250, "500m": 500, "1000m": 1000, "1852m": 1852}
@@ -67,7 +68,8 @@ def run_ends(grid: Grid, *, missing_is_slow: bool = False) -> Places:
 
 def runs_of(grid: Grid, ends: Places) -> Places:
     """Return the number of the run to which each fix belongs; `ends` are those of `run_ends`."""
-    return np.searchsorted(ends, grid.place, side="right")
+    firsts = np.searchsorted(grid.place, ends)
+    return np.repeat(np.arange(len(ends) + 1), np.diff(firsts, prepend=0, append=len(grid.place)))
 
 
 def best_windows(grid: Grid, metric: Metric, run: Places) -> tuple[Speed, ...]:
@@ -76,20 +78,33 @@ def best_windows(grid: Grid, metric: Metric, run: Places) -> tuple[Speed, ...]:
     A window may reach back over the end of a run; it counts for the run in which it ends. Of equal ones, the earliest
     to end counts. A speed of 0 does not count. `run` is the result of `runs_of`.
     """
-    place = grid.place
-    speeds = metric(0, 0, len(place)).copy()
-    found: list[Speed] = []
-    taken: list[int] = []  # where they end
-    while len(found) < KEPT and len(speeds) and speeds[fix := int(speeds.argmax())] > 0:
-        end = int(place[fix])
-        start = metric.start(max((other + 1 for other in taken if other < end), default=0), fix)
-        found.append(_speed(grid, int(speeds[fix]), start, end))
-        taken.append(end)
-        speeds[run == run[fix]] = NONE
-        speeds[np.searchsorted(place, start) : fix + 1] = NONE
-        reaching = slice(fix + 1, max(fix + 1, metric.first_beyond(end)))
-        speeds[reaching] = np.minimum(speeds[reaching], metric(end + 1, reaching.start, reaching.stop))
-    return tuple(found)
+    some = _picked(grid, run, metric.sample(), lambda place: NOTHING)
+    at_least = some[-1][0] if len(some) == KEPT else 0  # the fifth of all windows is hardly faster
+    best = _picked(grid, run, metric.fastest(at_least), partial(metric.beyond, at_least=at_least))
+    if at_least and (len(best) < KEPT or best[-1][0] < at_least):  # one that is slower need not be the fastest
+        best = _picked(grid, run, metric.fastest(0), partial(metric.beyond, at_least=0))
+    return tuple(_speed(grid, value, start, int(grid.place[fix])) for value, start, fix in best)
+
+
+def _picked(grid: Grid, run: Places, found: Found, beyond: Callable[[int], Found]) -> list[tuple[int, int, int]]:
+    """Return speed, first place and last fix of the bests among windows, and among those that begin beyond a best."""
+
+    def free(windows: Found, start: int, fix: int) -> Found:
+        ends = windows.ends
+        is_apart = (grid.place[ends] < start) | (windows.starts > grid.place[fix])
+        return windows[is_apart & (run[ends] != run[fix])]
+
+    picked: list[tuple[int, int, int]] = []
+    while len(picked) < KEPT and len(found.speeds) and found.speeds[best := int(found.speeds.argmax())] > 0:
+        start, fix = int(found.starts[best]), int(found.ends[best])
+        picked.append((int(found.speeds[best]), start, fix))
+        found = free(found, start, fix)
+        others = beyond(int(grid.place[fix]))
+        if len(others.ends):
+            for _, *each in picked:
+                others = free(others, *each)
+            found = found.and_also(others)
+    return picked
 
 
 def best_hours(grid: Grid) -> tuple[Speed, ...]:
@@ -99,34 +114,44 @@ def best_hours(grid: Grid) -> tuple[Speed, ...]:
     movement does not count.
     """
     count = 3600 * grid.frequency
-    total = np.concatenate([[0], np.cumsum(grid.moving)])
-    free = [(0, grid.length)]
+    free = _best_hour(grid, 0, grid.length)
     found: list[Speed] = []
-    while len(found) < KEPT:
-        hours = [(*_best_hour(grid, total, *part), part) for part in free if part[1] - part[0] >= count]
-        moved, start, part = max(hours, key=lambda hour: (hour[0], -hour[1]), default=(0, 0, (0, 0)))
-        speed = moved * grid.parts // count
+    while free and len(found) < KEPT:
+        hour = max(free)
+        speed, start = hour[0] * grid.parts // count, -hour[1]
         if not speed:
             break
         found.append(_speed(grid, speed, start, start + count - 1))
-        free.remove(part)
-        free += (part[0], start), (start + count, part[1])
+        free.remove(hour)
+        free += _best_hour(grid, hour[2], start) + _best_hour(grid, start + count, hour[3])
     return tuple(found)
 
 
-def _best_hour(grid: Grid, total: Speeds, since: int, until: int) -> tuple[int, int]:
-    """Return the speeds of the fastest hour inside places `since` to `until` - 1, summed up, and its first place.
+def _best_hour(grid: Grid, since: int, until: int) -> list[tuple[int, int, int, int]]:
+    """Return the speeds of the fastest hour inside places `since` to `until` - 1, summed up, minus its place, and both.
 
     An hour that ends with a fix is as fast as any other, unless it would begin before `since`.
     """
     count = 3600 * grid.frequency
-    place = grid.place[slice(*grid.fixes(since, until))]
-    starts = np.clip(place + 1 - count, since, until - count)
-    if not len(starts):
-        return 0, since
-    moved = total[np.searchsorted(grid.place, starts + count)] - total[np.searchsorted(grid.place, starts)]
-    best = int(moved.argmax())
-    return int(moved[best]), int(starts[best])
+    if until - since < count:
+        return []
+    first, stop = grid.fixes(since, until)
+    if first == stop:
+        return [(0, -since, since, until)]
+
+    def hours(ends: Indices) -> tuple[Places, Speeds, Speeds]:
+        starts = np.clip(grid.place[ends] + 1 - count, since, until - count)
+        before, after = (grid.moved[np.searchsorted(grid.place, places)] for places in (starts, starts + count))
+        return starts, before, after
+
+    # No hour that ends with a fix between two others moves farther than from the start of the first to the second.
+    blocks = np.arange(first, stop, HOUR_STEP)
+    _, before, after = hours(np.append(blocks, stop - 1))
+    fast = blocks[after[1:] - before[:-1] >= (after - before).max()]
+    ends = (fast[:, None] + np.arange(HOUR_STEP)).ravel()
+    starts, before, after = hours(ends[ends < stop])
+    best = int((after - before).argmax())
+    return [(int(after[best] - before[best]), -int(starts[best]), since, until)]
 
 
 def five_windows(grid: Grid, metric: Metric, ends: Places) -> tuple[Speed, ...]:

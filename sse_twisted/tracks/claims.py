@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -74,6 +75,11 @@ class _Evidence:
     known: Places  # of the wide grid, where certainly no usable fix was received
     fastest: int  # mm/s, the limit for a missing fix
 
+    @cached_property
+    def each_second(self) -> Measures:
+        """The fixes on whole seconds."""
+        return Measures(on_grid(self.fixes[self.fixes.time % 1000 == 0], 1, self.rules))
+
     def missing(self, first: int, stop: int) -> int:
         """Return at how many of these places of the wide grid a fix may have been received that is not in the file."""
         begin, end = self.wide.fixes(first, stop)
@@ -124,8 +130,7 @@ def _check(name: str, best: Best, evidence: _Evidence) -> tuple[ClaimCheck, int 
     is_alpha = name == "alpha500"
     every_second = is_alpha and evidence.rules.alpha is Alpha.EVERY_SECOND
     if every_second:
-        grid = on_grid(evidence.fixes[evidence.fixes.time % 1000 == 0], 1, evidence.rules)
-        metric, second = METRICS[name](grid), second - LATE
+        metric, grid, second = evidence.each_second[name], evidence.each_second.grid, second - LATE
     values = metric(0, *grid.fixes(*grid.places(second)))
     if (values == best.value).any():
         return ClaimCheck.EXACT, None

@@ -40,6 +40,11 @@ class Grid:
         """Running total of the speeds (mm/s): before the first fix, before the second, … after the last."""
         return np.concatenate([[0], np.cumsum(self.speed)])
 
+    @cached_property
+    def moved(self) -> Speeds:
+        """Running total of `moving`, as `sailed`."""
+        return np.concatenate([[0], np.cumsum(self.moving)])
+
     def time(self, place: int) -> int:
         """Return the time of a place in ms UTC."""
         return self.start + place * 1000 // self.frequency

@@ -1,19 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sse_twisted.simulator.writer import session_bests
-from sse_twisted.tracks.bests import distance, five_windows, run_ends
+from sse_twisted.tracks.bests import KEPT, METRICS, best_windows, distance, five_windows, run_ends, runs_of
 from sse_twisted.tracks.format import Best, Header, Rules
 from sse_twisted.tracks.formats import decode
 from sse_twisted.tracks.grid import Grid, on_grid
 from sse_twisted.tracks.oao.firmware import BESTS
-from sse_twisted.tracks.windows import Metric, over_distance, over_seconds
+from sse_twisted.tracks.windows import NOTHING, Found, Metric, TimeWindows, over_distance, over_seconds
 from tests.tracks.test_windows import grid_of
-from tests.tracks.voyages import gridded, sail
+from tests.tracks.voyages import gridded, sail, voyages
 
 FAST, SLOW = 8000, 2571
 
@@ -87,6 +88,51 @@ def test_only_the_fastest_five_are_kept() -> None:
     grid = grid_of([speed for run in runs for speed in run])
     values = [best.value for best in five_best(grid, over_seconds(grid, 1))]
     assert values == [FAST + 100 * number for number in (6, 5, 4, 3, 2)]
+
+
+class Overrated(TimeWindows):
+    """Its sample holds faster windows than there are."""
+
+    def sample(self) -> Found:
+        found = super().sample()
+        return Found(found.speeds + 10 * FAST, found.starts, found.ends)
+
+
+def long_tracks() -> Iterator[Grid]:
+    return map(gridded, voyages())
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "1h"])
+def test_windows_that_a_sample_rules_out_are_none_of_the_best(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for grid in long_tracks():
+        run = runs_of(grid, run_ends(grid))
+        metric = METRICS[name](grid)
+        best = best_windows(grid, metric, run)
+        monkeypatch.setattr(type(metric), "sample", lambda metric: NOTHING)
+        assert best_windows(grid, metric, run) == best
+        monkeypatch.undo()
+        assert len(best) == KEPT
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "1h"])
+def test_no_window_that_is_fast_enough_is_left_out(name: str) -> None:
+    for grid in long_tracks():
+        metric = METRICS[name](grid)
+        found = metric.fastest(0)
+        for at_least in np.percentile(found.speeds, [5, 50, 95, 99, 100]).astype(int).tolist():
+            some = metric.fastest(at_least)
+            fast, all_fast = some[some.speeds >= at_least], found[found.speeds >= at_least]
+            assert len(all_fast.ends)
+            for column in ("speeds", "starts", "ends"):
+                assert getattr(fast, column).tolist() == getattr(all_fast, column).tolist()
+
+
+def test_a_sample_that_is_too_good_leaves_out_no_best() -> None:
+    grid = next(long_tracks())
+    run = runs_of(grid, run_ends(grid))
+    best = best_windows(grid, Overrated(grid, 10), run)
+    assert best == best_windows(grid, TimeWindows(grid, 10), run)
+    assert len(best) == KEPT
 
 
 def test_a_session_has_a_list_for_every_window() -> None:

@@ -14,6 +14,7 @@ from sse_twisted.tracks.analysis import analyse
 from sse_twisted.tracks.bests import Measures, best_hours
 from sse_twisted.tracks.format import Alpha, Fixes, Rules
 from sse_twisted.tracks.grid import on_grid
+from sse_twisted.tracks.oao.decoding import fixes_of
 from sse_twisted.tracks.session import SPEEDS, Session, session_of
 from tests.conftest import CAPTURES
 from tests.tracks.reference import (
@@ -28,6 +29,7 @@ from tests.tracks.reference import (
     windows_of_time,
 )
 from tests.tracks.test_windows import grid_of
+from tests.tracks.voyages import PLAIN, gridded, voyages
 
 FILES = sorted([*CAPTURES.glob("**/*.oao"), *CAPTURES.glob("**/*.oao.xz")])
 SECONDS = {"1s": 1, "2s": 2, "10s": 10}
@@ -125,6 +127,13 @@ def test_every_best_of_a_small_track_is_that_of_a_search_through_all_windows(mad
     grid = on_grid(fixes, 1, rules)
     if grid.length:
         check(session_of(Measures(grid), rules), dense(fixes, 1, rules), rules)
+
+
+def test_every_best_of_a_long_track_is_that_of_a_search_through_all_windows() -> None:
+    for frames in voyages():
+        session = session_of(Measures(gridded(frames)), PLAIN)
+        assert len(session.bests["alpha500"]) == 5
+        check(session, dense(fixes_of(frames), 5, PLAIN), PLAIN)
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sse_twisted.simulator.writer import write_track
@@ -38,6 +40,18 @@ def sail(seconds: float, frequency: int = 5, *, leg: float = 40, pause: float = 
     fixes["fix"], fixes["satellites"], fixes["hdop"] = 3, 16, 80
     fixes["speed_accuracy"] = 289
     return fixes
+
+
+def voyages() -> Iterator[Frames]:
+    """Tracks of some thousand fixes with gaps and equal speeds, where a path of 500 m has several legs."""
+    for seed in range(4):
+        fixes = sail(1300, leg=23, pause=4, seed=seed)
+        random = np.random.default_rng(seed)
+        fixes["speed"] = fixes["speed"] // 100 * 100
+        kept = np.ones(len(fixes), np.bool_)
+        for start in random.choice(len(fixes), 40).tolist():
+            kept[start : start + 1 + start % 3] = False
+        yield fixes[kept]
 
 
 def small_track(frames: int = 20) -> bytes:
