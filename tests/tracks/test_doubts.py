@@ -88,6 +88,15 @@ def test_poor_accuracy_elsewhere_is_not() -> None:
     assert doubts(analysis, "2s") == ()
 
 
+def test_the_fixes_of_a_best_are_found_where_time_goes_back() -> None:
+    fixes = [evolve(point, satellites=3) if point.speed > 9000 else point for point in sailed()]
+    fixes[20], fixes[21], fixes[155], fixes[280] = fixes[21], fixes[20], fixes[280], fixes[155]
+    analysis = analyse(sbn(fixes))
+    assert any("time goes back" in remark for remark in analysis.remarks)
+    assert doubts(analysis, "2s") == (Doubt.SATELLITES,)
+    assert analysis.doubts["2s"][1:] == ((),) * len(analysis.doubts["2s"][1:])
+
+
 def test_a_faster_logger_may_have_a_larger_speed_error() -> None:
     for error, expected in ((2000, ()), (2100, (Doubt.SPEED_ERROR,))):
         fixes = [evolve(point, speed_error=error) for point in sailed(300, rate=5)]
