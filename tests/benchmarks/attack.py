@@ -25,7 +25,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.cases import OLD_LOGS, Bench, Delays, _check, wait_for_verdicts
+from tests.benchmarks.handing_in import AT_ONCE, MAKERS, Board
 from tests.benchmarks.report import Figure, table
+from tests.tracks import written
+from tests.tracks.voyages import START
 
 DEVICES: Final = range(1001, 1013)
 TRACKS: Final = (1_500_000, 1_500_000)  # bytes, of each device
@@ -39,12 +42,13 @@ PAGES: Final = (2_500_000 // len(PAGE) + 1) * PAGE
 
 
 @contextlib.contextmanager
-def attacker(name: str, port: int) -> Iterator[None]:
+def attacker(name: str, port: int, event: Path = Path()) -> Iterator[None]:
     """A process that attacks for as long as the block takes."""
     if not name:
         yield
         return
-    process = multiprocessing.get_context("spawn").Process(target=ATTACKS[name], args=(port,), daemon=True)
+    target, args = (hand_in, (port, event)) if name == HAND_INS else (ATTACKS[name], (port,))
+    process = multiprocessing.get_context("spawn").Process(target=target, args=args, daemon=True)
     process.start()
     yield
     process.terminate()
@@ -172,6 +176,24 @@ def records(port: int) -> None:
     Flood(port, 40, reads=True).run(Addresses())
 
 
+def hand_in(port: int, event: Path) -> None:
+    """Files of six formats, three at once, without an end: no attack, but the busiest page."""
+    made = itertools.count()
+    board = Board(event, port)
+
+    def go_on() -> None:
+        makers = itertools.cycle(MAKERS.items())
+        for (extension, make), number in zip(makers, made, strict=False):
+            board.hand_in(f"file {number}.{extension}", make(written.points(600, rate=1, start=START + 1000 * number)))
+
+    threads = [threading.Thread(target=go_on) for _ in range(AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+HAND_INS: Final = "hand-ins"
 ATTACKS: Final = {
     "pipelined": pipelined,
     "unread": unread,
@@ -233,12 +255,14 @@ def run(bench: Bench, name: str) -> tuple[float, Delays, Reader]:
         port = collector.ask("serve")["port"]
         devices.ask("arrive", devices=list(sizes))
         reader = Reader(port)
-        with attacker(name, port):
+        with attacker(name, port, root):
             reader.start()
             with delays.measured(collector):
                 start = collector.ask("start")["at"]
                 verdicts = wait_for_verdicts(collector, len(sizes), 300.0)
             reader.end()
+        if name == HAND_INS:
+            bench.blamed.append(f"{len(list((root / 'hand-in/kept').iterdir()))} files were handed in meanwhile")
         _check(root, sizes, sizes)
     return max(verdict["at"] for verdict in verdicts) - start, delays, reader
 
@@ -265,12 +289,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=summary, epilog=rest, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--case", choices=[*ATTACKS, "all"], default="all")
+    cases = [*ATTACKS, HAND_INS]
+    parser.add_argument("--case", choices=[*cases, "all"], default="all")
     parser.add_argument("--folder", type=Path, help="for the temporary event folders")
     parser.add_argument("--blame", action="store_true", help="say what the reactor was doing when it was late")
     options = parser.parse_args()
     bench = Bench(options.folder, options.blame)
-    print(table(list(figures(bench, list(ATTACKS) if options.case == "all" else [options.case]))))
+    print(table(list(figures(bench, cases if options.case == "all" else [options.case]))))
     print("\n\n".join(bench.blamed), file=sys.stderr)
 
 

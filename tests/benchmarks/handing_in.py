@@ -1,6 +1,7 @@
 """How long 24 files of six formats and more take that are handed in at once: python -m tests.benchmarks.handing_in
 
 A collector of its own runs as it does at an event. The files have arbitrary names; real ones are taken where they are.
+What collecting notices of them is measured by `tests.benchmarks.attack --case hand-ins`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ REAL = Path(__file__).parents[3] / "shared/data/formats"
 FILES = 24
 AT_ONCE = 3  # as the page does
 PATIENCE = 60.0  # s
+MAKERS = {
+    "ubx": written.ubx,
+    "sbn": written.sbn,
+    "sbp": written.sbp,
+    "gpy": written.gpy,
+    "fit": written.fit,
+    "gpx": written.gpx,
+}
 ROSTER = """Motion ID,Start Date,End Date,File ID,First Name,Family Name,Backup
 601,2007-01-01,2026-12-31,ADA601ANC,Ada,Anchor,"932000000, Speedsurfing20220411"
 602,2007-01-01,2026-12-31,BRY602BOW,Bryn,Bowline,Head_L
@@ -38,12 +47,10 @@ def files() -> dict[str, bytes]:
     real = [path for path in REAL.rglob("*") if path.is_file() and format_named(path.name)] if REAL.is_dir() else []
     chosen = {path.name: path.read_bytes() for path in sorted(real, key=lambda path: path.stat().st_size)[: FILES - 6]}
     points = written.points(3000, rate=1)
-    makers = {"ubx": written.ubx, "sbn": written.sbn, "sbp": written.sbp, "gpy": written.gpy, "fit": written.fit}
-    makers |= {"gpx": written.gpx}
     names = ("Ada Anchor", "bowline", "whatever", "DAN604DEE_1", "cove cleo", "Activity 17")
     rounds = 0
     while len(chosen) < FILES:
-        for (extension, make), name in zip(makers.items(), names, strict=True):
+        for (extension, make), name in zip(MAKERS.items(), names, strict=True):
             if len(chosen) < FILES:
                 chosen[f"{name} {rounds}.{extension}"] = make(points[rounds:])
         rounds += 1
