@@ -30,7 +30,7 @@ from sse_twisted.runtime.worker import WorkerError
 
 INTERVAL: Final = 2.0  # s between rounds
 COLLECTOR: Final = "collector"  # does what nobody has asked for
-UNREADABLE: Final = "cannot be read"
+UNREADABLE: Final = "the kept file could not be read; hand it in again to try once more"
 
 
 class HandInService(PeriodicService):
@@ -168,6 +168,7 @@ class HandInService(PeriodicService):
         return waiting
 
     async def _settle(self, entry: HandIn) -> None:
+        self._failed.pop(entry.sha256, None)
         try:
             await self._examine(entry)
             entry = self.ledger.entries[entry.sha256]
@@ -178,8 +179,6 @@ class HandInService(PeriodicService):
                 await self._file(self.ledger.entries[entry.sha256])
         except DiskTrouble as error:
             self._failed[entry.sha256] = f"waits for the disk: {error}"
-        else:
-            self._failed.pop(entry.sha256, None)
         finally:
             for waiting in self._waiting.pop(entry.sha256, []):
                 waiting.callback(None)
@@ -190,11 +189,11 @@ class HandInService(PeriodicService):
         path = self._work.folder.root / entry.received.kept
         try:
             told: Told = await self._work.compute(examine, path, entry.name, self._work.live.zone)
-        except WorkerError as error:
-            told = Told(trouble=f"reading it failed ({error})")
+        except WorkerError as error:  # no word about the file: the machine may have been too busy, or short of memory
+            told = Told(error=str(error))
         if told.error:
             self._failed[entry.sha256] = UNREADABLE
-            text = "Hand-in {name}: the kept file cannot be read: {error}"
+            text = "Hand-in {name}: the kept file cannot be read: {error}. It is tried again when it is handed in again"
             self._work.log.error(text, name=shown(entry.name), error=told.error)
             return
         if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):

@@ -204,7 +204,7 @@ def sailed_with(day: Day, sailed: Iterable[Sailed], backups: Iterable[Backup]) -
         *(each for each in sailed if counting.counts(each.track)),
         *(
             Sailed(numbers.get(each.file_id, 0), people.get(each.file_id, ""), each.file_id, each.name,
-                   figures_of({}, each.report), backup=each.key)
+                   figures_of({}, each.report), backup=each.key, doppler=bool(each.report["doppler"]))
             for each in backups
             if counting.counts(each.name)
         ),

@@ -243,19 +243,20 @@ def count_days(
 ) -> tuple[DayCount, ...]:
     """Count the outcomes of each day with an assignment or a stored track, the latest first.
 
-    At most MAX_DAYS are counted, those closest to `today`. `known` are the snapshots that count for each day,
-    `complete` adds to a day what was handed in, and `more_days` have nothing else. The other arguments are those of
-    `reconcile`.
+    At most MAX_DAYS are counted: today and those with a track first, then those closest to `today`. `known` are the
+    snapshots that count for each day, `complete` adds to a day what was handed in, and `more_days` have nothing else.
+    The other arguments are those of `reconcile`.
     """
     by_day: dict[datetime.date, dict[int, dict[str, Mapping[str, Any]]]] = {}
-    days = _days_on_roster(assignments, today) | set(more_days)
+    with_tracks = set(more_days)
     for identifier, entries in ledgers.items():
         for name, entry in entries.items():
             if (day := day_of(name)) is not None:
                 by_day.setdefault(day, {}).setdefault(identifier, {})[name] = entry
                 if entry.get("status") == Status.COMPLETED:
-                    days.add(day)
-    closest = sorted(days, key=lambda day: (abs(day - today), day))[:MAX_DAYS]
+                    with_tracks.add(day)
+    days = _days_on_roster(assignments, today) | with_tracks
+    closest = sorted(days, key=lambda day: (day not in with_tracks | {today}, abs(day - today), day))[:MAX_DAYS]
     return tuple(
         _count(
             complete(

@@ -49,6 +49,7 @@ class Place(Struct, frozen=True):
     verified: Annotated[bool, Meta(description="confirmed by the fixes of the track, not only claimed by the device")]
     track: Annotated[str, Meta(description="name of the track")]
     backup: Annotated[str, Meta(description="key of the hand-in, if the track was handed in")] = ""
+    doppler: Annotated[bool, Meta(description="the speed was measured by the receiver, not made from positions")] = True
 
 
 class Sailed(Struct, frozen=True):
@@ -60,6 +61,7 @@ class Sailed(Struct, frozen=True):
     track: str
     figures: Mapping[str, Figure]  # by discipline
     backup: str = ""  # key of the hand-in, if it was handed in
+    doppler: bool = True  # whether its speeds were measured, not made from positions
 
 
 def figures_of(entry: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Figure]:
@@ -103,6 +105,7 @@ def ranking(tracks: Iterable[Sailed], discipline: str) -> tuple[Place, ...]:
             verified=figure.verified,
             track=sailed.track,
             backup=sailed.backup,
+            doppler=sailed.doppler,
         )
         for figure, sailed in ordered
     )

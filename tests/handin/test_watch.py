@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from sse_twisted.config.settings import HandIn, Settings
 from sse_twisted.handin import intake
 from sse_twisted.handin.watch import HandInWatch
+from sse_twisted.runtime.worker import WorkerError
 from tests.support.event import VirtualEvent, begin_anew, log_of, track
 from tests.tracks import written
 from tests.tracks.voyages import START
@@ -251,6 +252,24 @@ def test_what_a_stop_has_cut_goes_on_at_the_next_start(open_event: VirtualEvent)
     open_event.advance(5)
     assert open_event.tracks() == {ADA: SBP}
     assert open_event.said("unreadable lines, which do not count: 1")
+
+
+def test_a_worker_that_dies_says_nothing_about_a_file(
+    open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*_: object) -> None:
+        raise WorkerError("the worker process ended twice (signal 9)")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sse_twisted.handin.service.examine", dies)
+        drop(open_event, "ABC601XYZ.sbp")
+        assert open_event.said("Hand-in ABC601XYZ.sbp: the kept file cannot be read: the worker process ended twice")
+        assert len(lines(open_event)) == 1
+        count = len(open_event.lines)
+        open_event.advance(20)
+        assert not open_event.said("Hand-in", count)
+    drop(open_event, "ABC601XYZ.sbp")
+    assert open_event.tracks() == {ADA: SBP}
 
 
 @pytest.mark.parametrize("year", [2021, 1980])

@@ -5,6 +5,7 @@ import datetime
 import io
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -227,8 +228,10 @@ def counts(
     assignments: tuple[Assignment, ...] = (ANN,),
     met: dict[int, float] | None = None,
     devices: dict[int, Device] | None = None,
+    more_days: Collection[datetime.date] = (),
 ) -> dict[datetime.date, DayCount]:
-    days = count_days(DAY, assignments, ledgers or {}, {}, met or {}, {DAY: devices or {}}, Expected())
+    known = {DAY: devices or {}}
+    days = count_days(DAY, assignments, ledgers or {}, {}, met or {}, known, Expected(), more_days=more_days)
     assert [day.day for day in days] == sorted((day.day for day in days), reverse=True)
     return {day.day: day for day in days}
 
@@ -277,6 +280,14 @@ class TestAllDays:
         days = [*counts(assignments=(Assignment(601, first_day, last_day, "AAA601", "Ann", "7", 2),))]
         assert len(days) == MAX_DAYS
         assert [str(day) for day in (days[0], days[-1])] == [newest, oldest]
+
+    def test_of_a_long_event_those_with_a_track_are_never_left_out(self) -> None:
+        long = Assignment(601, datetime.date(2019, 1, 1), datetime.date(2020, 12, 31), "AAA601", "Ann", "7", 2)
+        early, handed_in = datetime.date(2019, 5, 1), datetime.date(2019, 6, 1)
+        ledger = {track(1, 601, early, "AAA601"): entry()}
+        days = counts(assignments=(long,), ledgers={601: ledger}, more_days={handed_in})
+        assert len(days) == MAX_DAYS
+        assert {early, handed_in} < {*days}
 
 
 @pytest.mark.parametrize("year", [2022, 2023, 2024, 2025])

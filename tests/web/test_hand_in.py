@@ -333,3 +333,13 @@ class TestDays:
         assert line["state"] == "collected (backup)"
         best = desk.get("/api/v1/ranking?day=2022-10-19").json["disciplines"]["500m"]
         assert [(place["sailor"], bool(place["backup"])) for place in best] == [("Sailor 601", True)]
+
+    def test_speeds_that_are_made_from_positions_are_said_to_be(self, desk: Desk) -> None:
+        send(desk, "ABC601XYZ.gpx", written.gpx(written.points(600), elements=""))
+        send(desk, "ABC602XYZ.sbp", written.sbp(written.points(600)))
+        best = desk.get("/api/v1/ranking?day=2022-10-19").json["disciplines"]["500m"]
+        assert {place["sailor"]: place["doppler"] for place in best} == {"Sailor 601": False, "Sailor 602": True}
+        assert 'backup</a><br><span class="hint">from positions</span>' in desk.get("/ranking?day=2022-10-19").text
+        page = desk.get("/days/2022-10-19").text
+        assert "ABC601XYZ_601_20221019_120000.gpx</a> (handed in, nothing proves it, speeds from positions)" in page
+        assert "ABC602XYZ_602_20221019_120000.sbp</a> (handed in, nothing proves it)" in page
