@@ -79,6 +79,7 @@ class Tile(Struct, frozen=True):
     tries: Annotated[int, Meta(description="consecutive verdicts that the device must stay connected")]
     oddity: Annotated[str, Meta(description="what is wrong with the device's responses; empty if nothing is")]
     left_early: Annotated[str, Meta(description="what was missing when the device left; empty once it is collected")]
+    backup: Annotated[str, Meta(description="tracks of other devices that its sailor has handed in for that day")]
     waived: Annotated[str, Meta(description="why the missing tracks are waived")]
     not_expected: Annotated[str, Meta(description="why the device is not expected today; empty if it is")]
     idle: Annotated[bool, Meta(description="whether the device was here today and left without a track of today")]
@@ -164,7 +165,8 @@ def tile_of(
         tries=device.tries,
         oddity=device.oddity,
         retry_at=device.retry_at,
-        left_early=f"{device.left_early}; backup handed in: {device.backup}" if device.backup else device.left_early,
+        left_early=device.left_early,
+        backup=device.backup if device.left_early else "",
         waived=device.waived,
         not_expected=not_expected if owner else "",
         idle=device.stage is Stage.GONE and of_today and not tracks,

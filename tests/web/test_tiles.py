@@ -201,3 +201,12 @@ def test_a_device_that_is_back_shows_its_current_reason() -> None:
     reason = "1 of 1 track missing (timed out)"
     tile = shown(stage=Stage.ATTENTION, missing=(NAME,), wanted=1, left_early="Bo: 1 of 1 track missing", reason=reason)
     assert (tile.headline, tile.detail) == ("1 of 1 missing", "timed out")
+
+
+def test_a_backup_that_was_handed_in_does_not_disturb_what_is_missing() -> None:
+    lost = f"Bo: 1 of 1 track missing ({NAME})"
+    known: dict[str, Any] = {"missing": (NAME,), "wanted": 1, "left_early": lost}
+    tile = shown(stage=Stage.GONE, backup="BBB601_601_20221017_110000.sbp", **known)
+    assert (tile.detail, tile.backup) == (NAME, "BBB601_601_20221017_110000.sbp")
+    assert tile.headline == "1 of 1 missing"
+    assert not shown(stage=Stage.GONE, backup="BBB601_601_20221017_110000.sbp").backup
