@@ -12,13 +12,21 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from sse_twisted.config.roster import REQUIRED, SYNONYMS
 from sse_twisted.config.spreadsheet import BadQuotes, SheetError, decoded, read_sheet, squashed
-from sse_twisted.control.pseudonyms import KEYS, OWNER, Pseudonyms
+from sse_twisted.control.pseudonyms import KEYS, OWNER, WORD, Pseudonyms
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.handin.ledger import FOLDER, MAX_LEDGER, PATH
+from sse_twisted.handin.matching import SEPARATORS
+from sse_twisted.handin.service import COLLECTOR
+from sse_twisted.runtime.bounded_file import read_bounded
 
 MAX_FILE = 8_000_000  # bytes of a file that is read for names
 TURN = 20_000  # lines of a log that are read at once
+HAND_INS_IN_TURN = 100  # lines of their ledger, which are long
 MAX_DEPTH = 50  # of JSON
 COLUMNS = {
     "firstname": "person",
@@ -65,8 +73,40 @@ def gather(pseudonyms: Pseudonyms, folder: EventFolder, secret_files: Iterable[P
     for path in documents:
         _add_document(pseudonyms, read_text(path) or "")
         yield
+    yield from _add_hand_ins(pseudonyms, folder.root / PATH)
     for path in sorted(folder.logs.glob("server.log*")):
         yield from _add_told(pseudonyms, path)
+
+
+class _HandIn(Struct):
+    """What a line of the ledger of the hand-ins tells of people."""
+
+    name: str = ""  # under which the file came
+    who: str = ""  # "Ann (board, 10.0.0.7)"
+    owner: str = ""  # that was typed into the device
+    serial: str = ""
+
+
+def _add_hand_ins(pseudonyms: Pseudonyms, path: Path) -> Iterator[None]:
+    """Add the words of the names of files, since riders name them after themselves, and those who handed them in."""
+    decoder = msgspec.json.Decoder(_HandIn)
+    try:
+        data = read_bounded(path, MAX_LEDGER)
+    except OSError:
+        return
+    for number, line in enumerate(data.splitlines()):
+        if number % HAND_INS_IN_TURN == 0:
+            yield
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            found = decoder.decode(line)
+            stem = found.name.rpartition(".")[0] or found.name
+            for word in WORD.findall(f"{stem} {found.owner}"):
+                if not word.isdecimal():
+                    pseudonyms.add_person(word)
+            if found.who not in (COLLECTOR, FOLDER):
+                pseudonyms.add_person(found.who.partition(" (")[0])
+            if found.serial:
+                pseudonyms.add("serial", found.serial)
 
 
 def kinds_of(heading: Iterable[str]) -> list[str | None]:
@@ -91,6 +131,9 @@ def _add_roster(pseudonyms: Pseudonyms, text: str) -> None:
         for kind, cell in zip(kinds, row, strict=False):
             if kind == "person":
                 pseudonyms.add_person(cell)
+            elif kind == "serial":  # the column of other devices, which has several
+                for each in filter(str.strip, SEPARATORS.split(cell)):
+                    pseudonyms.add(kind, each)
             elif kind and cell:
                 pseudonyms.add(kind, cell)
 

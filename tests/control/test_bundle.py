@@ -19,6 +19,7 @@ import pytest
 from attrs import frozen
 from hypothesis import Phase, assume, example, given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 
 from sse_twisted.config.roster import Assignment
 from sse_twisted.config.roster_store import SavedRoster, encode
@@ -29,6 +30,7 @@ from sse_twisted.control.canonical import fold
 from sse_twisted.control.pseudonyms import vocabulary
 from sse_twisted.event_folder.folder import EventFolder
 from tests.support.event import VirtualEvent, log_of
+from tests.tracks import written
 
 NOW = 1_666_022_400.0
 HEADING = "Motion ID,Start Date,End Date,File ID,First Name,Family Name\n"
@@ -232,6 +234,33 @@ class TestPseudonyms:
         told = made(tmp_path)["logs/server.log"].decode()
         assert not re.search("wilhelmina|oldcastle|ferdinand|magellan|old601", told, re.IGNORECASE)
         assert "motion-602 is waived - seen with Person" in told
+
+    def test_names_of_hand_ins_and_of_other_devices_are_found_in_the_logs(self, event: VirtualEvent) -> None:
+        heading = f"{HEADING.strip()},Backup\n"
+        event.person(601)
+        event.start()
+        event.advance(1)
+        write(event.root, "hand-in/Zebedee Quill GW60.sbp", written.sbp(written.points(60)))
+        event.advance(8)
+        service = event.collector.hand_ins  # type: ignore[union-attr]
+        (entry,) = service.ledger.entries.values()
+        Deferred.fromCoroutine(service.assign(entry, "ABC601XYZ", "Yolanda"))
+        event.advance(1)
+        log = (event.root / "logs/server.log").read_text()
+        assert "Hand-in Zebedee Quill GW60.sbp" in log
+        assert "Yolanda gave it to" in log
+        write(
+            event.root,
+            "config/motions-old.csv",
+            f'{heading}602,2022-10-17,2022-10-17,AAA602,Bo,,"932000017, moonwatch"\n',
+        )
+        with (event.root / "logs/server.log").open("a") as file:
+            file.write(f"{LINE}moonwatch has 932000017\n")
+        files = made(event.root)
+        assert "hand-in/ledger.jsonl" not in files
+        everything = b"".join(files.values())
+        for name in ("Zebedee", "Quill", "GW60", "Yolanda", "moonwatch", "932000017"):
+            assert not tells(everything, name), name
 
     def test_a_windows_roster_and_semicolons_are_understood(self, tmp_path: Path) -> None:
         text = HEADING.replace(",", ";") + "601;2022-10-15;2022-10-21;ABC601XYZ;Zoë;Müllerson\n"
