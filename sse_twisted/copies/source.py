@@ -29,7 +29,7 @@ TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # 
 NEVER = (".part", ".tmp", ".pem", ".key", ".p12", ".pfx", ".ppk", ".kdbx")
 SECRET = re.compile("passw|token|secret", re.IGNORECASE)  # in names of texts in config/
 START = re.compile(rf"{STARTS}/[0-9a-f]{{32}}\.json")
-MAX_REMEMBERED = 20_000  # kinds, by path
+MAX_REMEMBERED = 100_000  # kinds, by path
 MAX_DEPTH = 6  # folders in each other
 
 

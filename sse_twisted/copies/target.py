@@ -138,13 +138,13 @@ class Target:
 
     def _update(self, root: int, files: Mapping[str, Stamp], *, is_known: bool) -> Remaining:
         is_known = is_known and self._seconds() < self._compare_at
-        if is_known and not (self._unsaved or self._due(files) or self._has_gone(files)):
-            return self._remaining(files)
+        if is_known and not (self._unsaved or self._has_gone(files)) and not (due := self._due(files)):
+            return self._remaining(files, due)
         with locked(self.root, root):
             if not is_known:
                 self._read(root)
             self._copy(root, files)
-        return self._remaining(files)
+        return self._remaining(files, self._due(files))
 
     def _copy(self, root: int, files: Mapping[str, Stamp]) -> None:
         batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
@@ -190,28 +190,30 @@ class Target:
             yield from (e.path for e in self.manifest.tracks() if e.path not in files and e.sha256 in kept)
 
     def _due(self, files: Mapping[str, Stamp]) -> list[str]:
-        """Return the files to be copied now, by kind."""
+        """Return the files to be copied now."""
         now, entries = self._seconds(), self.manifest.entries
-        due = [
+        return [
             path
             for path, stamp in files.items()
             if ((entry := entries.get(path)) is None or entry.stamp != stamp) and self._not_before.get(path, 0.0) <= now
         ]
-        return sorted(due, key=lambda path: (kind_of(path) or 0, not path.startswith(SUPERSEDED), files[path]))
 
     def _chosen(self, files: Mapping[str, Stamp]) -> list[str]:
         """Return what is copied in one batch: some tracks, and what tells of them; logs if nothing else is left."""
-        due = self._due(files)
+
+        def turn(path: str) -> tuple[int, bool, Stamp]:
+            return kind_of(path) or 0, not path.startswith(SUPERSEDED), files[path]
+
+        due = sorted(self._due(files), key=turn)
         tracks = [path for path in due if kind_of(path) is Kind.TRACK]
         logs = [path for path in due if kind_of(path) is Kind.LOG]
         others = [path for path in due if kind_of(path) not in (Kind.TRACK, Kind.LOG)]
         chosen = [*_first_of(tracks, files), *_first_of(others, files)]
         if len(chosen) == len(due) - len(logs):
             chosen += logs
-        return sorted(chosen, key=due.index)
+        return sorted(chosen, key=turn)
 
-    def _remaining(self, files: Mapping[str, Stamp]) -> Remaining:
-        due = self._due(files)
+    def _remaining(self, files: Mapping[str, Stamp], due: list[str]) -> Remaining:
         lacking = [path for path in due if is_lasting(path)]
         self.failures = {path: why for path, why in self.failures.items() if path in files}
         lacking += self.failures
