@@ -23,7 +23,7 @@ from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.exfat_disk import exfat_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
-from tests.support.bad_disk import DEAD
+from tests.support.bad_disk import DEAD, SLOW
 from tests.support.daemon import END_WITHIN, until
 
 MOMENTS = 100
@@ -144,6 +144,35 @@ async def test_a_disk_that_is_pulled_fails_or_hangs_holds_up_nothing_and_is_comp
     assert "Traceback" not in program.output
     program = stage.collector("--copy", str(folder))
     await program.says(f"Copy {folder} is there")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    status, said = await stage.elsewhere.run("--verify", str(event.folder), str(folder), program="sse-track")
+    assert status == 0, said
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_a_disk_of_which_each_call_takes_a_second_holds_up_neither_collecting_nor_the_end(
+    stage: Stage, folder: Path, stick: Disk
+) -> None:
+    event = stage.event
+    await event.device(601, 60_000)
+    event.configure()
+    program = stage.collector("--copy", str(folder))
+    await program.says("motion-601 can be disconnected")
+    await until(stage.reactor, lambda: _has_tracks(folder, 601, stage), "the copy has all")
+    stick.begin(SLOW)
+    await event.device(602, 60_000)
+    await program.says("motion-602 can be disconnected")
+    await until(stage.reactor, lambda: list(stick.source.rglob(".*.tmp")), "the copy is being written")
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Traceback" not in program.output
+    assert "cannot be written" not in program.output
+    stick.end(SLOW)
+    program = stage.collector("--copy", str(folder))
+    await program.says(f"Copy {folder} is there")
+    await until(stage.reactor, lambda: _has_tracks(folder, 602, stage), "the copy has all")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
     status, said = await stage.elsewhere.run("--verify", str(event.folder), str(folder), program="sse-track")

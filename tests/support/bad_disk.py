@@ -19,6 +19,7 @@ from typing import Any
 import mfusepy  # type: ignore[import-untyped]  # it has no annotations
 
 DEAD = "dead"  # each call fails, as of a stick that was pulled out
+SLOW = "slow"  # each call takes a second
 NO_FLOCK = "no-flock"
 NO_FOLDER_SYNC = "no-folder-sync"
 NO_CHMOD = "no-chmod"
@@ -49,6 +50,8 @@ class BadDisk(mfusepy.Operations):  # type: ignore[misc]
             self._calls.write(f"{thread} {call} {path}\n")
         if self._is(DEAD):
             raise mfusepy.FuseOSError(errno.EIO)
+        if self._is(SLOW):
+            time.sleep(1)
         return f"{self._source}{path}"
 
     def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
