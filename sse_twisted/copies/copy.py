@@ -11,8 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from sse_twisted.copies.identity import CopyRefused
 from sse_twisted.copies.source import Look
-from sse_twisted.copies.target import CopyAway, CopyRefused, Remaining, Stopped, Target
+from sse_twisted.copies.target import CopyAway, Remaining, Stopped, Target
 from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import duration, one_line, plural

@@ -6,6 +6,7 @@ never filled again, since it may be the mount point of a disk that was unplugged
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -15,9 +16,17 @@ from pathlib import Path
 
 import msgspec
 from attrs import define, field, frozen
-from msgspec import Struct
 
 from sse_twisted.copies.batch import Batch
+from sse_twisted.copies.identity import (
+    IDENTITY,
+    CopyRefused,
+    Identity,
+    check_empty,
+    is_begun,
+    nesting,
+    read_identity,
+)
 from sse_twisted.copies.lineage import Lineage, read_starts, start_names
 from sse_twisted.copies.manifest import MAX_SIZE, Manifest
 from sse_twisted.copies.manifest import PATH as MANIFEST
@@ -42,10 +51,9 @@ from sse_twisted.event_folder.lock import FolderInUse, locked
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.file_sync import sync_open
 
-IDENTITY = f"{STATE}/copy.json"
-NOISE = {"lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".fseventsd", ".Spotlight-V100"}
 BATCH_SIZE = 8_000_000  # bytes; a stick takes some seconds for them
 BATCH_FILES = 32
+FULL = {errno.ENOSPC, errno.EDQUOT}
 COARSE = 2_000_000_000  # ns; FAT keeps times of files to two seconds
 PATIENCE = 60.0  # s until a file that could not be copied is tried again
 LOG_INTERVAL = 10.0  # s between two copies of a log
@@ -57,19 +65,8 @@ class CopyAway(Exception):
     """The copy cannot be written now: its disk is gone, full or read-only. It is tried again."""
 
 
-class CopyRefused(Exception):
-    """The folder is left alone: it is no copy of this event, or another collector works with it."""
-
-
 class Stopped(Exception):
     """Copying was told to stop."""
-
-
-class Identity(Struct, frozen=True):
-    """The file that makes a folder a copy: the random names of its event folder and of itself."""
-
-    event: str
-    copy: str
 
 
 @frozen
@@ -100,6 +97,7 @@ class Target:
     _token: tuple[int, int, str] | None = field(default=None, init=False)  # of the folder that was read last
     _compare_at: float = field(default=0.0, init=False)  # s, when it is read again
     _spent: tuple[str, ...] = field(default=(), init=False)  # paths of starts that the event folder has no more
+    _batch_files: int = field(default=BATCH_FILES, init=False)  # at most; few on a full disk, so that some get there
     _unsaved: bytearray = field(factory=bytearray, init=False)  # lines of the manifest
     _is_torn: bool = field(default=False, init=False)  # whether a line of the manifest may have been written in part
     _not_before: dict[str, float] = field(factory=dict, init=False)  # s, when a file may be copied again
@@ -115,6 +113,8 @@ class Target:
             raise CopyRefused(str(error)) from None
         except OSError as error:
             self.place = None
+            if error.errno in FULL:
+                self._batch_files = 1
             raise CopyAway(self._words(error)) from error
         self._token = token
         return left
@@ -169,6 +169,7 @@ class Target:
                 finally:
                     self._unsaved += batch.lines
         self._save(root)
+        self._batch_files = min(2 * self._batch_files, BATCH_FILES)
 
     def _has_gone(self, files: Mapping[str, Stamp]) -> bool:
         """Whether something is to be taken from its path because the event folder does not have it any more."""
@@ -208,7 +209,7 @@ class Target:
         tracks = [path for path in due if kind_of(path) is Kind.TRACK]
         logs = [path for path in due if kind_of(path) is Kind.LOG]
         others = [path for path in due if kind_of(path) not in (Kind.TRACK, Kind.LOG)]
-        chosen = [*_first_of(tracks, files), *_first_of(others, files)]
+        chosen = [*_first_of(tracks[: self._batch_files], files), *_first_of(others[: self._batch_files], files)]
         if len(chosen) == len(due) - len(logs):
             chosen += logs
         return sorted(chosen, key=turn)
@@ -260,24 +261,15 @@ class Target:
         own = event.event_id()
         if not own:
             raise CopyAway(f"the event folder cannot be read ({event.state})")
-        try:
-            identity = msgspec.json.decode(read_bounded(self.root / IDENTITY, 1000), type=Identity)
-        except FileNotFoundError:
-            return self._new_identity(root, event, own)
-        except msgspec.DecodeError:
-            raise CopyRefused(f"{IDENTITY} in it is unreadable: name an empty folder") from None
-        if identity.event != own:
-            raise CopyRefused("it is a copy of another event")
-        return identity
+        return read_identity(self.root, own) or self._new_identity(root, event, own)
 
     def _new_identity(self, root: int, event: EventFolder, event_id: str) -> Identity:
         """Make the folder a copy, and note in the event folder that there is one at this path."""
         note = event.state / "copies" / f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:32]}.json"
-        is_begun = self._is_begun(root)
-        if note.exists() and not is_begun:
+        if note.exists() and not is_begun(self.root):
             raise CopyAway("the folder at its path is no copy: is its disk plugged in? A new copy needs another path")
-        if set(os.listdir(root)) - NOISE and not is_begun:
-            raise CopyRefused("it is not empty, and no copy of this event: name an empty folder")
+        check_empty(self.root)
+        self._check_that_it_is_there(root)
         with suppress(FileExistsError):
             os.mkdir(STATE, 0o700, dir_fd=root)  # first of all: a kill must not make this folder an unknown one
             sync_open(root)
@@ -285,13 +277,6 @@ class Target:
         identity = Identity(event_id, secrets.token_hex(16))
         self._replace(root, IDENTITY, msgspec.json.encode(identity) + b"\n")
         return identity
-
-    def _is_begun(self, root: int) -> bool:
-        """Whether all that is in the folder is what a kill has left of its becoming a copy."""
-        if set(os.listdir(root)) - NOISE != {STATE}:
-            return False
-        names = [path.name for path in (self.root / STATE).iterdir()]
-        return all(name.startswith(".") and name.endswith(".tmp") for name in names)
 
     def _fork(self, strangers: set[str]) -> str:
         starts = [start for start in read_starts(self.root / STARTS) if start.id in strangers]
@@ -349,19 +334,10 @@ class Target:
 
 
 def _first_of(paths: list[str], files: Mapping[str, Stamp]) -> Iterator[str]:
-    """Yield the first paths that are not too many or too large for one batch, at least one of them."""
+    """Yield the first paths that are not too large for one batch, at least one of them."""
     size = 0
-    for number, path in enumerate(paths[:BATCH_FILES]):
+    for number, path in enumerate(paths):
         size += files[path][1]
         if number and size > BATCH_SIZE:
             break
         yield path
-
-
-def nesting(event: Path, copy: Path) -> str:
-    """Return why a folder cannot be a copy of an event folder because of where it is; "" if it can."""
-    if copy == event:
-        return "it is the event folder itself"
-    if copy.is_relative_to(event):
-        return "it is inside the event folder"
-    return "the event folder is inside it" if event.is_relative_to(copy) else ""

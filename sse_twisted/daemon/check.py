@@ -7,6 +7,7 @@ be checked beside it.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sse_twisted.config.roster_reader import MAX_ROSTER
 from sse_twisted.config.roster_store import decode, in_force
 from sse_twisted.config.server_json import remarks_on
 from sse_twisted.config.settings import Settings
+from sse_twisted.copies.identity import refusal
 from sse_twisted.dns.resolv_conf import DNS_PORT, SystemNames
 from sse_twisted.dns.service import effective_names
 from sse_twisted.event_folder.folder import EventFolder
@@ -85,11 +87,17 @@ def _use(root: Path) -> Iterator[str]:
 
 def _copies_remarks(folder: EventFolder, settings: Settings) -> Iterator[str]:
     """Remark on copies that would not be written now: their disks may be plugged in later."""
+    disks = {folder.root.stat().st_dev: "the event folder"} if folder.root.is_dir() else {}
     for copy in map(Path, settings.copies.folders):
         if not answers(copy) or not copy.is_dir():
             yield f"copy {copy}: no such folder now; create it, with its disk plugged in"
-        elif folder.root.is_dir() and copy.stat().st_dev == folder.root.stat().st_dev:
-            yield f"copy {copy}: it is on the same disk as the event folder; is its own disk plugged in?"
+            continue
+        if (other := disks.setdefault(copy.stat().st_dev, f"copy {copy}")) != f"copy {copy}":
+            yield f"copy {copy}: it is on the same disk as {other}; is its own disk plugged in?"
+        if not os.access(copy, os.W_OK):
+            yield f"copy {copy}: not writable for {acting_user()}, or its disk is read-only"
+        elif problem := refusal(copy, folder.event_id()):
+            yield f"copy {copy}: {problem}"
 
 
 def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:

@@ -20,8 +20,8 @@ from sse_twisted.config.settings import Copies, Settings, SettingsError, read_se
 from sse_twisted.console.accounts import HOST_KEY, AccountsError, check_private, read_accounts
 from sse_twisted.console.endpoints import DEFAULT, OFF, Access, EndpointError, check_endpoint, check_free, check_local
 from sse_twisted.control.bundle import Source
+from sse_twisted.copies.identity import nesting
 from sse_twisted.copies.source import CONFIGURATION
-from sse_twisted.copies.target import nesting
 from sse_twisted.daemon.bundle import NO_REPORTS, BundleError, make_bundle
 from sse_twisted.daemon.check import check, folder_problem
 from sse_twisted.event_folder.folder import EventFolder

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from sse_twisted.copies import batch, lineage, target
+from sse_twisted.copies.identity import IDENTITY, CopyRefused
 from sse_twisted.copies.lineage import begin
 from sse_twisted.copies.manifest import PATH as MANIFEST
 from sse_twisted.copies.source import STARTS, SUPERSEDED
-from sse_twisted.copies.target import IDENTITY, CopyAway, CopyRefused
+from sse_twisted.copies.target import CopyAway
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.runtime.bounded_file import open_regular
 from tests.copies.samples import CONTENTS, DAY, SECRETS, Pair, contents, write
@@ -234,6 +235,28 @@ class TestACopy:
         for number in range(4):
             write(pair.event.root, f"hand-in/kept/{number} watch.fit", bytes(60))
         assert pair.update() >= 4
+        assert pair.files() == pair.expected()
+
+    def test_on_a_full_disk_gets_what_there_is_room_for(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+        def used() -> int:
+            return sum(path.stat().st_size for path in pair.copy.rglob("*"))
+
+        def fill(file: int, data: memoryview) -> int:
+            if used() + len(data) > size:
+                raise OSError(28, "No space left on device")
+            return real(file, data)
+
+        pair.update()
+        size, real = used() + 80_000, os.write
+        for number in range(5):
+            write(pair.event.root, f"{DAY}/NEW{number}_601_20221017_10000{number}.oao", bytes(30_000))
+        monkeypatch.setattr(os, "write", fill)
+        for _ in range(5):
+            with pytest.raises(CopyAway, match="No space left"):
+                pair.update()
+        monkeypatch.undo()
+        assert len(list((pair.copy / DAY).glob("NEW*"))) == 2
+        pair.update()
         assert pair.files() == pair.expected()
 
     def test_from_which_somebody_deletes_a_track_gets_it_again_within_minutes(self, pair: Pair) -> None:

@@ -9,10 +9,12 @@ import msgspec
 import pytest
 
 from sse_twisted.config.settings import Settings, convert_settings
+from sse_twisted.copies.identity import IDENTITY
 from sse_twisted.daemon.check import check
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.runtime.text import plural
+from tests.copies.samples import write
 from tests.support.event import VirtualEvent, log_of
 
 NOW = datetime.datetime(2022, 10, 17, 12, tzinfo=datetime.UTC).timestamp()
@@ -315,3 +317,21 @@ def test_copies_are_listed_and_remarked_on_where_they_would_not_be_written_now(t
     assert "copy:          /media/nowhere" in lines
     assert "remark: copy /media/nowhere: no such folder now; create it, with its disk plugged in" in lines
     assert any(line.startswith(f"remark: copy {tmp_path / 'beside'}: it is on the same disk") for line in lines)
+
+
+def test_copies_that_would_be_left_alone_are_remarked_on(tmp_path: Path) -> None:
+    event = tmp_path / "event"
+    roster(event, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
+    for name in ("photos", "other", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "photos/sea.jpg").write_bytes(b"")
+    write(tmp_path / "other", IDENTITY, b'{"event": "a", "copy": "b"}')
+    write(event, ".sse_twisted/event-id", b"0" * 32)
+    settings = settings_with(copies={"folders": [str(tmp_path / name) for name in ("photos", "other", "empty")]})
+    lines: list[str] = []
+    check(EventFolder(event), settings, None, NOW, lines.append)
+    remarks = [line for line in lines if line.startswith("remark: copy") and "same disk" not in line]
+    assert [line.partition(": copy ")[2] for line in remarks] == [
+        f"{tmp_path / 'photos'}: it is not empty, and no copy of this event: name an empty folder in it or elsewhere",
+        f"{tmp_path / 'other'}: it is a copy of another event",
+    ]
