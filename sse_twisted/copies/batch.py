@@ -333,4 +333,4 @@ def _words(error: OSError) -> str:
         return why
     if error.errno in OF_THE_NAME:
         return f"its disk cannot have this name ({why})"
-    return f"a link or a folder is in its place in the copy: remove it ({why})" if error.errno in OF_THE_PLACE else why
+    return f"something else is in its place in the copy: remove it ({why})" if error.errno in OF_THE_PLACE else why

@@ -9,7 +9,9 @@ from pathlib import Path
 from sse_twisted.copies.source import is_track
 from sse_twisted.copies.verify import Verified, Word, is_of_another_event, verify_copy, verify_event
 from sse_twisted.event_folder.lock import FolderInUse, check_free
-from sse_twisted.runtime.text import plural
+from sse_twisted.runtime.text import one_line, plural
+
+MAX_PATH = 1_000  # characters of a path that are shown
 
 
 def verify(folders: Sequence[str]) -> int:
@@ -40,7 +42,7 @@ def _show(verified: Verified) -> int:
     except OSError:  # it cannot be told
         pass
     for finding in verified.findings:
-        print(f"{finding.word:<9} {root / finding.path}: {finding.why}")
+        print(f"{finding.word:<9} {one_line(str(root / finding.path), MAX_PATH)}: {finding.why}")
     figures = ", ".join(f"{counts[word]:,} {word}" for word in Word)
     tracks = sum(is_track(path) for path in verified.digests)
     print(f"{root}: {figures}; {plural(tracks, 'track')}")

@@ -20,6 +20,7 @@ STATE = ".sse_twisted"
 STARTS = f"{STATE}/starts"
 PAUSED = f"{STATE}/paused.json"
 CONFIGURATION = f"{STATE}/configuration"  # of a copy: the file of --config, which may be elsewhere
+ROSTER = "config/motions.csv"
 SUPERSEDED = "gpslogs/superseded/"
 FOLDERS = ("gpslogs", "motions", "config", "results", "gpsdata", "logs", "hand-in")
 KEPT = "hand-in/kept/"
@@ -102,16 +103,26 @@ class Source:
     def find(self) -> dict[str, Stamp]:
         """Return the files that belong into a copy, by path, with their stamps. Raises OSError."""
         secrets = set()
-        for path in self.hidden:
+        for file in self.hidden:
             with suppress(OSError):
-                status = path.stat()
+                status = file.stat()
                 secrets.add((status.st_dev, status.st_ino))
         found = find_files(self.folder.root, secrets)
-        if self.configuration is not None:
+        for path, file in self._elsewhere():
             with suppress(OSError):
-                status = self.configuration.stat()
-                found[f"{CONFIGURATION}/{self.configuration.name}"] = (status.st_mtime_ns, status.st_size)
+                status = file.stat()
+                if stat.S_ISREG(status.st_mode):
+                    found[path] = (status.st_mtime_ns, status.st_size)
         return found
+
+    def _elsewhere(self) -> Iterator[tuple[str, Path]]:
+        """Yield what may be in other folders: the file of --config, and a roster to which the operator has linked."""
+        if self.configuration is not None:
+            yield f"{CONFIGURATION}/{self.configuration.name}", self.configuration
+        roster = self.folder.roster
+        with suppress(OSError):
+            if roster.is_symlink() and roster.lstat().st_uid in (0, os.geteuid()):
+                yield ROSTER, roster
 
     def file(self, path: str) -> Path:
         """Return where the file of a path is."""

@@ -48,8 +48,9 @@ from sse_twisted.copies.tree import FOLDER_FLAGS, Tree
 from sse_twisted.event_folder.files import opened_folder, renamed_at_end, write_private
 from sse_twisted.event_folder.folder import EventFolder, Stamp
 from sse_twisted.event_folder.lock import FolderInUse, locked
-from sse_twisted.runtime.bounded_file import read_bounded
+from sse_twisted.runtime.bounded_file import UnusableFile, read_bounded
 from sse_twisted.runtime.file_sync import sync_open
+from sse_twisted.runtime.text import one_line
 
 BATCH_SIZE = 8_000_000  # bytes; a stick takes some seconds for them
 BATCH_FILES = 32
@@ -280,7 +281,7 @@ class Target:
 
     def _fork(self, strangers: set[str]) -> str:
         starts = [start for start in read_starts(self.root / STARTS) if start.id in strangers]
-        hosts = ", ".join(sorted({start.host for start in starts if start.host}))
+        hosts = one_line(", ".join(sorted({start.host for start in starts if start.host})))
         return f"another collector has gone on with it{f' on {hosts}' if hosts else ''}"
 
     def _read(self, root: int) -> None:
@@ -292,7 +293,7 @@ class Target:
         for path in filter(is_leftover, found):
             (self.root / path).unlink(missing_ok=True)
         data = b""
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, UnusableFile):
             data = read_bounded(self.root / MANIFEST, MAX_SIZE)
         self._check_that_it_is_there(root)
         manifest = Manifest.parse(data)

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from sse_twisted.copies.manifest import MAX_SIZE, PATH, Manifest
-from sse_twisted.copies.source import CONFIGURATION, Kind, find_files, is_track, kind_of
+from sse_twisted.copies.source import CONFIGURATION, Kind, Source, is_track, kind_of
 from sse_twisted.event_folder.files import BLOCK_SIZE
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Status, local_file_of
@@ -97,7 +97,7 @@ def _first_of_each(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def _digests(root: Path) -> dict[str, str]:
     os.scandir(root).close()  # raises OSError
-    paths = sorted(find_files(root))
+    paths = sorted(Source(EventFolder(root)).find())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return dict(zip(paths, pool.map(lambda path: _digest(root / path), paths), strict=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,31 @@ def test_a_change_of_the_event_folder_that_the_copies_have_not_is_named_for_each
     harm(folders[0] / "motions/motion-601/info.json")
     assert verify(*folders) == 1
     assert [found for found, _ in named(capsys.readouterr().out)] == [word, word]
+
+
+def test_a_name_that_is_not_printable_is_escaped(
+    folders: tuple[Path, Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folders[0] / "results").mkdir(exist_ok=True)
+    (folders[0] / os.fsdecode(b"results/Z\xfcrich\n.csv")).write_bytes(b"")
+    assert verify(*folders) == 1
+    said = capsys.readouterr().out
+    assert f"missing   {folders[1]}/results/Z\\xdcfcrich\\x0a.csv: the event folder has it\n" in said
+
+
+def test_a_roster_to_which_the_event_folder_links_is_whole(
+    event: VirtualEvent, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy, shared = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("shared") / "roster.csv"
+    event.settings = replace(event.settings, copies=Copies((str(copy),)))
+    event.device(601, log_of(601))
+    event.folder.roster.rename(shared)
+    event.folder.roster.symlink_to(shared)
+    event.start()
+    event.advance(10)
+    event.stop()
+    assert (copy / "config/motions.csv").read_bytes() == shared.read_bytes()
+    assert verify(event.root, copy) == 0, capsys.readouterr().out
 
 
 def test_a_track_of_the_ledger_without_its_bytes_is_named_without_a_copy(

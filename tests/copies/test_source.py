@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,19 @@ def test_the_configuration_comes_from_where_it_is_and_files_of_secrets_do_not(tm
     assert source.find().keys() == {".sse_twisted/configuration/sse.toml"}
     assert source.file(".sse_twisted/configuration/sse.toml") == config
     assert source.file("config/tokens.txt") == root / "config/tokens.txt"
+
+
+def test_a_roster_to_which_the_operator_has_linked_belongs_into_a_copy(tmp_path: Path) -> None:
+    root, roster = tmp_path / "event", tmp_path / "shared/roster.csv"
+    write(root, "config/other.csv", b"")
+    write(tmp_path, "shared/roster.csv", b"Motion ID\n")
+    (root / "config/motions.csv").symlink_to(roster)
+    (root / "config/more.csv").symlink_to(roster)
+    source = Source(EventFolder(root))
+    assert source.find().keys() == {"config/motions.csv", "config/other.csv"}
+    if os.geteuid() == 0:
+        os.chown(root / "config/motions.csv", 12_345, 12_345, follow_symlinks=False)
+        assert source.find().keys() == {"config/other.csv"}
 
 
 @pytest.mark.parametrize("way", ["through a link", "under another name"])

@@ -76,6 +76,14 @@ class TestACopy:
         assert sorted(opened) == [Path(OTHER).name, "downloads.json"]
         assert pair.files() == pair.expected()
 
+    def test_whose_manifest_is_no_file_that_can_be_used_gets_a_new_one(self, pair: Pair) -> None:
+        pair.update()
+        (pair.copy / MANIFEST).unlink()
+        os.mkfifo(pair.copy / MANIFEST)
+        pair.update(pair.new_target())
+        assert pair.files() == pair.expected()
+        assert (pair.copy / MANIFEST).is_file()
+
     def test_that_lost_its_manifest_is_compared_and_not_written_again(self, pair: Pair, opened: list[str]) -> None:
         pair.update()
         opened.clear()
@@ -275,7 +283,7 @@ class TestACopy:
         second = pair.new_target()
         pair.update(second)
         assert second.failures.keys() == {TRACK, OTHER}
-        assert all("a link or a folder is in its place" in why for why in second.failures.values())
+        assert all("something else is in its place" in why for why in second.failures.values())
 
     def test_is_read_back(self, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
         real = os.write
