@@ -12,14 +12,21 @@ import logging
 import os
 import socket
 import stat
+import sys
+import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Executor, Future, wait
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, suppress
+from functools import cache, partial
+from importlib.metadata import version
 from itertools import tee
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from zlib import crc32
+
+from attrs import frozen
 
 from sse_twisted.runtime.executors import AHEAD, WorkError, in_order
 from sse_twisted.runtime.text import listed
@@ -32,15 +39,35 @@ R = TypeVar("R")
 
 CLOSE: Final = 3.0  # s for the connection to close
 CONNECT: Final = 10.0  # s for the scheduler to answer
+REASON: Final = 2.0  # s after which Dask has said at the latest why it cannot connect
 LOOK: Final = 5.0  # s of waiting for a batch after which the workers are counted
 NO_WORKERS: Final = 60.0  # s without any worker until the work is given up: one may be about to start again
 MAX_NAMED: Final = 3  # workers in a message
+BEGINNING: Final = 4096  # bytes of a file that are compared before the work begins
 SAME: Final = "Install the same version everywhere"
 SAME_FILES: Final = "All workers need the same files under the same paths"
 
 
 class OtherEdition(Exception):
     """A worker that came later is of another version than this process."""
+
+
+@frozen
+class Seen(Generic[T]):
+    """A thing, and what its file was here when it was sent to a worker."""
+
+    thing: T
+    path: Path
+    here: str
+
+
+@frozen
+class Done(Generic[R]):
+    """The outcome of a worker, and what the file was there."""
+
+    outcome: R
+    host: str
+    there: str
 
 
 class Cluster:
@@ -52,18 +79,39 @@ class Cluster:
         self._edition = edition
 
     def map(
-        self, work: Callable[[T], R], things: Iterable[T], *, failure: Callable[[T, R], str], batch: int = 1
+        self,
+        work: Callable[[T], R],
+        things: Iterable[T],
+        *,
+        file: Callable[[T], Path],
+        failure: Callable[[T, R], str],
+        batch: int = 1,
     ) -> Iterator[R]:
-        """Do as Workers. An outcome that has failed is computed here again; raises WorkError unless it is the same."""
-        things, again = tee(things)
+        """Do as Workers. An outcome that has failed, or is of a file that differs there, is computed here again.
+
+        Raises WorkError unless it is the same, or the file has changed here meanwhile.
+        """
+        sent, again = tee(Seen(thing, file(thing), _state(file(thing))) for thing in things)
         executor: Executor = self._client.get_executor(pure=False)
-        there = partial(do_as, self._edition, self._edition(), work)
+        there = partial(do_as, self._edition, versions(self._edition), work)
         ahead = AHEAD * max(1, sum(self._ask(self._client.nthreads).values()))
-        for outcome in in_order(executor, there, things, batch, ahead, self._outcome):
-            thing = next(again)
-            if (what := failure(thing, outcome)) and work(thing) != outcome:
-                raise WorkError(f"a worker of {self._address} has an error that is none here: {what}. {SAME_FILES}")
-            yield outcome
+        for done in in_order(executor, there, sent, batch, ahead, self._outcome):
+            seen = next(again)
+            failed = failure(seen.thing, done.outcome)
+            if failed or done.there != seen.here:
+                yield self._again(work, seen, done, failed)
+            else:
+                yield done.outcome
+
+    def _again(self, work: Callable[[T], R], seen: Seen[T], done: Done[R], failed: str) -> R:
+        outcome = work(seen.thing)
+        if outcome == done.outcome or _state(seen.path) != seen.here:
+            return outcome
+        if done.there != seen.here:
+            text = f"{seen.path} is {done.there} on {done.host} and {seen.here} here"
+        else:
+            text = f"{done.host} has an error that is none here: {failed}"
+        raise WorkError(f"{text}. {SAME_FILES}")
 
     def require(self, paths: Iterable[Path]) -> None:
         paths = list(paths)
@@ -82,23 +130,24 @@ class Cluster:
 
     def check_editions(self) -> None:
         """Raise WorkError unless there are workers, and scheduler and workers are of the edition of this process."""
-        mine = self._edition()
-        of_workers = self._on_each(self._edition)
+        mine = versions(self._edition)
+        of_workers = self._on_each(partial(versions, self._edition))
         if not of_workers:
             raise WorkError(f"the scheduler {self._address} has no workers: start one with `dask worker`")
         editions = {f"scheduler {self._address}": self._edition_of_scheduler(), **of_workers}
         wrong = {name: _told(there) for name, there in editions.items() if there != mine}
         if wrong:
-            raise WorkError(f"{_named(wrong)}; this computer has sse_twisted {mine}. {SAME}")
+            raise WorkError(f"{_named(wrong)}; this computer has {mine}. {SAME}")
 
     def _edition_of_scheduler(self) -> str | Exception:
         """Ask the scheduler, which has to know the functions that it hands on."""
-        name = f"{self._edition.__module__}:{self._edition.__name__}"
         try:
-            self._ask(lambda: self._client.run_on_scheduler(resolve_name, name))
+            for function in (self._edition, versions):
+                name = f"{function.__module__}:{function.__name__}"
+                self._ask(partial(self._client.run_on_scheduler, resolve_name, name))
         except (ImportError, AttributeError) as error:
             return error
-        return self._ask(lambda: str(self._client.run_on_scheduler(self._edition)))
+        return str(self._ask(partial(self._client.run_on_scheduler, versions, self._edition)))
 
     def _on_each(self, function: Callable[[], R]) -> Mapping[str, R | Exception]:
         answers: Mapping[str, R | Exception] = self._ask(lambda: self._client.run(function, on_error="return"))
@@ -110,7 +159,7 @@ class Cluster:
         except (OSError, CancelledError) as error:
             raise self._gone() from error
 
-    def _outcome(self, future: Future[list[R]]) -> list[R]:
+    def _outcome(self, future: Future[list[Done[R]]]) -> list[Done[R]]:
         from distributed import KilledWorker
 
         waited = 0.0
@@ -144,7 +193,8 @@ def cluster_workers(address: str | None, scheduler_file: Path | None, edition: C
     except ImportError as error:
         text = f"a cluster needs Dask, which cannot be imported ({error})"
         raise WorkError(f"{text}: pip install 'sse-twisted[cluster]'") from None
-    address = address or _address_in(scheduler_file or Path())
+    if address is None:
+        address = _address_in(scheduler_file or Path())
     with _without_logging(), _connected(address) as client:
         cluster = Cluster(client, address, edition)
         cluster.check_editions()
@@ -168,10 +218,11 @@ def _connected(address: str) -> Iterator[Client]:
 
     try:
         asyncio.run(_meet(address))
-        client = Client(address, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:  # a TypeError tells of TLS without certificates
-        why = str(error) or f"no answer within {CONNECT:.0f} s"
-        raise WorkError(f"cannot connect to the scheduler {address}: {why}") from None
+        with warnings.catch_warnings():  # of other versions, which check_editions names
+            warnings.simplefilter("ignore")
+            client = Client(address, timeout=CONNECT, set_as_default=False)
+    except Exception as error:  # noqa: BLE001 - Dask raises anything if a stranger answers, or TLS is not set up
+        raise WorkError(f"cannot connect to the scheduler {address}: {reason_of(error)}") from None
     try:
         yield client
     finally:
@@ -184,10 +235,28 @@ async def _meet(address: str) -> None:
     from distributed.core import rpc
 
     arguments = Security().get_connection_args("client")
-    async with asyncio.timeout(CONNECT), rpc(address, timeout=CONNECT, connection_args=arguments) as scheduler:
+    async with (
+        asyncio.timeout(CONNECT + REASON),
+        rpc(address, timeout=CONNECT, connection_args=arguments) as scheduler,
+    ):
         kind = (await scheduler.identity())["type"]
     if kind != "Scheduler":
         raise ValueError(f"it is a {kind.lower()}")
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a connection failed: of the errors that led to each other, the first that says so."""
+    if isinstance(error, TimeoutError) and not str(error):
+        return f"what listens there does not answer within {CONNECT:.0f} s, so it is no scheduler of Dask"
+    while True:
+        if isinstance(error, ConnectionResetError):
+            return "what listens there closes the connection: it may want TLS, so try tls:// instead of tcp://"
+        if isinstance(error, MemoryError):  # by a length that it never meant
+            return "what listens there is no scheduler of Dask"
+        cause = error.__cause__
+        if not isinstance(cause, Exception) or (isinstance(cause, TimeoutError) and not str(cause)):
+            return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        error = cause
 
 
 def _address_in(file: Path) -> str:
@@ -198,16 +267,40 @@ def _address_in(file: Path) -> str:
         raise WorkError(f"scheduler file {file}: {why}") from None
 
 
-def do_as(edition: Callable[[], str], expected: str, work: Callable[[T], R], thing: T) -> R:
+@cache
+def versions(edition: Callable[[], str]) -> str:
+    """Return the versions that must be the same everywhere. Other sums of numpy may differ in their last digit."""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"sse_twisted {edition()}, Python {python}, Dask {version('distributed')}, numpy {version('numpy')}"
+
+
+def do_as(edition: Callable[[], str], expected: str, work: Callable[[T], R], seen: Seen[T]) -> Done[R]:
     """Do the work on a worker; raises OtherEdition."""
-    if (mine := edition()) != expected:
-        raise OtherEdition(f"{socket.gethostname()} has sse_twisted {mine}, this computer {expected}")
-    return work(thing)
+    host = socket.gethostname()
+    if (mine := versions(edition)) != expected:
+        raise OtherEdition(f"{host} has {mine}; this computer has {expected}")
+    return Done(work(seen.thing), host, _state(seen.path))
 
 
 def look(paths: Iterable[Path]) -> list[str]:
-    """Return what is under each path, as this computer sees it."""
-    return [_look(path) for path in paths]
+    """Return what is under each path, and how files begin, as this computer sees it."""
+    return [_look(path) + _beginning(path) for path in paths]
+
+
+def _beginning(path: Path) -> str:
+    with suppress(OSError, ValueError):  # _look tells why
+        if path.is_file():
+            with path.open("rb") as file:
+                return f" whose beginning has the checksum {crc32(file.read(BEGINNING)):08x}"
+    return ""
+
+
+def _state(path: Path) -> str:
+    """Return what changes with a file; its time to a second, as some network disks know no less."""
+    text = _look(path)
+    with suppress(OSError, ValueError, OverflowError):
+        text += time.strftime(" of %Y-%m-%d %H:%M:%S UTC", time.gmtime(int(path.stat().st_mtime)))
+    return text
 
 
 def _look(path: Path) -> str:
@@ -225,8 +318,4 @@ def _named(wrong: Mapping[str, str]) -> str:
 
 
 def _told(edition: object) -> str:
-    return (
-        f"no version of sse_twisted that can do this ({edition})"
-        if isinstance(edition, Exception)
-        else f"sse_twisted {edition}"
-    )
+    return f"no version of sse_twisted that can do this ({edition})" if isinstance(edition, Exception) else str(edition)

@@ -24,12 +24,19 @@ class Workers(Protocol):
     """Where work is done."""
 
     def map(
-        self, work: Callable[[T], R], things: Iterable[T], *, failure: Callable[[T, R], str], batch: int = 1
+        self,
+        work: Callable[[T], R],
+        things: Iterable[T],
+        *,
+        file: Callable[[T], Path],
+        failure: Callable[[T, R], str],
+        batch: int = 1,
     ) -> Iterator[R]:
         """Yield what `work` returns for each thing, in their order, as it comes; raises WorkError.
 
         However many things there are, only a bounded number is under way. A worker takes a batch of them at a time.
-        `failure` says what went wrong in an outcome that another computer might not have; "" if nothing did.
+        `file` returns the absolute path of the file that a thing is about. `failure` says what went wrong in an outcome
+        that another computer might not have; "" if nothing did.
         """
 
     def require(self, paths: Iterable[Path]) -> None:
@@ -40,7 +47,13 @@ class Here:
     """One thing after the other in this process."""
 
     def map(
-        self, work: Callable[[T], R], things: Iterable[T], *, failure: Callable[[T, R], str], batch: int = 1
+        self,
+        work: Callable[[T], R],
+        things: Iterable[T],
+        *,
+        file: Callable[[T], Path],
+        failure: Callable[[T, R], str],
+        batch: int = 1,
     ) -> Iterator[R]:
         return map(work, things)
 
@@ -56,7 +69,13 @@ class Processes:
         self._ahead = AHEAD * count
 
     def map(
-        self, work: Callable[[T], R], things: Iterable[T], *, failure: Callable[[T, R], str], batch: int = 1
+        self,
+        work: Callable[[T], R],
+        things: Iterable[T],
+        *,
+        file: Callable[[T], Path],
+        failure: Callable[[T, R], str],
+        batch: int = 1,
     ) -> Iterator[R]:
         return in_order(self._pool, work, things, batch, self._ahead, _outcome)
 

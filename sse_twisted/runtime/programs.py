@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +63,27 @@ def with_progress(outcomes: Iterable[R], count: int) -> Iterator[R]:
     return iter(tqdm(outcomes, total=count, unit="track", leave=False))
 
 
+@contextmanager
+def json_list() -> Iterator[Callable[[str], None]]:
+    """Print a JSON list element by element: call what this gives with the text of each.
+
+    After an error the lines are whole, and the list has no end, so that no program takes it for all.
+    """
+    count = 0
+
+    def add(element: str) -> None:
+        nonlocal count
+        print(",\n" if count else "[\n", element, sep="", end="")
+        count += 1
+
+    try:
+        yield add
+    except WorkError:
+        print(end="\n" if count else "")
+        raise
+    print("\n]" if count else "[]")
+
+
 def _jobs(text: str) -> int:
     number = int(text)
     if not 1 <= number <= MAX_PROCESSES:
@@ -73,17 +94,27 @@ def _jobs(text: str) -> int:
 def until_interrupted(program: str, work: Callable[[], int]) -> int:
     """Return the exit status that `work` returns.
 
-    It is 1 if nobody reads the output any more, 2 with a message after a WorkError, and 130 after Ctrl-C.
+    It is 1 if nobody reads the output any more, 130 after Ctrl-C, and 2 with a message after a WorkError, or an
+    OSError such as that of a full disk.
     """
     try:
         status = work()
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # as with `sse-track ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:
+        print(f"{program}: the output is not complete: {error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        return 2
     except WorkError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _drop_output() -> None:
+    """Keep Python from writing at its end what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,8 +7,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from sse_twisted.runtime.one_thread import compute_in_one_thread
 from sse_twisted.runtime.programs import (
     add_workers,
     is_on_cluster,
+    json_list,
     one_of_each_folder,
     opened_workers,
     until_interrupted,
@@ -113,10 +114,15 @@ def main(
             name = path.with_suffix(f".{extension}")
             parser.error(f"{path} would hold {extension.upper()}, whatever its name says: name it {name}")
     show = _show_lines if options.json_lines else _show_list if options.json else _show_table
-    return until_interrupted("sse-track", lambda: 1 if show(_reports(options, exports), options) else 0)
+
+    def report_all() -> int:
+        with closing(_reports(options, exports)) as reports:  # the cluster is left even if nothing can be printed
+            return 1 if show(reports, options) else 0
+
+    return until_interrupted("sse-track", report_all)
 
 
-def _reports(options: argparse.Namespace, exports: Mapping[str, Path]) -> Iterator[tuple[str, Report]]:
+def _reports(options: argparse.Namespace, exports: Mapping[str, Path]) -> Generator[tuple[str, Report], None, None]:
     """Yield the reports in the order of the files, as they come; raises WorkError."""
     names: Sequence[str] = options.files
     stems = Counter(Path(name).stem for name in names)
@@ -127,7 +133,7 @@ def _reports(options: argparse.Namespace, exports: Mapping[str, Path]) -> Iterat
     with opened_workers(options, edition) as workers:
         workers.require(one_of_each_folder(path for name in names if (path := Path(name)).is_file()))
         workers.require(path.absolute() if path.is_dir() else path.absolute().parent for path in exports.values())
-        reports = workers.map(reading, jobs, failure=failure, batch=BATCH_SIZE)
+        reports = workers.map(reading, jobs, file=reading.path, failure=failure, batch=BATCH_SIZE)
         yield from zip(names, with_progress(reports, len(names)), strict=True)
 
 
@@ -171,10 +177,10 @@ def _show_lines(reports: Iterable[tuple[str, Report]], options: argparse.Namespa
 def _show_list(reports: Iterable[tuple[str, Report]], options: argparse.Namespace) -> int:
     """Print a list with one object a line; return the number of files with a complaint."""
     bad = 0
-    for number, (name, report) in enumerate(reports):
-        bad += bool(complaint(report))
-        print(",\n" if number else "[\n", _json(name, report), sep="", end="")
-    print("\n]")
+    with json_list() as add:
+        for name, report in reports:
+            bad += bool(complaint(report))
+            add(_json(name, report))
     return bad
 
 

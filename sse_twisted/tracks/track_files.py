@@ -40,9 +40,13 @@ class Reading:
     exports: Mapping[str, Path] = field(factory=dict)
     gpx_version: Version = "1.1"
 
+    def path(self, job: TrackJob) -> Path:
+        """Return the path of the file that is read."""
+        return self.folder / job.name
+
     def __call__(self, job: TrackJob) -> Report:
         """Return the report of a file, with an `error` in it if the file cannot be read, and write its exports."""
-        path = self.folder / job.name
+        path = self.path(job)
         try:
             if path.is_dir() and os.access(path, os.R_OK | os.X_OK):
                 raise ValueError("this folder holds no track")

@@ -7,6 +7,7 @@ import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -30,6 +31,10 @@ def end_at_three(number: int) -> int:
     return number
 
 
+def nowhere(number: int) -> Path:
+    return Path()
+
+
 def never(number: int, outcome: int) -> str:
     return ""
 
@@ -37,7 +42,7 @@ def never(number: int, outcome: int) -> str:
 @pytest.mark.parametrize("processes", [1, 2])
 def test_outcomes_come_in_the_order_of_the_things(processes: int) -> None:
     with local_workers(processes) as workers:
-        outcomes = workers.map(double, range(50), failure=never, batch=3)
+        outcomes = workers.map(double, range(50), file=nowhere, failure=never, batch=3)
         assert list(outcomes) == list(range(0, 100, 2))
 
 
@@ -69,4 +74,4 @@ def test_what_waits_is_cancelled_when_nobody_wants_outcomes_any_more() -> None:
 
 def test_a_process_that_is_killed_is_a_clear_error() -> None:
     with local_workers(2) as workers, pytest.raises(WorkError, match="a process was killed, perhaps because memory"):
-        list(workers.map(end_at_three, range(6), failure=never))
+        list(workers.map(end_at_three, range(6), file=nowhere, failure=never))

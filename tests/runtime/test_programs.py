@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from sse_twisted.runtime import cluster
+from sse_twisted.runtime.executors import WorkError
+from sse_twisted.runtime.programs import json_list
 from sse_twisted.tracks.command import main
 from tests.tracks.voyages import small_track
 
@@ -22,6 +30,13 @@ class Hidden:
 
 sys.meta_path.insert(0, Hidden())
 """
+
+
+def chain(*errors: Exception) -> Exception:
+    """Errors, each of which was caused by the next."""
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
 
 
 @pytest.fixture
@@ -61,6 +76,7 @@ def test_processes_and_a_cluster_exclude_each_other(track: Path, capsys: pytest.
     ("options", "why"),
     [
         (["--cluster", "127.0.0.1:1"], "cannot connect to the scheduler 127.0.0.1:1: "),
+        (["--cluster", ""], "cannot connect to the scheduler : "),
         (["--cluster", "http://127.0.0.1:1"], "unknown address scheme 'http'"),
         (["--cluster", "tls://127.0.0.1:1"], "perhaps check your TLS configuration"),
         (["--scheduler-file", "absent.json"], "scheduler file absent.json: No such file or directory"),
@@ -70,9 +86,111 @@ def test_a_scheduler_that_is_away_is_named(
     track: Path, options: list[str], why: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "CONNECT", 1.0)
+    assert why in refusal(track, options, capsys)
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n" * 9, "what listens there is no scheduler of Dask"),
+        (b"", "what listens there closes the connection: it may want TLS, so try tls:// instead of tcp://"),
+        (None, "what listens there does not answer within 1 s, so it is no scheduler of Dask"),
+    ],
+)
+def test_a_stranger_at_the_address_is_told_of(
+    track: Path,
+    answer: bytes | None,
+    why: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT", 1.0)
+    with stranger(answer) as address:
+        assert refusal(track, ["--cluster", address], capsys).endswith(f"{address}: {why}\n")
+
+
+def test_an_address_without_tls_is_refused_where_dask_requires_it(
+    track: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import dask
+
+    with dask.config.set({"distributed.comm.require-encryption": True}):
+        assert "encryption required by Dask configuration" in refusal(track, ["--cluster", "tcp://127.0.0.1:1"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            chain(OSError("Timed out"), OSError("in <TCP>"), ConnectionRefusedError(111, "Connection refused")),
+            "Connection refused",
+        ),
+        (chain(OSError("Timed out after 1 s"), TimeoutError()), "Timed out after 1 s"),
+        (chain(OSError("before comm"), OSError("TLS certificate does not match")), "TLS certificate does not match"),
+        (chain(OSError("before comm"), OSError()), "OSError"),
+    ],
+)
+def test_the_reason_is_that_of_the_first_error(error: Exception, why: str) -> None:
+    assert cluster.reason_of(error) == why
+
+
+@contextmanager
+def stranger(answer: bytes | None) -> Iterator[str]:
+    """Listen at an address. Each client gets the answer; b"" resets the connection, None is silence."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    client, _ = server.accept()
+                    client.sendall(answer or b"")
+                    client.recv(1)
+                    if not answer:
+                        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        if answer is not None:
+            thread.start()
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        if answer is not None:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def refusal(track: Path, options: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that says why there is no cluster."""
     assert main([str(track), *options]) == 2
     out, errors = capsys.readouterr()
     assert errors.startswith("sse-track: ")
-    assert why in errors
     assert errors.count("\n") == 1
     assert out == ""
+    return errors
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["--json-lines"]])
+def test_an_output_that_cannot_be_written_is_an_error_with_its_reason(track: Path, options: list[str]) -> None:
+    command = [sys.executable, "-m", "sse_twisted.tracks.command", str(track), *options]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "sse-track: the output is not complete: No space left on device\n",
+    )
+
+
+def test_a_list_after_an_error_has_whole_lines_and_no_end(capsys: pytest.CaptureFixture[str]) -> None:
+    with suppress(WorkError), json_list() as add:
+        add("1")
+        add("2")
+        raise WorkError
+    assert capsys.readouterr().out == "[\n1,\n2\n"
+
+
+def test_a_list_with_nothing_in_it_is_json_unless_there_was_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with json_list():
+        pass
+    assert capsys.readouterr().out == "[]\n"
+    with pytest.raises(WorkError), json_list():
+        raise WorkError
+    assert capsys.readouterr().out == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -147,7 +148,74 @@ def test_a_file_that_one_worker_cannot_read_ends_the_work(
     shutil.copy(own / "1.oao", there)
     status, _, errors = run(*TRACK, "/proc/self/cwd/*.oao", "--cluster", two_workers.address, folder=own)
     assert status == 2
-    assert "has an error that is none here: /proc/self/cwd/6.oao: No such file or directory" in errors
+    assert "/proc/self/cwd/6.oao is missing (No such file or directory) on " in errors
+
+
+def copy_with_time(source: Path, target: Path, *, changed: int = -1) -> None:
+    """Copy a file, with another time, and perhaps with a byte that is another one."""
+    data = bytearray(source.read_bytes())
+    if changed >= 0:
+        data[changed] ^= 1
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(data)
+    os.utime(target, (1_700_000_000, 1_700_000_000))
+
+
+def test_a_file_of_the_same_size_that_a_worker_sees_differently_ends_the_work(
+    two_workers: DaskCluster, archive: Path, tmp_path: Path
+) -> None:
+    own, there = tmp_path / "own", tmp_path / "dask"
+    for name in ("1.oao", "6.oao"):
+        source = archive / "20261011" / name
+        copy_with_time(source, there / name, changed=512 + 52 * 200 + 7 if name == "6.oao" else -1)
+        own.mkdir(exist_ok=True)
+        shutil.copy(source, own)
+    options = ["--json", "--cluster", two_workers.address]
+    status, out, errors = run(*TRACK, "/proc/self/cwd/*.oao", *options, folder=own)
+    size = f"{(own / '6.oao').stat().st_size:,}"
+    assert status == 2
+    assert f"/proc/self/cwd/6.oao is a file of {size} bytes of 2023-11-14 22:13:20 UTC on " in errors
+    assert out.startswith("[\n")
+    assert out.endswith("}\n")
+
+
+def test_files_that_begin_differently_there_are_named_before_the_work_begins(
+    two_workers: DaskCluster, archive: Path, tmp_path: Path
+) -> None:
+    copy_with_time(archive / "20261011" / "1.oao", tmp_path / "dask" / "1.oao", changed=600)
+    copy_with_time(archive / "20261011" / "1.oao", tmp_path / "own" / "1.oao")
+    options = ["--cluster", two_workers.address]
+    status, out, errors = run(*TRACK, "/proc/self/cwd/1.oao", *options, folder=tmp_path / "own")
+    assert (status, out) == (2, "")
+    assert "bytes whose beginning has the checksum" in errors
+
+
+def test_copies_of_an_archive_may_have_other_times(two_workers: DaskCluster, archive: Path, tmp_path: Path) -> None:
+    for file in (archive / "20261011").iterdir():
+        copy_with_time(file, tmp_path / "dask" / file.name)
+    pattern = [*TRACK, "/proc/self/cwd/1*.oao", "--json-lines"]
+    on_cluster = run(*pattern, "--cluster", two_workers.address, folder=archive / "20261011")
+    assert on_cluster == run(*pattern, folder=archive / "20261011")
+
+
+def test_a_worker_with_another_numpy_is_named_before_the_work_begins(
+    two_workers: DaskCluster, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "other" / "numpy-1.0.0.dist-info").mkdir(parents=True)
+    (tmp_path / "other" / "numpy-1.0.0.dist-info" / "METADATA").write_text("Name: numpy\nVersion: 1.0.0\n")
+    two_workers.add_worker({"PYTHONPATH": str(tmp_path / "other")})
+    two_workers.wait_for_workers(3)
+    status, out, errors = run(*TRACK, str(archive), "--cluster", two_workers.address)
+    assert (status, out) == (2, "")
+    assert errors.count("numpy 1.0.0") == 1
+    assert errors.count("\n") == 1
+
+
+def test_an_output_that_cannot_be_written_ends_the_program(archive: Path, two_workers: DaskCluster) -> None:
+    command = [*TRACK, str(archive), "--json-lines", "--cluster", two_workers.address]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (2, "sse-track: the output is not complete: No space left on device\n")
 
 
 def test_a_worker_of_another_version_is_named_before_the_work_begins(

@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,7 @@ from sse_twisted.runtime.executors import Workers
 from sse_twisted.runtime.one_thread import compute_in_one_thread
 from sse_twisted.runtime.programs import (
     add_workers,
+    json_list,
     one_of_each_folder,
     opened_workers,
     until_interrupted,
@@ -92,9 +93,9 @@ def _run(options: argparse.Namespace) -> int:
             if options.compare or options.fit:
                 return _other_program(options, computation(), source)
             return _all_days(options, computation, source)
-    except BrokenPipeError:
-        raise
     except (ResultsError, OSError, SettingsError, GpsdataError, FitError) as error:
+        if isinstance(error, OSError) and error.filename is None:  # the output
+            raise
         print(f"sse-results: {error}", file=sys.stderr)
         return 1
 
@@ -154,8 +155,12 @@ def _source(options: argparse.Namespace) -> Source:
 
 def _do(workers: Workers, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
     jobs = [evolve(job, root=job.root.absolute()) for job in jobs]
-    workers.require(one_of_each_folder(job.root / job.file.local_file for job in jobs))
-    return with_progress(workers.map(do_job, jobs, failure=_failure), len(jobs))
+    workers.require(one_of_each_folder(map(_file, jobs)))
+    return with_progress(workers.map(do_job, jobs, file=_file, failure=_failure), len(jobs))
+
+
+def _file(job: Job) -> Path:
+    return job.root / job.file.local_file
 
 
 def _failure(job: Job, runs: TrackRuns) -> str:
@@ -166,8 +171,8 @@ def _all_days(options: argparse.Namespace, new: Callable[[], Computation], sourc
     days = options.day or new().days()
     if not days:
         raise ResultsError(f"{source.root / SESSIONS}: no courses.json of any day")
-    is_complete, printed, lacking = True, 0, set(options.course or ())
-    with _writing(options, source.root) as target:
+    is_complete, lacking = True, set(options.course or ())
+    with _writing(options, source.root) as target, json_list() if options.json else nullcontext() as add:
         for day in days:
             computation = new()
             try:
@@ -180,23 +185,15 @@ def _all_days(options: argparse.Namespace, new: Callable[[], Computation], sourc
             lacking -= results.courses.keys()
             if target is not None:
                 _write(computation, results, target, source.root)
-            if options.json:
-                _print_tree(as_tree(results, source.ranking), is_first=not printed)
-                printed += 1
+            if add is not None:
+                text = json.dumps(as_tree(results, source.ranking), ensure_ascii=False, indent=1)
+                add(" " + text.replace("\n", "\n "))
             else:
                 print("\n".join(day_lines(results, source.zone, source.ranking, options.course or ())))
     for name in sorted(lacking):
         where = f"on {days[0]}" if len(days) == 1 else f"on any of {len(days)} days"
         print(f"sse-results: {name}: no such course {where}", file=sys.stderr)
-    if options.json:
-        print("\n]" if printed else "[]")
     return 0 if is_complete and not lacking else 1
-
-
-def _print_tree(tree: object, *, is_first: bool) -> None:
-    """Print one element of a JSON list that is printed element by element."""
-    text = json.dumps(tree, ensure_ascii=False, indent=1).replace("\n", "\n ")
-    print("[" if is_first else ",", "\n ", text, sep="", end="")
 
 
 @contextmanager
