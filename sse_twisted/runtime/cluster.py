@@ -20,7 +20,7 @@ from concurrent.futures import CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from functools import cache, partial
 from importlib.metadata import version
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -44,8 +44,13 @@ LOOK: Final = 5.0  # s of waiting for a batch after which the workers are counte
 NO_WORKERS: Final = 60.0  # s without any worker until the work is given up: one may be about to start again
 MAX_NAMED: Final = 3  # workers in a message
 BEGINNING: Final = 4096  # bytes of a file that are compared before the work begins
+TLS: Final = "distributed.comm.tls in the configuration of Dask"
 SAME: Final = "Install the same version everywhere"
 SAME_FILES: Final = "All workers need the same files under the same paths"
+
+
+class WorkersEnded(Exception):
+    """Each worker that took a batch has ended; the message is the address of the last one."""
 
 
 class OtherEdition(Exception):
@@ -95,13 +100,18 @@ class Cluster:
         executor: Executor = self._client.get_executor(pure=False)
         there = partial(do_as, self._edition, versions(self._edition), work)
         ahead = AHEAD * max(1, sum(self._ask(self._client.nthreads).values()))
-        for done in in_order(executor, there, sent, batch, ahead, self._outcome):
-            seen = next(again)
-            failed = failure(seen.thing, done.outcome)
-            if failed or done.there != seen.here:
-                yield self._again(work, seen, done, failed)
-            else:
-                yield done.outcome
+        try:
+            for done in in_order(executor, there, sent, batch, ahead, self._outcome):
+                seen = next(again)
+                failed = failure(seen.thing, done.outcome)
+                if failed or done.there != seen.here:
+                    yield self._again(work, seen, done, failed)
+                else:
+                    yield done.outcome
+        except WorkersEnded as error:
+            files = listed([str(seen.path) for seen in islice(again, batch)], batch)
+            text = f"each worker that took one of these files ended, the last one {error}: {files}"
+            raise WorkError(f"{text}. See its log, perhaps its memory ran out") from None
 
     def _again(self, work: Callable[[T], R], seen: Seen[T], done: Done[R], failed: str) -> R:
         outcome = work(seen.thing)
@@ -173,8 +183,7 @@ class Cluster:
         except CancelledError:
             raise self._gone() from None
         except KilledWorker as error:
-            text = f"some tracks ended each worker that took them, the last one {error.last_worker.address}"
-            raise WorkError(f"{text}: see its log, perhaps its memory ran out") from None
+            raise WorkersEnded(error.last_worker.address) from None
         except (OtherEdition, ImportError) as error:
             raise WorkError(f"a worker that came later has another version: {error}. {SAME}") from None
 
@@ -253,6 +262,10 @@ def reason_of(error: Exception) -> str:
             return "what listens there closes the connection: it may want TLS, so try tls:// instead of tcp://"
         if isinstance(error, MemoryError):  # by a length that it never meant
             return "what listens there is no scheduler of Dask"
+        if isinstance(error, TypeError) and "ssl_context" in str(error):
+            return f"TLS needs certificates: set {TLS}"
+        if isinstance(error, FileNotFoundError):
+            return f"a certificate or key does not exist: see {TLS}"
         cause = error.__cause__
         if not isinstance(cause, Exception) or (isinstance(cause, TimeoutError) and not str(cause)):
             return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

@@ -78,7 +78,10 @@ def test_processes_and_a_cluster_exclude_each_other(track: Path, capsys: pytest.
         (["--cluster", "127.0.0.1:1"], "cannot connect to the scheduler 127.0.0.1:1: "),
         (["--cluster", ""], "cannot connect to the scheduler : "),
         (["--cluster", "http://127.0.0.1:1"], "unknown address scheme 'http'"),
-        (["--cluster", "tls://127.0.0.1:1"], "perhaps check your TLS configuration"),
+        (
+            ["--cluster", "tls://127.0.0.1:1"],
+            "TLS needs certificates: set distributed.comm.tls in the configuration of Dask",
+        ),
         (["--scheduler-file", "absent.json"], "scheduler file absent.json: No such file or directory"),
     ],
 )
@@ -128,6 +131,7 @@ def test_an_address_without_tls_is_refused_where_dask_requires_it(
         (chain(OSError("Timed out after 1 s"), TimeoutError()), "Timed out after 1 s"),
         (chain(OSError("before comm"), OSError("TLS certificate does not match")), "TLS certificate does not match"),
         (chain(OSError("before comm"), OSError()), "OSError"),
+        (FileNotFoundError(2, "absent"), "a certificate or key does not exist: see " + cluster.TLS),
     ],
 )
 def test_the_reason_is_that_of_the_first_error(error: Exception, why: str) -> None:
