@@ -11,7 +11,7 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 LARGE = 256 * 1024  # bytes; such a block is mapped on its own, and given back as soon as it is free
 MAX_ARENAS = 2
-MAX_FREE = 1024 * 1024  # bytes at the end of an arena, for what comes and goes: new pages cost more than filling them
+MAX_FREE = 1024 * 1024  # bytes at the end of an arena; new pages for what comes and goes cost more than what fills them
 
 
 def keep_large_blocks_apart() -> None:
