@@ -9,6 +9,7 @@ from threading import Condition, Thread
 
 MAX_WAITING = 8 * 1024 * 1024  # bytes of lines that wait; a day of a hundred devices has a few MB
 BATCH_SIZE = 256 * 1024  # bytes written at once
+PAUSE = 0.05  # s after the last line, in which others gather: to wake the thread for each costs as much as the line
 RETRY_DELAY = 1.0  # s until lines that could not be written are written again
 
 
@@ -46,12 +47,14 @@ class LineWriter:
         if dropped:
             self._tell(dropped)
         with self._changed:
+            is_first = not self._waiting
             self._lines.append(line)
             self._waiting += len(line)
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            if is_first:
+                self._changed.notify_all()
 
     def hold(self) -> None:
         """Keep lines waiting until `release`."""
@@ -93,8 +96,9 @@ class LineWriter:
                 self._waiting -= max(written, 0)
                 self._failures += written < 0
                 self._changed.notify_all()
-                if written < 0 and not self._hurried and not self._ended:
-                    self._changed.wait_for(lambda: self._hurried or self._ended, RETRY_DELAY)
+                if written < 0 or not self._waiting:
+                    pause = RETRY_DELAY if written < 0 else PAUSE
+                    self._changed.wait_for(lambda: self._hurried or self._ended, pause)
                 self._hurried = False
 
     def _next_batch(self) -> bytes:
