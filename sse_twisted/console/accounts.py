@@ -7,11 +7,11 @@ import math
 import secrets
 import stat
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
@@ -20,7 +20,6 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sse_twisted.event_folder.files import write_private
@@ -34,7 +33,7 @@ USER = "sse"
 MAX_ACCOUNTS = 1_000_000  # bytes of a file of passwords or keys
 MAX_DELAY = 30.0  # s until the reply to a wrong password
 FORGET_AFTER = 600.0  # s after a delay, from which on a client begins anew
-MAX_WAITING = 20  # logins of an account from a client that wait for the end of a delay
+MAX_WAITING = 20  # connections of a client whose next login for an account is looked at after a delay, in any case
 MAX_KNOWN = 1000  # pairs of account and client whose failures are counted
 
 
@@ -83,7 +82,7 @@ def random_account(path: Path) -> dict[str, str]:
 
 
 class TooSoon(UnauthorizedLogin):
-    """One of too many logins during the delay after a wrong one; whether it was right has not been looked at."""
+    """A login during the delay after a wrong one; whether it was right has not been looked at."""
 
 
 @define
@@ -92,15 +91,17 @@ class _Failures:
 
     count: int = 0
     until: float = 0.0  # s of the clock; the reply to the last one
-    waiting: int = 0  # logins that are looked at then
+    # Connections that were refused, and from when on a login of each is looked at, in s of the clock.
+    turns: WeakKeyDictionary[object, float] = field(factory=WeakKeyDictionary)
 
 
 class LoginBackoff:
     """Delays the reply to a failed login: 1 s, twice as long after each further one, until a login succeeds.
 
-    It counts by account and by client, so that one client cannot lock out another. Hanging up does not end a delay. A
-    login meanwhile is looked at when the delay is over: another user of this computer, who guesses from the same
-    address, does not keep the owner out.
+    It counts by account and by client, so that one client cannot lock out another. Hanging up does not end a delay, and
+    logins are refused while it lasts. Another user of this computer, who guesses from the same address all the time,
+    does not keep the owner out: the next login of a connection that was refused is looked at when its delay is over,
+    even if a new delay has begun.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -114,50 +115,37 @@ class LoginBackoff:
         """Set the delay back to 1 s, after a successful login."""
         self._failures.pop((account, client), None)
 
-    def remaining(self, account: str, client: str) -> float:
-        """Return how many seconds the delay of an account lasts for this client."""
-        known = self._failures.get((account, client), _Failures())
-        return max(known.until - self._clock.seconds(), 0.0)
+    def remaining(self, account: str, client: str, connection: object) -> float:
+        """Return how many s a connection has to wait until a login is looked at; with 0, look at this one."""
+        known, now = self._failures.get((account, client)), self._clock.seconds()
+        if known is None or known.until <= now:
+            return 0.0
+        turn = known.turns.get(connection, known.until)
+        if turn <= now:
+            del known.turns[connection]
+            return 0.0
+        if len(known.turns) < MAX_WAITING:
+            known.turns[connection] = turn
+        return turn - now
 
-    def wait(self, account: str, client: str) -> Deferred[None]:
-        """Fire at the end of the delay.
-
-        Fails with TooSoon if too many wait, with UnauthorizedLogin if it is given up.
-        """
-        failures = self._failures[account, client]
-        left = self.remaining(account, client)
-        if failures.waiting >= MAX_WAITING:
-            return fail(TooSoon(f"Too many wrong passwords: try again in {math.ceil(left)} s"))
-        failures.waiting += 1
-
-        def end(result: Any) -> None:
-            failures.waiting -= 1
-            if isinstance(result, Failure):
-                raise UnauthorizedLogin
-
-        return self._later(left).addBoth(end)
-
-    def refuse(self, what: str, user: bytes, account: str, client: str) -> Deferred[None]:
+    def refuse(self, what: str, user: bytes, account: str, client: str, connection: object) -> Deferred[None]:
         """Log a wrong password or key, and fail with UnauthorizedLogin after the delay.
 
-        `account` is what is counted: attempts with all unknown names count as one.
+        `account` is what is counted: attempts with all unknown names count as one. Of those during the delay of another
+        connection only some are logged.
         """
-        delay = self._count(account, client)
-        self._say(what, user, delay)
+        known, now = self._failures.get((account, client)), self._clock.seconds()
+        is_alone = known is None or known.until <= now
+        delay = self._count(account, client, connection)
+        if is_alone or self._seldom.allows(f"{account} {client}"):
+            self._say(what, user, delay)
 
         def end(_: object) -> None:
             raise UnauthorizedLogin
 
         return self._later(delay).addBoth(end)
 
-    def refuse_at_once(self, what: str, user: bytes, account: str, client: str) -> NoReturn:
-        """Count a login that has waited and was wrong, and raise UnauthorizedLogin. Only some are logged."""
-        delay = self._count(account, client)
-        if self._seldom.allows(f"{account} {client}"):
-            self._say(what, user, delay)
-        raise UnauthorizedLogin
-
-    def _count(self, account: str, client: str) -> float:
+    def _count(self, account: str, client: str, connection: object) -> float:
         """Count a failure and return the delay in s that it begins."""
         failures = self._failures.pop((account, client), _Failures())
         now = self._clock.seconds()
@@ -166,6 +154,8 @@ class LoginBackoff:
         failures.count += 1
         delay = min(2.0 ** min(failures.count - 1, 10), MAX_DELAY)
         failures.until = now + delay
+        if len(failures.turns) < MAX_WAITING:
+            failures.turns[connection] = failures.until
         self._failures[account, client] = failures
         while len(self._failures) > MAX_KNOWN:
             del self._failures[next(iter(self._failures))]
@@ -205,24 +195,18 @@ class PasswordChecker:
         self._backoff = backoff
 
     def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[Any]:
-        """Return the user name, at the end of a delay if there is one; fails with UnauthorizedLogin after it.
+        """Return the user name; fails with UnauthorizedLogin after a delay, or with TooSoon during one.
 
-        `credentials.delayed`, if there is one, is called with the s that the reply takes.
+        The logins of one `credentials.connection` are told from those of others with the same `credentials.client`.
         """
         account = credentials.username.decode() if credentials.username in self._accounts else ""
-        client = getattr(credentials, "client", LOCAL)
-        left = self._backoff.remaining(account, client)
-        if not left:
-            is_right = self._is_right(credentials, account, client)
-            refused = partial(self._backoff.refuse, "password", credentials.username, account, client)
-            return succeed(credentials.username) if is_right else refused()
-        getattr(credentials, "delayed", lambda _: None)(left)
-        return self._backoff.wait(account, client).addCallback(lambda _: self._late(credentials, account, client))
-
-    def _late(self, credentials: IUsernamePassword, account: str, client: str) -> bytes:
-        if not self._is_right(credentials, account, client):
-            self._backoff.refuse_at_once("password", credentials.username, account, client)
-        return credentials.username
+        client, connection = getattr(credentials, "client", LOCAL), getattr(credentials, "connection", credentials)
+        if left := self._backoff.remaining(account, client, connection):
+            text = f"Too many wrong passwords from this address: try again in {math.ceil(left)} s"
+            return fail(TooSoon(text))
+        if self._is_right(credentials, account, client):
+            return succeed(credentials.username)
+        return self._backoff.refuse("password", credentials.username, account, client, connection)
 
     def _is_right(self, credentials: IUsernamePassword, account: str, client: str) -> bool:
         """Whether the password is right; then the delay is reset."""

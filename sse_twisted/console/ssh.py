@@ -116,7 +116,7 @@ class KeyChecker(SSHPublicKeyChecker):
         def refuse(failure: Failure) -> Any:
             if failure.check(ValidPublicKey):  # a client asks whether the key is accepted before it signs
                 return failure
-            return self._backoff.refuse("key", credentials.username, BY_KEY, client)
+            return self._backoff.refuse("key", credentials.username, BY_KEY, client, credentials)
 
         def accept(user: bytes) -> bytes:
             self._backoff.reset(BY_KEY, client)

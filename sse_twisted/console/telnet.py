@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import Any
 
@@ -79,6 +78,10 @@ class LineEnds(TelnetTransport):
             self.applicationDataReceived(b"\r")
 
 
+class _Connection:
+    """Stands for a connection as long as it is open."""
+
+
 class Login(StatefulTelnetProtocol):
     """Asks for user and password.
 
@@ -92,6 +95,7 @@ class Login(StatefulTelnetProtocol):
     def __init__(self, portal: Portal) -> None:
         self._portal = portal
         self._user = b""
+        self._connection: object = _Connection()
         self._login: Deferred[Any] | None = None
 
     def connectionMade(self) -> None:
@@ -119,19 +123,16 @@ class Login(StatefulTelnetProtocol):
         self.state = "Discard"
         credentials: Any = UsernamePassword(self._user, line)
         credentials.client = client_of(self.transport.getPeer())
-        credentials.delayed = self._tell_delay
+        credentials.connection = self._connection
         login: Deferred[Any] = self._portal.login(credentials, None, ITelnetProtocol)
         self._login = login
         login.addCallbacks(self._begin, self._ask_again).addErrback(self.transport.transport.failed)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Give up a login: a password of somebody who does not wait for the reply is not looked at."""
+        """Give up a login, and the turn of this connection."""
+        self._connection = None
         if self._login is not None:
             self._login.cancel()
-
-    def _tell_delay(self, seconds: float) -> None:
-        text = f"Too many wrong passwords from this address: the reply takes {math.ceil(seconds)} s"
-        self.transport.write(f"\n{text}\n".encode())
 
     def _begin(self, avatar: tuple[Any, Any, Any]) -> None:
         _, terminal, _ = avatar

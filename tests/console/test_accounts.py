@@ -19,6 +19,7 @@ from sse_twisted.console.accounts import (
     AccountsError,
     LoginBackoff,
     PasswordChecker,
+    TooSoon,
     random_account,
     read_accounts,
 )
@@ -70,6 +71,10 @@ def test_the_password_of_a_run_is_for_its_user_alone_and_another_one_each_time(t
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+class Connection:
+    """One of a client."""
+
+
 class Logins:
     """A checker with one user, and the lines of its log."""
 
@@ -80,11 +85,13 @@ class Logins:
         self.backoff = LoginBackoff(self.clock, log)
         self.checker = PasswordChecker({"sse": "right"}, self.backoff)
 
-    def tries(self, user: bytes, password: bytes, client: str = "192.168.0.7") -> list[object]:
-        """The reply to a login, in a list that is empty until it comes."""
+    def tries(
+        self, user: bytes, password: bytes, client: str = "192.168.0.7", connection: Connection | None = None
+    ) -> list[object]:
+        """The reply to a login, in a list that is empty until it comes; by a connection of its own if none is named."""
         answer: list[object] = []
         credentials: Any = UsernamePassword(user, password)
-        credentials.client = client
+        credentials.client, credentials.connection = client, connection or Connection()
         self.checker.requestAvatarId(credentials).addBoth(answer.append)
         return answer
 
@@ -124,36 +131,69 @@ def test_an_unknown_user_is_refused_like_a_wrong_password(user: bytes) -> None:
     assert "x" * 100 not in logins.lines[0]
 
 
-def test_the_right_password_is_looked_at_when_the_delay_is_over() -> None:
+def is_too_soon(answer: list[object], seconds: int) -> bool:
+    (failure,) = answer
+    assert isinstance(failure, Failure)
+    said = f"Too many wrong passwords from this address: try again in {seconds} s"
+    return bool(failure.check(TooSoon)) and failure.getErrorMessage() == said
+
+
+def test_the_right_password_is_refused_while_the_delay_lasts_and_accepted_after_it() -> None:
+    logins = Logins()
+    for _ in range(3):
+        logins.tries(b"sse", b"wrong")
+        logins.clock.advance(4)
+    logins.tries(b"sse", b"wrong")
+    for left in range(8, 0, -1):
+        assert is_too_soon(logins.tries(b"sse", b"right"), left)
+        logins.clock.advance(1)
+    assert logins.tries(b"sse", b"right") == [b"sse"]
+
+
+def test_a_login_that_is_refused_during_a_delay_does_not_make_it_longer() -> None:
     logins = Logins()
     logins.tries(b"sse", b"wrong")
-    answer = logins.tries(b"sse", b"right")
-    assert not answer
+    for _ in range(100):
+        assert is_too_soon(logins.tries(b"sse", b"wrong"), 1)
     logins.clock.advance(1)
-    assert answer == [b"sse"]
+    logins.tries(b"sse", b"wrong")
+    assert logins.lines[-1].endswith("reply delayed by 2 s")
 
 
-def test_an_attacker_at_the_same_address_does_not_keep_the_owner_out() -> None:
-    logins = Logins()
+@pytest.mark.parametrize("first", [b"right", b"wrong"])
+def test_an_attacker_at_the_same_address_does_not_keep_out_an_owner_who_stays_connected(first: bytes) -> None:
+    logins, owner = Logins(), Connection()
     for _ in range(20):
         logins.tries(b"sse", b"wrong")
         logins.clock.advance(MAX_DELAY / 2)
-    answer = logins.tries(b"sse", b"right")
-    for _ in range(int(MAX_DELAY)):
-        logins.tries(b"sse", b"wrong")
-        logins.clock.advance(1)
-    assert answer == [b"sse"]
-
-
-def test_only_so_many_logins_wait_for_the_end_of_a_delay() -> None:
-    logins = Logins()
     logins.tries(b"sse", b"wrong")
-    waiting = [logins.tries(b"sse", b"wrong") for _ in range(MAX_WAITING)]
-    (refused,) = logins.tries(b"sse", b"right")
-    assert isinstance(refused, Failure)
-    assert refused.getErrorMessage() == "Too many wrong passwords: try again in 1 s"
+    assert logins.tries(b"sse", first, connection=owner) != [b"sse"]
+    for _ in range(int(8 * MAX_DELAY)):
+        logins.tries(b"sse", b"wrong")
+        logins.clock.advance(0.125)
+    assert logins.tries(b"sse", b"right", connection=owner) == [b"sse"]
+
+
+def test_a_connection_that_was_refused_has_one_login_looked_at() -> None:
+    logins, guest = Logins(), Connection()
+    logins.tries(b"sse", b"wrong")
+    assert is_too_soon(logins.tries(b"sse", b"wrong", connection=guest), 1)
     logins.clock.advance(1)
-    assert all(map(is_refused, waiting))
+    logins.tries(b"sse", b"wrong")
+    assert not logins.tries(b"sse", b"wrong", connection=guest)
+    assert is_too_soon(logins.tries(b"sse", b"right", connection=guest), 4)
+
+
+def test_only_so_many_connections_have_a_turn_after_a_delay() -> None:
+    logins = Logins()
+    connections = [Connection() for _ in range(MAX_WAITING + 5)]
+    logins.tries(b"sse", b"wrong")
+    for connection in connections:
+        logins.tries(b"sse", b"wrong", connection=connection)
+    logins.clock.advance(1)
+    logins.tries(b"sse", b"wrong")
+    replies = [logins.tries(b"sse", b"wrong", connection=connection) for connection in connections]
+    assert len([reply for reply in replies if not reply]) == MAX_WAITING
 
 
 def test_guessing_is_slow_and_told_seldom() -> None:
@@ -164,8 +204,9 @@ def test_guessing_is_slow_and_told_seldom() -> None:
             logins.tries(b"sse", b"wrong")
         logins.clock.advance(0.25)
     (failures,) = logins.backoff._failures.values()
-    assert failures.count < (600 / MAX_DELAY + 8) * (MAX_WAITING + 1)
+    assert failures.count < 600 / MAX_DELAY + 8
     assert len(logins.lines) < 50
+    assert not failures.turns
 
 
 def test_an_attacker_does_not_lock_out_another_client() -> None:
@@ -217,5 +258,5 @@ def test_closing_refuses_pending_logins_at_once() -> None:
     late = logins.tries(b"sse", b"right")
     logins.backoff.close()
     assert is_refused(answer)
-    assert is_refused(late)
+    assert is_too_soon(late, 1)
     assert not logins.clock.getDelayedCalls()

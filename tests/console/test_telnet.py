@@ -104,13 +104,33 @@ def test_hanging_up_does_not_end_the_delay(console: VirtualConsole) -> None:
     caller.types("sse", "wrong")
     caller.hangs_up()
     again = connected(console)
-    text = "Too many wrong passwords from this address: the reply takes 1 s\r\n"
+    text = "Too many wrong passwords from this address: try again in 1 s\r\nUsername: "
     assert again.types("sse", "right").endswith(text)
     console.clock.advance(1)
-    assert again.screen.endswith(">>> ")
+    assert again.types("sse", "right").endswith(">>> ")
 
 
-def test_a_password_is_not_looked_at_if_nobody_waits_for_the_reply(console: VirtualConsole) -> None:
+def test_who_stays_connected_is_not_kept_out_by_others_at_the_same_address(console: VirtualConsole) -> None:
+    connected(console).types("sse", "wrong")
+    owner = connected(console)
+    assert "try again in 1 s" in owner.types("sse", "right")
+    console.clock.advance(1)
+    connected(console).types("sse", "wrong")
+    assert "try again in 2 s" in connected(console).types("sse", "right")
+    assert owner.types("sse", "right").endswith(">>> ")
+
+
+def test_the_turn_of_a_connection_ends_with_it(console: VirtualConsole) -> None:
+    connected(console).types("sse", "wrong")
+    for _ in range(3):
+        caller = connected(console)
+        caller.types("sse", "right")
+        caller.hangs_up()
+    (failures,) = console.backoff._failures.values()
+    assert len(failures.turns) == 1  # of the first, which waits
+
+
+def test_passwords_that_are_refused_during_a_delay_are_not_counted(console: VirtualConsole) -> None:
     connected(console).types("sse", "wrong")
     for _ in range(50):
         caller = connected(console)
