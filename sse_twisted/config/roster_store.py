@@ -20,7 +20,7 @@ Excused = Mapping[datetime.date, Mapping[int, str]]  # by day: the reasons why d
 
 
 class SavedRoster(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """What `.sse_twisted/roster.json` holds. A new key needs a default: files of earlier versions lack it."""
 
     format: Literal["sse_twisted roster"] = FORMAT
     version: Literal[1] = VERSION

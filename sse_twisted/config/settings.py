@@ -39,7 +39,7 @@ class SettingsError(ValueError):
 
 
 class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[event]`"""
+    """`[event]`: where everything is stored, and which days count."""
 
     folder: str = ""  # the event folder, relative to this file
     first_day: datetime.date | None = None  # of the event; default: the roster's first
@@ -47,7 +47,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Devices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[devices]`"""
+    """`[devices]`: devices beside those of the roster, and where they answer."""
 
     listed: tuple[str, ...] = ()  # collected although no roster names them: device names or "host[:port]"
     addresses: dict[str, str] = {}  # fixed "host[:port]" by device name, used instead of resolving the name
@@ -66,27 +66,27 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[scan]`"""
+    """`[scan]`: how often absent devices are looked for."""
 
     interval: Interval = 2.0  # s between scans, at least 0.1
 
 
 class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[detection]`"""
+    """`[detection]`: the first connection to a device."""
 
     limit: Limit = 64  # at once
     timeout: Seconds = 1.0  # s until a device that does not accept a connection counts as absent
 
 
 class Inspection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[inspection]`"""
+    """`[inspection]`: identity, settings and listing of a device."""
 
     limit: Limit = 16  # at once
     timeout: Seconds = 10.0  # s without any byte of a response; the cleanup waits as long
 
 
 class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[downloads]`"""
+    """`[downloads]`: what a transfer may take, in time and on the disk."""
 
     limit: Limit = 16  # at once
     timeout: Seconds = 10.0  # s without a byte
@@ -98,7 +98,7 @@ class Downloads(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[cleanup]`"""
+    """`[cleanup]`: how a device is found to have gone."""
 
     interval: Interval = 10.0  # s between checks for departed devices, at least 0.1
     limit: Limit = 16  # at once
@@ -113,7 +113,7 @@ class Expected(DeviceExpected, frozen=True, forbid_unknown_fields=True):
 
 
 class Filters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[filters]`"""
+    """`[filters]`: which tracks are too slow to be downloaded."""
 
     best_500m: Annotated[float, Meta(ge=0, le=100)] = 1.0  # knots; slower tracks are skipped
 
@@ -122,7 +122,7 @@ Columns = Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
 class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[ranking]`"""
+    """`[ranking]`: the entrants that are compared with each other."""
 
     # Columns of the roster, or lists of several: the entrants that share their cells have a ranking of their own.
     by: tuple[str | Columns, ...] = ()
@@ -134,34 +134,34 @@ class Ranking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HandIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[hand_in]`"""
+    """`[hand_in]`: where tracks of other devices come from, beside the page."""
 
     folders: tuple[str, ...] = ()  # more folders whose tracks are taken, such as where sticks are mounted
 
 
 class Copies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[copies]`"""
+    """`[copies]`: copies of the event folder, with which another computer can go on."""
 
     folders: tuple[str, ...] = ()  # on other disks, relative to this file; each must be there, and empty at first
     required: bool = False  # whether a device may be disconnected only when one copy has its tracks
 
 
 class Web(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[web]`"""
+    """`[web]`: who may reach the board, and how many at once."""
 
     hosts: tuple[str, ...] = ()  # more names under which browsers reach this machine, beside its own
     streams: Limit = 100  # pages and programs that follow the board at the same time
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`[log]`"""
+    """`[log]`: the lowest level that each output has."""
 
     console: Level = "info"  # twistd's own log
     file: Level = "info"  # logs/server.log and logs/server.json
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of `sse.toml`."""
+    """All of `sse.toml`, by table; a table or key that is missing has its default."""
 
     event: Event = Event()
     devices: Devices = Devices()

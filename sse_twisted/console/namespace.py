@@ -171,7 +171,7 @@ class Namespace:
         return tables.fleet_table(self._commands.fleet(), self._commands.now)
 
     def settings(self) -> str:
-        """The current settings."""
+        """Settings in force, by table; a reload may change them."""
         return tables.settings_text(self._commands.settings)
 
     def device(self, device: int | str) -> Deferred[Result]:

@@ -71,7 +71,7 @@ class Resume(StrEnum):
 
 @frozen
 class Fetched:
-    """A completed download."""
+    """What a ledger knows of a track that is stored as a whole, whatever the judgement on its content."""
 
     outcome: Outcome
     length: int  # bytes

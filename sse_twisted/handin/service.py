@@ -50,7 +50,6 @@ class HandInService(PeriodicService):
 
     @property
     def ledger(self) -> Ledger:
-        """All hand-ins."""
         return self.register.ledger
 
     def stopService(self) -> Deferred[None]:

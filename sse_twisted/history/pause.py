@@ -23,7 +23,7 @@ MAX_SIZE = 1000  # bytes of the file
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """What `.sse_twisted/paused.json` holds while downloads are paused."""
 
     paused_at: Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
 

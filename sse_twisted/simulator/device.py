@@ -107,7 +107,6 @@ class ActiveFault:
         return self.times != 0 and self.path in path
 
     def happened(self) -> None:
-        """Count one occurrence."""
         if self.times is not None:
             self.times -= 1
 
@@ -144,7 +143,6 @@ class SimulatedDevice:
         self._notify_watchers()
 
     def clear_faults(self) -> None:
-        """Remove all faults."""
         self.faults.clear()
         self._notify_watchers()
 

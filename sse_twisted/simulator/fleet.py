@@ -83,7 +83,6 @@ class SimulatedFleet(MultiService):
         return [dict(row) for row in self._roster]
 
     def startService(self) -> None:
-        """Start all schedules."""
         super().startService()
         for member in self.members.values():
             if self._stale_names:

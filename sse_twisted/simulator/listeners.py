@@ -11,11 +11,11 @@ from twisted.internet.interfaces import IListeningPort
 
 
 class Listener(Protocol):
-    """An occupied port."""
+    """Keeps a port of a device for itself until it is closed."""
 
     @property
     def port(self) -> int:
-        """Port number."""
+        """The number that the system has chosen if it was 0."""
 
     def close(self) -> Deferred[None]:
         """Free the port; fires when it is free."""
@@ -29,7 +29,6 @@ class OpenPort:
         self.port = cast(IPv4Address, listening.getHost()).port
 
     def close(self) -> Deferred[None]:
-        """Stop listening."""
         return maybeDeferred(self._listening.stopListening).addCallback(lambda _: None)
 
 

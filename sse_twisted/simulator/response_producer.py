@@ -55,7 +55,6 @@ class ResponseProducer:
         self._later(due - self._clock.seconds(), lambda: self._transport.write(chunk))
 
     def stopProducing(self) -> None:
-        """Send nothing more."""
         self._chunks = iter(())
         if self._timer is not None and self._timer.active():
             self._timer.cancel()

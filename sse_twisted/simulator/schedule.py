@@ -55,7 +55,6 @@ class FleetMember:
 
     @property
     def identifier(self) -> int:
-        """Motion ID."""
         return self.station.device.identifier
 
     @property

@@ -66,7 +66,7 @@ class _Refused(Exception):
 
 
 class GpxFormat:
-    """A `TrackFormat`."""
+    """XML for exchange. It has no checksum, so nobody knows whether it was changed."""
 
     name = NAME
     extension = ".gpx"

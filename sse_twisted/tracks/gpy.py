@@ -124,7 +124,7 @@ def is_start(start: bytes) -> bool:
 
 
 class GpyFormat:
-    """A `TrackFormat`."""
+    """Records of ESP loggers, full and compressed, each with a checksum."""
 
     name = NAME
     extension = ".gpy"

@@ -51,7 +51,7 @@ _FIX_TYPES: Final = np.array([0, 1, 1, 1, 3, 2, 3, 1], np.uint8)
 
 
 class SbnVerifier(RecordVerifier):
-    """A `Verifier`."""
+    """Counts SiRF messages: each has its length, a checksum and an end."""
 
     kind = NAME
     reach = MAX_PAYLOAD + OVERHEAD
@@ -93,7 +93,7 @@ class SbnVerifier(RecordVerifier):
 
 
 class SbnFormat:
-    """A `TrackFormat`."""
+    """Binary messages of SiRF receivers, as Locosys devices log them."""
 
     name = NAME
     extension = ".sbn"

@@ -108,7 +108,7 @@ class SbpVerifier(RecordVerifier):
 
 
 class SbpFormat:
-    """A `TrackFormat`."""
+    """Fixes of Locosys devices, behind a header of 64 bytes. They have no checksum, but implausible ones show."""
 
     name = NAME
     extension = ".sbp"

@@ -93,7 +93,7 @@ class UbxVerifier(RecordVerifier):
 
 
 class UbxFormat:
-    """A `TrackFormat`."""
+    """Frames of u-blox receivers, each with a checksum; only NAV-PVT has fixes."""
 
     name = NAME
     extension = ".ubx"

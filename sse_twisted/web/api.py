@@ -42,7 +42,7 @@ Now = Annotated[float, Meta(description="time of the collector's clock, s since 
 
 
 class FleetState(Struct, frozen=True):
-    """The whole board."""
+    """All devices on the board, and what is said of all together."""
 
     state: Annotated[str, Meta(description="send it as Last-Event-ID to /events to receive later changes")]
     now: Now
@@ -146,7 +146,7 @@ class LogLevel(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):
-    """An empty object."""
+    """The body of a command that needs nothing but its path: `{}`."""
 
 
 class Done(Struct, frozen=True):

@@ -74,7 +74,6 @@ class Channel(http.HTTPChannel):
         self._networkProducer.pauseProducing()
 
     def go_on(self) -> None:
-        """Receive again."""
         if not self._is_held:
             return
         self._is_held = False

@@ -54,7 +54,6 @@ class HandInPages:
         )
 
     async def page(self, request: ParsedRequest) -> Response:
-        """Serve the page."""
         return self._page()
 
     async def form(self, request: ParsedRequest) -> Response:

@@ -16,7 +16,7 @@ REF = "#/components/schemas/{name}"
 
 
 class Problem(Struct, frozen=True):
-    """An error response."""
+    """Why a request was refused or failed, in one line, as of RFC 9457."""
 
     status: int
     detail: str

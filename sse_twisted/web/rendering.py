@@ -64,7 +64,7 @@ def static_files() -> dict[str, Response]:
 
 
 class Renderer:
-    """Renders templates."""
+    """Renders pages, with what every page has: the links to the files, and times as at the event."""
 
     def __init__(
         self,

@@ -64,7 +64,6 @@ class RequestQueue:
                 del self._lanes[lane][client]
 
     def clear(self) -> None:
-        """Forget all jobs."""
         for clients in self._lanes.values():
             clients.clear()
         if self._call is not None:

@@ -93,7 +93,6 @@ class Writer:
         self._channel.expect_upload()
 
     def write(self, file: FileUpload, data: bytes) -> None:
-        """Write soon."""
         self._waiting.append((file, data))
         self._size += len(data)
         if self._size >= CHUNK:
@@ -102,7 +101,7 @@ class Writer:
             self._tasks.start("write", self.flush(), "A file that is handed in could not be written")
 
     async def flush(self) -> None:
-        """Write what waits."""
+        """Return when all that was passed to `write` is on disk; raises DiskTrouble."""
         async with self._turn:
             waiting, self._waiting, self._size = self._waiting, [], 0
             for file in dict.fromkeys(file for file, _ in waiting):

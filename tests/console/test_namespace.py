@@ -108,7 +108,7 @@ def test_a_command_prints_its_result(console: VirtualConsole, line: str, answer:
         ("help(retry)", "retry(device)"),
         ("help(retry)", "show the verdict"),
         ("help(fleet)", "All devices"),
-        ("help(settings)", "The current settings"),
+        ("help(settings)", "Settings in force"),
         ("help(len)", "Return the number of items in a container"),
         ("help(fetch)", "must stay connected"),
     ],

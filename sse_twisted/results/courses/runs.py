@@ -55,8 +55,7 @@ class Run:
     last: int
 
     @property
-    def duration(self) -> float:
-        """Seconds."""
+    def duration(self) -> float:  # s
         return self.end - self.start
 
     @property

@@ -42,7 +42,7 @@ Values = NDArray[np.int64]
 
 
 class FitFormat:
-    """A `TrackFormat`."""
+    """Activities of watches. A checksum at the end covers the whole file."""
 
     name = NAME
     extension = ".fit"
