@@ -301,7 +301,7 @@ def test_the_list_of_a_day_prints_without_screen_elements(theatre: Theatre, watc
         page.get_by_role("region", name="Devices").wait_for()
         page.set_viewport_size({"width": 700, "height": 1000})  # of a sheet of A4 within its margins
         page.emulate_media(media="print")
-        page.get_by_role("navigation").wait_for(state="hidden")
+        page.get_by_role("navigation").get_by_role("link").first.wait_for(state="hidden")
         table = page.get_by_role("region", name="Devices").get_by_role("table")
         assert table.evaluate("table => table.getBoundingClientRect().right") < 700.5  # a line of a border
         assert page.get_by_role("region", name="Devices").get_by_role("row").count() == 1 + COUNT

@@ -165,7 +165,9 @@ def test_it_prints_the_rankings_and_nothing_for_the_screen(watching: Watching) -
         page = watcher.goes_to("/course")
         count_of(page, 2)
         page.emulate_media(media="print")
-        page.get_by_role("navigation").wait_for(state="hidden")
+        navigation = page.get_by_role("navigation")
+        navigation.get_by_role("link").first.wait_for(state="hidden")
+        assert navigation.inner_text().startswith("event-")  # the name of the folder
         page.locator("button:visible").first.wait_for(state="hidden")  # once the style is there
         assert sailors(page).first.is_visible()
         assert sailors(page).first.evaluate("row => row.getBoundingClientRect().right") <= 700
@@ -186,3 +188,14 @@ def test_on_a_projector_a_long_list_is_shown_screen_by_screen(watching: Watching
             if page.evaluate("window.scrollY") == 0:
                 break
         assert page.evaluate("window.scrollY") == 0
+
+
+def test_the_dialog_shows_a_whole_line_and_is_as_large_as_the_page(watching: Watching) -> None:
+    with watching(viewport={"width": 1920, "height": 1080}) as watcher:
+        page = watcher.goes_to("/course")
+        count_of(page, 2)
+        page.get_by_role("button", name="Set line or hours").first.click()
+        line = page.get_by_role("dialog").get_by_label("Start Line")
+        assert line.evaluate("input => input.scrollWidth <= input.clientWidth")
+        size = "element => parseFloat(getComputedStyle(element).fontSize)"
+        assert line.evaluate(size) == page.locator("main").evaluate(size)

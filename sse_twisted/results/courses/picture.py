@@ -13,6 +13,7 @@ from attrs import frozen
 
 from sse_twisted.config.courses import Course, Line
 from sse_twisted.results.courses.decisions import Decided
+from sse_twisted.results.courses.gpsdata import published_end
 from sse_twisted.results.courses.path import Path, path_of
 from sse_twisted.results.courses.plane import Gate, Plane, Values
 from sse_twisted.results.courses.runs import KNOTS
@@ -83,7 +84,7 @@ def draw_passages(
         f'<text class="tick" x="{EDGE}" y="92">knots</text>',
         *draw_legend(colours, EDGE + 60, 80),
         *_map(scene, area, colours),
-        *_table(scene.passages, zone, WIDTH - EDGE - TABLE + 24),
+        *_table(scene.passages, track.rate, zone, WIDTH - EDGE - TABLE + 24),
     )
     return "\n".join((*lines, "</svg>\n"))
 
@@ -168,14 +169,15 @@ def _gate(area: Area, gate: Gate, kind: str) -> str:
     return f'<path class="{kind}" d="M{x:.1f} {y:.1f}L{to_x:.1f} {to_y:.1f}"/>'
 
 
-def _table(passages: Iterable[Decided], zone: dt.tzinfo, left: float) -> Iterator[str]:
+def _table(passages: Iterable[Decided], rate: int, zone: dt.tzinfo, left: float) -> Iterator[str]:
     """Draw the list of passages beside the map: time, speed, or why it is no run."""
     most = math.floor((HEIGHT - HEAD - EDGE) / ROW) - 1
     listed = list(passages)
     for index, decided in enumerate(listed[:most]):
         y = HEAD + ROW * (index + 0.7)
         run = decided.passage.run
-        time = dt.datetime.fromtimestamp(run.end if run else decided.passage.time, zone).strftime("%H:%M:%S")
+        shown_at = published_end(run, rate) if run else decided.passage.time
+        time = dt.datetime.fromtimestamp(shown_at, zone).strftime("%H:%M:%S")
         yield f'<text class="tick" x="{left:.1f}" y="{y:.1f}">{time}</text>'
         if run is not None:
             kind = "row" if decided.counts else "row out"
