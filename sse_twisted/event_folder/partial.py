@@ -113,6 +113,11 @@ class PartialTrack:
         return self._examination.finish()
 
     @property
+    def is_open(self) -> bool:
+        """Whether the file is open; it is closed when the track has its final name."""
+        return self._file is not None
+
+    @property
     def size(self) -> int:
         """The bytes of an earlier transfer, of which not all may be usable."""
         try:

@@ -70,7 +70,8 @@ class Downloader:
         attempt = Attempt(may_resume=can_resume)
         partial = PartialTrack(self._work.folder.root, track)
         try:
-            await self._check_room(track, partial)
+            if self._work.disk.trouble:
+                raise DiskTrouble(self._work.disk.trouble)
             fetched = await self._download(visit, track, partial, attempt, pace)
             ledger.record(track, Status.COMPLETED, fetched)
             if ledger.is_due:
@@ -112,14 +113,10 @@ class Downloader:
         with contextlib.suppress(DiskTrouble):  # the next comparison saves it
             await self._work.disk.commit(ledger.saving())
 
-    async def _check_room(self, track: EventTrack, partial: PartialTrack) -> None:
-        if self._work.disk.trouble:
-            raise DiskTrouble(self._work.disk.trouble)
-
-        def book() -> None:
-            self._work.space.book(partial.path, max(self._length(track) - partial.size, 0))
-
-        await self._work.disk.write(book)
+    def _open(self, track: EventTrack, partial: PartialTrack) -> int:
+        """Book the room for a track and open its partial file. Blocks; raises what both raise."""
+        self._work.space.book(partial.path, max(self._length(track) - partial.size, 0))
+        return partial.open()
 
     def _length(self, track: EventTrack) -> int:
         return believable_length(track.log.length, self._work.live.settings.downloads.largest_track * MB)
@@ -172,7 +169,7 @@ class Downloader:
     ) -> tuple[Received, Transfer]:
         """Request the track, or the rest of it; again for as long as the device sends only parts of the rest."""
         self._show(visit, track, 0)
-        start = await self._work.disk.write(partial.open)
+        start = await self._work.disk.write(self._open, track, partial)
         attempt.start = start = start if attempt.may_resume else 0
         began = self._work.clock.seconds()
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -159,8 +160,8 @@ class VisitRunner:
         self._work.fleet.update(visit.identifier, stage=Stage.DOWNLOADING)
         silent = without_room = 0
         left = dict.fromkeys(comparison.names)
-        tracks, visit.failures = await self._work.disk.run(_plan, comparison, visit.failures)
-        await self._remark_on_room(visit, tracks)
+        tracks, visit.failures, room = await self._work.disk.run(self._plan, comparison, visit.failures)
+        self._remark_on_room(visit, tracks, room)
         for track in tracks:
             try:
                 self._report(await self._downloader.download(visit, track, ledger))
@@ -176,17 +177,25 @@ class VisitRunner:
                 if silent == MAX_SILENCES or without_room == MAX_WITHOUT_ROOM or len(failures) == MAX_FAILURES:
                     break
 
-    async def _remark_on_room(self, visit: Visit, tracks: list[EventTrack]) -> None:
+    def _plan(self, comparison: Comparison, failures: Counter[str]) -> tuple[list[EventTrack], Counter[str], float]:
+        """Return the tracks to fetch, those first that failed least; their failures so far; the room in bytes. Blocks.
+
+        The room is infinite if the disk does not tell: the downloads will say what is wrong.
+        """
+        missing = set(comparison.names)
+        failures = Counter({name: count for name, count in failures.items() if name in missing})
+        tracks = sorted(comparison.fetchable, key=lambda track: failures[track.name])
+        try:
+            return tracks, failures, self._work.space.room()
+        except OSError:
+            return tracks, failures, math.inf
+
+    def _remark_on_room(self, visit: Visit, tracks: list[EventTrack], room: float) -> None:
         """Log once in a visit that its tracks do not all fit; as many as fit are fetched."""
-
-        def sizes() -> tuple[int, int]:
-            return sum(max(track.log.length, 0) for track in tracks), self._work.space.room()
-
-        with suppress(OSError):  # the downloads will say what is wrong
-            listed, room = await self._work.disk.run(sizes)
-            if listed > room and visit.is_new("room"):
-                text = "{device} lists tracks of {listed:,.0f} MB, and there is room for {room:,.0f} MB: make room"
-                self._work.log.warn(text, device=visit.name, listed=listed / MB, room=max(room, 0) / MB)
+        listed = sum(max(track.log.length, 0) for track in tracks)
+        if listed > room and visit.is_new("room"):
+            text = "{device} lists tracks of {listed:,.0f} MB, and there is room for {room:,.0f} MB: make room"
+            self._work.log.warn(text, device=visit.name, listed=listed / MB, room=max(room, 0) / MB)
 
     async def _ledger(self, visit: Visit) -> Ledger:
         if visit.ledger is None:
@@ -270,11 +279,3 @@ class VisitRunner:
         settings = self._work.live.settings.downloads
         doubled: float = settings.first_retry * 2.0 ** min(failures - 1, 20)
         return max(min(doubled, settings.last_retry), retry_after)
-
-
-def _plan(comparison: Comparison, failures: Counter[str]) -> tuple[list[EventTrack], Counter[str]]:
-    """Return the tracks to fetch, those first that failed least, and their failures so far. Blocks."""
-    missing = set(comparison.names)
-    failures = Counter({name: count for name, count in failures.items() if name in missing})
-    tracks = sorted(comparison.fetchable, key=lambda track: failures[track.name])
-    return tracks, failures

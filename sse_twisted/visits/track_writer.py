@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred, DeferredLock
 
@@ -11,6 +12,8 @@ from sse_twisted.event_folder.partial import OtherBytes, PartialTrack, Received
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.visits.pace import Pace
 from sse_twisted.visits.resumption import Attempt
+
+T = TypeVar("T")
 
 BLOCK_SIZE = 512 * 1024  # bytes that are written and verified at once, in a thread
 
@@ -68,24 +71,21 @@ class TrackWriter:
     async def flush(self) -> None:
         """Write all bytes of a body; raises DiskTrouble or OtherBytes."""
         await self._write_block()
-        if self._error is not None:
-            raise self._error
 
     async def finish(self) -> Received:
         """Write the rest and return what was received; raises DiskTrouble or OtherBytes."""
-        await self.flush()
-        async with self._turn:
-            return await self._disk.write(self._partial.finish)
+        return await self._write_then(self._partial.finish)
 
     async def close(self) -> None:
         """Close the file after the last write; the bytes of a cut transfer are kept."""
         async with self._turn:
-            await self._disk.run(self._close_file)
+            if self._partial.is_open:
+                await self._disk.run(self._close_file)
 
     def _close_file(self) -> None:
         if self._buffer and self._error is None:
             with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
-                self._write(self._buffer)
+                self._write(self._buffer, _nothing)
         self._partial.close()
 
     async def _make_way(self) -> None:
@@ -93,21 +93,25 @@ class TrackWriter:
         self._pace.make_way(self._attempt.may_resume and self._partial.is_resumable)
 
     async def _write_block(self) -> None:
+        await self._write_then(_nothing)
+
+    async def _write_then(self, finish: Callable[[], T]) -> T:
+        """Write the buffer and return what `finish` returns in the thread; nothing follows a block that failed."""
         with self._pace.excused():
-            await self._write_in_turn()
+            async with self._turn:
+                if self._error is not None:
+                    raise self._error
+                block, self._buffer = self._buffer, bytearray()
+                try:
+                    result = await self._disk.write(self._write, block, finish)
+                except (DiskTrouble, OtherBytes) as error:
+                    self._error = error
+                    raise
+                self._count += len(block)
+                self._progress(self._count)
+                return result
 
-    async def _write_in_turn(self) -> None:
-        async with self._turn:
-            block, self._buffer = self._buffer, bytearray()
-            try:
-                await self._disk.write(self._write, block)
-            except (DiskTrouble, OtherBytes) as error:
-                self._error = error
-                raise
-            self._count += len(block)
-            self._progress(self._count)
-
-    def _write(self, block: bytearray) -> None:
+    def _write(self, block: bytearray, finish: Callable[[], T]) -> T:
         if self._announced is not None:
             self._book(self._announced)
             self._announced = None
@@ -116,3 +120,8 @@ class TrackWriter:
             self._partial.start_over()
             self._starts_over = False
         self._partial.write(block)
+        return finish()
+
+
+def _nothing() -> None:
+    """Finish nothing: more blocks follow."""
