@@ -8,6 +8,8 @@ import resource
 from contextlib import suppress
 from typing import BinaryIO
 
+from sse_twisted.runtime.malloc import keep_what_is_free
+
 HEAD = 4  # bytes of the length of a message, the highest first
 NICENESS = 10  # everything else goes first
 MAX_MEMORY = 4 << 30  # bytes of address space; the largest track that is measured takes 2 GB
@@ -17,6 +19,7 @@ def main() -> None:
     """Work until the input ends. What the functions print goes to standard error."""
     with suppress(OSError):
         os.nice(NICENESS)
+    keep_what_is_free()
     with suppress(ValueError, OSError):  # macOS knows the limit, and refuses it
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
