@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
@@ -12,7 +12,6 @@ from sse_twisted.config.server_json import remarks_on
 from sse_twisted.console.endpoints import OFF
 from sse_twisted.console.service import ConsoleService
 from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.demo import Demo
 from sse_twisted.daemon.tap import Options, load_settings, secret_files
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
@@ -24,6 +23,9 @@ from sse_twisted.runtime.signals import SignalService
 from sse_twisted.runtime.start_watch import StartWatch
 from sse_twisted.runtime.systemd import ReadinessService
 from sse_twisted.web.service import WebService
+
+if TYPE_CHECKING:
+    from sse_twisted.daemon.demo import Demo
 
 
 def assemble(reactor: Any, options: Options) -> IService:
@@ -71,6 +73,8 @@ def _board(reactor: Any, collector: Collector, options: Options) -> WebService:
 
 
 def _demo(reactor: Any, options: Options) -> Demo:
+    from sse_twisted.daemon.demo import Demo
+
     try:
         return Demo(reactor, options["demo-devices"], options["event"])
     except OSError as error:

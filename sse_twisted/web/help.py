@@ -6,10 +6,9 @@ import datetime
 import hashlib
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from attrs import frozen
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 from twisted.web.http import CACHED
 
@@ -17,6 +16,9 @@ from sse_twisted.manual import CHAPTERS, chapter
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.web.rendering import Renderer
 from sse_twisted.web.routing import HTML, ParsedRequest, Response, Route
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 
 @frozen
@@ -63,6 +65,8 @@ class HelpPage:
 
 def render_manual() -> Manual:
     """Render all chapters. Blocks for some 100 ms."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse("\n".join(map(chapter, CHAPTERS)))
     headings = tuple(_prepare(tokens))
