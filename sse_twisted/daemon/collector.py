@@ -157,7 +157,7 @@ class Collector(MultiService):
         self.copies = CopiesService(work, self._source, self._world.start_thread, self.scanner.wake_waiting)
         self.fleet.observe(self._look_for_new_tracks)
         loops = (self.copies, self.roster, self.pause, self.scanner, self.cleanup, short_tracks, self.courses)
-        handing_in = (self.hand_ins, HandInWatch(work, self.hand_ins))
+        handing_in = (self.hand_ins, HandInWatch(work, self.hand_ins, self._world.start_thread))
         once = (self.refiling, self.results, grace, restorer, replay)
         for service in (
             self.disk,

@@ -30,7 +30,7 @@ class World:
     agent: Callable[[Callable[[], float]], DeviceAgent]  # takes the connection time-out in s, called for each request
     names: Callable[[Callable[[], Names], Logger], NameLookup]
     start_in_thread: Starter
-    start_thread: Callable[[], Starter]  # for a copy: what runs functions in a thread of its own
+    start_thread: Callable[[], Starter]  # for a disk elsewhere: what runs functions in a thread of its own
     worker: Callable[[Logger], Worker] | None = None  # None: what takes long is done in threads
 
 
@@ -44,6 +44,6 @@ def real_world(reactor: Any) -> World:
         agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
         names=lambda settings, log: NameService(reactor, log, settings, in_reactors_thread),
         start_in_thread=DiskThreads(reactor).start,
-        start_thread=lambda: DiskThreads(reactor, "copy", 1).start,
+        start_thread=lambda: DiskThreads(reactor, "elsewhere", 1).start,
         worker=partial(Worker, reactor),
     )

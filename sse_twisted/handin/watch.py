@@ -2,6 +2,7 @@
 
 A file is taken when two looks in a row find it unchanged. In `hand-in/` it is removed once it is kept; elsewhere it
 stays, and is not read again until it changes. A stick that is pulled costs nothing: what was read of it is forgotten.
+A stick that hangs costs the thread that reads it: each folder that is not of the event has one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import datetime as dt
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
-from attrs import frozen
-from twisted.internet.defer import Deferred
+from attrs import define, field, frozen
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from sse_twisted.event_folder.files import add_folder
 from sse_twisted.event_folder.ledger import Status
@@ -27,7 +29,8 @@ from sse_twisted.handin.intake import MAX_SIZE, Kept, Unacceptable, too_large
 from sse_twisted.handin.ledger import FOLDER, KEPT, PATH
 from sse_twisted.handin.register import shown
 from sse_twisted.handin.service import HandInService
-from sse_twisted.runtime.disk import DiskTrouble
+from sse_twisted.runtime.disk import LONGEST_WAIT, DiskTrouble
+from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.tracks.formats import format_named
@@ -39,6 +42,7 @@ MAX_DEPTH: Final = 6  # of folders on a stick
 OF_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini"})  # files that systems put into every folder
 
 Stamp = tuple[int, int, int]
+T = TypeVar("T")
 
 
 class Changed(Exception):
@@ -56,15 +60,45 @@ class Found:
     removes: bool = False  # whether it is removed once it is kept
 
 
-class HandInWatch(PeriodicService):
-    """Takes the files of all watched folders, one after the other."""
+@define(eq=False)
+class Place:
+    """Where files are looked for: the event folder, or a folder elsewhere, whose disk may hang without any other."""
 
-    def __init__(self, work: Workplace, service: HandInService) -> None:
+    name: str  # for people; "" for the event folder
+    start: Starter  # runs what blocks in a thread
+    clock: IReactorTime
+    before: dict[Path, Stamp] = field(factory=dict, init=False)  # at the last look
+    done: dict[Path, Stamp] = field(factory=dict, init=False)  # taken, or refused
+    is_said_to_hang: bool = field(default=False, init=False)
+    _called_at: float | None = field(default=None, init=False)  # s of the clock; None if no call is under way
+
+    async def blocking(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function in a thread of the place."""
+        self._called_at = self.clock.seconds()
+        try:
+            result: T = await self.start(function, *args)
+            return result
+        finally:
+            self._called_at = None
+            self.is_said_to_hang = False
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a call has not returned for long."""
+        return self._called_at is not None and self.clock.seconds() - self._called_at > LONGEST_WAIT
+
+
+class HandInWatch(PeriodicService):
+    """Takes the files of all watched folders: those of one place one after the other."""
+
+    def __init__(self, work: Workplace, service: HandInService, start_thread: Callable[[], Starter]) -> None:
+        """`start_thread` returns what runs functions in a new thread, for a folder that is not of the event."""
         super().__init__(work.clock, work.log, lambda: INTERVAL)
         self._work = work
         self._service = service
-        self._before: dict[Path, Stamp] = {}  # at the last look
-        self._done: dict[Path, Stamp] = {}  # taken, or refused
+        self._start_thread = start_thread
+        self._event = Place("", self._start_in_event, work.clock)
+        self._elsewhere: dict[str, Place] = {}  # by folder
         self._tasks = Tasks(work.log)
 
     def stopService(self) -> Deferred[None]:
@@ -72,39 +106,51 @@ class HandInWatch(PeriodicService):
         return self._tasks.stop()
 
     def round(self) -> None:
-        if "look" not in self._tasks and self._service.register.is_ready:
-            self._tasks.start("look", self._look(), "The folders of the hand-ins could not be read")
+        if not self._service.register.is_ready:
+            return
+        folders = self._work.live.settings.hand_in.folders
+        known, self._elsewhere = self._elsewhere, {}
+        for folder in folders:
+            self._elsewhere[folder] = known.get(folder) or Place(folder, self._start_thread(), self._work.clock)
+        for place in (self._event, *self._elsewhere.values()):
+            if place not in self._tasks:
+                self._tasks.start(place, self._look(place), "The folders of the hand-ins could not be read")
+            elif place.name and place.hangs and not place.is_said_to_hang:
+                place.is_said_to_hang = True
+                text = "{folder} has not answered for {seconds} s: no hand-in is taken from it until it does"
+                self._log.warn(text, folder=place.name, seconds=round(LONGEST_WAIT))
 
-    async def _look(self) -> None:
+    def _start_in_event(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        return Deferred.fromCoroutine(self._work.disk.run(function, *args))
+
+    async def _look(self, place: Place) -> None:
         try:
-            found = await self._find_all()
+            found = await (self._find_in_event() if place is self._event else self._find_in(place))
         except (DiskTrouble, OSError):  # the disk of the event folder, and its watch says so; the next look tries again
             return
-        self._done = {path: stamp for path, stamp in self._done.items() if path in {each.path for each in found}}
-        stable = [each for each in found if self._before.get(each.path) == each.stamp]
-        self._before = {each.path: each.stamp for each in found}
+        place.done = {path: stamp for path, stamp in place.done.items() if path in {each.path for each in found}}
+        stable = [each for each in found if place.before.get(each.path) == each.stamp]
+        place.before = {each.path: each.stamp for each in found}
         for each in stable:
-            if self._done.get(each.path) != each.stamp:
-                await self._take(each)
+            if place.done.get(each.path) != each.stamp:
+                await self._take(place, each)
 
-    async def _find_all(self) -> list[Found]:
-        folders = self._work.live.settings.hand_in.folders
+    async def _find_in_event(self) -> list[Found]:
         if not await self._work.disk.run((self._work.folder.root / KEPT).is_dir):
             await self._work.disk.write(add_folder, self._work.folder.root / KEPT, self._work.folder.root)
         devices = frozenset(device.identifier for device in self._work.fleet if device.present)
-        return await self._work.disk.run(self._find, folders, devices)
+        return await self._event.blocking(self._find, devices)
+
+    async def _find_in(self, place: Place) -> list[Found]:
+        return await place.blocking(_tracks_in, place.name, self._work.folder.root / FOLDER)
 
     # Finding: all of it blocks
 
-    def _find(self, folders: tuple[str, ...], present: frozenset[int]) -> list[Found]:
+    def _find(self, present: frozenset[int]) -> list[Found]:
         root = self._work.folder.root
-        inbox = root / FOLDER
         own = {root / KEPT, root / PATH}
-        found = [Found(path, stamp, FOLDER, removes=True) for path, stamp in islice(_files(inbox, own), MAX_FILES)]
-        for folder in folders:
-            listed = islice(_files(Path(folder), {inbox}), MAX_FILES)
-            tracks = (each for each in listed if format_named(each[0].name))
-            found += [Found(path, stamp, folder) for path, stamp in tracks]
+        inbox = islice(_files(root / FOLDER, own), MAX_FILES)
+        found = [Found(path, stamp, FOLDER, removes=True) for path, stamp in inbox]
         return [*found, *islice(self._copied(present), MAX_FILES)]
 
     def _copied(self, present: frozenset[int]) -> Iterator[Found]:
@@ -116,7 +162,7 @@ class HandInWatch(PeriodicService):
                 name, local_file = TrackName.parse(path.name), f"gpslogs/{day:%Y%m%d}/{path.name}"
                 if name is None or not format_named(path.name) or local_file in filed:
                     continue
-                if self._done.get(path) == stamp:
+                if self._event.done.get(path) == stamp:
                     yield Found(path, stamp, "gpslogs", day)
                     continue
                 digits = name.prefix.rpartition("_")[2]
@@ -129,10 +175,10 @@ class HandInWatch(PeriodicService):
 
     # Taking
 
-    async def _take(self, found: Found) -> None:
+    async def _take(self, place: Place, found: Found) -> None:
         name = shown(found.path.name)
         try:
-            kept = await self._keep(found)
+            kept = await self._keep(place, found)
             if found.day is not None:
                 local_file = f"gpslogs/{found.day:%Y%m%d}/{found.path.name}"
                 await self._service.take_placed(kept, found.day, local_file)
@@ -152,26 +198,32 @@ class HandInWatch(PeriodicService):
         except OSError as error:
             text = "Hand-in {name} in {folder} cannot be read, retrying: {error}"
             self._log.warn(text, name=name, folder=found.source, error=error.strerror or str(error))
-            self._before.pop(found.path, None)
+            place.before.pop(found.path, None)
             return
-        self._done[found.path] = found.stamp
+        place.done[found.path] = found.stamp
 
-    async def _keep(self, found: Found) -> Kept:
+    async def _keep(self, place: Place, found: Found) -> Kept:
         """Copy a file piece by piece; raises Unacceptable, Changed, DiskTrouble, or OSError if it cannot be read."""
         if found.stamp[1] > MAX_SIZE:
             raise too_large(found.stamp[1])
         disk = self._work.disk
         incoming = self._service.register.incoming(found.path.name)
-        source = await disk.run(_open, found.path)
+        source: BinaryIO = await place.blocking(_open, found.path)
         try:
-            while piece := await disk.run(source.read, CHUNK):
+            while piece := await place.blocking(source.read, CHUNK):
                 await disk.write(incoming.write, piece)
-            if await disk.run(_stamp, found.path) != found.stamp:
+            if await place.blocking(_stamp, found.path) != found.stamp:
                 raise Changed
             return await disk.write(incoming.finish)
         finally:
-            await disk.run(source.close)
+            place.start(source.close).addErrback(lambda failure: failure.trap(OSError, CancelledError))
             await disk.run(incoming.abort)
+
+
+def _tracks_in(folder: str, inbox: Path) -> list[Found]:
+    """Return the tracks in a folder that is not of the event, by their names."""
+    listed = islice(_files(Path(folder), {inbox}), MAX_FILES)
+    return [Found(path, stamp, folder) for path, stamp in listed if format_named(path.name)]
 
 
 def _days(folder: Path) -> list[dt.date]:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import io
 import signal
 import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from attrs import define, field
 from treq.client import HTTPClient
 from twisted.web.client import Agent
 from twisted.web.http_headers import Headers
 
 from sse_twisted.simulator.addresses import free_ports
+from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
+from tests.support.bad_disk import DEAD
 from tests.support.daemon import END_WITHIN, MORNING, Program, until
 from tests.tracks import written
 
@@ -107,3 +112,41 @@ async def test_no_page_file_or_answer_without_the_token_has_health_data(stage: S
         assert b"heart" not in data.lower()
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
+
+
+@pytest.fixture
+def stick(tmp_path: Path) -> Iterator[Disk]:
+    """A stick with a track on it, mounted outside of the event."""
+    place = tmp_path / "elsewhere"
+    (place / "stick").mkdir(parents=True)
+    yield from disk_at(place / "stick", place)
+
+
+@pytest.mark.slow
+@on_the_reactor
+async def test_a_stick_that_hangs_or_dies_disturbs_nothing_and_is_read_later(stage: Stage, stick: Disk) -> None:
+    board = await board_of(stage)
+    stage.event.configure(f'folders = ["{stick.mount_point}"]', table="hand_in")
+    program = await board.opened()
+    (stick.source / "ABC601XYZ.sbp").write_bytes(SBP)
+    stick.hang()
+    await program.says(f"{stick.mount_point} has not answered for 10 s: no hand-in is taken from it until it does")
+    status, _ = await board.hand_in("ABC602XYZ.fit", FIT)
+    assert status == 200
+    (stage.event.folder / "hand-in/ABC602XYZ.sbp").write_bytes(written.sbp(written.points(60, start=MORNING)))
+    await until(stage.reactor, lambda: len(found(stage)) == 2, "both are filed")
+    assert (await board.ask("GET", f"/days/{DAY}"))[0] == 200
+    assert "Disk hangs" not in program.output
+
+    before = len(stick.calls())
+    stick.begin(DEAD)
+    stick.answer()
+    await until(stage.reactor, lambda: len(stick.calls()) > before, "the dead stick is looked at")
+    stick.end(DEAD)
+    await until(stage.reactor, lambda: SBP in found(stage).values(), "the track of the stick is filed")
+    assert (stick.source / "ABC601XYZ.sbp").read_bytes() == SBP
+    stick.hang()
+    program.kill(signal.SIGTERM)
+    assert await program.ends(END_WITHIN) == 0
+    assert "Shutdown timed out" not in program.output
+    assert "Downloads pause" not in program.output
