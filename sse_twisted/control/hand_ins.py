@@ -172,7 +172,10 @@ class HandInCommands:
         match = self.service.match_of(entry) if state == WAITING else None
         candidates = (*((match.owner,) if match and match.owner else ()), *(match.candidates if match else ()))
         of_event = self.service.days_of(entry)
-        parts = {day: part for day, part in entry.parts.items() if entry.is_dated(day) or day in of_event}
+        is_rolled = bool(of_event) and not any(map(entry.is_dated, of_event))
+        parts = {
+            day: part for day, part in entry.parts.items() if entry.is_dated(day) != is_rolled or day in entry.filed
+        }
         first = next(iter(parts.values())).report if parts else {}
         remarks = tuple(dict.fromkeys(str(text) for part in parts.values() for text in part.report["remarks"]))
         return HandInReport(

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 
+from sse_twisted.tracks.evidence import WEEK_ROLLOVER
 from sse_twisted.web.uploads import MAX_FORM
 from tests.tracks import written
 from tests.tracks.voyages import START
@@ -284,6 +285,16 @@ class TestOne:
     def test_an_unknown_key_is_refused(self, desk: Desk) -> None:
         assert desk.get("/hand-in/0123456789ab").status == 404
         assert self.say(desk, "0123456789ab", do="owner", file_id="ABC602XYZ").status in (404, 409)
+
+    def test_the_true_date_after_a_week_rollover_is_told(self, desk: Desk) -> None:
+        early = written.sbp(written.points(60, start=START - WEEK_ROLLOVER))
+        got = send(desk, "ABC601XYZ.sbp", early).json
+        assert "dated 2003-03-05, which is 2022-10-19 by the GPS week rollover" in got["why"]
+        assert [day["day"] for day in got["days"]] == ["2022-10-19"]
+        self.say(desk, got["key"], do="owner", file_id="ABC601XYZ")
+        assert [(day["day"], day["track"]) for day in reports(desk)[0]["days"]] == [("2022-10-19", ADA)]
+        best = desk.get("/api/v1/ranking?day=2022-10-19").json["disciplines"]["2s"]
+        assert [place["file_id"] for place in best] == ["ABC601XYZ"]
 
     def test_doubts_of_a_track_are_told(self, desk: Desk) -> None:
         key = send(desk, "activity.gpx", written.gpx(written.points(60), elements="")).json["key"]
