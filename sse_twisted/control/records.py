@@ -24,7 +24,7 @@ from sse_twisted.results.days import Day, DayCount, count_days, reconcile, saile
 from sse_twisted.results.ranking import DISCIPLINES, Place, Sailed, ranking
 from sse_twisted.results.service import ResultsService, measured_of
 from sse_twisted.tracks.analysis import analyse
-from sse_twisted.tracks.formats import MAX_SIZE, format_named
+from sse_twisted.tracks.formats import MAX_SIZE, START_SIZE, format_named, kind_of
 from sse_twisted.tracks.plot.picture import marks_of, plot
 
 
@@ -39,6 +39,7 @@ class TrackFile:
     written: int  # ns since 1970
     zone: datetime.tzinfo  # of the event
     _folder: EventFolder
+    kind: str = ""  # format, by its first bytes
 
     @property
     def place(self) -> str:
@@ -207,8 +208,12 @@ class Records:
             return None
         with opened:
             status = os.fstat(opened.fileno())
+            try:
+                kind = kind_of(opened.read(START_SIZE))
+            except OSError:
+                return None
         digest, zone = str(entry.get("sha256") or ""), self._work.live.zone
-        return TrackFile(name, path, digest, status.st_size, status.st_mtime_ns, zone, folder)
+        return TrackFile(name, path, digest, status.st_size, status.st_mtime_ns, zone, folder, kind)
 
     def _plot(self, identifier: int, name: str) -> str | None:
         entry = self._work.folder.entries(identifier).get(name, {})

@@ -30,7 +30,7 @@ CHUNK: Final = 256 * 1024  # bytes that are read and sent at once
 MAX_BLOCKED: Final = 60.0  # s that a client may take to accept what was sent
 LEFT_OUT: Final = "left out.txt"  # in a ZIP file: the tracks that are not in it, and why
 PRIVATE: Final = "it may hold health data"
-PRIVATE_KINDS: Final = (".fit", ".gpx")
+PRIVATE_KINDS: Final = ("fit", "gpx")
 FIRST_YEAR: Final = 1980  # that a ZIP file can hold
 
 Chunks = Generator[bytes, None, None]  # reading the next one blocks
@@ -155,8 +155,11 @@ class _Sink(io.RawIOBase):
 
 
 def is_private(file: TrackFile) -> bool:
-    """Whether a track may hold health data: the files of watches do, and what is exported from them."""
-    return file.file_name.lower().endswith(PRIVATE_KINDS)
+    """Whether a track may hold health data: the files of watches do, and what is exported from them.
+
+    Its content tells, since somebody may have copied it into its folder under any name.
+    """
+    return file.kind in PRIVATE_KINDS or file.file_name.lower().endswith(tuple(f".{kind}" for kind in PRIVATE_KINDS))
 
 
 def zipped(files: Iterable[TrackFile], *, with_private: bool = True) -> Chunks:

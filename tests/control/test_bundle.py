@@ -241,11 +241,12 @@ class TestPseudonyms:
         event.start()
         event.advance(1)
         write(event.root, "hand-in/Zebedee Quill GW60.sbp", written.sbp(written.points(60)))
-        event.advance(8)
+        event.until("Hand-in Zebedee Quill GW60.sbp waits")
         service = event.collector.hand_ins  # type: ignore[union-attr]
         (entry,) = service.ledger.entries.values()
         Deferred.fromCoroutine(service.assign(entry, "ABC601XYZ", "Yolanda"))
-        event.advance(1)
+        event.until("Yolanda gave it to ABC601XYZ")
+        event.stop()
         log = (event.root / "logs/server.log").read_text()
         assert "Hand-in Zebedee Quill GW60.sbp" in log
         assert "Yolanda gave it to" in log

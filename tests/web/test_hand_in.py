@@ -331,6 +331,16 @@ class TestDownloads:
         assert desk.ask("POST", path, {}).status == 401
         assert desk.ask("POST", path, {}, Authorization=f"Bearer {desk.token}").status == 200
 
+    def test_the_content_tells_what_needs_it(self, desk: Desk) -> None:
+        path = desk.event.root / ADA  # a FIT that somebody has copied into its folder as an SBP
+        path.parent.mkdir()
+        path.write_bytes(written.fit(written.points(60, rate=1)))
+        desk.advance(10)
+        assert reports(desk)[0]["kind"] == "fit"
+        with zipfile.ZipFile(io.BytesIO(desk.get("/days/2022-10-19.zip").body)) as archive:
+            assert archive.namelist() == ["left out.txt"]
+        assert desk.get(f"/devices/601/tracks/{path.name}").status == 403
+
 
 class TestDays:
     def test_the_pages_say_collected_by_a_backup(self, desk: Desk) -> None:
