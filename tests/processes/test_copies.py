@@ -166,10 +166,11 @@ async def test_a_disk_of_which_each_call_takes_a_second_holds_up_neither_collect
     await program.says("motion-602 can be disconnected")
     await until(stage.reactor, lambda: list(stick.source.rglob(".*.tmp")), "the copy is being written")
     program.kill(signal.SIGTERM)
-    assert await program.ends(END_WITHIN) == 0
+    await program.says("Server Shut Down")
+    stick.end(SLOW)  # the kernel lets no process end within one of its calls, which the disk takes in small pieces
+    assert await program.ends() == 0
     assert "Traceback" not in program.output
     assert "cannot be written" not in program.output
-    stick.end(SLOW)
     program = stage.collector("--copy", str(folder))
     await program.says(f"Copy {folder} is there")
     await until(stage.reactor, lambda: _has_tracks(folder, 602, stage), "the copy has all")
