@@ -23,6 +23,7 @@ from sse_twisted.runtime.text import plural
 
 INTERVAL = 2.0  # s between two looks
 SOON = 0.5  # s from a downloaded track to the look that finds it; more tracks may come meanwhile
+LOOK_SHARE = 5  # between two looks is at least that many times what the last one took: a large folder takes long
 VERDICT_WAIT = 5.0  # s that a verdict waits for a copy before the device is kept on with that reason
 STEP = 0.1  # s between two looks for that
 
@@ -46,6 +47,7 @@ class CopiesService(PeriodicService):
         self._lineage = Lineage("")
         self._seen = Look()  # in the event folder
         self._said = 0  # tracks of which the log says that all copies have them
+        self._look_at = 0.0  # s of the clock, before which there is no look
         self._blind = False  # whether the last look failed
         self._is_waited_for = False  # whether a verdict waits for a copy
         self._tasks = Tasks(work.log)
@@ -81,13 +83,14 @@ class CopiesService(PeriodicService):
         return self._seen.tracks
 
     def round(self) -> None:
-        if self._copies and "look" not in self._tasks:
+        if self._copies and "look" not in self._tasks and self._clock.seconds() >= self._look_at:
             self._tasks.start("look", self._look(), "Looking for changed files failed")
 
     def look_soon(self) -> None:
         """Look before the next round, because a track was stored."""
         if self.running and self._copies and "soon" not in self._tasks:
-            self._tasks.start("soon", self._look_after(SOON), "Looking for changed files failed")
+            wait = max(SOON, self._look_at - self._clock.seconds())
+            self._tasks.start("soon", self._look_after(wait), "Looking for changed files failed")
 
     async def wait_for(self, tracks: Iterable[StoredTrack]) -> str:
         """Return why a verdict has to wait for a copy of tracks; "" if one copy has all, or none is required."""
@@ -132,7 +135,10 @@ class CopiesService(PeriodicService):
         self.round()
 
     async def _look(self) -> None:
+        began = self._clock.seconds()
         look = await self._look_at_source()
+        now = self._clock.seconds()
+        self._look_at = now + LOOK_SHARE * (now - began)
         if look is None:
             return
         self._seen = look

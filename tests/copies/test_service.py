@@ -14,6 +14,7 @@ from sse_twisted.config.settings import Copies
 from sse_twisted.control.health import Condition
 from sse_twisted.copies.copy import Copy
 from sse_twisted.copies.lineage import begin
+from sse_twisted.copies.source import Look, Source
 from sse_twisted.copies.target import Target
 from sse_twisted.fleet import Stage
 from tests.copies.samples import contents
@@ -166,6 +167,23 @@ class TestCopies:
             call()
         event.until("INFO Copies: all 2 tracks are on 1 copy")
         assert condition(event) == Condition("copies", True, "all 2 tracks are on 1 copy")
+
+    def test_are_looked_after_seldom_if_a_look_takes_long(
+        self, event: VirtualEvent, stick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, looks = Source.look, 0
+
+        def look(source: Source, before: Look) -> Look:
+            nonlocal looks
+            looks += 1
+            event.reactor.rightNow += 2.0
+            return real(source, before)
+
+        event.collect()
+        monkeypatch.setattr(Source, "look", look)
+        event.advance(60)
+        assert 3 <= looks <= 8
+        assert tracks_of(stick) == event.tracks()
 
     def test_tell_of_a_file_without_a_readable_name(self, event: VirtualEvent, stick: Path) -> None:
         event.collect()
