@@ -28,7 +28,7 @@ from sse_twisted.copies.identity import (
     read_identity,
 )
 from sse_twisted.copies.lineage import Lineage, read_starts, start_names
-from sse_twisted.copies.manifest import MAX_SIZE, Manifest
+from sse_twisted.copies.manifest import MAX_SIZE, Entry, Manifest
 from sse_twisted.copies.manifest import PATH as MANIFEST
 from sse_twisted.copies.source import (
     FOLDERS,
@@ -139,17 +139,19 @@ class Target:
 
     def _update(self, root: int, files: Mapping[str, Stamp], *, is_known: bool) -> Remaining:
         is_known = is_known and self._seconds() < self._compare_at
-        if is_known and not (self._unsaved or self._has_gone(files)) and not (due := self._due(files)):
+        due = self._due(files) if is_known else []
+        if is_known and not (due or self._unsaved or self._has_gone(files)):
             return self._remaining(files, due)
         with locked(self.root, root):
             if not is_known:
                 self._read(root)
-            self._copy(root, files)
+                due = self._due(files)
+            self._copy(root, files, due)
         return self._remaining(files, self._due(files))
 
-    def _copy(self, root: int, files: Mapping[str, Stamp]) -> None:
+    def _copy(self, root: int, files: Mapping[str, Stamp], due: list[str]) -> None:
         batch = Batch(Tree(root), self._source, files, self.manifest, self._utc, self._turn)
-        chosen, began = self._chosen(files), self._seconds()
+        chosen, began = self._chosen(files, due), self._seconds()
         try:
             batch.copy(chosen)
         finally:
@@ -195,18 +197,19 @@ class Target:
         """Return the files to be copied now."""
         now, entries = self._seconds(), self.manifest.entries
         return [
-            path
-            for path, stamp in files.items()
-            if ((entry := entries.get(path)) is None or entry.stamp != stamp) and self._not_before.get(path, 0.0) <= now
+            path for path, stamp in files.items() if _differs(entries.get(path), stamp) and self._is_time(path, now)
         ]
 
-    def _chosen(self, files: Mapping[str, Stamp]) -> list[str]:
+    def _is_time(self, path: str, now: float) -> bool:
+        return self._not_before.get(path, 0.0) <= now
+
+    def _chosen(self, files: Mapping[str, Stamp], due: list[str]) -> list[str]:
         """Return what is copied in one batch: some tracks, and what tells of them; logs if nothing else is left."""
 
         def turn(path: str) -> tuple[int, bool, Stamp]:
             return kind_of(path) or 0, not path.startswith(SUPERSEDED), files[path]
 
-        due = sorted(self._due(files), key=turn)
+        due = sorted(due, key=turn)
         tracks = [path for path in due if kind_of(path) is Kind.TRACK]
         logs = [path for path in due if kind_of(path) is Kind.LOG]
         others = [path for path in due if kind_of(path) not in (Kind.TRACK, Kind.LOG)]
@@ -332,6 +335,10 @@ class Target:
             sync_open(place)
         finally:
             os.close(place)
+
+
+def _differs(entry: Entry | None, stamp: Stamp) -> bool:
+    return entry is None or (entry.mtime_ns, entry.size) != stamp
 
 
 def _first_of(paths: list[str], files: Mapping[str, Stamp]) -> Iterator[str]:
