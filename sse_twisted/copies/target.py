@@ -195,13 +195,9 @@ class Target:
 
     def _due(self, files: Mapping[str, Stamp]) -> list[str]:
         """Return the files to be copied now."""
-        now, entries = self._seconds(), self.manifest.entries
-        return [
-            path for path, stamp in files.items() if _differs(entries.get(path), stamp) and self._is_time(path, now)
-        ]
-
-    def _is_time(self, path: str, now: float) -> bool:
-        return self._not_before.get(path, 0.0) <= now
+        now, entries, not_before = self._seconds(), self.manifest.entries, self._not_before
+        different = (path for path, stamp in files.items() if _differs(entries.get(path), stamp))
+        return [path for path in different if not_before.get(path, 0.0) <= now]
 
     def _chosen(self, files: Mapping[str, Stamp], due: list[str]) -> list[str]:
         """Return what is copied in one batch: some tracks, and what tells of them; logs if nothing else is left."""
