@@ -54,8 +54,8 @@ each day is printed. A file there that another program wrote, or that somebody
 changed, is never replaced. While a collector uses the folder, nothing is
 written there: the collector writes the same files.
 
-Exit status: 0; 1 if a course has no line, a file is missing or cannot be read,
-or --compare finds a difference; 2 for wrong usage, or if the work could not go
+Exit status: 0; 1 if a course has no line, a file is missing, cannot be read or
+is no track, or --compare finds a difference; 2 for wrong usage, or if the work could not go
 on, as when a cluster is away: the days before are complete, the others are not
 written, and JSON has no end.
 """
@@ -236,7 +236,8 @@ def _complain(day: dt.date, results: DayResults, courses: Courses) -> bool:
         print(f"sse-results: courses of {day}: {text}", file=sys.stderr)
     if not results.courses:
         print(f"sse-results: {day}: no courses", file=sys.stderr)
-    return not (courses.mistakes or without) and bool(results.courses)
+    unreadable = any(each.lacks_tracks for each in results.courses.values())
+    return not (courses.mistakes or without or unreadable) and bool(results.courses)
 
 
 def _is_free(each: CourseResults) -> bool:

@@ -50,6 +50,7 @@ class CourseResults:
     rows: tuple[Row, ...]  # of the results file
     remarks: tuple[str, ...]
     effects: tuple[Effect, ...]  # of a longer line
+    lacks_tracks: bool = False  # a file cannot be read, or is no track
 
 
 @frozen
@@ -119,6 +120,8 @@ def _course(
             continue
         if runs.trouble:
             unreadable.append(f"{track} cannot be read: {runs.trouble}")
+        if runs.defect:
+            unreadable.append(f"{track} has no runs: {runs.defect}")
         decided = decide(runs.passages.get(name, ()), decisions.get(track, ()), day, name, track)
         sailed.append(SailedTrack(track, owner.key, decided, runs.rate))
         left_out += runs.left_out
@@ -137,7 +140,9 @@ def _course(
     if left_out:
         remarks.append(f"{plural(left_out, 'passage')} of the line not examined: a track crosses it too often")
     changes = effects(checks) if placing.line is not None else ()
-    return CourseResults(placing, tuple(sailed), tuple(scored), tuple(sorted(rows)), tuple(remarks), changes)
+    return CourseResults(
+        placing, tuple(sailed), tuple(scored), tuple(sorted(rows)), tuple(remarks), changes, bool(unreadable)
+    )
 
 
 def number_of(track: str) -> int | None:

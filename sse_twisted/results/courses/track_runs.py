@@ -15,7 +15,7 @@ from sse_twisted.results.courses.runs import Passage, Run, out_of_hours, runs_of
 from sse_twisted.tracks.bests import best_windows, run_ends
 from sse_twisted.tracks.bests import runs_of as grid_runs
 from sse_twisted.tracks.format import Buffer, Track
-from sse_twisted.tracks.formats import decode
+from sse_twisted.tracks.formats import decode, is_readable
 from sse_twisted.tracks.grid import on_grid
 from sse_twisted.tracks.session import in_time
 from sse_twisted.tracks.windows import over_distance
@@ -39,13 +39,22 @@ class TrackRuns:
     checks: Mapping[str, TrackCheck]
     left_out: int = 0  # passages that were not examined
     trouble: str = ""  # why the file could not be read
+    defect: str = ""  # why what was read is no track
 
 
 def track_runs(data: Buffer, name: str, entrant: str, courses: tuple[PlacedCourse, ...]) -> TrackRuns:
     """Compute the runs of a file of any kind; a file of no known format has none. Raises nothing."""
     track = decode(data, name)
     if len(track.fixes) < 2:
-        return TrackRuns(track.rate, {}, {})
+        kind = track.integrity.kind
+        defect = (
+            ""
+            if is_readable(kind)
+            else f"not a track that can be read ({kind})"
+            if data
+            else "the file is empty or gone"
+        )
+        return TrackRuns(track.rate, {}, {}, defect=defect)
     passages, checks, left_out = {}, {}, 0
     for placed in courses:
         if placed.line is None:

@@ -49,6 +49,28 @@ def test_all_days_are_computed_written_and_ranked(event: Event, capsys: pytest.C
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"", "the file is empty or gone"), (b"$GPRMC,1", "not a track that can be read (nmea)")]
+)
+def test_a_file_that_is_no_track_is_told_of_with_status_1(
+    event: Event, content: bytes, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = event.track(602, sail([(90, 10, 0)]))
+    file.write_bytes(content)
+    run(event, status=1)
+    out = capsys.readouterr().out
+    assert f"{file.name} has no runs: {why}" in out
+    assert "1 run of 1 entrant" in out
+
+
+def test_a_file_that_cannot_be_read_gives_status_1(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
+    file = event.track(602, sail([(90, 10, 0)]))
+    with file.open("wb") as large:
+        large.truncate(2_000_000_000)
+    run(event, status=1)
+    assert f"{file.name} cannot be read: " in capsys.readouterr().out
+
+
 def test_json_has_runs_passages_and_ranking(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
     event.track(602, sail([(30, 10, 0)]))
     run(event, "--json")
