@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -55,7 +56,8 @@ changed, is never replaced. While a collector uses the folder, nothing is
 written there: the collector writes the same files.
 
 Exit status: 0; 1 if a course has no line, a file is missing, cannot be read or
-is no track, or --compare finds a difference; 2 for wrong usage, or if the work could not go
+is no track, or --compare finds a run in one file only, or a difference above
+--tolerance; 2 for wrong usage, or if the work could not go
 on, as when a cluster is away: the days before are complete, the others are not
 written, and JSON has no end.
 """
@@ -117,6 +119,9 @@ def option_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, metavar="DIR", help=output)
     compare = "compare with a results file of another program, run by run, and write nothing"
     parser.add_argument("--compare", type=Path, metavar="FILE", help=compare)
+    tolerance = f"with --compare, the difference in speed that still gives status 0 (default: {gpsdata.USUAL_KNOTS})"
+    usual = gpsdata.USUAL_KNOTS
+    parser.add_argument("--tolerance", type=_tolerance, default=usual, metavar="KN", help=tolerance)
     fit = "print the start line that explains a results file, as JSON for courses.json, and write nothing"
     parser.add_argument("--fit", type=Path, metavar="FILE", help=fit)
     config = "sse.toml or server.json with expected.timezone (default: one hour east of UTC) and ranking.by"
@@ -131,6 +136,13 @@ def _day(text: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"invalid day {text!r}: expected YYYYMMDD") from None
+
+
+def _tolerance(text: str) -> float:
+    knots = float(text)
+    if not 0 <= knots < math.inf:
+        raise argparse.ArgumentTypeError(f"invalid tolerance {text}: expected knots, 0 or more")
+    return knots
 
 
 def _source(options: argparse.Namespace) -> Source:
@@ -263,7 +275,7 @@ def _other_program(options: argparse.Namespace, computation: Computation, source
         print(json.dumps(msgspec.to_builtins([asdict(each) for each in differences]), indent=1))
     else:
         print("\n".join(comparison_lines(differences)))
-    return 0 if all(each.is_equal for each in differences) else 1
+    return 0 if all(each.is_within(options.tolerance) for each in differences) else 1
 
 
 if __name__ == "__main__":

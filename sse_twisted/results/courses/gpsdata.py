@@ -23,6 +23,8 @@ FOLDER: Final = "gpsdata"
 COLUMNS: Final = 6
 NEAR: Final = 3.0  # s between the ends of what is the same run in two files
 EQUAL_KNOTS, EQUAL_DEGREES = 0.0005, 0.05  # half of the last decimal in the file
+# By how much published runs differ from the rule at most, with a decimal of the course and a second for rounding.
+USUAL_KNOTS, USUAL_DEGREES, USUAL_SECONDS = 0.05, 0.15, 1
 
 
 class GpsdataError(ValueError):
@@ -55,8 +57,21 @@ class Difference:
         one, other = self.ours, self.theirs
         if one is None or other is None:
             return False
-        off = abs((one.course - other.course + 180) % 360 - 180)
-        return one.end == other.end and abs(one.knots - other.knots) < EQUAL_KNOTS and off < EQUAL_DEGREES
+        return one.end == other.end and abs(one.knots - other.knots) < EQUAL_KNOTS and self._off < EQUAL_DEGREES
+
+    def is_within(self, knots: float) -> bool:
+        """Whether both files have the run, with speeds at most so much apart, and a usual time and course."""
+        one, other = self.ours, self.theirs
+        if one is None or other is None:
+            return False
+        apart = round(abs(one.knots - other.knots), 3)
+        return apart <= knots and abs(one.end - other.end) <= USUAL_SECONDS and self._off < USUAL_DEGREES
+
+    @property
+    def _off(self) -> float:
+        if self.ours is None or self.theirs is None:
+            return math.inf
+        return abs((self.ours.course - self.theirs.course + 180) % 360 - 180)
 
     @property
     def knots(self) -> float | None:

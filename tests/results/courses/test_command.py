@@ -231,6 +231,32 @@ def test_a_file_is_compared_run_by_run(event: Event, capsys: pytest.CaptureFixtu
     assert not (event.root / FILE).exists()
 
 
+@pytest.mark.parametrize(
+    ("row", "options", "status"),
+    [
+        ("12:00:59,50.000,19.437,0.0", [], 0),
+        ("12:00:59,50.000,19.488,0.0", [], 0),
+        ("12:00:59,50.000,19.489,0.0", [], 1),
+        ("12:01:01,50.000,19.438,0.0", [], 1),
+        ("12:00:59,50.000,19.438,0.2", [], 1),
+        ("12:00:59,50.000,19.489,0.0", ["--tolerance", "0.06"], 0),
+        ("12:00:59,50.000,19.437,0.0", ["--tolerance", "0"], 1),
+    ],
+)
+def test_a_difference_counts_above_the_tolerance(event: Event, row: str, options: list[str], status: int) -> None:
+    other = event.root / "GPSDATA_20231007_S1.csv"
+    other.write_text(f"1,{NAME.format(601)},{row}\n")
+    run(event, "--compare", str(other), *options, status=status)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "x"])
+def test_a_tolerance_that_is_none_is_refused(event: Event, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main([str(event.root), f"--tolerance={text}"])
+    assert ending.value.code == 2
+    assert "--tolerance: invalid" in capsys.readouterr().err
+
+
 def test_a_file_of_any_name_is_compared_with_day_and_course(event: Event, capsys: pytest.CaptureFixture[str]) -> None:
     other = event.root / "theirs.csv"
     other.write_text("")
