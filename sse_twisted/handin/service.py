@@ -44,6 +44,7 @@ class HandInService(PeriodicService):
         self._failed: dict[str, str] = {}  # why a file could not be examined or filed, by SHA-256
         self._waiting: dict[str, list[Deferred[None]]] = {}  # for the end of a task, by SHA-256
         self._filing = DeferredLock()
+        self._examining = DeferredLock()  # one at a time: tracks of devices are measured between two slow files
         self._alarms = Alarms(work)
         self._tasks = Tasks(work.log)
         work.live.observe(self._match_again)
@@ -187,7 +188,8 @@ class HandInService(PeriodicService):
             return
         path = self._work.folder.root / entry.received.kept
         try:
-            told: Told = await self._work.compute(examine, path, entry.name, self._work.live.zone)
+            async with self._examining:
+                told: Told = await self._work.compute(examine, path, entry.name, self._work.live.zone)
         except WorkerError as error:  # no word about the file: the machine may have been too busy, or short of memory
             told = Told(error=str(error))
         if told.error:

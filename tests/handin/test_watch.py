@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import HandIn, Settings
 from sse_twisted.handin import intake
+from sse_twisted.handin import service as service_module
 from sse_twisted.handin.watch import HandInWatch
 from sse_twisted.runtime.worker import WorkerError
 from tests.support.event import VirtualEvent, begin_anew, log_of, track
@@ -104,6 +107,30 @@ def test_a_file_that_comes_again_is_kept_where_its_first_copy_is_lost(open_event
     assert kept(open_event) == [SBP]
     give(open_event, "another.sbp", "ABC601XYZ")
     assert open_event.tracks() == {ADA: SBP}
+
+
+def test_files_are_examined_one_at_a_time_so_that_others_are_computed_between_them(
+    open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for count in (10, 20, 30):
+        drop(open_event, f"ABC601XYZ {count}.sbp", written.sbp(written.points(count)))
+    answers: list[Callable[[], None]] = []
+
+    def compute(function: Callable[..., Any], *args: Any) -> Deferred[Any]:
+        done: Deferred[Any] = Deferred()
+        answers.append(lambda: done.callback(function(*args)))
+        return done
+
+    assert open_event.collector is not None
+    service = open_event.collector.hand_ins
+    service._work = evolve(service._work, compute=compute)
+    monkeypatch.setattr(service_module, "VERSION", 99)  # all of them again
+    open_event.advance(3)
+    for number in range(3):
+        assert len(answers) == number + 1
+        answers[number]()
+        open_event.advance(3)
+    assert [each["step"] for each in lines(open_event) if each.get("version") == 99] == ["examined"] * 3
 
 
 def test_a_name_that_is_taken_gets_a_number(open_event: VirtualEvent) -> None:
