@@ -161,11 +161,13 @@ class AlphaWindows:
     def _near(self, blocks: _Blocks, starts: Indices, ends: Indices, at_least: int) -> tuple[Indices, Indices]:
         """Return the pairs of blocks that may hold both ends of a path that counts and is at least so fast."""
         place, travelled, frequency = self.grid.place, self.travelled, self.grid.frequency
-        longest = travelled[blocks.lasts][ends] - travelled[blocks.firsts][starts]
+        # The longest path between two blocks leads from the first fix of one to the last of the other.
+        outer, inner = (blocks.firsts[starts], blocks.lasts[ends]), (blocks.lasts[starts], blocks.firsts[ends])
+        longest = travelled[outer[1]] - travelled[outer[0]]
         may = longest >= MIN_PATH * frequency
-        may &= travelled[blocks.firsts][ends] - travelled[blocks.lasts][starts] <= MAX_PATH * frequency
+        may &= travelled[inner[1]] - travelled[inner[0]] <= MAX_PATH * frequency
         if at_least:
-            span = place[blocks.firsts][ends] - place[blocks.lasts][starts]
+            span = place[inner[1]] - place[inner[0]]
             may &= np.minimum(longest, MAX_PATH * frequency) * self.grid.parts >= at_least * span
         starts, ends = starts[may], ends[may]
         apart = self._apart(blocks.middles[ends], blocks.middles[starts])
