@@ -78,7 +78,8 @@ Other files in it, and hidden ones, are left out.
 
 Times are UTC. Exit status: 0; 1 if a file is damaged, not a track or
 unreadable, or a folder holds no track; 2 for wrong usage, or if the work could
-not go on, as when a cluster is away: a JSON list then has no end.
+not go on, as when a cluster is away or the disk of the output is full: a JSON
+list then has no end.
 """
 
 

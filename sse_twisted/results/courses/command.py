@@ -57,9 +57,9 @@ written there: the collector writes the same files.
 
 Exit status: 0; 1 if a course has no line, a file is missing, cannot be read or
 is no track, or --compare finds a run in one file only, or a difference above
---tolerance; 2 for wrong usage, or if the work could not go
-on, as when a cluster is away: the days before are complete, the others are not
-written, and JSON has no end.
+--tolerance; 2 for wrong usage, or if the work could not go on, as when a
+cluster is away or the disk is full: the days before are complete, the others
+are not written, and JSON has no end.
 """
 
 
