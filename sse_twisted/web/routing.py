@@ -211,7 +211,10 @@ class BoundedRequest(Request):
 
 @define(eq=False, slots=False)
 class Router(Resource):
-    """The resource of every path. `guard` checks each request and may raise Refusal; `refuse` renders a Refusal."""
+    """The resource of every path. `guard` checks each request and may raise Refusal; `refuse` renders a Refusal.
+
+    While the event folder is away, which `away` says in words, nothing is read at its path: it may be another folder.
+    """
 
     isLeaf = True
     routes: tuple[Route, ...]
@@ -220,6 +223,7 @@ class Router(Resource):
     _headers: dict[str, str]
     _queue: RequestQueue
     _log: Logger
+    _away: Callable[[], str] = lambda: ""
 
     def render(self, request: Request) -> int:
         """Queue the request; forget it, or cancel its handler, if the client disconnects."""
@@ -250,6 +254,8 @@ class Router(Resource):
                 request.setHeader(name, value)
             route, parameters = self._find(request)
             self._guard(request, route)
+            if route.lane is Lane.READING and (why := self._away()):
+                raise Refusal(503, f"{why}; try again when it is back", {"Retry-After": "10"})
             response = await route.handler(_parse(request, route, parameters))
         except Refusal as refusal:
             cast(BoundedRequest, request).end_upload()

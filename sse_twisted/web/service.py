@@ -27,6 +27,7 @@ from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import Statistics
 from sse_twisted.control.records import Records
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.event_folder.watch import FolderWatch
 from sse_twisted.fleet import Fleet
 from sse_twisted.history.attendance import Attendance
 from sse_twisted.history.events import History
@@ -70,6 +71,7 @@ class Watched(Protocol):
     log: Logger
     records: Records
     statistics: Statistics
+    watch: FolderWatch
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of the collector itself."""
@@ -145,7 +147,9 @@ class WebService(Service):
         guard = Guard(lambda: self._token, lambda: live.settings.web.hosts)
         routes = self._routes(collector, source, event, guard.is_token)
         self._queue = RequestQueue(reactor, self._log)
-        self.router = Router(routes, guard, self._refuse, HEADERS, self._queue, self._log)
+        self.router = Router(
+            routes, guard, self._refuse, HEADERS, self._queue, self._log, lambda: collector.watch.trouble
+        )
         incoming = collector.commands.hand_ins.service.register.incoming
         uploads = Uploads(incoming, collector.disk, guard.has_token, guard.is_token, self._log)
         self._connections = Connections(WebSite(self.router, self._queue, reactor, self._log, uploads.begin))

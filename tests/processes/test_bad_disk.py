@@ -305,6 +305,8 @@ async def test_nothing_is_written_below_the_mount_point_when_the_disk_has_gone(s
     await stage.event.return_(602)
     slow.bytes_per_second = 0
     await board.program.says("Event folder gone")
+    status, text = await board.get("/days")
+    assert (status, f"{AWAY[1:]} (" in text) == (503, True), text
     await write_all(board, key, "later")
     for text in (
         "Cannot save the state of the devices, retrying: ",

@@ -27,6 +27,15 @@ def test_it_is_not_ready_without_its_event_folder(desk: Desk) -> None:
     assert "Event folder gone" in desk.get("/").text
 
 
+@pytest.mark.parametrize("path", ["/days", "/days/2022-10-17", "/ranking", "/course", "/devices/601", "/api/v1/days"])
+def test_what_is_at_its_path_is_not_shown_while_the_event_folder_is_away(desk: Desk, path: str) -> None:
+    assert desk.get(path).status == 200
+    desk.collector.watch.trouble = "another folder is in the place of the event folder"
+    answer = desk.get(path)
+    assert answer.status == 503
+    assert "nother folder is in the place of the event folder; try again when it is back" in answer.text
+
+
 @pytest.mark.parametrize(("required", "status"), [(False, 200), (True, 503)])
 def test_it_is_ready_without_its_copies_unless_they_are_required(desk: Desk, required: bool, status: int) -> None:
     desk.event.settings = replace(desk.event.settings, copies=Copies(("/media/nowhere",), required))
