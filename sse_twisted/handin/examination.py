@@ -69,7 +69,7 @@ def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
     days = days_of(track, zone)
     counted = {day for day, mask in days.items() if mask.sum() >= MIN_FIXES}
     if not counted:
-        return Told(trouble=f"it has fewer than {MIN_FIXES} fixes", kind=kind)
+        return Told(trouble=f"it has fewer than {MIN_FIXES} fixes with a usable date", kind=kind)
     if len(counted) > MAX_DAYS:
         return Told(trouble=f"it has fixes of {len(counted)} days", kind=kind)
     header, told = track.header, track.device

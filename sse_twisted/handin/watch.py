@@ -39,6 +39,7 @@ INTERVAL: Final = 2.0  # s between looks
 CHUNK: Final = 1 << 20  # bytes that are read at once
 MAX_FILES: Final = 5_000  # of a folder, in one look
 MAX_DEPTH: Final = 6  # of folders on a stick
+STATE: Final = ".sse_twisted"  # is in each event folder, and in each copy of one
 OF_SYSTEMS: Final = frozenset({"thumbs.db", "desktop.ini"})  # files that systems put into every folder
 
 Stamp = tuple[int, int, int]
@@ -238,10 +239,12 @@ def _days(folder: Path) -> list[dt.date]:
 
 
 def _files(folder: Path, without: set[Path], depth: int = MAX_DEPTH) -> Iterator[tuple[Path, Stamp]]:
-    """Yield the regular files of a folder and below, but no hidden ones and no links."""
+    """Yield the regular files of a folder and below: none that is hidden, no link, none of an event or its copy."""
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
+        return
+    if any(entry.name == STATE for entry in entries):
         return
     for entry in entries:
         path = folder / entry.name

@@ -397,6 +397,22 @@ def test_a_stick_keeps_its_files_and_only_tracks_are_taken(event: VirtualEvent, 
     assert not event.said("Hand-in", count)
 
 
+def test_a_copy_of_an_event_on_a_stick_is_no_hand_in(event: VirtualEvent, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    for folder in ("event/.sse_twisted", "event/gpslogs/20221019", "event/hand-in/kept"):
+        (stick / folder).mkdir(parents=True)
+    (stick / "event" / ADA).write_bytes(SBP)
+    (stick / "event/hand-in/kept/ABC601XYZ.sbp").write_bytes(SBP)
+    (stick / "ABC602XYZ.sbp").write_bytes(SBP)
+    event.settings = replace(Settings(), hand_in=HandIn((str(stick),)))
+    event.person(601)
+    event.person(602)
+    event.start()
+    event.advance(10)
+    assert event.tracks() == {ADA.replace("601", "602"): SBP}
+    assert [each["name"] for each in lines(event) if each["step"] == "received"] == ["ABC602XYZ.sbp"]
+
+
 def test_a_stick_that_is_pulled_while_it_is_read_costs_nothing(
     event: VirtualEvent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
