@@ -122,6 +122,10 @@ class Target:
 
     def _words(self, error: OSError) -> str:
         """Return what to tell of an error; the path of the copy is told anyway."""
+        if error.errno in FULL:
+            return "its disk is full: make room on it"
+        if error.errno == errno.EROFS:
+            return "its disk is read-only"
         if str(error.filename) == str(self.root):
             is_missing = isinstance(error, FileNotFoundError)
             return "the folder is not there (is its disk plugged in?)" if is_missing else str(error.strerror)

@@ -260,7 +260,7 @@ class TestACopy:
             write(pair.event.root, f"{DAY}/NEW{number}_601_20221017_10000{number}.oao", bytes(30_000))
         monkeypatch.setattr(os, "write", fill)
         for _ in range(5):
-            with pytest.raises(CopyAway, match="No space left"):
+            with pytest.raises(CopyAway, match="its disk is full: make room"):
                 pair.update()
         monkeypatch.undo()
         assert len(list((pair.copy / DAY).glob("NEW*"))) == 2
