@@ -275,7 +275,8 @@ def copies_problem(settings: Settings, real: Callable[[str], str] = os.path.absp
     """Return why folders cannot be copies, "" if they can. Asks no disk, unless `real` does."""
     event, folders = Path(real(settings.event.folder)), settings.copies.folders
     if settings.copies.required and not folders:
-        return "copies.required is set, but there is no copy: set copies.folders, pass --copy DIR, or set copies.required to false"
+        problem = "copies.required is set, but there is no copy"
+        return f"{problem}: set copies.folders, pass --copy DIR, or set copies.required to false"
     paths = {folder: Path(real(folder)) for folder in folders}
     for folder, path in paths.items():
         if not folder:
