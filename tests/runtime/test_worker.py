@@ -132,6 +132,14 @@ async def test_linear_algebra_has_one_thread(reactor: Any) -> None:
 
 
 @on_the_reactor
+async def test_it_is_started_when_it_is_needed(reactor: Any) -> None:
+    async with at_work(reactor) as (worker, _):
+        assert worker._process is None
+        assert await worker.run(double, 1) == 2
+        assert worker._process is not None
+
+
+@on_the_reactor
 async def test_it_ends_when_it_has_nothing_to_do(reactor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "IDLE_TIME", 0.05)
     async with at_work(reactor) as (worker, lines):
