@@ -28,6 +28,7 @@ UPLOAD_TIMEOUT = 90.0  # s without a byte of a file that is handed in
 BLOCKED_TIMEOUT = 120.0  # s that a client may take to accept what was written
 MAX_AHEAD = 16 * 1024  # bytes that may follow a request before its response
 READ_SIZE = 16 * 1024  # bytes that are read in one turn
+READ_SIZE_OF_CHUNKS = 2 * 1024  # the same, of a body in chunks: some hundred of one byte take a millisecond
 MAX_ACCEPTS = 10  # connections that are accepted in one turn
 MAX_UNREAD = 256 * 1024  # bytes that may wait for their turn; more than one call of the system returns
 
@@ -159,7 +160,8 @@ class Channel(http.HTTPChannel):
         if self._waitingForTransport:
             return
         data = b"".join(self._arrived)
-        data, rest = data[:READ_SIZE], data[READ_SIZE:]
+        size = READ_SIZE_OF_CHUNKS if isinstance(self._transferDecoder, http._ChunkedTransferDecoder) else READ_SIZE
+        data, rest = data[:size], data[size:]
         self._arrived = [rest] if rest else []
         LineReceiver.dataReceived(self, data)
         if self._lost:

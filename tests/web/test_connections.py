@@ -12,6 +12,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
 from sse_twisted.web.connections import (
@@ -22,6 +23,7 @@ from sse_twisted.web.connections import (
     MAX_CONNECTIONS,
     MAX_OF_CLIENT,
     MAX_OF_LOCAL,
+    READ_SIZE_OF_CHUNKS,
     REQUEST_TIMEOUT,
 )
 from sse_twisted.web.service import WebService
@@ -88,6 +90,24 @@ def calls(desk: Desk) -> Any:
 
 def is_served(client: Client) -> bool:
     return not client.is_refused and client.sends(ALIVE).endswith(b"alive\n")
+
+
+def test_little_of_a_body_in_chunks_is_read_in_a_turn(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    receive = LineReceiver.dataReceived
+
+    def note(channel: Any, data: bytes) -> Any:
+        read.append(len(data))
+        return receive(channel, data)
+
+    monkeypatch.setattr(LineReceiver, "dataReceived", note)
+    head = b"POST /api/v1/pause HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+    client = calls()
+    client.sends(head)
+    client.sends(b"1\r\n{\r\n1\r\n}\r\n" + 3000 * b"1\r\n \r\n" + b"0\r\n\r\n", seconds=3)
+    assert b"401 Unauthorized" in client.hears
+    assert sum(read) > 18_000
+    assert max(read[1:]) == READ_SIZE_OF_CHUNKS
 
 
 class TestPipelinedRequests:
