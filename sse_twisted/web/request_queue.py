@@ -18,6 +18,7 @@ from twisted.logger import Logger
 
 SHARE = 0.2  # of the reactor's time
 BURST = 0.1  # s of work that may be done at once after a rest
+MAX_DEBT = 0.1  # s of work in advance; other programs may have had the processor while a job seemed to take longer
 MAX_READING = 2  # requests at a time that read the event folder, as there are few threads for the disk
 
 Job = Callable[[], object]  # may return a Deferred, until which a job of Lane.READING counts as in progress
@@ -144,7 +145,7 @@ class RequestQueue:
     def _spend(self, seconds: float) -> None:
         now = self._clock.seconds()
         passed = now - (now if self._counted_at is None else self._counted_at)
-        self._credit = min(self._credit + passed * SHARE, BURST) - seconds
+        self._credit = max(min(self._credit + passed * SHARE, BURST) - seconds, -MAX_DEBT)
         self._counted_at = now
 
 

@@ -10,7 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.web.request_queue import BURST, MAX_READING, SHARE, Lane, RequestQueue
+from sse_twisted.web.request_queue import BURST, MAX_DEBT, MAX_READING, SHARE, Lane, RequestQueue
 
 
 class Turns(Clock):
@@ -67,6 +67,17 @@ def test_a_job_runs_in_a_later_turn_and_each_in_its_own(line: Line) -> None:
     assert line.turns(1) == ["a1", "a2"]
     assert line.turns(1) == ["a1", "a2", "a3"]
     assert not line.clock.getDelayedCalls()
+
+
+def test_a_job_that_seemed_to_take_very_long_delays_others_for_a_bounded_time(line: Line) -> None:
+    """The processor may have been busy with other programs."""
+    line.add("a1", seconds=5.0)
+    line.turns(1)
+    line.add("b1")
+    line.clock.advance(MAX_DEBT / SHARE - 0.01)
+    assert line.turns(1) == ["a1"]
+    line.clock.advance(0.02)
+    assert line.turns(1) == ["a1", "b1"]
 
 
 def test_clients_take_turns(line: Line) -> None:
