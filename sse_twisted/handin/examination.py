@@ -15,6 +15,7 @@ from sse_twisted.handin.ledger import Part
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.tracks.analysis import Analysis, analyse_track
 from sse_twisted.tracks.evidence import is_rolled_over, without_rollover
+from sse_twisted.tracks.fit.worker import NOT_READ
 from sse_twisted.tracks.format import Mask, Track
 from sse_twisted.tracks.formats import FORMATS, decode, format_named, is_readable
 from sse_twisted.tracks.plot.picture import marks_of, plot
@@ -63,6 +64,8 @@ def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
     form = next(each for each in FORMATS if each.name == kind)
     if not len(track.fixes):
         damage = track.integrity.damages
+        if any(each.what.startswith(NOT_READ) for each in damage):  # no word about the file, as of a worker that dies
+            return Told(error=NOT_READ)
         trouble = f"no fix in it can be read: {damage[0].what}" if damage else "it has no fixes"
         return Told(trouble=trouble, kind=kind)
     digest = hashlib.sha256(data).hexdigest()

@@ -299,6 +299,18 @@ def test_a_worker_that_dies_says_nothing_about_a_file(
     assert open_event.tracks() == {ADA: SBP}
 
 
+def test_a_reader_of_fit_files_that_is_killed_says_nothing_about_a_file(
+    open_event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = written.fit(written.points(60, rate=1))
+    with monkeypatch.context() as patch:
+        patch.setattr("sse_twisted.tracks.fit.worker.GRACE", -1000.0)
+        drop(open_event, "ABC601XYZ.fit", data)
+        assert open_event.said("the kept file cannot be read: not read: the reader of FIT files failed")
+    drop(open_event, "ABC601XYZ.fit", data)
+    assert list(open_event.tracks().values()) == [data]
+
+
 @pytest.mark.parametrize("year", [2021, 1980])
 def test_a_track_of_another_year_waits(open_event: VirtualEvent, year: int) -> None:
     start = START - (2022 - year) * 365 * DAY
