@@ -121,12 +121,18 @@ class EntrantReport(Struct, frozen=True):
     standing: Annotated[Standing | None, Meta(description="among all entrants on all courses; null without a run")]
     passages: tuple[PassageReport, ...]
     tracks: Annotated[tuple[str, ...], Meta(description="names of the tracks of the day")]
+    from_positions: Annotated[tuple[str, ...], Meta(description="those whose speeds are made from positions")]
     drawn: Annotated[tuple[tuple[str, str], ...], Meta(description="course and track of each picture")]
     decisions: tuple[DecisionReport, ...]
 
 
-def day_report(found: DayOfCourses, ranking: Ranking, missing: int, expected: int) -> CourseDay:
-    """Return what is shown of a day. Takes some ms for a hundred sailors."""
+def day_report(
+    found: DayOfCourses, ranking: Ranking, missing: int, expected: int, from_positions: Collection[str] = ()
+) -> CourseDay:
+    """Return what is shown of a day. Takes some ms for a hundred sailors.
+
+    `from_positions` are names of tracks whose speeds are made from positions.
+    """
     results = found.results
     return CourseDay(
         day=results.day,
@@ -135,7 +141,7 @@ def day_report(found: DayOfCourses, ranking: Ranking, missing: int, expected: in
         expected=expected,
         decimals=results.facts.decimals,
         columns=ranking.columns,
-        problems=tuple(_problems(found, ranking)),
+        problems=(*_problems(found, ranking), *_guessed(found.results, from_positions)),
         courses=tuple(_course(name, each, found) for name, each in results.courses.items()),
         rankings=tuple(ranking_tables(results, ranking)),
         decisions=decision_reports(found.decisions, results),
@@ -153,6 +159,13 @@ def _problems(found: DayOfCourses, ranking: Ranking) -> Iterator[str]:
     yield from (f"{PATH}, line {number}: {what}; it does not count" for number, what in found.decisions.unreadable)
     for column in unknown_columns(found.results, ranking):
         yield f"the roster has no column {column!r}: check ranking.by in the configuration"
+
+
+def _guessed(results: DayResults, from_positions: Collection[str]) -> Iterator[str]:
+    """Yield the tracks with runs whose speeds no receiver has measured."""
+    names = {run.track for each in results.courses.values() for run in each.scored if run.track in from_positions}
+    for name in sorted(names):
+        yield f"{name} has runs by speeds that are made from positions, not measured: ask for a better file"
 
 
 def _course(name: str, each: CourseResults, found: DayOfCourses) -> CourseReport:
@@ -224,7 +237,9 @@ def decision_reports(
     return tuple(islice(latest, MAX_DECISIONS))
 
 
-def entrant_report(found: DayOfCourses, entrant: str, ranking: Ranking) -> EntrantReport | None:
+def entrant_report(
+    found: DayOfCourses, entrant: str, ranking: Ranking, from_positions: Collection[str] = ()
+) -> EntrantReport | None:
     """Return all passages of an entrant on a day, in order of time; None if there is no such entrant."""
     results = found.results
     known = results.entrants.get(entrant)
@@ -244,6 +259,7 @@ def entrant_report(found: DayOfCourses, entrant: str, ranking: Ranking) -> Entra
         standing=next((each for each in overall.places if each.entrant == entrant), None),
         passages=tuple(sorted(passages, key=lambda passage: passage.time)),
         tracks=tracks,
+        from_positions=tuple(track for track in tracks if track in from_positions),
         drawn=tuple(_drawn(mine, results)),
         decisions=decision_reports(found.decisions, results, tracks),
     )

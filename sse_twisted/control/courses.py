@@ -88,7 +88,9 @@ class CourseCommands:
         expected = len({line.id for line in lines})
         if found is None:
             return CourseDay(day, None, missing, expected, 2, self.ranking.columns, (), (), (), ())
-        return await self._work.disk.read(day_report, found, self.ranking, missing, expected)
+        return await self._work.disk.read(
+            day_report, found, self.ranking, missing, expected, self._records.from_positions(day)
+        )
 
     async def csv(self, day: datetime.date) -> bytes:
         """Return all rankings of a day as a table for spreadsheets."""
@@ -99,7 +101,9 @@ class CourseCommands:
     async def entrant(self, day: datetime.date, entrant: str) -> EntrantReport:
         """Return all passages of an entrant; raises CommandError."""
         found = await self._known_day(day)
-        report = await self._work.disk.read(entrant_report, found, entrant, self.ranking)
+        report = await self._work.disk.read(
+            entrant_report, found, entrant, self.ranking, self._records.from_positions(day)
+        )
         if report is None:
             raise NotFound(f"no track of {one_line(repr(entrant), 60)} on {day}")
         return report

@@ -82,6 +82,11 @@ class Records:
         tracks = await self._work.disk.read(self._sailed, day, today, self._known_by_day(today).get(day, {}))
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
+    def from_positions(self, day: datetime.date) -> frozenset[str]:
+        """Return the names of the handed-in tracks of a day whose speeds are made from positions."""
+        backups = self._backups().get(day, ())
+        return frozenset(backup.name for backup in backups if not backup.report["doppler"])
+
     def measured(self, identifier: int) -> tuple[Measured, ...]:
         """Return the speeds measured from the last tracks of a device, ordered by name of the track."""
         results = self._results.of(identifier)

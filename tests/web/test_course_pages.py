@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from attrs import evolve
 from msgspec import structs
 
 from sse_twisted.config.settings import Ranking, Settings
 from sse_twisted.results.courses.course_files import courses_path
 from sse_twisted.results.courses.decisions import PATH
 from sse_twisted.results.courses.picture import draw_passages
-from tests.support.courses import DAY, S1, north, write_courses
-from tests.support.event import VirtualEvent, begin_anew
+from tests.support.courses import DAY, DEGREE, LATITUDE, LONGITUDE, S1, north, write_courses
+from tests.support.event import MORNING, VirtualEvent, begin_anew
+from tests.tracks import written
 from tests.web.desk import Desk
 
 DECISIONS = f"courses/{DAY}/decisions"
@@ -73,6 +75,21 @@ def place_buoys(desk: Desk, one: int, other: int) -> None:
     line = {key: value for key, value in S1.items() if key != "Start Line"}
     write_courses(desk.event.root, S1=line | {"Start Buoys": [one, other]})
     desk.advance(4)
+
+
+def test_runs_of_a_track_whose_speeds_are_made_from_positions_are_to_be_looked_at(regatta: Desk) -> None:
+    points = [
+        evolve(point, latitude=round((LATITUDE + (10 * number - 100) / DEGREE) * 1e7), longitude=round(LONGITUDE * 1e7))
+        for number, point in enumerate(written.points(120, rate=1, start=MORNING))
+    ]
+    (regatta.event.root / "hand-in/ABC603XYZ.gpx").write_bytes(written.gpx(points, elements=""))
+    regatta.event.until("filed as gpslogs/20221017/ABC603XYZ_603_20221017_090000.gpx")
+    regatta.advance(6)
+    assert len(ranked(regatta)) == 3
+    said = "ABC603XYZ_603_20221017_090000.gpx has runs by speeds that are made from positions, not measured"
+    assert said in regatta.get(f"/course/{DAY}").text
+    assert "speeds are made from positions" in regatta.get(f"/course/{DAY}/ABC603XYZ").text
+    assert "speeds are made from positions" not in regatta.get(f"/course/{DAY}/ABC601XYZ").text
 
 
 class TestBuoys:
