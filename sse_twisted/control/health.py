@@ -67,7 +67,8 @@ def copies(reports: Sequence[CopyReport], tracks: int) -> tuple[Condition, ...]:
     if text:
         return (Condition("copies", False, text),)
     if not any(report.behind for report in reports):
-        return (Condition("copies", True, whereabouts(tracks, len(reports))),)
+        beside = (f"copy {report.folder} is {report.text}" for report in reports if report.text != UP_TO_DATE)
+        return (Condition("copies", True, "; ".join((whereabouts(tracks, len(reports)), *beside))),)
     late = (f"copy {report.folder} {report.text}" for report in reports if report.text != UP_TO_DATE)
     return (Condition("copies", True, "; ".join(late)),)
 

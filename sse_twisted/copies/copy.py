@@ -139,7 +139,7 @@ class Copy:
             return f"lacks {plural(len(failures), 'file')}: {one_line(path, MAX_PATH)}: {why}"
         if behind > NOTEWORTHY:
             return f"{_about(behind)} behind, {plural(self._left.files, 'file')} to copy"
-        return UP_TO_DATE
+        return f"on the same disk as {self.target.beside}" if self.target.beside else UP_TO_DATE
 
     @property
     def _is_complete(self) -> bool:

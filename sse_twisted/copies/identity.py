@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,11 @@ def is_begun(root: Path) -> bool:
         return False
     names = [path.name for path in (root / STATE).iterdir()]
     return all(name.startswith(".") and name.endswith(".tmp") for name in names)
+
+
+def is_same_disk(one: os.stat_result, other: os.stat_result) -> bool:
+    """Whether two files or folders are lost together; two partitions of one disk are taken for two disks."""
+    return one.st_dev == other.st_dev
 
 
 def nesting(event: Path, copy: Path) -> str:

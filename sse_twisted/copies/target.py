@@ -24,6 +24,7 @@ from sse_twisted.copies.identity import (
     Identity,
     check_empty,
     is_begun,
+    is_same_disk,
     nesting,
     read_identity,
 )
@@ -54,6 +55,7 @@ from sse_twisted.runtime.text import one_line
 
 BATCH_SIZE = 8_000_000  # bytes; a stick takes some seconds for them
 BATCH_FILES = 32
+EVENT_FOLDER = "the event folder"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 COARSE = 2_000_000_000  # ns; FAT keeps times of files to two seconds
 PATIENCE = 60.0  # s until a file that could not be copied is tried again
@@ -133,9 +135,9 @@ class Target:
         return f"{error.strerror or error}{where}"
 
     def has(self, path: str, sha256: str) -> bool:
-        """Whether the copy has a track with these bytes. Does not block."""
+        """Whether the copy has a track with these bytes, on a second disk. Does not block."""
         entry = self.manifest.entries.get(path)
-        return entry is not None and sha256 in ("", entry.sha256)
+        return entry is not None and sha256 in ("", entry.sha256) and self.beside != EVENT_FOLDER
 
     def hurry(self) -> None:
         """Let nothing wait for its turn any more."""
@@ -237,7 +239,7 @@ class Target:
         if os.path.samestat(here, status):
             raise CopyRefused(nesting(event.root, event.root))
         self.place = status.st_dev, status.st_ino
-        self.beside = "the event folder" if here.st_dev == status.st_dev else ""
+        self.beside = EVENT_FOLDER if is_same_disk(here, status) else ""
         self._look_beside(self.place)
         identity = self._identity(root, event)
         starts = start_names(self.root / STARTS)

@@ -94,6 +94,11 @@ class TestCopies:
     def test_that_have_everything_say_so(self, tracks: int, text: str) -> None:
         assert copies((self.report(), self.report()), tracks) == (Condition("copies", True, text),)
 
+    def test_one_that_is_lost_with_the_disk_of_the_event_folder_is_named(self) -> None:
+        beside = self.report(text="on the same disk as the event folder")
+        text = "all 71 tracks are on 2 copies; copy /stick is on the same disk as the event folder"
+        assert copies((self.report(), beside), 71) == (Condition("copies", True, text),)
+
     def test_a_copy_that_is_a_little_behind_is_named_and_well(self) -> None:
         late = self.report(behind=20.0, text="20 s behind, 3 files to copy")
         text = "copy /stick 20 s behind, 3 files to copy"

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import Copies
 from sse_twisted.control.health import Condition
+from sse_twisted.copies import target
 from sse_twisted.copies.copy import Copy
 from sse_twisted.copies.lineage import begin
 from sse_twisted.copies.source import Look, Source
@@ -25,8 +26,9 @@ MB = 1_000_000
 
 
 @pytest.fixture
-def stick(event: VirtualEvent, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a copy, as the settings have it."""
+def stick(event: VirtualEvent, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a copy, as the settings have it, as if it were on another disk."""
+    monkeypatch.setattr(target, "is_same_disk", lambda one, other: False)
     folder = tmp_path_factory.mktemp("stick")
     use(event, folder)
     return folder
@@ -194,9 +196,15 @@ class TestCopies:
         assert state is not None
         assert r"lacks 1 file: results/Z\xdcfcrich\x0a.csv: its name is not UTF-8" in state.text
 
-    def test_on_the_disk_of_the_event_folder_are_remarked_on(self, event: VirtualEvent, stick: Path) -> None:
-        event.start()
-        assert event.until(f"WARN Copy {stick} is on the same disk as the event folder")
+    def test_on_the_disk_of_the_event_folder_are_remarked_on(
+        self, event: VirtualEvent, stick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        event.collect()
+        assert event.said(f"WARN Copy {stick} is on the same disk as the event folder")
+        event.advance(5)
+        text = f"the only track is on 1 copy; copy {stick} is on the same disk as the event folder"
+        assert condition(event) == Condition("copies", True, text)
 
     def test_with_which_another_collector_went_on_are_left_alone_loudly(self, event: VirtualEvent, stick: Path) -> None:
         event.collect()
@@ -230,6 +238,19 @@ class TestARequiredCopy:
         stick.mkdir()
         assert event.until("motion-601 can be disconnected")
         assert tracks_of(stick) == event.tracks()
+
+    def test_is_on_another_disk_than_the_event_folder(
+        self, event: VirtualEvent, stick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        use(event, stick, required=True)
+        event.device(601, log_of(601))
+        event.arrive(601)
+        event.start()
+        line = event.until("motion-601 must stay connected - waits for a copy of 1 track")
+        assert f"{stick}: on the same disk as the event folder" in line
+        assert tracks_of(stick) == event.tracks()
+        assert not event.is_collected(601)
 
     def test_is_one_of_several(
         self, event: VirtualEvent, stick: Path, tmp_path_factory: pytest.TempPathFactory
