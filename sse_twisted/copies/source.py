@@ -28,7 +28,8 @@ HANDED_IN = (KEPT, "hand-in/ledger.jsonl")  # what is being handed in is no file
 OWN = {f"{STATE}/{name}" for name in ("roster.json", EVENT_ID)} | {PAUSED}
 TEXTS = (".csv", ".json", ".jsonl", ".toml", ".txt", ".md", ".xlsx", ".ods")  # in config/, where keys may be, too
 NEVER = (".part", ".tmp", ".pem", ".key", ".p12", ".pfx", ".ppk", ".kdbx")
-SECRET = re.compile("passw|token|secret", re.IGNORECASE)  # in names of texts in config/
+# In names of texts in config/.
+SECRET = re.compile(r"(?<![a-z])(passwords?|(ht)?passwd|tokens?|secrets?)(?![a-z])", re.IGNORECASE)
 START = re.compile(rf"{STARTS}/[0-9a-f]{{32}}\.json")
 MAX_REMEMBERED = 100_000  # kinds, by path
 MAX_DEPTH = 6  # folders in each other

@@ -29,6 +29,7 @@ START = f".sse_twisted/starts/{'0' * 32}.json"
         ("config/passwd", None),
         ("config/Passwords.txt", None),
         ("config/web-token.json", None),
+        ("config/secretary.csv", Kind.RECORD),
         ("gpslogs/20221017/TOKEN_601_20221017_090000.oao", Kind.TRACK),
         ("results/decisions.jsonl", Kind.RECORD),
         ("gpsdata/20221017/S1.csv", Kind.RECORD),
