@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,6 +59,19 @@ def test_a_copy_restores_the_event_folder_and_another_copy(folders: tuple[Path, 
         shutil.rmtree(lost)
         shutil.copytree(first, lost)
         assert verify(event, first, second) == 0
+
+
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="no rsync here")
+def test_a_copy_restores_a_damaged_track_that_has_kept_its_length_and_time(folders: tuple[Path, Path, Path]) -> None:
+    event, first, _ = folders
+    track = track_in(event)
+    before, status = track.read_bytes(), track.stat()
+    change(track)
+    os.utime(track, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert verify(event, first) == 1
+    subprocess.run(["rsync", "-ac", f"{first}/", f"{event}/"], check=True)
+    assert track.read_bytes() == before
+    assert verify(event, first) == 0
 
 
 def change(path: Path) -> None:
