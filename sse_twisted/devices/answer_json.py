@@ -23,7 +23,7 @@ from sse_twisted.runtime.text import encodable, one_line
 MAX_DEPTH = 16  # levels; the devices use 5
 MAX_ENTRIES = 20_000  # values of one list; the longest listing seen has 213
 MAX_KEYS = 1_000  # of one object; the devices use 23
-MAX_VALUES = 250_000  # in all; they are freed in one go, which takes 30 ms. MAX_ENTRIES logs have 200,000
+MAX_VALUES = 250_000  # in all; to free them in one go takes 30 ms. A log has 19: the longest listing, 4,000
 MAX_TEXT = 4_096  # characters; a longer text is cut
 SHORT = 80 * 1024  # bytes, as the longest listing seen; they take the decoder in C 2 ms at most
 LONG_TEXT = re.compile(f'"[^"]{{{MAX_TEXT + 1}}}')  # where there is no backslash

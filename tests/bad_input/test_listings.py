@@ -114,7 +114,7 @@ async def test_too_many_entries_are_refused(event: RealEvent) -> None:
     device = event.device(601, LOG)
     device.add_fault(Fault("10000-entries", 20_001))
     await event.begin()
-    await event.until("inspection failed: logs.json has more than 20,000 entries, retry 1 in ")
+    await event.until("inspection failed: logs.json has more than 250,000 values, retry 1 in ")
     await event.check_that_it_is_collected_when_cleared()
 
 
