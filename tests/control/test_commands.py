@@ -476,10 +476,13 @@ class TestSteering:
 
     def test_the_log_level_changes_at_once(self, event: VirtualEvent, commands: Commands) -> None:
         log = event.root / "logs" / "server.log"
+        assert event.collector is not None
+        event.collector.journal.flush()
         assert "DEBUG" not in log.read_text()
         commands.loglevel("debug")
         event.arrive(602)
         event.until("motion-602 can be disconnected")
+        event.collector.journal.flush()
         assert "DEBUG,motion-602 detected at" in log.read_text()
         with pytest.raises(CommandError, match="invalid log level 'loud': expected debug, info"):
             commands.loglevel("loud")
