@@ -10,7 +10,8 @@ and sizes are those of FILE (a JSON object; `devices` are objects with `listing_
 limit      what the device with the most bytes needs for its identity, settings, listing and track, each after the
            latency and at its rate.
 last track from the moment at which all devices are there to the last track at its final name. Up to one scan interval
-           of it goes by until they are looked for.
+           of it goes by until they are looked for: they join at a random moment of it, and `found` is when the first
+           one was seen.
 processor  of the whole process and its children, from its start to its end: all tracks are measured then. Like an
            installed package it has its bytecode, which an environment may forbid to keep.
 curl       the same tracks by one curl, its processor time.
@@ -43,6 +44,7 @@ from typing import Any, Final
 from attrs import frozen
 
 import sse_twisted
+from sse_twisted.config.settings import Scan
 from tests.benchmarks.cases import Bench, CollectingError, Sizes, write_event
 from tests.benchmarks.partner import Partner
 from tests.benchmarks.report import Figure, table
@@ -93,6 +95,7 @@ class Load:
 class Run:
     """One afternoon: s from the arrival to the last track and to the last verdict, and of processor time."""
 
+    found: float  # s from the arrival to the first device that is seen
     last_track: float
     last_verdict: float
     cpu: float
@@ -147,6 +150,7 @@ def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int = 0)
         with_copies = _collect(load, devices, tables, folder, slow_sync, copy_rate) if copy_rate else None
         fetched = _fetch_by_curl(load, devices, tables)
     yield Figure(case, "limit by latency, sizes and rate", load.limit, "s")
+    yield Figure(case, "found", collected.found, "s")
     yield Figure(case, "last track", collected.last_track, "s")
     yield Figure(case, "last track : limit", collected.last_track / load.limit, "", 1.5 if slow_sync else 1.25)
     yield Figure(case, "last verdict after the last track", collected.last_verdict - collected.last_track, "s", 0.5)
@@ -195,6 +199,7 @@ def _collect(
             process = subprocess.Popen(command, stdout=output, stderr=output, env=_installed() | shim)
         try:
             _until(lambda: "The board is at" in _log(root), process, root)
+            time.sleep(random.uniform(0, Scan().interval))
             devices.ask("arrive", devices=numbers)
             start = time.time()
             _until(lambda: len(_times(root, VERDICT)) >= len(numbers), process, root)
@@ -217,6 +222,7 @@ def _collect(
         if len(_tracks(root)) != count:
             raise CollectingError(f"{len(_tracks(root))} tracks were collected")
         return Run(
+            min(_times(root, " is connected")) - start,
             max(_tracks(root)) - start,
             max(_times(root, VERDICT)) - start,
             cpu,
