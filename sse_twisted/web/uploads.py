@@ -80,7 +80,7 @@ class Writer:
     _log: Logger
     _client: str
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
-    _waiting: list[tuple[FileUpload, bytes]] = field(factory=list, init=False)
+    _waiting: list[tuple[FileUpload, bytes | None]] = field(factory=list, init=False)  # None: the end
     _size: int = field(default=0, init=False)
 
     def tell(self, name: str, why: str) -> None:
@@ -100,12 +100,19 @@ class Writer:
         if self._size >= CHUNK and "write" not in self._tasks:
             self._tasks.start("write", self.flush(), "A file that is handed in could not be written")
 
+    def end(self, file: FileUpload) -> None:
+        """Close the file when all that waits for it is written."""
+        self._waiting.append((file, None))
+
     async def flush(self) -> None:
         """Return when all that was passed to `write` is on disk; raises DiskTrouble."""
         async with self._turn:
             waiting, self._waiting, self._size = self._waiting, [], 0
-            for file in dict.fromkeys(file for file, _ in waiting):
-                await file.write(self._disk, b"".join(data for of, data in waiting if of is file))
+            pieces: dict[FileUpload, list[bytes | None]] = {}
+            for file, data in waiting:
+                pieces.setdefault(file, []).append(data)
+            for file, parts in pieces.items():
+                await file.write(self._disk, b"".join(filter(None, parts)), is_end=None in parts)
         self._channel.go_on()
 
     async def finish(self, file: FileUpload) -> Kept:
@@ -140,11 +147,18 @@ class FileUpload:
             raise refusal_of(self._trouble)
         self._writer.write(self, data)
 
-    async def write(self, disk: Disk, data: bytes) -> None:
+    def end(self) -> None:
+        """Nothing follows: the file need not stay open."""
+        self._writer.end(self)
+
+    async def write(self, disk: Disk, data: bytes, *, is_end: bool) -> None:
         """Write a piece; a failure is kept for `feed` and `finish`."""
         if self._trouble is None and not self._is_finished:
             try:
-                await disk.write(self.incoming.write, data)
+                if data:
+                    await disk.write(self.incoming.write, data)
+                if is_end:
+                    await disk.write(self.incoming.seal)
             except (Unacceptable, DiskTrouble) as error:
                 self._trouble = error
                 self._writer.tell(self._name, str(error))
@@ -222,6 +236,8 @@ class FormUpload:
 
     def _take(self, event: MultipartSegment | bytes | bytearray | None) -> None:
         if event is None:
+            if self._file is not None:
+                self._file.end()
             self._file, self._name = None, ""
         elif isinstance(event, MultipartSegment):
             self._begin(event)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 
+from sse_twisted.handin.intake import Incoming
 from sse_twisted.tracks.evidence import WEEK_ROLLOVER
 from sse_twisted.web.uploads import MAX_FORM
 from tests.tracks import written
@@ -179,6 +180,26 @@ class TestForm:
         page = desk.get("/hand-in")
         assert "form-action 'self'" in page.headers["content-security-policy"]
         assert page.headers["referrer-policy"] == "same-origin"
+
+    def test_of_a_form_with_many_files_few_are_open_at_a_time(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[Any] = []
+        most = 0
+
+        def counted(incoming: Incoming, data: bytes) -> None:
+            nonlocal most
+            write(incoming, data)
+            opened.append(incoming._file)
+            most = max(most, sum(not each.closed for each in opened))
+
+        write = Incoming.write
+        monkeypatch.setattr(Incoming, "write", counted)
+        files = {f"{number}.sbp": written.sbp(written.points(30, start=START + 1000 * number)) for number in range(100)}
+        assert form(desk, files, token=desk.token, file_id="ABC601XYZ").status == 200
+        desk.advance(10)
+        assert len(desk.event.tracks()) == len(opened) == 100
+        assert most <= 2
 
     @pytest.mark.parametrize("token", ["", "wrong"])
     def test_nothing_is_kept_without_the_token(self, desk: Desk, token: str) -> None:
