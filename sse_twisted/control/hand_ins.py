@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 from attrs import define, field
@@ -86,13 +87,16 @@ class HandInCommands:
 
     def all(self) -> tuple[HandInReport, ...]:
         """Return the hand-ins, the latest first."""
-        entries = list(self.service.ledger.entries.values())
-        latest = sorted(entries, key=lambda entry: entry.received.time, reverse=True)[:MAX_REPORTED]
-        return tuple(map(self.report, latest))
+        return self._latest(self.service.ledger.entries.values())
 
     def waiting(self) -> tuple[HandInReport, ...]:
         """Return the hand-ins of which nobody knows the owner."""
-        return tuple(report for report in self.all() if report.state == WAITING)
+        entries = self.service.ledger.entries.values()
+        return self._latest(entry for entry in entries if self.state_of(entry) == WAITING)
+
+    def _latest(self, entries: Iterable[HandIn]) -> tuple[HandInReport, ...]:
+        latest = sorted(entries, key=lambda entry: entry.received.time, reverse=True)[:MAX_REPORTED]
+        return tuple(map(self.report, latest))
 
     def serials(self) -> dict[str, str]:
         """Return the serial number of the device of each hand-in without an owner: for people with the token only."""

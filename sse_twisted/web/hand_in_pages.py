@@ -158,7 +158,7 @@ class HandInPages:
     def _page(self, outcome: Any = (), *, is_late: bool = False) -> Response:
         reports = self._hand_ins.all()
         values = {
-            "waiting": [report for report in reports if report.state == WAITING],
+            "waiting": self._hand_ins.waiting(),
             "reading": [report for report in reports if report.state == READING],
             "filed": [report for report in reports if report.state == FILED],
             "refused": [report for report in reports if report.state == REFUSED],

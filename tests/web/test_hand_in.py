@@ -243,6 +243,17 @@ class TestWhose:
         assert got.json == {"done": True, "detail": "gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbn"}
         assert "Whose is this?" not in desk.get("/hand-in").text
 
+    def test_a_track_without_an_owner_stays_on_the_page_however_many_come_after_it(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sse_twisted.control.hand_ins.MAX_REPORTED", 2)
+        send(desk, "activity.sbp")
+        for number in range(3):
+            desk.advance(1)
+            send(desk, f"ABC601XYZ {number}.sbp", written.sbp(written.points(60 + number)))
+        assert [report["state"] for report in reports(desk)] == ["filed", "filed"]
+        assert '<section class="whose"' in desk.get("/hand-in").text
+
     def test_somebody_outside_of_the_roster_is_refused(self, desk: Desk) -> None:
         key = send(desk, "activity.sbp").json["key"]
         got = desk.command(f"hand-ins/{key}/owner", {"file_id": "NOBODY", "who": "Ann"})
