@@ -82,6 +82,11 @@ class Records:
         tracks = await self._work.disk.read(self._sailed, day, today, self._known_by_day(today).get(day, {}))
         return {discipline: ranking(tracks, discipline) for discipline in DISCIPLINES}
 
+    def without_owner(self, day: datetime.date) -> int:
+        """Return how many handed-in tracks with fixes of a day have no owner."""
+        entries = self._hand_ins.ledger.entries.values()
+        return sum(not entry.file_id and not entry.trouble and day in entry.parts for entry in entries)
+
     def from_positions(self, day: datetime.date) -> frozenset[str]:
         """Return the names of the handed-in tracks of a day whose speeds are made from positions."""
         backups = self._backups().get(day, ())

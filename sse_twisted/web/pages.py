@@ -170,6 +170,7 @@ class RecordPages:
             is_part="only" in request.parameters,
             is_open=any(state in counts for state in OPEN),
             outside=self._records.outside(day.day),
+            without_owner=self._records.without_owner(day.day),
             disciplines=await self._records.ranking(day.day),
         )
 

@@ -387,6 +387,14 @@ class TestDays:
         best = desk.get("/api/v1/ranking?day=2022-10-19").json["disciplines"]["500m"]
         assert [(place["sailor"], bool(place["backup"])) for place in best] == [("Sailor 601", True)]
 
+    def test_a_day_tells_of_tracks_without_an_owner(self, desk: Desk) -> None:
+        said = '1 handed-in track has no owner: <a href="/hand-in">'
+        key = send(desk, "activity.sbp").json["key"]
+        assert said in desk.get("/days/2022-10-19").text
+        assert said not in desk.get("/days/2022-10-18").text
+        desk.command(f"hand-ins/{key}/owner", {"file_id": "ABC602XYZ", "who": "Ann"})
+        assert said not in desk.get("/days/2022-10-19").text
+
     def test_speeds_that_are_made_from_positions_are_said_to_be(self, desk: Desk) -> None:
         send(desk, "ABC601XYZ.gpx", written.gpx(written.points(600), elements=""))
         send(desk, "ABC602XYZ.sbp", written.sbp(written.points(600)))
