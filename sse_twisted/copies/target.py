@@ -127,7 +127,7 @@ class Target:
         if error.errno in FULL:
             return "its disk is full: make room on it"
         if error.errno == errno.EROFS:
-            return "its disk is read-only"
+            return "its disk is read-only or broken"
         if str(error.filename) == str(self.root):
             is_missing = isinstance(error, FileNotFoundError)
             return "the folder is not there (is its disk plugged in?)" if is_missing else str(error.strerror)
