@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sse_twisted.config.roster import parse_roster
-from sse_twisted.daemon.tap import Options
+from sse_twisted.daemon.options import Options
 from sse_twisted.web.security import DEFAULT_ENDPOINT
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,8 @@ from sse_twisted.config.server_json import remarks_on
 from sse_twisted.console.endpoints import OFF
 from sse_twisted.console.service import ConsoleService
 from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.tap import Options, load_settings, secret_files
+from sse_twisted.daemon.configuration import load_settings
+from sse_twisted.daemon.options import Options, secret_files
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.runtime.gc_freeze import GcFreeze

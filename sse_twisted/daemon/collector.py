@@ -16,7 +16,7 @@ from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_reader import RosterFiles, RosterReader
 from sse_twisted.config.roster_service import RosterService
 from sse_twisted.config.server_json import ConfigRemark
-from sse_twisted.config.settings import Settings, SettingsError, differences
+from sse_twisted.config.settings import Settings
 from sse_twisted.control import health
 from sse_twisted.control.commands import Commands
 from sse_twisted.control.courses import CourseCommands
@@ -28,6 +28,7 @@ from sse_twisted.control.records import Records
 from sse_twisted.control.roster import RosterCommands
 from sse_twisted.copies.service import CopiesService
 from sse_twisted.copies.source import Source
+from sse_twisted.daemon.reloading import Reloading
 from sse_twisted.daemon.remarks import Remarks, summarise
 from sse_twisted.daemon.world import World
 from sse_twisted.devices.http import DeviceHttp
@@ -52,8 +53,7 @@ from sse_twisted.history.store import StateStore
 from sse_twisted.results.courses.service import CourseService
 from sse_twisted.results.service import ResultsService
 from sse_twisted.results.short_tracks import ShortTracks
-from sse_twisted.runtime.disk import OF_THE_DISK, Disk, DiskHangs, answers
-from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.disk import OF_THE_DISK, Disk, answers
 from sse_twisted.runtime.text import plural
 from sse_twisted.runtime.worker import Runner
 from sse_twisted.visits.cleanup import CleanupService
@@ -94,8 +94,6 @@ class Collector(MultiService):
         self._source = Source(folder, configuration, secret_files)
         self.folder = folder
         self._lock = FolderLock(folder.root)
-        self._read_settings = read_settings
-        self._config_remarks = config_remarks
         self._world = world
         self._clock = clock = world.clock
         self.abandoned = False  # whether something still ran when it stopped
@@ -112,9 +110,14 @@ class Collector(MultiService):
         self._parsing = DeferredLock()
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log, self._compute(world))
         self._remarks = Remarks(self._work)
-        self._tasks = Tasks(log)
-        self._reloading = DeferredLock()
         self._assemble()
+        self.reloading = Reloading(
+            read_settings,
+            config_remarks,
+            self._work,
+            self._remarks.on_configuration,
+            (self.scanner, self.cleanup, self.journal, self.copies),
+        )
         self._observe()
         self.commands = commands = self._make_commands()
         gauges = StateGauges(
@@ -239,7 +242,7 @@ class Collector(MultiService):
             scanner=self.scanner,
             grace=self._grace,
             journal=self.journal,
-            read_again=self.read_again,
+            read_again=self.reloading.read_again,
             measured=self.results.of,
             save=self._store.save_now,
             pause=self.pause,
@@ -269,7 +272,7 @@ class Collector(MultiService):
         if leftovers := self.folder.leftovers():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
-        self._remarks.on_configuration(self._config_remarks())
+        self.reloading.remark()
         self.copies.begin()
         self.roster.read_first()
         self.pause.read_first()
@@ -292,7 +295,7 @@ class Collector(MultiService):
         # Not addTimeout: a disk thread that hangs does not end when it is cancelled.
         timeout = HANGING_STOP_TIMEOUT if self.disk.slow else STOP_TIMEOUT
         timer = self._clock.callLater(timeout, self._abandon, ended, timeout)
-        self._tasks.stop()
+        self.reloading.stop()
 
         def end(_: object) -> None:
             if not ended.called:
@@ -304,42 +307,7 @@ class Collector(MultiService):
 
     def reload(self) -> None:
         """Apply the configuration as it is now; if it is invalid, log an error and keep the previous one."""
-        own_key = object()  # each is done, in its turn
-        self._tasks.start(own_key, self._reload(), "The configuration cannot be applied")
-
-    async def _reload(self) -> None:
-        with contextlib.suppress(SettingsError, DiskHangs):  # it has been logged
-            await self.read_again()
-
-    async def read_again(self) -> tuple[str, ...]:
-        """Do the same as `reload`, and return what changed; raises SettingsError or DiskHangs."""
-        async with self._reloading:
-            try:
-                settings, remarks = await self.disk.read(self._read_configuration)
-            except SettingsError as error:
-                self.log.error("Invalid configuration, keeping the previous one: {error}", error=str(error))
-                raise
-            except DiskHangs as error:
-                self.log.error("Cannot read the configuration, keeping the previous one: {error}", error=str(error))
-                raise
-            return self._change(settings, remarks)
-
-    def _read_configuration(self) -> tuple[Settings, tuple[ConfigRemark, ...]]:
-        """Read the configuration, in a thread: it may be on a disk that hangs."""
-        return self._read_settings(), self._config_remarks()
-
-    def _change(self, settings: Settings, remarks: tuple[ConfigRemark, ...]) -> tuple[str, ...]:
-        changed = tuple(differences(self.live.settings, settings))
-        for change in changed:
-            later = " (from the next start on)" if change.startswith("event.folder") else ""
-            self.log.info("Configuration: {change}{later}", change=change, later=later)
-        if not changed:
-            self.log.info("Configuration unchanged")
-        self._remarks.on_configuration(remarks)
-        self.live.change(settings=settings)
-        for service in (self.scanner, self.cleanup, self.journal, self.copies):
-            service.reconfigure()
-        return changed
+        self.reloading.reload()
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return the state of scanning, names, downloads, event folder, roster, copies and clock."""

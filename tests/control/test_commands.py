@@ -470,7 +470,7 @@ class TestSteering:
             raise SettingsError("sse.toml: scan.interval: Expected `float`")
 
         assert event.collector is not None
-        event.collector._read_settings = broken
+        event.collector.reloading._read_settings = broken
         with pytest.raises(CommandError, match=r"keeping the previous one: sse\.toml: scan\.interval"):
             result(commands.reload())
 

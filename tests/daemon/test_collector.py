@@ -64,7 +64,7 @@ def test_an_invalid_configuration_is_an_error_and_the_previous_one_is_kept(event
         raise SettingsError("sse.toml: scan.interval: Expected `float`, got `str`")
 
     collector = event.start()
-    collector._read_settings = read
+    collector.reloading._read_settings = read
     collector.reload()
     assert event.said("ERROR Invalid configuration, keeping the previous one: sse.toml: scan.interval: Expected")
     assert collector.live.settings == Settings()

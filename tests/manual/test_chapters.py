@@ -19,8 +19,8 @@ from sse_twisted.console.namespace import ACTING, READING
 from sse_twisted.control.gauges import StateGauges
 from sse_twisted.control.health import Condition
 from sse_twisted.control.metrics import Statistics
+from sse_twisted.daemon.options import Options
 from sse_twisted.daemon.simulator_tap import Options as SimulatorOptions
-from sse_twisted.daemon.tap import Options
 from sse_twisted.devices.driver import Finding
 from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.event_folder.ledger import Status

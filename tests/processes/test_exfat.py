@@ -143,7 +143,7 @@ async def test_a_signal_ends_a_collector_whose_copy_hangs(stage: Stage, tmp_path
 @pytest.mark.parametrize(
     ("module", "call", "status"),
     [
-        ("sse_twisted.daemon.tap", "check_event_folder", -signal.SIGTERM),
+        ("sse_twisted.daemon.options", "check_event_folder", -signal.SIGTERM),
         ("sse_twisted.event_folder.lock", "FolderLock.acquire", 0),
         ("sse_twisted.config.roster_service", "RosterService.read_first", 0),
     ],

@@ -66,7 +66,7 @@ async def test_a_folder_that_the_other_user_can_not_write_to_is_a_usage_error(pu
 
 PARSE_AS_ANOTHER = """
 import os, sys
-from sse_twisted.daemon.tap import Options, usage
+from sse_twisted.daemon.options import Options, usage
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[1]))
 for folder in sys.argv[3:]:

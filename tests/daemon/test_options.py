@@ -19,7 +19,9 @@ from sse_twisted.config.settings import SettingsError, read_settings
 from sse_twisted.console.service import ConsoleService
 from sse_twisted.daemon.check import folder_problem
 from sse_twisted.daemon.collector import Collector
-from sse_twisted.daemon.tap import Options, load_settings, makeService
+from sse_twisted.daemon.configuration import load_settings
+from sse_twisted.daemon.options import Options
+from sse_twisted.daemon.tap import makeService
 from sse_twisted.event_folder.lock import FolderLock
 from sse_twisted.runtime.gc_freeze import GcFreeze
 from sse_twisted.runtime.log_output import LogOutputService
