@@ -7,12 +7,11 @@ from datetime import date
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from sse_twisted.config.roster_reader import RosterReader
-from sse_twisted.config.settings import Detection, Devices, Event, Expected, Filters, Scan, Settings, SettingsError
+from sse_twisted.config.settings import Detection, Devices, Event, Expected, Filters, Scan, Settings
 from sse_twisted.event_folder.partial import PartialTrack
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of, track
@@ -59,18 +58,6 @@ def test_the_same_time_zone_in_the_log_and_on_the_board_is_not_remarked(
     assert not event.said("Times in server.log")
 
 
-def test_an_invalid_configuration_is_an_error_and_the_previous_one_is_kept(event: VirtualEvent) -> None:
-    def read() -> Settings:
-        raise SettingsError("sse.toml: scan.interval: Expected `float`, got `str`")
-
-    collector = event.start()
-    collector.reloading._read_settings = read
-    collector.reload()
-    assert event.said("ERROR Invalid configuration, keeping the previous one: sse.toml: scan.interval: Expected")
-    assert collector.live.settings == Settings()
-    event.stop()
-
-
 def test_scans_that_may_take_longer_than_their_interval_are_remarked_once(event: VirtualEvent) -> None:
     for identifier in range(601, 641):
         event.person(identifier)
@@ -85,14 +72,6 @@ def test_scans_that_may_take_longer_than_their_interval_are_remarked_once(event:
     collector.reload()
     event.advance(5)
     assert len(event.said("Slow scans")) == 1
-    event.stop()
-
-
-def test_a_new_event_folder_waits_for_the_next_start(event: VirtualEvent) -> None:
-    collector = event.start()
-    event.settings = replace(event.settings, event=Event(folder="/elsewhere"))
-    collector.reload()
-    assert event.said("(from the next start on)")
     event.stop()
 
 
