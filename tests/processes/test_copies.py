@@ -208,6 +208,7 @@ async def test_a_collector_that_is_killed_again_and_again_leaves_whole_copies(st
             assert not is_track(path) or data == whole[path]
     program = stage.collector("--copy", str(folder))
     await program.says(f"Copy {folder} is there")
+    await until(stage.reactor, lambda: "motion-608 can be disconnected" in program.output, "all is in the ledgers")
     await until(stage.reactor, lambda: event.tracks() == whole, "all is collected")
     program.kill(signal.SIGTERM)
     assert await program.ends(END_WITHIN) == 0
