@@ -68,7 +68,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Scan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[scan]`: how often absent devices are looked for."""
 
-    interval: Interval = 2.0  # s between scans, at least 0.1
+    interval: Interval = 1.0  # s between scans, at least 0.1
 
 
 class Detection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -109,4 +109,4 @@ def test_a_day_of_the_event_is_printed_as_a_setting_only_where_it_is_set(tmp_pat
 
 def test_a_printed_file_with_a_mistake_typed_into_it_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"scan\.interval"):
-        read_back(printout.settings_as_toml(Settings()).replace("interval = 2.0", "interval = 0"), tmp_path)
+        read_back(printout.settings_as_toml(Settings()).replace("interval = 1.0", "interval = 0"), tmp_path)

@@ -55,7 +55,7 @@ OURS = {
     "log.console: info -> debug",
     "log.file: info -> warning",
     "detection.timeout: 1.0 -> 3.0",
-    "scan.interval: 2.0 -> 7.0",
+    "scan.interval: 1.0 -> 7.0",
     "inspection.timeout: 10.0 -> 11.0",
     "inspection.limit: 16 -> 12",
     "downloads.timeout: 10.0 -> 31.0",

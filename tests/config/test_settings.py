@@ -32,7 +32,7 @@ DEFAULTS: dict[str, object] = {
     "names.catch_all": ("10.10.10.10",),
     "names.hosts_file": "/etc/hosts",
     "names.resolver_file": "/etc/resolv.conf",
-    "scan.interval": 2.0,
+    "scan.interval": 1.0,
     "detection.limit": 64,
     "detection.timeout": 1.0,
     "inspection.limit": 16,
@@ -318,7 +318,7 @@ def test_changes_are_listed_by_key() -> None:
     changed = convert_settings({"scan": {"interval": 5}, "devices": {"listed": ["motion-470"]}}, Path("x"))
     assert list(differences(Settings(), changed)) == [
         "devices.listed: () -> ('motion-470',)",
-        "scan.interval: 2.0 -> 5.0",
+        "scan.interval: 1.0 -> 5.0",
     ]
     assert not list(differences(changed, changed))
 

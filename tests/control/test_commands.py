@@ -136,7 +136,7 @@ class TestReading:
 class TestWhy:
     def test_each_stage_has_its_own_words(self, event: VirtualEvent, commands: Commands) -> None:
         assert commands.why(601) == "can be disconnected, collected 0 s ago"
-        assert commands.why(602).startswith("not seen yet, looked for every 2 s")
+        assert commands.why(602).startswith("not seen yet, looked for every 1 s")
         device = event.servers[602].device
         device.bytes_per_second = 4000
         device.add_fault(parse_fault("cut@12000")[0], path="/logs/", times=1)

@@ -103,7 +103,7 @@ def everything(folder: Path) -> dict[Path, bytes | None]:
 class TestOptions:
     def test_an_event_folder_is_enough(self, event: Path) -> None:
         assert parsed("--event", event).settings.event.folder == str(event)
-        assert parsed("-e", event).settings.scan.interval == 2.0
+        assert parsed("-e", event).settings.scan.interval == 1.0
 
     def test_a_configuration_names_the_event_folder_beside_it(
         self, event: Path, config: Path, monkeypatch: pytest.MonkeyPatch

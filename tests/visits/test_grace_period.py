@@ -38,7 +38,7 @@ class TestForgotten:
         event.leave(601)
         commands.forget(601)
         assert (event.known(601).stage, event.known(601).is_collected) == (Stage.ABSENT, False)
-        assert commands.why(601).startswith("was here before, looked for every 2 s - Sailor 601: 1 of 1 track missing")
+        assert commands.why(601).startswith("was here before, looked for every 1 s - Sailor 601: 1 of 1 track missing")
         event.until(f"ERROR motion-601 left too early - Sailor 601: 1 of 1 track missing ({TRACK})", 30)
         assert event.known(601).stage is Stage.GONE
         event.advance(60)

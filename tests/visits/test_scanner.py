@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -21,7 +22,7 @@ def test_a_device_is_looked_for_in_every_round_until_it_is_there(event: VirtualE
     event.device(601, log_of(601))
     event.start()
     event.advance(9)
-    assert event.names.asked == ["motion-601"] * 5
+    assert event.names.asked == ["motion-601"] * 10
     event.arrive(601)
     event.advance(2.5)
     asked = len(event.names.asked)
@@ -72,7 +73,7 @@ def test_a_new_interval_is_taken_without_a_restart(event: VirtualEvent) -> None:
     event.advance(1)
     event.settings = replace(event.settings, scan=Scan(interval=10.0))
     collector.reload()
-    assert event.said("Configuration: scan.interval: 2.0 -> 10.0")
+    assert event.said("Configuration: scan.interval: 1.0 -> 10.0")
     event.names.asked.clear()
     event.advance(25)
     assert len(event.names.asked) == 2
@@ -199,3 +200,16 @@ def test_of_very_many_absent_devices_nobody_is_looked_for_sooner(
     have_a_second_come_after_the_first(event)
     event.advance(5)
     assert not event.said("motion-602 is connected")
+
+
+def test_very_many_absent_devices_are_looked_for_at_an_even_pace(event: VirtualEvent) -> None:
+    for identifier in range(1001, 2001):
+        event.person(identifier)
+    event.start()
+    counts = []
+    for _ in range(12):
+        before = len(event.names.asked)
+        event.advance(0.5)
+        counts.append(len(event.names.asked) - before)
+    assert max(counts[1:]) <= 176  # 16 each 0.05 s
+    assert min(Counter(event.names.asked).values()) >= 1

@@ -61,7 +61,7 @@ class TestReading:
         expected = {601: "expected", 602: "expected"}
         assert said("2022-10-18") == (["expected", "expected"], [601, 602], expected)
         why = busy.get("/api/v1/missing").json[0]["why"]
-        assert why == "not seen today, looked for every 2 s; gone for 24.0 h, collected"
+        assert why == "not seen today, looked for every 1 s; gone for 24.0 h, collected"
 
     def test_a_device_that_left_and_responds_badly_is_missing_as_on_the_board(self, busy: Desk) -> None:
         busy.event.leave(601)
