@@ -150,6 +150,10 @@ class Fleet:
     def __getitem__(self, identifier: int) -> Device:
         return self._devices.get(identifier) or Device(identifier, name=self._name(identifier))
 
+    def get(self, identifier: int) -> Device | None:
+        """Return the snapshot of a device that is expected or was seen."""
+        return self._devices.get(identifier)
+
     @property
     def now(self) -> float:
         """The time in s since 1970, like all times of snapshots."""

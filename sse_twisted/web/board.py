@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Annotated
 
 from attrs import define, field, frozen
@@ -28,7 +28,7 @@ from sse_twisted.web.tiles import Column, Tile, bytes_of, tile_of
 from sse_twisted.web.transfers import Estimate, Transfers
 
 PUSH_INTERVAL = 0.1  # s; changes in between are published together
-MAX_PENDING = 200  # changed devices that wait for a reader; they take it 10 ms
+MAX_PENDING = 50  # changed devices whose tiles are made in one go, which takes 5 ms
 POLL_INTERVAL = 1.0  # s between checks of the clock, the disk and the name servers
 
 
@@ -82,7 +82,8 @@ class Board:
     _tiles: dict[int, Tile] = field(init=False, factory=dict)
     _changed: dict[int, int] = field(init=False, factory=dict)  # device: state of its last change, oldest first
     _transfers: Transfers = field(init=False, factory=Transfers)
-    _dirty: dict[int, None] = field(init=False, factory=dict)
+    _dirty: dict[int, None] = field(init=False, factory=dict)  # devices that have changed since their tiles were made
+    _renewed: dict[int, None] = field(init=False, factory=dict)  # tiles that have changed since the latest state
     _flush_call: IDelayedCall | None = field(init=False, default=None)
     _results_at: float | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
@@ -162,6 +163,7 @@ class Board:
         summary = self.summary
         if (
             self._dirty
+            or self._renewed
             or any(self._transfers)
             or self.today != summary.today
             or self._conditions() != summary.conditions
@@ -172,11 +174,10 @@ class Board:
     def publish_soon(self) -> None:
         """Publish what has changed within PUSH_INTERVAL, also conditions and the day, if there is a watcher.
 
-        Without one, all is kept for the next reader, which calls `refresh`, unless it is more than MAX_PENDING devices.
+        Without one, all is kept for the next reader, which calls `refresh`.
         """
-        is_due = self._watchers or len(self._dirty) > MAX_PENDING
-        if is_due and self._flush_call is None and not self._closed:
-            self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._flush)
+        if self._watchers and self._flush_call is None and not self._closed:
+            self._flush_call = self._clock.callLater(PUSH_INTERVAL, self._publish)
 
     def note_results(self) -> None:
         """Publish that the results of a course have changed."""
@@ -194,22 +195,30 @@ class Board:
     def _note(self, before: Device, after: Device) -> None:
         self._transfers.note(after, self._clock.seconds())
         self._dirty[after.identifier] = None
+        if len(self._dirty) > MAX_PENDING:
+            self._renew(MAX_PENDING)
         self.publish_soon()
 
     def _note_all(self) -> None:
         self._dirty |= dict.fromkeys((*self._tiles, *(device.identifier for device in self._fleet)))
         self.publish_soon()
 
+    def _publish(self) -> None:
+        """Publish all changes, after as many turns of the reactor as the tiles take."""
+        self._renew(MAX_PENDING)
+        self._flush_call = self._clock.callLater(0.0, self._publish) if self._dirty else None
+        if self._flush_call is None:
+            self._flush()
+
     def _flush(self) -> None:
-        if self._flush_call is not None and self._flush_call.active():
+        if self._flush_call is not None:
             self._flush_call.cancel()
         self._flush_call = None
         if self.today != self.summary.today:  # every device may belong to another column
             self._dirty |= dict.fromkeys(self._tiles)
         self._dirty |= dict.fromkeys(self._transfers)  # a rate falls without a change of the device
-        dirty, self._dirty = self._dirty, {}
-        devices = {device.identifier: device for device in self._fleet}
-        changed = [identifier for identifier in dirty if self._update(identifier, devices.get(identifier))]
+        self._renew(len(self._dirty))
+        changed, self._renewed = self._renewed, {}
         summary = self._summarise()
         if not changed and summary == self.summary:
             return
@@ -219,6 +228,13 @@ class Board:
             self._changed.pop(identifier, None)
             self._changed[identifier] = self.number
         notify(self._watchers, lambda: self._log.failure("Publishing the board failed"))
+
+    def _renew(self, most: int) -> None:
+        """Make the tiles of changed devices, those that changed first."""
+        for identifier in list(islice(self._dirty, most)):
+            del self._dirty[identifier]
+            if self._update(identifier, self._fleet.get(identifier)):
+                self._renewed[identifier] = None
 
     def _update(self, identifier: int, device: Device | None) -> bool:
         """Replace the tile of a device, None if it is unknown; return whether the board changes."""

@@ -14,7 +14,7 @@ last track from the moment at which all devices are there to the last track at i
            one was seen.
 processor  of the whole process and its children, from its start to its end: all tracks are measured then. Like an
            installed package it has its bytecode, which an environment may forbid to keep.
-curl       the same tracks by one curl, its processor time.
+curl       the same tracks by one curl, and by one for each track, and their processor time.
 slow sync  with a delay of MS for each fsync, fdatasync, sync and syncfs, one behind the other, as on a card. It wants a
            C compiler, which makes a library that is loaded before all others.
 copies     the same afternoon once more with two copies of the event folder in memory, one of which takes KB/S, as a
@@ -148,7 +148,8 @@ def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int = 0)
     with Bench(folder).devices(load.sizes, **manners) as (devices, tables):
         collected = _collect(load, devices, tables, folder, slow_sync)
         with_copies = _collect(load, devices, tables, folder, slow_sync, copy_rate) if copy_rate else None
-        fetched = _fetch_by_curl(load, devices, tables)
+        fetched = _fetch_by_curl(load, devices, each_alone=False)
+        fetched_each = _fetch_by_curl(load, devices, each_alone=True)
     yield Figure(case, "limit by latency, sizes and rate", load.limit, "s")
     yield Figure(case, "found", collected.found, "s")
     yield Figure(case, "last track", collected.last_track, "s")
@@ -158,6 +159,7 @@ def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int = 0)
     yield Figure(case, "processor time of a GB", collected.cpu / load.total * 1e9, "s", 35)
     yield Figure(case, "processor time of curl", fetched, "s")
     yield Figure(case, "processor time : that of curl", collected.cpu / fetched, "", 17)
+    yield Figure(case, "processor time : that of a curl for each track", collected.cpu / fetched_each, "")
     yield Figure(case, "memory at most", collected.peak, "MB")
     yield Figure(case, "syncs", collected.syncs)
     if with_copies is not None:
@@ -325,29 +327,19 @@ def _ticks(pid: int) -> int:
     return sum(map(int, fields[11:15]))
 
 
-def _fetch_by_curl(load: Load, devices: Partner, tables: Mapping[str, Any]) -> float:
-    """The processor time of curl for all tracks at once, in s."""
+def _fetch_by_curl(load: Load, devices: Partner, *, each_alone: bool) -> float:
+    """The processor time of curl for all tracks at once, in s: of one process, or of one for each track."""
     devices.ask("arrive", devices=list(load.sizes))
     urls = devices.ask("tracks")["urls"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory(prefix="sse-benchmark-") as name:
-        lines = [f'url = "{url}"\noutput = "{Path(name) / str(number)}"' for number, url in enumerate(urls)]
-        settings = Path(name) / "curl.conf"
-        settings.write_text("\n".join(lines))
-        command = [
-            "curl",
-            "--silent",
-            "--no-progress-meter",
-            "--parallel",
-            "--parallel-max",
-            "128",
-            "--noproxy",
-            "*",
-            "--config",
-            str(settings),
-        ]
-        subprocess.run(command, check=True)
-        received = sum(path.stat().st_size for path in Path(name).iterdir()) - settings.stat().st_size
+        tracks = [["--output", f"{name}/{number}", url] for number, url in enumerate(urls)]
+        command = ["curl", "--silent", "--no-progress-meter", "--noproxy", "*", "--parallel", "--parallel-max", "128"]
+        lists = tracks if each_alone else [[part for track in tracks for part in track]]
+        programs = [subprocess.Popen([*command, *parts]) for parts in lists]
+        if max(program.wait() for program in programs):
+            raise CollectingError("curl has failed")
+        received = sum(path.stat().st_size for path in Path(name).iterdir())
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if received < 0.99 * load.total:
         raise CollectingError(f"curl received {received:,} of {load.total:,} bytes")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 import pytest
 
 from sse_twisted.fleet import Stage, TrackSummary
 from sse_twisted.web.board import MAX_PENDING, Board
+from sse_twisted.web.tiles import Tile, tile_of
 from tests.support.event import VirtualEvent, log_of, track
 from tests.web.desk import Desk
 
@@ -75,14 +77,33 @@ def test_without_a_watcher_changes_wait_for_the_next_reader(desk: Desk) -> None:
     assert changed(board, before) == [601]
 
 
-def test_many_changed_devices_wait_for_no_reader(desk: Desk) -> None:
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_the_tiles_of_many_devices_are_made_in_several_turns(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, is_watched: bool
+) -> None:
+    made: list[float] = []
+
+    def count(*arguments: Any) -> Tile:
+        made.append(0)
+        return tile_of(*arguments)
+
     board = desk.web.board
-    board.stop_watching(look_away)
+    if not is_watched:
+        board.stop_watching(look_away)
+    desk.advance(1.0)
     before = board.number
-    for number in range(1001, 1001 + MAX_PENDING + 1):
+    monkeypatch.setattr("sse_twisted.web.board.tile_of", count)
+    most = 0
+    for number in range(1001, 1001 + 3 * MAX_PENDING):
         desk.collector.fleet.update(number, stage=Stage.CONNECTED)
-    desk.advance(0.2)
-    assert board.number == before + 1
+        most, made = max(most, len(made)), []
+    for _ in range(20):
+        desk.advance(0.05)
+        most, made = max(most, len(made)), []
+    assert most <= MAX_PENDING
+    assert board.number == before + is_watched
+    board.refresh()
+    assert sorted(changed(board, before)) == list(range(1001, 1001 + 3 * MAX_PENDING))
 
 
 def test_the_download_rate_is_measured_from_its_first_bytes(desk: Desk) -> None:
