@@ -1,6 +1,6 @@
 """Cost against size: so many devices that are present and done, and as many that are absent.
 
-    python -m tests.benchmarks.sizes [--devices N ...] [--seconds S] [--minutes M] [--folder FOLDER]
+    python -m tests.benchmarks.sizes [--devices N ...] [--seconds S] [--minutes M] [--folder FOLDER] [--blame]
 
 For each N one row: how long it took to collect N tracks of 300 KB at 500 KB/s from devices that are all there at the
 start, and the processor time of that; then, with all of them present and N more on the roster, the share of a
@@ -147,8 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, metavar="S", help="of doing nothing")
     parser.add_argument("--minutes", type=float, metavar="M", help="within which 1,000 devices arrive")
     parser.add_argument("--folder", type=Path, help="for the temporary event folders")
+    parser.add_argument("--blame", action="store_true", help="say what the reactor was doing when it was late")
     options = parser.parse_args(arguments)
-    bench = Bench(options.folder)
+    bench = Bench(options.folder, options.blame)
     try:
         print(Row.HEAD)
         for count in options.devices:
@@ -159,6 +160,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CollectingError as error:
         print(error, file=sys.stderr)
         return 1
+    for report in bench.blamed:
+        print(f"\n{report}")
     return 0
 
 
