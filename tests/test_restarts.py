@@ -67,8 +67,10 @@ class Afternoon:
             await deferLater(self.reactor, 0.01)
 
     async def saves(self, text: str) -> None:
-        """Wait until the state file has it."""
+        """Wait until the state file and the log have it."""
+        log = self.event.folder / "logs" / "server.json"
         await until(self.reactor, lambda: text in self._state(), f"{text} is saved")
+        await until(self.reactor, lambda: text in log.read_text(), f"{text} is in the log")
 
     def _state(self) -> str:
         file = self.event.folder / ".sse_twisted" / "memory.json"
