@@ -236,10 +236,10 @@ def test_a_client_without_a_terminal_and_one_that_resizes_it_do_no_harm(
     ("command", "shown"),
     [
         ("fleet", "2 devices: 1 absent, 1 collected\n"),
-        ("why(602)", "not seen yet, looked for every 2 s\n"),
-        ("why 602", "not seen yet, looked for every 2 s\n"),
-        ("explain(602)", "not seen yet, looked for every 2 s\n"),
-        ("missing", "motion-602  Sailor 602  not seen yet, looked for every 2 s\n"),
+        ("why(602)", "not seen yet, looked for every 1 s\n"),
+        ("why 602", "not seen yet, looked for every 1 s\n"),
+        ("explain(602)", "not seen yet, looked for every 1 s\n"),
+        ("missing", "motion-602  Sailor 602  not seen yet, looked for every 1 s\n"),
         ("device 601", "motion-601: Sailor 601, collected"),
         ("help", "Reading:\n  fleet "),
         ("print('Zoë')", "Zoë\n"),
@@ -320,7 +320,7 @@ def test_a_client_that_leaves_before_the_result_does_no_harm(
 def test_a_client_with_a_terminal_gets_its_line_ends(user: Any) -> None:
     channel = Channel(user)
     assert channel.runs("why 602", terminal=True) == 0
-    assert channel.sent.endswith(b"every 2 s\r\n")
+    assert channel.sent.endswith(b"every 1 s\r\n")
 
 
 def test_nothing_but_sessions_is_offered(user: Any) -> None:

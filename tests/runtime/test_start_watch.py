@@ -19,7 +19,8 @@ handled = []
 def say(event):
     print(formatEvent(event), flush=True)
 if "handler" in sys.argv:
-    signal.signal(signal.SIGTERM, lambda number, frame: handled.append(int(number)))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: handled.append(int(number)))
 status = 0 if "status" in sys.argv else None
 watch = start_watch.StartWatch(lambda: (Path(),), Logger(observer=say), status)
 watch.begin()
@@ -48,7 +49,7 @@ class Start:
         return self.process.returncode, output
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])  # Python has a handler of SIGINT
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_start_whose_first_thread_hangs(number: signal.Signals) -> None:
     start = Start("hangs", "handler")
     start.process.send_signal(number)
