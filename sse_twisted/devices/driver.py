@@ -40,7 +40,7 @@ class DeviceSettings:
     timezone: int | None = None  # minutes east of UTC; None if missing or invalid
 
 
-class ListedTrack(Struct, frozen=True):
+class ListedTrack(Struct, frozen=True, gc=False):
     """A track in the listing of a device: times in ms since 1970 UTC, distance in mm, speeds in mm/s."""
 
     file: str  # the path to request

@@ -221,7 +221,7 @@ class _Refiling:
         numbered = map(former.with_number, itertools.count(2))
         unknown = (other for other in numbered if str(other) not in self._ledger.entries)
         free = next(other for other in unknown if not (self._folder.root / other.local_file).exists())
-        aside = evolve(track, filed_as=free)
+        aside = replace(track, filed_as=free)
         if self._move(name, aside) is None:
             return None
         self._named[aside.name] = evolve(self._named[name], name=aside.name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
 from sse_twisted.config.roster import Assignment
@@ -24,9 +25,11 @@ LogKey = tuple[str, int]
 Figures = tuple[int, int, int]
 
 
-@frozen
-class EventTrack:
-    """A log of the event: what the device lists, and the name under which it is kept."""
+class EventTrack(Struct, frozen=True, gc=False):
+    """A log of the event: what the device lists, and the name under which it is kept.
+
+    A faulty device may list twenty thousand. They are in no circle, and the garbage collector has no look at them.
+    """
 
     identifier: int
     log: ListedTrack
@@ -35,7 +38,7 @@ class EventTrack:
     skipped: bool  # by the filter of slow tracks
     of_event: bool = True  # or requested by an operator
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The file name, which is the key of the ledger: "DCS122YRD_653_20221018_113632.oao"."""
         return str(self.filed_as)
@@ -121,7 +124,7 @@ def _held(tracks: list[EventTrack], named: tuple[Named, ...]) -> Iterator[EventT
     for track in tracks:
         former = names.get(log_key(track.log))
         is_held = former is not None and not former.is_unassigned and former.prefix != track.filed_as.prefix
-        yield evolve(track, filed_as=former.with_number(1), of_event=True) if former and is_held else track
+        yield replace(track, filed_as=former.with_number(1), of_event=True) if former and is_held else track
 
 
 def is_outside(day: dt.date | None, days: tuple[dt.date, dt.date] | None) -> bool:
@@ -168,7 +171,7 @@ def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iter
             other = of_others.get(name)
             if name in taken or (other is not None and _figures(other) != _figures(track.log)):
                 name = None
-        yield track if name == track.filed_as else evolve(track, filed_as=name)
+        yield track if name == track.filed_as else replace(track, filed_as=name)
 
 
 def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:

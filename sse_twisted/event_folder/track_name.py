@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 
-from attrs import frozen
+from msgspec import Struct
 
 MAX_MINUTES = 840  # of a time zone off UTC
 GRAMMAR = r"({}+[_-]\d+)_(\d+_\d{{6}}|undated_-?\d+)(?:-([2-9]|[1-9]\d+))?(\.[A-Za-z0-9]+)"
@@ -14,8 +14,7 @@ NAME = re.compile(GRAMMAR.format(r"[^/\0]"), re.ASCII)  # the original put any F
 NAME_IN_TEXT = re.compile(GRAMMAR.format(r"[^/\0\s(),]"), re.ASCII)  # of a File ID with a blank, its last word only
 
 
-@frozen
-class TrackName:
+class TrackName(Struct, frozen=True, gc=False):
     """The file name of a track; `str` formats it, and `parse` is the inverse.
 
     ABC601XYZ_601_20221018_113632-2.oao has an owner: File ID, number of the device, local start, repeat number.

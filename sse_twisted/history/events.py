@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.logger import LogEvent, formatEvent
 
 from sse_twisted.devices.drivers import device_number
@@ -16,8 +16,7 @@ MAX_TEXT = 1_000  # characters of an event
 MAX_IN_ALL = 200_000  # of all devices together, some 50 MB
 
 
-@frozen
-class DeviceEvent:
+class DeviceEvent(Struct, frozen=True, gc=False):
     """One event of a device, as the API has it."""
 
     time: float  # s UTC

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
@@ -227,7 +227,7 @@ def test_a_track_of_a_real_event_is_adopted_from_the_originals_folder(captures: 
     path = folder.root / track.local_file
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
-    stored = folder.stored(evolve(track, identifier=641), folder.ledger(641))
+    stored = folder.stored(replace(track, identifier=641), folder.ledger(641))
     assert stored == Fetched(Outcome.VERIFIED, entry["size"] - 1024, hashlib.sha256(content).hexdigest())
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -126,7 +125,7 @@ class TestWhetherATrackMayBeResumed:
         ledger = Ledger(path)
         ledger.record(TRACK, Status.FAILED)
         ledger.note_resume(TRACK, Resume.NEVER)
-        assert ledger.resume(evolve(TRACK, log=replace(TRACK.log, size=TRACK.log.size + 52))) is Resume.ALLOWED
+        assert ledger.resume(replace(TRACK, log=replace(TRACK.log, size=TRACK.log.size + 52))) is Resume.ALLOWED
 
     @pytest.mark.parametrize("foreign", ["often", None, 5, True])
     def test_is_not_believed_of_foreign_words(self, path: Path, foreign: object) -> None:
@@ -177,7 +176,7 @@ def test_a_ledger_of_many_tracks_is_not_written_for_each_of_them(path: Path) -> 
     ledger = Ledger(path, {str(number): {} for number in range(10 * ENTRIES_PER_SAVE)})
     due = []
     for number in range(22):
-        ledger.record(evolve(TRACK, filed_as=TRACK.filed_as.with_number(number + 1)), Status.COMPLETED, FETCHED)
+        ledger.record(replace(TRACK, filed_as=TRACK.filed_as.with_number(number + 1)), Status.COMPLETED, FETCHED)
         if ledger.is_due:
             due.append(number)
             ledger.save()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
@@ -258,7 +258,7 @@ class TestCommit:
 
     def test_removes_what_was_gathered_of_the_same_track_at_other_sizes(self, tmp_path: Path) -> None:
         left(tmp_path, CONTENT[:9000])
-        neighbour = left(tmp_path, CONTENT[:9000], evolve(TRACK, filed_as=TRACK.filed_as.with_number(2)))
+        neighbour = left(tmp_path, CONTENT[:9000], replace(TRACK, filed_as=TRACK.filed_as.with_number(2)))
         stranger = tmp_path / FOLDER / ".x"
         stranger.touch()
         at_once(transferred(tmp_path, GROWN, GROWN_TRACK).committing())
