@@ -29,6 +29,7 @@ from sse_twisted.event_folder.folder import Stamp
 from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.disk import OF_THE_DISK
 from sse_twisted.runtime.file_sync import UNSUPPORTED, FileSync
+from sse_twisted.runtime.text import encodable
 
 PREVIOUS = f"{STATE}/previous"  # of a copy: the last version of each file that was replaced
 MAX_NAME = 200  # bytes of a name in that of its hidden file
@@ -113,7 +114,7 @@ class Batch:
     def _begin(self, path: str) -> None:
         """Write a file under a hidden name, unless the copy has its bytes already."""
         self._turn()
-        if not _is_utf8(path):
+        if encodable(path) != path:
             raise Uncopied(errno.EILSEQ, "its name is not UTF-8: rename it")
         try:
             source = open_regular(self._source.file(path))
@@ -293,14 +294,6 @@ def _digest(blocks: Iterable[bytes]) -> str:
     for block in blocks:
         digest.update(block)
     return digest.hexdigest()
-
-
-def _is_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _unreadable(error: OSError) -> Uncopied:
