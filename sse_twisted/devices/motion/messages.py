@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import msgspec
 from attrs import frozen
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sse_twisted.devices.answer_json import MAX_ENTRIES
 from sse_twisted.devices.driver import BadEntry, Count, ListedTrack, Listing, extension_of
@@ -63,8 +63,8 @@ class MotionSettings:
     flash: int | None = None  # missing on the model with a display
 
 
-class _Entry(Struct):
-    """One log of logs.json, but for its bests: times in ms UTC, distance in mm."""
+class _Entry(Struct, rename={f"of_{name}": key for name, key in BESTS.items()}):
+    """One log of logs.json: times in ms UTC, distance in mm, speeds in mm/s."""
 
     file: Annotated[str, Meta(max_length=MAX_PATH)]
     size: Count  # bytes on the device
@@ -73,6 +73,12 @@ class _Entry(Struct):
     duration: Count = 0  # ms
     distance: Count = 0
     timezone: Count | None = None  # minutes
+    of_2s: Count | UnsetType = UNSET
+    of_10s: Count | UnsetType = UNSET
+    of_500m: Count | UnsetType = UNSET
+    of_1852m: Count | UnsetType = UNSET
+    of_alpha500: Count | UnsetType = UNSET
+    of_1h: Count | UnsetType = UNSET
 
 
 def length_of(size: int) -> int:
@@ -82,11 +88,10 @@ def length_of(size: int) -> int:
 
 def listed_track(entry: dict[str, Any]) -> ListedTrack:
     """Parse one entry of logs.json; raises msgspec.ValidationError."""
-    entry = {key: _number(value) if key in NUMBERS else value for key, value in entry.items()}
-    # Figures of another type are dropped: they decide nothing, and must not cost a track.
-    entry = {key: value for key, value in entry.items() if key not in FIGURES or type(value) is int}
-    log = msgspec.convert(entry, _Entry)
-    bests = msgspec.convert({name: entry[key] for name, key in BESTS.items() if key in entry}, dict[str, Count])
+    try:
+        log = msgspec.convert(entry, _Entry)
+    except msgspec.ValidationError:
+        log = msgspec.convert(_mended(entry), _Entry)
     return ListedTrack(
         log.file,
         log.size,
@@ -96,10 +101,16 @@ def listed_track(entry: dict[str, Any]) -> ListedTrack:
         duration=log.duration,
         distance=log.distance,
         timezone=log.timezone,
-        claims=tuple(bests.items()),
+        claims=tuple((name, speed) for name in BESTS if (speed := getattr(log, f"of_{name}")) is not UNSET),
         extension=extension_of(log.file, OAO),
         is_plausible=_is_plausible(log),
     )
+
+
+def _mended(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry with its numbers as ints; figures of another type are dropped, as they must not cost a track."""
+    entry = {key: _number(value) if key in NUMBERS else value for key, value in entry.items()}
+    return {key: value for key, value in entry.items() if key not in FIGURES or type(value) is int}
 
 
 def _is_plausible(log: _Entry) -> bool:
