@@ -14,12 +14,17 @@ from typing import Any, cast
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
-from twisted.internet.endpoints import TCP4ClientEndpoint
-from twisted.internet.error import ConnectingCancelledError
-from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+    ITransport,
+)
+from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
-from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseFailed
 from twisted.web.http_headers import Headers
@@ -32,7 +37,7 @@ END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds 
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 READ_SIZE = 16 * 1024  # bytes that are read in one turn; in chunks of one byte they take 20 ms
 PLAIN_READ_SIZE = 192 * 1024  # bytes, of a body without chunks, whose parts need no parsing; less than malloc.LARGE
-CONNECTION_PAUSE = 0.002  # s; the most that one request was seen to use of the reactor's time
+CONNECTION_PAUSE = 0.001  # s; the most that one request was seen to use of the reactor's time
 
 
 @frozen
@@ -74,19 +79,22 @@ class Traffic:
             self._next = self._clock.seconds() + CONNECTION_PAUSE
 
 
-class _Watched(ProtocolWrapper):
-    """Reports when it is closed, and aborts on endless headers: Twisted limits their length, not their number."""
+class _Watched(Protocol):
+    """Passes data on, and aborts on endless headers: Twisted limits their length, not their number."""
 
-    def __init__(self, factory: Any, wrapped: IProtocol) -> None:
-        super().__init__(factory, wrapped)
+    def __init__(self, wrapped: IProtocol, made: Callable[[IProtocol], object], closed: Callable[[], object]) -> None:
+        self._wrapped = wrapped
+        self._made = made
+        self._closed = closed
         self._head: bytes | None = b""  # of headers; None after those of the response itself
         self._heads_left = MAX_HEADS
         self._is_plain = False  # whether its body is known to come without chunks
 
-    def makeConnection(self, transport: Any) -> None:  # noqa: N802 - of Protocol
-        if hasattr(transport, "bufferSize"):
-            transport.bufferSize = READ_SIZE
-        super().makeConnection(transport)
+    def connectionMade(self) -> None:
+        if hasattr(self.transport, "bufferSize"):
+            cast(Any, self.transport).bufferSize = READ_SIZE
+        self._wrapped.makeConnection(cast(ITransport, self.transport))
+        self._made(self._wrapped)
 
     def dataReceived(self, data: bytes) -> None:
         if self._head is not None:
@@ -96,11 +104,11 @@ class _Watched(ProtocolWrapper):
                 return
             if self._is_plain:
                 cast(Any, self.transport).bufferSize = PLAIN_READ_SIZE
-        super().dataReceived(data)
+        self._wrapped.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        super().connectionLost(reason)
-        cast(_WatchingFactory, self.factory).closed()
+        self._wrapped.connectionLost(reason)
+        self._closed()
 
     def _after_heads(self, data: bytes) -> bytes | None:
         """Return the data after all complete interim heads; None once the response's own head is complete."""
@@ -122,21 +130,46 @@ def _is_interim(head: bytes) -> bool:
         return False
 
 
-class _WatchingFactory(WrappingFactory):
-    protocol = _Watched
+class _Connecting(ClientFactory):
+    """Makes one connection. Those that Twisted's endpoints make are left to the garbage collector, all of them."""
+
     noisy = False
 
-    def __init__(self, wrapped: IProtocolFactory, closed: Callable[[], None]) -> None:
-        super().__init__(wrapped)
-        self.closed = closed
+    def __init__(self, factory: IProtocolFactory, closed: Callable[[], object]) -> None:
+        self.made: Deferred[IProtocol] = Deferred(self._give_up)
+        self._factory = factory
+        self._closed = closed
+        self._connector: IConnector | None = None
+
+    def startedConnecting(self, connector: IConnector) -> None:  # noqa: N802 - of ClientFactory
+        self._connector = connector
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        wrapped = self._factory.buildProtocol(cast(IAddress, addr))
+        return None if wrapped is None else _Watched(wrapped, self.made.callback, self._closed)
+
+    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:  # noqa: N802 - of ClientFactory
+        cast(Any, connector).transport = self._connector = None  # else they would keep each other
+        if not self.made.called:
+            self.made.errback(reason)
+
+    clientConnectionLost = clientConnectionFailed  # noqa: N815 - of ClientFactory
+
+    def _give_up(self, made: Deferred[IProtocol]) -> None:
+        made.errback(CancelledError())
+        if self._connector is not None:
+            self._connector.stopConnecting()
 
 
 @implementer(IStreamClientEndpoint)
-@frozen
+@frozen(repr=False)  # Twisted asks for it with each connection
 class _DeviceEndpoint:
     """An endpoint that connects after its previous connection is closed and after the pause."""
 
-    inner: IStreamClientEndpoint
+    reactor: Any
+    host: str
+    port: int
+    timeout: float  # s
     lock: DeferredLock
     wait: Callable[[], Awaitable[None]]
 
@@ -145,17 +178,14 @@ class _DeviceEndpoint:
 
     async def _connect(self, factory: IProtocolFactory) -> IProtocol:
         await self.lock.acquire()
-        cast(Any, factory).noisy = False  # else twistd's log has two lines for each request
         try:
             await self.wait()
-            wrapper = await self.inner.connect(_WatchingFactory(factory, self.lock.release))
-        except ConnectingCancelledError:  # callers and time-outs expect the general error
-            self.lock.release()
-            raise CancelledError from None
+            connecting = _Connecting(factory, self.lock.release)
+            self.reactor.connectTCP(self.host, self.port, connecting, timeout=self.timeout)
+            return await connecting.made
         except BaseException:
             self.lock.release()
             raise
-        return cast(_Watched, wrapper).wrappedProtocol
 
 
 @implementer(IAgentEndpointFactory)
@@ -171,8 +201,8 @@ class _Endpoints:
         return self.endpoint(uri.host.decode("ascii"), uri.port)
 
     def endpoint(self, host: str, port: int) -> IStreamClientEndpoint:
-        endpoint = TCP4ClientEndpoint(self.reactor, host, port, timeout=self.connect_timeout())
-        return _DeviceEndpoint(endpoint, self.traffic.lock_of(host.encode("ascii"), port), self.traffic.wait)
+        lock = self.traffic.lock_of(host.encode("ascii"), port)
+        return _DeviceEndpoint(self.reactor, host, port, self.connect_timeout(), lock, self.traffic.wait)
 
 
 _SILENT = Factory.forProtocol(Protocol)  # of connections on which nothing is said

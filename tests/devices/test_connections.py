@@ -1,13 +1,19 @@
-"""The pace at which connections to devices are begun."""
+"""The pace at which connections to devices are begun, and what is left of those that are closed."""
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock
+from twisted.internet.tcp import Client
 
-from sse_twisted.devices.connections import CONNECTION_PAUSE, MAX_LOCKS, Traffic
+from sse_twisted.devices.connections import CONNECTION_PAUSE, MAX_LOCKS, Address, Traffic, device_agent
+from sse_twisted.devices.http import DeviceHttp
+from sse_twisted.runtime.turns import Turns
+from sse_twisted.simulator.device import SimulatedDevice
+from tests.simulator.wire import on_the_reactor, serving
 
 
 class Crowd:
@@ -106,3 +112,21 @@ def test_the_locks_of_addresses_that_are_free_are_forgotten_where_there_are_many
         traffic.lock_of(b"10.1.%d.%d" % divmod(number, 256), 80)
     assert len(traffic.locks) <= MAX_LOCKS
     assert traffic.lock_of(b"10.0.0.1", 80) is held
+
+
+@on_the_reactor
+async def test_a_connection_that_has_ended_leaves_nothing_to_the_garbage_collector() -> None:
+    from twisted.internet import reactor
+
+    agent = device_agent(reactor, lambda: 5.0, Traffic(reactor))
+    http = DeviceHttp(agent, reactor, lambda: 5.0, lambda work: maybeDeferred(work), Turns(reactor).mine)
+    gc.collect()
+    gc.disable()
+    try:
+        async with serving(reactor, SimulatedDevice(601)) as server:
+            for _ in range(3):
+                await http.ask(Address(server.interface, server.port), "/info.json", bytes, kind="info")
+                await http.reach(Address(server.interface, server.port))
+        assert [each for each in gc.get_objects() if isinstance(each, Client)] == []
+    finally:
+        gc.enable()
