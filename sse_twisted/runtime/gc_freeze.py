@@ -17,10 +17,11 @@ from twisted.logger import Logger
 from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
-INTERVAL = 1.0  # s between two looks whether it is quiet
-MIN_PAUSE = 60.0  # s between two full collections
-MAX_PAUSE = 600.0  # s, after which it need not be quiet
-MIN_COLLECTIONS = 10  # of younger objects since the last full one, as Python has it
+INTERVAL = 1.0  # s between two looks
+MAX_PAUSE = 10.0  # s, after which it need not be quiet
+MIN_COLLECTIONS = 3  # of younger objects since the last full one: at most 21,000 objects are new
+MANY = 20_000  # objects that survive; to look at them takes 8 ms
+TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
 
 
@@ -28,7 +29,9 @@ class GcFreeze(PeriodicService):
     """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
     Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. Later objects are
-    collected when it is quiet, and not by Python itself, but for the young ones.
+    collected often, so that few are new, and not by Python itself, but for the young ones. When many have survived,
+    they are excluded too. Such an object goes as soon as nothing refers to it, but not if it refers to itself: of the
+    objects of a visit, few do.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger, is_quiet: Callable[[], bool]) -> None:
@@ -37,6 +40,7 @@ class GcFreeze(PeriodicService):
         self._is_quiet = is_quiet
         self._thresholds = gc.get_threshold()
         self._last = 0.0  # s of the clock, when all objects were collected
+        self._trimmed = 0.0  # s of the clock, when memory was given back
 
     def startService(self) -> None:
         """Exclude them before the reactor runs. Hardly any of them is garbage: to find it would take 35 ms."""
@@ -44,7 +48,7 @@ class GcFreeze(PeriodicService):
         gc.freeze()
         self._thresholds = young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, NEVER)
-        self._last = self._clock.seconds()
+        self._last = self._trimmed = self._clock.seconds()
         super().startService()
 
     def stopService(self) -> object:
@@ -55,11 +59,14 @@ class GcFreeze(PeriodicService):
         return None
 
     def round(self) -> None:
-        """Collect all objects, if there may be garbage and it is time."""
-        pause = self._clock.seconds() - self._last
-        if pause < MIN_PAUSE or gc.get_count()[2] < MIN_COLLECTIONS:
+        """Collect all objects, if there may be garbage and no thread has made many of them."""
+        now = self._clock.seconds()
+        if gc.get_count()[2] < MIN_COLLECTIONS or not (self._is_quiet() or now - self._last >= MAX_PAUSE):
             return
-        if self._is_quiet() or pause >= MAX_PAUSE:
-            gc.collect()
+        gc.collect()
+        self._last = now
+        if len(gc.get_objects()) > MANY:
+            gc.freeze()
+        if now - self._trimmed >= TRIM_PAUSE:
+            self._trimmed = now
             Thread(target=give_back, name="give back", daemon=True).start()  # it takes up to 0.1 s, without the GIL
-            self._last = self._clock.seconds()

@@ -64,8 +64,20 @@ class Growth:
 
 
 def census() -> str:
-    """Return which objects there are most of, among those that the garbage collector visits."""
-    return "\n".join(f"{count:8,} {kind}" for kind, count in _objects().most_common(_LINES))
+    """Return what the garbage collector has found so far, and of which objects that it visits there are most.
+
+    At last, what it would find among those that are excluded from it: so much has leaked. This takes long.
+    """
+    lines = [f"generation {number}: {each}" for number, each in enumerate(gc.get_stats())]
+    lines += [f"{count:8,} {kind}" for kind, count in _objects().most_common(_LINES)]
+    gc.unfreeze()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    lines.append(f"{gc.collect():,} objects are garbage that it does not look at:")
+    gc.set_debug(0)
+    leaked = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
+    gc.garbage.clear()
+    lines += [f"{count:8,} {kind}" for kind, count in leaked.most_common(_LINES)]
+    return "\n".join(lines)
 
 
 def _place(frame: tracemalloc.Frame) -> str:

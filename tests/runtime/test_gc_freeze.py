@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.runtime.gc_freeze import INTERVAL, MAX_PAUSE, MIN_COLLECTIONS, MIN_PAUSE, GcFreeze
+from sse_twisted.runtime.gc_freeze import INTERVAL, MANY, MAX_PAUSE, MIN_COLLECTIONS, GcFreeze
 
 
 class Thing:
@@ -111,7 +111,7 @@ def test_python_collects_by_itself_again_after_the_end(service: GcFreeze, full: 
 def test_later_objects_are_collected_when_it_is_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
     gone = old_garbage()
     quiet.now = False
-    pass_time(clock, MIN_PAUSE + 10)
+    pass_time(clock, MAX_PAUSE - INTERVAL)
     assert gone() is not None
     quiet.now = True
     pass_time(clock, INTERVAL)
@@ -126,5 +126,19 @@ def test_they_are_collected_in_the_end_if_it_is_never_quiet(service: GcFreeze, c
 
 
 def test_without_new_objects_nothing_is_collected(service: GcFreeze, clock: Clock, full: list[int]) -> None:
-    pass_time(clock, 2 * MIN_PAUSE)
+    pass_time(clock, 20 * MAX_PAUSE)
     assert full == []
+
+
+def test_many_objects_that_survive_are_not_looked_at_again(service: GcFreeze, clock: Clock) -> None:
+    some = [Thing() for _ in range(MANY // 2)]
+    old_garbage()
+    pass_time(clock, INTERVAL)
+    assert len(gc.get_objects()) > len(some)
+    some += [Thing() for _ in range(MANY)]
+    old_garbage()
+    pass_time(clock, INTERVAL)
+    assert len(gc.get_objects()) < MANY / 2
+    gone = old_garbage()
+    pass_time(clock, INTERVAL)
+    assert gone() is None
