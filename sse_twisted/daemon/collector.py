@@ -214,7 +214,13 @@ class Collector(MultiService):
         answer_timeout = answer_timeout or (lambda: self.live.settings.inspection.timeout)
         agent, statistics = self._world.agent(connect_timeout), self.statistics
         return DeviceHttp(
-            agent, self._clock, answer_timeout, self._parse, statistics.request, statistics.bytes_received
+            agent,
+            self._clock,
+            answer_timeout,
+            self._parse,
+            self.disk.turns.mine,
+            statistics.request,
+            statistics.bytes_received,
         )
 
     async def _parse(self, function: Callable[[], T]) -> T:

@@ -70,6 +70,7 @@ class DeviceHttp:
     _clock: IReactorTime
     _answer_timeout: Callable[[], float]  # s until the headers of an answer, and without a byte of its body
     _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a slow function
+    _turn: Callable[[], Awaitable[None]]  # awaited before a short answer is parsed: a hundred may come at once
     _asked: Callable[[str, float, BaseException | None], object] = lambda *_: None  # kind, s, error of each request
     _received: Callable[[int], object] = lambda _: None  # bytes of bodies
     _http: HTTPClient = field(init=False)
@@ -103,6 +104,7 @@ class DeviceHttp:
                 raise Interrupted(f"{path}: incomplete after {timeout * ANSWER_TIMEOUTS:g} s") from None
         data = bytes(sink)
         if len(data) <= MAX_PARSED_IN_REACTOR:
+            await self._turn()
             return parse(data)
         parsed: T = await self._in_thread(lambda: parse(data))
         return parsed

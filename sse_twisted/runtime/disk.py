@@ -26,6 +26,7 @@ from sse_twisted.runtime.group_sync import GroupSync, Starter, Steps
 from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import one_line
+from sse_twisted.runtime.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,6 +96,7 @@ class Disk(Service):
         self.guard = guard
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
         self._commits = GroupSync(self._start_round, FileSync().sync, clock, guard)
+        self.turns = Turns(clock)  # of what goes on after a call, or at other ends
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []
@@ -120,6 +122,7 @@ class Disk(Service):
     async def _run(self, guarded: bool, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         outcome: list[T | _Raised] = []
         await _end_of(self._start(self._job, outcome, guarded, function, *args, **kwargs))
+        await self.turns.mine()
         result = outcome.pop()
         if not isinstance(result, _Raised):
             return result
@@ -141,7 +144,9 @@ class Disk(Service):
 
         Errors are those of `write`.
         """
-        return await self._written(_end_of(self._commits.run(steps)))
+        result = await self._written(_end_of(self._commits.run(steps)))
+        await self.turns.mine()
+        return result
 
     async def commit_soon(self, steps: Steps[object], what: str) -> None:
         """Do the same, but wait only if much is waiting already. `what` is what is written, for the log."""

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from sse_twisted.devices.connections import Address, Traffic, device_agent
 from sse_twisted.devices.errors import BadAnswer, BadRange, DeviceError, Interrupted, Refused, Unreachable
 from sse_twisted.devices.http import DeviceHttp, Head, Transfer
+from sse_twisted.runtime.turns import Turns
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.simulator.http import DeviceServer
@@ -46,7 +47,8 @@ class Bench:
 
     def http(self, answer_timeout: float) -> DeviceHttp:
         agent = device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor))
-        return DeviceHttp(agent, self.reactor, lambda: answer_timeout, lambda work: maybeDeferred(work))
+        turn = Turns(self.reactor).mine
+        return DeviceHttp(agent, self.reactor, lambda: answer_timeout, lambda work: maybeDeferred(work), turn)
 
     def ask(self, path: str = "/info.json", limit: int = 65536, http: DeviceHttp | None = None) -> Any:
         return (http or self.client).ask(HERE, path, bytes, kind="info", limit=limit)

@@ -23,6 +23,12 @@ from tests.support.virtual import LateThreads, at_once
 FULL = OSError(errno.ENOSPC, "No space left on device", "/event/gpslogs/a.oao")
 
 
+def timers(clock: Clock) -> list[Any]:
+    """What is due later than now."""
+    clock.advance(0)
+    return list(clock.getDelayedCalls())
+
+
 @define
 class Threads:
     """Threads that do what they are given when a test says so."""
@@ -154,14 +160,14 @@ def test_trouble_is_said_once_and_its_end_once(scene: Scene) -> None:
     for _ in range(3):
         scene.look()
     assert len(scene.lines) == 1
-    assert len(scene.clock.getDelayedCalls()) == 1
+    assert len(timers(scene.clock)) == 1
     assert scene.works_again == []
     scene.writable = None
     scene.look()
     assert scene.disk.trouble == ""
     assert scene.lines[1:] == ["warn Downloads resume: the disk is writable again"]
     assert scene.works_again == [None]
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
 
 
 def test_trouble_that_comes_again_is_said_again(scene: Scene) -> None:
@@ -180,7 +186,7 @@ def test_an_observer_of_the_end_may_begin_another_pause(scene: Scene) -> None:
     scene.look()
     assert scene.disk.trouble == ""
     assert len(scene.works_again) == 2
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
 
 
 def test_while_it_is_looked_at_it_is_still_trouble(scene: Scene) -> None:
@@ -188,7 +194,7 @@ def test_while_it_is_looked_at_it_is_still_trouble(scene: Scene) -> None:
     scene.clock.advance(CHECK_INTERVAL)
     scene.disk.pause("full")
     assert scene.disk.trouble
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
     scene.threads.work()
     assert scene.disk.trouble == ""
 
@@ -202,7 +208,7 @@ def test_an_error_without_words_is_trouble_too(scene: Scene, silent: OSError) ->
     scene.look()
     assert scene.disk.trouble
     assert len(scene.lines) == 1
-    assert len(scene.clock.getDelayedCalls()) == 1
+    assert len(timers(scene.clock)) == 1
     scene.disk.stopService()
 
 
@@ -229,7 +235,7 @@ def test_a_look_that_goes_wrong_in_another_way_is_followed_by_others(scene: Scen
 def test_stopping_leaves_no_timer(scene: Scene) -> None:
     scene.disk.pause("full")
     scene.disk.stopService()
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
 
 
 @pytest.mark.parametrize("writable", [None, FULL])
@@ -239,7 +245,7 @@ def test_stopping_during_a_look_leaves_no_timer(scene: Scene, writable: Exceptio
     scene.clock.advance(CHECK_INTERVAL)
     scene.disk.stopService()
     scene.threads.work()
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
     assert scene.works_again == []
 
 
@@ -248,7 +254,7 @@ def test_trouble_after_the_stop_leaves_no_timer(scene: Scene) -> None:
     scene.disk.stopService()
     (failure,) = scene.write(FULL)
     assert failure.type is DiskTrouble
-    assert scene.clock.getDelayedCalls() == []
+    assert timers(scene.clock) == []
 
 
 @pytest.fixture
@@ -399,7 +405,7 @@ class TestADiskThatHangs:
         assert not reading
         hanging.end()
         assert reading == ["read"]
-        assert not clock.getDelayedCalls()
+        assert not timers(clock)
 
     def test_a_reader_is_told_after_a_while_and_the_next_at_once(
         self, disk: Disk, clock: Clock, hanging: HangingThreads
@@ -414,7 +420,7 @@ class TestADiskThatHangs:
         later = self.read(disk)
         hanging.end()
         assert later == ["read"]
-        assert not clock.getDelayedCalls()
+        assert not timers(clock)
 
     def test_a_reader_that_leaves_is_waited_for_so_that_few_wait(
         self, disk: Disk, clock: Clock, hanging: HangingThreads
