@@ -20,7 +20,7 @@ from sse_twisted.runtime.periodic import PeriodicService
 INTERVAL = 1.0  # s between two looks
 MAX_PAUSE = 10.0  # s, after which it need not be quiet
 MIN_COLLECTIONS = 3  # of younger objects since the last full one: at most 21,000 objects are new
-MANY = 20_000  # objects that survive; to look at them takes 8 ms
+MANY = 8_000  # objects that survive; to look at them takes 3 ms
 TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
 
