@@ -17,6 +17,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import TURN
 from sse_twisted.visits.detection import Detector, Sighting
 from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.runner import VisitRunner
@@ -96,7 +97,10 @@ class ScannerService(PeriodicService):
     def _start_some(self) -> None:
         """Start a batch of searches, and schedule the next batch: a thousand at once would block the reactor."""
         self._timer = None
+        began = self._work.clock.seconds()
         for target in list(islice(self._queue, BATCH_SIZE)):
+            if self._work.clock.seconds() - began >= TURN:  # each question may wait for a thread that computes
+                break
             del self._queue[target]
             visit = self.visits.get(target.identifier or 0)
             failed = "{target} could not be handled"

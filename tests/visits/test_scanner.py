@@ -3,19 +3,22 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogEvent
 
 from sse_twisted.config.settings import Detection, Devices, Scan, Settings
 from sse_twisted.devices.driver import Listing
 from sse_twisted.fleet import Stage
+from sse_twisted.runtime.turns import TURN
 from sse_twisted.visits import scanner
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.visit import Visit
 from tests.support.event import VirtualEvent, log_of
+from tests.support.virtual import VirtualNames
 
 
 def test_a_device_is_looked_for_in_every_round_until_it_is_there(event: VirtualEvent) -> None:
@@ -109,6 +112,20 @@ def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) ->
     assert max(begun[0], *steps) <= 16
     assert event.reactor.seconds() < 0.2
     assert len(set(event.names.asked)) == 100
+
+
+def test_a_step_ends_when_its_questions_take_their_time(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = VirtualNames.lookup
+
+    def ask_slowly(*question: Any) -> Deferred[bool]:
+        event.reactor.rightNow += TURN / 3  # as if the reactor had waited for a thread
+        return ask(*question)
+
+    monkeypatch.setattr(VirtualNames, "lookup", ask_slowly)
+    for identifier in range(601, 701):
+        event.person(identifier)
+    event.start()
+    assert len(event.names.asked) == 3
 
 
 @pytest.fixture
