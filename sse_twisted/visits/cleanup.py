@@ -10,6 +10,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import in_turns
 from sse_twisted.visits.visit import MAX_SILENCES, QUICK_ANSWER, Visit
 
 IDENTITIES = 20.0  # a second, that collected devices are asked for; of more devices, most only have to be reachable
@@ -43,7 +44,13 @@ class CleanupService(PeriodicService):
     def round(self) -> None:
         """Drop every device that has stopped answering, and probe the idle ones."""
         before, self._silent = self._silent, set()
-        for visit in [visit for visit in self._visits.values() if not visit.dropped]:
+        self._probes.start("round", self._look_at_all(before), "The devices could not be probed")
+
+    async def _look_at_all(self, before: set[Visit]) -> None:
+        """Do the work of a round; `before` are the visits that had too many silences in the last one."""
+        async for visit in in_turns(list(self._visits.values()), self._work.clock):
+            if visit.dropped or self._visits.get(visit.identifier) is not visit:
+                continue
             if visit.silences >= MAX_SILENCES:
                 if visit in before:
                     self._depart(visit, f"no answer to {visit.silences} requests in a row")

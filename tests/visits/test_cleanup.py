@@ -5,6 +5,7 @@ import pytest
 from sse_twisted.config.settings import Cleanup, Downloads, Settings
 from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import Stage
+from sse_twisted.runtime import turns
 from sse_twisted.runtime.text import missing_of
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.visits import cleanup
@@ -80,6 +81,26 @@ def test_of_many_devices_those_that_are_not_done_say_who_they_are(
     device.requests.clear()
     event.advance(40)
     assert [target for _, target in device.requests].count(b"/info.json") >= 3
+
+
+def test_of_many_devices_not_all_are_probed_in_one_turn_of_the_reactor(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.device(602, log_of(602))
+    event.arrive(602)
+    event.collect(601)
+    event.until("motion-602 can be disconnected")
+    event.advance(12)
+    attempts = event.reactor.attempts
+    attempts.clear()
+    monkeypatch.setattr(turns, "TURN", 0.0)  # one device takes as long as a hundred
+    assert event.collector is not None
+    event.collector.cleanup.round()
+    assert not attempts
+    event.reactor.advance(0.0)
+    assert len(attempts) == 1
+    event.advance(0.1)
+    assert len(attempts) == 2
 
 
 def test_a_device_that_answers_badly_is_still_there(event: VirtualEvent) -> None:
