@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from functools import partial
@@ -133,6 +134,7 @@ class Fleet:
         self._utc = utc
         self._log = log
         self._devices: dict[int, Device] = {}
+        self._occupied: Counter[Address] = Counter()  # how many present devices have an address
         self._observers: list[Observer] = []
         self._expected: frozenset[int] = frozenset()
         self._has_forgotten = False
@@ -153,6 +155,10 @@ class Fleet:
     def get(self, identifier: int) -> Device | None:
         """Return the snapshot of a device that is expected or was seen."""
         return self._devices.get(identifier)
+
+    def is_occupied(self, address: Address) -> bool:
+        """Whether a present device has an address."""
+        return address in self._occupied
 
     @property
     def now(self) -> float:
@@ -228,8 +234,17 @@ class Fleet:
                 del self._devices[device.identifier]
 
     def _publish(self, before: Device, after: Device) -> None:
+        self._occupied.update(_occupied_by(after))
+        for address in _occupied_by(before):
+            self._occupied[address] -= 1
+            if not self._occupied[address]:
+                del self._occupied[address]
         failed = partial(self._log.failure, "An observer of {device} failed", device=after.name)
         notify(self._observers, failed, before, after)
+
+
+def _occupied_by(device: Device) -> tuple[Address, ...]:
+    return (device.address,) if device.present and device.address is not None else ()
 
 
 def what_is_missing(device: Device) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from twisted.logger import LogEvent, Logger
 
+from sse_twisted.devices.connections import Address
 from sse_twisted.fleet import (
     MAX_FINDINGS,
     MAX_NAMES,
@@ -32,6 +33,26 @@ def test_each_change_is_published_with_what_was_before(fleet: Fleet) -> None:
     stop()
     fleet.update(601, stage=Stage.GONE)
     assert len(seen) == 1
+
+
+def test_an_address_is_occupied_while_a_device_is_present_there(fleet: Fleet) -> None:
+    one, other = Address("10.0.0.1", 80), Address("10.0.0.2", 80)
+
+    def occupied() -> tuple[bool, bool]:
+        return fleet.is_occupied(one), fleet.is_occupied(other)
+
+    fleet.update(601, address=one)
+    assert occupied() == (False, False)
+    fleet.update(601, stage=Stage.CONNECTED)
+    fleet.update(602, stage=Stage.CONNECTED, address=one)
+    fleet.update(601, stage=Stage.INSPECTING)
+    assert occupied() == (True, False)
+    fleet.update(601, address=other)
+    assert occupied() == (True, True)
+    fleet.update(602, stage=Stage.GONE)
+    assert occupied() == (False, True)
+    fleet.forget(601)
+    assert occupied() == (False, False)
 
 
 def test_an_observer_that_fails_harms_no_other(fleet: Fleet, logged_failures: list[LogEvent]) -> None:

@@ -29,7 +29,7 @@ class Alarms:
 
     def _backup_of(self, device: Device, ledger: Ledger) -> str:
         day = self._work.live.today(device.since)
-        sharers = sharers_on(day, self._work.live.roster.assignments).get(device.identifier, [])
+        sharers = sharers_on(day, self._work.live.roster.of(device.identifier)).get(device.identifier, [])
         people = {carrier.file_id for carrier in sharers}
         paths = (entry.filed.get(day, "") for entry in ledger.entries.values() if entry.file_id in people)
         return ", ".join(path.rpartition("/")[2] for path in paths if path)

@@ -33,13 +33,14 @@ class Places:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.waiting: list[tuple[Deferred[Place], bool]] = []  # and whether each is slow
-        self._taken: list[Place] = []
+        self._taken = 0
+        self._slow = 0  # of those that are taken
         self._last_was_slow = False
 
     @property
     def tokens(self) -> int:
         """How many places are free."""
-        return self.limit - len(self._taken)
+        return self.limit - self._taken
 
     def is_wanted(self, slow_too: bool) -> bool:
         """Whether others wait for a place; `slow_too` counts the slow ones among them."""
@@ -65,21 +66,22 @@ class Places:
             place.leave()
 
     def _leave(self, place: Place) -> None:
-        self._taken.remove(place)
+        self._taken -= 1
+        self._slow -= place.slow
         self._serve()
 
     def _serve(self) -> None:
         while self.waiting and self.tokens > 0:
             waiting, slow = self.waiting.pop(self._next())
             self._last_was_slow = slow
-            place = Place(self, slow)
-            self._taken.append(place)
-            waiting.callback(place)
+            self._taken += 1
+            self._slow += slow
+            waiting.callback(Place(self, slow))
 
     def _next(self) -> int:
         """Return the first waiter whose turn it is."""
         if not self.is_wanted(slow_too=False):
             return 0
         share = max(ceil(self.limit * SLOW_SHARE), 1)
-        may_be_slow = not self._last_was_slow and sum(place.slow for place in self._taken) < share
+        may_be_slow = not self._last_was_slow and self._slow < share
         return next(index for index, (_, slow) in enumerate(self.waiting) if may_be_slow or not slow)

@@ -101,7 +101,7 @@ class Detector:
         found: list[str] = []
         await self._names.lookup(host, found.append)
         for address in (Address(each, port) for each in found):
-            if address == besides or self._is_occupied(address):
+            if address == besides or self._work.fleet.is_occupied(address):
                 continue
             with suppress(DeviceError):
                 if (await self._meet(address)).identifier == target.identifier:
@@ -130,7 +130,7 @@ class Detector:
 
     async def _at(self, target: Target, address: Address, odd: Odd) -> Sighting | None:
         """Return the device at an address if it is the target; `odd` collects invalid responses by address."""
-        if self._is_occupied(address):
+        if self._work.fleet.is_occupied(address):  # names go stale, and it may be busy with a transfer
             return None
         try:
             sighting = await self._meet(address)
@@ -202,10 +202,6 @@ class Detector:
                 self._work.live.drivers.learn(reply.value.number, driver)
                 return Sighting(address, driver, reply)
         raise mistake or BadAnswer("no kind of device is known")
-
-    def _is_occupied(self, address: Address) -> bool:
-        """Whether a present device has the address: names go stale, and it may be busy with a transfer."""
-        return any(device.present and device.address == address for device in self._work.fleet)
 
     def _check_number(self, target: Target, number: int) -> None:
         """Raise BadAnswer if a target without a number is another device each time, and none that ever listed a track.
