@@ -10,7 +10,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -217,6 +217,10 @@ class EventFolder:
     def all_stamps(self) -> dict[int, Stamps]:
         """Return the stamps of all devices that have a folder, by number. Raises no OSError."""
         return {identifier: self.stamps(identifier) for identifier in self._known()}
+
+    def stamps_of(self, identifiers: Iterable[int]) -> dict[int, Stamps]:
+        """Return the stamps of those devices that have a folder, by number. Raises no OSError."""
+        return {identifier: self.stamps(identifier) for identifier in identifiers if self.has_met(identifier)}
 
     def ledger(self, identifier: int) -> Ledger:
         return Ledger.load(self.ledger_path(identifier), self.drivers.of(identifier))

@@ -6,7 +6,9 @@ The file is evidence, not truth: a start believes "collected" only as far as led
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -34,7 +36,6 @@ MIN_INTERVAL = 1.0  # s between two writes: while a hundred devices arrive, each
 MAX_SIZE = 64 * 1024 * 1024  # bytes; a larger file is neither written nor read
 
 Moment = Annotated[float, Meta(ge=0, le=1e11)]  # s since 1970
-Visited = tuple[Device, tuple[PastVisit, ...]]
 
 
 class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -55,9 +56,49 @@ class SavedDevice(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
     visits: tuple[PastVisit, ...] = ()
 
 
+SAVED: Final = tuple(name for name in SavedDevice.__struct_fields__ if name != "visits")
+_saved_values = attrgetter(*SAVED)
+
+
 def saved_fields(device: Device | SavedDevice) -> dict[str, Any]:
     """Return the fields that a snapshot and a saved device have in common."""
-    return {name: getattr(device, name) for name in SavedDevice.__struct_fields__ if name != "visits"}
+    return dict(zip(SAVED, _saved_values(device), strict=True))
+
+
+@frozen(eq=False)
+class _Visited:
+    """A snapshot of a device and its visits; encoded once, however often the file is written."""
+
+    device: Device
+    visits: tuple[PastVisit, ...]
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the file has it."""
+        return bool(self.visits or self.device.stage is not Stage.ABSENT or self.device.left_incomplete)
+
+    @cached_property
+    def encoded(self) -> Raw:
+        return _encoded(self.device, self.visits)
+
+    @property
+    def brief(self) -> Raw:
+        """Only what an alarm or a verdict needs."""
+        device = self.device
+        short = evolve(device, missing=(), unnamed=device.missing_count, tracks=(), findings=())
+        return _encoded(short, self.visits[-1:])
+
+
+def _encoded(device: Device, visits: tuple[PastVisit, ...]) -> Raw:
+    return Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))
+
+
+@frozen(eq=False)
+class _Written:
+    """What the file has: the stamps of the stored answers, and each device."""
+
+    answers: dict[int, Stamps]
+    devices: dict[int, _Visited]
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,6 +187,8 @@ class StateStore(Service):
     _timer: IDelayedCall | None = field(default=None, init=False)
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
     _trouble: str = field(default="", init=False)
+    _written: _Written = field(factory=lambda: _Written({}, {}), init=False)
+    _unwritten: set[int] | None = field(default=None, init=False)  # devices that have changed since; None: all
 
     def __attrs_post_init__(self) -> None:
         self._tasks = Tasks(self._work.log)
@@ -175,7 +218,7 @@ class StateStore(Service):
 
     def write_again(self) -> None:
         """Write the state even if it has not changed: the file may be older than the last one that was written."""
-        self._changed = True
+        self._changed, self._unwritten = True, None
         self._write_at(self._not_before)
 
     async def save(self) -> None:
@@ -191,7 +234,9 @@ class StateStore(Service):
             raise DiskTrouble(self._trouble)
 
     def _take_change(self, before: Device, after: Device) -> None:
-        if saved_fields(before) != saved_fields(after):
+        if self._unwritten is not None:
+            self._unwritten.add(after.identifier)
+        if _saved_values(before) != _saved_values(after):
             self._changed = True
             self._write_at(self._not_before)
 
@@ -211,46 +256,53 @@ class StateStore(Service):
         return self._tasks.start(own_key, self.save(), "Saving the state of the devices failed")
 
     async def _write(self) -> None:
-        # The stamps are read before the fleet: an answer in between must look newer than the file.
-        answers = await self._work.disk.run(self._work.folder.all_stamps)
-        self._changed = False
-        self._not_before = self._work.clock.seconds() + MIN_INTERVAL
-        visited = ((device, self._attendance.of(device.identifier)) for device in self._work.fleet)
-        devices = tuple(
-            (device, visits)
-            for device, visits in visited
-            if visits or device.stage is not Stage.ABSENT or device.left_incomplete
-        )
+        changed, self._unwritten = self._unwritten, set()
         try:
-            await self._work.disk.commit(self._saving(self._work.fleet.now, self._ended, devices, answers))
+            written = await self._changes(changed)
+            self._changed = False
+            self._not_before = self._work.clock.seconds() + MIN_INTERVAL
+            await self._work.disk.commit(self._saving(self._work.fleet.now, self._ended, written))
         except DiskTrouble as error:
-            self._changed = True
+            self._changed, self._unwritten = True, None
             if isinstance(error, PathTrouble):  # otherwise the disk calls try_again
                 self._write_at(self._work.clock.seconds() + RETRY_DELAY)
             if not self._trouble:
                 self._work.log.error("Cannot save the state of the devices, retrying: {error}", error=str(error))
             self._trouble = str(error)
         except BaseException:
-            self._changed = True
+            self._changed, self._unwritten = True, None
             raise
         else:
             self._trouble = ""
+            self._written = written
 
-    def _saving(self, now: float, ended: bool, devices: Iterable[Visited], answers: dict[int, Stamps]) -> Steps[None]:
+    async def _changes(self, changed: set[int] | None) -> _Written:
+        """Return what is to be written, in which only devices that have changed are new; None stands for all.
+
+        The stamps are read before the fleet: an answer in between must look newer than the file.
+        """
+        disk, folder, fleet = self._work.disk, self._work.folder, self._work.fleet
+        former = self._written
+        if changed is None:
+            former = _Written({}, {})
+            answers = await disk.run(folder.all_stamps)
+        else:
+            answers = await disk.run(folder.stamps_of, changed)
+        if changed is None or self._unwritten is None:
+            numbers = {device.identifier for device in fleet}
+        else:
+            numbers = changed | self._unwritten
+        devices = {number: _Visited(fleet[number], self._attendance.of(number)) for number in numbers}
+        return _Written(former.answers | answers, former.devices | devices)
+
+    def _saving(self, now: float, ended: bool, written: _Written) -> Steps[None]:
         """Encode and write, in steps; without names, tracks and visits if the file were too large with them."""
+        kept = {number: visited for number, visited in written.devices.items() if visited.is_kept}
         for brief in (False, True):
-            encoded = {device.identifier: _encoded(device, visits, brief=brief) for device, visits in devices}
-            data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, answers))
+            encoded = {number: visited.brief if brief else visited.encoded for number, visited in kept.items()}
+            data = msgspec.json.encode(_File(FORMAT, VERSION, max(now, 0.0), ended, encoded, written.answers))
             if len(data) <= MAX_SIZE:
                 break
         else:
             raise OSError(errno.EFBIG, f"it would have {len(data):,} bytes", str(self._work.folder.state_file))
         yield from self._work.folder.saving_state(data)
-
-
-def _encoded(device: Device, visits: tuple[PastVisit, ...], *, brief: bool) -> Raw:
-    """Encode a device; if `brief`, only what an alarm or a verdict needs."""
-    if brief:
-        visits = visits[-1:]
-        device = evolve(device, missing=(), unnamed=device.missing_count, tracks=(), findings=())
-    return Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -271,16 +271,16 @@ class TestAKill:
     ) -> None:
         """The state may not know an answer and not know that the device is back."""
         assert afternoon.collector is not None
-        fleet, read = afternoon.collector.fleet, EventFolder.all_stamps
+        fleet, read = afternoon.collector.fleet, EventFolder.stamps_of
 
-        def come_back_and_read(folder: EventFolder) -> dict[int, Stamps]:
+        def come_back_and_read(folder: EventFolder, identifiers: Iterable[int]) -> dict[int, Stamps]:
             fleet.update(601, stage=Stage.CONNECTED)
             list_one_more(folder.device_folder(601) / "logs.json")
-            return read(folder)
+            return read(folder, identifiers)
 
         afternoon.advance(2.0)
         with monkeypatch.context() as patch:
-            patch.setattr(EventFolder, "all_stamps", come_back_and_read)
+            patch.setattr(EventFolder, "stamps_of", come_back_and_read)
             fleet.update(602, battery=50)
             afternoon.advance(0.1)
         be_killed(afternoon)

@@ -50,6 +50,10 @@ def saved(event: VirtualEvent, identifier: int = 601) -> Any:
     return json.loads(event.folder.state_file.read_bytes())["devices"].get(str(identifier))
 
 
+def saved_answers(event: VirtualEvent) -> Any:
+    return json.loads(event.folder.state_file.read_bytes())["answers"]
+
+
 class TestWriting:
     def test_a_change_is_saved_at_once_and_further_ones_within_a_second_together(
         self, event: VirtualEvent, writings: list[float]
@@ -88,6 +92,40 @@ class TestWriting:
         count = len(writings)
         event.advance(600)
         assert len(writings) == count
+
+    def test_of_many_devices_only_those_that_have_changed_are_looked_at_again(self, event: VirtualEvent) -> None:
+        for identifier in (601, 602, 603):
+            event.device(identifier, log_of(identifier))
+        event.arrive(601, 602)
+        collector = event.start()
+        event.until("motion-601 can be disconnected")
+        event.until("motion-602 can be disconnected")
+        event.advance(5)
+        with patch.object(EventFolder, "stamps", autospec=True, side_effect=EventFolder.stamps) as read:
+            collector.fleet.update(602, battery=50)
+            event.advance(5)
+            assert [call.args[1] for call in read.call_args_list] == [602]
+        assert (saved(event, 602)["battery"], saved(event, 601)["stage"]) == (50, "collected")
+        assert len(saved_answers(event)) == 2
+        event.arrive(603)
+        event.until("motion-603 can be disconnected")
+        event.advance(5)
+        assert len(saved_answers(event)) == 3
+
+    def test_after_one_that_failed_all_devices_are_looked_at_again(self, event: VirtualEvent) -> None:
+        event.device(602, log_of(602))
+        event.arrive(602)
+        event.collect()
+        event.until("motion-602 can be disconnected")
+        event.advance(5)
+        assert event.collector is not None
+        with patch.object(EventFolder, "saving_state", side_effect=OSError(errno.EACCES, "no")):
+            event.collector.fleet.update(602, battery=50)
+            event.advance(1)
+        with patch.object(EventFolder, "stamps", autospec=True, side_effect=EventFolder.stamps) as read:
+            event.advance(10)
+            assert {call.args[1] for call in read.call_args_list} == {601, 602}
+        assert saved(event, 602)["battery"] == 50
 
     def test_nothing_is_written_before_the_state_is_restored(self, event: VirtualEvent, writings: list[float]) -> None:
         event.device(601, log_of(601)).add_fault(parse_fault("404")[0], path="/logs/")
