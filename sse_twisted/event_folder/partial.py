@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import hashlib
 import os
 import re
@@ -142,16 +141,16 @@ class PartialTrack:
             ):
                 raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(self.path))
             os.rename(self.path.name, self._final.name, src_dir_fd=folder, dst_dir_fd=folder)
-            self._remove_others()
             yield (folder,)
         self._close_file()
         return kept
 
     def _remove_others(self) -> None:
         """Remove what is here of the track at other sizes: a device may list a new one at each inspection."""
-        for other in self.path.parent.glob(f".{glob.escape(self._final.name)}.*.part"):
-            if other != self.path:
-                other.unlink(missing_ok=True)
+        start = f".{self._final.name}."
+        for name in os.listdir(self.path.parent):  # noqa: PTH208 - of thousands of names, hardly any becomes a Path
+            if name.startswith(start) and name.endswith(".part") and name != self.path.name:
+                (self.path.parent / name).unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove bytes that cannot be resumed."""
