@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -100,6 +101,8 @@ class HandInWatch(PeriodicService):
         self._start_thread = start_thread
         self._event = Place("", self._start_in_event, work.clock)
         self._elsewhere: dict[str, Place] = {}  # by folder
+        self._ours: dict[str, int] = {}  # tracks that nobody has copied, by name: the device of each
+        self._present: frozenset[int] = frozenset()  # devices at the last look
         self._tasks = Tasks(work.log)
 
     def stopService(self) -> Deferred[None]:
@@ -158,21 +161,30 @@ class HandInWatch(PeriodicService):
         """Yield the tracks in the folders of the days that are in no ledger, and of no device that is here."""
         root = self._work.folder.root
         filed = {path for entry in self._service.ledger.entries.copy().values() for path in entry.filed.values()}
-        for day in _days(root / "gpslogs"):
-            for path, stamp in _files(root / "gpslogs" / f"{day:%Y%m%d}", set(), depth=0):
-                name, local_file = TrackName.parse(path.name), f"gpslogs/{day:%Y%m%d}/{path.name}"
-                if name is None or not format_named(path.name) or local_file in filed:
-                    continue
-                if self._event.done.get(path) == stamp:
-                    yield Found(path, stamp, "gpslogs", day)
-                    continue
-                digits = name.prefix.rpartition("_")[2]
-                number = int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0
-                if number not in present and not self._is_collected(number, path.name):
-                    yield Found(path, stamp, "gpslogs", day)
+        entries_of = lru_cache(maxsize=1)(self._work.folder.entries)  # the tracks of a device follow each other
+        known, self._ours = self._ours, {}
+        moved, self._present = present ^ self._present, present  # those that have come or gone
 
-    def _is_collected(self, number: int, name: str) -> bool:
-        return number > 0 and self._work.folder.entries(number).get(name, {}).get("status") == Status.COMPLETED
+        def is_ours(name: str, number: int) -> bool:
+            if number in present or (number > 0 and entries_of(number).get(name, {}).get("status") == Status.COMPLETED):
+                self._ours[name] = number
+            return name in self._ours
+
+        for day in _days(root / "gpslogs"):
+            folder = root / "gpslogs" / f"{day:%Y%m%d}"
+            for entry in _entries(folder):
+                name = entry.name
+                if name in known and known[name] not in moved:
+                    self._ours[name] = known[name]
+                    continue
+                number = _number_in(name)
+                if number is None or f"gpslogs/{folder.name}/{name}" in filed or not _is_file(entry):
+                    continue
+                path = folder / name
+                done = self._event.done.get(path)
+                with contextlib.suppress(OSError):
+                    if (done and done == _stamp(path)) or not is_ours(name, number):
+                        yield Found(path, _stamp(path), "gpslogs", day)
 
     # Taking
 
@@ -239,16 +251,10 @@ def _days(folder: Path) -> list[dt.date]:
 
 
 def _files(folder: Path, without: set[Path], depth: int = MAX_DEPTH) -> Iterator[tuple[Path, Stamp]]:
-    """Yield the regular files of a folder and below: none that is hidden, no link, none of an event or its copy."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError:
-        return
-    if any(entry.name == STATE for entry in entries):
-        return
-    for entry in entries:
+    """Yield the regular files of a folder and below, no link; `without` are files and folders."""
+    for entry in _entries(folder):
         path = folder / entry.name
-        if entry.name.startswith((".", "~")) or entry.name.lower() in OF_SYSTEMS or path in without:
+        if path in without:
             continue
         try:
             if entry.is_dir(follow_symlinks=False):
@@ -258,6 +264,33 @@ def _files(folder: Path, without: set[Path], depth: int = MAX_DEPTH) -> Iterator
                 yield path, _stamp(path)
         except OSError:
             continue
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder, by name: nothing that is hidden, and nothing at all of an event or its copy."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    if any(entry.name == STATE for entry in entries):
+        return []
+    return [each for each in entries if not each.name.startswith((".", "~")) and each.name.lower() not in OF_SYSTEMS]
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def _number_in(name: str) -> int | None:
+    """Return the number of the device in the name of a track, 0 if it has none; None if it is not named as a track."""
+    track = TrackName.parse(name)
+    if track is None or not format_named(name):
+        return None
+    digits = track.prefix.rpartition("_")[2]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 6 else 0
 
 
 def _stamp(path: Path) -> Stamp:

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from attrs import evolve
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.settings import HandIn, Settings
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.handin import intake
 from sse_twisted.handin import service as service_module
 from sse_twisted.handin.watch import HandInWatch
@@ -483,6 +485,20 @@ def test_tracks_that_the_collector_downloads_are_no_hand_ins(event: VirtualEvent
     event.advance(60)
     begin_anew(event)
     event.advance(10)
+    assert not lines(event)
+
+
+def test_the_ledger_of_a_device_is_read_once_when_it_has_left(event: VirtualEvent) -> None:
+    event.collect(601)
+    for _ in range(2):
+        event.advance(20)
+        assert event.is_collected(601)
+        with patch.object(EventFolder, "entries", autospec=True, side_effect=EventFolder.entries) as read:
+            event.leave(601)
+            event.advance(60)
+        assert not event.known(601).present
+        assert read.call_count == 1
+        event.arrive(601)
     assert not lines(event)
 
 
