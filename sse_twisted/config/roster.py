@@ -137,8 +137,8 @@ def parse_roster(data: bytes) -> Roster:
     if not rows:
         raise RosterError("the file is empty")
     columns = _columns(*rows[0], remarks)
-    rows = [(line, row) for line, row in rows[1:] if any(_values(columns, row).values())]
-    table = [(line, _values(columns, row)) for line, row in rows]
+    filled = [(row, values) for row in rows[1:] if any((values := _values(columns, row[1])).values())]
+    rows, table = [row for row, _ in filled], [(line, values) for (line, _), values in filled]
     order = order_of((line, values[name]) for line, values in table for name in (FIRST_DAY, LAST_DAY))
     if order.remark:
         remarks.append(Mistake(*order.remark))
@@ -285,7 +285,7 @@ def _cell(name: str, text: str, read: Callable[[str], T]) -> T:
 
 
 def _one_line(value: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in value).strip()
+    return value.strip() if value.isprintable() else "".join(c if c.isprintable() else " " for c in value).strip()
 
 
 def _ignored_times(table: list[tuple[int, dict[str, str]]]) -> Iterator[Mistake]:

@@ -80,13 +80,15 @@ def successor(former: Roster, new: Roster, today: datetime.date) -> Roster:
 
 def with_kept(roster: Roster, kept: Iterable[Assignment]) -> Roster:
     """Return the roster with assignments of an earlier version, which count after its own."""
-    more = tuple(each for each in kept if each not in roster.assignments)
+    own = frozenset(roster.assignments)
+    more = tuple(each for each in kept if each not in own)
     return evolve(roster, assignments=(*roster.assignments, *more), kept=more)
 
 
 def without_kept(roster: Roster) -> Roster:
     """Return the roster as its file has it."""
-    return evolve(roster, assignments=tuple(a for a in roster.assignments if a not in roster.kept), kept=())
+    kept = frozenset(roster.kept)
+    return evolve(roster, assignments=tuple(a for a in roster.assignments if a not in kept), kept=())
 
 
 def needs_decision(moves: Iterable[TrackMove], former: Roster, new: Roster) -> bool:
@@ -99,6 +101,8 @@ def changes(old: Roster, new: Roster) -> Iterator[str]:
     """Yield each assignment added or removed; for a first roster, its summary only."""
     if not old.assignments:
         yield new.summary
+        return
+    if old.assignments == new.assignments:
         return
     before, after = ({str(assignment): None for assignment in roster.assignments} for roster in (old, new))
     yield from (f"removed {text}" for text in before if text not in after)

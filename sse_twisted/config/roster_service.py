@@ -293,7 +293,7 @@ class RosterService(PeriodicService):
 
     async def _write(self, state: SavedRoster) -> None:
         try:
-            await self._disk.write(self._files.save, encode(state))
+            await self._disk.write(lambda: self._files.save(encode(state)))
         except DiskTrouble as error:
             if not self._save_trouble:
                 self._log.error("Cannot save the roster for the next start, retrying: {error}", error=str(error))

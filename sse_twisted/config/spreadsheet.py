@@ -126,7 +126,7 @@ def _rows(text: str, delimiter: str, first: int) -> Iterator[Row]:
     try:
         for row in reader:
             line = reader.line_num
-            cells = [cell.translate(BLANKS).strip() for cell in row]
+            cells = [(cell if cell.isascii() else cell.translate(BLANKS)).strip() for cell in row]
             if not _is_blank(cells):
                 yield line + first - 1, cells
     except csv.Error as error:
