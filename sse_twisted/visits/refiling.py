@@ -21,6 +21,7 @@ from sse_twisted.event_folder.moves import Left, Move, Step, refile
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.runtime.disk import DiskTrouble, PathTrouble
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import in_turns
 
 LOOK = "look"  # the task that starts those of the devices
 MAX_LOGGED = 10_000  # remarks that are remembered, not to be logged twice
@@ -95,7 +96,8 @@ class RefilingService(Service):
         self._tasks.start(key, self._reporting_trouble(work, what), "Cannot rename {what}", what=what)
 
     async def _begin(self) -> None:
-        for identifier in await self._work.disk.write(self._work.folder.identifiers):
+        identifiers = await self._work.disk.write(self._work.folder.identifiers)
+        async for identifier in in_turns(identifiers, self._work.clock):
             if identifier not in self._tasks:
                 what = f"the tracks of {self._work.live.drivers.name(identifier)}"
                 self._start(identifier, self._refile_when_away(identifier), what)
