@@ -102,9 +102,8 @@ def changes(old: Roster, new: Roster) -> Iterator[str]:
     if not old.assignments:
         yield new.summary
         return
-    if old.assignments == new.assignments:
-        return
-    before, after = ({str(assignment): None for assignment in roster.assignments} for roster in (old, new))
+    same = frozenset(old.assignments) & frozenset(new.assignments)
+    before, after = ({str(each): None for each in roster.assignments if each not in same} for roster in (old, new))
     yield from (f"removed {text}" for text in before if text not in after)
     yield from (f"added {text}" for text in after if text not in before)
 

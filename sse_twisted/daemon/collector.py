@@ -360,9 +360,7 @@ class Collector(MultiService):
         self.fleet.expect({number: roster.sailor(number) for number in numbers if number})
         if not self.scanner.running:
             return
-        for visit in self.scanner.visits.values():
-            if visit.rules != self.live.filing_rules(visit.identifier, visit.timezone):
-                visit.wake()
+        self.scanner.wake_affected()
         self.scanner.round_now()
 
     async def _finish_copies(self, seconds: float) -> None:

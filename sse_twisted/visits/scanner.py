@@ -17,7 +17,7 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.runtime.turns import TURN
+from sse_twisted.runtime.turns import TURN, in_turns
 from sse_twisted.visits.detection import Detector, Sighting
 from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.runner import VisitRunner
@@ -86,6 +86,15 @@ class ScannerService(PeriodicService):
         """Wake the visits of devices that are present and not collected."""
         for visit in self.visits.values():
             if self._work.fleet[visit.identifier].stage is not Stage.COLLECTED:
+                visit.wake()
+
+    def wake_affected(self) -> None:
+        """Wake the visits whose devices have other rules than at their last listing."""
+        self._searches.start("rules", self._wake_affected(), "Visits could not be woken")
+
+    async def _wake_affected(self) -> None:
+        async for visit in in_turns(list(self.visits.values()), self._work.clock):
+            if visit.rules != self._work.live.filing_rules(visit.identifier, visit.timezone):
                 visit.wake()
 
     def drop(self, visit: Visit) -> None:
