@@ -17,6 +17,7 @@ from typing import Annotated
 from attrs import define, field, frozen
 from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
@@ -85,6 +86,7 @@ class Board:
     _dirty: dict[int, None] = field(init=False, factory=dict)  # devices that have changed since their tiles were made
     _renewed: dict[int, None] = field(init=False, factory=dict)  # tiles that have changed since the latest state
     _flush_call: IDelayedCall | None = field(init=False, default=None)
+    _day: datetime.date | None = field(init=False, default=None)  # for which the tiles are made
     _results_at: float | None = field(init=False, default=None)
     _closed: bool = field(init=False, default=False)
     _watchers: list[Callable[[], None]] = field(init=False, factory=list)
@@ -171,6 +173,13 @@ class Board:
         ):
             self._flush()
 
+    async def catch_up(self) -> None:
+        """Make the tiles of changed devices, in turns of the reactor, so that `refresh` has little left to do."""
+        self._note_day()
+        while len(self._dirty) > MAX_PENDING:
+            self._renew(MAX_PENDING)
+            await deferLater(self._clock, 0.0)
+
     def publish_soon(self) -> None:
         """Publish what has changed within PUSH_INTERVAL, also conditions and the day, if there is a watcher.
 
@@ -196,15 +205,22 @@ class Board:
         self._transfers.note(after, self._clock.seconds())
         self._dirty[after.identifier] = None
         if len(self._dirty) > MAX_PENDING:
-            self._renew(MAX_PENDING)
+            self._renew(2)  # one more than has changed: of many devices, not all in one turn
         self.publish_soon()
 
     def _note_all(self) -> None:
         self._dirty |= dict.fromkeys((*self._tiles, *(device.identifier for device in self._fleet)))
         self.publish_soon()
 
+    def _note_day(self) -> None:
+        """Renew all tiles on a new day, on which every device may belong to another column."""
+        if self.today != self._day:
+            self._day = self.today
+            self._dirty |= dict.fromkeys(self._tiles)
+
     def _publish(self) -> None:
         """Publish all changes, after as many turns of the reactor as the tiles take."""
+        self._note_day()
         self._renew(MAX_PENDING)
         self._flush_call = self._clock.callLater(0.0, self._publish) if self._dirty else None
         if self._flush_call is None:
@@ -214,8 +230,7 @@ class Board:
         if self._flush_call is not None:
             self._flush_call.cancel()
         self._flush_call = None
-        if self.today != self.summary.today:  # every device may belong to another column
-            self._dirty |= dict.fromkeys(self._tiles)
+        self._note_day()
         self._dirty |= dict.fromkeys(self._transfers)  # a rate falls without a change of the device
         self._renew(len(self._dirty))
         changed, self._renewed = self._renewed, {}
@@ -245,8 +260,11 @@ class Board:
         assignments, since = live.roster.of(identifier), live.today(device.since)
         excused = live.not_expected(identifier, self.today)
         tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._estimate(device), excused)
+        if tile == before:
+            self._tiles[identifier] = before  # whoever has rendered it knows it again
+            return False
         self._tiles[identifier] = tile
-        return tile != before and (_is_shown(tile) or (before is not None and _is_shown(before)))
+        return _is_shown(tile) or (before is not None and _is_shown(before))
 
     def _estimate(self, device: Device) -> Estimate:
         return self._transfers.estimate(device, self._clock.seconds())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from collections.abc import Iterable
 
 import msgspec
 from attrs import evolve, field, frozen
@@ -44,6 +45,7 @@ class BoardPage:
 
     async def page(self, request: ParsedRequest) -> Response:
         """Serve the whole board, which needs no script; all readers of a state get the same page, for a second."""
+        await self._board.catch_up()
         self._board.refresh()
         await self._prepare()
         rendered_at, page = self._pages.get(self._board.state, (-math.inf, None))
@@ -62,7 +64,7 @@ class BoardPage:
             zones=ZONES,
             layout=self._bench.layout(board.summary.columns),
             tiles={column: [tile for tile in tiles if tile.column is column] for column in Column},
-            inside=lambda tile: Markup(self._tile(tile)),  # noqa: S704 - from a template that escapes
+            items=self._items,
             summary=board.summary,
             state=board.state,
             now=board.now,
@@ -70,6 +72,11 @@ class BoardPage:
             paused=board.is_paused,
         )
         return Response(page, HTML)
+
+    def _items(self, tiles: Iterable[Tile]) -> Markup:
+        """Return the items of a column. A template takes three times as long for those of a thousand devices."""
+        items = (f'<li class="tile" id="device-{t.id}" data-id="{t.id}">{self._tile(t)}</li>\n' for t in tiles)
+        return Markup("".join(items))  # noqa: S704 - numbers, and what a template has escaped
 
     async def stream(self, request: ParsedRequest) -> None:
         """Stream the changes since the state that the page shows."""

@@ -4,8 +4,9 @@ import datetime
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
-from sse_twisted.fleet import Stage, TrackSummary
+from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.web.board import MAX_PENDING, Board
 from sse_twisted.web.tiles import Tile, tile_of
 from tests.support.event import VirtualEvent, log_of, track
@@ -104,6 +105,41 @@ def test_the_tiles_of_many_devices_are_made_in_several_turns(
     assert board.number == before + is_watched
     board.refresh()
     assert sorted(changed(board, before)) == list(range(1001, 1001 + 3 * MAX_PENDING))
+
+
+def test_the_tiles_of_many_devices_are_made_in_turns_of_the_reactor_for_a_reader(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = desk.web.board
+    board.stop_watching(look_away)
+    numbers = range(1001, 1001 + 3 * MAX_PENDING)
+    for number in numbers:
+        desk.collector.fleet.update(number, stage=Stage.CONNECTED)
+    board.refresh()
+    made: list[int] = []
+
+    def count(device: Device, *arguments: Any) -> Tile:
+        made.append(device.identifier)
+        return tile_of(device, *arguments)
+
+    monkeypatch.setattr("sse_twisted.web.board.tile_of", count)
+    desk.reactor.advance(86_400)
+    caught_up = Deferred.fromCoroutine(board.catch_up())
+    assert len(made) == MAX_PENDING
+    desk.advance(0.1)
+    assert caught_up.called
+    board.refresh()
+    assert sorted(made) == [601, 602, *numbers]
+
+
+def test_a_tile_that_has_not_changed_is_not_rendered_again(desk: Desk) -> None:
+    board = desk.web.board
+    before = board.tile(601), board.tile(602)
+    desk.collector.live.change()
+    desk.collector.fleet.update(602, battery=50)
+    board.refresh()
+    assert board.tile(601) is before[0]
+    assert board.tile(602) is not before[1]
 
 
 def test_the_download_rate_is_measured_from_its_first_bytes(desk: Desk) -> None:
