@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +28,7 @@ def track_bytes(root: Path, local_file: str, most: int) -> bytes | None:
     if (file := open_track(root, local_file)) is None:
         return None
     try:
-        with file:
-            return file.read(most)
+        with file:  # `read` takes memory for all that it may read, and new pages of it for each track
+            return file.read(min(most, os.fstat(file.fileno()).st_size))
     except OSError:
         return None
