@@ -36,6 +36,8 @@ class _Blocks:
     lasts: Indices
     middles: Indices
     radius: Metres  # from the middle to the farthest fix
+    course: Indices  # of the middle
+    bend: Indices  # the largest angle between that and the course of another fix
 
 
 @frozen(eq=False)
@@ -47,6 +49,7 @@ class AlphaWindows:
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
     shrinking: NDArray[np.float64]  # cosine of the latitude
+    course: Indices  # 1e-5 degrees, less than a full turn
     unbroken: Indices  # the first fix from which on none is too slow until this one
 
     def __call__(self, since: int, first: int, stop: int) -> Speeds:
@@ -65,8 +68,9 @@ class AlphaWindows:
         starts, ends = self._paths_between(0, blocks.middles[starts[exist]], blocks.middles[ends[exist]], 0)
         return Found(self._means(starts, ends), self.grid.place[starts], ends)
 
-    def fastest(self, at_least: int) -> Found:
-        return self._found(0, 0, len(self.travelled), at_least)
+    def fastest(self, at_least: int, until: int) -> Found:
+        stop = until + 1
+        return self._found(0, 0, stop, at_least).and_also(self._found(0, stop, len(self.travelled), at_least + 1))
 
     def beyond(self, place: int, at_least: int) -> Found:
         first = int(np.searchsorted(self.grid.place, place, side="right"))
@@ -136,7 +140,7 @@ class AlphaWindows:
         counts &= path * self.grid.parts >= at_least * (place[ends] - place[starts])
         counts &= (starts >= self.unbroken[ends]) & (place[starts] >= since)
         starts, ends = starts[counts], ends[counts]
-        turned = _angle(self.grid.course[starts] - self.grid.course[ends]) >= MIN_TURN
+        turned = _angle(self.course[starts], self.course[ends]) >= MIN_TURN
         return starts[turned], ends[turned]
 
     def _block_pairs(self, since: int, first: int, stop: int, at_least: int) -> tuple[Indices, Indices]:
@@ -161,6 +165,9 @@ class AlphaWindows:
     def _near(self, blocks: _Blocks, starts: Indices, ends: Indices, at_least: int) -> tuple[Indices, Indices]:
         """Return the pairs of blocks that may hold both ends of a path that counts and is at least so fast."""
         place, travelled, frequency = self.grid.place, self.travelled, self.grid.frequency
+        turn = _angle(blocks.course[starts], blocks.course[ends]) + blocks.bend[starts] + blocks.bend[ends]
+        may_turn = turn >= MIN_TURN
+        starts, ends = starts[may_turn], ends[may_turn]
         # The longest path between two blocks leads from the first fix of one to the last of the other.
         outer, inner = (blocks.firsts[starts], blocks.lasts[ends]), (blocks.lasts[starts], blocks.firsts[ends])
         longest = travelled[outer[1]] - travelled[outer[0]]
@@ -178,16 +185,18 @@ class AlphaWindows:
 
     @cached_property
     def _levels(self) -> tuple[_Blocks, ...]:
-        """Blocks of all SIZES. A block reaches as far as the parts of it do."""
+        """Blocks of all SIZES, of one fix or more. A block reaches as far, and bends as much, as the parts of it do."""
         count = len(self.travelled)
         levels: list[_Blocks] = []
-        middles, radius = np.arange(count), np.zeros(count)
+        middles, radius, bend = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
         for size in reversed(SIZES):
             firsts, parts = np.arange(0, count, size), middles
-            middles = np.minimum(firsts + size // 2, max(0, count - 1))
-            reach = np.sqrt(self._apart(parts, np.repeat(middles, PARTS)[: len(parts)])) + radius
-            radius = np.maximum.reduceat(reach, np.arange(0, len(parts), PARTS)) if count else radius
-            levels.insert(0, _Blocks(firsts, np.minimum(firsts + size, count) - 1, middles, radius))
+            middles = np.minimum(firsts + size // 2, count - 1)
+            of_parts, groups = np.repeat(middles, PARTS)[: len(parts)], np.arange(0, len(parts), PARTS)
+            radius = np.maximum.reduceat(np.sqrt(self._apart(parts, of_parts)) + radius, groups)
+            bend = np.maximum.reduceat(_angle(self.course[parts], self.course[of_parts]) + bend, groups)
+            lasts = np.minimum(firsts + size, count) - 1
+            levels.insert(0, _Blocks(firsts, lasts, middles, radius, self.course[middles], bend))
         return tuple(levels)
 
 
@@ -205,6 +214,7 @@ def over_alpha(grid: Grid) -> AlphaWindows:
         north=latitude * EARTH_RADIUS,
         east=np.radians(grid.longitude) * EARTH_RADIUS,
         shrinking=np.cos(latitude),
+        course=grid.course % (2 * HALF_TURN),
         unbroken=np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, following, 0)),
     )
 
@@ -217,7 +227,7 @@ def _members(starts: Indices, ends: Indices) -> tuple[Indices, Indices]:
     return of_starts, of_ends
 
 
-def _angle(difference: Indices) -> Indices:
-    """Return the angle between two courses, 0 to 180 degrees, from their difference."""
-    angle: Indices = np.abs((difference + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN)
+def _angle(course: Indices, other: Indices) -> Indices:
+    """Return the angle between two courses, 0 to 180 degrees."""
+    angle: Indices = HALF_TURN - np.abs(HALF_TURN - np.abs(course - other))
     return angle

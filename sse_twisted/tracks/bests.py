@@ -78,11 +78,16 @@ def best_windows(grid: Grid, metric: Metric, run: Places) -> tuple[Speed, ...]:
     A window may reach back over the end of a run; it counts for the run in which it ends. Of equal ones, the earliest
     to end counts. A speed of 0 does not count. `run` is the result of `runs_of`.
     """
+    if not len(run):
+        return ()
+    last = len(run) - 1
+    most = min(KEPT, int(run[last]) + 1)
     some = _picked(grid, run, metric.sample(), lambda place: NOTHING)
-    at_least = some[-1][0] if len(some) == KEPT else 0  # the fifth of all windows is hardly faster
-    best = _picked(grid, run, metric.fastest(at_least), partial(metric.beyond, at_least=at_least))
-    if at_least and (len(best) < KEPT or best[-1][0] < at_least):  # one that is slower need not be the fastest
-        best = _picked(grid, run, metric.fastest(0), partial(metric.beyond, at_least=0))
+    # The last of all windows is hardly better than that of a sample: faster, or as fast and earlier.
+    at_least, until = (some[-1][0], some[-1][2]) if len(some) == most else (0, last)
+    best = _picked(grid, run, metric.fastest(at_least, until), partial(metric.beyond, at_least=at_least))
+    if at_least and (len(best) < most or (best[-1][0], -best[-1][2]) < (at_least, -until)):
+        best = _picked(grid, run, metric.fastest(0, last), partial(metric.beyond, at_least=0))
     return tuple(_speed(grid, value, start, int(grid.place[fix])) for value, start, fix in best)
 
 

@@ -57,8 +57,11 @@ class Metric(Protocol):
     def sample(self) -> Found:
         """Return windows from everywhere in the track: the best are hardly slower than those of all windows."""
 
-    def fastest(self, at_least: int) -> Found:
-        """Return the best window to each fix, if it is at least so fast; slower ones may be among them."""
+    def fastest(self, at_least: int, until: int) -> Found:
+        """Return the best window to each fix, if it is at least so fast; faster, if it ends after the fix `until`.
+
+        Others may be among them.
+        """
 
     def beyond(self, place: int, at_least: int) -> Found:
         """Return the same of windows that begin behind a place, for fixes to which a better one begins before."""
@@ -90,8 +93,9 @@ class Windows(ABC):
     def sample(self) -> Found:
         return self.ending(self.ends(0, len(self.grid.place), 0)[::SAMPLE_STEP])
 
-    def fastest(self, at_least: int) -> Found:
-        return self.ending(self.ends(0, len(self.grid.place), at_least))
+    def fastest(self, at_least: int, until: int) -> Found:
+        stop, count = until + 1, len(self.grid.place)
+        return self.ending(np.concatenate([self.ends(0, stop, at_least), self.ends(stop, count, at_least + 1)]))
 
     def beyond(self, place: int, at_least: int) -> Found:
         return NOTHING
@@ -130,10 +134,14 @@ class DistanceWindows(Windows):
         if first >= stop or not at_least:
             return np.arange(first, stop)
         # Without its first fix a window is too short. So its sum is known almost, and how many places it has at most.
-        sailed = self.grid.sailed
-        longest = (self.needed + int(self.grid.speed.max())) * self.grid.parts // at_least
-        before = sailed.take(np.arange(first + 1 - longest, stop + 1 - longest), mode="clip")
-        return np.flatnonzero(sailed[first + 1 : stop + 1] - before >= self.needed) + first
+        sailed, parts = self.grid.sailed, self.grid.parts
+        longest = (self.needed + int(self.grid.speed.max())) * parts // at_least
+        before = sailed.take(np.arange(first + 1 - longest, stop + 2 - longest), mode="clip")
+        after = sailed[first + 1 : stop + 1]
+        # With a fix in each place it is as fast as that; with fewer fixes, the distance is reached without the first.
+        may = after - before[:-1] >= max(self.needed, -(-at_least * longest // parts))
+        may |= after - before[1:] >= self.needed
+        return np.flatnonzero(may) + first
 
     def ending(self, ends: Indices) -> Found:
         place, sailed = self.grid.place, self.grid.sailed

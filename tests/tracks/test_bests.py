@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from attrs import evolve
 
 from sse_twisted.simulator.writer import session_bests
 from sse_twisted.tracks.bests import KEPT, METRICS, best_windows, distance, five_windows, run_ends, runs_of
@@ -115,13 +116,34 @@ def test_windows_that_a_sample_rules_out_are_none_of_the_best(name: str, monkeyp
 
 
 @pytest.mark.parametrize("name", [name for name in METRICS if name != "1h"])
+@pytest.mark.parametrize("runs", [1, 2, 4])
+@pytest.mark.parametrize("is_even", [False, True])
+def test_a_sample_of_few_runs_rules_out_none_of_the_best(
+    name: str, runs: int, is_even: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for grid in long_tracks():
+        if is_even:
+            grid = evolve(grid, speed=np.full_like(grid.speed, FAST))
+        run = np.arange(len(grid.place)) * runs // len(grid.place)
+        metric = METRICS[name](grid)
+        best = best_windows(grid, metric, run)
+        monkeypatch.setattr(type(metric), "sample", lambda metric: NOTHING)
+        assert best_windows(grid, metric, run) == best
+        monkeypatch.undo()
+        assert best
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if name != "1h"])
 def test_no_window_that_is_fast_enough_is_left_out(name: str) -> None:
     for grid in long_tracks():
-        metric = METRICS[name](grid)
-        found = metric.fastest(0)
+        metric, last = METRICS[name](grid), len(grid.place) - 1
+        found = metric.fastest(0, last)
         for at_least in np.percentile(found.speeds, [5, 50, 95, 99, 100]).astype(int).tolist():
-            some = metric.fastest(at_least)
-            fast, all_fast = some[some.speeds >= at_least], found[found.speeds >= at_least]
+            until = int(found.ends[found.speeds == at_least][0]) if at_least in found.speeds else last // 2
+            fast, all_fast = (
+                every[every.speeds >= at_least + (every.ends > until)]
+                for every in (metric.fastest(at_least, until), found)
+            )
             assert len(all_fast.ends)
             for column in ("speeds", "starts", "ends"):
                 assert getattr(fast, column).tolist() == getattr(all_fast, column).tolist()
