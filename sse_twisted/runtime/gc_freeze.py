@@ -7,6 +7,7 @@ such listings blocked the reactor for 0.2 s at a time.
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Callable
 from threading import Thread
@@ -49,6 +50,7 @@ class GcFreeze(PeriodicService):
         self._thresholds = young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, NEVER)
         self._last = self._trimmed = self._clock.seconds()
+        atexit.register(gc.freeze)  # Python would look for garbage once more at the end of the process, for 0.1 s
         super().startService()
 
     def stopService(self) -> object:
