@@ -115,8 +115,11 @@ def check_claims(header: Header, fixes: Fixes, measures: Measures, rules: Rules)
     if grid.length:
         grid = widened(grid, header.start_date, header.end_date)
     unusable = fixes.time[~usable(fixes, rules)]
-    known = np.unique((unusable - grid.start) * grid.frequency // 1000)
-    known = np.setdiff1d(known[(known >= 0) & (known < grid.length)], grid.place, assume_unique=True)
+    known = (unusable - grid.start) * grid.frequency // 1000
+    empty = np.zeros(grid.length, np.bool_)
+    empty[known[(known >= 0) & (known < grid.length)]] = True
+    empty[grid.place] = False
+    known = np.flatnonzero(empty)
     fastest = rules.logging_threshold or int(grid.speed.max(initial=0))  # a lost fix can be the fastest
     evidence = _Evidence(fixes, rules, measures, grid, known, fastest)
     claimed = ((name, best) for name, bests in header.bests.items() for best in bests)
