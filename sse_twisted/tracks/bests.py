@@ -146,7 +146,7 @@ def _best_hour(grid: Grid, since: int, until: int) -> list[tuple[int, int, int, 
 
     def hours(ends: Indices) -> tuple[Places, Speeds, Speeds]:
         starts = np.clip(grid.place[ends] + 1 - count, since, until - count)
-        before, after = (grid.moved[np.searchsorted(grid.place, places)] for places in (starts, starts + count))
+        before, after = (grid.moved[grid.before(places)] for places in (starts, starts + count))
         return starts, before, after
 
     # No hour that ends with a fix between two others moves farther than from the start of the first to the second.

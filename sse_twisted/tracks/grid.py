@@ -60,6 +60,14 @@ class Grid:
         bounds = np.searchsorted(self.place, [first, stop])
         return int(bounds[0]), int(bounds[1])
 
+    def before(self, places: Places) -> NDArray[np.int64]:
+        """Return the number of fixes before each of these places."""
+        count = len(self.place)
+        if not count or self.place[-1] - self.place[0] >= count:
+            return np.searchsorted(self.place, places)
+        since: NDArray[np.int64] = places - self.place[0]  # none is missing: far faster than a search
+        return since.clip(0, count)
+
 
 def usable(fixes: Fixes, rules: Rules) -> Mask:
     """Tell for each fix whether the device counts it. A column that the track does not have excludes nothing."""
