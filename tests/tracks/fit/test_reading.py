@@ -112,6 +112,6 @@ def test_columns_are_of_one_length_whatever_the_bytes_are() -> None:
 
 
 def test_the_program_starts_without_the_library() -> None:
-    code = "import sys, sse_twisted.daemon.tap, sse_twisted.tracks.command; print('fitdecode' in sys.modules)"
+    code = "import sys, sse_twisted.daemon.assembly, sse_twisted.tracks.command; print('fitdecode' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "False\n"
