@@ -29,6 +29,7 @@ from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.text import plural
+from sse_twisted.runtime.turns import in_turns
 
 INTERVAL = 2.0  # s between checks of the file
 MAX_LINES = 100  # of mistakes in one version that are logged
@@ -200,8 +201,8 @@ class RosterService(PeriodicService):
     def _apply(self, found: Found, roster: Roster) -> None:
         before, self.file = self._live.roster, roster
         self._report(roster)
-        for change in changes(before, roster):
-            self._log.info("Roster: {change}", change=change)
+        own_key = object()  # the next version does not end it
+        self._tasks.start(own_key, self._log_changes(before, roster), "Changes of the roster could not be logged")
         if self._trouble:
             self._trouble = ""
             self._log.info("Roster: the file is valid again")
@@ -216,6 +217,10 @@ class RosterService(PeriodicService):
         if roster.spoilt:
             self._log.error("Roster: {why}; only what can be read is in force", why=roster.spoilt)
         self._live.change(roster=roster, hold=hold)
+
+    async def _log_changes(self, before: Roster, after: Roster) -> None:
+        async for change in in_turns(changes(before, after), self._clock):
+            self._log.info("Roster: {change}", change=change)
 
     def _report(self, roster: Roster) -> None:
         for remark in roster.remarks:
