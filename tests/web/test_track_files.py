@@ -297,6 +297,7 @@ class TestADownload:
         await client.gone
         await hall.closed
         assert hall.read < 50_000_000
+        hall.clock.advance(0)
         assert not hall.clock.getDelayedCalls()
         await hall.port.stopListening()
 
