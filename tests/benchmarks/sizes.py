@@ -72,7 +72,7 @@ def row(bench: Bench, count: int, seconds: float) -> Row:
     delays = Delays()
     with (
         bench.devices(sizes, rate=RATE) as (devices, tables),
-        bench.collector(f"{count} devices", everybody, {**tables, **LIMITS}) as (collector, _),
+        bench.collector(f"{count} devices", everybody, {**tables, **LIMITS}) as (collector, root),
     ):
         devices.ask("arrive", devices=list(numbers))
         before = collector.ask("usage")["cpu"]
@@ -82,6 +82,7 @@ def row(bench: Bench, count: int, seconds: float) -> Row:
         collected = max(verdict["at"] for verdict in verdicts) - start
         time.sleep(5.0)
         cpu = collector.ask("usage")["cpu"] - before
+        wait_for_measures(root, count)
         painted, packed, unpacked = paint(collector.ask("serve")["port"])
         share, memory = idle(collector, seconds)
         arrived = devices.ask("arrive", devices=[guest])["at"]
@@ -90,6 +91,16 @@ def row(bench: Bench, count: int, seconds: float) -> Row:
     late = sorted(delays.own)
     p999 = late[int(0.999 * (len(late) - 1))]
     return Row(count, collected, cpu, share, memory, noticed, painted, packed, unpacked, 1000 * late[-1], 1000 * p999)
+
+
+def wait_for_measures(root: Path, count: int) -> None:
+    """Wait until the tracks of all devices are measured, by a process of low priority, and a look at the disk later."""
+    deadline = time.monotonic() + PATIENCE
+    while len([*root.glob("motions/*/tracks.json")]) < count:
+        if time.monotonic() > deadline:
+            raise CollectingError("not all tracks were measured")
+        time.sleep(1.0)
+    time.sleep(5.0)
 
 
 def idle(collector: Partner, seconds: float) -> tuple[float, float]:
