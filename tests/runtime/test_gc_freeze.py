@@ -9,7 +9,14 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.runtime.gc_freeze import INTERVAL, MANY, MAX_PAUSE, MIN_COLLECTIONS, GcFreeze
+from sse_twisted.runtime.gc_freeze import (
+    FEW_COLLECTIONS,
+    INTERVAL,
+    MANY,
+    MAX_PAUSE,
+    MIN_COLLECTIONS,
+    GcFreeze,
+)
 
 
 class Thing:
@@ -70,10 +77,10 @@ def full() -> Iterator[list[int]]:
     gc.callbacks.remove(note)
 
 
-def old_garbage() -> weakref.ref[Thing]:
+def old_garbage(collections: int = MIN_COLLECTIONS) -> weakref.ref[Thing]:
     """A thing that only a full collection removes, and as many younger collections as make one worthwhile."""
     thing = Thing()
-    for _ in range(MIN_COLLECTIONS):
+    for _ in range(collections):
         gc.collect(1)
     return weakref.ref(thing)
 
@@ -108,8 +115,15 @@ def test_python_collects_by_itself_again_after_the_end(service: GcFreeze, full: 
     gc.freeze()
 
 
-def test_later_objects_are_collected_when_it_is_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
+def test_later_objects_are_collected_while_threads_work(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
     gone = old_garbage()
+    quiet.now = False
+    pass_time(clock, INTERVAL)
+    assert gone() is None
+
+
+def test_very_many_are_collected_when_it_is_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
+    gone = old_garbage(FEW_COLLECTIONS + 1)
     quiet.now = False
     pass_time(clock, MAX_PAUSE - INTERVAL)
     assert gone() is not None
@@ -119,7 +133,7 @@ def test_later_objects_are_collected_when_it_is_quiet(service: GcFreeze, clock: 
 
 
 def test_they_are_collected_in_the_end_if_it_is_never_quiet(service: GcFreeze, clock: Clock, quiet: Quiet) -> None:
-    gone = old_garbage()
+    gone = old_garbage(FEW_COLLECTIONS + 1)
     quiet.now = False
     pass_time(clock, MAX_PAUSE)
     assert gone() is None
