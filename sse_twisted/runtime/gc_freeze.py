@@ -18,10 +18,10 @@ from twisted.logger import Logger
 from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
-INTERVAL = 1.0  # s between two looks
+INTERVAL = 5.0  # s between two looks: what hundreds of requests need that are under way takes 20 ms
 MIN_COLLECTIONS = 3  # of younger objects since the last full one; 7,000 objects are made between two of them
-FEW_COLLECTIONS = 12  # a hundred devices at once need 6 a second; a thread that parses what a liar sends needs 35
-MAX_PAUSE = 10.0  # s, after which all objects are collected, however many are new
+FEW_COLLECTIONS = 40  # hundreds of devices at once need 6 a second; a thread that parses what a liar sends, 35
+MAX_PAUSE = 20.0  # s, after which all objects are collected, however many are new
 MANY = 8_000  # objects that survive; to look at them takes 3 ms
 TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
