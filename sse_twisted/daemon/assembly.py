@@ -62,7 +62,7 @@ def assemble(reactor: Any, options: Options) -> IService:
         ConsoleService(reactor, options.access, lambda: folder.secrets, collector.commands, live, collector.disk, log),
         *board,
         ReadinessService(reactor),
-        GcFreeze(reactor, log, lambda: not collector.disk.is_busy),
+        GcFreeze(reactor, log),
     )
 
 

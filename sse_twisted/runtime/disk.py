@@ -232,11 +232,6 @@ class Disk(Service):
         if self.hangs:
             raise DiskHangs(self._silence)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a thread runs a function."""
-        return bool(self._begun)
-
     def _start_round(self, function: Callable[..., Any], *args: Any) -> Deferred[Any]:
         return Deferred.fromCoroutine(self.run(function, *args))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-from collections.abc import Callable
 from threading import Thread
 
 from twisted.internet.interfaces import IReactorTime
@@ -18,11 +17,10 @@ from twisted.logger import Logger
 from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
-INTERVAL = 5.0  # s between two looks: what hundreds of requests need that are under way takes 20 ms
+INTERVAL = 1.0  # s between two looks
 MIN_COLLECTIONS = 3  # of younger objects since the last full one; 7,000 objects are made between two of them
-FEW_COLLECTIONS = 40  # hundreds of devices at once need 6 a second; a thread that parses what a liar sends, 35
-MAX_PAUSE = 20.0  # s, after which all objects are collected, however many are new
-MANY = 8_000  # objects that survive; to look at them takes 3 ms
+MOST = 20_000  # objects to look at, which takes 8 ms
+MANY = 8_000  # objects that survive, and are not looked at again
 TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
 
@@ -31,17 +29,15 @@ class GcFreeze(PeriodicService):
     """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
     Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. Later objects are
-    collected often, so that few are new, and not by Python itself, but for the young ones. When many have survived,
-    they are excluded too. Such an object goes as soon as nothing refers to it, but not if it refers to itself: of the
-    objects of a visit, few do.
+    collected often, so that few are new, and not by Python itself, but for the young ones. Where very many are in use,
+    as for hundreds of requests or in a thread that parses what a liar sends, they are excluded too, and so are many
+    that have survived. Such an object goes as soon as nothing refers to it, but not if it refers to itself. Hardly any
+    does: of the objects of a thousand devices that come at once, one in 300.
     """
 
-    def __init__(self, clock: IReactorTime, log: Logger, is_quiet: Callable[[], bool]) -> None:
-        """`is_quiet` returns whether no thread works with many objects."""
+    def __init__(self, clock: IReactorTime, log: Logger) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
-        self._is_quiet = is_quiet
         self._thresholds = gc.get_threshold()
-        self._last = 0.0  # s of the clock, when all objects were collected
         self._trimmed = 0.0  # s of the clock, when memory was given back
 
     def startService(self) -> None:
@@ -50,7 +46,7 @@ class GcFreeze(PeriodicService):
         gc.freeze()
         self._thresholds = young, middle, _ = gc.get_threshold()
         gc.set_threshold(young, middle, NEVER)
-        self._last = self._trimmed = self._clock.seconds()
+        self._trimmed = self._clock.seconds()
         atexit.register(gc.freeze)  # Python would look for garbage once more at the end of the process, for 0.1 s
         super().startService()
 
@@ -62,16 +58,13 @@ class GcFreeze(PeriodicService):
         return None
 
     def round(self) -> None:
-        """Collect all objects, if there may be garbage and no thread has just made many of them."""
-        now, collections = self._clock.seconds(), gc.get_count()[2]
-        if collections < MIN_COLLECTIONS:
+        """Collect all objects, if there may be garbage."""
+        if gc.get_count()[2] < MIN_COLLECTIONS:
             return
-        if collections > FEW_COLLECTIONS and now - self._last < MAX_PAUSE and not self._is_quiet():
-            return
-        gc.collect()
-        self._last = now
+        if len(gc.get_objects()) <= MOST:
+            gc.collect()
         if len(gc.get_objects()) > MANY:
             gc.freeze()
-        if now - self._trimmed >= TRIM_PAUSE:
+        if (now := self._clock.seconds()) - self._trimmed >= TRIM_PAUSE:
             self._trimmed = now
             Thread(target=give_back, name="give back", daemon=True).start()  # it takes up to 0.1 s, without the GIL

@@ -56,8 +56,7 @@ class Observed:
         folder = EventFolder(Path(settings.event.folder))
         self._collector = Collector(folder, settings, lambda: settings, real_world(self._reactor))
         self._collector.fleet.observe(self._tell)
-        disk = self._collector.disk
-        GcFreeze(self._reactor, self._collector.log, lambda: not disk.is_busy).startService()
+        GcFreeze(self._reactor, self._collector.log).startService()
         if blame:
             self._blame = Blame(self._watch)
         return {}

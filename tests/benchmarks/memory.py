@@ -7,6 +7,7 @@ import gc
 import sys
 import tracemalloc
 from collections import Counter
+from types import FunctionType
 from typing import Any, Final
 
 _MB: Final = 1e6
@@ -74,7 +75,7 @@ def census() -> str:
     gc.set_debug(gc.DEBUG_SAVEALL)
     lines.append(f"{gc.collect():,} objects are garbage that it does not look at:")
     gc.set_debug(0)
-    leaked = Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
+    leaked = Counter(map(_name, gc.garbage))
     gc.garbage.clear()
     lines += [f"{count:8,} {kind}" for kind, count in leaked.most_common(_LINES)]
     return "\n".join(lines)
@@ -85,4 +86,10 @@ def _place(frame: tracemalloc.Frame) -> str:
 
 
 def _objects() -> Counter[str]:
-    return Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.get_objects())
+    return Counter(map(_name, gc.get_objects()))
+
+
+def _name(each: object) -> str:
+    """Return the type of an object, or the name of a function."""
+    what = each if isinstance(each, FunctionType) else type(each)
+    return f"{what.__module__}.{what.__qualname__}"
