@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sse_twisted.devices.answer_json import MAX_DEPTH, MAX_ENTRIES, MAX_KEYS, MAX_TEXT, MAX_VALUES, parse_json
+from sse_twisted.devices.answer_json import (
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_KEYS,
+    MAX_TEXT,
+    MAX_VALUES,
+    parse_json,
+    stored_json,
+)
 from sse_twisted.devices.errors import BadAnswer, WebPage
+from sse_twisted.runtime.text import json_bytes
 
 NONSENSE = {
     "numbers": (b"[" + b"1," * 4_000_000 + b"1]", "has more than 20,000 entries"),
@@ -88,6 +97,18 @@ def test_all_values_together_are_bounded() -> None:
     parse_json(json.dumps(lists).encode(), "it")
     with pytest.raises(BadAnswer, match="more than 250,000 values"):
         parse_json(json.dumps([*lists, [0]]).encode(), "it")
+
+
+@given(VALUES)
+def test_what_is_stored_is_what_was_read(value: Any) -> None:
+    stored = stored_json(value)
+    assert json.loads(stored) == value
+    assert parse_json(stored, "info.json") == value
+
+
+def test_it_is_stored_as_the_original_server_does() -> None:
+    tree = {"motion": {"nickname": "Jürg\u2028", "levels": [1, 2.5, None, True, {}, []], "number": 2**70}}
+    assert stored_json(tree) == json_bytes(tree) == json.dumps(tree, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def test_a_long_text_is_cut() -> None:

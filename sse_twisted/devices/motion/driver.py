@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from sse_twisted.devices.answer_json import parse_json
+from sse_twisted.devices.answer_json import parse_json, stored_json
 from sse_twisted.devices.connections import Address
 from sse_twisted.devices.driver import AnswerFiles, DeviceSettings, Finding, Identity, ListedTrack, Listing, Reply
 from sse_twisted.devices.errors import BadAnswer
@@ -21,7 +21,6 @@ from sse_twisted.devices.motion.messages import (
     listing_of,
     settings_of,
 )
-from sse_twisted.runtime.text import json_bytes
 
 T = TypeVar("T")
 
@@ -80,7 +79,7 @@ class MotionDriver:
 def _reader(name: str, read: Callable[[Any], T]) -> Callable[[bytes], Reply[T]]:
     def parse(data: bytes) -> Reply[T]:
         tree = parse_json(data, name)
-        return Reply(read(tree), json_bytes(tree))
+        return Reply(read(tree), stored_json(tree))
 
     return parse
 
