@@ -35,7 +35,7 @@ MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
-READ_SIZE = 16 * 1024  # bytes that are read in one turn; in chunks of one byte they take 20 ms
+READ_SIZE = 4 * 1024  # bytes that are read in one turn; in chunks of one byte they take 5 ms, and several may come
 PLAIN_READ_SIZE = 192 * 1024  # bytes, of a body without chunks, whose parts need no parsing; less than malloc.LARGE
 CONNECTION_PAUSE = 0.001  # s; the most that one request was seen to use of the reactor's time
 
