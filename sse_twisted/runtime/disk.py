@@ -34,7 +34,7 @@ T = TypeVar("T")
 # When a hundred devices arrive, the reactor waits up to 40 ms for the GIL. With eight threads it waits up to 140 ms.
 THREADS = 4  # one of them syncs
 # s. Each system call of the reactor may wait that long for a thread to release the GIL. Python's default is 5 ms.
-SWITCH_INTERVAL = 0.0002
+SWITCH_INTERVAL = 0.0001
 LONGEST_PATH = 1000  # characters of a path in a message
 CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
 MAX_WAITING = 300  # writers that wait for the disk until others must wait too
