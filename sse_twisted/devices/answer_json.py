@@ -20,7 +20,7 @@ from typing import Any, NoReturn, cast
 import msgspec
 
 from sse_twisted.devices.errors import BadAnswer, WebPage
-from sse_twisted.runtime.text import encodable, one_line
+from sse_twisted.runtime.text import encodable, json_bytes, one_line
 
 MAX_DEPTH = 16  # levels; the devices use 5
 MAX_ENTRIES = 20_000  # values of one list; the longest listing seen has 213
@@ -128,7 +128,10 @@ def parse_json(data: bytes, what: str) -> Any:
 
 def stored_json(tree: Any) -> bytes:
     """Encode what an answer held, as `json_bytes` does, but without holding the interpreter lock for 30 ms."""
-    return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    try:
+        return msgspec.json.format(msgspec.json.encode(tree), indent=2) + b"\n"
+    except UnicodeEncodeError:  # half of a surrogate pair, among the entries of a list
+        return json_bytes(tree)
 
 
 def _text_of(data: bytes) -> str:

@@ -106,6 +106,11 @@ def test_what_is_stored_is_what_was_read(value: Any) -> None:
     assert parse_json(stored, "info.json") == value
 
 
+def test_half_of_a_surrogate_pair_is_replaced_where_it_is_stored() -> None:
+    tree = parse_json(b'{"logs": ["\\ud800"], "motion": "\\ud800"}', "logs.json")
+    assert json.loads(stored_json(tree)) == {"logs": ["?"], "motion": "\ufffd"}
+
+
 def test_it_is_stored_as_the_original_server_does() -> None:
     tree = {"motion": {"nickname": "Jürg\u2028", "levels": [1, 2.5, None, True, {}, []], "number": 2**70}}
     assert stored_json(tree) == json_bytes(tree) == json.dumps(tree, indent=2, ensure_ascii=False).encode() + b"\n"
