@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster_reader import RosterFiles, RosterReader
@@ -31,6 +31,7 @@ from sse_twisted.copies.source import Source
 from sse_twisted.daemon.reloading import Reloading
 from sse_twisted.daemon.remarks import Remarks, summarise
 from sse_twisted.daemon.world import World
+from sse_twisted.devices.answer_json import SHORT
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.files import quarantine
 from sse_twisted.event_folder.folder import EventFolder
@@ -107,7 +108,6 @@ class Collector(MultiService):
         self.attendance = Attendance(self.fleet)
         self.statistics = Statistics(self.fleet)
         self.disk = Disk(world.start_in_thread, clock, log, self._check_disk, self._presence.check)
-        self._parsing = DeferredLock()
         self._work = Workplace(folder, self.disk, self.fleet, live, clock, log, self._compute(world))
         self._remarks = Remarks(self._work)
         self._assemble()
@@ -223,9 +223,9 @@ class Collector(MultiService):
             statistics.bytes_received,
         )
 
-    async def _parse(self, function: Callable[[], T]) -> T:
-        """Parse large answers one at a time: one of 8 MB takes a second, and 100 MB of memory."""
-        async with self._parsing:
+    async def _parse(self, function: Callable[[], T], size: int) -> T:
+        """Parse large answers one at a time: one of 8 MB takes a second, and 100 MB of memory. `size` is in bytes."""
+        async with self.disk.long_work if size > SHORT else contextlib.nullcontext():
             return await self.disk.run(function)
 
     def _observe(self) -> None:

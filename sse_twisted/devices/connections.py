@@ -246,7 +246,8 @@ def _as_cancelled(failure: Failure) -> Failure:
 
 
 def _as_sent(response: IResponse) -> IResponse:
-    response.headers.removeHeader(b"Content-Encoding")
+    for name in (b"Content-Encoding", b"Set-Cookie"):  # thousands of cookies would be parsed before they are refused
+        response.headers.removeHeader(name)
     return response
 
 

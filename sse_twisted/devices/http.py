@@ -69,7 +69,7 @@ class DeviceHttp:
     _agent: DeviceAgent
     _clock: IReactorTime
     _answer_timeout: Callable[[], float]  # s until the headers of an answer, and without a byte of its body
-    _in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]  # runs a slow function
+    _in_thread: Callable[[Callable[[], Any], int], Awaitable[Any]]  # runs a slow function that parses so many bytes
     _turn: Callable[[], Awaitable[None]]  # awaited before a short answer is parsed: a hundred may come at once
     _asked: Callable[[str, float, BaseException | None], object] = lambda *_: None  # kind, s, error of each request
     _received: Callable[[int], object] = lambda _: None  # bytes of bodies
@@ -106,7 +106,7 @@ class DeviceHttp:
         if len(data) <= MAX_PARSED_IN_REACTOR:
             await self._turn()
             return parse(data)
-        parsed: T = await self._in_thread(lambda: parse(data))
+        parsed: T = await self._in_thread(lambda: parse(data), len(data))
         return parsed
 
     async def _answer(self, address: Address, path: str, sink: Sink, timeout: float, limit: int) -> None:

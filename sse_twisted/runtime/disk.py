@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
@@ -97,6 +97,7 @@ class Disk(Service):
         self._begun: dict[object, float] = {}  # calls under way, and when they began in a thread, in s of the clock
         self._commits = GroupSync(self._start_round, FileSync().sync, clock, guard)
         self.turns = Turns(clock)  # of what goes on after a call, or at other ends
+        self.long_work = DeferredLock()  # of what computes for long in a thread: two would starve the reactor
         self._stopped = False
         self._tasks = Tasks(log)
         self._observers: list[Callable[[], None]] = []

@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 
-from attrs import define, field
-from twisted.internet.defer import DeferredLock
+from attrs import define
 
 from sse_twisted.devices.driver import Listing
 from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
@@ -52,7 +51,6 @@ class VisitRunner:
     _report: Callable[[Fetched | Exception], object]
     _examine: Callable[[int, Sequence[StoredTrack]], object]
     _copied: Callable[[Sequence[StoredTrack]], Awaitable[str]]
-    _long_listings: DeferredLock = field(factory=DeferredLock, init=False)  # several threads would starve the reactor
 
     async def collect(self, visit: Visit, sighting: Sighting) -> None:
         """Collect the device, and again after each change; ends only by cancellation."""
@@ -212,7 +210,7 @@ class VisitRunner:
         visit.rules = rules = self._work.live.filing_rules(visit.identifier, visit.timezone)
         steps: list[Step] = []
         try:
-            async with self._long_listings if len(listing.entries) > LONG_LISTING else nullcontext():
+            async with self._work.disk.long_work if len(listing.entries) > LONG_LISTING else nullcontext():
                 comparison = await self._work.disk.write(
                     compare, self._work.folder, visit.identifier, listing, rules, ledger, steps
                 )

@@ -119,7 +119,7 @@ async def test_a_connection_that_has_ended_leaves_nothing_to_the_garbage_collect
     from twisted.internet import reactor
 
     agent = device_agent(reactor, lambda: 5.0, Traffic(reactor))
-    http = DeviceHttp(agent, reactor, lambda: 5.0, lambda work: maybeDeferred(work), Turns(reactor).mine)
+    http = DeviceHttp(agent, reactor, lambda: 5.0, lambda work, _: maybeDeferred(work), Turns(reactor).mine)
     gc.collect()
     gc.disable()
     try:

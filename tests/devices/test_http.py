@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ class Bench:
     def http(self, answer_timeout: float) -> DeviceHttp:
         agent = device_agent(self.reactor, lambda: 1.0, Traffic(self.reactor))
         turn = Turns(self.reactor).mine
-        return DeviceHttp(agent, self.reactor, lambda: answer_timeout, lambda work: maybeDeferred(work), turn)
+        return DeviceHttp(agent, self.reactor, lambda: answer_timeout, lambda work, _: maybeDeferred(work), turn)
 
     def ask(self, path: str = "/info.json", limit: int = 65536, http: DeviceHttp | None = None) -> Any:
         return (http or self.client).ask(HERE, path, bytes, kind="info", limit=limit)
@@ -354,6 +355,13 @@ def test_a_request_accepts_no_content_coding_and_is_the_only_one_of_its_connecti
     line, *headers = raw.request.rstrip().split(b"\r\n")
     assert line == b"GET / HTTP/1.1"
     assert sorted(headers) == [b"Accept-Encoding: identity", b"Connection: close", b"Host: 10.0.0.1:81"]
+
+
+def test_cookies_are_not_even_looked_at(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[object] = []
+    monkeypatch.setattr(CookieJar, "_cookie_from_cookie_tuple", lambda self, *cookie: looked.append(cookie))
+    assert Raw(bench, STATUS + b"Set-Cookie: a=b; Max-Age=9\r\n" * 100 + b"\r\n{}").answer() == b"{}"
+    assert looked == []
 
 
 @pytest.mark.parametrize(
