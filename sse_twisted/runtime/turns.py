@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 
 T = TypeVar("T")
 
-TURN = 0.004  # s of work in one go
+TURN = 0.002  # s of work in one go
 
 
 async def in_turns(items: Iterable[T], clock: IReactorTime) -> AsyncIterator[T]:

@@ -3,15 +3,17 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
-from sse_twisted.runtime.turns import Turns, in_turns
+from sse_twisted.runtime.turns import TURN, Turns, in_turns
+
+STEP = 0.4 * TURN  # s
 
 
 def work(clock: Clock, done: list[int]) -> Deferred[None]:
-    """On ten things that take 1.5 ms each."""
+    """On ten things that take a STEP each."""
 
     async def do_all() -> None:
         async for item in in_turns(range(10), clock):
-            clock.rightNow += 0.0015  # time passes while nobody else is called
+            clock.rightNow += STEP  # time passes while nobody else is called
             done.append(item)
 
     return Deferred.fromCoroutine(do_all())
@@ -54,7 +56,7 @@ class Turning(Clock):
 
 
 class Crowd:
-    """Some for whom something is due in the same turn, and each of whom works for 1.5 ms when it is theirs."""
+    """Some for whom something is due in the same turn, and each of whom works for a STEP when it is theirs."""
 
     def __init__(self, count: int) -> None:
         self.clock = Turning()
@@ -65,7 +67,7 @@ class Crowd:
     def come(self, number: int) -> Deferred[None]:
         async def work() -> None:
             await self._turns.mine()
-            self.clock.rightNow += 0.0015
+            self.clock.rightNow += STEP
             self.done.append(number)
 
         return Deferred.fromCoroutine(work())
