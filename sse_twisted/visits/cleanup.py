@@ -43,6 +43,8 @@ class CleanupService(PeriodicService):
 
     def round(self) -> None:
         """Drop every device that has stopped answering, and probe the idle ones."""
+        if "round" in self._probes:  # of very many, those that it has not come to would never be looked at
+            return
         before, self._silent = self._silent, set()
         self._probes.start("round", self._look_at_all(before), "The devices could not be probed")
 

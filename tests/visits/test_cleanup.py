@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Cleanup, Downloads, Settings
 from sse_twisted.devices.connections import Address
@@ -9,6 +13,7 @@ from sse_twisted.runtime import turns
 from sse_twisted.runtime.text import missing_of
 from sse_twisted.simulator.faults import parse_fault
 from sse_twisted.visits import cleanup
+from sse_twisted.visits.visit import Visit
 from tests.support.event import MORNING, VirtualEvent, log_of
 
 HOUR = 3_600_000  # ms
@@ -217,3 +222,24 @@ def test_a_device_that_is_silent_for_a_moment_is_not_dropped(event: VirtualEvent
     device.clear_faults()
     event.until("can be disconnected", 10)
     assert not event.said("left too early")
+
+
+def test_a_device_that_goes_is_noticed_even_if_looking_at_all_of_them_takes_longer_than_the_interval(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def one_by_one(visits: list[Visit], clock: IReactorTime) -> AsyncIterator[Visit]:
+        for visit in visits:
+            yield visit
+            await deferLater(clock, 6.0)
+
+    monkeypatch.setattr(cleanup, "in_turns", one_by_one)
+    for identifier in (601, 602, 603):
+        event.device(identifier, log_of(identifier))
+        event.arrive(identifier)
+    event.start()
+    for identifier in (601, 602, 603):
+        event.until(f"motion-{identifier} can be disconnected")
+    assert event.collector is not None
+    last = list(event.collector.scanner.visits)[-1]
+    event.leave(last)
+    assert event.until(f"motion-{last} has been disconnected", 60)
