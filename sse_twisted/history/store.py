@@ -99,6 +99,7 @@ class _Written:
 
     answers: dict[int, Stamps]
     devices: dict[int, _Visited]
+    new: set[int]  # devices that had changed; what they answered before may have been stored later than it
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,7 +188,7 @@ class StateStore(Service):
     _timer: IDelayedCall | None = field(default=None, init=False)
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
     _trouble: str = field(default="", init=False)
-    _written: _Written = field(factory=lambda: _Written({}, {}), init=False)
+    _written: _Written = field(factory=lambda: _Written({}, {}, set()), init=False)
     _unwritten: set[int] | None = field(default=None, init=False)  # devices that have changed since; None: all
 
     def __attrs_post_init__(self) -> None:
@@ -284,16 +285,18 @@ class StateStore(Service):
         disk, folder, fleet = self._work.disk, self._work.folder, self._work.fleet
         former = self._written
         if changed is None:
-            former = _Written({}, {})
+            former = _Written({}, {}, set())
             answers = await disk.run(folder.all_stamps)
         else:
-            answers = await disk.run(folder.stamps_of, changed)
+            looked_at = changed | former.new
+            others = {number: stamps for number, stamps in former.answers.items() if number not in looked_at}
+            answers = others | await disk.run(folder.stamps_of, looked_at)
         if changed is None or self._unwritten is None:
             numbers = {device.identifier for device in fleet}
         else:
             numbers = changed | self._unwritten
         devices = {number: _Visited(fleet[number], self._attendance.of(number)) for number in numbers}
-        return _Written(former.answers | answers, former.devices | devices)
+        return _Written(answers, former.devices | devices, numbers)
 
     def _saving(self, now: float, ended: bool, written: _Written) -> Steps[None]:
         """Encode and write, in steps; without names, tracks and visits if the file were too large with them."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import itertools
 import json
+import shutil
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sse_twisted.config.live import LiveConfig
@@ -18,12 +20,12 @@ from sse_twisted.event_folder.folder import EventFolder, Stamps
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet, Stage
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.history.store import SavedState, StateStore
+from sse_twisted.history.store import SavedState, StateStore, load_state
 from sse_twisted.runtime.disk import Disk
 from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
-from tests.support.virtual import LateThreads
+from tests.support.virtual import LateThreads, asked_for
 
 
 def collect(event: VirtualEvent) -> None:
@@ -101,6 +103,8 @@ class TestWriting:
         event.until("motion-601 can be disconnected")
         event.until("motion-602 can be disconnected")
         event.advance(5)
+        collector.fleet.update(602, battery=60)
+        event.advance(5)
         with patch.object(EventFolder, "stamps", autospec=True, side_effect=EventFolder.stamps) as read:
             collector.fleet.update(602, battery=50)
             event.advance(5)
@@ -126,6 +130,33 @@ class TestWriting:
             event.advance(10)
             assert {call.args[1] for call in read.call_args_list} == {601, 602}
         assert saved(event, 602)["battery"] == 50
+
+    def test_answers_that_were_stored_after_a_write_are_in_the_next_one(self, event: VirtualEvent) -> None:
+        def start_late(function: Any, *args: Any, **kwargs: Any) -> Deferred[Any]:
+            is_write = getattr(asked_for(function, *args), "__name__", "") == "_round"
+            return LateThreads(event.reactor, [1.5 if is_write else 0.0]).start(function, *args, **kwargs)
+
+        event.start_in_thread = start_late
+        device = event.collect()
+        event.advance(30)
+        device.latency = 1.0
+        event.wake_all()
+        event.advance(30)
+        assert event.collector is not None
+        event.collector.fleet.update(602, stage=Stage.CONNECTED)
+        event.advance(30)
+        state = load_state(event.folder.state_file)[0]
+        assert state is not None
+        assert state.knows(601, event.folder.stamps(601))
+
+    def test_answers_that_were_removed_are_in_the_file_no_more(self, event: VirtualEvent) -> None:
+        collect(event)
+        assert list(saved_answers(event)) == ["601"]
+        shutil.rmtree(event.folder.device_folder(601))
+        assert event.collector is not None
+        event.collector.fleet.update(601, battery=50)
+        event.advance(5)
+        assert saved_answers(event) == {}
 
     def test_nothing_is_written_before_the_state_is_restored(self, event: VirtualEvent, writings: list[float]) -> None:
         event.device(601, log_of(601)).add_fault(parse_fault("404")[0], path="/logs/")
