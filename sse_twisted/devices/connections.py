@@ -107,8 +107,10 @@ class _Watched(Protocol):
         self._wrapped.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._wrapped.connectionLost(reason)
-        self._closed()
+        try:
+            self._wrapped.connectionLost(reason)
+        finally:
+            self._closed()
 
     def _after_heads(self, data: bytes) -> bytes | None:
         """Return the data after all complete interim heads; None once the response's own head is complete."""
