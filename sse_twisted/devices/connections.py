@@ -37,7 +37,7 @@ END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds 
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 READ_SIZE = 4 * 1024  # bytes that are read in one turn; in chunks of one byte they take 5 ms, and several may come
 PLAIN_READ_SIZE = 192 * 1024  # bytes, of a body without chunks, whose parts need no parsing; less than malloc.LARGE
-CONNECTION_PAUSE = 0.001  # s; the most that one request was seen to use of the reactor's time
+CONNECTION_PAUSE = 0.001  # s; about what one request uses of the time of the reactor
 
 
 @frozen
