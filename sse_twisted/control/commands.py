@@ -154,7 +154,7 @@ class Commands:
 
     def rescan(self) -> None:
         """Scan for absent devices now."""
-        self._scanner.round_now()
+        self._scanner.scan_now()
 
     def retry(self, identifier: int | str) -> Deferred[Device]:
         """Inspect a device again now; fires with its snapshot after the next verdict."""

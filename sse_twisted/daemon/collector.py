@@ -361,7 +361,7 @@ class Collector(MultiService):
         if not self.scanner.running:
             return
         self.scanner.wake_affected()
-        self.scanner.round_now()
+        self.scanner.scan_now()
 
     async def _finish_copies(self, seconds: float) -> None:
         """Copy what was written last, for at most some seconds, even if a disk hangs."""

@@ -1,5 +1,8 @@
 """The scanner: each scan starts a Deferred for each absent device, which looks for it. One of very many takes longer.
 
+A scan is spread over its interval: when an access point comes back, the first of a hundred devices is found at once. An
+arrival begins another scan, in a hurry, since devices that are woken together come together.
+
 If the device is found, the Deferred continues through its whole visit: inspection, downloads and verdict are chained to
 its detection. It ends when no device was found, or when the cleanup cancels it because the device has gone.
 """
@@ -7,7 +10,6 @@ its detection. It ends when no device was found, or when the cleanup cancels it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -17,17 +19,18 @@ from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Stage, what_is_missing
 from sse_twisted.runtime.periodic import PeriodicService
 from sse_twisted.runtime.tasks import Tasks
-from sse_twisted.runtime.turns import TURN, in_turns
+from sse_twisted.runtime.turns import in_turns
+from sse_twisted.visits.batches import BATCH_SIZE, Batches
 from sse_twisted.visits.detection import Detector, Sighting
 from sse_twisted.visits.grace_period import GracePeriod
 from sse_twisted.visits.runner import VisitRunner
 from sse_twisted.visits.visit import Visit
 
-BATCH_SIZE = 16  # searches started in one turn of the reactor
-SOON = 0.5  # s after an arrival until the next scan: devices that are woken together come together
+SPREAD = 0.9  # of the interval, in which the searches of a scan start
+SOON = 0.5  # s between two scans for the others of a bucket
 MOST_SOON = 300  # absent devices, of which a scan takes 30 ms of the reactor's time; of more, none is done sooner
-BATCH_PAUSE = 0.01  # s between two batches; three hundred searches start within 0.2 s
-LONG_PAUSE = 0.05  # s, if more than MOST_SOON are absent: 320 searches a second take some 5 % of a core
+SHORT_PAUSE = 0.005  # s between two batches in a hurry: three hundred searches start within 0.2 s
+LONG_PAUSE = 0.025  # s at least between two others: 320 searches a second take some 5 % of a core
 
 
 class ScannerService(PeriodicService):
@@ -43,9 +46,9 @@ class ScannerService(PeriodicService):
         self._grace = grace
         self._work = work
         self._refresh = refresh
-        self._queue: dict[Target, None] = {}  # targets of this scan, in order
-        self._pause = BATCH_PAUSE
-        self._timer: IDelayedCall | None = None
+        self._spread = Batches(work.clock, self._look_for)
+        self._hurried = Batches(work.clock, self._look_for)
+        self._in_a_hurry = False
         self._extra: IDelayedCall | None = None  # a scan before it is due
         self._searches = Tasks(work.log)
         self._found_by: dict[int, Target] = {}  # the search of each visit
@@ -53,34 +56,45 @@ class ScannerService(PeriodicService):
     def stopService(self) -> Deferred[None]:
         """End all searches and visits; fires when the last one has released its files and sockets."""
         super().stopService()
-        self._queue.clear()
-        for timer in (self._timer, self._extra):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._extra = None
+        self._spread.stop()
+        self._hurried.stop()
+        if self._extra is not None:
+            self._extra.cancel()
+            self._extra = None
         return self._searches.stop()
 
     def round(self) -> None:
-        """Start to look for every absent device."""
+        """Start to look for every absent device: in the course of the interval, or in a hurry at once."""
         self._refresh()
-        idle = not self._queue
-        self._queue.update(dict.fromkeys(target for target in self._work.live.targets() if self._is_looked_for(target)))
-        self._pause = LONG_PAUSE if len(self._queue) > MOST_SOON else BATCH_PAUSE
-        if idle:
-            self._start_some()
+        absent = [target for target in self._work.live.targets() if self._is_looked_for(target)]
+        hurry, self._in_a_hurry = self._in_a_hurry and len(absent) <= MOST_SOON, False
+        if hurry:
+            self._hurried.add(absent, lambda _: SHORT_PAUSE)
+        else:
+            self._spread.add(absent, self._even_pause)
+
+    def scan_now(self) -> None:
+        """Scan once more, in a hurry unless very many are absent."""
+        self._in_a_hurry = True
+        self.round_now()
+
+    def _even_pause(self, count: int) -> float:
+        """The s between batches of so many targets."""
+        interval = self._work.live.settings.scan.interval
+        return max(LONG_PAUSE, SPREAD * interval * BATCH_SIZE / max(count, 1))
 
     def _is_looked_for(self, target: Target) -> bool:
         visit = self.visits.get(target.identifier or 0)
         return visit is None or visit.is_hearsay
 
-    def _scan_soon(self) -> None:
-        """Look for the others that may have come with a device."""
+    def _scan_for_others(self) -> None:
+        """Look for the others that may have come with a device: at once, and again soon."""
         if self._extra is None and len(self._work.live.targets()) - len(self.visits) <= MOST_SOON:
-            self._extra = self._work.clock.callLater(SOON, self._scan_now)
+            self._extra = self._work.clock.callLater(0, self._scan_extra, SOON)
 
-    def _scan_now(self) -> None:
-        self._extra = None
-        self.round_now()
+    def _scan_extra(self, again: float | None) -> None:
+        self._extra = None if again is None else self._work.clock.callLater(again, self._scan_extra, None)
+        self.scan_now()
 
     def wake_waiting(self) -> None:
         """Wake the visits of devices that are present and not collected."""
@@ -103,22 +117,14 @@ class ScannerService(PeriodicService):
         if (target := self._found_by.get(visit.identifier)) is not None:
             self._searches.cancel(target)
 
-    def _start_some(self) -> None:
-        """Start a batch of searches, and schedule the next batch: a thousand at once would block the reactor."""
-        self._timer = None
-        began = self._work.clock.seconds()
-        for target in list(islice(self._queue, BATCH_SIZE)):
-            if self._work.clock.seconds() - began >= TURN:  # each question may wait for a thread that computes
-                break
-            del self._queue[target]
-            visit = self.visits.get(target.identifier or 0)
-            failed = "{target} could not be handled"
-            if visit is None and target not in self._searches:
-                self._searches.start(target, self._search(target), failed, target=str(target))
-            elif visit is not None and visit.is_hearsay and visit not in self._searches:
-                self._searches.start(visit, self._prefer_own_name(visit, target), failed, target=str(target))
-        if self._queue:
-            self._timer = self._work.clock.callLater(self._pause, self._start_some)
+    def _look_for(self, target: Target) -> None:
+        """Start a Deferred that looks for a target, unless one does."""
+        visit = self.visits.get(target.identifier or 0)
+        failed = "{target} could not be handled"
+        if visit is None and target not in self._searches:
+            self._searches.start(target, self._search(target), failed, target=str(target))
+        elif visit is not None and visit.is_hearsay and visit not in self._searches:
+            self._searches.start(visit, self._prefer_own_name(visit, target), failed, target=str(target))
 
     async def _prefer_own_name(self, visit: Visit, target: Target) -> None:
         """End a visit that gets nowhere at the place of another device, if the device answers under its own name."""
@@ -148,7 +154,7 @@ class ScannerService(PeriodicService):
 
     async def _visit(self, visit: Visit, sighting: Sighting, target: Target) -> None:
         self.visits[visit.identifier] = visit
-        self._scan_soon()
+        self._scan_for_others()
         self._found_by[visit.identifier] = target
         try:
             await self._runner.collect(visit, sighting)

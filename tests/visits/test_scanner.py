@@ -15,6 +15,7 @@ from sse_twisted.devices.driver import Listing
 from sse_twisted.fleet import Stage
 from sse_twisted.runtime.turns import TURN
 from sse_twisted.visits import scanner
+from sse_twisted.visits.batches import BATCH_SIZE
 from sse_twisted.visits.inspection import Inspector
 from sse_twisted.visits.visit import Visit
 from tests.support.event import VirtualEvent, log_of
@@ -100,18 +101,52 @@ def test_a_listed_device_without_a_sailor_is_looked_for_by_name(event: VirtualEv
     assert list(event.tracks()) == ["gpslogs/unassigned/20221017/motion-470_20221017_090000.oao"]
 
 
-def test_a_round_of_many_devices_is_begun_in_small_steps(event: VirtualEvent) -> None:
+def steps_of_a_scan(event: VirtualEvent, seconds: float) -> list[int]:
+    """How many look-ups begin in each hundredth of so many s."""
+    begun = [len(event.names.asked)]
+    while len(begun) <= 100 * seconds:
+        event.advance(0.01)
+        begun.append(len(event.names.asked))
+    return [after - before for before, after in itertools.pairwise(begun)]
+
+
+def test_a_scan_is_spread_over_its_interval(event: VirtualEvent) -> None:
+    """Whenever a hundred devices come back at once, one of them is looked for within a twelfth of it."""
     for identifier in range(601, 701):
         event.person(identifier)
     event.start()
-    begun = [len(event.names.asked)]
-    while begun[-1] < 100:
-        event.advance(0.01)
-        begun.append(len(event.names.asked))
-    steps = [after - before for before, after in itertools.pairwise(begun)]
-    assert max(begun[0], *steps) <= 16
-    assert event.reactor.seconds() < 0.2
+    assert len(event.names.asked) == BATCH_SIZE
+    steps = steps_of_a_scan(event, 0.99)
+    assert len(set(event.names.asked)) == len(event.names.asked) == 100
+    assert max(steps) <= BATCH_SIZE
+    assert max(len(list(idle)) for begun, idle in itertools.groupby(steps) if not begun) <= 12
+
+
+def test_a_scan_that_is_asked_for_is_in_a_hurry_and_in_small_steps(event: VirtualEvent) -> None:
+    for identifier in range(601, 701):
+        event.person(identifier)
+    collector = event.start()
+    event.advance(0.95)
+    event.names.asked.clear()
+    collector.scanner.scan_now()
+    steps = [len(event.names.asked), *steps_of_a_scan(event, 0.04)]
+    assert max(steps) <= 2 * BATCH_SIZE
+    event.advance(0.05)
     assert len(set(event.names.asked)) == 100
+
+
+def test_when_all_come_at_once_all_are_soon_found(event: VirtualEvent) -> None:
+    """An access point comes back: the first one that answers has the others looked for at once."""
+    for identifier in range(601, 701):
+        event.device(identifier)
+    event.settings = Settings(scan=Scan(interval=10.0), detection=Detection(limit=128, timeout=1.0))
+    event.start()
+    event.advance(15)
+    for identifier in range(601, 701):
+        event.arrive(identifier)
+    for _ in range(100):
+        event.advance(0.02)
+    assert len(event.said("is connected")) == 100
 
 
 def test_a_step_ends_when_its_questions_take_their_time(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
