@@ -31,12 +31,14 @@ class FolderLock:
         self.is_kept = True  # whether the file system keeps others out
         self._path = folder / LOCK
         self._descriptor: int | None = None
+        self._status: os.stat_result | None = None  # of the file that is open
 
     def acquire(self) -> None:
         """Take the lock and write process and host into it. Raises FolderInUse or OSError."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
             self.is_kept = _lock(descriptor, fcntl.LOCK_EX)
+            status = os.fstat(descriptor)
         except BlockingIOError:
             holder = os.read(descriptor, 200)
             os.close(descriptor)
@@ -45,7 +47,7 @@ class FolderLock:
             os.close(descriptor)
             raise
         self.release()
-        self._descriptor = descriptor
+        self._descriptor, self._status = descriptor, status
         with contextlib.suppress(OSError):  # on a full disk the lock holds without the text
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, _holder(), 0)
@@ -75,13 +77,13 @@ class FolderLock:
     def release(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
-            self._descriptor = None
+            self._descriptor = self._status = None
 
     def _is_mine(self) -> bool:
-        if self._descriptor is None:
+        if self._status is None:
             return False
         try:
-            return os.path.samestat(self._path.lstat(), os.fstat(self._descriptor))
+            return os.path.samestat(self._path.lstat(), self._status)
         except OSError:
             return False
 

@@ -7,7 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, FolderLock
@@ -23,21 +23,30 @@ class FolderAway(OSError):
         super().__init__(errno.ESTALE, why, str(path))
 
 
+@frozen
+class HeldFolder:
+    """A folder that is held open: its inode is not given to another one meanwhile."""
+
+    handle: int
+    status: os.stat_result
+
+
 @define
 class Presence:
     """The folders in which the collector started, held open. Its methods block."""
 
     folder: EventFolder
     lock: FolderLock
-    _held: dict[Path, int] = field(factory=dict, init=False)  # handles; their inodes are not given to other folders
+    _held: dict[Path, HeldFolder] = field(factory=dict, init=False)
     _event_id: str = field(default="", init=False)
 
     def hold(self) -> None:
         """Remember the folders as they are, in the locked event folder; raises OSError."""
-        held: dict[Path, int] = {}
+        held: dict[Path, HeldFolder] = {}
         try:
             for path in (self.folder.root, self.folder.root / "gpslogs", self.folder.root / "motions"):
-                held[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                held[path] = HeldFolder(handle, os.fstat(handle))
         except OSError:
             _close(held)
             raise
@@ -51,8 +60,8 @@ class Presence:
 
     def check(self) -> None:
         """Raise FolderAway unless the folders at their paths are those that are held, and the lock is ours."""
-        for path, handle in self._held.items():
-            _check_same(path, handle)
+        for path, held in self._held.items():
+            _check_same(path, held)
         if self._held and self.lock.keeps_nobody_out():
             raise FolderAway("the lock of the event folder is not the collector's", self.folder.root)
 
@@ -64,9 +73,9 @@ class Presence:
         """
         root = self.folder.root
         is_new = False
-        for path, handle in self._held.items():
+        for path, held in self._held.items():
             try:
-                _check_same(path, handle)
+                _check_same(path, held)
             except FolderAway:
                 if path != root or not self._event_id or self.folder.event_id() != self._event_id:
                     raise
@@ -89,20 +98,16 @@ class Presence:
             raise FolderAway(f"the event folder cannot be locked: {error.strerror}", self.folder.root) from None
 
 
-def _check_same(path: Path, handle: int) -> None:
+def _check_same(path: Path, held: HeldFolder) -> None:
     try:
         found = path.stat()
     except OSError as error:
         raise FolderAway(f"the event folder is not there: {error.strerror}", path) from None
-    try:
-        held = os.fstat(handle)
-    except OSError as error:
-        raise FolderAway(f"the disk of the event folder has gone: {error.strerror}", path) from None
-    if not os.path.samestat(found, held):
+    if not os.path.samestat(found, held.status):
         raise FolderAway("another folder is in the place of the event folder", path)
 
 
-def _close(handles: dict[Path, int]) -> None:
-    for handle in handles.values():
+def _close(held: dict[Path, HeldFolder]) -> None:
+    for folder in held.values():
         with contextlib.suppress(OSError):
-            os.close(handle)
+            os.close(folder.handle)

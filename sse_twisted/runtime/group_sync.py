@@ -22,6 +22,7 @@ Steps = Generator[Collection[int], None, T]
 Sync = Callable[[Iterable[int]], dict[int, OSError]]
 FEW = 2  # writers that need not wait for others
 INTERVAL = 0.1  # s between rounds of more
+GUARDED = 0.01  # s that the guard's word counts for, but never across a sync
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
 
@@ -68,8 +69,12 @@ class GroupSync:
     def __init__(
         self, start: Starter, sync: Sync, clock: IReactorTime, guard: Callable[[], None] = lambda: None
     ) -> None:
-        """`guard` is called in the thread before each step; its OSError takes the place of a failed sync."""
+        """`guard` is called in the thread before the first steps and after each sync, and again each GUARDED s.
+
+        Its OSError takes the place of a failed sync.
+        """
         self._clock = clock
+        self._guarded_until = 0.0  # s of the clock
         self._not_before = 0.0  # s of the clock, when the next round of many may begin
         self._start = start
         self._sync = sync
@@ -119,18 +124,20 @@ class GroupSync:
 
     def _round(self, writers: list[_Writer]) -> None:
         """Let new writers begin, sync what all are waiting for, and let them go on. Blocks."""
+        self._guarded_until = 0.0
         for writer in writers:
             if writer.due is None:
                 self._go_on(writer, None)
         waiting = [writer for writer in writers if not writer.has_ended]
         errors = self._sync({descriptor for writer in waiting for descriptor in writer.due or ()})
+        self._guarded_until = 0.0
         for writer in waiting:
             failed = next((errors[descriptor] for descriptor in writer.due or () if descriptor in errors), None)
             self._go_on(writer, failed)
 
     def _go_on(self, writer: _Writer, error: OSError | None) -> None:
         try:
-            self._guard()
+            self._check()
         except OSError as gone:
             if writer.due is None:
                 writer.has_ended, writer.outcome = True, Failure(gone)
@@ -138,3 +145,10 @@ class GroupSync:
                 return
             error = error or gone
         writer.go_on(error)
+
+    def _check(self) -> None:
+        """Raise OSError if the place to write to has gone. Each look is several calls of the system."""
+        now = self._clock.seconds()
+        if now >= self._guarded_until:
+            self._guard()
+            self._guarded_until = now + GUARDED
