@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService
 
+from sse_twisted.runtime.gc_freeze import importing
 from sse_twisted.runtime.one_thread import compute_in_one_thread
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def __getattr__(name: str) -> Any:
     if name != "Options":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     compute_in_one_thread()
-    from sse_twisted.daemon.options import Options
+    with importing():
+        from sse_twisted.daemon.options import Options
 
     return Options
 
@@ -28,6 +30,7 @@ def makeService(options: Options) -> IService:
     """Assemble the services of `twistd sse`; what they need is imported for that only."""
     from twisted.internet import reactor
 
-    from sse_twisted.daemon.assembly import assemble
+    with importing():
+        from sse_twisted.daemon.assembly import assemble
 
     return assemble(reactor, options)

@@ -16,6 +16,7 @@ from twisted.internet import defer
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+from twisted.python.url import URL
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
@@ -53,6 +54,13 @@ class Transfer:
 
     received: int
     promised: bool
+
+
+class _DeviceUrl(URL):
+    """A URL of ASCII characters. To look for others in it takes treq a twentieth of the time of a request."""
+
+    def to_uri(self) -> URL:
+        return self
 
 
 class _Collected(bytearray):
@@ -176,7 +184,7 @@ class DeviceHttp:
     async def _request(
         self, address: Address, path: str, headers: Headers, timeout: float, statuses: tuple[int, ...]
     ) -> _Response:
-        url = f"http://{address.host}:{address.port}{quote(path, safe='/')}"
+        url = _DeviceUrl.from_text(f"http://{address.host}:{address.port}{quote(path, safe='/')}")
         asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True)
         asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import resource
@@ -24,8 +25,12 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     source, target = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
+    gc.disable()  # nothing that the first call imports is garbage
     while (message := _read(source)) is not None:
         answer = _answer(message)
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
         target.write(len(answer).to_bytes(HEAD, "big") + answer)
         target.flush()
 

@@ -41,7 +41,8 @@ class TrackWriter:
         self._disk = disk
         self._partial = partial
         self._progress = progress
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []  # joined in the thread: to append 50 KB to 400 KB copies them all
+        self._waiting = 0  # bytes of them
         self._count = 0  # bytes of the track that are written, also by earlier transfers
         self._turn = DeferredLock()
         self._error: Exception | None = None
@@ -57,14 +58,15 @@ class TrackWriter:
         self._progress(offset)
 
     def write(self, data: bytes) -> Deferred[None] | None:
-        self._buffer += data
+        self._pieces.append(data)
+        self._waiting += len(data)
         self._attempt.reached += len(data)
         is_in_the_way = self._pace.take(len(data))
         if self._turn.locked:
             return None
         if is_in_the_way:
             return Deferred.fromCoroutine(self._make_way())
-        if len(self._buffer) < BLOCK_SIZE:
+        if self._waiting < BLOCK_SIZE:
             return None
         return Deferred.fromCoroutine(self._write_block())
 
@@ -83,9 +85,9 @@ class TrackWriter:
                 await self._disk.run(self._close_file)
 
     def _close_file(self) -> None:
-        if self._buffer and self._error is None:
+        if self._pieces and self._error is None:
             with contextlib.suppress(OSError, OtherBytes):  # the device sends these bytes again
-                self._write(self._buffer, _nothing)
+                self._write(self._pieces, _nothing)
         self._partial.close()
 
     async def _make_way(self) -> None:
@@ -101,17 +103,19 @@ class TrackWriter:
             async with self._turn:
                 if self._error is not None:
                     raise self._error
-                block, self._buffer = self._buffer, bytearray()
+                pieces, self._pieces = self._pieces, []
+                count, self._waiting = self._waiting, 0
                 try:
-                    result = await self._disk.write(self._write, block, finish)
+                    result = await self._disk.write(self._write, pieces, finish)
                 except (DiskTrouble, OtherBytes) as error:
                     self._error = error
                     raise
-                self._count += len(block)
+                self._count += count
                 self._progress(self._count)
                 return result
 
-    def _write(self, block: bytearray, finish: Callable[[], T]) -> T:
+    def _write(self, pieces: list[bytes], finish: Callable[[], T]) -> T:
+        block = b"".join(pieces)
         if self._announced is not None:
             self._book(self._announced)
             self._announced = None

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
-from sse_twisted.runtime.gc_freeze import INTERVAL, MANY, MIN_COLLECTIONS, MOST, TRIM_PAUSE, GcFreeze
+from sse_twisted.runtime.gc_freeze import INTERVAL, MANY, MIN_COLLECTIONS, MOST, TRIM_PAUSE, GcFreeze, importing
 
 
 class Thing:
@@ -128,3 +128,22 @@ def test_many_objects_that_survive_are_not_looked_at_again(service: GcFreeze, cl
     gone = old_garbage()
     pass_time(clock, INTERVAL)
     assert gone() is None
+
+
+def test_no_garbage_is_looked_for_while_a_start_imports_nor_in_what_it_has_imported(full: list[int]) -> None:
+    with importing():
+        imported = [[number] for number in range(100_000)]
+        assert not full
+    assert gc.isenabled()
+    assert not any(each is imported for each in gc.get_objects())
+    assert imported[0] == [0]
+
+
+def test_who_has_switched_the_collector_off_finds_it_off_after_an_import() -> None:
+    gc.disable()
+    try:
+        with importing():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

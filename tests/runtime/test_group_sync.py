@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from sse_twisted.runtime.file_sync import FileSync, file_system
-from sse_twisted.runtime.group_sync import FEW, INTERVAL, GroupSync, Steps, at_once
+from sse_twisted.runtime.group_sync import FEW, GUARDED, INTERVAL, GroupSync, Steps, at_once
 
 
 class Rounds:
@@ -24,6 +24,7 @@ class Rounds:
         self.synced: list[set[int]] = []
         self.broken: dict[int, OSError] = {}
         self.guard_error: OSError | None = None
+        self.guarded = 0  # how often the guard was asked
         self.group = GroupSync(self.start, self.sync, self.clock, self.guard)
 
     def start(self, function: Any, *args: Any) -> Deferred[Any]:
@@ -36,6 +37,7 @@ class Rounds:
         return {number: error for number, error in self.broken.items() if number in self.synced[-1]}
 
     def guard(self) -> None:
+        self.guarded += 1
         if self.guard_error is not None:
             raise self.guard_error
 
@@ -114,6 +116,35 @@ def test_who_has_lost_the_folder_writes_nothing_more() -> None:
     assert "b wrote 3" not in steps
     assert steps[-1] == "a cleaned up"
     assert [failure.value.errno for failure in ended] == [2, 2]
+
+
+def test_the_guard_is_asked_once_for_many_writers_and_again_after_a_sync() -> None:
+    rounds, ended = Rounds(), list[str]()
+    for number in range(20):
+        rounds.group.run(writer([], str(number), number)).addCallback(ended.append)
+    rounds.go()
+    before = rounds.guarded
+    rounds.go()
+    assert len(ended) == 20
+    assert rounds.guarded == before + 2
+
+
+def test_the_guard_is_asked_again_while_writers_take_their_time() -> None:
+    rounds, steps = Rounds(), list[str]()
+
+    def slow(name: str) -> Steps[str]:
+        rounds.clock.advance(GUARDED)
+        if name == "b":
+            rounds.guard_error = FileNotFoundError(2, "gone")
+        return (yield from writer(steps, name, 1))
+
+    rounds.group.run(writer(steps, "first", 9))
+    for name in "abc":
+        rounds.group.run(slow(name)).addErrback(lambda _: None)
+    rounds.go()
+    rounds.go()
+    assert "b wrote 1" in steps
+    assert "c wrote 1" not in steps
 
 
 def test_a_thread_that_fails_leaves_nobody_waiting() -> None:
