@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from attrs import frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -30,6 +31,8 @@ from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.naming import MM_PER_KM, MS_PER_HOUR
 from sse_twisted.fleet import Device, Fleet
 from sse_twisted.runtime.periodic import PeriodicService
+from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import in_turns
 
 MIN_DEVICES = 5  # with tracks of the day; fewer are not compared
 INTERVAL = 1.0  # s between comparisons
@@ -92,26 +95,33 @@ class ShortTracks(PeriodicService):
         super().__init__(clock, log, lambda: INTERVAL)
         self._fleet = fleet
         self._live = live
+        self._tasks = Tasks(log)
         self._logged: set[tuple[int, datetime.date]] = set()
         self._changed = True
         fleet.observe(self._note_change)
         live.observe(self._note)
 
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return self._tasks.stop()
+
     def round(self) -> None:
         """Compare all devices if tracks, findings or settings have changed."""
-        if not self._changed:
-            return
-        self._changed = False
+        if self._changed and "round" not in self._tasks:
+            self._changed = False
+            self._tasks.start("round", self._compare(), "The tracks of the devices could not be compared")
+
+    async def _compare(self) -> None:
         today = self._live.today(self._fleet.now)
         buoys = self._live.on_buoys(today)
-        recorded = {
-            device.identifier: recorded_on(today, device)
-            for device in self._fleet
-            if device.tracks and device.identifier not in buoys
-        }
+        recorded: dict[int, tuple[Recorded, ...]] = {}
+        async for device in in_turns(list(self._fleet), self._clock):
+            if device.tracks and device.identifier not in buoys:
+                recorded[device.identifier] = recorded_on(today, device)
         short = short_tracks(recorded, self._live.settings.expected)
-        for device in list(self._fleet):
-            self._settle(device, short.get(device.identifier), today)
+        async for device in in_turns(list(self._fleet), self._clock):
+            if device.identifier in self._fleet:
+                self._settle(self._fleet[device.identifier], short.get(device.identifier), today)
 
     def _settle(self, device: Device, finding: str | None, today: datetime.date) -> None:
         others = tuple(other for other in device.findings if not other.startswith(SHORT))

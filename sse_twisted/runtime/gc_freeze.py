@@ -21,7 +21,9 @@ from sse_twisted.runtime.periodic import PeriodicService
 
 INTERVAL = 1.0  # s between two looks
 MIN_COLLECTIONS = 3  # of younger objects since the last full one; 7,000 objects are made between two of them
-MOST = 20_000  # objects to look at, which takes 8 ms
+MOST = 20_000  # objects to look at, which takes 8 ms; to count 100,000 takes 12
+LONGEST = 0.015  # s of a look, after which some are left out; objects may be long lists
+LEFT_OUT = 9  # looks that are left out where very many objects are in use: they are not even counted
 MANY = 8_000  # objects that survive, and are not looked at again
 TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
@@ -57,6 +59,7 @@ class GcFreeze(PeriodicService):
         super().__init__(clock, log, lambda: INTERVAL)
         self._thresholds = gc.get_threshold()
         self._trimmed = 0.0  # s of the clock, when memory was given back
+        self._left_out = 0  # looks that are still to be left out
 
     def startService(self) -> None:
         """Exclude them before the reactor runs. Hardly any of them is garbage: to find it would take 35 ms."""
@@ -79,10 +82,22 @@ class GcFreeze(PeriodicService):
         """Collect all objects, if there may be garbage."""
         if gc.get_count()[2] < MIN_COLLECTIONS:
             return
-        if len(gc.get_objects()) <= MOST:
-            gc.collect()
-        if len(gc.get_objects()) > MANY:
+        if self._left_out:
+            self._left_out -= 1
             gc.freeze()
+        elif len(gc.get_objects()) > MOST:
+            self._left_out = LEFT_OUT
+            gc.freeze()
+        else:
+            self._look()
         if (now := self._clock.seconds()) - self._trimmed >= TRIM_PAUSE:
             self._trimmed = now
             Thread(target=give_back, name="give back", daemon=True).start()  # it takes up to 0.1 s, without the GIL
+
+    def _look(self) -> None:
+        began = self._clock.seconds()
+        gc.collect()
+        if self._clock.seconds() - began > LONGEST:
+            self._left_out = LEFT_OUT
+        if len(gc.get_objects()) > MANY:
+            gc.freeze()
