@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from sse_twisted.config.settings import Names
 from sse_twisted.devices.connections import DeviceAgent, Traffic, device_agent
 from sse_twisted.dns.service import NameService
-from sse_twisted.runtime.disk import DiskThreads
+from sse_twisted.runtime.disk_threads import DiskThreads
 from sse_twisted.runtime.group_sync import Starter
 from sse_twisted.runtime.worker import Worker
 from sse_twisted.visits.detection import NameLookup

@@ -1,9 +1,8 @@
-"""Threads for work that blocks on the disk, and the pause of downloads while the disk is not writable."""
+"""Work that blocks on the disk, and the pause of downloads while the disk is not writable."""
 
 from __future__ import annotations
 
 import errno
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
@@ -16,10 +15,8 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from sse_twisted.runtime.file_sync import FileSync
 from sse_twisted.runtime.group_sync import GroupSync, Starter, Steps
@@ -31,10 +28,6 @@ from sse_twisted.runtime.turns import Turns
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# When a hundred devices arrive, the reactor waits up to 40 ms for the GIL. With eight threads it waits up to 140 ms.
-THREADS = 4  # one of them syncs
-# s. Each system call of the reactor may wait that long for a thread to release the GIL. Python's default is 5 ms.
-SWITCH_INTERVAL = 0.0001
 LONGEST_PATH = 1000  # characters of a path in a message
 CHECK_INTERVAL = 5.0  # s between checks of a disk that is not writable
 MAX_WAITING = 300  # writers that wait for the disk until others must wait too
@@ -317,19 +310,3 @@ def answers(folder: Path, seconds: float = LONGEST_WAIT) -> bool:
 def _look_into(folder: Path) -> None:
     with suppress(OSError):
         next(folder.iterdir(), None)
-
-
-class DiskThreads:
-    """The threads of a Disk. They are daemon threads, so a disk that hangs does not keep the process alive."""
-
-    def __init__(self, reactor: Any, name: str = "disk", count: int = THREADS) -> None:
-        self._reactor = reactor
-        self._pool = ThreadPool(minthreads=0, maxthreads=count, name=name)
-        self._pool.threadFactory = partial(Thread, daemon=True)  # type: ignore[assignment]  # it is only called
-
-    def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
-        """Run a function in the next free thread; the Deferred fires with its result."""
-        if not self._pool.started:
-            sys.setswitchinterval(SWITCH_INTERVAL)
-            self._pool.start()
-        return deferToThreadPool(self._reactor, self._pool, function, *args, **kwargs)

@@ -16,7 +16,8 @@ from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.task import Clock, deferLater
 from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 
-from sse_twisted.runtime.disk import CHECK_INTERVAL, LONGEST_WAIT, Disk, DiskHangs, DiskThreads, DiskTrouble, answers
+from sse_twisted.runtime.disk import CHECK_INTERVAL, LONGEST_WAIT, Disk, DiskHangs, DiskTrouble, answers
+from sse_twisted.runtime.disk_threads import DiskThreads
 from tests.simulator.wire import on_the_reactor
 from tests.support.virtual import LateThreads, at_once
 
@@ -262,22 +263,6 @@ def reactor() -> Any:
     from twisted.internet import reactor as installed
 
     return installed
-
-
-@on_the_reactor
-async def test_threads_are_not_the_reactors_and_end_with_the_process(reactor: Any) -> None:
-    threads = DiskThreads(reactor)
-    worker, daemon = await threads.start(lambda: (threading.current_thread(), threading.current_thread().daemon))
-    assert worker is not threading.main_thread()
-    assert worker not in reactor.getThreadPool().threads
-    assert daemon
-
-
-@on_the_reactor
-async def test_a_thread_says_what_went_wrong(reactor: Any) -> None:
-    threads = DiskThreads(reactor)
-    with pytest.raises(OSError, match="No space left on device"):
-        await threads.start(fail, FULL)
 
 
 def test_a_call_that_takes_long_is_told_until_it_ends() -> None:

@@ -25,7 +25,7 @@ from sse_twisted.config.settings import Cleanup, Detection, Devices, Downloads, 
 from sse_twisted.daemon.collector import Collector
 from sse_twisted.daemon.world import real_world
 from sse_twisted.event_folder.ledger import Status
-from sse_twisted.runtime.disk import DiskThreads
+from sse_twisted.runtime.disk_threads import DiskThreads
 from sse_twisted.simulator.addresses import free_ports
 from sse_twisted.simulator.device import SimulatedDevice, SimulatedLog
 from sse_twisted.simulator.dns import NameServer

@@ -25,7 +25,8 @@ from twisted.web.server import Site
 
 from sse_twisted.control.records import TrackFile
 from sse_twisted.event_folder.folder import EventFolder
-from sse_twisted.runtime.disk import Disk, DiskThreads
+from sse_twisted.runtime.disk import Disk
+from sse_twisted.runtime.disk_threads import DiskThreads
 from sse_twisted.web import track_files
 from sse_twisted.web.request_queue import RequestQueue
 from sse_twisted.web.routing import Router

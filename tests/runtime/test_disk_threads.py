@@ -1,0 +1,85 @@
+"""Threads for work that blocks on a disk: real ones."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import DeferredList
+from twisted.internet.task import deferLater
+
+from sse_twisted.runtime.disk_threads import THREADS, DiskThreads
+from tests.simulator.wire import on_the_reactor
+
+
+@pytest.fixture
+def reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor
+
+
+@on_the_reactor
+async def test_threads_are_not_the_reactors_and_end_with_the_process(reactor: Any) -> None:
+    threads = DiskThreads(reactor)
+    worker, daemon = await threads.start(lambda: (threading.current_thread(), threading.current_thread().daemon))
+    assert worker is not threading.main_thread()
+    assert worker not in reactor.getThreadPool().threads
+    assert daemon
+
+
+@on_the_reactor
+async def test_a_thread_says_what_went_wrong(reactor: Any) -> None:
+    threads = DiskThreads(reactor)
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left on device"):
+        await threads.start(fail)
+    assert await threads.start(int, "7") == 7  # the thread goes on
+
+
+@on_the_reactor
+async def test_some_work_side_by_side_and_the_others_wait_in_order(reactor: Any) -> None:
+    threads, begun, go_on = DiskThreads(reactor), list[int](), threading.Event()
+
+    def work(number: int) -> int:
+        begun.append(number)
+        go_on.wait()
+        return number
+
+    results = DeferredList([threads.start(work, number) for number in range(2 * THREADS)])
+    while len(begun) < THREADS:
+        await deferLater(reactor, 0.001)
+    assert sorted(begun) == list(range(THREADS))
+    go_on.set()
+    assert [number for _, number in await results] == list(range(2 * THREADS))
+    assert begun[THREADS:] == sorted(begun[THREADS:])
+
+
+@on_the_reactor
+async def test_a_thread_keeps_nothing_of_what_it_did_and_leaves_no_garbage(reactor: Any) -> None:
+    class Block:
+        """Some megabytes."""
+
+    def given(block: Block) -> Callable[[], int]:
+        return lambda: id(block)
+
+    threads, block = DiskThreads(reactor, count=1), Block()
+    gone = weakref.ref(block)
+    gc.collect()
+    gc.disable()
+    try:
+        await threads.start(given(block))
+        del block
+        for _ in range(2):  # in the same turn the reactor still holds the result
+            await deferLater(reactor, 0)
+        assert gone() is None
+    finally:
+        gc.enable()
