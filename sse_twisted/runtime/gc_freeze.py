@@ -19,12 +19,15 @@ from twisted.logger import Logger
 from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
-INTERVAL = 1.0  # s
-ROUNDS = 10  # from one look to the next
-FEW = 1_000  # more objects than at the last look: less is not worth one
-MOST = 20_000  # objects to look at, which takes 8 ms
+INTERVAL = 1.0  # s between two looks
+MIDDLE = 4  # collections of new objects, until those that survived are looked at once more; Python's default is 10
+MIN_COLLECTIONS = 7  # of those since the last full one; 3,500 objects are made between two of them
+MOST = 20_000  # objects to look at, which takes 8 ms; to count 100,000 takes 12
+LONGEST = 0.015  # s of a look, after which some are left out; objects may be long lists
+LEFT_OUT = 9  # looks that are left out where very many objects are in use: they are not even counted
 MANY = 8_000  # objects that survive, and are not looked at again
 TRIM_PAUSE = 60.0  # s until memory is given back again
+NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
 
 
 @contextmanager
@@ -44,24 +47,27 @@ def importing() -> Iterator[None]:
 
 
 class GcFreeze(PeriodicService):
-    """Takes the place of Python's own garbage collection; must be the last service to start.
+    """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
-    Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. They are excluded.
-    Later objects are collected each ten seconds. Python would look at the new ones again and again: at 25,000 of them
-    for 10 to 30 ms, and with 3,000 devices for a twentieth of the processor time. Where very many are in use, as for
-    hundreds of requests or in a thread that parses what a liar sends, they are excluded too, and so are many that have
-    survived. Such an object goes as soon as nothing refers to it, but not if it refers to itself. Hardly any does.
+    Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. Later objects are
+    collected often, so that few are new, and not by Python itself, but for the young ones, and those in small parts: at
+    25,000 of them it would look for 10 to 30 ms. Where very many are in use, as for hundreds of requests or in a thread
+    that parses what a liar sends, they are excluded too, and so are many that have survived. Such an object goes as
+    soon as nothing refers to it, but not if it refers to itself. Hardly any does.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
         super().__init__(clock, log, lambda: INTERVAL)
+        self._thresholds = gc.get_threshold()
         self._trimmed = 0.0  # s of the clock, when memory was given back
+        self._left_out = 0  # looks that are still to be left out
 
     def startService(self) -> None:
         """Exclude them before the reactor runs. Hardly any of them is garbage: to find it would take 35 ms."""
         keep_large_blocks_apart()
         gc.freeze()
-        gc.disable()
+        self._thresholds = gc.get_threshold()
+        gc.set_threshold(self._thresholds[0], MIDDLE, NEVER)
         self._trimmed = self._clock.seconds()
         atexit.register(gc.freeze)  # Python would look for garbage once more at the end of the process, for 0.1 s
         super().startService()
@@ -69,23 +75,30 @@ class GcFreeze(PeriodicService):
     def stopService(self) -> object:
         """Include them again: a process may run several collectors, one after the other."""
         super().stopService()
+        gc.set_threshold(*self._thresholds)
         gc.unfreeze()
-        gc.enable()
         return None
 
     def round(self) -> None:
-        """Collect all objects if it is time for it and there may be garbage; exclude them if they are very many."""
-        more = gc.get_count()[0]  # than at the last look, whatever was excluded since
-        if more > MOST:
+        """Collect all objects, if there may be garbage."""
+        if gc.get_count()[2] < MIN_COLLECTIONS:
+            return
+        if self._left_out:
+            self._left_out -= 1
             gc.freeze()
-        elif more >= FEW and self.rounds % ROUNDS == 0:
+        elif len(gc.get_objects()) > MOST:
+            self._left_out = LEFT_OUT
+            gc.freeze()
+        else:
             self._look()
-
-    def _look(self) -> None:
-        if (count := len(gc.get_objects())) <= MOST:  # to count 60,000 takes as long as to look at 20,000
-            gc.collect()
-        if count > MANY and len(gc.get_objects()) > MANY:
-            gc.freeze()
         if (now := self._clock.seconds()) - self._trimmed >= TRIM_PAUSE:
             self._trimmed = now
             Thread(target=give_back, name="give back", daemon=True).start()  # it takes up to 0.1 s, without the GIL
+
+    def _look(self) -> None:
+        began = self._clock.seconds()
+        gc.collect()
+        if self._clock.seconds() - began > LONGEST:
+            self._left_out = LEFT_OUT
+        if len(gc.get_objects()) > MANY:
+            gc.freeze()

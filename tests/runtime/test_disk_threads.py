@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
+import sys
 import threading
 import weakref
 from collections.abc import Callable
@@ -13,8 +15,10 @@ import pytest
 from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
 
-from sse_twisted.runtime.disk_threads import THREADS, DiskThreads
+from sse_twisted.runtime.disk_threads import SLACK, THREADS, DiskThreads
 from tests.simulator.wire import on_the_reactor
+
+PR_GET_TIMERSLACK = 30  # of Linux's prctl.h
 
 
 @pytest.fixture
@@ -83,3 +87,13 @@ async def test_a_thread_keeps_nothing_of_what_it_did_and_leaves_no_garbage(react
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has it")
+@on_the_reactor
+async def test_a_thread_waits_longer_for_the_interpreter_than_the_reactor(reactor: Any) -> None:
+    def slack() -> int:
+        return int(ctypes.CDLL(None).prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0))
+
+    assert await DiskThreads(reactor).start(slack) == SLACK
+    assert slack() < SLACK / 10
