@@ -60,8 +60,6 @@ class WrongDevice(DeviceError):
 
 def connection_error(error: Exception) -> DeviceError:
     """Translate an error raised before the headers of a response; raises any error that is not about the network."""
-    if isinstance(error, DeviceError):
-        return error
     translated = _translated(error)
     error.__traceback__ = None  # its frames refer to it, and would wait with it for the garbage collector
     return translated

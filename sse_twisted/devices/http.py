@@ -22,7 +22,15 @@ from twisted.web.iweb import UNKNOWN_LENGTH, IResponse
 
 from sse_twisted.devices.body import BodyReceiver, Sink
 from sse_twisted.devices.connections import Address, CancelledInFlight, DeviceAgent
-from sse_twisted.devices.errors import BadRange, Interrupted, Refused, Silent, Unreachable, connection_error
+from sse_twisted.devices.errors import (
+    BadRange,
+    DeviceError,
+    Interrupted,
+    Refused,
+    Silent,
+    Unreachable,
+    connection_error,
+)
 from sse_twisted.runtime.text import plural
 
 if TYPE_CHECKING:
@@ -92,7 +100,7 @@ class DeviceHttp:
         with self._reported("connection"):
             try:
                 await self._agent.reach(address)
-            except (GeneratorExit, CancelledError):
+            except (GeneratorExit, CancelledError, DeviceError):
                 raise
             except Exception as error:
                 raise connection_error(error) from error
@@ -189,7 +197,7 @@ class DeviceHttp:
         asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:
             response = await asking
-        except (GeneratorExit, CancelledError):
+        except (GeneratorExit, CancelledError, DeviceError):
             raise
         except Exception as error:
             raise connection_error(error) from error

@@ -20,11 +20,11 @@ from sse_twisted.runtime.malloc import give_back, keep_large_blocks_apart
 from sse_twisted.runtime.periodic import PeriodicService
 
 INTERVAL = 1.0  # s between two looks
-MIDDLE = 4  # collections of new objects, until those that survived are looked at once more; Python's default is 10
-MIN_COLLECTIONS = 7  # of those since the last full one; 3,500 objects are made between two of them
-MOST = 20_000  # objects to look at, which takes 8 ms; to count 100,000 takes 12
+MIN_COLLECTIONS = 3  # of younger objects since the last full one; 7,000 objects are made between two of them
+MOST = 20_000  # objects to look at, which takes 8 ms
 LONGEST = 0.015  # s of a look, after which some are left out; objects may be long lists
-LEFT_OUT = 9  # looks that are left out where very many objects are in use: they are not even counted
+VERY_MANY = 50_000  # objects, after which some looks are left out: to count them takes 5 to 10 ms
+LEFT_OUT = 9  # looks
 MANY = 8_000  # objects that survive, and are not looked at again
 TRIM_PAUSE = 60.0  # s until memory is given back again
 NEVER = 1 << 30  # collections of younger objects, after which Python would begin a full one itself
@@ -50,10 +50,10 @@ class GcFreeze(PeriodicService):
     """Excludes all objects that exist at the start from garbage collection; must be the last service to start.
 
     Of the 80,000 objects after the start 70,000 are code; they would block the reactor for 40 ms. Later objects are
-    collected often, so that few are new, and not by Python itself, but for the young ones, and those in small parts: at
-    25,000 of them it would look for 10 to 30 ms. Where very many are in use, as for hundreds of requests or in a thread
-    that parses what a liar sends, they are excluded too, and so are many that have survived. Such an object goes as
-    soon as nothing refers to it, but not if it refers to itself. Hardly any does.
+    collected often, so that few are new, and not by Python itself, but for the young ones. Where very many are in use,
+    as for hundreds of requests or in a thread that parses what a liar sends, they are excluded too, and so are many
+    that have survived. Such an object goes as soon as nothing refers to it, but not if it refers to itself. Hardly any
+    does. Python's collection of young ones cannot be left out: with liars, half a gigabyte was kept in ten minutes.
     """
 
     def __init__(self, clock: IReactorTime, log: Logger) -> None:
@@ -66,8 +66,8 @@ class GcFreeze(PeriodicService):
         """Exclude them before the reactor runs. Hardly any of them is garbage: to find it would take 35 ms."""
         keep_large_blocks_apart()
         gc.freeze()
-        self._thresholds = gc.get_threshold()
-        gc.set_threshold(self._thresholds[0], MIDDLE, NEVER)
+        self._thresholds = young, middle, _ = gc.get_threshold()
+        gc.set_threshold(young, middle, NEVER)
         self._trimmed = self._clock.seconds()
         atexit.register(gc.freeze)  # Python would look for garbage once more at the end of the process, for 0.1 s
         super().startService()
@@ -86,8 +86,8 @@ class GcFreeze(PeriodicService):
         if self._left_out:
             self._left_out -= 1
             gc.freeze()
-        elif len(gc.get_objects()) > MOST:
-            self._left_out = LEFT_OUT
+        elif (count := len(gc.get_objects())) > MOST:
+            self._left_out = LEFT_OUT if count > VERY_MANY else 0
             gc.freeze()
         else:
             self._look()

@@ -129,7 +129,10 @@ class Detector:
         await self._names.lookup(host, attempt)
 
     async def _at(self, target: Target, address: Address, odd: Odd) -> Sighting | None:
-        """Return the device at an address if it is the target; `odd` collects invalid responses by address."""
+        """Return the device at an address if it is the target; `odd` collects invalid responses by address.
+
+        They have no tracebacks, which would keep this call, and that keeps `odd`: only a garbage collection ends that.
+        """
         if self._work.fleet.is_occupied(address):  # names go stale, and it may be busy with a transfer
             return None
         try:
@@ -143,7 +146,7 @@ class Detector:
             self._note(
                 target, address, LogLevel.info, f"accepts connections but does not respond at {address} ({error})"
             )
-            odd[address] = error
+            odd[address] = error.with_traceback(None)
             return None
         except Unreachable as error:
             self._note(target, address, LogLevel.debug, f"not accepting connections at {address} ({error})")
@@ -156,7 +159,7 @@ class Detector:
         except DeviceError as error:
             if not is_web_page(error):
                 self._note(target, address, LogLevel.warn, f"invalid response at {address}: {error}")
-            odd[address] = error
+            odd[address] = error.with_traceback(None)
             return None
         self._remarks.forget(target)
         return None if self._work.fleet[sighting.identifier].present else sighting
@@ -189,6 +192,7 @@ class Detector:
                 del self._waiting[address]
                 while waiting:
                     waiting.pop(0).callback(outcome)
+            outcome = None  # its traceback keeps this call
 
     async def _identify(self, address: Address) -> Sighting:
         """Ask the way of each kind of device; if no kind understands the answer, raise the error of the first."""

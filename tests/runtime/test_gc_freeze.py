@@ -17,6 +17,7 @@ from sse_twisted.runtime.gc_freeze import (
     MIN_COLLECTIONS,
     MOST,
     TRIM_PAUSE,
+    VERY_MANY,
     GcFreeze,
     importing,
 )
@@ -113,7 +114,7 @@ def test_later_objects_are_collected_soon(service: GcFreeze, clock: Clock) -> No
 def test_where_very_many_objects_are_in_use_some_looks_are_left_out(
     service: GcFreeze, clock: Clock, full: list[int]
 ) -> None:
-    things = [Thing() for _ in range(MOST)]
+    things = [Thing() for _ in range(VERY_MANY)]
     old_garbage()
     pass_time(clock, INTERVAL)
     assert len(gc.get_objects()) < len(things) / 10
@@ -121,6 +122,17 @@ def test_where_very_many_objects_are_in_use_some_looks_are_left_out(
         old_garbage()
         pass_time(clock, INTERVAL)
     assert full == []
+    gone = old_garbage()
+    pass_time(clock, INTERVAL)
+    assert gone() is None
+
+
+def test_many_objects_are_left_out_and_counted_again(service: GcFreeze, clock: Clock, full: list[int]) -> None:
+    things = [Thing() for _ in range(MOST)]
+    old_garbage()
+    pass_time(clock, INTERVAL)
+    assert full == []
+    assert len(gc.get_objects()) < len(things) / 10
     gone = old_garbage()
     pass_time(clock, INTERVAL)
     assert gone() is None

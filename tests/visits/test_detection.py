@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, formatEvent
 from sse_twisted.config.live import LiveConfig, Target
 from sse_twisted.config.settings import Detection, Devices, Settings
 from sse_twisted.devices.connections import Address
-from sse_twisted.devices.errors import BadAnswer, Unreachable
+from sse_twisted.devices.errors import BadAnswer, DeviceError, Unreachable
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Fleet
@@ -122,6 +123,29 @@ def test_something_that_is_no_motion_is_said_once(event: VirtualEvent) -> None:
     event.start()
     event.advance(30)
     assert len(event.said("WARN motion-601 invalid response at 10.0.2.89: info.json is a web page")) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["html", "500", "no-headers", "refused", "half-json", "deep-json", "stall@10", "abort@10", "wrong-identifier"],
+)
+def test_what_answers_nonsense_leaves_no_circle_of_objects(event: VirtualEvent, fault: str) -> None:
+    """Such a circle, with all that was received, would wait for a full garbage collection."""
+    event.device(601, log_of(601)).add_fault(parse_fault(fault)[0])
+    event.arrive(601)
+    event.start()
+    event.advance(5)
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        event.advance(60)
+        gc.collect()
+        assert [each for each in gc.garbage if isinstance(each, DeviceError)] == []
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def test_two_devices_that_swap_their_addresses_are_both_collected(event: VirtualEvent) -> None:
