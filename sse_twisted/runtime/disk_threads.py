@@ -52,14 +52,11 @@ class DiskThreads:
         if prctl is not None:
             prctl(PR_SET_TIMERSLACK, ctypes.c_ulong(SLACK), 0, 0, 0)
         while True:
-            self._do(*self._jobs.get())
-
-    def _do(
-        self, done: Deferred[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> None:
-        """Do one job. Nothing of it is kept by the thread: it may be many megabytes."""
-        try:
-            result = function(*args, **kwargs)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is the caller's
-            result = Failure()
-        self._reactor.callFromThread(done.callback, result)
+            done, function, args, kwargs = self._jobs.get()
+            try:
+                result = function(*args, **kwargs)
+            except BaseException:  # noqa: BLE001 - whatever it is, it is the caller's
+                result = Failure()
+            del function, args, kwargs  # they may be many megabytes, and whoever waits may look whether they are free
+            self._reactor.callFromThread(done.callback, result)
+            del done, result
