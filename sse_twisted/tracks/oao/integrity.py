@@ -14,7 +14,8 @@ from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, 
 from sse_twisted.tracks.oao.search import sound_runs
 
 NAME: Final = "oao"  # of the format
-BATCH_SIZE: Final = 1024  # frames checked as one matrix product; their float32 copy, of 208 KB, stays in the cache
+FEWEST: Final = 1024  # frames checked at once behind a damage, and then twice as many each time
+MOST: Final = 16 * FEWEST
 WINDOW: Final = 64 * 1024  # bytes searched at once for frames that are not where the last one ended
 DAMAGES_KEPT: Final = 1000
 STRAY_TRAILER: Final = b"]}"  # the end of the device's JSON, once behind the last frame of firmware 3109: harmless
@@ -133,13 +134,14 @@ class OaoVerifier:
     def _take_regular(self, octets: Octets) -> int:
         """Take GNSS frames up to the first one that is not sound; return the number of bytes."""
         rows = octets[: len(octets) // FRAME_SIZE * FRAME_SIZE].reshape(-1, FRAME_SIZE)
-        sound = 0
-        for block in range(0, len(rows), BATCH_SIZE):
-            held = fixes_hold(rows[block : block + BATCH_SIZE])
+        sound, count = 0, FEWEST
+        while sound < len(rows):
+            held = fixes_hold(rows[sound : sound + count])
             if not held.all():
                 sound += int(held.argmin())
                 break
             sound += len(held)
+            count = min(2 * count, MOST)
         if sound:
             self._accept(octets[: sound * FRAME_SIZE], FRAME_SIZE)
         return sound * FRAME_SIZE
