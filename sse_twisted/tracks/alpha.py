@@ -41,6 +41,30 @@ class _Blocks:
 
 
 @frozen(eq=False)
+class _Parts:
+    """Single fixes, or blocks of fixes by their middles, in order."""
+
+    north: Metres
+    east: Metres
+    course: Indices
+    radius: Metres
+    bend: Indices
+
+    def joined(self, north: Metres, east: Metres, shrinking: NDArray[np.float64], course: Indices) -> _Parts:
+        """Return blocks of PARTS of these; their middles are there, and head so."""
+        radius, bend = np.zeros(len(north)), np.zeros(len(north), np.int64)
+        for first in range(PARTS):
+            each = slice(first, None, PARTS)
+            exist = slice(len(self.north[each]))  # the last block may be shorter
+            to_north = self.north[each] - north[exist]
+            to_east = (self.east[each] - east[exist]) * shrinking[exist]
+            reach = np.sqrt(to_north * to_north + to_east * to_east) + self.radius[each]
+            np.maximum(radius[exist], reach, out=radius[exist])
+            np.maximum(bend[exist], _angle(self.course[each], course[exist]) + self.bend[each], out=bend[exist])
+        return _Parts(north, east, course, radius, bend)
+
+
+@frozen(eq=False)
 class AlphaWindows:
     """A Metric: the fastest path to each fix, searched on demand. Blocks of consecutive fixes narrow the search."""
 
@@ -48,7 +72,7 @@ class AlphaWindows:
     travelled: Indices  # up to and including each fix, in mm/s summed over places
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
-    shrinking: NDArray[np.float64]  # cosine of the latitude
+    latitude: NDArray[np.float64]  # radians
     course: Indices  # 1e-5 degrees, less than a full turn
     unbroken: Indices  # the first fix from which on none is too slow until this one
 
@@ -100,10 +124,15 @@ class AlphaWindows:
 
     def _apart(self, at: Indices, other: Indices) -> Metres:
         """Return the squared distances in m² on an earth that is flat around `at`."""
-        east = (self.east[other] - self.east[at]) * self.shrinking[at]
+        east = (self.east[other] - self.east[at]) * self._shrinking(at)
         north = self.north[other] - self.north[at]
         squares: Metres = east * east + north * north
         return squares
+
+    def _shrinking(self, at: Indices) -> NDArray[np.float64]:
+        """Return by how much shorter a degree of longitude is than at the equator. Few fixes of a track are asked for."""
+        shrinking: NDArray[np.float64] = np.cos(self.latitude[at])
+        return shrinking
 
     def _paths(self, since: int, first: int, stop: int, at_least: int) -> Iterator[tuple[Indices, Indices]]:
         """Yield the start and end fixes of every path that counts and is at least so fast.
@@ -186,17 +215,15 @@ class AlphaWindows:
     @cached_property
     def _levels(self) -> tuple[_Blocks, ...]:
         """Blocks of all SIZES, of one fix or more. A block reaches as far, and bends as much, as the parts of it do."""
-        count = len(self.travelled)
+        count = len(self.course)
         levels: list[_Blocks] = []
-        middles, radius, bend = np.arange(count), np.zeros(count), np.zeros(count, np.int64)
+        parts = _Parts(self.north, self.east, self.course, np.zeros(count), np.zeros(count, np.int64))
         for size in reversed(SIZES):
-            firsts, parts = np.arange(0, count, size), middles
+            firsts = np.arange(0, count, size)
             middles = np.minimum(firsts + size // 2, count - 1)
-            of_parts, groups = np.repeat(middles, PARTS)[: len(parts)], np.arange(0, len(parts), PARTS)
-            radius = np.maximum.reduceat(np.sqrt(self._apart(parts, of_parts)) + radius, groups)
-            bend = np.maximum.reduceat(_angle(self.course[parts], self.course[of_parts]) + bend, groups)
+            parts = parts.joined(self.north[middles], self.east[middles], self._shrinking(middles), self.course[middles])
             lasts = np.minimum(firsts + size, count) - 1
-            levels.insert(0, _Blocks(firsts, lasts, middles, radius, self.course[middles], bend))
+            levels.insert(0, _Blocks(firsts, lasts, middles, parts.radius, parts.course, parts.bend))
         return tuple(levels)
 
 
@@ -213,7 +240,7 @@ def over_alpha(grid: Grid) -> AlphaWindows:
         travelled=grid.sailed[1:],
         north=latitude * EARTH_RADIUS,
         east=np.radians(grid.longitude) * EARTH_RADIUS,
-        shrinking=np.cos(latitude),
+        latitude=latitude,
         course=grid.course % (2 * HALF_TURN),
         unbroken=np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, following, 0)),
     )
