@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 
 from sse_twisted.config.settings import Expected
 from sse_twisted.event_folder.files import replacing_json
@@ -29,6 +30,8 @@ from sse_twisted.tracks.formats import format_named
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, totals_of
 
 MEASURING = "measuring"
+SAVING = "saving"
+SAVE_PAUSE = 1.0  # s from a new report until it is written, with all others that are new
 
 
 class ResultsService(Service):
@@ -41,6 +44,7 @@ class ResultsService(Service):
         self._waiting: dict[StoredTrack, None] = {}  # of connected devices
         self._earlier: dict[StoredTrack, None] = {}  # of earlier runs
         self._renames: list[tuple[int, str, str]] = []  # not applied yet
+        self._unsaved: set[int] = set()  # devices with new reports
         self._tasks = Tasks(work.log)
 
     def startService(self) -> None:
@@ -49,8 +53,9 @@ class ResultsService(Service):
         self._measure_soon()
 
     def stopService(self) -> Deferred[None]:
-        """Measure nothing more; fires when the last thread has closed its file."""
+        """Measure nothing more; fires when all reports are written."""
         super().stopService()
+        self._save()  # a cancelled write ends, too
         return self._tasks.stop()
 
     def take(self, identifier: int, tracks: Sequence[StoredTrack]) -> None:
@@ -133,7 +138,7 @@ class ResultsService(Service):
                 changed.add(identifier)
         self._renames.clear()
         for identifier in changed:
-            await self._save(identifier)
+            self._save_soon(identifier)
 
     async def _settle(self, track: StoredTrack, *, is_here: bool) -> None:
         report = self._report(track)
@@ -144,12 +149,26 @@ class ResultsService(Service):
             self._reports.setdefault(track.identifier, {})[track.name] = report
             if is_here:
                 self._log_speeds(track, report)
-            await self._save(track.identifier)
+            self._save_soon(track.identifier)
         self._fill_in(track.identifier)
         if is_here:
             self._publish(track, report)
 
-    async def _save(self, identifier: int) -> None:
+    def _save_soon(self, identifier: int) -> None:
+        self._unsaved.add(identifier)
+        if self.running and SAVING not in self._tasks:
+            self._tasks.start(SAVING, self._save_later(), "Reports could not be written")
+
+    async def _save_later(self) -> None:
+        await deferLater(self._work.clock, SAVE_PAUSE)
+        self._save()
+
+    def _save(self) -> None:
+        identifiers, self._unsaved = self._unsaved, set()
+        for identifier in identifiers:
+            self._tasks.start(object(), self._write(identifier), "Reports could not be written")
+
+    async def _write(self, identifier: int) -> None:
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the next start measures the tracks again
             await self._work.disk.commit(self._writing(identifier, dict(self._reports[identifier])))
 

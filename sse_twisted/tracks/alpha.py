@@ -130,7 +130,7 @@ class AlphaWindows:
         return squares
 
     def _shrinking(self, at: Indices) -> NDArray[np.float64]:
-        """Return by how much shorter a degree of longitude is than at the equator. Few fixes of a track are asked for."""
+        """Return the cosines of the latitudes of some fixes: few of a track are asked for."""
         shrinking: NDArray[np.float64] = np.cos(self.latitude[at])
         return shrinking
 
@@ -220,9 +220,10 @@ class AlphaWindows:
         parts = _Parts(self.north, self.east, self.course, np.zeros(count), np.zeros(count, np.int64))
         for size in reversed(SIZES):
             firsts = np.arange(0, count, size)
-            middles = np.minimum(firsts + size // 2, count - 1)
-            parts = parts.joined(self.north[middles], self.east[middles], self._shrinking(middles), self.course[middles])
             lasts = np.minimum(firsts + size, count) - 1
+            middles = np.minimum(firsts + size // 2, count - 1)
+            north, east, course = (each[middles] for each in (self.north, self.east, self.course))
+            parts = parts.joined(north, east, self._shrinking(middles), course)
             levels.insert(0, _Blocks(firsts, lasts, middles, parts.radius, parts.course, parts.bend))
         return tuple(levels)
 

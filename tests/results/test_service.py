@@ -30,6 +30,7 @@ HOUR = 3_600_000
 
 
 def kept(event: VirtualEvent) -> dict[str, Any]:
+    event.advance(results.SAVE_PAUSE)
     tree: dict[str, Any] = json.loads((event.folder.device_folder(601) / "tracks.json").read_text())
     return tree
 
@@ -136,8 +137,34 @@ def test_a_file_that_differs_from_its_ledger_is_not_measured(event: VirtualEvent
     event.leave(601)
     (event.root / "gpslogs" / "20221017" / NAME).write_bytes(track(601, MORNING + 1000))
     event.start()
-    event.advance(1)
+    event.advance(results.SAVE_PAUSE + 1)
     assert not (event.folder.device_folder(601) / "tracks.json").exists()
+
+
+def test_new_reports_of_many_tracks_are_written_together(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    writing = ResultsService._writing
+
+    def noted(service: ResultsService, identifier: int, reports: dict[str, Any]) -> Any:
+        written.append(len(reports))
+        return writing(service, identifier, reports)
+
+    monkeypatch.setattr(ResultsService, "_writing", noted)
+    event.device(601, log_of(601), log_of(601, MORNING + HOUR))
+    event.arrive(601)
+    event.start()
+    event.until(f"{LATER} measured - ")
+    assert kept(event).keys() == {NAME, LATER}
+    assert written == [2]
+
+
+def test_reports_that_are_not_written_yet_are_written_at_the_stop(event: VirtualEvent) -> None:
+    event.collect()
+    event.until("measured - ")
+    file = event.folder.device_folder(601) / "tracks.json"
+    assert not file.exists()
+    event.stop()
+    assert json.loads(file.read_text()).keys() == {NAME}
 
 
 @pytest.mark.parametrize("torn", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {}}', b"[" * 100_000])
