@@ -222,8 +222,8 @@ class AlphaWindows:
             firsts = np.arange(0, count, size)
             lasts = np.minimum(firsts + size, count) - 1
             middles = np.minimum(firsts + size // 2, count - 1)
-            north, east, course = (each[middles] for each in (self.north, self.east, self.course))
-            parts = parts.joined(north, east, self._shrinking(middles), course)
+            north, east = self.north[middles], self.east[middles]
+            parts = parts.joined(north, east, self._shrinking(middles), self.course[middles])
             levels.insert(0, _Blocks(firsts, lasts, middles, parts.radius, parts.course, parts.bend))
         return tuple(levels)
 
