@@ -14,7 +14,7 @@ last track from the moment at which all devices are there to the last track at i
            one was seen.
 processor  of the whole process and its children, from its start to its end: all tracks are measured then. Like an
            installed package it has its bytecode, which an environment may forbid to keep.
-curl       the same tracks by one curl, and by one for each track, and their processor time.
+curl       the same tracks by one curl, and by one for each track, on the same disk, and their processor time.
 slow sync  with a delay of MS for each fsync, fdatasync, sync and syncfs, one behind the other, as on a card. It wants a
            C compiler, which makes a library that is loaded before all others.
 copies     the same afternoon once more with two copies of the event folder in memory, one of which takes KB/S, as a
@@ -148,8 +148,8 @@ def measure(load: Load, folder: Path | None, slow_sync: int, copy_rate: int = 0)
     with Bench(folder).devices(load.sizes, **manners) as (devices, tables):
         collected = _collect(load, devices, tables, folder, slow_sync)
         with_copies = _collect(load, devices, tables, folder, slow_sync, copy_rate) if copy_rate else None
-        fetched = _fetch_by_curl(load, devices, each_alone=False)
-        fetched_each = _fetch_by_curl(load, devices, each_alone=True)
+        fetched = _fetch_by_curl(load, devices, folder, each_alone=False)
+        fetched_each = _fetch_by_curl(load, devices, folder, each_alone=True)
     yield Figure(case, "limit by latency, sizes and rate", load.limit, "s")
     yield Figure(case, "found", collected.found, "s")
     yield Figure(case, "last track", collected.last_track, "s")
@@ -327,12 +327,12 @@ def _ticks(pid: int) -> int:
     return sum(map(int, fields[11:15]))
 
 
-def _fetch_by_curl(load: Load, devices: Partner, *, each_alone: bool) -> float:
+def _fetch_by_curl(load: Load, devices: Partner, folder: Path | None, *, each_alone: bool) -> float:
     """The processor time of curl for all tracks at once, in s: of one process, or of one for each track."""
     devices.ask("arrive", devices=list(load.sizes))
     urls = devices.ask("tracks")["urls"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with tempfile.TemporaryDirectory(prefix="sse-benchmark-") as name:
+    with tempfile.TemporaryDirectory(prefix="sse-benchmark-", dir=folder) as name:
         tracks = [["--output", f"{name}/{number}", url] for number, url in enumerate(urls)]
         command = ["curl", "--silent", "--no-progress-meter", "--noproxy", "*", "--parallel", "--parallel-max", "128"]
         lists = tracks if each_alone else [[part for track in tracks for part in track]]
