@@ -275,7 +275,7 @@ class Collector(MultiService):
         with contextlib.suppress(OSError):
             self.folder.remove_unfinished()
             self._remove_overlong()
-        if leftovers := self.folder.leftovers():
+        if leftovers := self.folder.partials.found():
             text = "{tracks} of earlier runs incomplete: each resumes when its device is back and still has it"
             self.log.info(text, tracks=plural(len(leftovers), "track"), count=len(leftovers))
         self.reloading.remark()

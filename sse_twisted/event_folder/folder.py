@@ -24,7 +24,8 @@ from sse_twisted.event_folder.files import adding_folder, make_folder, opened_fo
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.event_folder.partial import examine, listed_size
+from sse_twisted.event_folder.partial import examine
+from sse_twisted.event_folder.partial_files import PartialFiles, listed_size
 from sse_twisted.event_folder.space import SLACK, believable_length
 from sse_twisted.event_folder.track_file import open_track, track_bytes
 from sse_twisted.event_folder.verification import Outcome, judge
@@ -60,6 +61,11 @@ class EventFolder:
 
     root: Path
     drivers: Drivers = field(factory=lambda: Drivers(*KNOWN), eq=False, repr=False)
+    partials: PartialFiles = field(init=False, eq=False, repr=False)
+
+    @partials.default
+    def _of_its_tracks(self) -> PartialFiles:
+        return PartialFiles(self.root)
 
     @property
     def roster(self) -> Path:
@@ -307,17 +313,13 @@ class EventFolder:
             return size > 0
         return self.drivers.of(identifier).is_whole(listed, size)
 
-    def leftovers(self) -> list[Path]:
-        """Return the partial files of earlier runs."""
-        return sorted(self.root.glob("gpslogs/**/.*.part"))
-
     def remove_overlong(self, largest: int) -> list[Path]:
         """Remove partial files with more bytes than listed, and return them; `largest` is the most that is believed.
 
         Raises OSError.
         """
         removed = []
-        for path in self.leftovers():
+        for path in self.partials.found():
             status = path.lstat()
             bound = believable_length(listed_size(path), largest) + SLACK
             if stat.S_ISREG(status.st_mode) and status.st_size > bound:

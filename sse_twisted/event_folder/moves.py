@@ -7,7 +7,6 @@ finds the file by its bytes. A track never has two files, and a ledger entry wit
 
 from __future__ import annotations
 
-import glob
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from sse_twisted.event_folder.folder import EventFolder, adopt
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.naming import EventTrack, LogKey, Named, event_tracks, log_key
 from sse_twisted.event_folder.partial import SUPERSEDED, examine
+from sse_twisted.event_folder.partial_files import listed_size, partial_path
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import is_header_of
 
@@ -258,13 +258,16 @@ class _Refiling:
         """Rename the partial files of the track."""
         if (place := self._place(name)) is None:
             return
-        for part in place.parent.glob(f".{glob.escape(name)}.*.part"):
-            target = self._folder.root / track.folder / part.name.replace(name, track.name, 1)
+        partials, final = self._folder.partials, self._folder.root / track.local_file
+        for part in partials.of(place):
+            target = partial_path(final, listed_size(part))
             add_folder(target.parent, self._within)
             if target.exists():
                 remove_file(part, self._within)
             else:
                 move_file(part, target, self._within)
+            partials.drop(place, part)
+            partials.add(final, target)
 
     def _place(self, name: str) -> Path | None:
         """Return the path of a track in the ledger, whichever machine wrote its entry."""

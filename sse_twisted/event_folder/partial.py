@@ -6,7 +6,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +14,7 @@ from attrs import frozen
 
 from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content
 from sse_twisted.event_folder.naming import EventTrack
+from sse_twisted.event_folder.partial_files import PartialFiles, partial_path
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.group_sync import Steps
@@ -55,7 +55,9 @@ class _Examination:
 class PartialTrack:
     """The hidden file of one track at one size. Its methods block and may raise OSError."""
 
-    def __init__(self, root: Path, track: EventTrack) -> None:
+    def __init__(self, known: PartialFiles, track: EventTrack) -> None:
+        root = known.root
+        self._known = known
         self._track = track
         self._within = root / "gpslogs"
         self._final = root / track.local_file
@@ -71,6 +73,7 @@ class PartialTrack:
         """Open the file; return the offset from which the device must send, 0 if no earlier bytes are usable."""
         add_folder(self.path.parent, self._within)
         self._remove_others()
+        self._known.add(self._final, self.path)
         with opened_folder(self.path.parent, self._within) as folder:
             self._file = _own_file(self.path.name, folder)
         self._opened = os.fstat(self._file.fileno())
@@ -142,20 +145,24 @@ class PartialTrack:
                 raise FileNotFoundError(errno.ENOENT, "another file has taken its place", str(self.path))
             os.rename(self.path.name, self._final.name, src_dir_fd=folder, dst_dir_fd=folder)
             yield (folder,)
+        self._known.drop(self._final, self.path)
         self._close_file()
         return kept
 
     def _remove_others(self) -> None:
         """Remove what is here of the track at other sizes: a device may list a new one at each inspection."""
-        start = f".{self._final.name}."
-        for name in os.listdir(self.path.parent):  # noqa: PTH208 - of thousands of names, hardly any becomes a Path
-            if name.startswith(start) and name.endswith(".part") and name != self.path.name:
-                (self.path.parent / name).unlink(missing_ok=True)
+        for path in self._known.of(self._final):
+            if path != self.path:
+                self._remove(path)
+
+    def _remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        self._known.drop(self._final, path)
 
     def discard(self) -> None:
         """Remove bytes that cannot be resumed."""
         self._close_file()
-        self.path.unlink(missing_ok=True)
+        self._remove(self.path)
 
     def close(self) -> None:
         """Keep the bytes for a later transfer if it can resume them; otherwise they would only fill the disk."""
@@ -164,7 +171,7 @@ class PartialTrack:
             is_useless = self._examined and not self.is_resumable
             with contextlib.suppress(OSError):
                 if is_useless or not self.path.stat().st_size:
-                    self.path.unlink()
+                    self._remove(self.path)
 
     def _close_file(self) -> None:
         if self._file is not None:
@@ -198,17 +205,6 @@ def _own_file(name: str, folder: int) -> BinaryIO:
             os.unlink(name, dir_fd=folder)
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     return os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab+")
-
-
-def partial_path(final: Path, size: int) -> Path:
-    """Return the path of a track while it arrives, in its final folder; `size` is in bytes, as listed."""
-    return final.parent / f".{final.name}.{size}.part"
-
-
-def listed_size(path: Path) -> int:
-    """Return the size of a track, as listed, from the path of its partial file; 0 for another name."""
-    match = re.search(r"\.([0-9]{1,19})\.part$", path.name)
-    return int(match[1]) if match else 0
 
 
 def examine(path: Path) -> Received:

@@ -68,7 +68,7 @@ class Downloader:
         known = ledger.resume(track)
         can_resume = known in (Resume.ALLOWED, Resume.ON_TRIAL) and not visit.ignores_range
         attempt = Attempt(may_resume=can_resume)
-        partial = PartialTrack(self._work.folder.root, track)
+        partial = PartialTrack(self._work.folder.partials, track)
         try:
             if self._work.disk.trouble:
                 raise DiskTrouble(self._work.disk.trouble)

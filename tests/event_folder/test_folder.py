@@ -101,15 +101,15 @@ def test_room_is_counted_in_bytes(folder: EventFolder) -> None:
 
 
 def test_what_an_earlier_run_left_is_found(folder: EventFolder) -> None:
-    assert folder.leftovers() == []
+    assert folder.partials.found() == []
     later = track(601, MORNING + 3_600_000)
     for kept_as, content in ((TRACK, CONTENT), (kept(listed(later)), later)):
-        partial = PartialTrack(folder.root, kept_as)
+        partial = PartialTrack(folder.partials, kept_as)
         partial.open()
         partial.write(content)
         partial.close()
-    assert len(folder.leftovers()) == 2
-    assert [path.name for path in folder.leftovers()] == hidden(folder.root)
+    assert len(folder.partials.found()) == 2
+    assert [path.name for path in folder.partials.found()] == hidden(folder.root)
 
 
 class TestStored:
@@ -128,7 +128,7 @@ class TestStored:
         assert folder.stored(TRACK, noted(folder)) is None
 
     def test_is_nothing_under_a_hidden_name(self, folder: EventFolder) -> None:
-        partial = PartialTrack(folder.root, TRACK)
+        partial = PartialTrack(folder.partials, TRACK)
         partial.open()
         partial.write(CONTENT)
         partial.close()

@@ -20,7 +20,8 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
 from sse_twisted.event_folder.moves import Left, Move, Step, refile
 from sse_twisted.event_folder.naming import EventTrack, event_tracks
-from sse_twisted.event_folder.partial import examine, partial_path
+from sse_twisted.event_folder.partial import examine
+from sse_twisted.event_folder.partial_files import partial_path
 from sse_twisted.event_folder.verification import Outcome
 from tests.event_folder.samples import FINAL, FIRST, FOLDER, LAST, NAME, OWNER, failing_at_each_step, hidden, listed
 from tests.support.event import MORNING, track
@@ -524,7 +525,8 @@ class TestKilledOrFailingAtAnyStep:
         tried = 0
 
         def run() -> list[Step]:
-            return [*refile(folder, 601, Listing(), rules, folder.ledger(601))]
+            restarted = EventFolder(folder.root)
+            return [*refile(restarted, 601, Listing(), rules, restarted.ledger(601))]
 
         for _ in failing_at_each_step(run, lambda: self.prepared(folder, case)):
             now = [one for _, one in self.tracks(folder)]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sse_twisted.event_folder.naming import EventTrack
-from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine, partial_path
+from sse_twisted.event_folder.partial import OVERLAP, OtherBytes, PartialTrack, Received, examine
+from sse_twisted.event_folder.partial_files import PartialFiles, partial_path
 from sse_twisted.runtime.group_sync import at_once
 from tests.event_folder.samples import FINAL, FOLDER, FULL, NAME, Steps, failing_at_each_step, hidden, sailed, watched
 from tests.support.event import MORNING, track
@@ -48,7 +49,7 @@ def tmp_path(tmp_path: Path) -> Path:
 
 def transferred(root: Path, content: bytes = CONTENT, track: EventTrack = TRACK, block: int = 3000) -> PartialTrack:
     """A track that the device sent from the first byte, ready to be committed."""
-    partial = PartialTrack(root, track)
+    partial = PartialTrack(PartialFiles(root), track)
     partial.open()
     partial.start_over()
     for start in range(0, len(content), block):
@@ -59,7 +60,7 @@ def transferred(root: Path, content: bytes = CONTENT, track: EventTrack = TRACK,
 
 def resumed(root: Path, content: bytes = CONTENT, block: int = 3000) -> tuple[int, Received]:
     """Go on where an earlier transfer ended, as far as it is sound; with a device that can."""
-    partial = PartialTrack(root, TRACK)
+    partial = PartialTrack(PartialFiles(root), TRACK)
     try:
         start = partial.open()
         if not start:
@@ -93,7 +94,7 @@ class TestATransfer:
         assert hidden(tmp_path) == []
 
     def test_says_what_it_brought(self, tmp_path: Path) -> None:
-        partial = PartialTrack(tmp_path, TRACK)
+        partial = PartialTrack(PartialFiles(tmp_path), TRACK)
         assert partial.open() == 0
         partial.write(CONTENT)
         received = partial.finish()
@@ -103,7 +104,7 @@ class TestATransfer:
         partial.close()
 
     def test_of_nothing_is_nothing(self, tmp_path: Path) -> None:
-        partial = PartialTrack(tmp_path, TRACK)
+        partial = PartialTrack(PartialFiles(tmp_path), TRACK)
         partial.open()
         assert partial.finish().integrity.length == 0
         partial.discard()
@@ -118,7 +119,7 @@ class TestATransfer:
             partial.write(b"x")
 
     def test_is_on_disk_before_it_is_whole(self, tmp_path: Path) -> None:
-        partial = PartialTrack(tmp_path, TRACK)
+        partial = PartialTrack(PartialFiles(tmp_path), TRACK)
         partial.open()
         partial.write(CONTENT)
         with watched(Steps()) as steps:
@@ -127,7 +128,7 @@ class TestATransfer:
         assert [step for step in steps.names if step in ("fsync", "rename")] == ["fsync", "rename", "fsync"]
 
     def test_that_the_disk_does_not_take_is_an_error(self, tmp_path: Path) -> None:
-        partial = PartialTrack(tmp_path, TRACK)
+        partial = PartialTrack(PartialFiles(tmp_path), TRACK)
         partial.open()
         partial.write(CONTENT)
         with watched(Steps(FULL, 0)), pytest.raises(OSError, match="No space"):
@@ -193,7 +194,7 @@ class TestAResumedTransfer:
 
     def test_of_another_size_is_another_transfer(self, tmp_path: Path) -> None:
         left(tmp_path, CONTENT)
-        partial = PartialTrack(tmp_path, GROWN_TRACK)
+        partial = PartialTrack(PartialFiles(tmp_path), GROWN_TRACK)
         assert partial.open() == 0
         partial.close()
 
@@ -213,9 +214,10 @@ class TestAResumedTransfer:
 import os, signal, sys
 from pathlib import Path
 from sse_twisted.event_folder.partial import PartialTrack
+from sse_twisted.event_folder.partial_files import PartialFiles
 from tests.event_folder.samples import sailed
 content, track = sailed()
-partial = PartialTrack(Path(sys.argv[1]), track)
+partial = PartialTrack(PartialFiles(Path(sys.argv[1])), track)
 partial.open()
 for at in range(0, 15_000, 100):
     partial.write(content[at : at + 100])

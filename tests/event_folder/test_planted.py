@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> EventFolder:
 
 @pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
 def test_a_partial_track_is_a_file_of_ours(folder: EventFolder, victim: Path, kind: str) -> None:
-    partial = PartialTrack(folder.root, TRACK)
+    partial = PartialTrack(folder.partials, TRACK)
     partial.path.parent.mkdir(parents=True)
     if kind == "link":
         partial.path.symlink_to(victim)
@@ -60,7 +60,7 @@ def test_a_link_instead_of_a_folder_is_not_followed(folder: EventFolder, tmp_pat
     (folder.root / FOLDER).symlink_to(elsewhere)
     folder.device_folder(601).symlink_to(elsewhere)
     with pytest.raises(NotADirectoryError):
-        PartialTrack(folder.root, TRACK).open()
+        PartialTrack(folder.partials, TRACK).open()
     with pytest.raises(OSError, match=r"link|directory|symbolic"):
         at_once(folder.storing_answer(601, "info.json", b"{}"))
     with pytest.raises(OSError, match=r"directory|symbolic"):

@@ -237,7 +237,7 @@ class RealEvent(AnyEvent):
 
     def partials(self) -> dict[str, bytes]:
         """What there is of tracks that are not whole, by the name of the hidden file."""
-        return {path.name: path.read_bytes() for path in self.folder.leftovers()}
+        return {path.name: path.read_bytes() for path in self.folder.partials.found()}
 
     def contents(self) -> list[bytes]:
         """The bytes of all files with final names, shortest first."""

@@ -78,11 +78,11 @@ class TestATransferThatWasCut:
     def test_is_resumed_with_what_is_here(self, event: VirtualEvent, cut: SimulatedDevice) -> None:
         event.start()
         event.until(f"{NAME} failed - ")
-        (partial,) = event.folder.leftovers()
+        (partial,) = event.folder.partials.found()
         assert 10_000 < partial.stat().st_size <= 15_000
         event.until("can be disconnected")
         assert event.tracks() == {FINAL: cut.logs[0].content}
-        assert not list(event.folder.leftovers())
+        assert not list(event.folder.partials.found())
 
     def test_begins_anew_where_the_device_can_not_resume(self, event: VirtualEvent, cut: SimulatedDevice) -> None:
         cut.supports_range = False

@@ -66,7 +66,7 @@ def test_the_bytes_of_a_slow_device_are_kept(event: VirtualEvent) -> None:
     most: dict[str, int] = {}
     for _ in range(120):
         event.advance(0.5)
-        for path in event.folder.leftovers():
+        for path in event.folder.partials.found():
             size = path.stat().st_size
             assert size > most.get(path.name, 0) - 52  # a part of a frame is sent again
             most[path.name] = max(most.get(path.name, 0), size)
