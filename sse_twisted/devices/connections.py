@@ -31,9 +31,12 @@ from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
+from sse_twisted.devices.gathering import Gathering, gathering_of
+
 MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
 END_OF_HEAD = re.compile(rb"\n\r?\n")  # Twisted's parser takes bare line feeds as well
+CONTENT_LENGTH = re.compile(rb"\ncontent-length: *([0-9]{1,15})\r?\n")
 MAX_LOCKS = 4_000  # addresses; a name server may have ever new ones
 READ_SIZE = 4 * 1024  # bytes that are read in one turn; in chunks of one byte they take 5 ms, and several may come
 PLAIN_READ_SIZE = 192 * 1024  # bytes, of a body without chunks, whose parts need no parsing; less than malloc.LARGE
@@ -82,13 +85,21 @@ class Traffic:
 class _Watched(Protocol):
     """Passes data on, and aborts on endless headers: Twisted limits their length, not their number."""
 
-    def __init__(self, wrapped: IProtocol, made: Callable[[IProtocol], object], closed: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        wrapped: IProtocol,
+        clock: IReactorTime,
+        made: Callable[[IProtocol], object],
+        closed: Callable[[], object],
+    ) -> None:
         self._wrapped = wrapped
+        self._clock = clock
         self._made = made
         self._closed = closed
         self._head: bytes | None = b""  # of headers; None after those of the response itself
         self._heads_left = MAX_HEADS
         self._is_plain = False  # whether its body is known to come without chunks
+        self._gathering: Gathering | None = None
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "bufferSize"):
@@ -97,6 +108,8 @@ class _Watched(Protocol):
         self._made(self._wrapped)
 
     def dataReceived(self, data: bytes) -> None:
+        if self._gathering is not None:
+            self._gathering.took(len(data))
         if self._head is not None:
             self._head = self._after_heads(self._head + data)
             if not self._heads_left or len(self._head or b"") > MAX_HEAD:
@@ -107,6 +120,8 @@ class _Watched(Protocol):
         self._wrapped.dataReceived(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self._gathering is not None:
+            self._gathering.end()
         try:
             self._wrapped.connectionLost(reason)
         finally:
@@ -116,7 +131,11 @@ class _Watched(Protocol):
         """Return the data after all complete interim heads; None once the response's own head is complete."""
         while self._heads_left and (end := END_OF_HEAD.search(data)):
             if not _is_interim(data):
-                self._is_plain = b"transfer-encoding" not in data[: end.end()].lower()
+                head = data[: end.end()].lower()
+                self._is_plain = b"transfer-encoding" not in head
+                if self._is_plain and (length := CONTENT_LENGTH.search(head)):
+                    rest = int(length[1]) - (len(data) - end.end())
+                    self._gathering = gathering_of(self.transport, self._clock, rest)
                 return None
             self._heads_left -= 1
             data = data[end.end() :]
@@ -137,9 +156,10 @@ class _Connecting(ClientFactory):
 
     noisy = False
 
-    def __init__(self, factory: IProtocolFactory, closed: Callable[[], object]) -> None:
+    def __init__(self, factory: IProtocolFactory, clock: IReactorTime, closed: Callable[[], object]) -> None:
         self.made: Deferred[IProtocol] = Deferred(self._give_up)
         self._factory = factory
+        self._clock = clock
         self._closed = closed
         self._connector: IConnector | None = None
 
@@ -148,7 +168,7 @@ class _Connecting(ClientFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
         wrapped = self._factory.buildProtocol(cast(IAddress, addr))
-        return None if wrapped is None else _Watched(wrapped, self.made.callback, self._closed)
+        return None if wrapped is None else _Watched(wrapped, self._clock, self.made.callback, self._closed)
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:  # noqa: N802 - of ClientFactory
         cast(Any, connector).transport = self._connector = None  # else they would keep each other
@@ -182,7 +202,7 @@ class _DeviceEndpoint:
         await self.lock.acquire()
         try:
             await self.wait()
-            connecting = _Connecting(factory, self.lock.release)
+            connecting = _Connecting(factory, self.reactor, self.lock.release)
             self.reactor.connectTCP(self.host, self.port, connecting, timeout=self.timeout)
             return await connecting.made
         except BaseException:
