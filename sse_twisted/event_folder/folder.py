@@ -351,4 +351,4 @@ def adopt(path: Path, log: ListedTrack, identifier: int) -> Fetched | None:
     if judge(received.integrity, log, identifier).outcome is not Outcome.VERIFIED:
         return None
     sync(path, path.parent)
-    return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256)
+    return Fetched(Outcome.VERIFIED, received.integrity.length, received.sha256, mark=received.mark)

@@ -26,6 +26,7 @@ from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
 from sse_twisted.event_folder.files import adding_folder, quarantine, replacing
 from sse_twisted.event_folder.naming import EventTrack, Named
+from sse_twisted.event_folder.track_file import Mark
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.runtime import json_steps
@@ -77,6 +78,7 @@ class Fetched:
     length: int  # bytes
     sha256: str
     remark: str = ""  # why it is unverified or damaged, with the offset in bytes
+    mark: Mark | None = attrs.field(default=None, eq=False)  # of its file, if this run has read or written it
 
 
 @define
@@ -89,6 +91,7 @@ class Ledger:
     changed: bool = False  # since it was last saved
     unsaved: int = 0  # completed tracks since then
     driver: Driver = KNOWN[0]
+    marks: dict[str, Mark] = attrs.field(factory=dict, init=False, eq=False)  # by name, of what this run has written
 
     @classmethod
     def load(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger:
@@ -134,6 +137,10 @@ class Ledger:
             "status": str(status),
         }
         entry |= _download_keys(fetched)
+        if fetched is not None and fetched.mark is not None:
+            self.marks[track.name] = fetched.mark
+        else:
+            self.marks.pop(track.name, None)
         if status is not Status.COMPLETED and (resume := self.resume(track)):
             entry["resume"] = str(resume)
         if self.entries.get(track.name) != entry:
@@ -213,7 +220,8 @@ class Ledger:
             return None
         if outcome == Outcome.VERIFIED and not self.driver.is_whole(size, length):
             return None
-        return Fetched(Outcome(outcome), length, str(entry.get("sha256", "")), str(entry.get("damage", "")))
+        sha256, remark = str(entry.get("sha256", "")), str(entry.get("damage", ""))
+        return Fetched(Outcome(outcome), length, sha256, remark, self.marks.get(name))
 
     def named(self) -> tuple[Named, ...]:
         """Return the logs that have a name in this ledger."""
@@ -303,3 +311,4 @@ class StoredTrack:
     name: str
     local_file: str  # below the event folder
     sha256: str  # as in the ledger; "" if the original made the entry
+    mark: Mark | None = None  # which its file has as long as it has that digest; None if that is not known

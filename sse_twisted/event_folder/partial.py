@@ -15,6 +15,7 @@ from attrs import frozen
 from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content
 from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial_files import PartialFiles, partial_path
+from sse_twisted.event_folder.track_file import Mark, mark_of
 from sse_twisted.event_folder.verification import is_header_of
 from sse_twisted.runtime.bounded_file import open_regular
 from sse_twisted.runtime.group_sync import Steps
@@ -31,10 +32,11 @@ class OtherBytes(Exception):
 
 @frozen
 class Received:
-    """The result of one transfer: integrity and digest of all bytes on disk."""
+    """What the bytes of a file are: their integrity and their digest."""
 
     integrity: Integrity
     sha256: str
+    mark: Mark  # of the file, as long as it has that digest
 
 
 class _Examination:
@@ -48,8 +50,8 @@ class _Examination:
         self.verifier.feed(data)
         self.digest.update(data)
 
-    def finish(self) -> Received:
-        return Received(self.verifier.finish(), self.digest.hexdigest())
+    def finish(self, mark: Mark) -> Received:
+        return Received(self.verifier.finish(), self.digest.hexdigest(), mark)
 
 
 class PartialTrack:
@@ -112,7 +114,7 @@ class PartialTrack:
         if self._overlap:
             raise OtherBytes("the resumed transfer ended before the bytes on disk")
         self._open_file.flush()
-        return self._examination.finish()
+        return self._examination.finish(mark_of(os.fstat(self._open_file.fileno())))
 
     @property
     def is_open(self) -> bool:
@@ -211,8 +213,9 @@ def examine(path: Path) -> Received:
     """Verify an existing file. Blocks. Raises OSError."""
     examination = _Examination(path.name)
     with open_regular(path) as file:
+        mark = mark_of(os.fstat(file.fileno()))
         _feed_all(file, examination)
-    return examination.finish()
+    return examination.finish(mark)
 
 
 def _feed_all(file: BinaryIO, sink: FileVerifier | _Examination) -> None:

@@ -8,6 +8,8 @@ from typing import BinaryIO
 
 from sse_twisted.runtime.bounded_file import open_regular
 
+Mark = tuple[int, ...]  # of a file, until it changes
+
 
 def open_track(root: Path, local_file: str) -> BinaryIO | None:
     """Open a track; None unless `local_file`, below `root`, is a regular file below `gpslogs`.
@@ -25,10 +27,22 @@ def open_track(root: Path, local_file: str) -> BinaryIO | None:
 
 def track_bytes(root: Path, local_file: str, most: int) -> bytes | None:
     """Return the first `most` bytes of a track; None as for `open_track`, or if it cannot be read."""
+    bytes_and_mark = marked_bytes(root, local_file, most)
+    return bytes_and_mark[0] if bytes_and_mark else None
+
+
+def marked_bytes(root: Path, local_file: str, most: int) -> tuple[bytes, Mark] | None:
+    """Return the first `most` bytes of a track, and the mark of its file; None as for `track_bytes`."""
     if (file := open_track(root, local_file)) is None:
         return None
     try:
         with file:  # `read` takes memory for all that it may read, and new pages of it for each track
-            return file.read(min(most, os.fstat(file.fileno()).st_size))
+            status = os.fstat(file.fileno())
+            return file.read(min(most, status.st_size)), mark_of(status)
     except OSError:
         return None
+
+
+def mark_of(status: os.stat_result) -> Mark:
+    """Return what a file has as long as nobody writes to it, or puts another one in its place; a rename keeps it."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -198,8 +198,8 @@ class ResultsService(Service):
     async def _measure(self, track: StoredTrack) -> Report | None:
         """Return the report; None if the file is gone, too large, or not the one of the ledger, or if that failed."""
         try:
-            root, known = self._work.folder.root, track.sha256
-            report: Report | None = await self._work.compute(measure, root, track.local_file, known)
+            about = self._work.folder.root, track.local_file, track.sha256, track.mark
+            report: Report | None = await self._work.compute(measure, *about)
         except WorkerError as error:
             text = "{device} {track} cannot be measured: {error}"
             device = self._work.fleet[track.identifier].name

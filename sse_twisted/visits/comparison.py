@@ -76,7 +76,7 @@ def compare(
         if fetched is not None:
             ledger.record(track, Status.COMPLETED, fetched)
             recorded[track.day] += fetched.length
-            stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256))
+            stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256, fetched.mark))
             if fetched.outcome is not Outcome.VERIFIED:
                 unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
         elif track.skipped:

@@ -146,7 +146,8 @@ class Downloader:
         finally:
             await writer.close()
         self._settle(visit, track, judgement, kept is not None)
-        return Fetched(judgement.outcome, received.integrity.length, received.sha256, judgement.remark)
+        length, sha256 = received.integrity.length, received.sha256
+        return Fetched(judgement.outcome, length, sha256, judgement.remark, received.mark)
 
     def _writer(
         self, visit: Visit, track: EventTrack, partial: PartialTrack, attempt: Attempt, pace: Pace
