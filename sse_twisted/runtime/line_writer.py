@@ -9,7 +9,7 @@ from threading import Condition, Thread
 
 MAX_WAITING = 8 * 1024 * 1024  # bytes of lines that wait; a day of a hundred devices has a few MB
 BATCH_SIZE = 256 * 1024  # bytes written at once
-PAUSE = 0.05  # s after the last line, in which others gather: to wake the thread for each costs as much as the line
+PAUSE = 0.1  # s after the last line, in which others gather: to wake the thread for each costs as much as the line
 RETRY_DELAY = 1.0  # s until lines that could not be written are written again
 
 
@@ -35,6 +35,7 @@ class LineWriter:
         self._held = False
         self._hurried = False  # whether a failure is to be retried at once
         self._ended = False
+        self._is_idle = False  # whether the thread waits for a line
         self._thread: Thread | None = None
 
     def put(self, line: bytes) -> None:
@@ -47,13 +48,12 @@ class LineWriter:
         if dropped:
             self._tell(dropped)
         with self._changed:
-            is_first = not self._waiting
             self._lines.append(line)
             self._waiting += len(line)
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="log", daemon=True)
                 self._thread.start()
-            if is_first:
+            if self._is_idle:
                 self._changed.notify_all()
 
     def hold(self) -> None:
@@ -104,7 +104,9 @@ class LineWriter:
     def _next_batch(self) -> bytes:
         """Wait for something to write, and return it; b"" at the end."""
         with self._changed:
+            self._is_idle = True
             self._changed.wait_for(lambda: self._ended or (self._waiting and not self._held))
+            self._is_idle = False
             if self._ended:
                 return b""
             if not self._rest:

@@ -9,6 +9,7 @@ from contextlib import nullcontext, suppress
 
 from attrs import define
 
+from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import Listing
 from sse_twisted.devices.errors import DeviceError, Refused, Unreachable
 from sse_twisted.event_folder.ledger import Fetched, Ledger, StoredTrack
@@ -127,9 +128,8 @@ class VisitRunner:
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download missing tracks, and judge by a listing that is newer than the last download."""
         self._work.fleet.update(visit.identifier, stage=Stage.INSPECTING, retry_at=None)
-        ledger = await self._ledger(visit)
         listing = await self._inspector.listing(visit)
-        comparison = await self._compare(visit, ledger, listing)
+        ledger, comparison = await self._compare(visit, listing)
         failures: dict[str, str] = {}
         visit.retry_after = 0.0
         paused = ""
@@ -143,7 +143,7 @@ class VisitRunner:
                     with suppress(DiskTrouble):
                         await self._work.disk.write(ledger.save)
             listing = await self._inspector.listing(visit)
-            comparison = await self._compare(visit, ledger, listing)
+            ledger, comparison = await self._compare(visit, listing)
         new_doubts, visit.doubts = comparison.doubts - visit.doubts, comparison.doubts
         verdict = give_verdict(comparison, failures, new_doubts, visit.retry_after, paused)
         if verdict.collected and comparison.doubts:
@@ -198,25 +198,23 @@ class VisitRunner:
             text = "{device} lists tracks of {listed:,.0f} MB, and there is room for {room:,.0f} MB: make room"
             self._work.log.warn(text, device=visit.name, listed=listed / MB, room=max(room, 0) / MB)
 
-    async def _ledger(self, visit: Visit) -> Ledger:
+    def _look(self, visit: Visit, listing: Listing, rules: FilingRules, steps: list[Step]) -> tuple[Ledger, Comparison]:
+        """Compare a listing with the folder, and with the ledger, which is loaded once in a visit. Blocks."""
         if visit.ledger is None:
-            visit.ledger = await self._work.disk.write(self._work.folder.ledger, visit.identifier)
-            if visit.ledger.quarantined is not None:
-                text = "{device} ledger is unreadable: kept as {path}, rebuilding it from the tracks"
-                self._work.log.error(text, device=visit.name, path=str(visit.ledger.quarantined))
-        return visit.ledger
+            visit.ledger = self._work.folder.ledger(visit.identifier)
+        compared = compare(self._work.folder, visit.identifier, listing, rules, visit.ledger, steps)
+        return visit.ledger, compared
 
-    async def _compare(self, visit: Visit, ledger: Ledger, listing: Listing) -> Comparison:
+    async def _compare(self, visit: Visit, listing: Listing) -> tuple[Ledger, Comparison]:
         visit.rules = rules = self._work.live.filing_rules(visit.identifier, visit.timezone)
         steps: list[Step] = []
         try:
             async with self._work.disk.long_work if len(listing.entries) > LONG_LISTING else nullcontext():
-                comparison = await self._work.disk.write(
-                    compare, self._work.folder, visit.identifier, listing, rules, ledger, steps
-                )
+                ledger, comparison = await self._work.disk.write(self._look, visit, listing, rules, steps)
             if ledger.changed:
                 await self._work.disk.commit(ledger.saving())
         finally:
+            self._remark_on_ledger(visit)
             for number, step in enumerate(steps):
                 self._refiling.say(visit.identifier, step, quietly=number >= MAX_LINES)
             if len(steps) > MAX_LINES:
@@ -231,7 +229,13 @@ class VisitRunner:
         visit.missing, visit.stored = comparison.names, tuple(comparison.stored)
         self._work.fleet.update(visit.identifier, **missing_fields(comparison.names), **known)
         self._examine(visit.identifier, comparison.stored)
-        return comparison
+        return ledger, comparison
+
+    def _remark_on_ledger(self, visit: Visit) -> None:
+        """Log once in a visit that its ledger was unreadable."""
+        if visit.ledger is not None and visit.ledger.quarantined is not None and visit.is_new("ledger"):
+            text = "{device} ledger is unreadable: kept as {path}, rebuilding it from the tracks"
+            self._work.log.error(text, device=visit.name, path=str(visit.ledger.quarantined))
 
     async def _announce(self, visit: Visit, comparison: Comparison) -> None:
         """Log once in a visit which tracks are queued and which are skipped."""
