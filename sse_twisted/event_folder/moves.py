@@ -8,6 +8,7 @@ finds the file by its bytes. A track never has two files, and a ledger entry wit
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,14 +261,15 @@ class _Refiling:
             return
         partials, final = self._folder.partials, self._folder.root / track.local_file
         for part in partials.of(place):
-            target = partial_path(final, listed_size(part))
-            add_folder(target.parent, self._within)
-            if target.exists():
-                remove_file(part, self._within)
-            else:
-                move_file(part, target, self._within)
+            if os.path.lexists(part):
+                target = partial_path(final, listed_size(part))
+                add_folder(target.parent, self._within)
+                if target.exists():
+                    remove_file(part, self._within)
+                else:
+                    move_file(part, target, self._within)
+                partials.add(final, target)
             partials.drop(place, part)
-            partials.add(final, target)
 
     def _place(self, name: str) -> Path | None:
         """Return the path of a track in the ledger, whichever machine wrote its entry."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 
-PARTIAL = re.compile(r"\.(.+)\.([0-9]{1,19})\.part")
+PARTIAL = re.compile(r"\.(.+)\.(-?[0-9]{1,19})\.part")  # a device may list a size below 0
 
 
 def partial_path(final: Path, size: int) -> Path:
@@ -25,11 +26,15 @@ def listed_size(path: Path) -> int:
 
 
 class PartialFiles:
-    """The partial files of all tracks below `gpslogs`, those of earlier runs included. The first question blocks."""
+    """The partial files of all tracks below `gpslogs`, those of earlier runs included. The first question blocks.
+
+    One that is known may be gone: a person may have removed it, or a full disk kept it from being made.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._known: dict[Path, set[Path]] | None = None  # by final paths
+        self._looking = Lock()  # of several threads that ask first, one looks
 
     def found(self) -> list[Path]:
         """Look for all of them, and return their paths. Blocks, raises OSError."""
@@ -38,6 +43,10 @@ class PartialFiles:
     def of(self, final: Path) -> tuple[Path, ...]:
         """Return the partial files of a track by its final path, at whatever sizes."""
         return tuple(self._all.get(final, ()))
+
+    def forget(self) -> None:
+        """Look for all of them again at the next question: another disk is in the place of the first."""
+        self._known = None  # without the lock, which a thread may hold while its disk hangs
 
     def add(self, final: Path, path: Path) -> None:
         self._all.setdefault(final, set()).add(path)
@@ -51,9 +60,10 @@ class PartialFiles:
 
     @property
     def _all(self) -> dict[Path, set[Path]]:
-        if self._known is None:
-            self._known = _by_track(self.found())
-        return self._known
+        with self._looking:
+            if self._known is None:
+                self._known = _by_track(self.found())
+            return self._known
 
 
 def _by_track(paths: Iterable[Path]) -> dict[Path, set[Path]]:

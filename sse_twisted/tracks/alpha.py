@@ -16,6 +16,7 @@ from sse_twisted.tracks.windows import NONE, Found, Indices
 MAX_PATH: Final = 500_000  # mm
 MIN_PATH: Final = 100_000  # mm; the shortest alpha of a real device has 164.8 m
 GATE: Final = 50.0  # m between the ends
+ROUNDING: Final = 0.01  # m by which a sum of distances may be wrong
 HALF_TURN: Final = 18_000_000  # 1e-5 degrees
 MIN_TURN: Final = HALF_TURN // 2  # between the courses at both ends
 MIN_SPEED: Final = 1000  # mm/s; a path with a slower fix does not count (firmware 3118 to 3176)
@@ -50,14 +51,14 @@ class _Parts:
     radius: Metres
     bend: Indices
 
-    def joined(self, north: Metres, east: Metres, shrinking: NDArray[np.float64], course: Indices) -> _Parts:
+    def joined(self, north: Metres, east: Metres, shrinking: float, course: Indices) -> _Parts:
         """Return blocks of PARTS of these; their middles are there, and head so."""
         radius, bend = np.zeros(len(north)), np.zeros(len(north), np.int64)
         for first in range(PARTS):
             each = slice(first, None, PARTS)
             exist = slice(len(self.north[each]))  # the last block may be shorter
             to_north = self.north[each] - north[exist]
-            to_east = (self.east[each] - east[exist]) * shrinking[exist]
+            to_east = (self.east[each] - east[exist]) * shrinking
             reach = np.sqrt(to_north * to_north + to_east * to_east) + self.radius[each]
             np.maximum(radius[exist], reach, out=radius[exist])
             np.maximum(bend[exist], _angle(self.course[each], course[exist]) + self.bend[each], out=bend[exist])
@@ -73,6 +74,7 @@ class AlphaWindows:
     north: Metres  # of the equator
     east: Metres  # of Greenwich, along the equator
     latitude: NDArray[np.float64]  # radians
+    narrowest: float  # the smallest cosine of a latitude, or less
     course: Indices  # 1e-5 degrees, less than a full turn
     unbroken: Indices  # the first fix from which on none is too slow until this one
 
@@ -124,15 +126,10 @@ class AlphaWindows:
 
     def _apart(self, at: Indices, other: Indices) -> Metres:
         """Return the squared distances in m² on an earth that is flat around `at`."""
-        east = (self.east[other] - self.east[at]) * self._shrinking(at)
+        east = (self.east[other] - self.east[at]) * np.cos(self.latitude[at])
         north = self.north[other] - self.north[at]
         squares: Metres = east * east + north * north
         return squares
-
-    def _shrinking(self, at: Indices) -> NDArray[np.float64]:
-        """Return the cosines of the latitudes of some fixes: few of a track are asked for."""
-        shrinking: NDArray[np.float64] = np.cos(self.latitude[at])
-        return shrinking
 
     def _paths(self, since: int, first: int, stop: int, at_least: int) -> Iterator[tuple[Indices, Indices]]:
         """Yield the start and end fixes of every path that counts and is at least so fast.
@@ -206,10 +203,11 @@ class AlphaWindows:
             span = place[inner[1]] - place[inner[0]]
             may &= np.minimum(longest, MAX_PATH * frequency) * self.grid.parts >= at_least * span
         starts, ends = starts[may], ends[may]
-        apart = self._apart(blocks.middles[ends], blocks.middles[starts])
-        # One metre more, since the cosine varies within a block.
-        reach = GATE + 1 + blocks.radius[starts] + blocks.radius[ends]
-        near = np.flatnonzero(apart <= reach * reach)
+        # By the narrowest parallel of the track nothing is farther apart than it is, wherever its positions jump to.
+        one, other = blocks.middles[ends], blocks.middles[starts]
+        to_north, to_east = self.north[other] - self.north[one], (self.east[other] - self.east[one]) * self.narrowest
+        reach = GATE + ROUNDING + blocks.radius[starts] + blocks.radius[ends]
+        near = np.flatnonzero(to_north * to_north + to_east * to_east <= reach * reach)
         return starts[near], ends[near]
 
     @cached_property
@@ -223,7 +221,7 @@ class AlphaWindows:
             lasts = np.minimum(firsts + size, count) - 1
             middles = np.minimum(firsts + size // 2, count - 1)
             north, east = self.north[middles], self.east[middles]
-            parts = parts.joined(north, east, self._shrinking(middles), self.course[middles])
+            parts = parts.joined(north, east, self.narrowest, self.course[middles])
             levels.insert(0, _Blocks(firsts, lasts, middles, parts.radius, parts.course, parts.bend))
         return tuple(levels)
 
@@ -242,6 +240,7 @@ def over_alpha(grid: Grid) -> AlphaWindows:
         north=latitude * EARTH_RADIUS,
         east=np.radians(grid.longitude) * EARTH_RADIUS,
         latitude=latitude,
+        narrowest=float(np.cos(min(np.fmax.reduce(np.abs(latitude), initial=0.0), np.pi / 2))),
         course=grid.course % (2 * HALF_TURN),
         unbroken=np.maximum.accumulate(np.where(grid.speed < MIN_SPEED, following, 0)),
     )

@@ -142,7 +142,7 @@ async def fetched(send: Callable[[Any], Sending], length: int, timeout: float = 
 
     port = reactor.listenTCP(0, Senders(), interface="127.0.0.1")
     traffic = Traffic(reactor)
-    agent = device_agent(reactor, lambda: 5.0, traffic)
+    agent = device_agent(reactor, lambda: 5.0, traffic, lambda: timeout)
     http = DeviceHttp(agent, reactor, lambda: 5.0, lambda work, _: maybeDeferred(work), Turns(reactor).mine)
     sink = Pieces(reactor)
     address = Address("127.0.0.1", port.getHost().port)
@@ -201,6 +201,31 @@ async def test_a_device_that_trickles_is_not_taken_for_silent() -> None:
 
     sink = await fetched(send, 200_000, timeout=2 * STALLED)
     assert sum(sink.sizes) == 200_000
+
+
+@linux_only
+@on_the_reactor
+async def test_a_short_patience_is_not_spent_on_gathering() -> None:
+    from twisted.internet import reactor
+
+    async def send(transport: Any) -> None:
+        transport.write(b"x" * 150_000)
+        for _ in range(12):
+            await deferLater(reactor, 0.3)
+            transport.write(b"x" * 10)
+        transport.write(b"x" * 49_880)
+
+    sink = await fetched(send, 200_000, timeout=0.9)
+    assert sum(sink.sizes) == 200_000
+
+
+def test_no_byte_waits_longer_than_it_may() -> None:
+    case = Case(10_000_000)
+    case.piece(FIRST, STALLED / 8)
+    case.clock.advance(STALLED * 7 / 8)  # the first look finds that the piece is not old enough
+    case.clock.advance(STALLED / 8)
+    assert case.socket.marks[-1] == 1
+    case.gathering.end()
 
 
 def cumulated(sizes: list[int]) -> list[int]:

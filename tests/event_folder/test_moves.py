@@ -416,6 +416,17 @@ class TestWhatWasOnItsWay:
         put(folder, NEW_FINAL, CONTENT[:-52] + bytes(52))
         assert refiled(folder, BEFORE, listing) == [Left(NEW, "its file is incomplete")]
 
+    def test_blocks_nothing_if_somebody_has_removed_it(self, folder: EventFolder) -> None:
+        (old,) = tracks_of(LOG)
+        ledger = folder.ledger(601)
+        ledger.record(old, Status.FAILED)
+        ledger.save()
+        part = partial_path(folder.root / old.local_file, LOG.size)
+        folder.partials.add(folder.root / old.local_file, part)  # a person has removed it, or the disk was full
+        assert refiled(folder, AFTER, Listing((LOG,))) == []
+        assert list(ledger_of(folder)) == [NEW]
+        assert folder.partials.of(folder.root / old.local_file) == ()
+
     def test_of_a_track_that_had_grown_goes_along(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
         (folder.root / FOLDER / f".{NAME}.99999.part").write_bytes(GROWN[:30_000])

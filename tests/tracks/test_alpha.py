@@ -127,3 +127,16 @@ def test_alpha_of_real_tracks_is_the_device_s(captures: Path, name: str) -> None
     assert claims
     for claim in claims:
         assert claim.value in metric(0, *grid.fixes(*grid.places(claim.second))).tolist()
+
+
+@pytest.mark.parametrize("place", [(5_000_000, 5_000_000), (-530_000_000, -50_000_000), (380_000_000, 0)])
+def test_jumps_to_another_place_hide_no_alpha_of_the_fixes_around_them(place: tuple[int, int]) -> None:
+    """Nearer to a pole, degrees of longitude are shorter; such a position may be the middle of a block."""
+    frames = gybes(1)
+    for first in range(0, len(frames), 16):  # every second block of 8, so that most pairs have one such block
+        for name, jump in zip(("latitude", "longitude"), place, strict=True):
+            frames[name][first : first + 8][2::4] += jump
+    grid = gridded(frames, 2)
+    expected = literal_alpha(grid)
+    assert sum(speed != NONE for speed in expected) > 10
+    assert by_place(grid, over_alpha(grid)) == expected

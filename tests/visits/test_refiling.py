@@ -6,11 +6,12 @@ import json
 import os
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from sse_twisted.config.settings import Devices, Event, Settings
+from sse_twisted.event_folder import partial
 from sse_twisted.event_folder.files import move_file
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
@@ -351,3 +352,45 @@ class TestOneHandAtATime:
         assert sorted(names_in(event)) == ["ABC601XYZ_601_20221017_100000.oao", NEW]
         assert sorted(Path(name).name for name in event.tracks()) == sorted(names_in(event))
         assert not event.reactor.getDelayedCalls()
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_partial_file_that_is_gone_keeps_no_device(event: VirtualEvent, is_away: bool) -> None:
+    """A person has removed it while the collector ran, and then the roster is corrected."""
+    device = event.device(601, log_of(601))
+    device.add_fault(parse_fault("cut@9000")[0], path="/logs/")
+    event.arrive(601)
+    event.start()
+    event.until("connection lost after")
+    event.advance(0.2)
+    (part,) = event.root.glob("gpslogs/**/.*.part")
+    event.leave(601)
+    event.advance(60.0 if is_away else 0.1)
+    part.unlink()
+    device.faults.clear()
+    give_to(event, "NEW9")
+    event.advance(30)
+    event.arrive(601)
+    event.until("motion-601 can be disconnected", 300)
+    assert event.tracks() == {f"gpslogs/20221017/{NEW}": device.logs[0].content}
+
+
+def test_a_disk_that_was_full_at_the_opening_keeps_no_device(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening, is_full = partial._own_file, True
+
+    def full(name: str, folder: int) -> BinaryIO:
+        if is_full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return opening(name, folder)
+
+    monkeypatch.setattr(partial, "_own_file", full)
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    event.until("Downloads pause")
+    give_to(event, "NEW9")
+    event.advance(1)
+    is_full = False
+    event.until("motion-601 can be disconnected", 300)
