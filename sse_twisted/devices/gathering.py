@@ -16,7 +16,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 MIN_LENGTH = 128 * 1024  # bytes of a body that is worth it
 FIRST, MOST = 16 * 1024, 128 * 1024  # bytes that are gathered
 SHORT, LONG = 0.05, 0.2  # s for a piece, after which the next one is twice as large, or half
-STALLED = 1.0  # s without a piece, after which whatever is there is read
+STALLED = 0.25  # s without a piece, after which whatever is there is read: a device must not seem silent
+MOMENT = 0.001  # s, for which no timer is worth it
 
 
 class _Socket(Protocol):
@@ -60,9 +61,11 @@ class Gathering:
         self._timer.cancel()
 
     def _look(self) -> None:
-        if self._clock.seconds() - self._last >= STALLED:
+        rest = self._last + STALLED - self._clock.seconds()
+        if rest < MOMENT:
             self._mark(1)
-        self._timer = self._clock.callLater(STALLED, self._look)
+            rest = STALLED
+        self._timer = self._clock.callLater(rest, self._look)
 
     def _mark(self, count: int) -> None:
         if count != self._set:
