@@ -347,6 +347,7 @@ class Collector(MultiService):
         self.journal.release()
         self._store.write_again()
         if is_new:
+            self.folder.partials.forget()
             for visit in self.scanner.visits.values():
                 visit.ledger = None
                 visit.wake()
