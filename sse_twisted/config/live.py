@@ -151,7 +151,8 @@ class LiveConfig:
         devices, drivers = self.settings.devices, self.drivers
         fixed = {drivers.number(name): split_address(value, devices.port) for name, value in devices.addresses.items()}
         listed = {name: drivers.number(name) for name in devices.listed}
-        numbers = sorted({*self.roster.identifiers, *filter(None, listed.values()), *filter(None, fixed)})
+        assigned = self.roster.identifiers | self.roster.ownerless
+        numbers = sorted({*assigned, *filter(None, listed.values()), *filter(None, fixed)})
         places = [split_address(name, devices.port) for name, number in listed.items() if number is None]
         return (
             *(Target(number, drivers.name(number), fixed.get(number)) for number in numbers),

@@ -102,6 +102,11 @@ class Roster:
         """The devices that are assigned on any day."""
         return frozenset(self._by_device)
 
+    @cached_property
+    def ownerless(self) -> frozenset[int]:
+        """The devices of lines that cannot be read but for their numbers, and of no others."""
+        return frozenset(each.identifier for each in self.unreadable if each.identifier > 0) - self.identifiers
+
     def of(self, identifier: int) -> tuple[Assignment, ...]:
         """Return the assignments of a device, in the order of the file."""
         return tuple(self._by_device.get(identifier, ()))
