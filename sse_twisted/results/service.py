@@ -170,7 +170,8 @@ class ResultsService(Service):
 
     async def _write(self, identifier: int) -> None:
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the next start measures the tracks again
-            await self._work.disk.commit(self._writing(identifier, dict(self._reports[identifier])))
+            steps = self._writing(identifier, dict(self._reports[identifier]))
+            await self._work.disk.commit(steps, is_patient=True)
 
     def _log_speeds(self, track: StoredTrack, report: Report) -> None:
         session = report["session"]

@@ -133,12 +133,12 @@ class Disk(Service):
         """
         return await self._written(self._run(True, function, *args, **kwargs))
 
-    async def commit(self, steps: Steps[T]) -> T:
+    async def commit(self, steps: Steps[T], *, is_patient: bool = False) -> T:
         """Run steps that write, together with those of others: when this returns, what they wrote is on disk.
 
-        Errors are those of `write`.
+        Errors are those of `write`. Nobody waits for steps that are patient.
         """
-        result = await self._written(_end_of(self._commits.run(steps)))
+        result = await self._written(_end_of(self._commits.run(steps, is_patient=is_patient)))
         await self.turns.mine()
         return result
 
@@ -150,7 +150,7 @@ class Disk(Service):
 
     async def _commit_soon(self, steps: Steps[object], what: str) -> None:
         try:
-            await self.commit(steps)
+            await self.commit(steps, is_patient=True)
         except PathTrouble as error:
             self._log.error("Cannot store {what}: {error}", what=what, error=str(error))
         except DiskTrouble:  # downloads pause, which has been logged

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from sse_twisted.runtime.file_sync import sync_open
@@ -20,8 +20,8 @@ from sse_twisted.runtime.file_sync import sync_open
 T = TypeVar("T")
 Steps = Generator[Collection[int], None, T]
 Sync = Callable[[Iterable[int]], dict[int, OSError]]
-FEW = 2  # writers that need not wait for others
-INTERVAL = 0.1  # s between rounds of more
+FEW = 2  # writers in a hurry that need not wait for others
+INTERVAL = 0.1  # s between rounds of more, or of patient ones
 GUARDED = 0.01  # s that the guard's word counts for, but never across a sync
 Starter = Callable[..., Deferred[Any]]  # starts a function with its arguments somewhere; fires with its result
 
@@ -49,6 +49,7 @@ class _Writer:
 
     steps: Steps[Any]
     done: Deferred[Any]
+    is_patient: bool
     due: Collection[int] | None = None
     outcome: Any = None
     has_ended: bool = field(default=False)
@@ -76,19 +77,27 @@ class GroupSync:
         self._clock = clock
         self._guarded_until = 0.0  # s of the clock
         self._not_before = 0.0  # s of the clock, when the next round of many may begin
+        self._timer: IDelayedCall | None = None  # until then
         self._start = start
         self._sync = sync
         self._guard = guard
         self._writers: list[_Writer] = []
+        self._hurried = 0  # of them
         self._is_running = False
 
-    def run(self, steps: Steps[T]) -> Deferred[T]:
-        """Run steps; the Deferred fires with their result when all that they yielded is on disk."""
+    def run(self, steps: Steps[T], *, is_patient: bool = False) -> Deferred[T]:
+        """Run steps; the Deferred fires with their result when all that they yielded is on disk.
+
+        For one that is patient no round begins sooner than for many, and nobody waits for it.
+        """
         done: Deferred[T] = Deferred()
-        self._writers.append(_Writer(steps, done))
+        self._writers.append(_Writer(steps, done, is_patient))
+        self._hurried += not is_patient
         if not self._is_running:
             self._is_running = True
             self._next_round()
+        elif self._timer is not None and self._is_for_few:
+            self._timer.reset(0)
         return done
 
     @property
@@ -96,16 +105,21 @@ class GroupSync:
         """The writers whose turn has not come yet."""
         return len(self._writers)
 
+    @property
+    def _is_for_few(self) -> bool:
+        return 0 < self._hurried <= FEW
+
     def _next_round(self) -> None:
         """Begin a round; where many wait, not sooner than INTERVAL after the last one: more may come."""
         wait = self._not_before - self._clock.seconds()
-        if len(self._writers) > FEW and wait > 0:
-            self._clock.callLater(wait, self._begin_round)
+        if self._writers and not self._is_for_few and wait > 0:
+            self._timer = self._clock.callLater(wait, self._begin_round)
         else:
             self._begin_round()
 
     def _begin_round(self) -> None:
-        writers, self._writers = self._writers, []
+        self._timer = None
+        writers, self._writers, self._hurried = self._writers, [], 0
         if not writers:
             self._is_running = False
             return
@@ -116,7 +130,9 @@ class GroupSync:
         for writer in writers:
             if isinstance(result, Failure):  # of the thread itself; no writer is lost
                 writer.has_ended, writer.outcome = True, result
-        self._writers = [writer for writer in writers if not writer.has_ended] + self._writers
+        left = [writer for writer in writers if not writer.has_ended]
+        self._writers = left + self._writers
+        self._hurried += sum(not writer.is_patient for writer in left)
         for writer in writers:
             if writer.has_ended:
                 writer.done.callback(writer.outcome)

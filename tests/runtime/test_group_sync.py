@@ -94,6 +94,31 @@ def test_where_many_wait_the_next_round_waits_for_more() -> None:
     assert not rounds.clock.getDelayedCalls()
 
 
+def test_nobody_waits_for_those_who_are_patient() -> None:
+    rounds, ended = Rounds(), list[str]()
+    rounds.group.run(writer([], "first", 1)).addCallback(ended.append)
+    rounds.go()
+    for number in range(FEW + 2):
+        rounds.group.run(writer([], f"patient {number}", 10 + number), is_patient=True).addCallback(ended.append)
+    assert not rounds.jobs
+    rounds.group.run(writer([], "hurried", 2)).addCallback(ended.append)
+    rounds.clock.advance(0)
+    rounds.go()
+    assert {"first", "hurried", f"patient {FEW + 1}"} < set(ended)
+    assert rounds.synced[-1] == {2, *range(10, 10 + FEW + 2)}
+    assert not rounds.clock.getDelayedCalls()
+
+
+def test_a_patient_one_alone_waits_until_many_would_have_waited() -> None:
+    rounds, ended = Rounds(), list[str]()
+    rounds.group.run(writer([], "patient", 1, 2), is_patient=True).addCallback(ended.append)
+    rounds.jobs.pop(0)()  # there was no round before
+    assert not rounds.jobs
+    rounds.clock.advance(INTERVAL)
+    rounds.jobs.pop(0)()
+    assert ended == ["patient"]
+
+
 def test_who_could_not_be_synced_cleans_up_and_the_others_go_on() -> None:
     rounds, steps, ended = Rounds(), list[str](), list[Any]()
     rounds.broken[3] = OSError(5, "Input/output error")
