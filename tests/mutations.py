@@ -56,7 +56,7 @@ MUTATIONS: Final = (
         "the verdict follows the listing from before the downloads",
         1,
         (MACHINE, f"{VERDICT}::test_it_follows_a_listing_that_is_younger_than_the_last_download"),
-        ((RUNNER, f"{LISTING}            comparison", "            comparison"),),
+        ((RUNNER, f"{LISTING}            ledger,", "            ledger,"),),
     ),
     Mutation(
         "the verdict does not compare folder and listing again",
@@ -65,7 +65,7 @@ MUTATIONS: Final = (
         (
             (
                 RUNNER,
-                f"{LISTING}            comparison = await self._compare(visit, ledger, listing)\n",
+                f"{LISTING}            ledger, comparison = await self._compare(visit, listing)\n",
                 "            comparison.__init__(comparison.wanted, doubts=comparison.doubts)\n",
             ),
         ),
