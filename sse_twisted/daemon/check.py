@@ -33,7 +33,7 @@ from sse_twisted.runtime.text import plural
 def check(folder: EventFolder, settings: Settings, config: str | None, now: float, say: Callable[[str], None]) -> int:
     """Print line by line what would be done at `now`, in s since 1970, and return the number of mistakes."""
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
-    mistakes = [*filter(None, [folder_problem(folder.root)]), *roster_mistakes]
+    mistakes = [*filter(None, [folder_problem(folder.root)]), *roster_mistakes, *_refused_copies(folder, settings)]
     live, system = LiveConfig(settings, roster), effective_names(settings.names)
     today = live.today(now)
     for line in (
@@ -96,7 +96,13 @@ def _copies_remarks(folder: EventFolder, settings: Settings) -> Iterator[str]:
             yield f"copy {copy}: it is on the same disk as {other}; is its own disk plugged in?"
         if not os.access(copy, os.W_OK):
             yield f"copy {copy}: not writable for {acting_user()}, or its disk is read-only"
-        elif problem := refusal(copy, folder.event_id()):
+
+
+def _refused_copies(folder: EventFolder, settings: Settings) -> Iterator[str]:
+    """Tell which copies could not be written whatever is plugged in: something else is in their folders."""
+    for copy in map(Path, settings.copies.folders):
+        is_there = answers(copy) and copy.is_dir() and os.access(copy, os.W_OK)
+        if is_there and (problem := refusal(copy, folder.event_id())):
             yield f"copy {copy}: {problem}"
 
 

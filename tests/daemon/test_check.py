@@ -319,7 +319,7 @@ def test_copies_are_listed_and_remarked_on_where_they_would_not_be_written_now(t
     assert any(line.startswith(f"remark: copy {tmp_path / 'beside'}: it is on the same disk") for line in lines)
 
 
-def test_copies_that_would_be_left_alone_are_remarked_on(tmp_path: Path) -> None:
+def test_copies_that_would_be_left_alone_are_mistakes(tmp_path: Path) -> None:
     event = tmp_path / "event"
     roster(event, "601,2022-10-15,2022-10-21,HOX100UEA,Ann,Other")
     for name in ("photos", "other", "empty"):
@@ -329,9 +329,9 @@ def test_copies_that_would_be_left_alone_are_remarked_on(tmp_path: Path) -> None
     write(event, ".sse_twisted/event-id", b"0" * 32)
     settings = settings_with(copies={"folders": [str(tmp_path / name) for name in ("photos", "other", "empty")]})
     lines: list[str] = []
-    check(EventFolder(event), settings, None, NOW, lines.append)
-    remarks = [line for line in lines if line.startswith("remark: copy") and "same disk" not in line]
-    assert [line.partition(": copy ")[2] for line in remarks] == [
+    assert check(EventFolder(event), settings, None, NOW, lines.append) == 2
+    mistakes = [line for line in lines if line.startswith("mistake: copy")]
+    assert [line.partition(": copy ")[2] for line in mistakes] == [
         f"{tmp_path / 'photos'}: it is not empty, and no copy of this event: name an empty folder in it or elsewhere",
         f"{tmp_path / 'other'}: it is a copy of another event",
     ]

@@ -112,7 +112,7 @@ async function refuse(response) {
     showToken(true);
     byId("ask-token").focus();
   }
-  byId("ask-error").textContent = response.status === 401 ? "Wrong token." : (await response.json()).detail;
+  byId("ask-error").textContent = response.status === 401 ? "Wrong token. Each start of the collector makes a new one, unless it has a --web-token-file." : (await response.json()).detail;
 }
 
 function save(content, name) {
