@@ -30,6 +30,7 @@ class TestAChangeThatWaits:
         assert "<li>motion-602 ABC602XYZ Sailor 602, 2022-10-15 to 2022-10-21</li>" in page
         assert f'data-command="/api/v1/roster/{version(busy)}/confirm"' in page
         assert f'data-command="/api/v1/roster/{version(busy)}/refuse"' in page
+        assert page.index("/confirm") < page.index("<li>motion-602")  # of hundreds of tracks, the end is far below
 
     def test_is_in_readyz_and_does_not_make_it_fail(self, busy: Desk) -> None:
         lacking(busy)
@@ -52,6 +53,8 @@ class TestAChangeThatWaits:
         page = busy.get("/roster").text
         assert "Refused until the roster changes" in page
         assert "/refuse" not in page
+        assert "differs from the roster in force: its change is refused" in page
+        assert "No trouble." not in page
         assert "Check the roster" not in busy.get("/").text
 
     def test_names_the_tracks_with_owners_and_days(self, busy: Desk) -> None:
