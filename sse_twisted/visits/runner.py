@@ -200,10 +200,10 @@ class VisitRunner:
 
     def _look(self, visit: Visit, listing: Listing, rules: FilingRules, steps: list[Step]) -> tuple[Ledger, Comparison]:
         """Compare a listing with the folder, and with the ledger, which is loaded once in a visit. Blocks."""
-        if visit.ledger is None:
-            visit.ledger = self._work.folder.ledger(visit.identifier)
-        compared = compare(self._work.folder, visit.identifier, listing, rules, visit.ledger, steps)
-        return visit.ledger, compared
+        ledger = visit.ledger  # which the reactor may take away meanwhile, when another disk is there
+        if ledger is None:
+            visit.ledger = ledger = self._work.folder.ledger(visit.identifier)
+        return ledger, compare(self._work.folder, visit.identifier, listing, rules, ledger, steps)
 
     async def _compare(self, visit: Visit, listing: Listing) -> tuple[Ledger, Comparison]:
         visit.rules = rules = self._work.live.filing_rules(visit.identifier, visit.timezone)
