@@ -24,7 +24,6 @@ from sse_twisted.config.roster_changes import (
 from sse_twisted.config.roster_reader import UNREADABLE, Found, RosterReader
 from sse_twisted.config.roster_store import SavedRoster, decode, encode, in_force, latest
 from sse_twisted.config.spreadsheet import SAVE_AS_CSV
-from sse_twisted.devices.drivers import device_name
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.disk import Disk, DiskTrouble
 from sse_twisted.runtime.periodic import PeriodicService
@@ -117,7 +116,7 @@ class RosterService(PeriodicService):
         if unreadable := {each.line for each in roster.unreadable}:
             lines = [str(mistake) for mistake in roster.mistakes if mistake.line in unreadable]
             more = f" (and {plural(len(lines) - 1, 'more line')})" if len(lines) > 1 else ""
-            names = ", ".join(device_name(number) for number in sorted(roster.ownerless))
+            names = ", ".join(self._live.drivers.name(number) for number in sorted(roster.ownerless))
             fate = f" Tracks of {names} are collected, but are nobody's." if names else ""
             return f"{lines[0]}{more}.{fate} Correct config/motions.csv"
         return ""

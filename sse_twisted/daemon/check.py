@@ -33,7 +33,9 @@ from sse_twisted.runtime.text import plural
 def check(folder: EventFolder, settings: Settings, config: str | None, now: float, say: Callable[[str], None]) -> int:
     """Print line by line what would be done at `now`, in s since 1970, and return the number of mistakes."""
     roster, roster_mistakes = _roster(folder.roster, bool(settings.devices.listed or settings.devices.addresses))
-    mistakes = [*filter(None, [folder_problem(folder.root)]), *roster_mistakes, *_refused_copies(folder, settings)]
+    mistakes = [*filter(None, [folder_problem(folder.root)]), *roster_mistakes]
+    copies = [*_copies(folder, settings)]
+    mistakes += [text for is_mistake, text in copies if is_mistake]
     live, system = LiveConfig(settings, roster), effective_names(settings.names)
     today = live.today(now)
     for line in (
@@ -51,7 +53,7 @@ def check(folder: EventFolder, settings: Settings, config: str | None, now: floa
         *(f"{folder.roster}: {remark}" for remark in roster.remarks),
         *_change(folder, live, today),
         *(f"{folder.root}: {remark}" for remark in folder.remarks()),
-        *_copies_remarks(folder, settings),
+        *(text for is_mistake, text in copies if not is_mistake),
         *_days_remarks(live, today),
         *_names_remarks(live, system),
         *filter(None, [live.remark_on_scan()]),
@@ -85,25 +87,19 @@ def _use(root: Path) -> Iterator[str]:
         yield f"{root}: cannot tell whether a collector is running there ({error.strerror})"
 
 
-def _copies_remarks(folder: EventFolder, settings: Settings) -> Iterator[str]:
-    """Remark on copies that would not be written now: their disks may be plugged in later."""
+def _copies(folder: EventFolder, settings: Settings) -> Iterator[tuple[bool, str]]:
+    """Yield why copies would not be written, and whether that is a mistake: their disks may be plugged in later."""
     disks = {folder.root.stat().st_dev: "the event folder"} if folder.root.is_dir() else {}
     for copy in map(Path, settings.copies.folders):
         if not answers(copy) or not copy.is_dir():
-            yield f"copy {copy}: no such folder now; create it, with its disk plugged in"
+            yield False, f"copy {copy}: no such folder now; create it, with its disk plugged in"
             continue
         if (other := disks.setdefault(copy.stat().st_dev, f"copy {copy}")) != f"copy {copy}":
-            yield f"copy {copy}: it is on the same disk as {other}; is its own disk plugged in?"
+            yield False, f"copy {copy}: it is on the same disk as {other}; is its own disk plugged in?"
         if not os.access(copy, os.W_OK):
-            yield f"copy {copy}: not writable for {acting_user()}, or its disk is read-only"
-
-
-def _refused_copies(folder: EventFolder, settings: Settings) -> Iterator[str]:
-    """Tell which copies could not be written whatever is plugged in: something else is in their folders."""
-    for copy in map(Path, settings.copies.folders):
-        is_there = answers(copy) and copy.is_dir() and os.access(copy, os.W_OK)
-        if is_there and (problem := refusal(copy, folder.event_id())):
-            yield f"copy {copy}: {problem}"
+            yield False, f"copy {copy}: not writable for {acting_user()}, or its disk is read-only"
+        elif problem := refusal(copy, folder.event_id()):
+            yield True, f"copy {copy}: {problem}"
 
 
 def _days_remarks(live: LiveConfig, today: datetime.date) -> Iterator[str]:

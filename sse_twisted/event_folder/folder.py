@@ -27,7 +27,7 @@ from sse_twisted.event_folder.naming import EventTrack
 from sse_twisted.event_folder.partial import examine
 from sse_twisted.event_folder.partial_files import PartialFiles, listed_size
 from sse_twisted.event_folder.space import SLACK, believable_length
-from sse_twisted.event_folder.track_file import open_track, track_bytes
+from sse_twisted.event_folder.track_file import marked_bytes, open_track
 from sse_twisted.event_folder.verification import Outcome, judge
 from sse_twisted.runtime.bounded_file import read_bounded
 from sse_twisted.runtime.group_sync import Steps, at_once
@@ -285,7 +285,8 @@ class EventFolder:
 
     def track_bytes(self, local_file: str, most: int) -> bytes | None:
         """Return the first `most` bytes of a track; None as for `open_track`, or if it cannot be read."""
-        return track_bytes(self.root, local_file, most)
+        found = marked_bytes(self.root, local_file, most)
+        return found[0] if found else None
 
     def open_track(self, local_file: str) -> BinaryIO | None:
         """Open a track for reading; None unless `local_file` is a regular file below `gpslogs`."""

@@ -25,14 +25,11 @@ def open_track(root: Path, local_file: str) -> BinaryIO | None:
         return None
 
 
-def track_bytes(root: Path, local_file: str, most: int) -> bytes | None:
-    """Return the first `most` bytes of a track; None as for `open_track`, or if it cannot be read."""
-    bytes_and_mark = marked_bytes(root, local_file, most)
-    return bytes_and_mark[0] if bytes_and_mark else None
-
-
 def marked_bytes(root: Path, local_file: str, most: int) -> tuple[bytes, Mark] | None:
-    """Return the first `most` bytes of a track, and the mark of its file; None as for `track_bytes`."""
+    """Return the first `most` bytes of a track, and the mark of its file.
+
+    None as for `open_track`, or if it cannot be read.
+    """
     if (file := open_track(root, local_file)) is None:
         return None
     try:

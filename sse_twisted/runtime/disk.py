@@ -136,7 +136,7 @@ class Disk(Service):
     async def commit(self, steps: Steps[T], *, is_patient: bool = False) -> T:
         """Run steps that write, together with those of others: when this returns, what they wrote is on disk.
 
-        Errors are those of `write`. Nobody waits for steps that are patient.
+        Errors are those of `write`. The commits of others do not wait for patient steps.
         """
         result = await self._written(_end_of(self._commits.run(steps, is_patient=is_patient)))
         await self.turns.mine()

@@ -89,9 +89,12 @@ def test_a_socket_that_refuses_is_left_as_it_is() -> None:
         def setsockopt(self, level: int, option: int, value: int) -> None:
             raise OSError(92, "Protocol not available")
 
-    gathering = Gathering(Refusing(), Clock(), 10_000_000)
+    clock = Clock()
+    gathering = Gathering(Refusing(), clock, 10_000_000)
     gathering.took(100)
+    clock.advance(STALLED)
     gathering.end()
+    assert not clock.getDelayedCalls()
 
 
 @linux_only
@@ -189,33 +192,21 @@ async def test_bytes_before_a_pause_are_seen_before_it_ends() -> None:
 
 
 @linux_only
+@pytest.mark.parametrize(("first", "drops", "apart", "timeout"), [(199_900, 10, 0.4, 2.0), (150_000, 12, 0.3, 0.7)])
 @on_the_reactor
-async def test_a_device_that_trickles_is_not_taken_for_silent() -> None:
+async def test_a_device_that_trickles_is_not_taken_for_silent(
+    first: int, drops: int, apart: float, timeout: float
+) -> None:
     from twisted.internet import reactor
 
     async def send(transport: Any) -> None:
-        transport.write(b"x" * 199_900)
-        for _ in range(10):
-            await deferLater(reactor, 0.4)
+        transport.write(b"x" * first)
+        for _ in range(drops):
+            await deferLater(reactor, apart)
             transport.write(b"x" * 10)
+        transport.write(b"x" * (200_000 - first - 10 * drops))
 
-    sink = await fetched(send, 200_000, timeout=2.0)
-    assert sum(sink.sizes) == 200_000
-
-
-@linux_only
-@on_the_reactor
-async def test_a_short_patience_is_not_spent_on_gathering() -> None:
-    from twisted.internet import reactor
-
-    async def send(transport: Any) -> None:
-        transport.write(b"x" * 150_000)
-        for _ in range(12):
-            await deferLater(reactor, 0.3)
-            transport.write(b"x" * 10)
-        transport.write(b"x" * 49_880)
-
-    sink = await fetched(send, 200_000, timeout=0.7)
+    sink = await fetched(send, 200_000, timeout=timeout)
     assert sum(sink.sizes) == 200_000
 
 

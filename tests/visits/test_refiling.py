@@ -394,3 +394,4 @@ def test_a_disk_that_was_full_at_the_opening_keeps_no_device(
     event.advance(1)
     is_full = False
     event.until("motion-601 can be disconnected", 300)
+    assert list(event.tracks()) == [f"gpslogs/20221017/{NEW}"]
