@@ -9,7 +9,8 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from attrs import evolve, field, frozen
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
 from twisted.logger import Logger
 
 from sse_twisted.devices.connections import Address
@@ -41,8 +42,7 @@ class Stage(StrEnum):
 PRESENT = frozenset(Stage) - {Stage.ABSENT, Stage.GONE}
 
 
-@frozen
-class Measured:
+class Measured(Struct, frozen=True):
     """The measured bests of a track in mm/s by kind of window."""
 
     track: str
@@ -50,8 +50,7 @@ class Measured:
     sound: bool  # whether it is whole and no claim of its header is contradicted
 
 
-@frozen
-class TrackSummary:
+class TrackSummary(Struct, frozen=True):
     """A wanted track as its device lists it."""
 
     name: str
@@ -64,8 +63,7 @@ class TrackSummary:
     file: str = ""  # its path on the device; unlike the name it never changes
 
 
-@frozen
-class Device:
+class Device(Struct, frozen=True):
     """A snapshot of one device."""
 
     identifier: int
@@ -95,11 +93,11 @@ class Device:
     left_early: str = ""
     waived: str = ""  # why an operator accepts that tracks are missing
     backup: str = ""  # the tracks that its sailor has handed in for the day on which it left too early
-    name: str = field(kw_only=True)  # its host name
+    name: str = ""  # its host name; that of the first kind if none is given
 
-    @name.default
-    def _first_kind(self) -> str:
-        return device_name(self.identifier)
+    def __post_init__(self) -> None:
+        if not self.name:
+            force_setattr(self, "name", device_name(self.identifier))
 
     @property
     def missing_count(self) -> int:
@@ -173,9 +171,9 @@ class Fleet:
     def update(self, identifier: int, **changes: Any) -> Device:
         """Change the snapshot of a device and publish it. A new stage begins now, unless `since` is passed."""
         before = self[identifier]
-        after = evolve(before, **changes)
+        after = replace(before, **changes)
         if after.stage is not before.stage and "since" not in changes:
-            after = evolve(after, since=self.now)
+            after = replace(after, since=self.now)
         is_new = identifier not in self._devices
         self._devices[identifier] = after
         if after != before:
@@ -218,7 +216,7 @@ class Fleet:
         kept: dict[str, Any] = {"left_early": left_early or before.left_early, "waived": before.waived}
         after = Device(identifier, before.sailor, since=self.now, name=before.name, **kept)
         if before.stage is Stage.GONE and after.left_incomplete:
-            after = evolve(after, stage=Stage.GONE, since=before.since)
+            after = replace(after, stage=Stage.GONE, since=before.since)
         self._devices[identifier] = after
         self._publish(before, after)
 

@@ -14,8 +14,8 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import evolve, frozen
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from sse_twisted.config.validation_errors import key_and_reason
 from sse_twisted.runtime.text import one_line, text_of
@@ -45,8 +45,7 @@ class Finish(Enum):
     ANYWHERE = "anywhere"  # there is no start line either: the best anywhere in the track
 
 
-@frozen
-class Limits:
+class Limits(Struct, frozen=True):
     """What makes a passage of the start line no run.
 
     Only the acceleration is documented by the field: 4 m/s² at 1 Hz, 7.5 at 5 Hz, 15 at 10 Hz. The others are inferred
@@ -59,8 +58,7 @@ class Limits:
     heading: float = 75.0  # degrees between a fix and the course of the run
 
 
-@frozen
-class Line:
+class Line(Struct, frozen=True):
     """A straight line between two points that counts in one direction, in degrees true.
 
     The order of the points has no meaning: the direction alone tells on which side of the line a run begins.
@@ -70,16 +68,14 @@ class Line:
     direction: float
 
 
-@frozen
-class BuoyLine:
+class BuoyLine(Struct, frozen=True):
     """A line between two buoys that carry devices: their tracks of the day place it."""
 
     buoys: tuple[int, int]  # numbers of the devices
     direction: float
 
 
-@frozen
-class Course:
+class Course(Struct, frozen=True):
     """A course of one day. Times are seconds after the local midnight with which the day begins, lengths m."""
 
     name: str
@@ -106,8 +102,7 @@ class Course:
         return self.start.buoys if isinstance(self.start, BuoyLine) else ()
 
 
-@frozen
-class Courses:
+class Courses(Struct, frozen=True):
     """The courses of a file, and what is wrong with others (`mistakes`) or worth a look (`remarks`), by key."""
 
     courses: Mapping[str, Course]
@@ -161,7 +156,7 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
         try:
             if (twin := next((each for each in courses if each.casefold() == name.casefold()), None)) is not None:
                 raise ValueError(f"differs from {twin} in case only: on some disks both have the same results file")
-            courses[name] = evolve(_course(name, entry, defaults), is_in_file=_has_hours(in_file.get(name), defaults))
+            courses[name] = replace(_course(name, entry, defaults), is_in_file=_has_hours(in_file.get(name), defaults))
         except ValueError as error:
             mistakes.append(one_line(f"{one_line(name, MAX_NAME)}: {error}", MAX_MISTAKE))
         remarks += [f"{one_line(name, MAX_NAME)}: {remark}" for remark in _misspelt(entry)]

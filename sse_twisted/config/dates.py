@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Iterable
 
-from attrs import frozen
+from msgspec import Struct
 
 BEHIND = r"(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?)Z?)?"  # a time of day behind a date
 ISO = re.compile(rf"(\d{{4}})[-/.](\d\d)[-/.](\d\d){BEHIND}", re.ASCII)  # a cut date must not be another one
@@ -19,8 +19,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 EXPECTED = "expected YYYY-MM-DD or DD/MM/YYYY"
 
 
-@frozen
-class Order:
+class Order(Struct, frozen=True):
     """In which order a file writes day and month, with the lines that show it; each is None if no line does."""
 
     day_first: int | None = None

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.runtime.text import one_line, text_of
 
@@ -15,8 +15,7 @@ MAX_MINUTES = 14 * 60  # of a time zone
 MAX_DECIMALS = 3  # speeds in the results file have no more
 
 
-@frozen
-class EventFacts:
+class EventFacts(Struct, frozen=True):
     """The name of the event, and how the results software shows times and speeds."""
 
     name: str = ""

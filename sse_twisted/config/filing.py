@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.roster import Assignment
 
 
-@frozen
-class FilingRules:
+class FilingRules(Struct, frozen=True):
     """All that decides which tracks of a device are wanted, and under which name."""
 
     assignments: tuple[Assignment, ...]  # of this device; the first that covers the start of a track counts

@@ -6,7 +6,7 @@ import datetime
 import math
 from collections.abc import Callable, Mapping
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.logger import Logger
 
 from sse_twisted.config.addresses import split_address
@@ -19,8 +19,7 @@ from sse_twisted.runtime.observers import notify
 from sse_twisted.runtime.places import Places
 
 
-@frozen
-class Target:
+class Target(Struct, frozen=True):
     """A device to look for: the one with a number, or any that answers at an address."""
 
     identifier: int | None

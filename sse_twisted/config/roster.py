@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TypeVar
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.assignment import Assignment, carriers_on, sharers_on
 from sse_twisted.config.dates import Order, date_of, order_of, time_behind, time_of
@@ -45,8 +45,7 @@ class RosterError(ValueError):
     """The whole file is unusable."""
 
 
-@frozen
-class Mistake:
+class Mistake(Struct, frozen=True):
     """A line that is invalid or contradicts an earlier one; the other lines are used. Line 0: the whole file."""
 
     line: int
@@ -56,8 +55,7 @@ class Mistake:
         return f"line {self.line}: {self.text}" if self.line else self.text
 
 
-@frozen
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A line that names an entrant but cannot be read; the entrant's former assignment stays in force."""
 
     line: int
@@ -66,8 +64,7 @@ class Unreadable:
     identifier: int = 0  # of the device; 0 if its number cannot be read either
 
 
-@frozen
-class Roster:
+class Roster(Struct, frozen=True, dict=True):
     """All assignments in the order of the file: of two for one device and day, the first counts."""
 
     assignments: tuple[Assignment, ...] = ()

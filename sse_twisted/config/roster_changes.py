@@ -6,8 +6,9 @@ import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from attrs import evolve, frozen
+from attrs import evolve
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.config.roster import Assignment, Mistake, Roster, Unreadable
 from sse_twisted.devices.drivers import device_name
@@ -34,8 +35,7 @@ class TrackMove(Struct, frozen=True):
         return f"{self.track} ({self.owner}) to {self.name} ({self.new_owner or 'unassigned'})"
 
 
-@frozen
-class Question:
+class Question(Struct, frozen=True):
     """What an operator must confirm or refuse of a version of the roster."""
 
     version: str
@@ -70,7 +70,7 @@ def successor(former: Roster, new: Roster, today: datetime.date) -> Roster:
         else each
         for each in new.mistakes
     )
-    without = evolve(new, assignments=(*new.assignments, *carried), mistakes=mistakes)
+    without = replace(new, assignments=(*new.assignments, *carried), mistakes=mistakes)
     before, after = former.carriers(today), without.carriers(today)
     vanished = before.keys() - after.keys()
     if 3 * len(vanished) <= len(before):
@@ -82,13 +82,13 @@ def with_kept(roster: Roster, kept: Iterable[Assignment]) -> Roster:
     """Return the roster with assignments of an earlier version, which count after its own."""
     own = frozenset(roster.assignments)
     more = tuple(each for each in kept if each not in own)
-    return evolve(roster, assignments=(*roster.assignments, *more), kept=more)
+    return replace(roster, assignments=(*roster.assignments, *more), kept=more)
 
 
 def without_kept(roster: Roster) -> Roster:
     """Return the roster as its file has it."""
     kept = frozenset(roster.kept)
-    return evolve(roster, assignments=tuple(a for a in roster.assignments if a not in kept), kept=())
+    return replace(roster, assignments=tuple(a for a in roster.assignments if a not in kept), kept=())
 
 
 def needs_decision(moves: Iterable[TrackMove], former: Roster, new: Roster) -> bool:

@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.roster import Roster, RosterError, parse_roster
@@ -20,8 +21,7 @@ UNREADABLE = "unreadable"  # instead of the stamp of a file that is to be read a
 Planned = Callable[[Roster, Roster], tuple[TrackMove, ...]]
 
 
-@frozen
-class RosterFiles:
+class RosterFiles(Struct, frozen=True):
     """The roster of the organisers, and the file in which the collector keeps the last good one. Methods block."""
 
     roster: Path
@@ -31,8 +31,7 @@ class RosterFiles:
     planned: Planned  # the stored tracks that a roster takes from the owners that they have by another
 
 
-@frozen
-class Found:
+class Found(Struct, frozen=True):
     """A version of the file, and what follows from it."""
 
     stamp: object

@@ -6,7 +6,7 @@ import datetime
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 
-from attrs import evolve
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -135,7 +135,7 @@ class RosterService(PeriodicService):
         if question.is_refused:
             raise LookupError("it is refused already")
         self._log.warn("Roster refused on request: {text}", text=question.text)
-        self.question = evolve(question, is_refused=True)
+        self.question = replace(question, is_refused=True)
         self._live.change()
         return Deferred.fromCoroutine(self.save())
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sse_twisted.config.settings import MAX_EXCERPT, Settings, SettingsError, convert_settings
@@ -57,16 +57,14 @@ THREADS_OF_CALLS = {
 SECTIONS = {key[: match.start()] for key in KEYS for match in re.finditer(r"\.", key)} | {"Queuing"}
 
 
-@frozen
-class ConfigRemark:
+class ConfigRemark(Struct, frozen=True):
     """What may not be as intended in a configuration that is valid."""
 
     text: str
     is_warning: bool
 
 
-@frozen
-class _Original:
+class _Original(Struct, frozen=True):
     """The contents of a `server.json`."""
 
     file: Path

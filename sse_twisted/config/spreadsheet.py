@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.runtime.text import NotUtf8, text_of
 
@@ -38,8 +38,7 @@ class BadQuotes(ValueError):
         self.is_open = "unexpected end" in text
 
 
-@frozen
-class Sheet:
+class Sheet(Struct, frozen=True):
     """The text of a file, with its heading found."""
 
     text: str  # from the heading on

@@ -9,15 +9,14 @@ import socket
 import stat
 from pathlib import Path
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.internet.endpoints import serverFromString
 
 OFF = "off"
 DEFAULT = "tcp:6023:interface=127.0.0.1"
 
 
-@frozen
-class Access:
+class Access(Struct, frozen=True):
     """Endpoints of the console, "" for none, and the files of its accounts."""
 
     telnet: str = ""

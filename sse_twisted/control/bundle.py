@@ -19,7 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import define, field, frozen
+import msgspec
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted import __version__
 from sse_twisted.config.printout import settings_as_toml
@@ -42,8 +44,7 @@ UNSAFE = re.compile(r'[\\:*?"<>|\x00-\x1f\x7f]')  # in the name of a file, on on
 PACKAGES = ("twisted", "treq", "numpy", "attrs", "msgspec", "jinja2", "prometheus-client", "cryptography")
 
 
-@frozen
-class Source:
+class Source(Struct, frozen=True):
     """What a bundle is made of.
 
     `configuration` is the file of --config. `secret_files` hold passwords and tokens; they are not in the bundle.
@@ -54,7 +55,7 @@ class Source:
     settings: Settings
     configuration: Path | None = None
     secret_files: tuple[Path, ...] = ()
-    reports: Mapping[str, str] = field(factory=dict)
+    reports: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def write_bundle(target: BinaryIO, source: Source, now: float) -> Iterator[None]:

@@ -6,13 +6,12 @@ import re
 import unicodedata
 from urllib.parse import unquote_to_bytes
 
-from attrs import frozen
+from msgspec import Struct
 
 # Plain text, or what JSON, JSON in JSON, Python and URLs make of a character, or any other character.
-_UNIT = re.compile(
+_UNIT = (
     r"([^\\%\x80-\U0010ffff]+)|\\+u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|\\+u[0-9a-fA-F]{4}|\\+x[0-9a-fA-F]{2}"
-    r"|\\+[\"/bfnrt]|\\\\|(?:%[0-9a-fA-F]{2})+|.",
-    re.DOTALL,
+    r"|\\+[\"/bfnrt]|\\\\|(?:%[0-9a-fA-F]{2})+|(?s:.)"
 )
 _ENCODED = re.compile(r"[\\%]")
 _SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
@@ -22,8 +21,7 @@ _PLAIN = str.maketrans(
 )
 
 
-@frozen
-class Canonical:
+class Canonical(Struct, frozen=True):
     """`text` is folded. Its character i is `shown[i]` in the original, where it takes `starts[i]` to `ends[i]`."""
 
     text: str
@@ -41,7 +39,7 @@ def canonical(original: str) -> Canonical:
     shown: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for unit in _UNIT.finditer(original):
+    for unit in re.finditer(_UNIT, original):
         if plain := unit[1]:
             text.append(plain.lower())
             shown.append(plain)

@@ -9,7 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from functools import partial
 
-from attrs import frozen
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
@@ -37,8 +37,7 @@ REQUEST = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)  # s
 STEP = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0)  # s
 
 
-@frozen
-class Figures:
+class Figures(Struct, frozen=True):
     """Counts since the start of the collector."""
 
     rounds: dict[str, int]  # by service

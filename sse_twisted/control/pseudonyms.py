@@ -16,7 +16,8 @@ from functools import cache
 from itertools import pairwise
 from urllib.parse import quote
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.control.canonical import Canonical, canonical, fold
 from sse_twisted.manual import CHAPTERS, chapter
@@ -55,8 +56,7 @@ BASE64 = r"[A-Za-z0-9+/_-]*{}[A-Za-z0-9+/_-]*=*"
 UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
-@frozen
-class _Name:
+class _Name(Struct, frozen=True):
     words: tuple[str, ...]  # folded
     pseudonym: str
     spellings: frozenset[str] | None = None  # if only these count, since it is a word of the logs too

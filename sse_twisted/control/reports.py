@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.roster import Assignment
 from sse_twisted.event_folder.track_report import TrackReport
@@ -10,8 +10,7 @@ from sse_twisted.fleet import Device
 from sse_twisted.history.events import DeviceEvent
 
 
-@frozen
-class DeviceReport:
+class DeviceReport(Struct, frozen=True):
     """Everything known of a device."""
 
     device: Device
@@ -23,16 +22,14 @@ class DeviceReport:
     more_others: int = 0
 
 
-@frozen
-class DayTracks:
+class DayTracks(Struct, frozen=True):
     """The ledger entries of a day."""
 
     tracks: tuple[TrackReport, ...]  # by device and name
     left_out: int = 0  # the oldest ones, of devices with very many
 
 
-@frozen
-class Missing:
+class Missing(Struct, frozen=True):
     """An expected device that is not collected today."""
 
     identifier: int
@@ -42,8 +39,7 @@ class Missing:
     why: str
 
 
-@frozen
-class Semaphore:
+class Semaphore(Struct, frozen=True):
     """The devices in a step of a visit, and those that wait for it."""
 
     step: str

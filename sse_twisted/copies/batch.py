@@ -18,8 +18,8 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from attrs import define, field, frozen
-from msgspec import structs
+from attrs import define, field
+from msgspec import Struct, structs
 
 from sse_twisted.copies.manifest import Entry, Manifest
 from sse_twisted.copies.source import STATE, SUPERSEDED, Kind, Source, kind_of
@@ -46,8 +46,7 @@ class Uncopied(OSError):
     """A single file cannot be copied, and the disk of the copy is not to blame."""
 
 
-@frozen
-class _Written:
+class _Written(Struct, frozen=True):
     """A file under its hidden name; its entry has no digest until all of it is written."""
 
     entry: Entry
@@ -300,8 +299,7 @@ def _unreadable(error: OSError) -> Uncopied:
     return Uncopied(error.errno, f"it cannot be read: {error.strerror}")
 
 
-@frozen
-class _Noting:
+class _Noting(Struct, frozen=True):
     """Notes an error that concerns one path alone, such as a name that a file system cannot have."""
 
     failures: dict[str, str]

@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-from attrs import frozen
 from msgspec import Struct
 
 from sse_twisted.copies.source import STARTS
@@ -37,8 +36,7 @@ class Start(Struct, frozen=True):
     at: float = 0.0  # s since 1970, by the clock of that computer: for people only
 
 
-@frozen
-class Lineage:
+class Lineage(Struct, frozen=True):
     """A start, and all starts that it descends from."""
 
     own: str

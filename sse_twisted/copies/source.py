@@ -11,7 +11,8 @@ from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
-from attrs import field, frozen
+import msgspec
+from msgspec import Struct
 
 from sse_twisted.event_folder.folder import EVENT_ID, SECRETS, EventFolder, Stamp
 from sse_twisted.event_folder.ledger import Status, local_file_of
@@ -74,17 +75,15 @@ def _kind_of_own(path: str) -> Kind | None:
     return Kind.RECORD if path in OWN or path.startswith(f"{CONFIGURATION}/") else None
 
 
-@frozen(eq=False)
-class Look:
+class Look(Struct, frozen=True, eq=False):
     """What of an event folder belongs into a copy, as seen at one moment."""
 
-    files: Mapping[str, Stamp] = field(factory=dict)
+    files: Mapping[str, Stamp] = msgspec.field(default_factory=dict)
     tracks: int = 0
     version: int = 0  # grows with each change of a file that does not change again and again
 
 
-@frozen
-class Source:
+class Source(Struct, frozen=True):
     """An event folder, and the file of --config, which may be elsewhere. Methods block."""
 
     folder: EventFolder

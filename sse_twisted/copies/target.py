@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.copies.batch import Batch
 from sse_twisted.copies.identity import (
@@ -72,8 +73,7 @@ class Stopped(Exception):
     """Copying was told to stop."""
 
 
-@frozen
-class Remaining:
+class Remaining(Struct, frozen=True):
     """What a copy lacks, without what changes again and again, and what it has."""
 
     files: int

@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.copies.manifest import MAX_SIZE, PATH, Manifest
 from sse_twisted.copies.source import CONFIGURATION, Kind, Source, is_track, kind_of
@@ -31,8 +31,7 @@ class Word(StrEnum):
     MORE = "more"
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """A file that is not whole."""
 
     path: str
@@ -40,8 +39,7 @@ class Finding:
     why: str
 
 
-@frozen
-class Verified:
+class Verified(Struct, frozen=True):
     """A folder: the SHA-256 of each of its files by path, "" if it cannot be read, and what is wrong."""
 
     root: Path

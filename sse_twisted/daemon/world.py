@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -21,8 +21,7 @@ from sse_twisted.runtime.worker import Worker
 from sse_twisted.visits.detection import NameLookup
 
 
-@frozen
-class World:
+class World(Struct, frozen=True):
     """All that the collector needs from its environment; tests pass their own."""
 
     clock: IReactorTime  # monotonic

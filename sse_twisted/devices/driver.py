@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 
-from attrs import frozen
 from msgspec import Meta, Struct
 
 from sse_twisted.devices.connections import Address
@@ -25,16 +24,14 @@ MAX_NUMBER = 2**62  # of any number in a listing; many JSON readers reject large
 Count = Annotated[int, Meta(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
 
-@frozen
-class Identity:
+class Identity(Struct, frozen=True):
     """Which device answers; None if a value is missing or invalid."""
 
     number: int  # on its sticker, 1 to 999,999; unique within an event, whatever the kinds of its devices
     battery: int | None = None  # percent
 
 
-@frozen
-class DeviceSettings:
+class DeviceSettings(Struct, frozen=True):
     """The settings of a device that the collector uses."""
 
     timezone: int | None = None  # minutes east of UTC; None if missing or invalid
@@ -72,8 +69,7 @@ class ListedTrack(Struct, frozen=True, gc=False):
         return ""
 
 
-@frozen
-class BadEntry:
+class BadEntry(Struct, frozen=True):
     """An unreadable entry of a listing; the device must stay connected."""
 
     index: int
@@ -81,24 +77,21 @@ class BadEntry:
     why: str
 
 
-@frozen
-class Listing:
+class Listing(Struct, frozen=True):
     """All tracks of a device, each once, and the unreadable entries."""
 
     entries: tuple[ListedTrack, ...] = ()
     bad: tuple[BadEntry, ...] = ()
 
 
-@frozen
-class Reply(Generic[T_co]):
+class Reply(Struct, Generic[T_co], frozen=True):
     """An answer of a device, and the bytes to store in the event folder."""
 
     value: T_co
     stored: bytes
 
 
-@frozen
-class AnswerFiles:
+class AnswerFiles(Struct, frozen=True):
     """The names of the files in which the event folder stores the last answers of a device."""
 
     identity: str
@@ -106,8 +99,7 @@ class AnswerFiles:
     listing: str
 
 
-@frozen
-class Finding:
+class Finding(Struct, frozen=True):
     """A value that a device reports, compared with what is expected; never a reason not to collect."""
 
     subject: str  # logged once per visit

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from attrs import field, frozen
+import msgspec
+from msgspec import Struct
 
 from sse_twisted.config.addresses import is_ipv4
 from sse_twisted.runtime.bounded_file import read_bounded
@@ -19,13 +20,12 @@ MAX_SIZE = 16 * 1024 * 1024  # bytes; a hosts file that blocks advertisers has u
 Server = tuple[str, int]
 
 
-@frozen
-class SystemNames:
+class SystemNames(Struct, frozen=True):
     """Name servers, search domains, addresses by lower-case host name, and why files of them could not be used."""
 
     servers: tuple[Server, ...] = ()
     search: tuple[str, ...] = ()
-    hosts: dict[str, str] = field(factory=dict)
+    hosts: dict[str, str] = msgspec.field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
     def candidates(self, name: str) -> list[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -138,7 +138,7 @@ def effective_names(settings: Names) -> SystemNames:
     """Return servers and search domains of the settings, and those of the system's files where none are set."""
     system = read_system_names(settings.resolver_file, settings.hosts_file)
     servers = tuple(split_address(server, DNS_PORT) for server in settings.servers) or system.servers
-    return evolve(system, servers=servers, search=system.search if settings.search is None else settings.search)
+    return replace(system, servers=servers, search=system.search if settings.search is None else settings.search)
 
 
 def _seen(settings: Names) -> object:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from sse_twisted.devices.driver import Finding, ListedTrack, Listing
 from sse_twisted.devices.drivers import KNOWN, Drivers
@@ -43,8 +44,7 @@ MAX_CLOCK_LEAD = 60.0  # s by which the clock of a file server may be ahead
 Stamp = tuple[int, int]  # of a file: when it was written, in ns since 1970, and its bytes; (0, 0) if it is missing
 
 
-@frozen
-class Stamps:
+class Stamps(Struct, frozen=True):
     """Identify the stored answers of a device, even if the clock was set back."""
 
     info: Stamp = (0, 0)

@@ -303,8 +303,7 @@ def _same_log(entry: Mapping[str, Any], track: EventTrack) -> bool:
     return mine == tuple(entry.get(key) for key in ("motion_file", "size", "start_date", "end_date"))
 
 
-@frozen
-class StoredTrack:
+class StoredTrack(Struct, frozen=True):
     """A track in the event folder."""
 
     identifier: int

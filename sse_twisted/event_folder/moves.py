@@ -13,7 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from attrs import define, evolve, frozen
+from attrs import define
+from msgspec import Struct
 from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
@@ -28,8 +29,7 @@ from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.event_folder.verification import is_header_of
 
 
-@frozen
-class Move:
+class Move(Struct, frozen=True):
     """A track that was renamed."""
 
     old: str
@@ -37,8 +37,7 @@ class Move:
     superseded: bool  # whether another file had the new name; it is kept in gpslogs/superseded
 
 
-@frozen
-class Left:
+class Left(Struct, frozen=True):
     """A track that could not be renamed."""
 
     name: str
@@ -225,7 +224,7 @@ class _Refiling:
         aside = replace(track, filed_as=free)
         if self._move(name, aside) is None:
             return None
-        self._named[aside.name] = evolve(self._named[name], name=aside.name)
+        self._named[aside.name] = replace(self._named[name], name=aside.name)
         return aside
 
     def _download_at(self, path: Path, name: str, *, is_moved: bool) -> Fetched | None:

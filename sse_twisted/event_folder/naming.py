@@ -6,7 +6,6 @@ import datetime as dt
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -66,8 +65,7 @@ class EventTrack(Struct, frozen=True, gc=False):
         )
 
 
-@frozen
-class Named:
+class Named(Struct, frozen=True):
     """A log and its name in the ledger of the device."""
 
     name: str

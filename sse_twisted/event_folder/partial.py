@@ -10,7 +10,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.event_folder.files import BLOCK_SIZE, add_folder, keep_copy, opened_folder, same_content
 from sse_twisted.event_folder.naming import EventTrack
@@ -30,8 +30,7 @@ class OtherBytes(Exception):
     """A resumed transfer does not match the bytes on disk: the log has changed, or the device cannot resume."""
 
 
-@frozen
-class Received:
+class Received(Struct, frozen=True):
     """What the bytes of a file are: their integrity and their digest."""
 
     integrity: Integrity

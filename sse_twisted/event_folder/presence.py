@@ -7,7 +7,8 @@ import errno
 import os
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.lock import FolderInUse, FolderLock
@@ -23,8 +24,7 @@ class FolderAway(OSError):
         super().__init__(errno.ESTALE, why, str(path))
 
 
-@frozen
-class HeldFolder:
+class HeldFolder(Struct, frozen=True):
     """A folder that is held open: its inode is not given to another one meanwhile."""
 
     handle: int

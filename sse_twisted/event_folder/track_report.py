@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.event_folder.naming import MM_PER_KM, MM_PER_S, MS_PER_HOUR, EventTrack
 from sse_twisted.tracks.report import totals_of
@@ -13,8 +13,7 @@ from sse_twisted.tracks.report import totals_of
 MAX_FIGURE = 2**62  # larger figures, in the ledger of another program, count as 0
 
 
-@frozen
-class TrackReport:
+class TrackReport(Struct, frozen=True):
     """One entry of a ledger, or a listed log of another time than the event's."""
 
     identifier: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.devices.driver import ListedTrack
 from sse_twisted.devices.drivers import device_name
@@ -21,8 +21,7 @@ class Outcome(StrEnum):
     DAMAGED = "damaged"  # anything else; stored only if the device sends the same bytes twice
 
 
-@frozen
-class Judgement:
+class Judgement(Struct, frozen=True):
     """An outcome; the remark says why it is not VERIFIED."""
 
     outcome: Outcome

@@ -7,8 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import numpy as np
-from attrs import asdict, evolve, field, frozen
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from sse_twisted.handin.intake import MAX_SIZE
 from sse_twisted.handin.ledger import Part
@@ -29,8 +31,7 @@ MAX_DAYS: Final = 40  # in one file
 ARCHIVES: Final = ("zip", "gzip", "7z", "rar")
 
 
-@frozen
-class Told:
+class Told(Struct, frozen=True):
     """What a file tells; of one that is no track only the trouble, of one that cannot be read the error."""
 
     error: str = ""
@@ -41,14 +42,14 @@ class Told:
     model: str = ""
     owner: str = ""
     serial: str = ""
-    parts: dict[str, Part] = field(factory=dict)
-    rolled_parts: dict[str, Part] = field(factory=dict)
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+    rolled_parts: dict[str, Part] = msgspec.field(default_factory=dict)
     stray_days: tuple[str, ...] = ()
 
     @property
     def values(self) -> dict[str, Any]:
         """The fields of the line in the ledger."""
-        return asdict(self, recurse=False, filter=lambda attribute, _: attribute.name != "error")
+        return {name: value for name, value in asdict(self).items() if name != "error"}
 
 
 def examine(path: Path, name: str, zone: dt.tzinfo) -> Told:
@@ -143,8 +144,8 @@ def _part(track: Track, mask: Mask, *, is_all: bool, digest: str) -> Part:
 def _cut(track: Track, mask: Mask) -> Track:
     """Return a track with the fixes of one day; what its device claims of all days is left out."""
     offsets = np.asarray(track.offsets)[mask]
-    integrity = evolve(track.integrity, header=None, fixes=int(mask.sum()))
-    return evolve(track, fixes=track.fixes[mask], offsets=offsets, integrity=integrity)
+    integrity = replace(track.integrity, header=None, fixes=int(mask.sum()))
+    return replace(track, fixes=track.fixes[mask], offsets=offsets, integrity=integrity)
 
 
 def _without_private(report: dict[str, Any], analysis: Analysis) -> dict[str, Any]:

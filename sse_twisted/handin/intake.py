@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.event_folder.files import add_folder, free_name, opened_folder
 from sse_twisted.handin.ledger import KEPT, KEY
@@ -32,8 +33,7 @@ class Unacceptable(ValueError):
     """A file that is not kept; the message says why."""
 
 
-@frozen
-class Kept:
+class Kept(Struct, frozen=True):
     """A file that is on disk as it came."""
 
     sha256: str

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.event_folder.files import add_folder, sync
 from sse_twisted.runtime.bounded_file import read_bounded
@@ -91,15 +92,14 @@ class Counts(Step, frozen=True, kw_only=True):
 Line: TypeAlias = Received | Examined | Assigned | Filed | Counts
 
 
-@frozen
-class HandIn:
+class HandIn(Struct, frozen=True):
     """All that is known of a file that was handed in."""
 
     received: Received
     examined: Examined | None = None
     assigned: Assigned | None = None
-    filed: Mapping[dt.date, str] = field(factory=dict)
-    counts: Mapping[dt.date, Counts] = field(factory=dict)
+    filed: Mapping[dt.date, str] = msgspec.field(default_factory=dict)
+    counts: Mapping[dt.date, Counts] = msgspec.field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -164,19 +164,19 @@ class Ledger:
         """Apply a step; return the hand-in after it, None if its file is not known."""
         before = self.entries.get(line.sha256)
         if isinstance(line, Received):
-            after = evolve(before, received=line) if before else HandIn(line)
+            after = replace(before, received=line) if before else HandIn(line)
         elif before is None:
             return None
         elif isinstance(line, Examined):
-            after = evolve(before, examined=line)
+            after = replace(before, examined=line)
         elif isinstance(line, Assigned):
-            after = evolve(before, assigned=line)
+            after = replace(before, assigned=line)
         elif isinstance(line, Filed):
             others = {day: path for day, path in before.filed.items() if day != line.day}
-            after = evolve(before, filed=others | ({line.day: line.path} if line.path else {}))
+            after = replace(before, filed=others | ({line.day: line.path} if line.path else {}))
         else:
             others_count = {day: each for day, each in before.counts.items() if day != line.day}
-            after = evolve(before, counts=others_count | ({} if line.counts is None else {line.day: line}))
+            after = replace(before, counts=others_count | ({} if line.counts is None else {line.day: line}))
         self.entries[line.sha256] = after
         return after
 

@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.event_folder.track_name import TrackName
@@ -27,8 +27,7 @@ MIN_WORD: Final = 3  # letters of a name that is searched for
 SEPARATORS: Final = re.compile(r"[,;/|\n]+")
 
 
-@frozen
-class Clues:
+class Clues(Struct, frozen=True):
     """What a file tells of its owner. `device` is the number of an event device, 0 if it is none."""
 
     name: str
@@ -37,16 +36,14 @@ class Clues:
     device: int = 0
 
 
-@frozen
-class Owner:
+class Owner(Struct, frozen=True):
     """A person of the roster."""
 
     file_id: str
     sailor: str
 
 
-@frozen
-class Match:
+class Match(Struct, frozen=True):
     """Whose a track is, and by which clue. With several candidates, or none, nobody is the owner."""
 
     owner: Owner | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
-from attrs import evolve
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
 
 from sse_twisted.event_folder.ledger import Status
@@ -198,7 +198,7 @@ class HandInService(PeriodicService):
             self._work.log.error(text, name=shown(entry.name), error=told.error)
             return
         if not told.trouble and told.device and (known := await self._work.disk.run(self._collected, entry.sha256)):
-            told = evolve(told, trouble=f"collected from its device already: {known}")
+            told = replace(told, trouble=f"collected from its device already: {known}")
         line = Examined(sha256=entry.sha256, time=self._work.fleet.now, who=COLLECTOR, version=VERSION, **told.values)
         await self.register.note(line)
         if told.trouble:

@@ -18,7 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -51,8 +52,7 @@ class Changed(Exception):
     """A file that was written to while it was read."""
 
 
-@frozen
-class Found:
+class Found(Struct, frozen=True):
     """A file in a watched folder."""
 
     path: Path

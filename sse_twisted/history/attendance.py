@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.fleet import Device, Fleet, Stage
 
 MAX_VISITS = 100  # of each device; a device that comes and goes all day long makes a new visit every half minute
 
 
-@frozen
-class PastVisit:
+class PastVisit(Struct, frozen=True):
     """One visit of a device, as the API and the state file have it."""
 
     came: float  # s since 1970
@@ -59,9 +59,11 @@ class Attendance:
 def _after(visit: PastVisit, device: Device, now: float) -> PastVisit:
     """Return the visit of a device that has just reached another stage."""
     if device.stage is Stage.COLLECTED:
-        return evolve(visit, verdict="can be disconnected", judged_at=device.since)
+        return replace(visit, verdict="can be disconnected", judged_at=device.since)
     if device.stage is Stage.ATTENTION:
-        return evolve(visit, verdict=f"must stay connected - {device.reason}", judged_at=device.since)
+        return replace(visit, verdict=f"must stay connected - {device.reason}", judged_at=device.since)
     if device.stage is Stage.GONE and device.left_early:
-        return evolve(visit, left=device.since, verdict=f"left too early - {device.left_early}", judged_at=device.since)
-    return visit if device.present else evolve(visit, left=now)  # `since` may be when it was collected, a day before
+        return replace(
+            visit, left=device.since, verdict=f"left too early - {device.left_early}", judged_at=device.since
+        )
+    return visit if device.present else replace(visit, left=now)  # `since` may be when it was collected, a day before

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from attrs import define, evolve
+from attrs import define
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, DeferredLock
 from twisted.python.failure import Failure
@@ -64,7 +65,7 @@ class Restorer(Service):
             missing = await self._work.disk.run(judge.missing, device)
             if missing and self._work.fleet[device.identifier] == device:
                 named, wanted = missing_fields(missing), max(device.wanted, len(missing))
-                lost = what_is_missing(evolve(device, wanted=wanted, **named))
+                lost = what_is_missing(replace(device, wanted=wanted, **named))
                 self._work.fleet.update(device.identifier, stage=Stage.GONE, left_early=lost, **named)
                 text = "{device} was collected, but its tracks are not all in the folder that came back - {lost}"
                 self._work.log.error(text, device=device.name, lost=lost)
@@ -98,7 +99,7 @@ class Restorer(Service):
                 self._update(identifier, prior, judge)
             if identifier in state.devices:
                 # A visit whose end was not seen lasted at least until the state was saved.
-                visits = (evolve(v, left=v.left or state.saved_at) for v in state.devices[identifier].visits)
+                visits = (replace(v, left=v.left or state.saved_at) for v in state.devices[identifier].visits)
                 self._attendance.restore(identifier, [visit for visit in visits if (visit.left or 0.0) >= midnight])
 
     def _update(self, identifier: int, prior: PriorState, judge: StartupJudge) -> None:
@@ -106,7 +107,7 @@ class Restorer(Service):
         now, was = self._work.fleet[identifier], prior.device
         if now.stage is not Stage.ABSENT or now.left_early:
             return
-        lost = was.left_early or what_is_missing(evolve(was, sailor=now.sailor))
+        lost = was.left_early or what_is_missing(replace(was, sailor=now.sailor))
         known = {key: value for key, value in saved_fields(was).items() if key not in ("stage", "left_early", "waived")}
         match prior.outcome:
             case PriorOutcome.COLLECTED:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 from msgspec import Meta, Raw, Struct
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
@@ -65,8 +66,7 @@ def saved_fields(device: Device | SavedDevice) -> dict[str, Any]:
     return dict(zip(SAVED, _saved_values(device), strict=True))
 
 
-@frozen(eq=False)
-class _Visited:
+class _Visited(Struct, frozen=True, eq=False, dict=True):
     """A snapshot of a device and its visits; encoded once, however often the file is written."""
 
     device: Device
@@ -85,7 +85,7 @@ class _Visited:
     def brief(self) -> Raw:
         """Only what an alarm or a verdict needs."""
         device = self.device
-        short = evolve(device, missing=(), unnamed=device.missing_count, tracks=(), findings=())
+        short = replace(device, missing=(), unnamed=device.missing_count, tracks=(), findings=())
         return _encoded(short, self.visits[-1:])
 
 
@@ -93,8 +93,7 @@ def _encoded(device: Device, visits: tuple[PastVisit, ...]) -> Raw:
     return Raw(msgspec.json.encode(SavedDevice(**saved_fields(device), visits=visits)))
 
 
-@frozen(eq=False)
-class _Written:
+class _Written(Struct, frozen=True, eq=False):
     """What the file has: the stamps of the stored answers, and each device."""
 
     answers: dict[int, Stamps]
@@ -122,13 +121,12 @@ class _Head(Struct):
     version: Any = None
 
 
-@frozen
-class SavedState:
+class SavedState(Struct, frozen=True):
     """The decoded file; without a file, an ended run that knew no device."""
 
     saved_at: float = 0.0  # s since 1970
     ended: bool = True
-    devices: Mapping[int, SavedDevice] = field(factory=dict)
+    devices: Mapping[int, SavedDevice] = msgspec.field(default_factory=dict)
     answers: Mapping[int, Stamps] | None = None
     written_at: int = 0  # ns since 1970, by the clock that stamps the files
 

@@ -8,7 +8,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.devices.driver import Driver
@@ -32,8 +33,7 @@ class PriorOutcome(Enum):
     NOT_DONE = auto()  # an alarm unless the device is found
 
 
-@frozen
-class PriorState:
+class PriorState(Struct, frozen=True):
     """The state of a device before this start."""
 
     outcome: PriorOutcome
@@ -87,8 +87,8 @@ class StartupJudge:
         saved = self._state.devices.get(identifier)
         device = Device(identifier, **saved_fields(saved)) if saved else Device(identifier)
         if device.present:  # an earlier alarm says less than what is missing now
-            device = evolve(device, left_early="")
-        return PriorState(PriorOutcome.NOT_DONE, evolve(device, since=self._state.saved_at))
+            device = replace(device, left_early="")
+        return PriorState(PriorOutcome.NOT_DONE, replace(device, since=self._state.saved_at))
 
     def is_here(self, device: Device) -> bool:
         """Whether every track of the snapshot is stored now."""
@@ -129,14 +129,14 @@ class StartupJudge:
         """Return a device with the present names of its tracks, and of those that are missing."""
         tracks, missing = self._missing(device, entries)
         wanted = max(device.wanted, len(missing))
-        return evolve(device, tracks=tracks, wanted=wanted, **missing_fields(missing))
+        return replace(device, tracks=tracks, wanted=wanted, **missing_fields(missing))
 
     def _missing(self, device: Device, entries: Entries) -> tuple[tuple[TrackSummary, ...], tuple[str, ...]]:
         """Return the tracks with their present names, and the names of all missing ones: pending ones of today, too."""
         is_stored = partial(self._folder.is_stored, device.identifier)
         stored = {name: entry.get("motion_file") for name, entry in entries.items() if is_stored(name, entry)}
         named = [(track, _name_of_now(track, entries, stored)) for track in device.tracks]
-        tracks = tuple(evolve(track, name=name or track.name) for track, name in named)
+        tracks = tuple(replace(track, name=name or track.name) for track, name in named)
         lost = [track.name for track, name in named if name is None]
         never_came = (
             name

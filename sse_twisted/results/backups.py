@@ -9,8 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import frozen
-from msgspec import structs
+from msgspec import Struct, structs
 
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.event_folder.ledger import Entries, Status
@@ -26,8 +25,7 @@ GRADES = tuple(map(str, Evidence))
 OPEN = (State.LEFT_EARLY, State.MISSING)  # the alarm stays, whatever was handed in
 
 
-@frozen
-class Backup:
+class Backup(Struct, frozen=True):
     """A handed-in track of a day. `decided` is what somebody said: whether it counts instead of the device."""
 
     key: str
@@ -169,8 +167,7 @@ def _shown(backup: Backup, counts: bool) -> BackupTrack:
     )
 
 
-@frozen
-class Counting:
+class Counting(Struct, frozen=True):
     """Which tracks of a day count. All do but these: handed-in ones by name, those of devices by prefix."""
 
     backups: frozenset[str] = frozenset()  # names of all that were handed in

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import evolve
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -250,4 +250,4 @@ def filled_in(track: TrackSummary, report: Report | None) -> TrackSummary:
     """Return a track with its measured totals if its device never finalised it, and so lists none."""
     if track.end_date or report is None or (totals := totals_of(report)) is None:
         return track
-    return evolve(track, duration=totals.duration, distance=totals.distance, best_500m=totals.best_500m)
+    return replace(track, duration=totals.duration, distance=totals.distance, best_500m=totals.best_500m)

@@ -21,7 +21,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -39,8 +39,7 @@ INTERVAL = 1.0  # s between comparisons
 SHORT = "short track"  # begins the finding
 
 
-@frozen
-class Recorded:
+class Recorded(Struct, frozen=True):
     """A track as its device lists it, or as measured if the device never finalised it."""
 
     name: str

@@ -26,7 +26,7 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from zlib import crc32
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.runtime.executors import AHEAD, WorkError, in_order
 from sse_twisted.runtime.text import listed
@@ -57,8 +57,7 @@ class OtherEdition(Exception):
     """A worker that came later is of another version than this process."""
 
 
-@frozen
-class Seen(Generic[T]):
+class Seen(Struct, Generic[T], frozen=True):
     """A thing, and what its file was here when it was sent to a worker."""
 
     thing: T
@@ -66,8 +65,7 @@ class Seen(Generic[T]):
     here: str
 
 
-@frozen
-class Done(Generic[R]):
+class Done(Struct, Generic[R], frozen=True):
     """The outcome of a worker, and what the file was there."""
 
     outcome: R

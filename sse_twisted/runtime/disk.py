@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
@@ -39,8 +39,7 @@ LOOK_INTERVAL = 1.0  # s between two looks at that
 OF_THE_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO})
 
 
-@frozen
-class _Raised:
+class _Raised(Struct, frozen=True):
     """What a function in a thread has raised.
 
     A Failure, or a result of the thread pool, would be kept by the traceback of its own exception. So would all that

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.grid import Grid, Speeds
@@ -29,8 +29,7 @@ PAIRS_AT_ONCE: Final = 4096  # of blocks, and 16 times as many of their parts: t
 Metres = NDArray[np.float64]
 
 
-@frozen(eq=False)
-class _Blocks:
+class _Blocks(Struct, frozen=True, eq=False):
     """Blocks of consecutive fixes."""
 
     firsts: Indices
@@ -41,8 +40,7 @@ class _Blocks:
     bend: Indices  # the largest angle between that and the course of another fix
 
 
-@frozen(eq=False)
-class _Parts:
+class _Parts(Struct, frozen=True, eq=False):
     """Single fixes, or blocks of fixes by their middles, in order."""
 
     north: Metres
@@ -65,8 +63,7 @@ class _Parts:
         return _Parts(north, east, course, radius, bend)
 
 
-@frozen(eq=False)
-class AlphaWindows:
+class AlphaWindows(Struct, frozen=True, eq=False, dict=True):
     """A Metric: the fastest path to each fix, searched on demand. Blocks of consecutive fixes narrow the search."""
 
     grid: Grid

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.bests import Measures
 from sse_twisted.tracks.claims import Claim, check_claims
@@ -18,8 +18,7 @@ from sse_twisted.tracks.moments import utc
 from sse_twisted.tracks.session import Session, in_time, knots, session_of
 
 
-@frozen
-class Loss:
+class Loss(Struct, frozen=True):
     """Damage and the fixes that it can have cost.
 
     `since` and `until` are the times (ms UTC) of the sound fixes before and after it, None where there is none.
@@ -31,8 +30,7 @@ class Loss:
     until: int | None
 
 
-@frozen(eq=False)
-class Analysis:
+class Analysis(Struct, frozen=True, eq=False):
     """The result of an analysis. There are no claims without a sound header, and no session without fixes.
 
     `unusable` is the number of fixes that the device does not count. Each of the `remarks` is one line, and a reason

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.alpha import over_alpha
 from sse_twisted.tracks.grid import Grid, Places, Speeds
@@ -42,8 +42,7 @@ class Measures(dict[str, Metric]):
         return self.setdefault(name, METRICS[name](self.grid))
 
 
-@frozen
-class Speed:
+class Speed(Struct, frozen=True):
     """A mean speed in mm/s over a window, and the times of its first and last place (ms UTC)."""
 
     value: float

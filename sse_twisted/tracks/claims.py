@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.alpha import MAX_PATH
 from sse_twisted.tracks.bests import METRES, METRICS, SECONDS, Measures, distance
@@ -38,8 +38,7 @@ class ClaimCheck(StrEnum):
     CONTRADICTED = "contradicted"
 
 
-@frozen
-class Claim:
+class Claim(Struct, frozen=True):
     """One figure of a header and its check; speeds in mm/s, the distance in mm. `second` is UTC; 0 if it has none.
 
     For a contradicted claim, `found` is the nearest figure that the fixes allow; None if they allow none.
@@ -64,8 +63,7 @@ class Claim:
         return self.check is ClaimCheck.CONTRADICTED and (self.found is None or self.value > self.found)
 
 
-@frozen(eq=False)
-class _Evidence:
+class _Evidence(Struct, frozen=True, eq=False, dict=True):
     """The fixes on their own grid, and on a wide grid from the first to the last fix that was received."""
 
     fixes: Fixes

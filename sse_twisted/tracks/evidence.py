@@ -12,13 +12,13 @@ import re
 from typing import Final
 
 import numpy as np
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.tracks.format import Evidence, Times, Track
 
 WEEK_ROLLOVER: Final = 1024 * 7 * 86_400_000  # ms; receivers of the time of the GT-11 go back by that since April 2019
 FIRST_YEAR: Final = 1_167_609_600_000  # ms UTC, the start of 2007; a new file that is older is of such a receiver
-DATE: Final = re.compile(r"(?<![0-9])(20[0-9]{2})-?([0-9]{2})-?([0-9]{2})(?![0-9])")  # in the name of a file
+DATE: Final = r"(?<![0-9])(20[0-9]{2})-?([0-9]{2})-?([0-9]{2})(?![0-9])"  # in the name of a file
 DAY: Final = 86_400_000  # ms
 MIN_COMMON: Final = 0.99  # of the fixes of two twins
 SPEED_STEP: Final = 10  # mm/s, in which SBP counts
@@ -60,7 +60,7 @@ def is_rolled_over(time: Times) -> bool:
 def is_named_later(name: str, time: Times) -> bool:
     """Tell whether a name has a date that these times (ms UTC) have 1,024 weeks later, in any time zone."""
     first, last = int(time.min()) + WEEK_ROLLOVER - DAY, int(time.max()) + WEEK_ROLLOVER + DAY
-    for year, month, day in DATE.findall(name):
+    for year, month, day in re.findall(DATE, name):
         with contextlib.suppress(ValueError):
             date = dt.datetime(int(year), int(month), int(day), tzinfo=dt.UTC)
             if first <= date.timestamp() * 1000 <= last:
@@ -70,4 +70,4 @@ def is_named_later(name: str, time: Times) -> bool:
 
 def without_rollover(track: Track) -> Track:
     """Return a track with its times 1,024 weeks later."""
-    return evolve(track, fixes=evolve(track.fixes, time=track.fixes.time + WEEK_ROLLOVER))
+    return replace(track, fixes=replace(track.fixes, time=track.fixes.time + WEEK_ROLLOVER))

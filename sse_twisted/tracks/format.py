@@ -11,7 +11,9 @@ from enum import Enum, StrEnum, auto
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
-from attrs import astuple, frozen
+from attrs import frozen
+from msgspec import Struct
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -50,8 +52,7 @@ class Evidence(StrEnum):
     AS_HANDED_IN = "as handed in"  # there is nothing to check the bytes against
 
 
-@frozen
-class Rules:
+class Rules(Struct, frozen=True):
     """How a device counts, chosen by its format for each track. Speeds in mm/s.
 
     A limit applies only where the track has its column.
@@ -73,8 +74,7 @@ ESP_RULES: Final = Rules(min_fix=0, min_satellites=5, unusable_stands=True, part
 UNFILTERED: Final = Rules(min_fix=1, min_satellites=0, max_speed_error=1 << 31)
 
 
-@frozen
-class Best:
+class Best(Struct, frozen=True):
     """A speed in mm/s, and the UTC second in which its window ended."""
 
     second: int
@@ -102,8 +102,7 @@ class Header:
     bests: Mapping[str, tuple[Best, ...]]
 
 
-@frozen
-class Damage:
+class Damage(Struct, frozen=True):
     """Bytes of a track that cannot be used, and a short phrase that says why."""
 
     offset: int
@@ -112,8 +111,7 @@ class Damage:
     hides_fixes: bool = True  # whether fixes can have been there
 
 
-@frozen
-class Integrity:
+class Integrity(Struct, frozen=True):
     """The result of verifying all bytes of a file.
 
     A cut between two fixes leaves no trace here: only the length that the device lists shows it.
@@ -149,8 +147,7 @@ class Verifier(Protocol):
         """Judge all bytes. Nothing can be fed afterwards."""
 
 
-@frozen(eq=False)
-class Fixes:
+class Fixes(Struct, frozen=True, eq=False):
     """The fixes of a track as columns of equal length, in the order of the file; None where the format has no column.
 
     A time can be any number if the file is hostile. Columns may share the memory of the file, so do not write to them.
@@ -175,13 +172,12 @@ class Fixes:
 
     def __getitem__(self, which: Mask | slice | NDArray[np.intp]) -> Fixes:
         """Return the chosen fixes; a slice copies nothing."""
-        columns: tuple[Any, ...] = astuple(self, recurse=False)
+        columns: tuple[Any, ...] = astuple(self)
         chosen: list[Any] = [column if column is None else column[which] for column in columns]
         return Fixes(*chosen)
 
 
-@frozen
-class Accuracy:
+class Accuracy(Struct, frozen=True):
     """How exact the fixes of a best should be. The defaults are those of GPSResults and GPS Speedreader.
 
     Public: https://logiqx.github.io/gps-wizard/filtering/ (5 satellites, HDOP 5.0, speed error by receiver and rate).
@@ -197,8 +193,7 @@ class Accuracy:
 ESP_ACCURACY: Final = Accuracy(max_speed_error=617)
 
 
-@frozen
-class Device:
+class Device(Struct, frozen=True):
     """What a file says of its device. Only the model is for everybody: owner and serial help to find the owner."""
 
     model: str = ""  # such as "GT-31"
@@ -207,8 +202,7 @@ class Device:
     lag: int = 0  # ms; by how much the receiver's filter delays speeds, if that was measured
 
 
-@frozen(eq=False)
-class Track:
+class Track(Struct, frozen=True, eq=False):
     """A decoded file: the sound fixes, and what is known about them."""
 
     fixes: Fixes

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePath
 from typing import Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.tracks.evidence import is_named_later, is_rolled_over, without_rollover
 from sse_twisted.tracks.fit.decoding import FitFormat
@@ -86,7 +86,7 @@ def decode(data: Buffer, path: str = "") -> Track:
     track = (recognise(data, path) or FORMATS[0]).decode(data)
     if is_rolled_over(track.fixes.time) and is_named_later(PurePath(path).name, track.fixes.time):
         track = without_rollover(track)
-    return evolve(track, integrity=_named(track.integrity, bytes(data[:START_SIZE])))
+    return replace(track, integrity=_named(track.integrity, bytes(data[:START_SIZE])))
 
 
 def _by_start(start: bytes) -> TrackFormat | None:
@@ -143,4 +143,4 @@ class FileVerifier:
 
 
 def _named(integrity: Integrity, start: bytes) -> Integrity:
-    return evolve(integrity, kind=kind_of(start)) if integrity.kind == UNKNOWN else integrity
+    return replace(integrity, kind=kind_of(start)) if integrity.kind == UNKNOWN else integrity

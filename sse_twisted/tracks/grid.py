@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.format import Degrees, Fixes, Mask, Rules
@@ -17,8 +18,7 @@ Places = NDArray[np.int64]  # on a grid: 0 for its start, 1 for the time at whic
 MAX_SPAN: Final = 96 * 3600  # seconds; bounds the memory if a device loses its clock
 
 
-@frozen(eq=False)
-class Grid:
+class Grid(Struct, frozen=True, eq=False, dict=True):
     """A place for each fix that the receiver can have made, and the usable fixes that the file holds.
 
     Memory grows with the fixes only, not with the places.
@@ -123,7 +123,7 @@ def widened(grid: Grid, start: int, end: int) -> Grid:
     before = min(max(0, (grid.start - start) * grid.frequency // 1000), max(0, longest - grid.length))
     after = (end - grid.start) * grid.frequency // 1000 + 1 - grid.length
     after = min(max(0, after), max(0, longest - grid.length - before))
-    return evolve(
+    return replace(
         grid,
         start=grid.start - before * 1000 // grid.frequency,
         length=grid.length + before + after,

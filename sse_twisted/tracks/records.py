@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
@@ -29,8 +29,7 @@ MAX_IRREGULAR: Final = 50_000
 GAP_KEPT: Final = 64 * 1024  # bytes of damage at the end of a file that are looked at as a harmless trailer
 
 
-@frozen(eq=False)
-class Found:
+class Found(Struct, frozen=True, eq=False):
     """Sound records in a block by ascending start; they may overlap.
 
     `kinds` are numbers of the format's own. `anchors` are the indices of those that may follow damage; None: all.
@@ -42,8 +41,7 @@ class Found:
     anchors: Places | None = None
 
 
-@frozen(eq=False)
-class Records:
+class Records(Struct, frozen=True, eq=False):
     """Records in the order of the file; starts are offsets in the file."""
 
     starts: Places

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted import __version__
 from sse_twisted.runtime.text import plural
@@ -128,8 +128,7 @@ def _speed(value: float) -> Report:
     return {unit: round(convert(value), 3) for unit, convert in UNITS.items()}
 
 
-@frozen
-class Totals:
+class Totals(Struct, frozen=True):
     """The figures of a track by its fixes."""
 
     duration: int  # ms from the first to the last

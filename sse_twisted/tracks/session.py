@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.bests import Measures, Speed, best_hours, best_windows, distance, run_ends, runs_of
 from sse_twisted.tracks.format import KNOT, Alpha, Mask, Rules, Times
@@ -20,8 +20,7 @@ SPEEDS: Final = ("2s", "10s", "500m", "alpha500", "1852m", "1h", "1s", "100m", "
 NEVER: Final = 1 << 53  # ms; sums with later times would overflow
 
 
-@frozen
-class Session:
+class Session(Struct, frozen=True):
     """The five best of each of SPEEDS (see `bests`); `maximum` in mm/s, `distance` in mm, times in ms UTC.
 
     `moving` is the time in ms of the fixes that certainly move.

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from attrs import field, frozen
+import msgspec
+from msgspec import Struct
 
 from sse_twisted.tracks.analysis import Analysis, analyse
 from sse_twisted.tracks.formats import START_SIZE, is_readable, kind_of
@@ -21,23 +22,21 @@ if TYPE_CHECKING:
 MAX_SIZE: Final = 256 * 1024 * 1024  # bytes; ten times the longest track in any real listing
 
 
-@frozen
-class TrackJob:
+class TrackJob(Struct, frozen=True):
     """A track file that is to be read, by the name that the user knows."""
 
     name: str
     kind_in_exports: bool = False  # another file has the same stem, such as a.sbp and a.gpy
 
 
-@frozen
-class Reading:
+class Reading(Struct, frozen=True):
     """How tracks are read: call it with a job.
 
     `exports` are the paths by extension ("gpx", "csv", "svg"): a file, or a folder for several tracks.
     """
 
     folder: Path = Path()  # where relative names begin; absolute if another computer reads
-    exports: Mapping[str, Path] = field(factory=dict)
+    exports: Mapping[str, Path] = msgspec.field(default_factory=dict)
     gpx_version: Version = "1.1"
 
     def path(self, job: TrackJob) -> Path:

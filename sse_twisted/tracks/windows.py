@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import numpy as np
 from attrs import frozen
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.format import Mask
@@ -22,8 +23,7 @@ SAMPLE_STEP: Final = 16  # fixes from one window of a sample to the next
 Indices = NDArray[np.int64]  # of fixes
 
 
-@frozen(eq=False)
-class Found:
+class Found(Struct, frozen=True, eq=False):
     """Some of the windows of a metric as columns, by the fixes at which they end."""
 
     speeds: Speeds

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Protocol
 
-from attrs import frozen
+from msgspec import Struct
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
@@ -45,8 +45,7 @@ class NameLookup(Protocol):
         """Join a tree of services."""
 
 
-@frozen
-class Sighting:
+class Sighting(Struct, frozen=True):
     """A device that answered."""
 
     address: Address

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from attrs import evolve
+from msgspec.structs import replace
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
@@ -130,7 +130,7 @@ class RefilingService(Service):
         ledger = Ledger.read(self._work.folder.ledger_path(identifier), self._work.live.drivers.of(identifier))
         if ledger is None:  # the next visit of the device sets it aside and rebuilds it
             return iter((Left("its tracks", "the ledger is unreadable"),))
-        rules = evolve(rules, timezone=self._work.folder.timezone(identifier))
+        rules = replace(rules, timezone=self._work.folder.timezone(identifier))
         return refile(self._work.folder, identifier, Listing(), rules, ledger)
 
     async def _reporting_trouble(self, work: Coroutine[Any, Any, None], what: str) -> None:

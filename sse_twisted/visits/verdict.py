@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.runtime.text import missing_of, one_line, plural
 from sse_twisted.visits.comparison import Comparison
@@ -10,8 +10,7 @@ from sse_twisted.visits.comparison import Comparison
 MAX_REMARKS = 5  # in a reason; more are counted
 
 
-@frozen
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Whether a device can be disconnected."""
 
     collected: bool

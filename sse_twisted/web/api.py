@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
-from attrs import evolve, frozen
+from attrs import frozen
 from msgspec import Meta, Struct, structs
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from sse_twisted.config.roster import Assignment
@@ -281,7 +282,7 @@ class Api:
 
     async def _tracks(self, day: datetime.date | None = None) -> Response:
         found = await self._commands.tracks(day or self._commands.today)
-        return evolve(json_response(found.tracks), headers={"Left-Out": str(found.left_out)})
+        return replace(json_response(found.tracks), headers={"Left-Out": str(found.left_out)})
 
     async def _ranking(self, day: datetime.date | None = None) -> Ranking:
         day = day or self._commands.today

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.web.tiles import Column
 
@@ -26,8 +27,7 @@ MAX_CUT: Final = 0.4  # part of the last row that may be out of sight, if every 
 HYSTERESIS: Final = 3  # tiles fewer before a column shrinks, so that a device that comes and goes moves no others
 
 
-@frozen
-class Zone:
+class Zone(Struct, frozen=True):
     """A part of the board: one column, or two above each other. Rows are those in sight at MAX_ACROSS."""
 
     name: str
@@ -55,8 +55,7 @@ class Room(IntEnum):
     BESIDE = 3  # in dense tiles: names in two lines, and larger numbers beside their signs
 
 
-@frozen
-class ZoneLayout:
+class ZoneLayout(Struct, frozen=True):
     """The width of a zone, the density of its tiles and their size."""
 
     across: int  # tiles side by side
@@ -83,7 +82,7 @@ def layout_of(counts: Mapping[str, int]) -> dict[str, ZoneLayout]:
     layout = _across_and_density(counts)
     total = sum(zone.across for zone in layout.values())
     return {
-        zone.name: evolve(layout[zone.name], room=_room(zone, counts, layout[zone.name], total)) for zone in FLEXIBLE
+        zone.name: replace(layout[zone.name], room=_room(zone, counts, layout[zone.name], total)) for zone in FLEXIBLE
     }
 
 

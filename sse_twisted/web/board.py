@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import islice, takewhile
 from typing import Annotated
 
-from attrs import define, field, frozen
+from attrs import define, field
 from msgspec import Meta, Struct
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
@@ -56,8 +56,7 @@ class Summary(Struct, frozen=True):
         return self.collected - self.to_switch_off
 
 
-@frozen
-class Changes:
+class Changes(Struct, frozen=True):
     """What has changed since a state, or the whole board."""
 
     since: int | None  # None: the whole board

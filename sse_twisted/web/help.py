@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from attrs import frozen
 from markupsafe import Markup
+from msgspec import Struct
 from twisted.web.http import CACHED
 
 from sse_twisted.manual import CHAPTERS, chapter
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 
-@frozen
-class Heading:
+class Heading(Struct, frozen=True):
     """A chapter (level 1) or a section (level 2), and its anchor."""
 
     level: int
@@ -30,8 +29,7 @@ class Heading:
     anchor: str
 
 
-@frozen
-class Manual:
+class Manual(Struct, frozen=True):
     """The chapters as HTML, and their headings in order."""
 
     html: Markup

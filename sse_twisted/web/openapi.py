@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -38,10 +39,13 @@ DESCRIPTIONS = {
 
 def with_description(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     """Return the routes and one more, which serves their description."""
-    description = json_response(_describe(routes))
+
+    @cache
+    def description() -> Response:
+        return json_response(_describe(routes))
 
     async def openapi(request: ParsedRequest) -> Response:
-        return description
+        return description()
 
     return *routes, Route("GET", "/api/v1/openapi.json", openapi)
 

@@ -7,8 +7,9 @@ import math
 from collections.abc import Iterable
 
 import msgspec
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from markupsafe import Markup
+from msgspec.structs import replace
 from twisted.internet.interfaces import IReactorTime
 from twisted.web import http
 
@@ -217,4 +218,4 @@ class StaticFiles:
         if file is None:
             raise Refusal(404, "there is no such file")
         is_cached = request.raw.setETag(f'"{self._version}"'.encode()) is http.CACHED
-        return evolve(file, body=b"", status=304) if is_cached else file
+        return replace(file, body=b"", status=304) if is_cached else file

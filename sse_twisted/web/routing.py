@@ -12,8 +12,8 @@ from io import BytesIO
 from typing import Annotated, Any, Literal, Protocol, cast
 
 import msgspec
-from attrs import define, field, frozen
-from msgspec import Meta
+from attrs import define, field
+from msgspec import Meta, Struct
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -68,8 +68,7 @@ class Refusal(Exception):
     headers: dict[str, str] = field(factory=dict)
 
 
-@frozen
-class ParsedRequest:
+class ParsedRequest(Struct, frozen=True):
     """A valid request: its parameters and its body are converted to their types."""
 
     raw: Request
@@ -77,14 +76,13 @@ class ParsedRequest:
     body: Any
 
 
-@frozen
-class Response:
+class Response(Struct, frozen=True, dict=True):
     """A response with its whole body. It is compressed, once for all, if that helps and the client accepts it."""
 
     body: bytes
     media_type: str = JSON
     status: int = 200
-    headers: dict[str, str] = field(factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
 
     @cached_property
     def compressed(self) -> bytes:
@@ -100,8 +98,7 @@ def json_response(value: Any, status: int = 200) -> Response:
 Handler = Callable[[ParsedRequest], Awaitable[Response | None]]  # None: the handler writes the response itself
 
 
-@frozen
-class Route:
+class Route(Struct, frozen=True, dict=True):
     """A method and a path, which has `{name}` for each parameter, with their handler.
 
     All parameters of the query are optional.
@@ -117,10 +114,10 @@ class Route:
     media_type: str = JSON
     needs_token: bool = False  # true of every route that changes something
     lane: Lane = Lane.PAGES
-    pattern: re.Pattern[str] = field(init=False)
 
-    @pattern.default
-    def _compile(self) -> re.Pattern[str]:
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What a path must match; the groups are its parameters."""
         pieces = re.split(r"(\{\w+\})", self.path)
         return re.compile("".join(_group(p[1:-1]) if p[:1] == "{" else re.escape(p) for p in pieces))
 

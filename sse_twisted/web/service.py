@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-from attrs import asdict
 from prometheus_client import generate_latest
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -83,13 +82,13 @@ def reports_of(collector: Watched) -> dict[str, str]:
     reports = {
         "slow": {
             "reactor_delay_s": {"mean": figures.reactor_delay, "longest": figures.longest_reactor_delay},
-            "waiting": [asdict(step) for step in commands.semaphores()],
+            "waiting": commands.semaphores(),
             "disk_trouble": collector.disk.trouble,
             "tries": {device.name: device.tries for device in collector.fleet if device.tries},
         },
-        "figures": asdict(figures),
+        "figures": figures,
         "conditions": collector.conditions(),
-        "fleet": [asdict(device) for device in collector.fleet],
+        "fleet": list(collector.fleet),
     }
     texts = {f"reports/{name}.json": msgspec.json.format(msgspec.json.encode(value)) for name, value in reports.items()}
     metrics = generate_latest(collector.statistics.registry)

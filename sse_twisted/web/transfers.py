@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 
 from sse_twisted.fleet import Device, Stage
 
@@ -14,8 +15,7 @@ SPACING = 0.25  # s between two measurements that are kept
 MIN_SPAN = 2.0  # s of measurements until the remaining time is estimated
 
 
-@frozen
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The recent rate of a device in bytes/s, and the s until it has no more to download at that rate.
 
     The rate is 0 and the remaining time None as long as they are not known.

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import parse_qs
 
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 from twisted.internet.defer import DeferredLock
 from twisted.logger import Logger
@@ -199,8 +200,7 @@ def refusal_of(error: Exception) -> Refusal:
     return Refusal(413 if text.startswith("too large") else 400, text)
 
 
-@frozen
-class Sent:
+class Sent(Struct, frozen=True):
     """A file of a form: kept, or why it is not."""
 
     name: str

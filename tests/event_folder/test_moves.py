@@ -147,7 +147,7 @@ class TestATrackOfAnotherSailor:
 
     def test_stays_while_there_is_no_roster(self, folder: EventFolder) -> None:
         collected(folder, CONTENT)
-        assert refiled(folder, evolve(claims_of(), with_roster=False)) == []
+        assert refiled(folder, replace(claims_of(), with_roster=False)) == []
         assert files(folder) == {FINAL: CONTENT}
 
     def test_that_has_grown_takes_the_old_bytes_along(self, folder: EventFolder) -> None:

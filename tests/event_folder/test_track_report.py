@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attrs import asdict
+from msgspec.structs import asdict
 
 from sse_twisted.event_folder.track_report import entry_report, log_report, still_valid
 from tests.event_folder.samples import FINAL, NAME, PATH, sailed

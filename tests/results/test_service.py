@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, Logger
 
@@ -363,7 +364,7 @@ def test_tracks_that_exchange_their_names_keep_their_reports(
     event.wake_all()
     event.advance(1)
     assert kept(event) == {NAME: before[LATER], LATER: before[NAME]}
-    assert set(event.known(601).measured) == {evolve(one, track=LATER), evolve(other, track=NAME)}
+    assert set(event.known(601).measured) == {replace(one, track=LATER), replace(other, track=NAME)}
     assert kept(event)[NAME]["sha256"] == event.ledger(601)[NAME]["sha256"]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 from attrs import Factory, define, evolve, frozen
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import LogEvent
 
@@ -166,7 +167,7 @@ class RealEvent(AnyEvent):
         if not self.names.running:
             self.names.startService()
             self.change(names={"servers": (f"{self.names.interface}:{self.names.port}",)})
-        world = evolve(real_world(self.reactor), start_in_thread=_threads(self.reactor).start)
+        world = replace(real_world(self.reactor), start_in_thread=_threads(self.reactor).start)
         collector = Collector(self.folder, self.settings, lambda: self.settings, world)
         collector.journal.observe(self._note)
         collector.startService()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.simulator.writer import session_bests
 from sse_twisted.tracks.bests import KEPT, METRICS, best_windows, distance, five_windows, run_ends, runs_of
@@ -123,7 +123,7 @@ def test_a_sample_of_few_runs_rules_out_none_of_the_best(
 ) -> None:
     for grid in long_tracks():
         if is_even:
-            grid = evolve(grid, speed=np.full_like(grid.speed, FAST))
+            grid = replace(grid, speed=np.full_like(grid.speed, FAST))
         run = np.arange(len(grid.place)) * runs // len(grid.place)
         metric = METRICS[name](grid)
         best = best_windows(grid, metric, run)

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attrs import asdict, frozen
+from attrs import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 import sse_twisted
 from sse_twisted.tracks import formats
@@ -131,7 +132,7 @@ class TestAFormat:
     def test_has_columns_of_one_length_and_of_their_types(self, name: str) -> None:
         for data in (SAMPLES[name].data, b"", SAMPLES[name].data[:-1], b"\xff" * 2000):
             track = BY_NAME[name].decode(data)
-            columns: dict[str, np.ndarray[Any, Any] | None] = asdict(track.fixes, recurse=False)
+            columns: dict[str, np.ndarray[Any, Any] | None] = asdict(track.fixes)
             for what, column in columns.items():
                 if column is not None:
                     kind = {"time": "i", "latitude": "f", "longitude": "f"}.get(what, "iu")

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import evolve
 from msgspec import structs
+from msgspec.structs import replace
 from twisted.application.service import MultiService
 from twisted.internet.stdio import StandardIO
 from twisted.logger import LogEvent, formatEvent
@@ -79,7 +79,7 @@ class Stage(MultiService):
             log=Log(console="critical"),
         )
         settings = structs.replace(settings, event=structs.replace(settings.event, folder=str(folder)))
-        world = evolve(real_world(reactor), utc=lambda: reactor.seconds() + ahead)
+        world = replace(real_world(reactor), utc=lambda: reactor.seconds() + ahead)
         collector = Collector(event, settings, lambda: settings, world)
         collector.journal.observe(self._say)
         web = WebService(reactor, collector, f"tcp:{port}:interface=127.0.0.1", None)

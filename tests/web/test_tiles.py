@@ -4,7 +4,7 @@ import datetime
 from typing import Any
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Expected
@@ -21,7 +21,7 @@ BO = Assignment(601, TODAY, TODAY, "BBB601", "Bo", "", 3)
 
 def glance(name: str, day: datetime.date = TODAY, **figures: Any) -> TrackSummary:
     plain = TrackSummary(name, day, 1000, 0, 3_600_000, 10_000_000, 10_000)
-    return evolve(plain, **figures)
+    return replace(plain, **figures)
 
 
 def shown(

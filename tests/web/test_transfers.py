@@ -6,7 +6,7 @@ import datetime
 from typing import Any
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.web.transfers import Estimate, Transfers, bytes_left
@@ -38,7 +38,7 @@ class Downloading:
 
     def has(self, **changes: Any) -> None:
         """Change the snapshot."""
-        self.device = evolve(self.device, **changes)
+        self.device = replace(self.device, **changes)
         self.transfers.note(self.device, self.now)
 
     @property

@@ -9,7 +9,6 @@ import re
 from typing import Annotated, Any, cast
 
 import msgspec
-from attrs import frozen
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from sse_twisted.devices.answer_json import MAX_ENTRIES
@@ -43,8 +42,7 @@ Minutes = Annotated[int, Meta(ge=-840, le=840)]
 Percent = Annotated[int, Meta(ge=0, le=100)]
 
 
-@frozen
-class MotionInfo:
+class MotionInfo(Struct, frozen=True):
     """`motion` of info.json. The identifier is required; any other value is None if missing or invalid."""
 
     identifier: int
@@ -53,8 +51,7 @@ class MotionInfo:
     battery: int | None = None  # percent
 
 
-@frozen
-class MotionSettings:
+class MotionSettings(Struct, frozen=True):
     """`settings` of settings.json, where all numbers are strings; None if missing or invalid."""
 
     gnss_rate: int | None = None  # Hz

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.courses import BuoyLine, Line, Point
 from sse_twisted.results.courses.plane import Plane
@@ -19,8 +19,7 @@ MIN_FIXES: Final = 60  # slow ones, below which a buoy has no place
 MOST: Final = 0.9  # of the slow fixes are within the spread
 
 
-@frozen
-class Buoy:
+class Buoy(Struct, frozen=True):
     """Where a buoy was: the median of its slow fixes; 90 % of them are within `spread` m."""
 
     number: int

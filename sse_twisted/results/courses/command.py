@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from attrs import asdict, evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted import __version__
 from sse_twisted.config.assignment import Assignment
@@ -67,8 +68,7 @@ class ResultsError(Exception):
     """Nothing can be computed; the message says why."""
 
 
-@frozen
-class Source:
+class Source(Struct, frozen=True):
     """An event folder with its roster, time zone, and columns with rankings of their own."""
 
     root: Path
@@ -166,7 +166,7 @@ def _source(options: argparse.Namespace) -> Source:
 
 
 def _do(workers: Workers, jobs: Sequence[Job]) -> Iterator[TrackRuns]:
-    jobs = [evolve(job, root=job.root.absolute()) for job in jobs]
+    jobs = [replace(job, root=job.root.absolute()) for job in jobs]
     workers.require(one_of_each_folder(map(_file, jobs)))
     return with_progress(workers.map(do_job, jobs, file=_file, failure=_failure), len(jobs))
 
@@ -272,7 +272,7 @@ def _other_program(options: argparse.Namespace, computation: Computation, source
         return 1
     differences = gpsdata.compare(results.courses[course].rows, rows)
     if options.json:
-        print(json.dumps(msgspec.to_builtins([asdict(each) for each in differences]), indent=1))
+        print(json.dumps(msgspec.to_builtins(differences), indent=1))
     else:
         print("\n".join(comparison_lines(differences)))
     return 0 if all(each.is_within(options.tolerance) for each in differences) else 1

@@ -8,7 +8,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+import msgspec
+from attrs import define, field
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted import __version__
 from sse_twisted.config.assignment import Assignment
@@ -37,8 +40,7 @@ from sse_twisted.results.courses.track_runs import PlacedCourse, TrackRuns, trac
 from sse_twisted.tracks.formats import decode
 
 
-@frozen
-class Job:
+class Job(Struct, frozen=True):
     """A track whose runs are to be computed."""
 
     root: Path
@@ -60,8 +62,7 @@ def in_turn(jobs: Sequence[Job]) -> Iterator[TrackRuns]:
     return map(do_job, jobs)
 
 
-@frozen
-class Sources:
+class Sources(Struct, frozen=True):
     """What the results of a day are made of, but for the fixes of its tracks."""
 
     day: dt.date
@@ -70,7 +71,7 @@ class Sources:
     courses: Courses
     facts: EventFacts
     files: tuple[TrackFile, ...]
-    counting: Counting = field(factory=Counting)
+    counting: Counting = msgspec.field(default_factory=Counting)
 
     @property
     def midnight(self) -> float:
@@ -83,8 +84,7 @@ class Sources:
         return frozenset(number for course in self.courses.courses.values() for number in course.buoys)
 
 
-@frozen
-class Plan:
+class Plan(Struct, frozen=True):
     """The courses of a day with their lines, and the jobs whose outcomes its results need."""
 
     sources: Sources
@@ -175,7 +175,7 @@ class Computation:
         """Place the courses of a day; reads the tracks of buoys."""
         midnight, files = sources.midnight, sources.files
         placings = tuple(
-            evolve(placing, remarks=(*placing.remarks, *_lacks_hours(sources.day, placing.course)))
+            replace(placing, remarks=(*placing.remarks, *_lacks_hours(sources.day, placing.course)))
             for placing in (self._placing(course, files, midnight) for course in sources.courses.courses.values())
         )
         placed = tuple(

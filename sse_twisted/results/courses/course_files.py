@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Courses, CoursesError, parse_courses
 from sse_twisted.config.event_json import EventFacts, parse_event_facts
@@ -29,8 +30,7 @@ MAX_DECISIONS: Final = 50_000_000
 Stamp = tuple[int, int, int]
 
 
-@frozen
-class TrackFile:
+class TrackFile(Struct, frozen=True):
     """A track in the folder of its day."""
 
     name: str
@@ -122,7 +122,7 @@ def read_facts(root: Path, guard: Callable[[], None] = lambda: None) -> EventFac
         _keep(root, kept, data, guard)
         return facts
     earlier = read_small(kept, MAX_CONFIG)
-    return facts if earlier is None else evolve(parse_event_facts(earlier), mistakes=facts.mistakes)
+    return facts if earlier is None else replace(parse_event_facts(earlier), mistakes=facts.mistakes)
 
 
 def _keep(root: Path, kept: Path, data: bytes, guard: Callable[[], None]) -> None:

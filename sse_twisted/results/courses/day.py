@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Course, Line
@@ -20,8 +21,7 @@ from sse_twisted.results.courses.track_runs import TrackRuns
 from sse_twisted.runtime.text import plural
 
 
-@frozen
-class Placing:
+class Placing(Struct, frozen=True):
     """A course of the day with its line, if it has one, and what is to be said about that."""
 
     course: Course
@@ -30,8 +30,7 @@ class Placing:
     remarks: tuple[str, ...] = ()
 
 
-@frozen
-class SailedTrack:
+class SailedTrack(Struct, frozen=True):
     """The passages of a track on a course, with what was decided about them."""
 
     track: str
@@ -40,8 +39,7 @@ class SailedTrack:
     rate: int = 0  # Hz
 
 
-@frozen
-class CourseResults:
+class CourseResults(Struct, frozen=True):
     """All that is known of a course on a day."""
 
     placing: Placing
@@ -53,8 +51,7 @@ class CourseResults:
     lacks_tracks: bool = False  # a file cannot be read, or is no track
 
 
-@frozen
-class DayResults:
+class DayResults(Struct, frozen=True):
     """The results of all courses of a day."""
 
     day: dt.date
@@ -126,7 +123,7 @@ def _course(
         sailed.append(SailedTrack(track, owner.key, decided, runs.rate))
         left_out += runs.left_out
         if name in runs.checks:
-            checks.append(evolve(runs.checks[name], entrant=owner.key))
+            checks.append(replace(runs.checks[name], entrant=owner.key))
         for each in decided:
             if each.counts and each.passage.run is not None:
                 row = row_of(track, each.passage.run, runs.rate, midnight + 60 * facts.zone)

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Annotated, Any, Final
 
 import msgspec
-from attrs import frozen
 from msgspec import Meta, Struct
 
 from sse_twisted.config.validation_errors import key_and_reason
@@ -52,8 +51,7 @@ class Decision(Struct, frozen=True, omit_defaults=True, kw_only=True):
     undoes: Annotated[str, Meta(description="time of the decision that is undone")] = ""
 
 
-@frozen
-class Decisions:
+class Decisions(Struct, frozen=True, dict=True):
     """All decisions in their order. `unreadable` are numbers of lines, and what is wrong with each."""
 
     made: tuple[Decision, ...] = ()
@@ -161,8 +159,7 @@ def iso(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-@frozen
-class Decided:
+class Decided(Struct, frozen=True):
     """A passage, and the last decision about it or its track."""
 
     passage: Passage

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.config.courses import Line
@@ -35,8 +35,7 @@ class FitError(ValueError):
     """The runs do not determine a line; the text says why."""
 
 
-@frozen(eq=False)
-class PublishedRun:
+class PublishedRun(Struct, frozen=True, eq=False):
     """A run of another program, and the path of its track on the plane of the fit."""
 
     path: Path
@@ -44,8 +43,7 @@ class PublishedRun:
     end: float  # s since 1970, cut to a second
 
 
-@frozen
-class Fit:
+class Fit(Struct, frozen=True):
     """A line and how well it explains the runs."""
 
     line: Line
@@ -56,8 +54,7 @@ class Fit:
     turn: float  # degrees: standard error of its direction
 
 
-@frozen(eq=False)
-class _Tables:
+class _Tables(Struct, frozen=True, eq=False):
     """For each run and each likely time of its start: where that is, and by how much the run is too long."""
 
     east: Values  # m

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.event_folder.track_name import TrackName
 from sse_twisted.results.courses.runs import Run
@@ -42,8 +43,7 @@ class Row:
     course: float  # degrees, 1 decimal
 
 
-@frozen
-class Difference:
+class Difference(Struct, frozen=True):
     """One run in two files, or in one of them."""
 
     file: str

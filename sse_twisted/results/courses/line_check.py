@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.courses import Course, Line, rough_distance
 from sse_twisted.results.courses.plane import Gate, Plane
@@ -29,8 +29,7 @@ SIDES: Final = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 Stretch = tuple[int, float]  # which end, and by how many m the line is longer there
 
 
-@frozen
-class Miss:
+class Miss(Struct, frozen=True):
     """A run that began beside an end of the line: which end, and by how many m."""
 
     end: int
@@ -38,8 +37,7 @@ class Miss:
     knots: float
 
 
-@frozen
-class TrackCheck:
+class TrackCheck(Struct, frozen=True):
     """What a line misses of one track."""
 
     entrant: str
@@ -50,8 +48,7 @@ class TrackCheck:
     nearest: float = 0.0  # m from the middle of the line to the nearest of some fixes
 
 
-@frozen
-class Effect:
+class Effect(Struct, frozen=True):
     """What a line that is longer at one end would change."""
 
     end: int

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.event_folder.files import add_folder, sync, write_whole
 from sse_twisted.results.courses.gpsdata import FOLDER, path_of
@@ -30,8 +30,7 @@ KEPT: Final = 2  # digests of each file: the last, and the one before if the las
 Notes = dict[str, list[str]]
 
 
-@frozen
-class Written:
+class Written(Struct, frozen=True):
     """Where the file of a course is, and whether somebody else's stands in its place."""
 
     path: str  # below the event folder; "" if there is none

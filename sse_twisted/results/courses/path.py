@@ -5,15 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.results.courses.plane import Plane, Values
 from sse_twisted.tracks.format import Fixes, SpeedSource, Track
 from sse_twisted.tracks.session import in_time
 
 
-@frozen(eq=False)
-class Path:
+class Path(Struct, frozen=True, eq=False, dict=True):
     """Positions in m and velocities in m/s, at ascending times."""
 
     time: Values  # s since 1970

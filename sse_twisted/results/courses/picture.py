@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.courses import Course, Line
 from sse_twisted.results.courses.decisions import Decided
@@ -41,8 +41,7 @@ OWN_STYLE: Final = """
 """
 
 
-@frozen(eq=False)
-class Scene:
+class Scene(Struct, frozen=True, eq=False):
     """A track on the plane of a line, and its passages."""
 
     path: Path
@@ -51,8 +50,7 @@ class Scene:
     passages: tuple[Decided, ...]
 
 
-@frozen(eq=False)
-class Area:
+class Area(Struct, frozen=True, eq=False):
     """The map, and the place on the page of the plane's origin (px)."""
 
     map: Map

@@ -8,7 +8,7 @@ from math import cos, radians, sin, sqrt
 from typing import Final, TypeAlias
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.config.courses import Line, Point
@@ -27,8 +27,7 @@ def short_way(degrees: Values) -> Values:
     return turned
 
 
-@frozen
-class Plane:
+class Plane(Struct, frozen=True, dict=True):
     """Metres east and north of a point. Degrees have the lengths that they have on the ellipsoid at the point."""
 
     origin: Point
@@ -60,8 +59,7 @@ class Plane:
         return self.origin[0] + north / of_latitude, longitude
 
 
-@frozen
-class Gate:
+class Gate(Struct, frozen=True, dict=True):
     """A line on a plane: places along it in m from its first end, and across it, positive behind it."""
 
     plane: Plane
@@ -113,8 +111,7 @@ class Gate:
         return Crossings(after, part, along[after] + part * (along[after + 1] - along[after]), behind[after + 1])
 
 
-@frozen(eq=False)
-class Crossings:
+class Crossings(Struct, frozen=True, eq=False):
     """Where a path crosses a line: between a point and the next one, at a part of the step."""
 
     after: NDArray[np.intp]

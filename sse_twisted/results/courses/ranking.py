@@ -10,15 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 
-from attrs import frozen
 from msgspec import Meta, Struct
 
 TOGETHER: Final = 5.0  # s between the ends of what is one run, on two devices
 DECIMALS: Final = 2  # that are shown, unless event.json says otherwise
 
 
-@frozen
-class Scored:
+class Scored(Struct, frozen=True):
     """A run that counts, in the rounded figures of the results file, which the results software ranks too."""
 
     entrant: str  # Entrant ID, else File ID
@@ -29,8 +27,7 @@ class Scored:
     course_made: float  # degrees true
 
 
-@frozen
-class Entrant:
+class Entrant(Struct, frozen=True):
     """An entrant, as on the roster."""
 
     key: str  # Entrant ID, else File ID

@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, field
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.config.courses import RUN_LENGTH, Course, Limits, Line
@@ -43,8 +44,7 @@ class Reason(StrEnum):
 Why: TypeAlias = tuple[Reason | None, str]  # such as "12.4 s"
 
 
-@frozen
-class Run:
+class Run(Struct, frozen=True):
     """What is measured of a passage that reached the end. Times in s since 1970."""
 
     start: float
@@ -63,8 +63,7 @@ class Run:
         return self.length / self.duration * KNOTS
 
 
-@frozen
-class Passage:
+class Passage(Struct, frozen=True):
     """A forward passage of the start line, at a time in s since 1970 and a place in m along the line.
 
     Without a reason it is a run that counts. With one, `run` is what it would have been, if it reached the end.

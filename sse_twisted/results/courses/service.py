@@ -9,7 +9,8 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from attrs import evolve, frozen
+from msgspec import Struct
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import deferLater
 
@@ -37,8 +38,7 @@ FAILED = "The results of the courses could not be updated"
 UPDATING, CATCHING_UP = "updating", "catching up"
 
 
-@frozen
-class DayOfCourses:
+class DayOfCourses(Struct, frozen=True):
     """The results of a day as they are now. `as_of` in s since 1970."""
 
     results: DayResults
@@ -221,7 +221,7 @@ class CourseService(PeriodicService):
         before, self._days[day] = self._days.get(day), found
         if found.trouble:
             self._stamps.pop(day, None)  # the next look tries again
-        if before is not None and evolve(found, as_of=before.as_of) == before:
+        if before is not None and replace(found, as_of=before.as_of) == before:
             return found
         self._tell(found)
         notify(self._observers_of_days, lambda: self._work.log.failure("An observer of the courses failed"), day)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.config.courses import RUN_LENGTH, Course, Finish, Line
 from sse_twisted.results.courses.line_check import TrackCheck, check_track
@@ -21,8 +21,7 @@ from sse_twisted.tracks.session import in_time
 from sse_twisted.tracks.windows import over_distance
 
 
-@frozen
-class PlacedCourse:
+class PlacedCourse(Struct, frozen=True):
     """A course with its line, None if it is anywhere; `midnight` in s since 1970 begins its day."""
 
     course: Course
@@ -30,8 +29,7 @@ class PlacedCourse:
     midnight: float
 
 
-@frozen
-class TrackRuns:
+class TrackRuns(Struct, frozen=True):
     """The passages of a track by course, and what each line misses of it."""
 
     rate: int

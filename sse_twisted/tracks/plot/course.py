@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from sse_twisted.tracks.alpha import EARTH_RADIUS
@@ -20,8 +20,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
-@frozen
-class Mark:
+class Mark(Struct, frozen=True):
     """A best run: its discipline, the start and end of its window (ms UTC), and its speed in knots."""
 
     label: str
@@ -35,8 +34,7 @@ class Mark:
         return self.end - self.start <= MAX_PLACE
 
 
-@frozen(eq=False)
-class Course:
+class Course(Struct, frozen=True, eq=False):
     """The usable fixes in order of time: ms UTC, knots, and metres from the first fix.
 
     `broken` tells where a fix does not follow the one before.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.markup import xml_text
 from sse_twisted.tracks.plot.course import Course, Indices, Mark, extremes
@@ -18,8 +18,7 @@ MAX_TIMES: Final = 12
 MAX_SPEEDS: Final = 8
 
 
-@frozen
-class Graph:
+class Graph(Struct, frozen=True):
     """The graph on the page (px), and the values at its edges (ms UTC, knots)."""
 
     left: float

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from attrs import frozen
+from msgspec import Struct
 
 from sse_twisted.tracks.plot.course import Course, Floats, Indices, Mark, written
 from sse_twisted.tracks.plot.scales import round_step, viridis
@@ -30,8 +30,7 @@ HALO: Final = 7  # width of the line around a best run
 MIN_BAR: Final = 80  # px
 
 
-@frozen(eq=False)
-class Map:
+class Map(Struct, frozen=True, eq=False):
     """The map on the page (px), the path on it (px), and the scale in px per metre."""
 
     left: float
@@ -43,8 +42,7 @@ class Map:
     y: Floats
 
 
-@frozen
-class Colours:
+class Colours(Struct, frozen=True):
     """Bins of `step` knots from `lowest` on, each with a colour."""
 
     lowest: float

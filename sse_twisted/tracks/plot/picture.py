@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.runtime.text import plural
 from sse_twisted.tracks.format import Track
@@ -111,7 +111,7 @@ def _body(course: Course, marks: Sequence[Mark], timezone: int) -> tuple[list[st
     width = WIDTH - LEFT - RIGHT
     graph = Graph(LEFT, HEAD, width, GRAPH, start, max(end, start + 1000), -(-highest // step) * step)
     rows = 1 + max((lane for _, lane in lanes(graph, marks)), default=-1)
-    graph = evolve(graph, top=HEAD + 8 + LANE * rows)
+    graph = replace(graph, top=HEAD + 8 + LANE * rows)
     top = graph.base + BETWEEN
     area = fit_map(course, LEFT, top, width - TABLE if marks else width)
     colours = colours_of(course.speed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.settings import Expected
 from sse_twisted.devices.driver import Finding
@@ -18,7 +18,7 @@ AS_EXPECTED = MotionSettings(gnss_rate=5, one_log_per_day=0, timezone=60, flash=
 
 
 def on_info(expected: Expected = EXPECTED, **changes: Any) -> list[tuple[Any, str]]:
-    return [(fact.level, fact.text) for fact in findings_of_info(evolve(SOUND, **changes), expected)]
+    return [(fact.level, fact.text) for fact in findings_of_info(replace(SOUND, **changes), expected)]
 
 
 def warnings_on(settings: MotionSettings, expected: Expected = EXPECTED) -> list[str]:

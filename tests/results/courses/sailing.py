@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Line, parse_courses
 from sse_twisted.results.courses.plane import Gate, Plane
@@ -66,13 +67,13 @@ def longer_line(line: Line, end: int, metres: float) -> Line:
     moving, fixed = gate.ends[end], gate.ends[1 - end]
     part = metres / gate.length
     moved = plane.position(moving[0] + (moving[0] - fixed[0]) * part, moving[1] + (moving[1] - fixed[1]) * part)
-    return evolve(line, ends=(moved, line.ends[1]) if end == 0 else (line.ends[0], moved))
+    return replace(line, ends=(moved, line.ends[1]) if end == 0 else (line.ends[0], moved))
 
 
 def only(track: Track, which: slice | np.ndarray) -> Track:
     """The track with some of its fixes."""
     fixes = track.fixes[which]
-    return evolve(track, fixes=fixes, offsets=range(len(fixes)))
+    return replace(track, fixes=fixes, offsets=range(len(fixes)))
 
 
 @frozen

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import BuoyLine, Line
 from sse_twisted.results.courses.buoys import Buoy, buoy_of, line_between, spread_text, swing_warning
@@ -15,7 +15,7 @@ def moored(swing: float = 5.0, seconds: int = 3600, at: tuple[float, float] = (0
     still = sail([(seconds, 0.1, 0.0)], at=at, start=start, rate=1)
     angle = np.arange(len(still.fixes)) * 2 * np.pi / 1200
     of_longitude, of_latitude = PLANE.scale
-    fixes = evolve(
+    fixes = replace(
         still.fixes,
         latitude=PLANE.origin[0] + (at[1] + swing * np.cos(angle)) / of_latitude,
         longitude=PLANE.origin[1] + (at[0] + swing * np.sin(angle)) / of_longitude,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import BuoyLine, Course
@@ -81,12 +81,12 @@ def test_who_is_not_on_the_roster_is_ranked_by_the_file_id() -> None:
 
 
 def test_buoys_are_in_no_results() -> None:
-    buoys = Placing(evolve(COURSE, start=BuoyLine((601, 602), 0)), LINE)
+    buoys = Placing(replace(COURSE, start=BuoyLine((601, 602), 0)), LINE)
     assert results({ANN: runs(10), BOB: runs(10)}, placings=(buoys,)).files == {}
 
 
 def test_a_course_without_hours_has_a_ranking_and_no_file() -> None:
-    found = results({ANN: runs(10)}, placings=(Placing(evolve(COURSE, closes=None), LINE),))
+    found = results({ANN: runs(10)}, placings=(Placing(replace(COURSE, closes=None), LINE),))
     assert found.files == {}
     assert len(found.ranking()) == 1
 
@@ -105,7 +105,7 @@ def test_a_withdrawn_track_has_no_runs() -> None:
 
 def test_a_ranking_is_of_one_course_or_of_one_column_of_the_roster() -> None:
     harbour = TrackRuns(5, {"H1": runs(13).passages["S1"]}, {})
-    both = (SHORE, Placing(evolve(COURSE, name="H1"), LINE))
+    both = (SHORE, Placing(replace(COURSE, name="H1"), LINE))
     found = results({ANN: runs(10), BOB: harbour}, placings=both)
     assert [s.course for s in found.ranking()] == ["H1", "S1"]
     assert [s.entrant for s in found.ranking("S1")] == ["1"]

@@ -4,9 +4,9 @@ import datetime as dt
 import json
 
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Line, parse_courses
 from sse_twisted.results.courses.decisions import (
@@ -78,7 +78,7 @@ def test_decisions_about_other_tracks_days_and_courses_change_nothing() -> None:
 
 
 def test_a_line_set_anew_moves_a_passage_and_the_decision_holds() -> None:
-    moved = evolve(RUN, time=NOON + 8)
+    moved = replace(RUN, time=NOON + 8)
     (found,) = decide([moved], [decision(Action.EXCLUDE)], DAY, "S1", TRACK)
     assert not found.counts
 

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Limits, Line
 from sse_twisted.results.courses.computation import Computation
@@ -37,7 +37,7 @@ from tests.results.courses.sailing import (
     track_of,
 )
 
-GENEROUS = evolve(COURSE, limits=Limits(acceleration=1000.0))  # invented sailors turn at once
+GENEROUS = replace(COURSE, limits=Limits(acceleration=1000.0))  # invented sailors turn at once
 COLUMNS = ("time", "latitude", "longitude", "speed", "course")
 
 # start and end in s since 1970, course over ground, reason
@@ -88,7 +88,7 @@ def moved_to(track: Track, place: tuple[float, float]) -> tuple[Track, Line]:
     latitude = place[0] + north / of_latitude
     longitude = (place[1] + east / of_longitude + 180) % 360 - 180
     line = Line((plane.position(-50, 0), plane.position(50, 0)), LINE.direction)
-    return evolve(track, fixes=evolve(track.fixes, latitude=latitude, longitude=longitude)), line
+    return replace(track, fixes=replace(track.fixes, latitude=latitude, longitude=longitude)), line
 
 
 def joined(*tracks: Track) -> Track:
@@ -126,7 +126,7 @@ def test_the_antimeridian_through_the_line(laps: list[tuple[float, float, float]
 @given(laps, rates, st.integers(-4_000_000_000_000, 4_000_000_000_000))
 def test_the_date(laps: list[tuple[float, float, float]], rate: int, later: int) -> None:
     track = voyage(laps, rate)
-    moved = evolve(track, fixes=evolve(track.fixes, time=np.maximum(track.fixes.time + later, 0)))
+    moved = replace(track, fixes=replace(track.fixes, time=np.maximum(track.fixes.time + later, 0)))
     if moved.fixes.time[0] > 0:
         assert_same(found(moved, midnight=MIDNIGHT + later / 1000), found(track), later / 1000)
 
@@ -135,8 +135,8 @@ def test_the_date(laps: list[tuple[float, float, float]], rate: int, later: int)
 def test_the_order_of_the_points_of_the_line(
     laps: list[tuple[float, float, float]], rate: int, direction: float
 ) -> None:
-    track, line = voyage(laps, rate), evolve(LINE, direction=direction)
-    assert_same(found(track, line=evolve(line, ends=line.ends[::-1])), found(track, line=line))
+    track, line = voyage(laps, rate), replace(LINE, direction=direction)
+    assert_same(found(track, line=replace(line, ends=line.ends[::-1])), found(track, line=line))
 
 
 @given(laps, rates, st.integers(1, 300), st.booleans())
@@ -199,12 +199,12 @@ def test_real_tracks_elsewhere(days: list[RealDay], degrees: tuple[float, float]
     north, east = degrees
     for day in days:
         fixes = day.track.fixes
-        there = evolve(
+        there = replace(
             day.track,
-            fixes=evolve(fixes, latitude=fixes.latitude + north, longitude=(fixes.longitude + east + 180) % 360 - 180),
+            fixes=replace(fixes, latitude=fixes.latitude + north, longitude=(fixes.longitude + east + 180) % 360 - 180),
         )
         ends = [(latitude + north, (longitude + east + 180) % 360 - 180) for latitude, longitude in day.line.ends]
-        line = evolve(day.line, ends=(ends[0], ends[1]))
+        line = replace(day.line, ends=(ends[0], ends[1]))
         exact = 1e-4 if not north else 1e-2
         assert_same(
             found(there, day.course, line, day.midnight), found(day.track, day.course, day.line, day.midnight), 0, exact

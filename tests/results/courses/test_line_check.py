@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Line
 from sse_twisted.results.courses.line_check import (
@@ -61,7 +61,7 @@ def test_a_longer_line_gains_what_it_reaches() -> None:
 
 def test_a_longer_line_loses_what_crosses_its_extension_backwards() -> None:
     around = [(20.0, 10.0, 0.0), (5.0, 10.0, 90.0), (15.0, 10.0, 180.0), (5.0, 10.0, 270.0)]
-    generous = evolve(COURSE, limits=evolve(COURSE.limits, acceleration=1000.0, heading=180.0))
+    generous = replace(COURSE, limits=replace(COURSE.limits, acceleration=1000.0, heading=180.0))
     track = sail([*around, (80.0, 10.0, 0.0)], at=(4, -100))
     check = checked(track, course=generous)
     assert check.runs == 2
@@ -93,7 +93,7 @@ def test_a_line_far_from_all_tracks_is_a_warning(place: tuple[float, float], tex
     plane = Plane(place)
     line = Line((plane.position(-50, 0), plane.position(50, 0)), 0)
     checks = [checked(east(metres), line=line) for metres in (-10, 0, 10)]
-    assert [text in warning for warning in warnings(evolve(COURSE, start=line), line, checks)] == [True]
+    assert [text in warning for warning in warnings(replace(COURSE, start=line), line, checks)] == [True]
 
 
 def test_a_line_without_any_track_is_none() -> None:
@@ -107,7 +107,7 @@ def test_a_clock_that_is_an_hour_off_is_a_warning() -> None:
         "0 runs in the hours of the course, but 6 if the clock were 1 h behind: "
         "check Start Time, End Time and expected.timezone"
     )
-    assert warnings(evolve(COURSE, closes=None), LINE, late) == ()
+    assert warnings(replace(COURSE, closes=None), LINE, late) == ()
 
 
 def test_a_few_runs_out_of_hours_are_no_warning() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Line
 from sse_twisted.results.courses.decisions import Action, Decided, Decision
@@ -25,7 +25,7 @@ def parsed(document: str) -> ET.Element:
 def drawn(track: Track, title: str = "Ann", *, finish: bool = False) -> ET.Element:
     course = COURSE
     if finish:
-        course = evolve(COURSE, finish=Line((PLANE.position(-80, 300), PLANE.position(80, 300)), 0), length=None)
+        course = replace(COURSE, finish=Line((PLANE.position(-80, 300), PLANE.position(80, 300)), 0), length=None)
     found = runs_of(track, course, LINE, MIDNIGHT)
     return parsed(draw_passages(track, course, LINE, [Decided(p) for p in found.passages], ZONE, title))
 

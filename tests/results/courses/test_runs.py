@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Limits, Line
 from sse_twisted.results.courses import runs as module
@@ -81,7 +81,7 @@ def test_only_a_passage_between_the_ends_counts() -> None:
 
 def test_only_a_passage_in_the_direction_counts() -> None:
     assert sailed(sail([(100, 10, 180)], at=(0, 100))).passages == ()
-    assert only(sail([(100, 10, 180)], at=(0, 100)), line=evolve(LINE, direction=180)).counts
+    assert only(sail([(100, 10, 180)], at=(0, 100)), line=replace(LINE, direction=180)).counts
 
 
 def test_who_is_slower_than_the_slowest_never_ends() -> None:
@@ -101,7 +101,7 @@ def test_who_is_slower_than_the_slowest_never_ends() -> None:
 def test_a_passage_that_is_no_run_has_a_reason(
     legs: list[tuple[float, float, float]], reason: Reason, detail: str
 ) -> None:
-    generous = evolve(COURSE, limits=Limits(acceleration=None if reason is Reason.ACCELERATION else 1000))
+    generous = replace(COURSE, limits=Limits(acceleration=None if reason is Reason.ACCELERATION else 1000))
     first = sailed(sail(legs), generous).passages[0]
     assert (first.reason, first.detail) == (reason, detail)
     assert (first.run is None) == (reason in (Reason.UNFINISHED, Reason.RECROSSED))
@@ -118,7 +118,7 @@ def test_a_gap_of_more_than_two_and_a_half_seconds_is_none() -> None:
 
 
 def test_after_crossing_back_the_next_passage_is_a_run() -> None:
-    found = sailed(sail([(15, 10, 0), (10, 10, 180), (80, 10, 0)]), evolve(COURSE, limits=Limits(acceleration=1000)))
+    found = sailed(sail([(15, 10, 0), (10, 10, 180), (80, 10, 0)]), replace(COURSE, limits=Limits(acceleration=1000)))
     assert [passage.reason for passage in found.passages] == [Reason.RECROSSED, None]
 
 
@@ -136,25 +136,25 @@ def test_the_end_of_a_run_is_in_the_hours_of_the_course(start: float, reason: Re
 
 
 def test_a_course_without_hours_counts_the_whole_day() -> None:
-    assert only(sail(RUN, start=MIDNIGHT + 60), evolve(COURSE, opens=None, closes=None)).counts
+    assert only(sail(RUN, start=MIDNIGHT + 60), replace(COURSE, opens=None, closes=None)).counts
 
 
 def test_a_run_ends_at_the_finish_line_wherever_that_is() -> None:
     finish = Line((PLANE.position(-120, 300), PLANE.position(120, 300)), 0)
-    measured = only(sail([(100, 10, 15)]), evolve(COURSE, finish=finish, length=None)).run
+    measured = only(sail([(100, 10, 15)]), replace(COURSE, finish=finish, length=None)).run
     assert measured is not None
     assert measured.duration == pytest.approx(30 / math.cos(math.radians(15)), abs=1e-3)
     assert measured.length == pytest.approx(300 / math.cos(math.radians(15)), abs=1e-2)
-    fixed = only(sail([(100, 10, 15)]), evolve(COURSE, finish=finish, length=295.0)).run
+    fixed = only(sail([(100, 10, 15)]), replace(COURSE, finish=finish, length=295.0)).run
     assert fixed is not None
     assert fixed.length == 295
     missed = Line((PLANE.position(-120, 300), PLANE.position(90, 300)), 0)
-    assert only(sail([(100, 10, 15)]), evolve(COURSE, finish=missed, length=None)).reason is Reason.UNFINISHED
+    assert only(sail([(100, 10, 15)]), replace(COURSE, finish=missed, length=None)).reason is Reason.UNFINISHED
 
 
 def test_other_lengths_are_measured_alike() -> None:
     for length in (250.0, 800.0):
-        run = only(sail(RUN), evolve(COURSE, length=length)).run
+        run = only(sail(RUN), replace(COURSE, length=length)).run
         assert run is not None
         assert run.duration == pytest.approx(length / 10, abs=1e-4)
 
@@ -167,7 +167,7 @@ def test_a_track_on_the_other_side_of_the_earth_has_no_passage() -> None:
 def test_a_line_across_the_antimeridian_is_a_line_like_others() -> None:
     track, shift = sail(RUN), 180 - 2.46 * -1
     longitude = (track.fixes.longitude + shift + 180) % 360 - 180
-    moved = evolve(track, fixes=evolve(track.fixes, longitude=longitude))
+    moved = replace(track, fixes=replace(track.fixes, longitude=longitude))
     ends = tuple((latitude, (longitude + shift + 180) % 360 - 180) for latitude, longitude in LINE.ends)
     line = Line((ends[0], ends[1]), 0)
     assert line.ends[0][1] * line.ends[1][1] < 0
@@ -181,10 +181,10 @@ def test_a_track_with_hardly_a_fix_has_no_passage(kept: int) -> None:
 
 def test_a_track_without_courses_takes_them_from_its_positions() -> None:
     track = sail(RUN)
-    run = only(evolve(track, fixes=evolve(track.fixes, course=None))).run
+    run = only(replace(track, fixes=replace(track.fixes, course=None))).run
     assert run is not None
     assert run.duration == pytest.approx(50, abs=0.01)
-    positions = evolve(track, speeds=SpeedSource.POSITIONS, fixes=evolve(track.fixes, course=None))
+    positions = replace(track, speeds=SpeedSource.POSITIONS, fixes=replace(track.fixes, course=None))
     assert only(positions).run is not None
 
 
@@ -192,7 +192,7 @@ def test_fixes_whose_clock_goes_back_are_left_out() -> None:
     track = sail(RUN)
     time = track.fixes.time.copy()
     time[100:103] -= 60_000
-    passage = only(evolve(track, fixes=evolve(track.fixes, time=time)))
+    passage = only(replace(track, fixes=replace(track.fixes, time=time)))
     assert passage.counts
 
 
@@ -200,14 +200,14 @@ def test_positions_that_are_no_numbers_are_left_out() -> None:
     track = sail(RUN)
     latitude = track.fixes.latitude.copy()
     latitude[100:103] = math.nan
-    assert only(evolve(track, fixes=evolve(track.fixes, latitude=latitude))).counts
+    assert only(replace(track, fixes=replace(track.fixes, latitude=latitude))).counts
 
 
 def test_a_device_that_jitters_on_the_line_is_examined_so_often_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PASSAGES", 3)
     track = sail([(100, 10, 0)])
     north = np.where(np.arange(len(track.fixes)) % 2, 1.0, -1.0) / PLANE.scale[1] + 50.575
-    found = sailed(evolve(track, fixes=evolve(track.fixes, latitude=north)))
+    found = sailed(replace(track, fixes=replace(track.fixes, latitude=north)))
     assert len(found.passages) == 3
     assert found.left_out == 247
 
@@ -255,8 +255,8 @@ def test_the_one_published_run_that_is_none_accelerates_too_hard(days: list[Real
 def test_half_the_rate_changes_speeds_by_little(days: list[RealDay]) -> None:
     differences = []
     for day in days:
-        half = evolve(day.track, fixes=day.track.fixes[::2], rate=2)
-        generous = evolve(day.course, limits=Limits(5, 1, 100, 180))
+        half = replace(day.track, fixes=day.track.fixes[::2], rate=2)
+        generous = replace(day.course, limits=Limits(5, 1, 100, 180))
         full = {round(start): end - start for start, end, _ in _runs(day, day.track, generous)}
         for start, end, _ in _runs(day, half, generous):
             near = [duration for when, duration in full.items() if abs(when - start) < 3]
@@ -279,14 +279,14 @@ def test_changes_beside_the_runs_change_no_run(days: list[RealDay]) -> None:
             pytest.approx(run, abs=1e-5) for run in runs
         ]
         fixes = day.track.fixes
-        later = evolve(day.track, fixes=evolve(fixes, time=fixes.time + 3_600_000))
+        later = replace(day.track, fixes=replace(fixes, time=fixes.time + 3_600_000))
         assert figures(runs_of(later, day.course, day.line, day.midnight + 3600)) == [
             pytest.approx((start + 3600, end + 3600, course), abs=1e-5) for start, end, course in runs
         ]
         end = int(np.searchsorted(fixes.time, runs[-1][1] * 1000, side="right")) + 1
-        assert _runs(day, evolve(day.track, fixes=fixes[:end]), day.course) == runs
+        assert _runs(day, replace(day.track, fixes=fixes[:end]), day.course) == runs
         between = int(np.searchsorted(fixes.time, (runs[2][1] + 1) * 1000))
-        halves = (evolve(day.track, fixes=fixes[:between]), evolve(day.track, fixes=fixes[between:]))
+        halves = (replace(day.track, fixes=fixes[:between]), replace(day.track, fixes=fixes[between:]))
         assert [run for half in halves for run in _runs(day, half, day.course)] == [
             pytest.approx(run, abs=1e-5) for run in runs
         ]
@@ -316,7 +316,7 @@ def test_whatever_the_speed_course_and_rate_a_straight_run_is_measured_right(
     assert run.start >= passage.time
     rested = sail([(rest + 1, 0.0, 0.0)], at=at, start=NOON - 600, rate=rate)
     both = track_of(
-        evolve(
+        replace(
             track.fixes,
             **{
                 name: np.concatenate([getattr(rested.fixes, name), getattr(track.fixes, name)])

@@ -5,7 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from msgspec.structs import replace
 
 from sse_twisted.config.courses import Course, Finish
 from sse_twisted.results.courses.runs import Reason
@@ -20,7 +20,7 @@ def test_a_track_is_computed_for_all_courses_of_the_day(captures: Path) -> None:
     (day,) = (day for day in real_days(captures) if day.name == "833_2023-10-13-0924.oao")
     data = lzma.decompress((captures / "courses" / "tracks" / f"{day.name}.xz").read_bytes())
     placed = PlacedCourse(day.course, day.line, day.midnight)
-    elsewhere = PlacedCourse(evolve(COURSE, name="H1"), LINE, day.midnight)
+    elsewhere = PlacedCourse(replace(COURSE, name="H1"), LINE, day.midnight)
     found = track_runs(data, day.name, "1", (placed, elsewhere))
     assert found.rate == 5
     assert sum(passage.counts for passage in found.passages["S1"]) == 16
@@ -40,7 +40,7 @@ def test_anywhere_the_five_best_of_the_track_are_runs_in_order_of_time(captures:
     analysis = analyse(data)
     assert analysis.session is not None
     midnight = analysis.session.start / 1000 - 11 * 3600
-    found = anywhere(analysis.track, PlacedCourse(evolve(FREE, opens=None, closes=None), None, midnight))
+    found = anywhere(analysis.track, PlacedCourse(replace(FREE, opens=None, closes=None), None, midnight))
     assert [passage.time for passage in found] == sorted(passage.time for passage in found)
     best = max(passage.run.knots for passage in found if passage.run)
     assert best == pytest.approx(analysis.session.bests["500m"][0].value * 3.6 / 1852, abs=0.001)
