@@ -88,7 +88,11 @@ class Inspector:
 
     def _say(self, visit: Visit, name: str, stored: bytes) -> None:
         """Log each subject once in a visit; unexpected values become findings of the device."""
-        for finding in visit.driver.findings({name: stored}, self._work.live.settings.expected):
+        expected = self._work.live.settings.expected
+        if visit.examined.get(name) == (stored, expected):
+            return
+        visit.examined[name] = stored, expected
+        for finding in visit.driver.findings({name: stored}, expected):
             if finding.subject in visit.remarked:
                 continue
             visit.remarked.add(finding.subject)

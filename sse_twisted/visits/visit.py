@@ -35,6 +35,7 @@ class Visit:
     ledger: Ledger | None = None
     unstored: dict[str, bytes] = field(factory=dict)  # answers of a stranger that are stored with its listing, by file
     remarked: set[str] = field(factory=set)  # subjects that were logged
+    examined: dict[str, object] = field(factory=dict)  # the last answers with findings, and what was expected, by file
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
     failure_lines: int = 0  # in the log
     stored: tuple[StoredTrack, ...] = ()  # its tracks that are on disk, at the last comparison

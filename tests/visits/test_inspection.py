@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
 from sse_twisted.config.settings import Expected, Settings
+from sse_twisted.devices.driver import Finding
+from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import VirtualEvent, log_of
 
@@ -103,3 +107,20 @@ def test_a_listing_of_another_device_is_no_listing_of_this_one(event: VirtualEve
     event.until("motion-602 answers at its address")
     assert not event.said("motion-601 can be disconnected")
     assert not (event.folder.device_folder(601) / "logs.json").exists()
+
+
+def test_the_same_answer_is_examined_once_in_a_visit(event: VirtualEvent, monkeypatch: pytest.MonkeyPatch) -> None:
+    examined: list[str] = []
+    findings = MotionDriver.findings
+
+    def note(motion: MotionDriver, files: Mapping[str, bytes], expected: Any) -> Iterator[Finding]:
+        examined.extend(files)
+        return findings(motion, files, expected)
+
+    monkeypatch.setattr(MotionDriver, "findings", note)
+    device = event.collect()
+    assert examined == ["info.json", "settings.json"]
+    device.info["motion"]["battery"]["level"] = 51
+    event.wake_all()
+    event.advance(1)
+    assert examined == ["info.json", "settings.json", "info.json"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
 
 from sse_twisted.devices.answer_json import parse_json, stored_json
 from sse_twisted.devices.connections import Address
@@ -28,6 +29,8 @@ INFO: Final = "info.json"
 SETTINGS: Final = "settings.json"
 LISTING: Final = "logs.json"
 MAX_LISTING: Final = 8 * 1024 * 1024  # bytes, or 16,000 entries; the longest one seen has 104 KB
+KEPT: Final = 128  # answers of one kind that need not be parsed again: of as many devices as come within seconds
+MAX_KEPT: Final = 16 * 1024  # bytes of each; parsed it takes two or three times as many
 
 
 class MotionDriver:
@@ -35,6 +38,11 @@ class MotionDriver:
 
     kind: Final = "motion"
     files: Final = AnswerFiles(INFO, SETTINGS, LISTING)
+
+    def __init__(self) -> None:
+        self._identities = _Reader(INFO, _identity)
+        self._settings = _Reader(SETTINGS, _settings)
+        self._listings = _Reader(LISTING, listing_of)
 
     def host_name(self, number: int) -> str:
         return f"motion-{number}"
@@ -44,13 +52,13 @@ class MotionDriver:
         return int(match[1]) if match else None
 
     async def identify(self, http: DeviceHttp, at: Address) -> Reply[Identity]:
-        return await http.ask(at, f"/{INFO}", _reader(INFO, _identity), kind="info")
+        return await http.ask(at, f"/{INFO}", self._identities, kind="info")
 
     async def settings(self, http: DeviceHttp, at: Address) -> Reply[DeviceSettings]:
-        return await http.ask(at, f"/{SETTINGS}", _reader(SETTINGS, _settings), kind="settings")
+        return await http.ask(at, f"/{SETTINGS}", self._settings, kind="settings")
 
     async def listing(self, http: DeviceHttp, at: Address) -> Reply[Listing]:
-        return await http.ask(at, f"/{LISTING}", _reader(LISTING, listing_of), kind="listing", limit=MAX_LISTING)
+        return await http.ask(at, f"/{LISTING}", self._listings, kind="listing", limit=MAX_LISTING)
 
     def stored_settings(self, stored: bytes) -> DeviceSettings:
         return _settings(parse_json(stored, SETTINGS))
@@ -76,12 +84,20 @@ class MotionDriver:
                 yield from findings_of_settings(settings_of(parse_json(files[SETTINGS], SETTINGS)), expected)
 
 
-def _reader(name: str, read: Callable[[Any], T]) -> Callable[[bytes], Reply[T]]:
-    def parse(data: bytes) -> Reply[T]:
-        tree = parse_json(data, name)
-        return Reply(read(tree), stored_json(tree))
+class _Reader(Generic[T]):
+    """Parses answers of one kind. In a visit a device is asked the same several times, and mostly answers the same."""
 
-    return parse
+    def __init__(self, name: str, read: Callable[[Any], T]) -> None:
+        self._name = name
+        self._read = read
+        self._read_once = lru_cache(KEPT)(self._parsed)
+
+    def __call__(self, data: bytes) -> Reply[T]:
+        return self._read_once(data) if len(data) <= MAX_KEPT else self._parsed(data)
+
+    def _parsed(self, data: bytes) -> Reply[T]:
+        tree = parse_json(data, self._name)
+        return Reply(self._read(tree), stored_json(tree))
 
 
 def _identity(tree: Any) -> Identity:
