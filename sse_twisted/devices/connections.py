@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from attrs import frozen
+from msgspec import Struct
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.interfaces import (
     IAddress,
@@ -43,8 +44,7 @@ PLAIN_READ_SIZE = 192 * 1024  # bytes, of a body without chunks, whose parts nee
 CONNECTION_PAUSE = 0.001  # s; about what one request uses of the time of the reactor
 
 
-@frozen
-class Address:
+class Address(Struct, frozen=True):
     """The address and port at which a device serves HTTP."""
 
     host: str
@@ -211,8 +211,7 @@ class _DeviceEndpoint:
 
 
 @implementer(IAgentEndpointFactory)
-@frozen
-class _Endpoints:
+class _Endpoints(Struct, frozen=True):
     """Makes endpoints that resolve no names and use no threads."""
 
     reactor: Any
@@ -268,8 +267,7 @@ def _as_cancelled(failure: Failure) -> Failure:
 
 
 def _as_sent(response: IResponse) -> IResponse:
-    for name in (b"Content-Encoding", b"Set-Cookie"):  # thousands of cookies would be parsed before they are refused
-        response.headers.removeHeader(name)
+    response.headers.removeHeader(b"Content-Encoding")
     return response
 
 
