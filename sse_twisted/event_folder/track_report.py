@@ -28,6 +28,7 @@ class TrackReport(Struct, frozen=True):
     local_file: str  # below the event folder
     motion_file: str  # its path on the device
     measured: bool = False  # whether the figures are of its fixes, because its device never finalised it
+    unlisted: bool = False  # whether its device no longer lists it, and it was never fetched
 
 
 def entry_report(
@@ -52,6 +53,7 @@ def entry_report(
         local_file=_text(entry, "local_file"),
         motion_file=_text(entry, "motion_file"),
         measured=totals is not None,
+        unlisted="unlisted" in entry,
     )
 
 

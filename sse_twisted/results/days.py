@@ -187,9 +187,10 @@ def _line(
     is_over: bool,
 ) -> Line:
     stored = [report for report in reports if report.status == Status.COMPLETED]
-    missing = tuple(report.name for report in reports if report.status in (Status.QUEUED, Status.FAILED))
+    lacking = [report for report in reports if report.status in (Status.QUEUED, Status.FAILED)]
+    missing = tuple(report.name for report in lacking)
     state, remark = _judge_device(missing, device) or _judge_tracks(
-        bool(stored), missing, short, seen, device, is_over=is_over
+        bool(stored), lacking, short, seen, device, is_over=is_over
     )
     return Line(
         id=assignment.identifier,
@@ -363,11 +364,11 @@ def _judge_device(missing: tuple[str, ...], device: Device | None) -> tuple[Stat
 
 
 def _judge_tracks(
-    stored: bool, missing: tuple[str, ...], short: str | None, seen: bool, device: Device | None, *, is_over: bool
+    stored: bool, missing: list[TrackReport], short: str | None, seen: bool, device: Device | None, *, is_over: bool
 ) -> tuple[State, str]:
     """Judge by what is stored, and by what the ledger notes."""
     if missing:
-        return State.MISSING, f"{plural(len(missing), 'known track')} missing"
+        return State.MISSING, f"{plural(len(missing), 'known track')} missing{_where_it_is_not(missing)}"
     if stored:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
     if device is not None and device.present:  # as on the board, as long as it is here
@@ -375,6 +376,14 @@ def _judge_tracks(
     was_here = seen or (device is not None and device.stage is not Stage.ABSENT)
     remark = f"it was {'here' if device else 'seen later'}, but has no track of this day" if was_here else ""
     return State.NO_TRACK if is_over else State.EXPECTED, remark
+
+
+def _where_it_is_not(missing: list[TrackReport]) -> str:
+    """Tell of which missing tracks there is no use in waking the device again."""
+    unlisted = sum(report.unlisted for report in missing)
+    if unlisted == len(missing):
+        return f": the device no longer lists {'it' if unlisted == 1 else 'them'}, ask its sailor"
+    return f": the device no longer lists {unlisted} of them" if unlisted else ""
 
 
 def _is_of(assignment: Assignment, name: str) -> bool:

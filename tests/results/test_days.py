@@ -74,6 +74,15 @@ class TestState:
     def test_a_known_track_that_is_not_stored_is_missing(self, status: str) -> None:
         assert of_ann({track(1): entry(), track(2): entry(status)}) == (State.MISSING, "1 known track missing")
 
+    def test_what_its_device_no_longer_lists_is_missing_and_waking_it_does_not_help(self) -> None:
+        gone, other = entry("failed", unlisted=True), entry("failed")
+        one = "1 known track missing: the device no longer lists it, ask its sailor"
+        assert of_ann({track(1): entry(), track(2): gone}) == (State.MISSING, one)
+        both = "2 known tracks missing: the device no longer lists them, ask its sailor"
+        assert of_ann({track(1): gone, track(2): gone}) == (State.MISSING, both)
+        some = "2 known tracks missing: the device no longer lists 1 of them"
+        assert of_ann({track(1): gone, track(2): other}) == (State.MISSING, some)
+
     @pytest.mark.parametrize("ledger", [{track(1, day=BEFORE): entry()}, {track(1): entry("skipped")}])
     def test_a_device_without_a_track_of_a_day_that_is_over_has_no_track(
         self, ledger: dict[str, dict[str, Any]]
