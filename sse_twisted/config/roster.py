@@ -104,6 +104,13 @@ class Roster(Struct, frozen=True, dict=True):
         """The devices of lines that cannot be read but for their numbers, and of no others."""
         return frozenset(each.identifier for each in self.unreadable if each.identifier > 0) - self.identifiers
 
+    def trouble_of(self, identifier: int) -> str:
+        """Return why the line of an ownerless device cannot be read; "" for any other device."""
+        if identifier not in self.ownerless:
+            return ""
+        lines = {each.line for each in self.unreadable if each.identifier == identifier}
+        return next(f"roster {mistake}" for mistake in self.mistakes if mistake.line in lines)
+
     def of(self, identifier: int) -> tuple[Assignment, ...]:
         """Return the assignments of a device, in the order of the file."""
         return tuple(self._by_device.get(identifier, ()))

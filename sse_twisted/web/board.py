@@ -258,7 +258,9 @@ class Board:
         live = self._live
         assignments, since = live.roster.of(identifier), live.today(device.since)
         excused = live.not_expected(identifier, self.today)
-        tile = tile_of(device, assignments, self.today, since, live.settings.expected, self._estimate(device), excused)
+        trouble = live.roster.trouble_of(identifier)
+        known = self.today, since, live.settings.expected, self._estimate(device), excused, trouble
+        tile = tile_of(device, assignments, *known)
         if tile == before:
             self._tiles[identifier] = before  # whoever has rendered it knows it again
             return False
@@ -276,12 +278,12 @@ class Board:
         columns = Counter(tile.column for tile in self._tiles.values())
         return Summary(
             today=today,
-            collected=sum(bool(tile.file_id) for tile in done),
-            to_switch_off=sum(bool(tile.file_id) for tile in done if tile.column is Column.SWITCH_OFF),
-            waived=sum(bool(tile.file_id) for tile in tiles if tile.column is Column.GONE and tile.waived),
-            expected=sum(bool(tile.file_id) and not tile.not_expected for tile in tiles),
+            collected=sum(tile.is_assigned for tile in done),
+            to_switch_off=sum(tile.is_assigned for tile in done if tile.column is Column.SWITCH_OFF),
+            waived=sum(tile.is_assigned for tile in tiles if tile.column is Column.GONE and tile.waived),
+            expected=sum(tile.is_assigned and not tile.not_expected for tile in tiles),
             not_expected=sum(bool(tile.not_expected) for tile in tiles),
-            others=sum(not tile.file_id for tile in done),
+            others=sum(not tile.is_assigned for tile in done),
             bytes=sum(bytes_of(device, today) for device in self._fleet if device.stage is not Stage.ABSENT),
             arrived_at=self._attendance.last_arrival,
             columns={str(column): columns[column] for column in Column if column is not Column.ELSEWHERE},

@@ -83,6 +83,12 @@ class Tile(Struct, frozen=True):
     waived: Annotated[str, Meta(description="why the missing tracks are waived")]
     not_expected: Annotated[str, Meta(description="why the device is not expected today; empty if it is")]
     idle: Annotated[bool, Meta(description="whether the device was here today and left without a track of today")]
+    roster_trouble: Annotated[str, Meta(description="why its roster line cannot be read; empty if it can")]
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether it counts as assigned today."""
+        return bool(self.file_id or self.roster_trouble)
 
     @property
     def headline(self) -> str:
@@ -134,13 +140,18 @@ def tile_of(
     expected: Expected,
     estimate: Estimate,
     not_expected: str = "",
+    roster_trouble: str = "",
 ) -> Tile:
-    """Return the tile of a device whose stage began on the day `since`."""
+    """Return the tile of a device whose stage began on the day `since`.
+
+    A device whose roster line cannot be read is expected: the line may be of today.
+    """
     sharers = sharers_on(today, assignments).get(device.identifier, [])
     owner = sharers[0] if sharers else None
+    is_assigned = bool(owner or roster_trouble)
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today
-    column = column_of(device, expected=bool(owner and not not_expected), of_today=of_today, sailed=bool(tracks))
+    column = column_of(device, expected=is_assigned and not not_expected, of_today=of_today, sailed=bool(tracks))
     if not_expected and column is Column.GONE and not tracks:
         column = Column.ELSEWHERE
     return Tile(
@@ -168,8 +179,9 @@ def tile_of(
         left_early=device.left_early,
         backup=device.backup if device.left_early else "",
         waived=device.waived,
-        not_expected=not_expected if owner else "",
+        not_expected=not_expected if is_assigned else "",
         idle=device.stage is Stage.GONE and of_today and not tracks,
+        roster_trouble=roster_trouble,
     )
 
 

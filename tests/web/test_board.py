@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 
 from sse_twisted.fleet import Device, Stage, TrackSummary
 from sse_twisted.web.board import MAX_PENDING, Board
-from sse_twisted.web.tiles import Tile, tile_of
+from sse_twisted.web.tiles import Column, Tile, tile_of
 from tests.support.event import VirtualEvent, log_of, track
 from tests.web.desk import Desk
 
@@ -273,3 +273,19 @@ def test_a_condition_that_changes_is_seen_by_a_single_request(desk: Desk) -> Non
         board.refresh()
         (downloads,) = (condition for condition in board.summary.conditions if condition.subject == "downloads")
         assert downloads.ok is (trouble == "")
+
+
+def test_a_device_whose_roster_line_cannot_be_read_is_expected(desk: Desk) -> None:
+    """Else the board would say that all are collected while it is not."""
+    desk.event.people.append(desk.event.people[1] | {"Motion ID": "603", "File ID": "NEW1", "End Date": "2022-11-31"})
+    desk.event.write_roster()
+    desk.advance(10)
+    tile = desk.web.board.tile(603)
+    assert tile is not None
+    assert (tile.column, tile.file_id) == (Column.EXPECTED, "")
+    assert tile.roster_trouble.startswith("roster line 4: invalid End Date '2022-11-31'")
+    assert desk.web.board.summary.expected == 3
+    assert "roster line unreadable" in desk.get("/").text
+    assert "roster line 4: invalid End Date" in desk.get("/devices/603").text
+    desk.know(603, stage=Stage.COLLECTED)
+    assert (desk.web.board.summary.collected, desk.web.board.summary.others) == (1, 0)
