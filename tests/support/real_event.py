@@ -6,6 +6,7 @@ devices did.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -237,8 +238,15 @@ class RealEvent(AnyEvent):
         return len(self.lines)
 
     def partials(self) -> dict[str, bytes]:
-        """What there is of tracks that are not whole, by the name of the hidden file."""
-        return {path.name: path.read_bytes() for path in self.folder.partials.found()}
+        """What there is of tracks that are not whole, by the name of the hidden file.
+
+        Threads of the collector may remove one meanwhile.
+        """
+        found = {}
+        for path in self.folder.partials.found():
+            with contextlib.suppress(FileNotFoundError):
+                found[path.name] = path.read_bytes()
+        return found
 
     def contents(self) -> list[bytes]:
         """The bytes of all files with final names, shortest first."""
