@@ -163,7 +163,7 @@ def missing_table(missing: Sequence[Missing]) -> str:
 
 def copies_table(copies: Sequence[CopyReport]) -> str:
     """Return one line for each copy of the event folder."""
-    rows = ((one.folder, one.tracks, one.files_left, one.text) for one in copies)
+    rows = ((one.folder, one.tracks, one.files_left, one.state) for one in copies)
     return table(("copy", "tracks", "to copy", "state"), rows, whole=True) if copies else "there is no copy"
 
 

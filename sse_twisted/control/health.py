@@ -22,6 +22,7 @@ class Condition(Struct, frozen=True):
     subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster, copies or clock")]
     ok: bool
     text: Annotated[str, Meta(description="what is wrong, or worth knowing; empty if nothing is")] = ""
+    warning: Annotated[bool, Meta(description="whether it is ok for now, and somebody should look at it")] = False
 
 
 def scanning(running: bool, last_round: float | None, interval: float, now: float) -> Condition:
@@ -60,17 +61,19 @@ def folder(trouble: str) -> Condition:
 
 
 def copies(reports: Sequence[CopyReport], tracks: int) -> tuple[Condition, ...]:
-    """Check that each copy has everything; there is no condition without a copy. `tracks` are in the event folder."""
+    """Check that each copy has everything; there is no condition without a copy. `tracks` are in the event folder.
+
+    A copy that is lost with the disk of the event folder, or of another copy, is a warning.
+    """
     if not reports:
         return ()
     text = "; ".join(f"copy {report.folder}: {report.text}" for report in reports if not report.ok)
     if text:
         return (Condition("copies", False, text),)
-    if not any(report.behind for report in reports):
-        beside = (f"copy {report.folder} is {report.text}" for report in reports if report.text != UP_TO_DATE)
-        return (Condition("copies", True, "; ".join((whereabouts(tracks, len(reports)), *beside))),)
+    whole = () if any(report.behind for report in reports) else (whereabouts(tracks, len(reports)),)
     late = (f"copy {report.folder} {report.text}" for report in reports if report.text != UP_TO_DATE)
-    return (Condition("copies", True, "; ".join(late)),)
+    shared = [f"copy {report.folder} is on the same disk as {report.beside}" for report in reports if report.beside]
+    return (Condition("copies", True, "; ".join((*whole, *late, *shared)), warning=bool(shared)),)
 
 
 def clock(

@@ -38,6 +38,12 @@ class CopyReport(Struct, frozen=True):
     tracks: Annotated[int, Meta(description="tracks that are on it, each read back and compared")]
     files_left: Annotated[int, Meta(description="files that are missing or different")]
     bytes_left: int
+    beside: Annotated[str, Meta(description="what is on the same disk, and is lost with it; empty if nothing is")] = ""
+
+    @property
+    def state(self) -> str:
+        """How far it is behind, and whether it shares a disk."""
+        return f"{self.text}, but on the same disk as {self.beside}" if self.beside else self.text
 
 
 @define(eq=False)
@@ -121,7 +127,8 @@ class Copy:
         trouble = self._trouble_at(now)
         is_ok = not trouble and behind <= LATE and not self.target.failures
         text = self._text(trouble, now, behind)
-        return CopyReport(self.name, is_ok, text, behind, left.tracks, left.files, left.size)
+        beside = "" if trouble else self.target.beside
+        return CopyReport(self.name, is_ok, text, behind, left.tracks, left.files, left.size, beside)
 
     def _trouble_at(self, now: float) -> str:
         silent = now - self._heard_at if self._heard_at is not None else 0.0
@@ -139,7 +146,7 @@ class Copy:
             return f"lacks {plural(len(failures), 'file')}: {one_line(path, MAX_PATH)}: {why}"
         if behind > NOTEWORTHY:
             return f"{_about(behind)} behind, {plural(self._left.files, 'file')} to copy"
-        return f"on the same disk as {self.target.beside}" if self.target.beside else UP_TO_DATE
+        return UP_TO_DATE
 
     @property
     def _is_complete(self) -> bool:

@@ -99,7 +99,7 @@ class CopiesService(PeriodicService):
         while missing := self._missing_of(wanted):
             if self._clock.seconds() >= end:
                 self._is_waited_for = True
-                states = "; ".join(f"{report.folder}: {report.text}" for report in self.reports())
+                states = "; ".join(f"{report.folder}: {report.state}" for report in self.reports())
                 return f"waits for a copy of {plural(missing, 'track')} ({states})"
             self.look_soon()
             await deferLater(self._clock, STEP)

@@ -37,7 +37,7 @@ COLUMNS = {  # icon, title and hint
 }
 TITLES = {column: title for column, (_, title, _) in COLUMNS.items()}
 WORDS = {"keep-on": "keep on", "switch-off": "switch off", "working": "leave it on"}
-SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not
+SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not or somebody should look at it
     "scanning": ("Scanning", "Not scanning"),
     "names": ("Network", "Network problem"),
     "downloads": ("Downloads", "Downloads paused"),

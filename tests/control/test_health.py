@@ -95,9 +95,14 @@ class TestCopies:
         assert copies((self.report(), self.report()), tracks) == (Condition("copies", True, text),)
 
     def test_one_that_is_lost_with_the_disk_of_the_event_folder_is_named(self) -> None:
-        beside = self.report(text="on the same disk as the event folder")
+        beside = self.report(beside="the event folder")
         text = "all 71 tracks are on 2 copies; copy /stick is on the same disk as the event folder"
-        assert copies((self.report(), beside), 71) == (Condition("copies", True, text),)
+        assert copies((self.report(), beside), 71) == (Condition("copies", True, text, warning=True),)
+
+    def test_one_on_the_same_disk_is_a_warning_also_while_it_is_behind(self) -> None:
+        beside = self.report(beside="the event folder", behind=20.0, text="20 s behind, 3 files to copy")
+        text = "copy /stick 20 s behind, 3 files to copy; copy /stick is on the same disk as the event folder"
+        assert copies((beside,), 71) == (Condition("copies", True, text, warning=True),)
 
     def test_a_copy_that_is_a_little_behind_is_named_and_well(self) -> None:
         late = self.report(behind=20.0, text="20 s behind, 3 files to copy")

@@ -204,7 +204,7 @@ class TestCopies:
         assert event.said(f"WARN Copy {stick} is on the same disk as the event folder")
         event.advance(5)
         text = f"the only track is on 1 copy; copy {stick} is on the same disk as the event folder"
-        assert condition(event) == Condition("copies", True, text)
+        assert condition(event) == Condition("copies", True, text, warning=True)
 
     def test_with_which_another_collector_went_on_are_left_alone_loudly(self, event: VirtualEvent, stick: Path) -> None:
         event.collect()
@@ -248,7 +248,7 @@ class TestARequiredCopy:
         event.arrive(601)
         event.start()
         line = event.until("motion-601 must stay connected - waits for a copy of 1 track")
-        assert f"{stick}: on the same disk as the event folder" in line
+        assert f"{stick}: up to date, but on the same disk as the event folder" in line
         assert tracks_of(stick) == event.tracks()
         assert not event.is_collected(601)
 

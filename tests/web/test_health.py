@@ -52,6 +52,25 @@ def test_it_is_ready_without_its_copies_unless_they_are_required(desk: Desk, req
     assert 'sse_condition_ok{condition="copies"} 0.0' in desk.get("/metrics").text
 
 
+def test_a_copy_on_the_same_disk_is_a_warning_and_no_alarm(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("beside")
+    desk.event.settings = replace(desk.event.settings, copies=Copies((str(folder),)))
+    desk.collector.reload()
+    desk.event.until("on the same disk as the event folder")
+    page = desk.get("/").text
+    assert re.search('<li class="warned">.*#warn.*Check the copies</li>', page)
+    assert re.search(f'<p class="notice">.*#warn.* copy {folder} is on the same disk as the event folder', page)
+    assert "trouble" not in re.findall('<p class="([a-z]+)"', page)
+    answer = desk.get("/readyz")
+    assert answer.status == 200
+    (condition,) = (each for each in answer.json["conditions"] if each["subject"] == "copies")
+    assert (condition["ok"], condition["warning"]) == (True, True)
+    assert desk.get("/api/v1/copies").json[0]["beside"] == "the event folder"
+    assert 'sse_condition_ok{condition="copies"} 1.0' in desk.get("/metrics").text
+
+
 def test_the_board_tells_one_cause_in_one_sentence(desk: Desk) -> None:
     desk.collector.watch.trouble = desk.collector.disk.trouble = "the event folder is not there"
     page = desk.get("/").text
