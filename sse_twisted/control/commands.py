@@ -203,6 +203,8 @@ class Commands:
         reason = one_line(" ".join(str(reason).split()))
         if not device.left_early:
             raise CommandError(f"{device.name} did not leave early")
+        if device.present:
+            raise CommandError(f"{device.name} is connected again: waive it if it leaves with tracks missing")
         if not reason:
             raise CommandError(f"a reason is required to waive {device.name}")
         waived = f"{reason} ({device.left_early})"

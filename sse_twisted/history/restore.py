@@ -20,7 +20,7 @@ from sse_twisted.event_folder.ledger import Entries
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.fleet import Device, Stage, missing_fields, what_is_missing
 from sse_twisted.history.attendance import Attendance
-from sse_twisted.history.store import SavedState, load_state, saved_fields
+from sse_twisted.history.store import SavedDevice, SavedState, load_state, saved_fields
 from sse_twisted.history.verdict_at_start import PriorOutcome, PriorState, StartupJudge
 from sse_twisted.runtime.tasks import Tasks
 from sse_twisted.runtime.turns import in_turns
@@ -97,9 +97,10 @@ class Restorer(Service):
                 self._work.log.failure(text, failure, device=self._work.fleet[identifier].name)
             if prior is not None:
                 self._update(identifier, prior, judge)
-            if identifier in state.devices:
+            if (saved := state.devices.get(identifier)) is not None:
+                self._remark_on_waiver(identifier, saved)
                 # A visit whose end was not seen lasted at least until the state was saved.
-                visits = (replace(v, left=v.left or state.saved_at) for v in state.devices[identifier].visits)
+                visits = (replace(v, left=v.left or state.saved_at) for v in saved.visits)
                 self._attendance.restore(identifier, [visit for visit in visits if (visit.left or 0.0) >= midnight])
 
     def _update(self, identifier: int, prior: PriorState, judge: StartupJudge) -> None:
@@ -123,6 +124,13 @@ class Restorer(Service):
             case PriorOutcome.LOST:
                 self._work.fleet.update(identifier, **known, left_early=lost)
                 self._grace.wait_for(identifier, LOST, partial(self._is_here, was, judge))
+
+    def _remark_on_waiver(self, identifier: int, saved: SavedDevice) -> None:
+        """Log that a waiver of today has ended, because the device has answered since the state was saved."""
+        device, now = self._work.fleet[identifier], self._work.fleet.now
+        if saved.waived and not device.waived and self._work.live.is_same_day(saved.since, now):
+            text = "{device} is no longer waived: it has been connected since"
+            self._work.log.info(text, device=device.name)
 
     async def _is_here(self, device: Device, judge: StartupJudge) -> bool:
         """Whether all tracks of a device are stored; its lock keeps them from being renamed meanwhile."""

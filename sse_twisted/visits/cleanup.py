@@ -99,5 +99,5 @@ class CleanupService(PeriodicService):
             self._work.fleet.update(visit.identifier, stage=Stage.GONE, since=since)
             return
         lost = what_is_missing(device)
-        self._work.fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost, waived="")
+        self._work.fleet.update(visit.identifier, stage=Stage.GONE, left_early=lost)
         self._work.log.error("{device} left too early - {lost}", device=visit.name, lost=lost)

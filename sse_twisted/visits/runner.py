@@ -67,7 +67,10 @@ class VisitRunner:
         before, address = self._work.fleet[visit.identifier], visit.address
         self._work.log.debug("{device} detected at {address}", device=visit.name, address=str(address))
         self._work.log.info("{device} is connected", device=visit.name)
-        known = {"name": visit.name, "address": address, "findings": (), "more_findings": 0}
+        if before.waived:
+            text = "{device} is no longer waived: it is connected again, and its tracks are wanted"
+            self._work.log.info(text, device=visit.name)
+        known = {"name": visit.name, "address": address, "findings": (), "more_findings": 0, "waived": ""}
         fresh = {"reason": "", "slow": "", "retry_at": None, "tries": 0, "oddity": ""}
         missed = before.left_early if before.stage is Stage.GONE else ""  # otherwise no alarm was raised yet
         self._work.fleet.update(visit.identifier, stage=Stage.CONNECTED, left_early=missed, **known, **fresh)
@@ -264,7 +267,6 @@ class VisitRunner:
             "retry_at": None,
             "tries": 0,
             "left_early": "",
-            "waived": "",
         }
         self._work.fleet.update(visit.identifier, stage=Stage.COLLECTED, reason=verdict.reason, **settled)
         self._work.log.info("{device} can be disconnected{suffix}", device=visit.name, suffix=suffix)

@@ -168,5 +168,5 @@ class ScannerService(PeriodicService):
         if device.stage is Stage.COLLECTED:
             self._work.fleet.update(visit.identifier, stage=Stage.GONE)
             return
-        self._work.fleet.update(visit.identifier, stage=Stage.ABSENT, left_early=what_is_missing(device), waived="")
+        self._work.fleet.update(visit.identifier, stage=Stage.ABSENT, left_early=what_is_missing(device))
         self._grace.wait_for(visit.identifier)

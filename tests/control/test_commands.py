@@ -444,9 +444,25 @@ class TestWaive:
     def test_a_device_that_comes_back_is_collected(self, event: VirtualEvent, gone: Commands) -> None:
         gone.waive(602, "did not sail")
         event.arrive(602)
+        assert event.until("motion-602 is no longer waived: it is connected again, and its tracks are wanted")
         event.until("motion-602 can be disconnected")
         assert event.known(602).waived == ""
         assert not gone.missing()
+
+    def test_the_history_of_the_device_says_that_it_has_ended(self, event: VirtualEvent, gone: Commands) -> None:
+        gone.waive(602, "did not sail")
+        event.arrive(602)
+        event.until("motion-602 can be disconnected")
+        told = [each.text for each in result(gone.device(602)).events]
+        assert "is no longer waived: it is connected again, and its tracks are wanted" in told
+
+    def test_a_device_that_is_back_is_not_waived(self, event: VirtualEvent, gone: Commands) -> None:
+        event.servers[602].device.add_fault(parse_fault("404")[0], path="/logs/")
+        event.lines.clear()
+        event.arrive(602)
+        event.until("motion-602 must stay connected")
+        with pytest.raises(CommandError, match="motion-602 is connected again: waive it if it leaves"):
+            gone.waive(602, "did not sail")
 
     def test_a_device_that_did_not_leave_early_or_a_missing_reason_is_an_error(self, gone: Commands) -> None:
         with pytest.raises(CommandError, match="motion-601 did not leave early"):

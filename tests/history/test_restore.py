@@ -78,6 +78,7 @@ class TestWithASavedState:
     def test_another_day_has_the_alarm_and_nothing_else(self, afternoon: VirtualEvent) -> None:
         begin_anew(afternoon, lambda: afternoon.reactor.advance(DAY))
         afternoon.advance(20.0)
+        assert not afternoon.said("no longer waived")
         stages = {identifier: afternoon.known(identifier).stage for identifier in TRACKS}
         assert stages == {601: Stage.ABSENT, 602: Stage.GONE, 603: Stage.ABSENT, 604: Stage.ABSENT}
         assert afternoon.known(602).left_early
@@ -315,6 +316,17 @@ def test_a_device_that_is_met_before_the_state_is_restored_is_present_and_no_ala
     afternoon.until("motion-602 left too early, before this start")
     afternoon.advance(1.0)
     assert (afternoon.known(601).present, afternoon.known(601).left_early) == (True, "")
+
+
+def test_a_waiver_of_a_device_that_is_met_before_it_is_restored_ends_and_says_so(afternoon: VirtualEvent) -> None:
+    afternoon.stop()
+    afternoon.lines.clear()
+    afternoon.start_in_thread = LateThreads(afternoon.reactor, [3.0]).start
+    afternoon.arrive(604)
+    afternoon.start()
+    afternoon.until("motion-604 is connected")
+    afternoon.until("motion-604 is no longer waived: it has been connected since")
+    assert (afternoon.known(604).present, afternoon.known(604).waived) == (True, "")
 
 
 class TestAnUnusableStateFile:
