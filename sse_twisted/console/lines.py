@@ -12,6 +12,8 @@ from keyword import iskeyword
 from sse_twisted.console.namespace import Command
 from sse_twisted.runtime.text import one_line
 
+LEAVING = ("exit", "quit")  # run without brackets too
+
 
 def as_python(line: str, names: Mapping[str, object], *, bare_commands: bool = False) -> str:
     """Return `why 602` as `why(602)`, and any Python as it is.
@@ -21,7 +23,7 @@ def as_python(line: str, names: Mapping[str, object], *, bare_commands: bool = F
     """
     word, _, rest = line.strip().partition(" ")
     is_command = isinstance(names.get(word), Command)
-    if bare_commands and is_command and not rest:
+    if is_command and not rest and (bare_commands or word in LEAVING):
         return f"{word}()"
     if not word.isidentifier() or not rest or _is_python(line):
         return line

@@ -20,9 +20,11 @@ from sse_twisted.console.connections import QUIET
 from sse_twisted.console.lines import as_python, unknown_command
 from sse_twisted.console.namespace import Namespace
 from sse_twisted.control.errors import CommandError
+from sse_twisted.runtime.text import one_line
 
 MAX_COLOURED = 400  # bytes of input that are still coloured; each key colours all of them again
 MAX_LINE = 4000  # bytes
+MAX_TOLD = 60  # characters of a line that its outcome is shown with
 
 
 class Interpreter(ManholeInterpreter):
@@ -30,13 +32,17 @@ class Interpreter(ManholeInterpreter):
 
     def __init__(self, handler: ConsoleSession, names: dict[str, object]) -> None:
         super().__init__(handler, names)
+        self._typed = ""  # the line that runs, the first one of several
         # input() would block the reactor until a line arrives at the terminal of the daemon.
         self.monkeyPatcher.addPatch(sys, "stdin", io.StringIO())
 
     def push(self, line: bytes) -> Any:
         """Run a line; show what the compiler itself raises (ValueError, RecursionError ...) like any other error."""
         try:
-            return super().push(line if self.buffer else as_python(line.decode(), self.locals).encode())
+            if not self.buffer:
+                self._typed = line.decode()
+                line = as_python(self._typed, self.locals).encode()
+            return super().push(line)
         except Exception:  # noqa: BLE001 - the session continues whatever is typed
             self.resetBuffer()
             self.showtraceback()
@@ -75,17 +81,32 @@ class Interpreter(ManholeInterpreter):
         return bool(traceback.tb_frame.f_code.co_filename == self.filename)
 
     def displayhook(self, value: Any) -> None:
-        """Show a result that is there already as such, and not as a Deferred."""
+        """Show the result of a Deferred: at once if it is there already, or else when it is."""
         if isinstance(value, Deferred) and value.called and isinstance(value.result, Failure):
             value.addErrback(lambda failure: self.write(f"error: {failure.getErrorMessage()}\n"))
         elif isinstance(value, Deferred) and value.called and not isinstance(value.result, Deferred):
             super().displayhook(value.result)
+        elif isinstance(value, Deferred):
+            self._show_later(value)
         else:
             super().displayhook(value)
 
-    def _ebDisplayDeferred(self, failure: Failure, number: int, deferred: Any) -> None:
-        """Show the failure and return None; Manhole's own method returns the failure, which is then logged."""
-        super()._ebDisplayDeferred(failure, number, deferred)
+    def _show_later(self, running: Deferred[Any]) -> None:
+        """Say that the line is running, and show its outcome when it is there. A shown failure is not logged."""
+        line = one_line(self._typed.strip(), MAX_TOLD)
+
+        def show(result: Any) -> Any:
+            text = "done" if result is None else repr(result)
+            gap = "\n" if "\n" in text else " "
+            self.write(f"{line}:{gap}{text}", True)
+            return result
+
+        def show_failure(failure: Failure) -> None:
+            self.write(f"{line} failed: {failure.getErrorMessage()}", True)
+
+        self.locals["_"] = running
+        self.write(f"{line} is running; its outcome will be shown here")
+        running.addCallbacks(show, show_failure)
 
 
 class ConsoleSession(ColoredManhole):

@@ -132,19 +132,27 @@ def ssh() -> None:
 def test_telnet_sees_the_fleet_and_steers_it(daemon: Daemon, telnet: Client) -> None:
     assert "60 devices: " in asks(telnet, "fleet")
     number = int(daemon.says(r"motion-(\d+) is connected"))
-    assert f"motion-{number}: " in asks(telnet, f"device({number})", "called back: [^>]*>>> ")
+    assert f"motion-{number}: " in asks(telnet, f"device({number})", rf"device\({number}\):[^>]*>>> ")
     answer = asks(telnet, "1/0")
     assert "ZeroDivisionError" in answer
     assert asks(telnet, f"why({number})").strip()
     asks(telnet, f"forget({number})")
     present = int(daemon.says(rf"(?s)motion-{number} visit reset on request.*motion-(\d+) is connected"))
-    assert "called back: motion-" in asks(telnet, f"retry({present})", "called back: [^>]*>>> ")
+    running = asks(telnet, f"retry {present}", r": motion-[^>]*>>> ")
+    assert f"retry {present} is running; its outcome will be shown here" in running
+    assert f"retry {present}: motion-{present} " in running
     telnet.send("a half line\x03")
     telnet.expect("KeyboardInterrupt")
     telnet.expect(">>> ")
     telnet.send("\x1b[A\r")  # the line before, again
-    telnet.expect("called back: motion-")
+    telnet.expect(f"retry {present}: motion-")
     telnet.send("\x04")
+    telnet.expect(pexpect.EOF)
+
+
+@pytest.mark.parametrize("word", ["exit", "quit"])
+def test_telnet_ends_with_the_word_for_it(telnet: Client, word: str) -> None:
+    telnet.send(f"{word}\r")
     telnet.expect(pexpect.EOF)
 
 

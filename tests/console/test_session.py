@@ -13,10 +13,10 @@ from tests.support.event import VirtualEvent
 
 def test_deferreds_print_when_they_fire(console: VirtualConsole, event: VirtualEvent) -> None:
     guest = console.guest()
-    assert guest.sees("retry(601)") == "<Deferred #0>"
+    assert guest.sees("retry 601") == "retry 601 is running; its outcome will be shown here"
     guest.clear()
     event.advance(2)
-    assert "Deferred #0 called back: motion-601 can be disconnected" in guest.screen
+    assert "retry 601: motion-601 can be disconnected" in guest.screen
     assert guest.screen.endswith(">>> ")
 
 
@@ -62,7 +62,9 @@ def test_a_mistake_harms_neither_session_nor_daemon(
     assert not [line for line in console.lines if "invalid input" in line]
 
 
-@pytest.mark.parametrize("line", ["exit()", "quit()", "exit(0)", "raise SystemExit", "import sys; sys.exit(1)"])
+@pytest.mark.parametrize(
+    "line", ["exit", "quit", " exit ", "exit()", "quit()", "exit(0)", "raise SystemExit", "import sys; sys.exit(1)"]
+)
 def test_leaving_ends_the_session_only(console: VirtualConsole, line: str) -> None:
     other, guest = console.guest(), console.guest()
     guest.types(line)
@@ -115,7 +117,7 @@ def test_a_failure_on_the_screen_is_not_logged_as_unhandled(
 ) -> None:
     guest = console.guest()
     guest.types("retry(601)", "forget(601)")
-    assert "Deferred #0 failed: 'motion-601 is no longer connected'" in guest.screen
+    assert "retry(601) failed: motion-601 is no longer connected" in guest.screen
     guest.types("_ = None")
     event.advance(1)
 
@@ -124,4 +126,18 @@ def test_a_deferred_made_in_the_session_prints_as_well(console: VirtualConsole) 
     guest = console.guest()
     guest.types("from twisted.internet.defer import Deferred", "d = Deferred()", "d")
     guest.types("d.callback(6*7)")
-    assert "Deferred #0 called back: 42" in guest.screen
+    assert "d: 42" in guest.screen
+
+
+def test_an_outcome_of_several_lines_begins_on_a_line_of_its_own(console: VirtualConsole) -> None:
+    guest = console.guest()
+    guest.types("from twisted.internet.defer import Deferred", "d, e = Deferred(), Deferred()", "d", "e")
+    guest.types("class Table:\n  def __repr__(self): return 'a\\nb'\n", "d.callback(Table())", "e.callback(None)")
+    assert "d:\r\na\r\nb" in guest.screen
+    assert "e: done" in guest.screen
+
+
+def test_a_name_that_was_given_another_meaning_does_not_leave(console: VirtualConsole) -> None:
+    guest = console.guest()
+    guest.types("exit = 6*7")
+    assert guest.sees("exit") == "42"
