@@ -33,6 +33,10 @@ class EndpointError(ValueError):
 def check_endpoint(description: str) -> str:
     """Return the endpoint, with mode 600 added for a UNIX socket without one; raises EndpointError if it is invalid."""
     kind, arguments = _parts(description)
+    if port := _bare_port(description):
+        here = f"tcp:{port}:interface=127.0.0.1"
+        text = f"write {here} for this computer only, or tcp:{port} for other computers too"
+        raise EndpointError(f"invalid endpoint {description!r}: {text}")
     try:
         serverFromString(None, description)
     except Exception as error:  # noqa: BLE001 - each kind of endpoint raises its own errors
@@ -42,6 +46,8 @@ def check_endpoint(description: str) -> str:
 
 def check_local(description: str) -> str:
     """Do as `check_endpoint`; raises EndpointError as well for an endpoint that other machines can reach."""
+    if port := _bare_port(description):
+        raise EndpointError(f"invalid endpoint {description!r}: write tcp:{port}:interface=127.0.0.1")
     checked = check_endpoint(description)
     kind, arguments = _parts(description)
     if kind != "unix" and (kind not in ("tcp", "tcp6") or not _is_loopback(arguments.get("interface", ""))):
@@ -71,6 +77,12 @@ def check_free(description: str) -> None:
                 raise EndpointError(f"cannot listen on {description!r} ({error.strerror or error})") from None
             except OverflowError:
                 raise EndpointError(f"invalid endpoint {description!r}: port {port} is above 65535") from None
+
+
+def _bare_port(description: str) -> str:
+    """Return the port of "8080" or "0.0.0.0:8080", which say no kind of endpoint; "" of anything else."""
+    found = re.fullmatch(r"(?:([0-9.]+|localhost):)?([0-9]+)", description)
+    return found[2] if found else ""
 
 
 def _parts(description: str) -> tuple[str, dict[str, str]]:

@@ -23,6 +23,15 @@ def test_telnet_may_listen_on_loopback(endpoint: str) -> None:
     assert check_local(endpoint) == endpoint
 
 
+@pytest.mark.parametrize("endpoint", ["8080", "127.0.0.1:8080", "0.0.0.0:8080", "localhost:8080"])
+def test_a_port_without_its_kind_is_answered_with_what_to_write(endpoint: str) -> None:
+    here = r"write tcp:8080:interface=127\.0\.0\.1"
+    with pytest.raises(EndpointError, match=f"^invalid endpoint '{endpoint}': {here}$"):
+        check_local(endpoint)
+    with pytest.raises(EndpointError, match=f"{here} for this computer only, or tcp:8080 for other computers too"):
+        check_endpoint(endpoint)
+
+
 @pytest.mark.parametrize(
     "endpoint",
     [
