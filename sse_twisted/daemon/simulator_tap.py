@@ -18,7 +18,7 @@ from twisted.python import usage
 from sse_twisted.manual import chapter
 from sse_twisted.runtime.options import Options as OneLineOptions
 from sse_twisted.runtime.text import plural
-from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses
+from sse_twisted.simulator.addresses import free_ports, loopback_address, own_addresses, try_tcp, try_udp
 from sse_twisted.simulator.captures import CaptureError, captured_devices
 from sse_twisted.simulator.device import SimulatedDevice
 from sse_twisted.simulator.dns import DnsMode, NameServer
@@ -29,6 +29,7 @@ from sse_twisted.simulator.http import DeviceServer
 
 T = TypeVar("T")
 
+NAME_SERVER: Final = "127.0.0.1"
 _LARGEST_IDENTIFIER: Final = 65_535  # two bytes of a track's header
 
 
@@ -137,11 +138,25 @@ def _use() -> str:
 
 
 def makeService(options: Options) -> IService:
-    """Return the fleet of the options; raises UsageError if captures or ports are missing."""
+    """Return the fleet of the options; raises UsageError if captures are missing, or ports are missing or in use."""
     from twisted.internet import reactor
 
     with options.mistakes_in_one_line():
-        return _or_usage_error(lambda: assemble_fleet(reactor, options), "no fleet")
+        fleet = _or_usage_error(lambda: assemble_fleet(reactor, options), "no fleet")
+        _check_free(fleet, options["dns-port"])
+    return fleet
+
+
+def _check_free(fleet: SimulatedFleet, dns_port: int) -> None:
+    places = [(try_tcp, address, port, "--port") for address, port in fleet.addresses.values()]
+    if dns_port:
+        places.append((try_udp, NAME_SERVER, dns_port, "--dns-port"))
+    for attempt, address, port, option in places:
+        try:
+            attempt(address, port)
+        except OSError as error:
+            text = f"cannot listen on {address}:{port} ({error.strerror}): choose another {option}"
+            raise usage.UsageError(f"{text}, or end the program that uses it") from None
 
 
 def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
@@ -161,7 +176,9 @@ def assemble_fleet(reactor: Any, options: Options) -> SimulatedFleet:
     name_server = None
     if options["dns-port"]:
         mode = DnsMode(options["dns-mode"])
-        name_server = NameServer(reactor, port=options["dns-port"], domain=options["domain"], mode=mode)
+        name_server = NameServer(
+            reactor, interface=NAME_SERVER, port=options["dns-port"], domain=options["domain"], mode=mode
+        )
     return SimulatedFleet(reactor, members, name_server=name_server, stale_names=bool(options["stale-names"]))
 
 

@@ -48,12 +48,23 @@ def free_ports(interface: str, count: int) -> list[int]:
     raise ValueError(f"no {count} free ports on {interface}")
 
 
-def _is_free(interface: str, port: int) -> bool:
+def try_tcp(interface: str, port: int) -> None:
+    """Listen for a moment; raises OSError if that is not possible."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
         tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((interface, port))
-            tried.listen(0)
-        except OSError:
-            return False
-        return True
+        tried.bind((interface, port))
+        tried.listen(0)
+
+
+def try_udp(interface: str, port: int) -> None:
+    """Take a UDP port for a moment; raises OSError if that is not possible."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as tried:
+        tried.bind((interface, port))
+
+
+def _is_free(interface: str, port: int) -> bool:
+    try:
+        try_tcp(interface, port)
+    except OSError:
+        return False
+    return True

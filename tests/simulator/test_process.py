@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,32 @@ def test_a_bad_value_is_one_line_and_ends_it(tmp_path: Path) -> None:
             assert process.returncode == 1
         (line,) = output.splitlines()
         assert line.startswith(f"twistd sse-simulator: {message}")
+
+
+def test_a_port_in_use_is_one_line_with_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with running(tmp_path, "--interface", "127.0.0.1", "--port", str(port), "--devices", "1") as process:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 1
+    assert output == (
+        f"twistd sse-simulator: cannot listen on 127.0.0.1:{port} (Address already in use): "
+        "choose another --port, or end the program that uses it\n"
+    )
+
+
+def test_so_is_the_port_of_its_name_server(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        arguments = ("--interface", "127.0.0.1", "--port", "0", "--devices", "1", "--dns-port", str(port))
+        with running(tmp_path, *arguments) as process:
+            output, _ = process.communicate(timeout=PATIENCE)
+            assert process.returncode == 1
+    assert output == (
+        f"twistd sse-simulator: cannot listen on 127.0.0.1:{port} (Address already in use): "
+        "choose another --dns-port, or end the program that uses it\n"
+    )
 
 
 def test_help_helps(tmp_path: Path) -> None:
