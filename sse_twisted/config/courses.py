@@ -31,6 +31,8 @@ MAX_OBLIQUE: Final = 75  # degrees between the direction and the normal of the l
 SWING: Final = 15.0  # m; a buoy that moves further has dragged its anchor, or its device was taken off
 MAX_NAME: Final = 40  # characters of a wrong name that are shown
 MAX_MISTAKE: Final = 300
+MAX_SHOWN: Final = 60  # characters of a wrong value, or of a line that is no JSON
+_EXAMPLE: Final = '{"S1": {"Start Time": "10:00:00", "End Time": "16:01:00"}}'
 MAX_HOURS: Final = 48  # 26:00:00 is 2 in the morning of the next day
 
 
@@ -132,6 +134,39 @@ class _Entry(Struct):
 
 
 KEYS: Final = tuple(each.encode_name for each in msgspec.structs.fields(_Entry))
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "Start Time": "10:00:00",
+    "End Time": "16:01:00",
+    "Distance": 500,
+    "Start Line": ((50.57579, -2.45726), (50.57413, -2.46265)),
+    "Direction": 334.2,
+    "Start Buoys": (621, 754),
+    "Buoy Swing": 15,
+    "Finish": "arc",
+    "Limits": {"Gap": 2.5},
+}
+_EXPECTED: Final = {
+    "Start Time": "a time",
+    "End Time": "a time",
+    "Distance": "a number of metres",
+    "Start Line": "two points, each latitude and longitude in degrees",
+    "Direction": "a number of degrees",
+    "Start Buoys": "the numbers of two devices",
+    "Buoy Swing": "a number of metres",
+    "Finish": "arc, anywhere or two points",
+    "Limits": f"numbers of {', '.join(each.encode_name for each in msgspec.structs.fields(_Limits))}",
+}
+_IN_PLAIN_WORDS: Final = {  # of the errors of Python's JSON
+    "Expecting value": "a value is missing, or a text is not in double quotes",
+    "Expecting property name enclosed in double quotes": "a key in double quotes is missing, or a comma is too many",
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing before this",
+    "Expecting ':' delimiter": "a colon is missing between a key and its value",
+    "Illegal trailing comma before end of object": "a comma is too many",
+    "Illegal trailing comma before end of array": "a comma is too many",
+    "Extra data": "this is behind the closing bracket",
+    "Unterminated string starting at": "a text has no closing quote",
+    "Invalid control character at": "a text has no closing quote",
+}
 
 
 def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Courses:
@@ -141,10 +176,12 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
     """
     try:
         tree = json.loads(text_of(data), object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        raise CoursesError(_explained(error)) from None
     except (ValueError, RecursionError) as error:
         raise CoursesError(f"invalid JSON: {error}") from None
     if not isinstance(tree, dict):
-        raise CoursesError("expected a JSON object {course: {…}}")
+        raise CoursesError(f"expected courses by name, such as {_EXAMPLE}")
     tree.pop(COMMENT, None)
     defaults = tree.pop(DEFAULT, {})
     courses: dict[str, Course] = {}
@@ -157,12 +194,28 @@ def parse_courses(data: bytes, changes: Mapping[str, Mapping[str, Any]] | None =
             if (twin := next((each for each in courses if each.casefold() == name.casefold()), None)) is not None:
                 raise ValueError(f"differs from {twin} in case only: on some disks both have the same results file")
             courses[name] = replace(_course(name, entry, defaults), is_in_file=_has_hours(in_file.get(name), defaults))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             mistakes.append(one_line(f"{one_line(name, MAX_NAME)}: {error}", MAX_MISTAKE))
         remarks += [f"{one_line(name, MAX_NAME)}: {remark}" for remark in _misspelt(entry)]
     if defaults and not tree:
         remarks.append(f'{DEFAULT}: there is no course; add one, such as {{"S1": {{}}}}')
     return Courses(courses, tuple(mistakes), tuple(remarks))
+
+
+def _explained(error: json.JSONDecodeError) -> str:
+    """Return in plain words what is wrong with the text of a file, and where."""
+    why = _IN_PLAIN_WORDS.get(error.msg, error.msg)
+    rest = error.doc[error.pos :].partition("\n")[0].strip()
+    where = f"line {error.lineno}, at {one_line(rest, MAX_SHOWN)!r}" if rest else f"line {error.lineno}, at its end"
+    return f"{where}: {why}. An example: {_EXAMPLE}"
+
+
+def _unexpected(error: msgspec.ValidationError, given: Mapping[str, Any]) -> str:
+    """Return in plain words which key of a course is wrong, and what is expected."""
+    path, _ = key_and_reason(error, _Entry)
+    key = re.split(r"[.\[]", path)[0]
+    example, value = (json.dumps(each, ensure_ascii=False) for each in (EXAMPLES[key], given.get(key)))
+    return f"{key}: expected {_EXPECTED[key]}, such as {example}, not {one_line(value, MAX_SHOWN)}"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -201,12 +254,11 @@ def _course(name: str, entry: Any, defaults: Any) -> Course:
         raise ValueError("invalid name: expected 1 to 20 letters, digits and hyphens, such as S1")
     for each in (entry, defaults):
         if not isinstance(each, dict):
-            raise ValueError('expected an object {"Start Time": …}')
+            raise ValueError('expected keys in braces, such as {"Start Time": "10:00:00"}')
     try:
-        read = msgspec.convert(defaults | entry, _Entry)
+        read = msgspec.convert(given := defaults | entry, _Entry)
     except msgspec.ValidationError as error:
-        key, reason = key_and_reason(error, _Entry)
-        raise ValueError(f"{key}: {reason}" if key else reason) from None
+        raise ValueError(_unexpected(error, given)) from None
     opens, closes = (_clock(key, text) for key, text in zip(HOURS, (read.opens, read.closes), strict=True))
     if opens is not None and closes is not None and closes <= opens:
         raise ValueError(
@@ -229,7 +281,7 @@ def _clock(key: str, text: str | None) -> int | None:
     match = re.fullmatch(r"(\d{1,2}):([0-5]\d)(?::([0-5]\d))?", text.strip(), re.ASCII)
     hours, minutes, seconds = (int(each or 0) for each in match.groups()) if match else (MAX_HOURS, 0, 0)
     if hours >= MAX_HOURS:
-        raise ValueError(f"{key}: invalid time {text!r}: expected HH:MM:SS")
+        raise ValueError(f"{key}: invalid time {text!r}: expected HH:MM:SS, such as 10:00:00")
     return 3600 * hours + 60 * minutes + seconds
 
 

@@ -252,6 +252,8 @@ class CourseCommands:
 
     async def _check_course(self, found: DayOfCourses, decision: Decision, known: Decisions) -> None:
         changed = decision.set or {}
+        if not decision.course:
+            raise CommandError("Course: missing; give it a name, such as S1")
         if unknown := [key for key in changed if key not in KEYS]:
             raise CommandError(f"unknown key {unknown[0]!r}: expected {', '.join(KEYS)}")
         day = found.results.day

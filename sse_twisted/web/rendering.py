@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from sse_twisted.config.courses import EXAMPLES
 from sse_twisted.event_folder.track_name import TrackName, replace_names
 from sse_twisted.results.courses.decisions import seconds_of
 from sse_twisted.runtime.text import duration
@@ -105,6 +106,7 @@ class Renderer:
             event=event,
             addresses=addresses,
             token_file=token_file,
+            course_examples={"Course": "S1", **EXAMPLES},
         )
         self._environment.filters.update(brief=self.brief, clock=self._clock, iso=_iso, mb=_mb, knots=knots, left=_left)
         self._environment.filters.update(hours=_hours, moment_of=self._moment_of, start=_start)

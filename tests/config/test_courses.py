@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sse_twisted.config.courses import (
+    EXAMPLES,
+    KEYS,
     BuoyLine,
     Course,
     Courses,
@@ -138,14 +140,20 @@ def test_a_key_that_stands_twice_is_a_mistake(text: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"Start Line": [[50.57, -2.45]]}, "S1: Start Line: Expected `array` of length 2, got 1"),
+        (
+            {"Start Line": [[50.57, -2.45]]},
+            "S1: Start Line: expected two points, each latitude and longitude in degrees, such as [[",
+        ),
         ({"Start Line": [[50.57, -2.45]] * 2}, "S1: Start Line: its points are 0 m apart; expected 2 to 5,000 m"),
         ({"Start Line": [[50.57, -2.45], [50.57, -1.75]]}, "its points are 49,436 m apart; expected 2 to 5,000 m"),
-        ({"Start Line": [[-2.45, 150.57], [-2.46, 150.57], [0, 0]]}, "Expected `array` of length 2, got 3"),
+        (
+            {"Start Line": [[-2.45, 150.57], [-2.46, 150.57], [0, 0]]},
+            "Start Line: expected two points, each latitude and longitude",
+        ),
         ({"Start Line": [[150.57, -2.45], [150.57, -2.46]]}, "invalid position [150.57, -2.45]: expected latitude, lo"),
         ({"Direction": None}, "S1: Direction: missing; it is the course of a run across the line, in degrees true"),
         ({"Direction": 65}, "S1: Direction: 65 is along the line of Start Line; expected the course across it"),
-        ({"Direction": "north"}, "S1: Direction: Expected `float | null`, got `str`"),
+        ({"Direction": "north"}, 'S1: Direction: expected a number of degrees, such as 334.2, not "north"'),
         ({"Start Buoys": [621, 754]}, "S1: Start Line and Start Buoys exclude each other: keep one of them"),
         ({"End Time": "09:00"}, "S1: End Time: 09:00 is not after Start Time 10:00:00; write 26:00:00 for 2 in"),
         ({"End Time": "16h"}, "S1: End Time: invalid time '16h': expected HH:MM:SS"),
@@ -155,11 +163,46 @@ def test_a_key_that_stands_twice_is_a_mistake(text: str) -> None:
         ({"Finish": "line"}, "S1: Finish: invalid value 'line': expected arc, anywhere or two points"),
         ({"Finish": SECOND, "Start Line": None}, "S1: Finish: a finish line needs a Start Line or Start Buoys"),
         ({"Limits": {"Gap": 0}}, "S1: Limits.Gap: 0 is out of range: expected more than 0"),
-        ({"Limits": {"Gaps": 1}}, "S1: Limits: Object contains unknown field `Gaps`; allowed: Gap, Speed, Acceleratio"),
+        (
+            {"Limits": {"Gaps": 1}},
+            'S1: Limits: expected numbers of Gap, Speed, Acceleration, Heading, such as {"Gap": 2.5}, not {"Ga',
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_key(changes: dict[str, Any], text: str) -> None:
     assert text in mistake(shore(**changes))
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_each_key_has_an_example_that_is_taken(key: str) -> None:
+    line = {"Start Line": None} if key == "Start Buoys" else {}
+    assert only(shore(**line, **{key: EXAMPLES[key]}))
+
+
+def test_a_line_as_text_is_answered_with_one_as_it_should_be() -> None:
+    assert mistake(shore(**{"Start Line": "50.57 N, 2.45 W"})) == (
+        "S1: Start Line: expected two points, each latitude and longitude in degrees, "
+        'such as [[50.57579, -2.45726], [50.57413, -2.46265]], not "50.57 N, 2.45 W"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"S1": {"Start Time": "10:00"\n "End Time": "11:00"}}', 'line 2, at \'"End Time": "11:00"}}\': a comma or a'),
+        ('{"S1": {"Start Time": "10:00",}}', "line 1, at .*a comma is too many"),
+        ("{S1: {}}", r"line 1, at 'S1: {}}': a key in double quotes is missing"),
+        ('{"S1": {"Start Time" "10:00"}}', "line 1, at .*: a colon is missing between a key and its value"),
+        ('{"S1": {"Start Time": 10:00}}', "line 1, at ':00}}': a comma"),
+        ('{"S1": {"Start Time": noon}}', "line 1, at 'noon}}': a value is missing, or a text is not in double quotes"),
+        ('{"S1": {"Start Time": "10:00}}', "line 1, at .*: a text has no closing quote"),
+        ('{"S1": {}}\n}', "line 2, at '}': this is behind the closing bracket"),
+        ("", "line 1, at its end: a value is missing"),
+    ],
+)
+def test_a_file_that_is_no_json_is_answered_with_the_line_and_an_example(text: str, why: str) -> None:
+    with pytest.raises(CoursesError, match=rf'^{why}.* An example: {{"S1": {{"Start Time": "10:00:00"'):
+        parse_courses(text.encode())
 
 
 @pytest.mark.parametrize("buoys", [["621", "x"], [621, 621], [0, 754]])
@@ -172,7 +215,7 @@ def test_a_mistake_in_one_course_leaves_the_others() -> None:
     assert list(courses.courses) == ["S1"]
     assert courses.mistakes == (
         "S_2: invalid name: expected 1 to 20 letters, digits and hyphens, such as S1",
-        'H1: expected an object {"Start Time": …}',
+        'H1: expected keys in braces, such as {"Start Time": "10:00:00"}',
     )
 
 
@@ -193,7 +236,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = ("Start Time", "End Time", "Start Line", "Direction", "Start Buoys", "Finish", "Distance", "Limits")
 
 
 @given(st.dictionaries(st.sampled_from(KEYS), JSON))

@@ -105,7 +105,7 @@ def test_the_hours_of_a_course_are_set_anew_in_a_dialog(watching: Watching, thea
         page.get_by_label("Reason").fill("a short day")
         page.get_by_label("Token").fill(theatre.token)
         page.keyboard.press("Enter")
-        page.get_by_text("S1: Distance: Expected").wait_for()
+        page.get_by_text('S1: Distance: expected a number of metres, such as 500, not "far"').wait_for()
         page.get_by_label("Distance").fill("250")
         page.keyboard.press("Enter")
         page.get_by_text("set S1 anew: Distance 250").wait_for()
@@ -119,6 +119,9 @@ def test_a_course_is_drawn_on_a_day_without_one(watching: Watching, theatre: The
     with watching() as watcher:
         page = watcher.goes_to("/course/2024-10-07")
         page.get_by_role("button", name="Draw a course…").click()
+        page.get_by_text("such as [[50.57579,-2.45726],[50.57413,-2.46265]]").wait_for()
+        assert page.get_by_label("Direction", exact=True).get_attribute("aria-describedby") == "ask-example-Direction"
+        assert page.locator("#ask-example-Direction").inner_text() == "such as 334.2"
         for label, text in (
             ("Course", "H1"),
             ("Start Time", "10:00"),

@@ -272,7 +272,7 @@ class TestWhatToLookAt:
     def test_a_mistake_in_the_courses_is_on_top(self, regatta: Desk) -> None:
         write_courses(regatta.event.root, S1=S1 | {"Direction": "north"})
         regatta.advance(4)
-        assert "S1: Direction: Expected `float | null`" in regatta.get("/course").text
+        assert "S1: Direction: expected a number of degrees, such as 334.2" in regatta.get("/course").text
 
     def test_a_file_of_another_program_is_compared_run_by_run(self, regatta: Desk) -> None:
         file = regatta.event.root / "gpsdata" / "20221017" / "GPSDATA_20221017_S1.csv"
@@ -425,6 +425,7 @@ class TestADecision:
             ({"course": "S1", "set": {"End Time": "noon"}}, "S1: End Time: invalid time 'noon': expected HH:MM:SS"),
             ({"course": "S1", "set": {"Ende": "10:00"}}, "unknown key 'Ende': expected Start Time, End Time"),
             ({"course": "S1", "set": {"Start Line": [[1, 2]]}}, "S1: Start Line"),
+            ({"set": {"End Time": "16:00:00"}}, "Course: missing; give it a name, such as S1"),
             ({"course": "S1"}, "not decided: course: missing set"),
             ({"course": "S1", "set": {"Distance": 500, "End Time": "16:00:00"}}, "S1 is like that already"),
             ({"course": "../x", "set": {"Distance": 250}}, "../x: invalid name"),

@@ -29,19 +29,27 @@ function ask(from) {
     byId(`ask-${field}`).required = wanted.includes(field);
     byId(`ask-${field}-label`).hidden = !wanted.includes(field);
   }
-  byId("ask-keys").replaceChildren(...Object.entries(JSON.parse(asked.keys || "{}")).map(keyField));
+  byId("ask-keys").replaceChildren(...Object.entries(JSON.parse(asked.keys || "{}")).map(([key, value]) => keyField(key, value, JSON.parse(asked.examples)[key])));
   showToken(!sessionStorage.getItem("token"));
   byId("ask").showModal();
 }
 
-function keyField([key, value]) {
-  const label = document.createElement("label");
-  const input = document.createElement("input");
+function keyField(key, value, example) {
+  const [field, label, input, hint] = ["div", "label", "input", "span"].map((name) => document.createElement(name));
   input.name = key;
-  input.defaultValue = typeof value === "string" ? value : JSON.stringify(value);
+  input.defaultValue = written(value);
   input.autocomplete = "off";
+  hint.className = "hint";
+  hint.id = `ask-example-${key.replaceAll(" ", "-")}`;
+  hint.textContent = `such as ${written(example)}`;
+  input.setAttribute("aria-describedby", hint.id);
   label.append(`${key} `, input);
-  return label;
+  field.append(label, hint);
+  return field;
+}
+
+function written(value) {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }
 
 // The keys that were changed. What is no JSON is text.
