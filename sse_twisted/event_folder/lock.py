@@ -109,14 +109,14 @@ def _names_another(holder: bytes) -> bool:
 
 
 def _lock(descriptor: int, operation: int) -> bool:
-    """Lock like `_flock`; without it, raise BlockingIOError if the file names another collector that runs."""
-    is_kept = _flock(descriptor, operation)
+    """Lock like `flock`; without it, raise BlockingIOError if the file names another collector that runs."""
+    is_kept = flock(descriptor, operation)
     if not is_kept and _names_another(os.pread(descriptor, 200, 0)):
         raise BlockingIOError
     return is_kept
 
 
-def _flock(descriptor: int, operation: int) -> bool:
+def flock(descriptor: int, operation: int) -> bool:
     """Lock without waiting; return whether the file system knows `flock`. Raises BlockingIOError or OSError."""
     try:
         fcntl.flock(descriptor, operation | fcntl.LOCK_NB)

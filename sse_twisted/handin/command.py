@@ -6,28 +6,37 @@ A running collector takes them from there within seconds; without one, the next 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
+import re
 import secrets
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO, Final
 
 from sse_twisted.event_folder.files import add_folder, sync
-from sse_twisted.event_folder.lock import FolderInUse, check_free
+from sse_twisted.event_folder.lock import FolderInUse, check_free, flock
 from sse_twisted.handin.intake import MAX_SIZE, Unacceptable, clean_name, too_large
 from sse_twisted.handin.ledger import FOLDER
 from sse_twisted.runtime.text import plural
 
+ROSTER: Final = "config/motions.csv"
+MARKS: Final = (ROSTER, ".sse_twisted", "gpslogs")  # each event folder has one of them; a new one has the first
+LEFTOVER: Final = re.compile(r"\.[0-9a-f]{16}\.part")
+
 
 def put_in(event: Path, files: Sequence[Path]) -> int:
     """Copy files into the watched folder, each atomically; return 1 if one could not be copied."""
-    if not (event / "gpslogs").is_dir():
-        print(f"sse-track: {event}: not an event folder (it has no gpslogs)", file=sys.stderr)
+    if not any((event / mark).exists() for mark in MARKS):
+        none = f"not an event folder: it has no {', '.join(MARKS[:-1])} or {MARKS[-1]}"
+        print(f"sse-track: {event}: {none}. To make it one, write the roster to {event / ROSTER}", file=sys.stderr)
         return 1
     try:
         add_folder(event / FOLDER, event)
+        _remove_leftovers(event / FOLDER)
     except OSError as error:
         print(f"sse-track: {event / FOLDER}: {error.strerror}", file=sys.stderr)
         return 1
@@ -64,10 +73,9 @@ def _copy(file: Path, folder: Path) -> None:
         raise Unacceptable("the file is empty")
     if size > MAX_SIZE:
         raise too_large(size)
-    hidden = folder / f".{secrets.token_hex(8)}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    hidden, target = _hidden(folder)
     try:
-        with file.open("rb") as source, os.fdopen(os.open(hidden, flags, 0o600), "wb") as target:
+        with target, file.open("rb") as source:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush()
             os.fsync(target.fileno())
@@ -77,6 +85,29 @@ def _copy(file: Path, folder: Path) -> None:
     finally:
         with contextlib.suppress(OSError):
             hidden.unlink()
+
+
+def _hidden(folder: Path) -> tuple[Path, BinaryIO]:
+    """Create a hidden file, and lock it as long as it is open: another run leaves it alone."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        path = folder / f".{secrets.token_hex(8)}.part"
+        file = os.fdopen(os.open(path, flags, 0o600), "wb")
+        with contextlib.suppress(BlockingIOError):
+            flock(file.fileno(), fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink:  # otherwise another run took it for a leftover, just before the lock
+                return path, file
+        file.close()
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the hidden files of runs that were killed. Where the file system has no locks, they stay."""
+    for path in folder.iterdir():
+        if LEFTOVER.fullmatch(path.name):
+            flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            with contextlib.suppress(OSError), os.fdopen(os.open(path, flags), "r+b", buffering=0) as file:
+                if flock(file.fileno(), fcntl.LOCK_EX):
+                    path.unlink()
 
 
 def _free(path: Path) -> Path:
