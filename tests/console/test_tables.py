@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 
-from sse_twisted.console.tables import WIDTH, device_text, fleet_table, missing_table, tracks_table
+from sse_twisted.console.tables import WIDTH, copies_table, device_text, fleet_table, missing_table, tracks_table
 from sse_twisted.control.reports import DeviceReport, Missing
+from sse_twisted.copies.copy import CopyReport
 from sse_twisted.event_folder.track_report import TrackReport
 from sse_twisted.fleet import Device, Stage
 from sse_twisted.history.events import DeviceEvent
@@ -68,3 +69,11 @@ def test_no_name_is_too_long_for_a_table() -> None:
     assert max(map(len, tracks_table([odd, DAMAGED]).splitlines())) <= WIDTH
     report = DeviceReport(Device(602, sailor="s" * 5000, findings=("f" * 5000,)), (), (), (odd,), (odd,))
     assert max(map(len, device_text(report, "w" * 5000, datetime.UTC, 0.0).splitlines())) <= WIDTH
+
+
+def test_a_copy_that_shares_a_disk_says_so_beside_how_far_it_is() -> None:
+    copy = CopyReport(
+        "/stick", True, "up to date", 0.0, tracks=71, files_left=0, bytes_left=0, beside="the event folder"
+    )
+    (_, line) = copies_table([copy]).splitlines()
+    assert line == "/stick      71        0  up to date, but on the same disk as the event folder"
