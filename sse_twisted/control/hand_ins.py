@@ -78,7 +78,7 @@ class HandInCommands:
     _work: Workplace
     service: HandInService
     _drawing: DeferredLock = field(factory=DeferredLock, init=False)
-    _pictures: dict[str, str] = field(factory=dict, init=False)
+    _pictures: dict[tuple[str, int], str] = field(factory=dict, init=False)
 
     def people(self) -> tuple[Person, ...]:
         """Return all sailors of the roster, by name."""
@@ -143,23 +143,25 @@ class HandInCommands:
         return ""
 
     async def picture(self, key: str) -> str:
-        """Draw a hand-in as SVG: speed over time, and the path. One at a time. Raises CommandError."""
+        """Draw a hand-in as SVG, in the event's time zone. One at a time. Raises CommandError."""
         entry = self.find(key)
         if entry.trouble or entry.examined is None:
             raise NotFound("there is no picture of it")
-        if entry.sha256 in self._pictures:
-            return self._pictures[entry.sha256]
+        timezone = self._work.live.settings.expected.timezone
+        kept = entry.sha256, timezone
+        if kept in self._pictures:
+            return self._pictures[kept]
         path = self._work.folder.root / entry.received.kept
         async with self._drawing:
             try:
-                svg = await self._work.compute(picture, path, entry.name, _shown(entry))
+                svg = await self._work.compute(picture, path, entry.name, _shown(entry), timezone)
             except WorkerError as error:
                 raise CommandError(f"the picture cannot be drawn: {error}") from None
         if svg is None:
             raise NotFound("the kept file cannot be read")
         if len(self._pictures) >= MAX_PICTURES:
             del self._pictures[next(iter(self._pictures))]
-        self._pictures[entry.sha256] = str(svg)
+        self._pictures[kept] = str(svg)
         return str(svg)
 
     def state_of(self, entry: HandIn) -> str:

@@ -125,13 +125,13 @@ def days_of(track: Track, zone: dt.tzinfo) -> dict[dt.date, Mask]:
     return days
 
 
-def picture(path: Path, name: str, title: str) -> str | None:
-    """Draw a file as SVG; None if it cannot be read. Blocks, raises nothing."""
+def picture(path: Path, name: str, title: str, timezone: int) -> str | None:
+    """Draw a file as SVG, `timezone` minutes east of UTC; None if it cannot be read. Blocks, raises nothing."""
     try:
         analysis = analyse_track(decode(read_bounded(path, MAX_SIZE), name))
     except OSError:
         return None
-    return plot(analysis.track, marks_of(analysis.session), title)
+    return plot(analysis.track, marks_of(analysis.session), title, timezone)
 
 
 def _part(track: Track, mask: Mask, *, is_all: bool, digest: str) -> Part:

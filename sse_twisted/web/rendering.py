@@ -14,6 +14,7 @@ from sse_twisted.config.courses import EXAMPLES
 from sse_twisted.event_folder.track_name import TrackName, replace_names
 from sse_twisted.results.courses.decisions import seconds_of
 from sse_twisted.runtime.text import duration
+from sse_twisted.tracks.plot.scales import offset_name
 from sse_twisted.tracks.session import knots
 from sse_twisted.web.board import Summary
 from sse_twisted.web.routing import Response
@@ -104,6 +105,7 @@ class Renderer:
             discipline_names=DISCIPLINE_NAMES,
             files=self.files,
             event=event,
+            zone=lambda: offset_name(timezone()),
             addresses=addresses,
             token_file=token_file,
             course_examples={"Course": "S1", **EXAMPLES},

@@ -243,6 +243,11 @@ class TestWhose:
         assert got.json == {"done": True, "detail": "gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbn"}
         assert "Whose is this?" not in desk.get("/hand-in").text
 
+    def test_page_and_picture_have_the_clock_of_the_event(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        assert "2022-10-19, 12:00:00 to 12:00:19 UTC+1: " in desk.get(f"/hand-in/{key}").text
+        assert "19 October 2022, 12:00 to 12:00 UTC+1" in desk.get(f"/hand-in/{key}.svg").text
+
     def test_a_track_without_an_owner_stays_on_the_page_however_many_come_after_it(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -50,15 +50,16 @@ text{fill:#e8ecf0}.page{fill:#171c22}.facts,.tick{fill:#9aa5b1}.grid{stroke:#2b3
 """
 
 
-def plot(track: Track, marks: Sequence[Mark] = (), title: str = "") -> str:
+def plot(track: Track, marks: Sequence[Mark] = (), title: str = "", timezone: int | None = None) -> str:
     """Draw a track as a self-contained SVG document below 400 KB; a long track takes up to 0.1 s.
 
     Only usable fixes are drawn; lines break where one is missing. Thinning keeps every peak of speed. Times are local
-    by the header's time zone. The default title is the device's number and nickname; it and the labels of the marks
-    can be any text.
+    by `timezone`, in minutes east of UTC, and without it by the header's. The default title is the device's number and
+    nickname; it and the labels of the marks can be any text.
     """
     course = course_of(track)
-    timezone = track.header.timezone if track.header else 0
+    if timezone is None:
+        timezone = track.header.timezone if track.header else 0
     title = title or title_of(track)
     facts = _facts(track, course, timezone)
     body, height = _body(course, marks, timezone) if len(course) else ([], HEAD)

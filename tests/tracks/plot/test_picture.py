@@ -77,6 +77,10 @@ def test_it_says_who_and_when() -> None:
     assert "36,000 usable fixes" in said[1]
 
 
+def test_times_are_those_of_another_time_zone_if_one_is_given() -> None:
+    assert "17:00 to 17:09 UTC+6" in plot(track_of(sail(600), timezone=60), timezone=360)
+
+
 def test_times_are_those_of_the_header_s_time_zone() -> None:
     said = words(drawn(sail(7200), timezone=-600))
     assert said[1].startswith("19 October 2022, 01:00 to 02:59 UTC-10")
