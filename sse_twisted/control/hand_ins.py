@@ -70,6 +70,11 @@ class HandInReport(Struct, frozen=True):
     candidates: tuple[Person, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def suggested(self) -> str:
+        """The File ID of the owner, or of the only one who fits; "" if there is none."""
+        return self.file_id or (self.candidates[0].file_id if len(self.candidates) == 1 else "")
+
 
 @define(eq=False)
 class HandInCommands:

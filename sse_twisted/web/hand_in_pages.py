@@ -108,6 +108,8 @@ class HandInPages:
             raise Refusal(400, "the form does not say what to do")
         try:
             if day is None:
+                if not fields["file_id"] and not self._hand_ins.find(key).file_id:
+                    raise CommandError("choose the sailor first")
                 said = await self._hand_ins.assign(key, fields["file_id"], who)
             else:
                 said = await self._hand_ins.decide(key, day, COUNTS[what], who, fields["reason"])
@@ -121,9 +123,14 @@ class HandInPages:
         except CommandError as error:
             raise Refusal(404, str(error)) from None
         report = self._hand_ins.report(entry)
-        is_track = report.state in (WAITING, FILED)
-        people = self._hand_ins.people()
-        page = self._renderer.page("hand_in_one.html", report=report, people=people, said=said, is_track=is_track)
+        values = {
+            "report": report,
+            "people": self._hand_ins.people(),
+            "said": said,
+            "is_track": report.state in (WAITING, FILED),
+            "is_reading": report.state == READING,
+        }
+        page = self._renderer.page("hand_in_one.html", **values)
         return Response(page, HTML, status, FORM_HEADERS)
 
     async def _outlasting(self, what: str, work: Any) -> Any:

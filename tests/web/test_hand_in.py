@@ -301,6 +301,26 @@ class TestOne:
         self.say(desk, key, do="owner", file_id="ABC601XYZ")
         assert desk.event.tracks() == {ADA: SBP}
 
+    def test_it_asks_for_a_sailor_where_none_is_suggested(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        for page in (desk.get(f"/hand-in/{key}").text, desk.get("/hand-in").text):
+            assert '<option value="" selected>choose a sailor</option>' in page
+            assert "unassigned</option>" not in page
+        got = self.say(desk, key, do="owner", file_id="")
+        assert (got.status, "Not done: choose the sailor first." in got.text) == (409, True)
+        assert not desk.event.said("gave it to")
+
+    def test_it_suggests_the_only_sailor_who_fits(self, desk: Desk) -> None:
+        key = send(desk, "ABC601XYZ.sbp", written.sbp(written.points(60, start=START - WEEK_ROLLOVER))).json["key"]
+        for page in (desk.get(f"/hand-in/{key}").text, desk.get("/hand-in").text):
+            assert '<option value="ABC601XYZ" selected>' in page
+            assert "choose a sailor" not in page
+
+    def test_a_track_with_an_owner_can_be_taken_from_it(self, desk: Desk) -> None:
+        key = send(desk, "ABC601XYZ.sbp").json["key"]
+        assert '<option value="">unassigned</option>' in desk.get(f"/hand-in/{key}").text
+        assert "it waits for an owner" in self.say(desk, key, do="owner", file_id="").text
+
     def test_it_decides_whether_a_track_counts(self, desk: Desk) -> None:
         key = send(desk, "ABC601XYZ.sbp").json["key"]
         assert "Not done: a reason is required." in self.say(desk, key, do="count 2022-10-19").text

@@ -105,6 +105,8 @@ def test_files_are_dropped_and_an_owner_is_said_with_a_click(
         page.dispatch_event("#hand-in", "drop", {"dataTransfer": dropped})
         assert "dropped.sbp: whose is this?" in settled(page, 1)[0]
         whose = page.locator(".whose", has_text="dropped.sbp")
+        assert whose.get_by_label("It is of").input_value() == ""
+        assert whose.get_by_role("button", name="Say so").is_hidden()
         whose.get_by_label("It is of").select_option(file_ids[3])
         whose.get_by_role("button", name="Say so").click()
         page.locator("#ask-who").fill("Ann")
@@ -113,6 +115,24 @@ def test_files_are_dropped_and_an_owner_is_said_with_a_click(
         row = page.locator("table.lines tr", has_text="dropped.sbp")
         assert file_ids[3] in row.inner_text()
         assert "said by Ann" in row.inner_text()
+
+
+def test_the_page_shows_what_came_by_another_way_and_keeps_what_was_chosen(
+    watching: Watching, theatre: Theatre, file_ids: list[str], tmp_path: Path
+) -> None:
+    with watching() as watcher, watching() as other:
+        for each, name, delay in ((watcher, "first.sbp", 300), (other, "second.sbp", 400)):
+            page = each.goes_to("/hand-in")
+            page.locator("#hand-in [name=token]").fill(theatre.token)
+            page.locator("input[type=file]").set_input_files(files(tmp_path, [name], delay))
+            page.get_by_role("button", name="Hand in").click()
+            page.locator(".whose", has_text=name).wait_for()
+            if each is watcher:
+                page.locator(".whose", has_text=name).get_by_label("It is of").select_option(file_ids[2])
+        first = watcher.page.locator(".whose", has_text="first.sbp")
+        watcher.page.locator(".whose", has_text="second.sbp").wait_for()
+        assert first.get_by_label("It is of").input_value() == file_ids[2]
+        assert first.get_by_role("button", name="Say so").is_visible()
 
 
 def test_a_wrong_token_and_an_empty_file_are_named(watching: Watching, theatre: Theatre, tmp_path: Path) -> None:

@@ -4,7 +4,12 @@
 
 const AT_ONCE = 3; // files that are sent at the same time
 const POLL = 1000; // ms until the lists are loaded again while a file is being read
+const CALM = 5000; // ms until they are otherwise: files come from other computers and folders too
 const form = byId("hand-in");
+const lists = byId("lists");
+let shown = lists.innerHTML;
+let serials = null; // by the key of the hand-in, once they are asked for
+let timer = 0;
 const waiting = [];
 let sending = 0;
 
@@ -99,16 +104,42 @@ function showForm() {
   form.elements.token.parentElement.hidden = known;
 }
 
-// The lists of the page as the collector has them now.
+// The lists of the page as the collector has them now, unless nobody looks or somebody decides.
 async function load() {
-  const response = await fetch("/hand-in");
-  if (!response.ok) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  byId("lists").innerHTML = page.querySelector("#lists").innerHTML; // from the collector's template, which escapes
-  if (byId("lists").querySelector(".reading")) setTimeout(load, POLL);
+  try {
+    const response = document.hidden ? null : await fetch("/hand-in");
+    if (response?.ok) show(new DOMParser().parseFromString(await response.text(), "text/html"));
+  } catch {
+    // the next time, when the collector is back
+  }
+  later();
 }
 
-async function showSerials() {
+function later() {
+  clearTimeout(timer);
+  timer = setTimeout(load, lists.querySelector(".reading") ? POLL : CALM);
+}
+
+function show(page) {
+  const now = page.querySelector("#lists").innerHTML;
+  if (now === shown || byId("ask").open) return;
+  const chosen = [...lists.querySelectorAll("[data-owner]")].map((select) => [select.id, select.value]);
+  const focused = document.activeElement.id;
+  lists.innerHTML = shown = now; // from the collector's template, which escapes every value
+  for (const [id, value] of chosen) if (value && byId(id)) choose(byId(id), value);
+  showSerials();
+  if (focused) byId(focused)?.focus();
+}
+
+// A sailor that is chosen is what its button says; without one there is no button.
+function choose(select, value) {
+  const button = byId(select.dataset.owner);
+  select.value = value;
+  button.dataset.body = JSON.stringify({ file_id: select.value });
+  button.hidden = !select.value;
+}
+
+async function askForSerials() {
   const known = token();
   const response = await fetch("/hand-in/serials", {
     method: "POST",
@@ -120,7 +151,12 @@ async function showSerials() {
     return;
   }
   sessionStorage.setItem("token", known);
-  const serials = await response.json();
+  serials = await response.json();
+  showSerials();
+}
+
+function showSerials() {
+  if (!serials) return;
   for (const place of document.querySelectorAll("[data-serial]"))
     place.textContent = serials[place.dataset.serial] ? `Serial number: ${serials[place.dataset.serial]}` : "No serial number.";
 }
@@ -149,11 +185,10 @@ document.addEventListener("drop", (event) => {
   } else add(event.dataTransfer.files);
 });
 document.addEventListener("click", (event) => {
-  if (event.target.id === "serials") showSerials();
+  if (event.target.id === "serials") askForSerials();
 });
-// A sailor that is chosen is what its button says.
 document.addEventListener("change", (event) => {
-  const button = byId(event.target.dataset.owner);
-  if (button) button.dataset.body = JSON.stringify({ file_id: event.target.value });
+  if (event.target.dataset.owner) choose(event.target, event.target.value);
 });
 showForm();
+later();
