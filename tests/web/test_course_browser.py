@@ -178,6 +178,19 @@ def test_it_prints_the_rankings_and_nothing_for_the_screen(watching: Watching) -
         assert sailors(page).first.evaluate("row => row.getBoundingClientRect().right") <= 700
 
 
+@pytest.mark.parametrize("size", [(360, 740), (1024, 768)])
+def test_the_button_for_the_full_screen_lies_over_nothing(watching: Watching, size: tuple[int, int]) -> None:
+    with watching(viewport=dict(zip(("width", "height"), size, strict=True))) as watcher:
+        page = watcher.goes_to("/course?show")
+        page.locator("#full").wait_for()
+        covered = """() => {
+            const button = document.getElementById("full").getBoundingClientRect();
+            const lines = [...document.querySelectorAll("h1, .as-of")].flatMap((each) => [...each.getClientRects()]);
+            return lines.filter((line) => line.right > button.left && line.top < button.bottom).length;
+        }"""
+        assert page.evaluate(covered) == 0
+
+
 def test_on_a_projector_a_long_list_is_shown_screen_by_screen(watching: Watching) -> None:
     with watching(viewport={"width": 1920, "height": 300}) as watcher:
         watcher.page.clock.install()
