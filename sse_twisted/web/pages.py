@@ -129,6 +129,7 @@ class RecordPages:
     def routes(self) -> tuple[Route, ...]:
         return (
             Route("GET", "/devices/{identifier}", self.device, lane=Lane.READING),
+            Route("GET", "/devices/{identifier}/{track}.html", self.track, lane=Lane.READING),
             Route("GET", "/devices/{identifier}/{track}.svg", self.plot, lane=Lane.READING),
             Route("GET", "/days", self.days, lane=Lane.READING),
             Route("GET", "/days/{day}.json", self.day_as_json, lane=Lane.READING),
@@ -144,6 +145,12 @@ class RecordPages:
         is_present = detail.tile.stage in PRESENT
         values = {"detail": detail, "findings": findings, "measured": measured, "is_present": is_present}
         return self._page("device.html", **values)
+
+    async def track(self, request: ParsedRequest) -> Response:
+        """Serve the page of a stored track, with its plot."""
+        if await self._records.track_file(request.parameters["identifier"], request.parameters["track"]) is None:
+            raise Refusal(404, "this track is not stored")
+        return self._page("track.html", **request.parameters)
 
     async def plot(self, request: ParsedRequest) -> Response:
         """Serve a plot of a track: its speed over time and its path."""

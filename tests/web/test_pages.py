@@ -339,7 +339,7 @@ class TestOtherPages:
             page = desk.get(path).text
             assert "Speeds without this sign are only claimed by the device" in page
             assert page.count('<span class="vh">verified</span>') == 6
-            assert page.count(f'href="/devices/601/{TRACK}.svg"') == 3 + (path != "/ranking")
+            assert page.count(f'href="/devices/601/{TRACK}.html"') == 3 + (path != "/ranking")
 
     def test_a_stored_track_has_a_plot(self, desk: Desk) -> None:
         desk.event.arrive(601)
@@ -358,8 +358,9 @@ class TestOtherPages:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
         page = desk.get("/devices/601").text
-        (link,) = set(re.findall(r'href="(/devices/601/[^"]*\.svg)"', page))
-        picture = desk.get(link)
+        (link,) = set(re.findall(r'href="(/devices/601/[^"]*\.html)"', page))
+        (source,) = re.findall(r'<img class="plot" src="([^"]*)"', desk.get(link).text)
+        picture = desk.get(source)
         assert picture.status == 200
         assert f"Sailor 601 · {file_id}_601_20221017_090000.oao" in picture.text
 
@@ -391,12 +392,20 @@ class TestOtherPages:
         (report,) = desk.get("/api/v1/tracks?day=2022-10-17").json[:1]
         assert (report["identifier"], report["measured"], round(report["knots"], 1)) == (601, True, 39.0)
 
+    def test_the_page_of_a_track_leads_back_to_its_device(self, desk: Desk) -> None:
+        desk.event.arrive(601)
+        desk.event.until("motion-601 can be disconnected")
+        page = desk.get(f"/devices/601/{TRACK}.html").text
+        assert '<a href="/devices/601">Device 601</a>' in page
+        assert f'<a href="/devices/601/tracks/{TRACK}" download>' in page
+
     @pytest.mark.parametrize("name", ["ABC601XYZ_601_20221018_090000.oao", "..%2Fdownloads.json", "%00", "x" * 500])
     def test_a_track_that_is_not_stored_has_no_plot(self, desk: Desk, name: str) -> None:
         desk.event.arrive(601)
         desk.event.until("motion-601 can be disconnected")
-        assert desk.get(f"/devices/601/{name}.svg").status == 404
-        assert desk.get(f"/devices/602/{TRACK}.svg").status == 404
+        for kind in ("html", "svg"):
+            assert desk.get(f"/devices/601/{name}.{kind}").status == 404
+            assert desk.get(f"/devices/602/{TRACK}.{kind}").status == 404
 
     @pytest.mark.parametrize("path", ["/nothing", "/devices/0", "/devices/7777", "/days/2022-13-01", "/static/../x.py"])
     def test_an_unknown_path_is_not_found(self, desk: Desk, path: str) -> None:
