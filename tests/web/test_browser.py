@@ -257,6 +257,18 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre
         number = page.locator("#device-607 .number").bounding_box()
         assert number is not None
         assert number["height"] >= 40
+        page = watcher.goes_to("/devices/607")
+        too_wide = "all => all.filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.ariaLabel)"
+        assert page.locator(".wide").count() >= 4
+        assert page.locator(".wide").evaluate_all(too_wide) == []
+        page.get_by_role("region", name="Tracks of the event").get_by_role(
+            "link", name=re.compile("607_")
+        ).first.click()
+        page.get_by_role("link", name="Device 607").wait_for()
+        assert page.locator("img").evaluate("picture => picture.decode().then(() => picture.naturalWidth)") > 0
+        assert is_within_its_width(page)
+        page.get_by_role("link", name="Device 607").click()
+        page.get_by_role("heading", name="motion-607").wait_for()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
