@@ -304,6 +304,16 @@ def test_a_verdict_plays_a_sound_if_sound_is_on(watching: Watching, theatre: The
         page.get_by_role("status").get_by_text("609 can be switched off").wait_for(state="attached")
 
 
+def test_the_ranking_prints_no_list_torn_that_has_room_in_a_column(theatre: Theatre, watching: Watching) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to("/ranking")
+        page.emulate_media(media="print")
+        breaks = page.locator(".rankings section").evaluate_all(
+            "all => all.map((each) => getComputedStyle(each).breakInside)"
+        )
+        assert set(breaks) == {"avoid"}
+
+
 def test_the_list_of_a_day_prints_without_screen_elements(theatre: Theatre, watching: Watching) -> None:
     with watching() as watcher:
         page = watcher.goes_to()

@@ -183,6 +183,19 @@ def test_a_phone_without_a_script_says_whose_a_track_is(
         assert is_within_its_width(page)
 
 
+def test_it_prints_no_form(watching: Watching, theatre: Theatre, tmp_path: Path) -> None:
+    with watching() as watcher:
+        page = watcher.goes_to("/hand-in")
+        page.locator("#hand-in [name=token]").fill(theatre.token)
+        page.locator("input[type=file]").set_input_files(files(tmp_path, ["paper.sbp"], 500))
+        page.get_by_role("button", name="Hand in").click()
+        page.locator(".whose", has_text="paper.sbp").wait_for()
+        page.emulate_media(media="print")
+        page.locator("form").first.wait_for(state="hidden")
+        assert page.locator(":is(button, input, select, form):visible").count() == 0
+        assert page.get_by_role("heading", name="paper.sbp").is_visible()
+
+
 def test_the_page_of_a_hand_in_remembers_token_and_name(
     watching: Watching, theatre: Theatre, file_ids: list[str], tmp_path: Path
 ) -> None:
