@@ -271,6 +271,14 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(watching: Watching, theatre
         page.get_by_role("heading", name="motion-607").wait_for()
 
 
+def test_on_a_projector_no_column_of_a_day_lies_outside(watching: Watching, theatre: Theatre) -> None:
+    with watching(viewport={"width": 1024, "height": 768}) as watcher:
+        page = watcher.goes_to()
+        page = watcher.goes_to(page.get_by_role("link", name="Today", exact=True).get_attribute("href") or "")
+        assert is_in_sight(page.get_by_role("columnheader", name="Remark"))
+        assert page.locator(".wide").evaluate("list => list.scrollWidth <= list.clientWidth")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(watching: Watching, theatre: Theatre, scheme: str) -> None:
     pytest.importorskip("axe_playwright_python", reason="no axe here")
