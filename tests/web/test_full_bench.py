@@ -173,7 +173,7 @@ def test_a_tile_has_a_legible_headline(browser: Browser, event: VirtualEvent) ->
 
 
 @pytest.mark.parametrize("counts", [SOME, MANY, MOST], ids=["some", "many", "most"])
-@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1920, 1080), (390, 844)])
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1920, 1080), (1024, 768), (390, 844)])
 def test_nothing_lies_over_a_border(
     browser: Browser, event: VirtualEvent, counts: dict[str, int], size: tuple[int, int]
 ) -> None:
@@ -185,6 +185,29 @@ def test_nothing_lies_over_a_border(
         )
         assert beyond(page, ".column h2", ".title, .count, .icon") == []
         assert cut(page, ".column:not(.left-early) .title") == []  # that one may take two lines
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"keep-on": 2, "switch-off": 5, "working": 3, "expected": 10, "gone": 4},
+        {"keep-on": 7, "switch-off": 30, "working": 1},
+        {"left-early": 1, "keep-on": 9, "switch-off": 12, "working": 4, "expected": 5, "gone": 3},
+        {"left-early": 1, "keep-on": 9, "switch-off": 50, "working": 8, "expected": 5, "gone": 3},
+        {"keep-on": 16, "switch-off": 4, "expected": 40, "gone": 10},
+    ],
+    ids=["few", "many collected", "some alarms", "a flood", "a pause"],
+)
+def test_a_projector_shows_why_devices_are_kept_on_with_whole_headings_and_hints(
+    browser: Browser, event: VirtualEvent, counts: dict[str, int]
+) -> None:
+    with bench(browser, event, counts, NAMES[:2], viewport={"width": 1024, "height": 768}) as page:
+        reasons = page.locator("#keep-on .why").all()
+        assert len(reasons) == counts["keep-on"]
+        assert all(reason.is_visible() for reason in reasons)
+        assert len(in_sight(page, "keep-on")) == counts["keep-on"]
+        assert beyond(page, ".column h2", ".title, .count") == []
+        assert cut(page, ".column :is(.title, .hint)") == []
 
 
 def beyond(page: Page, outer: str, inner: str) -> list[str]:
