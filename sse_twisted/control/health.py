@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from sse_twisted.copies.copy import UP_TO_DATE, CopyReport, whereabouts
 from sse_twisted.fleet import Device
+from sse_twisted.runtime.text import plural
 
 CLOCK_TOLERANCE = 300.0  # s; a track is finalised when its device is switched off or joins the WiFi
 LONGEST_WAIT = datetime.timedelta(days=60)  # for an event; earlier, the clock is doubted
@@ -19,7 +20,7 @@ WITNESSES = 2  # devices; one alone may have lost its own clock
 class Condition(Struct, frozen=True):
     """A condition without which the collector does not work well."""
 
-    subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster, copies or clock")]
+    subject: Annotated[str, Meta(description="scanning, names, downloads, folder, roster, copies, hand-ins or clock")]
     ok: bool
     text: Annotated[str, Meta(description="what is wrong, or worth knowing; empty if nothing is")] = ""
     warning: Annotated[bool, Meta(description="whether it is ok for now, and somebody should look at it")] = False
@@ -74,6 +75,15 @@ def copies(reports: Sequence[CopyReport], tracks: int) -> tuple[Condition, ...]:
     late = (f"copy {report.folder} {report.text}" for report in reports if report.text != UP_TO_DATE)
     shared = [f"copy {report.folder} is on the same disk as {report.beside}" for report in reports if report.beside]
     return (Condition("copies", True, "; ".join((*whole, *late, *shared)), warning=bool(shared)),)
+
+
+def hand_ins(without_owner: int) -> tuple[Condition, ...]:
+    """Warn of handed-in tracks of today without an owner; there is no condition if each has one."""
+    if not without_owner:
+        return ()
+    verb = "has" if without_owner == 1 else "have"
+    text = f"{plural(without_owner, 'handed-in track')} of today {verb} no owner"
+    return (Condition("hand-ins", True, text, warning=True),)
 
 
 def clock(

@@ -316,7 +316,7 @@ class Collector(MultiService):
         self.reloading.reload()
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return the state of scanning, names, downloads, event folder, roster, copies and clock."""
+        """Return the state of scanning, names, downloads, event folder, roster, copies, hand-ins and clock."""
         now = self._clock.seconds()
         today = self._today()
         interval = self.live.settings.scan.interval
@@ -328,6 +328,7 @@ class Collector(MultiService):
             health.folder(self.watch.trouble),
             health.roster(self.roster.trouble),
             *health.copies(self.copies.reports(), self.copies.tracks),
+            *health.hand_ins(self.records.without_owner(today)),
             health.clock(self.fleet.now, today, expected, self.fleet, self.live.days),
         )
 

@@ -45,6 +45,7 @@ SUBJECTS = {  # of a condition: when it is fulfilled, and when it is not or some
     "downloads": ("Downloads", "Downloads paused"),
     "roster": ("Roster", "Check the roster"),
     "copies": ("Copies", "Check the copies"),
+    "hand-ins": ("Hand-ins", "Check the hand-ins"),
     "folder": ("Event folder", "Event folder gone"),
     "clock": ("Clock", "Check the clock"),
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sse_twisted.control.health import Condition, clock, copies, downloads, folder, names, scanning
+from sse_twisted.control.health import Condition, clock, copies, downloads, folder, hand_ins, names, scanning
 from sse_twisted.copies.copy import CopyReport
 from sse_twisted.fleet import Device, TrackSummary
 
@@ -116,3 +116,11 @@ class TestCopies:
         gone = self.report(ok=False, behind=240.0, text="not written for 4 min: No such file or directory")
         text = "copy /stick: not written for 4 min: No such file or directory"
         assert copies((self.report(behind=20.0), gone), 71) == (Condition("copies", False, text),)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(1, "1 handed-in track of today has"), (2, "2 handed-in tracks of today have")]
+)
+def test_handed_in_tracks_without_an_owner_are_a_warning(count: int, text: str) -> None:
+    assert hand_ins(count) == (Condition("hand-ins", True, f"{text} no owner", warning=True),)
+    assert hand_ins(0) == ()

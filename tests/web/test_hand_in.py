@@ -243,6 +243,15 @@ class TestWhose:
         assert got.json == {"done": True, "detail": "gpslogs/20221019/ABC602XYZ_602_20221019_120000.sbn"}
         assert "Whose is this?" not in desk.get("/hand-in").text
 
+    def test_the_board_says_that_a_track_of_today_waits_for_its_owner(self, desk: Desk) -> None:
+        key = send(desk, "activity.sbp").json["key"]
+        waits = '1 handed-in track of today has no owner. <a href="/hand-in">Whose is it?</a>'
+        assert waits not in desk.get("/").text
+        desk.reactor.advance(2 * 86_400)  # to the day of the track
+        assert waits in desk.get("/").text
+        desk.command(f"hand-ins/{key}/owner", {"file_id": "ABC602XYZ", "who": "Ann"})
+        assert waits not in desk.get("/").text
+
     def test_page_and_picture_have_the_clock_of_the_event(self, desk: Desk) -> None:
         key = send(desk, "activity.sbp").json["key"]
         assert "2022-10-19, 12:00:00 to 12:00:19 UTC+1: " in desk.get(f"/hand-in/{key}").text
