@@ -31,9 +31,8 @@ def an_afternoon(event: VirtualEvent) -> None:
     for identifier in DEVICES:
         event.device(identifier, log_of(identifier))
     event.start()
-    while (
-        not event.folder.state_file.exists()
-    ):  # before, the time of an answer tells, and files here have that of today
+    # Before a first state is on disk, the time of an answer tells, and files here have that of today.
+    while not event.folder.state_file.exists():
         event.advance(0.1)
     event.advance(1.0)  # its name is synced, too
     event.arrive(601, 602)
