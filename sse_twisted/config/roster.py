@@ -105,10 +105,9 @@ class Roster(Struct, frozen=True, dict=True):
         return frozenset(each.identifier for each in self.unreadable if each.identifier > 0) - self.identifiers
 
     def trouble_of(self, identifier: int) -> str:
-        """Return why the line of an ownerless device cannot be read; "" for any other device."""
-        if identifier not in self.ownerless:
+        """Return why a line of a device cannot be read; "" if all can, or it has none."""
+        if not (lines := {each.line for each in self.unreadable if 0 < each.identifier == identifier}):
             return ""
-        lines = {each.line for each in self.unreadable if each.identifier == identifier}
         return next(f"roster {mistake}" for mistake in self.mistakes if mistake.line in lines)
 
     def of(self, identifier: int) -> tuple[Assignment, ...]:

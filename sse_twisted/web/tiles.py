@@ -144,10 +144,11 @@ def tile_of(
 ) -> Tile:
     """Return the tile of a device whose stage began on the day `since`.
 
-    A device whose roster line cannot be read is expected: the line may be of today.
+    A device without an owner today, of which a line of the roster cannot be read, is expected: it may be of today.
     """
     sharers = sharers_on(today, assignments).get(device.identifier, [])
     owner = sharers[0] if sharers else None
+    roster_trouble = "" if owner else roster_trouble
     is_assigned = bool(owner or roster_trouble)
     tracks = [track for track in device.tracks if track.day == today]
     of_today = since == today

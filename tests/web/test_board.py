@@ -289,3 +289,24 @@ def test_a_device_whose_roster_line_cannot_be_read_is_expected(desk: Desk) -> No
     assert "roster line 4: invalid End Date" in desk.get("/devices/603").text
     desk.know(603, stage=Stage.COLLECTED)
     assert (desk.web.board.summary.collected, desk.web.board.summary.others) == (1, 0)
+
+
+def test_a_device_is_expected_if_only_its_line_of_today_cannot_be_read(desk: Desk) -> None:
+    before = desk.event.people[1] | {"Motion ID": "603", "File ID": "NEW1", "End Date": "2022-10-16"}
+    of_today = before | {"Start Date": "2022-10-17", "End Date": "2022-11-31", "File ID": "NEW2"}
+    desk.event.people += [before, of_today]
+    desk.event.write_roster()
+    desk.advance(10)
+    tile = desk.web.board.tile(603)
+    assert tile is not None
+    assert (tile.column, tile.is_assigned) == (Column.EXPECTED, True)
+    assert desk.web.board.summary.expected == 3
+
+
+def test_a_device_with_an_owner_today_is_in_no_trouble_for_another_line(desk: Desk) -> None:
+    desk.event.people.append(desk.event.people[1] | {"Start Date": "2022-11-01", "End Date": "2022-11-31"})
+    desk.event.write_roster()
+    desk.advance(10)
+    tile = desk.web.board.tile(602)
+    assert tile is not None
+    assert (tile.file_id, tile.roster_trouble) == ("ABC602XYZ", "")
