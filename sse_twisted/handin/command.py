@@ -79,8 +79,7 @@ def _copy(file: Path, folder: Path) -> None:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush()
             os.fsync(target.fileno())
-        path = folder / clean_name(file.name)
-        hidden.rename(_free(path))
+            hidden.rename(_free(folder / clean_name(file.name)))  # locked until then: another run would remove it
         sync(folder)
     finally:
         with contextlib.suppress(OSError):

@@ -131,6 +131,21 @@ def test_a_file_that_another_run_takes_for_a_leftover_is_written_again(
     assert [path.name for path in inbox.iterdir()] == ["ABC601XYZ.sbp"]
 
 
+def test_a_file_is_no_leftover_until_it_has_its_name(
+    event: VirtualEvent, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.folder.prepare()
+    free = command._free
+
+    def free_while_another_run_looks(path: Path) -> Path:
+        command._remove_leftovers(path.parent)
+        return free(path)
+
+    monkeypatch.setattr(command, "_free", free_while_another_run_looks)
+    assert hand_in(event.root, file) == 0
+    assert [path.name for path in (event.root / "hand-in").iterdir()] == ["ABC601XYZ.sbp"]
+
+
 def test_other_hidden_files_are_left_alone(event: VirtualEvent, file: Path) -> None:
     event.folder.prepare()
     (event.root / "hand-in").mkdir(exist_ok=True)
