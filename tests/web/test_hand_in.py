@@ -330,6 +330,17 @@ class TestOne:
         assert '<option value="">unassigned</option>' in desk.get(f"/hand-in/{key}").text
         assert "it waits for an owner" in self.say(desk, key, do="owner", file_id="").text
 
+    def test_no_other_sailor_is_suggested_for_an_owner_who_has_left_the_roster(self, desk: Desk) -> None:
+        key = send(desk, "ABC602XYZ.sbp").json["key"]
+        desk.event.people[1]["File ID"] = "NEW602"
+        desk.event.write_roster()
+        desk.advance(10)
+        page = desk.get(f"/hand-in/{key}").text
+        assert '<option value="ABC602XYZ" selected>ABC602XYZ, who is not on the roster' in page
+        assert page.count(" selected>") == 1
+        got = self.say(desk, key, do="owner", file_id="ABC602XYZ")
+        assert (got.status, "no File ID &#39;ABC602XYZ&#39; on the roster" in got.text) == (409, True)
+
     def test_it_decides_whether_a_track_counts(self, desk: Desk) -> None:
         key = send(desk, "ABC601XYZ.sbp").json["key"]
         assert "Not done: a reason is required." in self.say(desk, key, do="count 2022-10-19").text
