@@ -102,7 +102,7 @@ class Interpreter(ManholeInterpreter):
             return result
 
         def show_failure(failure: Failure) -> None:
-            self.write(f"{line} failed: {failure.getErrorMessage()}", True)
+            self.write(f"{line} failed: {failure.getErrorMessage() or type(failure.value).__name__}", True)
 
         self.locals["_"] = running
         self.write(f"{line} is running; its outcome will be shown here")

@@ -122,6 +122,12 @@ def test_a_failure_on_the_screen_is_not_logged_as_unhandled(
     event.advance(1)
 
 
+def test_a_failure_without_words_is_shown_by_its_name(console: VirtualConsole) -> None:
+    guest = console.guest()
+    guest.types("from twisted.internet.defer import Deferred", "d = Deferred()", "d", "d.cancel()")
+    assert "d failed: CancelledError" in guest.screen
+
+
 def test_a_deferred_made_in_the_session_prints_as_well(console: VirtualConsole) -> None:
     guest = console.guest()
     guest.types("from twisted.internet.defer import Deferred", "d = Deferred()", "d")
