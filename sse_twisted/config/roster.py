@@ -118,6 +118,11 @@ class Roster(Struct, frozen=True, dict=True):
         """Return the assignment of each device that is assigned on a day."""
         return carriers_on(day, self.assignments)
 
+    def expected(self, day: datetime.date) -> dict[int, str]:
+        """Return the sailor of each device that is assigned on a day; "" if a line of it cannot be read instead."""
+        unreadable = {each.identifier: "" for each in self.unreadable if each.identifier > 0}
+        return unreadable | {number: carrier.sailor for number, carrier in self.carriers(day).items()}
+
     @property
     def summary(self) -> str:
         days = f", {self.days[0]} to {self.days[1]}" if self.days else ""

@@ -15,7 +15,6 @@ from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from sse_twisted.config.filing import FilingRules
-from sse_twisted.config.roster import Assignment
 from sse_twisted.config.settings import Log, Settings, SettingsError
 from sse_twisted.control.courses import CourseCommands
 from sse_twisted.control.errors import CommandError, UnknownDevice
@@ -107,21 +106,19 @@ class Commands:
 
     def missing(self) -> tuple[Missing, ...]:
         """Return the devices expected today that are neither collected nor waived today."""
-        carriers = self.expected()
+        sailors = self.expected()
         return tuple(
-            Missing(
-                each.identifier, each.name, carriers[each.identifier].sailor, str(each.stage), self.why(each.identifier)
-            )
+            Missing(each.identifier, each.name, sailors[each.identifier], str(each.stage), self.why(each.identifier))
             for each in self.not_collected()
         )
 
-    def expected(self) -> dict[int, Assignment]:
-        """Return the assignments of today by device, without buoys and devices that an operator does not expect."""
+    def expected(self) -> dict[int, str]:
+        """Return the sailors of today by device, without buoys and devices that an operator does not expect."""
         live, today = self._work.live, self.today
         buoys = live.on_buoys(today)
         return {
-            number: carrier
-            for number, carrier in live.roster.carriers(today).items()
+            number: sailor
+            for number, sailor in live.roster.expected(today).items()
             if number not in buoys and not live.not_expected(number, today)
         }
 

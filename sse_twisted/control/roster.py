@@ -76,7 +76,7 @@ class RosterCommands:
         """Do not expect a device today; fires after an attempt to save that. Raises CommandError."""
         reason = one_line(" ".join(str(reason).split()))
         today, live = self._today, self._work.live
-        if device.identifier not in live.roster.carriers(today):
+        if device.identifier not in live.roster.expected(today):
             raise CommandError(f"{device.name} is not on the roster of today")
         if device.present:
             raise CommandError(f"{device.name} is connected")

@@ -287,6 +287,11 @@ def test_a_device_whose_roster_line_cannot_be_read_is_expected(desk: Desk) -> No
     assert desk.web.board.summary.expected == 3
     assert "roster line unreadable" in desk.get("/").text
     assert "roster line 4: invalid End Date" in desk.get("/devices/603").text
+    assert [(each["identifier"], each["sailor"]) for each in desk.get("/api/v1/missing").json][-1] == (603, "")
+    assert desk.command("devices/603/not-expected", {"reason": "at home"}).status == 200
+    desk.advance(1)
+    assert desk.web.board.summary.expected == 2
+    assert desk.command("devices/603/expect", {}).status == 200
     desk.know(603, stage=Stage.COLLECTED)
     assert (desk.web.board.summary.collected, desk.web.board.summary.others) == (1, 0)
 
