@@ -149,7 +149,8 @@ async def test_after_its_start_the_reactor_leaves_the_disk_to_its_threads(stage:
     board.program.kill(signal.SIGHUP)
     await board.program.says("Configuration unchanged")
     stage.event.write_roster([601, 602])
-    await until(stage.reactor, lambda: "602" in (stage.event.folder / ".sse_twisted" / "roster.json").read_text(), "")
+    kept = stage.event.folder / ".sse_twisted" / "roster.json"
+    await until(stage.reactor, lambda: kept.exists() and "602" in kept.read_text(), "")
     calls = disk.calls()[begun:]
     assert len(calls) > 100
     assert not [call for thread, call in calls if thread == thread_of(board.program)]
