@@ -102,11 +102,19 @@ class Roster(Struct, frozen=True, dict=True):
     @cached_property
     def ownerless(self) -> frozenset[int]:
         """The devices of lines that cannot be read but for their numbers, and of no others."""
-        return frozenset(each.identifier for each in self.unreadable if each.identifier > 0) - self.identifiers
+        return frozenset(self._unreadable_lines) - self.identifiers
+
+    @cached_property
+    def _unreadable_lines(self) -> dict[int, set[int]]:
+        lines: dict[int, set[int]] = {}
+        for each in self.unreadable:
+            if each.identifier > 0:
+                lines.setdefault(each.identifier, set()).add(each.line)
+        return lines
 
     def trouble_of(self, identifier: int) -> str:
         """Return why a line of a device cannot be read; "" if all can, or it has none."""
-        if not (lines := {each.line for each in self.unreadable if 0 < each.identifier == identifier}):
+        if (lines := self._unreadable_lines.get(identifier)) is None:
             return ""
         return next(f"roster {mistake}" for mistake in self.mistakes if mistake.line in lines)
 
@@ -120,8 +128,8 @@ class Roster(Struct, frozen=True, dict=True):
 
     def expected(self, day: datetime.date) -> dict[int, str]:
         """Return the sailor of each device that is assigned on a day; "" if a line of it cannot be read instead."""
-        unreadable = {each.identifier: "" for each in self.unreadable if each.identifier > 0}
-        return unreadable | {number: carrier.sailor for number, carrier in self.carriers(day).items()}
+        sailors = {number: carrier.sailor for number, carrier in self.carriers(day).items()}
+        return dict.fromkeys(self._unreadable_lines, "") | sailors
 
     @property
     def summary(self) -> str:

@@ -368,7 +368,7 @@ def _judge_tracks(
 ) -> tuple[State, str]:
     """Judge by what is stored, and by what the ledger notes."""
     if missing:
-        return State.MISSING, f"{plural(len(missing), 'known track')} missing{_where_it_is_not(missing)}"
+        return State.MISSING, f"{plural(len(missing), 'known track')} missing{_no_longer_listed(missing)}"
     if stored:
         return (State.SHORT, short) if short else (State.COLLECTED, "")
     if device is not None and device.present:  # as on the board, as long as it is here
@@ -378,7 +378,7 @@ def _judge_tracks(
     return State.NO_TRACK if is_over else State.EXPECTED, remark
 
 
-def _where_it_is_not(missing: list[TrackReport]) -> str:
+def _no_longer_listed(missing: list[TrackReport]) -> str:
     """Tell of which missing tracks there is no use in waking the device again."""
     unlisted = sum(report.unlisted for report in missing)
     if unlisted == len(missing):

@@ -256,11 +256,16 @@ class Board:
         if device is None:
             return before is not None
         live = self._live
-        assignments, since = live.roster.of(identifier), live.today(device.since)
-        excused = live.not_expected(identifier, self.today)
-        trouble = live.roster.trouble_of(identifier)
-        known = self.today, since, live.settings.expected, self._estimate(device), excused, trouble
-        tile = tile_of(device, assignments, *known)
+        tile = tile_of(
+            device,
+            live.roster.of(identifier),
+            self.today,
+            live.today(device.since),
+            live.settings.expected,
+            self._estimate(device),
+            live.not_expected(identifier, self.today),
+            live.roster.trouble_of(identifier),
+        )
         if tile == before:
             self._tiles[identifier] = before  # whoever has rendered it knows it again
             return False

@@ -306,25 +306,25 @@ def test_a_device_that_is_found_at_once_after_a_start_has_not_left_early(event: 
     assert event.known(601).left_early  # an alarm is one until it is collected
 
 
+def meet_before_restoring(event: VirtualEvent, identifier: int) -> None:
+    """Start again; a device is there before the state is restored."""
+    event.stop()
+    event.lines.clear()
+    event.start_in_thread = LateThreads(event.reactor, [3.0]).start
+    event.arrive(identifier)
+    event.start()
+    event.until(f"motion-{identifier} is connected")
+
+
 def test_a_device_that_is_met_before_the_state_is_restored_is_present_and_no_alarm(afternoon: VirtualEvent) -> None:
-    afternoon.stop()
-    afternoon.lines.clear()
-    afternoon.start_in_thread = LateThreads(afternoon.reactor, [3.0]).start
-    afternoon.arrive(601)
-    afternoon.start()
-    afternoon.until("motion-601 is connected")
+    meet_before_restoring(afternoon, 601)
     afternoon.until("motion-602 left too early, before this start")
     afternoon.advance(1.0)
     assert (afternoon.known(601).present, afternoon.known(601).left_early) == (True, "")
 
 
 def test_a_waiver_of_a_device_that_is_met_before_it_is_restored_ends_and_says_so(afternoon: VirtualEvent) -> None:
-    afternoon.stop()
-    afternoon.lines.clear()
-    afternoon.start_in_thread = LateThreads(afternoon.reactor, [3.0]).start
-    afternoon.arrive(604)
-    afternoon.start()
-    afternoon.until("motion-604 is connected")
+    meet_before_restoring(afternoon, 604)
     afternoon.until("motion-604 is no longer waived: it has been connected since")
     assert (afternoon.known(604).present, afternoon.known(604).waived) == (True, "")
 

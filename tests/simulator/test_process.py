@@ -60,24 +60,27 @@ def test_twistd_starts_a_simulator_that_answers_and_ends_when_asked_to(tmp_path:
         assert process.wait(PATIENCE) == -signal.SIGTERM
 
 
+def refusal(tmp_path: Path, *arguments: str) -> str:
+    """What it prints when it ends at once, with status 1."""
+    with running(tmp_path, *arguments) as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 1
+    return output
+
+
 def test_a_bad_value_is_one_line_and_ends_it(tmp_path: Path) -> None:
     for arguments, message in (
         (("--fault", "cutt@5"), "unknown fault 'cutt' (did you mean 'cut'?)"),
         (("--captures", "/nowhere"), "no fleet: no motion-<id> folder in /nowhere/motions"),
     ):
-        with running(tmp_path, *arguments) as process:
-            output, _ = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 1
-        (line,) = output.splitlines()
+        (line,) = refusal(tmp_path, *arguments).splitlines()
         assert line.startswith(f"twistd sse-simulator: {message}")
 
 
 def test_a_port_in_use_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with running(tmp_path, "--interface", "127.0.0.1", "--port", str(port), "--devices", "1") as process:
-            output, _ = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 1
+        output = refusal(tmp_path, "--interface", "127.0.0.1", "--port", str(port), "--devices", "1")
     assert output == (
         f"twistd sse-simulator: cannot listen on 127.0.0.1:{port} (Address already in use): "
         "choose another --port, or end the program that uses it\n"
@@ -88,10 +91,8 @@ def test_so_is_the_port_of_its_name_server(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        arguments = ("--interface", "127.0.0.1", "--port", "0", "--devices", "1", "--dns-port", str(port))
-        with running(tmp_path, *arguments) as process:
-            output, _ = process.communicate(timeout=PATIENCE)
-            assert process.returncode == 1
+        place = ("--interface", "127.0.0.1", "--port", "0", "--dns-port", str(port))
+        output = refusal(tmp_path, *place, "--devices", "1")
     assert output == (
         f"twistd sse-simulator: cannot listen on 127.0.0.1:{port} (Address already in use): "
         "choose another --dns-port, or end the program that uses it\n"
