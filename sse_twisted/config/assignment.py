@@ -52,6 +52,11 @@ class Assignment:
         return has_begun and day <= self.last_day
 
     @property
+    def has_times(self) -> bool:
+        """Whether it begins or ends at a time of day."""
+        return self.start_time is not None or self.end_time is not None
+
+    @property
     def begin(self) -> Moment:
         return self.first_day.toordinal(), _seconds(self.start_time) if self.start_time else 0
 

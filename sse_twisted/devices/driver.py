@@ -54,7 +54,10 @@ class ListedTrack(Struct, frozen=True, gc=False):
 
     def claim(self, discipline: str) -> int | None:
         """Return the best speed in a discipline such as "500m"; None if it is not listed."""
-        return next((speed for name, speed in self.claims if name == discipline), None)
+        for name, speed in self.claims:
+            if name == discipline:
+                return speed
+        return None
 
     @property
     def path_problem(self) -> str:

@@ -12,7 +12,7 @@ another machine wrote, the part from `gpslogs/` on counts. A torn or foreign led
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,7 @@ class Ledger:
     unsaved: int = 0  # completed tracks since then
     driver: Driver = KNOWN[0]
     marks: dict[str, Mark] = attrs.field(factory=dict, init=False, eq=False)  # by name, of what this run has written
+    _named: dict[str, tuple[dict[str, Any], Named | None]] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def load(cls, path: Path, driver: Driver = KNOWN[0]) -> Ledger:
@@ -195,8 +196,11 @@ class Ledger:
                 self.entries[name] = entry | {"unlisted": True}
                 self.changed = True
 
-    def shorten(self, listed: Container[str]) -> None:
+    def shorten(self, listed: Iterable[str]) -> None:
         """Drop the oldest tracks that are neither completed nor `listed`, by name, beyond MAX_UNLISTED."""
+        if len(self.entries) <= MAX_UNLISTED:
+            return
+        listed = frozenset(listed)
         names = [
             name
             for name, entry in self.entries.items()
@@ -224,9 +228,17 @@ class Ledger:
         return Fetched(Outcome(outcome), length, sha256, remark, self.marks.get(name))
 
     def named(self) -> tuple[Named, ...]:
-        """Return the logs that have a name in this ledger."""
-        logs = ((name, _log(entry, self.driver), entry.get("status")) for name, entry in self.entries.items())
-        return tuple(Named(name, log, status == Status.COMPLETED) for name, log, status in logs if log is not None)
+        """Return the logs that have a name in this ledger.
+
+        No entry changes, but is replaced: what it says is worked out once.
+        """
+        before, self._named = self._named, {}
+        for name, entry in self.entries.items():
+            known = before.get(name)
+            if known is None or known[0] is not entry:
+                known = entry, _named(name, entry, self.driver)
+            self._named[name] = known
+        return tuple(named for _, named in self._named.values() if named is not None)
 
 
 def is_pending(entry: Mapping[str, Any]) -> bool:
@@ -275,6 +287,11 @@ def local_file_of(name: str, entry: Mapping[str, Any]) -> str | None:
 
 def _is_entry(value: object) -> bool:
     return isinstance(value, dict) and not any(isinstance(item, dict | list) for item in value.values())
+
+
+def _named(name: str, entry: Mapping[str, Any], driver: Driver) -> Named | None:
+    log = _log(entry, driver)
+    return None if log is None else Named(name, log, entry.get("status") == Status.COMPLETED)
 
 
 def _log(entry: Mapping[str, Any], driver: Driver) -> ListedTrack | None:

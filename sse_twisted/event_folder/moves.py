@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from attrs import define
@@ -60,6 +60,16 @@ def refile(
     refiling = _refiling(folder, identifier, listing, rules, ledger)
     yield from refiling.run()
     yield from refiling.of_other_days()
+
+
+def may_be_outdated(tracks: Collection[EventTrack], named: Collection[Named]) -> bool:
+    """Whether `refile` may find anything to do for `named`, when a listing has `tracks` by the same rules.
+
+    It does not, if each log is listed once and all names are those that it would give them.
+    """
+    names = {track.name: log_key(track.log) for track in tracks if track.of_event}
+    is_once = len({log_key(track.log) for track in tracks}) == len(tracks)
+    return not is_once or any(names.get(known.name) != log_key(known.log) for known in named)
 
 
 def owner_changes(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ MM_PER_KM = 1_000_000
 MS_PER_HOUR = 3_600_000
 MM_PER_S = 1852 / 3.6  # in one knot: a nautical mile of 1852 m an hour
 PLAUSIBLE = (dt.date(2015, 1, 1), dt.date(2070, 1, 1))
+EPOCH = dt.datetime.fromtimestamp(0, dt.UTC).replace(tzinfo=None)
 
 LogKey = tuple[str, int]
 Figures = tuple[int, int, int]
@@ -100,20 +101,35 @@ def all_tracks(
 
 
 def _tracks(identifier: int, listing: Listing, rules: FilingRules) -> Iterator[EventTrack]:
+    unassigned = rules.device_name or device_name(identifier)
     for log in listing.entries:
         minutes = log.timezone or 0 if rules.timezone is None else rules.timezone
         start = _local_time(log.start_date, minutes)
         day = start.date() if start else None
-        moment = _local_time(log.start_date, rules.event_timezone)
-        moment = moment.replace(tzinfo=None) if moment else None
-        owner = next((a for a in rules.assignments if day and a.covers_start(day, moment)), None)
+        owner = _owner(log, day, rules)
         asked_for = log.file in rules.asked_for
         of_event = asked_for or owner is not None or not is_outside(day, rules.days)
-        stamp = start.strftime("%Y%m%d_%H%M%S") if start else f"undated_{log.start_date}"
-        prefix = f"{owner.file_id}_{identifier}" if owner else rules.device_name or device_name(identifier)
-        name = TrackName(prefix, stamp, extension=log.extension)
+        prefix = f"{owner.file_id}_{identifier}" if owner else unassigned
+        name = TrackName(prefix, _stamp(log, start), extension=log.extension)
         skipped = not asked_for and day not in rules.buoy_days and _is_slow(log, rules.slowest)
         yield EventTrack(identifier, log, name, owner, skipped, of_event)
+
+
+def _owner(log: ListedTrack, day: dt.date | None, rules: FilingRules) -> Assignment | None:
+    if day is None:
+        return None
+    for assignment in rules.assignments:
+        moment = _local_time(log.start_date, rules.event_timezone) if assignment.has_times else None
+        if assignment.covers_start(day, moment):
+            return assignment
+    return None
+
+
+def _stamp(log: ListedTrack, start: dt.datetime | None) -> str:
+    """Return the start of a log for its name, in the time zone of the device."""
+    if start is None:
+        return f"undated_{log.start_date}"
+    return start.isoformat("_", "seconds").replace("-", "").replace(":", "").lstrip("0")
 
 
 def _held(tracks: list[EventTrack], named: tuple[Named, ...]) -> Iterator[EventTrack]:
@@ -143,8 +159,8 @@ def _is_slow(log: ListedTrack, slowest: float) -> bool:
 
 def _local_time(start_date: int, minutes: int) -> dt.datetime | None:
     try:
-        return dt.datetime.fromtimestamp(start_date // 1000 + minutes * 60, dt.UTC)
-    except (ValueError, OverflowError, OSError):
+        return EPOCH + dt.timedelta(0, start_date // 1000 + minutes * 60)
+    except OverflowError:
         return None
 
 
@@ -156,24 +172,24 @@ def _with_unique_names(tracks: list[EventTrack], named: Iterable[Named]) -> Iter
     named = sorted(named, key=lambda known: not known.completed)
     kept = _kept_names(tracks, named)
     taken = set(kept.values())
-    logs = {log_key(track.log) for track in tracks}
+    logs = {log_key(track.log) for track in tracks} if named else ()
     of_others = {
         TrackName.parse(known.name): known.log for known in named if known.completed and log_key(known.log) not in logs
     }
-    count: Counter[TrackName] = Counter()
-    for track in tracks:
-        name = kept.get(track.log)
+    count: dict[TrackName, int] = {}
+    for place, track in enumerate(tracks):
+        name = kept.get(place)
         while name is None:
-            count[track.filed_as] += 1
-            name = track.filed_as.with_number(count[track.filed_as])
+            number = count[track.filed_as] = count.get(track.filed_as, 0) + 1
+            name = track.filed_as if number == 1 else track.filed_as.with_number(number)
             other = of_others.get(name)
             if name in taken or (other is not None and _figures(other) != _figures(track.log)):
                 name = None
         yield track if name == track.filed_as else replace(track, filed_as=name)
 
 
-def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrack, TrackName]:
-    """Return the names of logs in the ledger; a name that differs in more than its number is ignored."""
+def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[int, TrackName]:
+    """Return the names of logs in the ledger, by place; a name that differs in more than its number is ignored."""
     exact: dict[tuple[TrackName, LogKey, Figures], TrackName] = {}
     grown: defaultdict[tuple[TrackName, LogKey], deque[TrackName]] = defaultdict(deque)
     for known in named:
@@ -182,17 +198,20 @@ def _kept_names(tracks: list[EventTrack], named: list[Named]) -> dict[ListedTrac
         base = name.with_number(1)
         exact.setdefault((base, log_key(known.log), _figures(known.log)), name)
         grown[base, log_key(known.log)].append(name)
+    mine = {
+        place: track for place, track in enumerate(tracks) if grown and (track.filed_as, log_key(track.log)) in grown
+    }
     kept = {
-        track.log: name
-        for track in tracks
+        place: name
+        for place, track in mine.items()
         if (name := exact.pop((track.filed_as, log_key(track.log), _figures(track.log)), None)) is not None
     }
     used = set(kept.values())
-    for track in tracks:
-        names = grown.get((track.filed_as, log_key(track.log)))
-        while track.log not in kept and names:
+    for place, track in mine.items():
+        names = grown[track.filed_as, log_key(track.log)]
+        while place not in kept and names:
             if (name := names.popleft()) not in used:
-                kept[track.log] = name
+                kept[place] = name
     return kept
 
 

@@ -12,7 +12,7 @@ from sse_twisted.config.filing import FilingRules
 from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Ledger, Status, StoredTrack, is_pending
-from sse_twisted.event_folder.moves import Step, refile
+from sse_twisted.event_folder.moves import Step, may_be_outdated, refile
 from sse_twisted.event_folder.naming import EventTrack, all_tracks, log_key
 from sse_twisted.event_folder.space import MB
 from sse_twisted.event_folder.track_name import day_of
@@ -66,8 +66,10 @@ def compare(
     Blocks: there may be thousands of tracks. Tracks whose names are out of date are moved first; `steps` collects the
     moves.
     """
-    steps.extend(refile(folder, identifier, listing, rules, ledger))
     everything = all_tracks(identifier, listing, rules, ledger.named())
+    if may_be_outdated(everything, ledger.named()):
+        steps.extend(refile(folder, identifier, listing, rules, ledger))
+        everything = all_tracks(identifier, listing, rules, ledger.named())
     tracks = [track for track in everything if track.of_event]
     stored, missing, unsound = [], [], []
     recorded: Counter[datetime.date | None] = Counter()  # bytes by day
@@ -84,7 +86,7 @@ def compare(
         else:
             missing.append(track)
             ledger.queue(track)
-    ledger.shorten({track.name for track in everything})
+    ledger.shorten(track.name for track in everything)
     wanted = [track for track in tracks if not track.skipped]
     listed = {log_key(track.log) for track in everything}
     deleted = (

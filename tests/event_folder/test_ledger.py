@@ -78,6 +78,17 @@ def test_a_track_is_noted_in_the_original_words(path: Path, status: Status) -> N
     assert {str(known) for known in Status} == {"queued", "skipped", "failed", "completed"}
 
 
+def test_the_names_that_a_ledger_gives_follow_its_entries(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.record(TRACK, Status.QUEUED)
+    (queued,) = ledger.named()
+    ledger.record(TRACK, Status.COMPLETED, FETCHED)
+    (completed,) = ledger.named()
+    ledger.drop(TRACK.name)
+    assert (queued.name, queued.completed, completed.completed) == (TRACK.name, False, True)
+    assert ledger.named() == ()
+
+
 def test_what_is_saved_is_loaded_again(path: Path) -> None:
     ledger = Ledger(path)
     ledger.record(TRACK, Status.COMPLETED, FETCHED)

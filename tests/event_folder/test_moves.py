@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from sse_twisted.config.filing import FilingRules
@@ -18,8 +20,8 @@ from sse_twisted.config.roster import Assignment
 from sse_twisted.devices.driver import ListedTrack, Listing
 from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status
-from sse_twisted.event_folder.moves import Left, Move, Step, refile
-from sse_twisted.event_folder.naming import EventTrack, event_tracks
+from sse_twisted.event_folder.moves import Left, Move, Step, may_be_outdated, refile
+from sse_twisted.event_folder.naming import EventTrack, all_tracks, event_tracks
 from sse_twisted.event_folder.partial import examine
 from sse_twisted.event_folder.partial_files import partial_path
 from sse_twisted.event_folder.verification import Outcome
@@ -567,3 +569,56 @@ class TestKilledOrFailingAtAnyStep:
             if entry["status"] == "completed" and (folder.root / entry["local_file"]).exists()
         ]
         assert len(here) == len(set(here))
+
+
+LOGS = st.lists(
+    st.builds(
+        lambda file, second, size: replace(LOG, file=file, start_date=LOG.start_date + 1000 * second, size=size),
+        st.sampled_from(["/logs/0.oao", "/logs/1.oao"]),
+        st.integers(0, 2),
+        st.sampled_from([LOG.size, LOG.size + 82]),
+    ),
+    max_size=4,
+    unique=True,
+).map(lambda logs: Listing(tuple(logs)))
+RULES = st.sampled_from([BEFORE, AFTER, claims_of(), claims_of(OWNER, timezone=120), claims_of(OWNER, last=FIRST)])
+
+
+class TestWhetherNamesMayBeOutdated:
+    """Most listings are compared without looking for moves."""
+
+    @given(LOGS, RULES, LOGS, RULES, st.sets(st.integers(0, 3)))
+    def test_where_none_may_be_there_is_nothing_to_move(
+        self,
+        tmp_path_factory: pytest.TempPathFactory,
+        had: Listing,
+        then: FilingRules,
+        has: Listing,
+        now: FilingRules,
+        completed: set[int],
+    ) -> None:
+        folder = EventFolder(tmp_path_factory.mktemp("event"))
+        folder.prepare()
+        ledger = folder.ledger(601)
+        for number, one in enumerate(event_tracks(601, had, then)):
+            ledger.record(one, Status.COMPLETED if number in completed else Status.QUEUED)
+            put(folder, one.local_file, CONTENT)
+        before = dict(ledger.entries)
+        if not may_be_outdated(all_tracks(601, has, now, ledger.named()), ledger.named()):
+            assert not list(refile(folder, 601, has, now, ledger))
+            assert ledger.entries == before
+
+    def test_another_owner_of_a_track_is_noticed(self) -> None:
+        assert self.may_be_outdated(tracks_of(LOG), tracks_of(LOG, rules=AFTER))
+
+    def test_a_log_that_is_not_listed_any_more_is_noticed(self) -> None:
+        assert self.may_be_outdated(tracks_of(LOG), ())
+
+    def test_the_same_names_of_the_same_logs_are_not_outdated(self) -> None:
+        assert not self.may_be_outdated(tracks_of(LOG), tracks_of(LOG, replace(LOG, file="/logs/9.oao")))
+
+    def may_be_outdated(self, before: tuple[EventTrack, ...], now: tuple[EventTrack, ...]) -> bool:
+        ledger = Ledger(Path("downloads.json"))
+        for one in before:
+            ledger.record(one, Status.QUEUED)
+        return may_be_outdated(now, ledger.named())
