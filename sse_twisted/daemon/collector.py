@@ -350,7 +350,7 @@ class Collector(MultiService):
         if is_new:
             self.folder.partials.forget()
             for visit in self.scanner.visits.values():
-                visit.ledger = None
+                visit.forget_files()
                 visit.wake()
             self._restorer.check_collected()
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from attrs import define
 
 from sse_twisted.devices.driver import Identity, Listing, Reply
 from sse_twisted.devices.errors import BadAnswer, Refused, WrongDevice
 from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.event_folder.workplace import Workplace
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.log_levels import log_level
 from sse_twisted.visits.detection import Sighting
-from sse_twisted.visits.visit import QUICK_ANSWER, Visit
+from sse_twisted.visits.visit import QUICK_ANSWER, StoredAnswer, Visit
 
 
 @define
@@ -79,8 +82,17 @@ class Inspector:
 
     async def _store(self, visit: Visit, name: str, stored: bytes) -> None:
         """Keep an answer for later runs. The visit goes on meanwhile: it needs the answer, not the file."""
-        steps = self._work.folder.storing_answer(visit.identifier, name, stored)
-        await self._work.disk.commit_soon(steps, f"{name} of {visit.name}")
+        known, mine = visit.stored_answers.get(name), StoredAnswer(hashlib.sha256(stored).digest())
+        if known is not None and known.is_on_disk and known.sha256 == mine.sha256:
+            return
+        visit.stored_answers[name] = mine
+        await self._work.disk.commit_soon(
+            self._storing(visit.identifier, name, stored, mine), f"{name} of {visit.name}"
+        )
+
+    def _storing(self, identifier: int, name: str, stored: bytes, answer: StoredAnswer) -> Steps[None]:
+        yield from self._work.folder.storing_answer(identifier, name, stored)
+        answer.is_on_disk = True
 
     def _note_battery(self, visit: Visit, identity: Identity) -> None:
         if identity.battery is not None:

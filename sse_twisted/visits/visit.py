@@ -23,6 +23,14 @@ MAX_SILENCES = 2  # unanswered requests in a row, after which a device may have 
 
 
 @define(eq=False)
+class StoredAnswer:
+    """An answer that is being stored, or is on disk."""
+
+    sha256: bytes
+    is_on_disk: bool = False
+
+
+@define(eq=False)
 class Visit:
     """State that the steps of one visit share; discarded when the device has gone."""
 
@@ -34,6 +42,7 @@ class Visit:
     rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None
     unstored: dict[str, bytes] = field(factory=dict)  # answers of a stranger that are stored with its listing, by file
+    stored_answers: dict[str, StoredAnswer] = field(factory=dict)  # the last one of this visit, by file
     remarked: set[str] = field(factory=set)  # subjects that were logged
     examined: dict[str, object] = field(factory=dict)  # the last answers with findings, and what was expected, by file
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison
@@ -88,6 +97,11 @@ class Visit:
             raise
         finally:
             self._talking -= 1
+
+    def forget_files(self) -> None:
+        """Read and store all again: another disk is in the place of the first."""
+        self.ledger = None
+        self.stored_answers = {}
 
     def wake(self) -> None:
         """Inspect the device again now, because something has changed."""

@@ -167,6 +167,21 @@ def test_a_disk_that_comes_back_without_a_track_raises_an_alarm(
     event.stop()
 
 
+def test_the_listing_of_a_device_that_is_here_is_stored_on_another_disk_in_its_place(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.collect(601)
+    moved = take_away(event)
+    shutil.copytree(moved, event.root)
+    listing = event.folder.device_folder(601) / "logs.json"
+    listing.unlink()
+    monkeypatch.setattr(FolderLock, "is_writable", lambda _: False)
+    event.until("Event folder is back")
+    event.advance(10)
+    assert listing.read_bytes() == (moved / listing.relative_to(event.root)).read_bytes()
+    event.stop()
+
+
 def test_it_stops_in_time_while_the_folder_is_away(event: VirtualEvent) -> None:
     event.collect(601)
     moved = take_away(event)

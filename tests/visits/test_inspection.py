@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.devices.driver import Finding
 from sse_twisted.devices.motion.driver import MotionDriver
+from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.simulator.faults import parse_fault
-from tests.support.event import VirtualEvent, log_of
+from tests.support.event import MORNING, VirtualEvent, log_of
 
 
 def test_the_last_answers_are_kept_as_the_device_gave_them(event: VirtualEvent) -> None:
@@ -124,3 +126,35 @@ def test_the_same_answer_is_examined_once_in_a_visit(event: VirtualEvent, monkey
     event.wake_all()
     event.advance(1)
     assert examined == ["info.json", "settings.json", "info.json"]
+
+
+def test_the_same_listing_is_stored_once_in_a_visit_and_another_one_again(event: VirtualEvent) -> None:
+    device = event.collect()
+    listing = event.folder.device_folder(601) / "logs.json"
+    first = listing.stat()
+    event.wake_all()
+    event.advance(5)
+    again = listing.stat()
+    device.logs.append(log_of(601, MORNING + 3_600_000))
+    event.wake_all()
+    event.advance(5)
+    assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert [entry["file"] for entry in json.loads(listing.read_bytes())["logs"]] == [log.path for log in device.logs]
+
+
+def test_a_listing_that_could_not_be_stored_is_stored_with_the_next_one(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event.device(601, log_of(601))
+    event.arrive(601)
+    event.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(EventFolder, "storing_answer", full_disk)
+        event.until("motion-601 must stay connected")
+    event.until("motion-601 can be disconnected")
+    assert (event.folder.device_folder(601) / "logs.json").exists()
+
+
+def full_disk(*_: object) -> Iterator[tuple[int, ...]]:
+    yield ()
+    raise OSError(errno.ENOSPC, "No space left on device")
