@@ -43,6 +43,6 @@ def real_world(reactor: Any) -> World:
         agent=lambda connect_timeout: device_agent(reactor, connect_timeout, traffic),
         names=lambda settings, log: NameService(reactor, log, settings, in_reactors_thread),
         start_in_thread=DiskThreads(reactor).start,
-        start_thread=lambda: DiskThreads(reactor, "elsewhere", 1).start,
+        start_thread=lambda: DiskThreads(reactor, "elsewhere", 1, 1).start,
         worker=partial(Worker, reactor),
     )

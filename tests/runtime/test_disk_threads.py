@@ -15,7 +15,7 @@ import pytest
 from twisted.internet.defer import DeferredList
 from twisted.internet.task import deferLater
 
-from sse_twisted.runtime.disk_threads import SLACK, THREADS, DiskThreads
+from sse_twisted.runtime.disk_threads import MOST, SLACK, STUCK, THREADS, DiskThreads
 from tests.simulator.wire import on_the_reactor
 
 PR_GET_TIMERSLACK = 30  # of Linux's prctl.h
@@ -49,22 +49,75 @@ async def test_a_thread_says_what_went_wrong(reactor: Any) -> None:
     assert await threads.start(int, "7") == 7  # the thread goes on
 
 
-@on_the_reactor
-async def test_some_work_side_by_side_and_the_others_wait_in_order(reactor: Any) -> None:
-    threads, begun, go_on = DiskThreads(reactor), list[int](), threading.Event()
+class Stuck:
+    """Calls that end when they are told to."""
 
-    def work(number: int) -> int:
-        begun.append(number)
-        go_on.wait()
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.threads: set[int] = set()
+        self.go_on = threading.Event()
+
+    def __call__(self, number: int) -> int:
+        self.begun.append(number)
+        self.threads.add(threading.get_ident())
+        self.go_on.wait()
         return number
 
+    async def have_begun(self, reactor: Any, count: int) -> None:
+        while len(self.begun) < count:
+            await deferLater(reactor, 0.001)
+
+
+@on_the_reactor
+async def test_some_work_side_by_side_and_the_others_wait_in_order(reactor: Any) -> None:
+    threads, work = DiskThreads(reactor, most=THREADS), Stuck()
     results = DeferredList([threads.start(work, number) for number in range(2 * THREADS)])
-    while len(begun) < THREADS:
-        await deferLater(reactor, 0.001)
-    assert sorted(begun) == list(range(THREADS))
-    go_on.set()
+    await work.have_begun(reactor, THREADS)
+    assert sorted(work.begun) == list(range(THREADS))
+    work.go_on.set()
     assert [number for _, number in await results] == list(range(2 * THREADS))
-    assert begun[THREADS:] == sorted(begun[THREADS:])
+    assert work.begun[THREADS:] == sorted(work.begun[THREADS:])
+
+
+@on_the_reactor
+async def test_where_some_are_stuck_others_help_but_only_so_many(reactor: Any) -> None:
+    threads, work = DiskThreads(reactor), Stuck()
+    results = [threads.start(work, number) for number in range(MOST)]
+    await work.have_begun(reactor, THREADS)
+    for number in range(MOST, 3 * MOST):
+        await deferLater(reactor, 1.5 * STUCK)
+        results.append(threads.start(work, number))
+    assert sorted(work.begun) == list(range(MOST))
+    assert len(work.threads) == MOST
+    work.go_on.set()
+    assert [number for _, number in await DeferredList(results)] == list(range(3 * MOST))
+
+
+@on_the_reactor
+async def test_those_that_help_end_when_nothing_waits_and_come_again(reactor: Any) -> None:
+    threads = DiskThreads(reactor, name="some disk")
+    for _ in range(2):
+        work = Stuck()
+        results = [threads.start(work, number) for number in range(MOST)]
+        while len(work.begun) < MOST:
+            await deferLater(reactor, 1.5 * STUCK)
+            results.append(threads.start(work, 0))
+        work.go_on.set()
+        await DeferredList(results)
+        while threads_named("some disk") > THREADS:
+            await deferLater(reactor, 0.001)
+
+
+def threads_named(name: str) -> int:
+    return sum(thread.name == name for thread in threading.enumerate())
+
+
+@on_the_reactor
+async def test_nobody_helps_where_calls_only_come_one_after_the_other(reactor: Any) -> None:
+    threads = DiskThreads(reactor, name="quick disk")
+    for _ in range(200):
+        await DeferredList([threads.start(threading.get_ident) for _ in range(2 * MOST)])
+    assert threads_named("quick disk") == THREADS
 
 
 @on_the_reactor
@@ -75,7 +128,7 @@ async def test_a_thread_keeps_nothing_of_what_it_did_and_leaves_no_garbage(react
     def given(block: Block) -> Callable[[], int]:
         return lambda: id(block)
 
-    threads, block = DiskThreads(reactor, count=1), Block()
+    threads, block = DiskThreads(reactor, count=1, most=1), Block()
     gone = weakref.ref(block)
     gc.collect()
     gc.disable()
