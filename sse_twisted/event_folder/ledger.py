@@ -327,4 +327,4 @@ class StoredTrack(Struct, frozen=True):
     name: str
     local_file: str  # below the event folder
     sha256: str  # as in the ledger; "" if the original made the entry
-    mark: Mark | None = None  # which its file has as long as it has that digest; None if that is not known
+    mark: Mark | None = None  # of its file, as long as that has the verified bytes of that digest; None if unknown

@@ -29,6 +29,7 @@ FORMATS: Final[tuple[TrackFormat, ...]] = (
     FitFormat(),
     GpxFormat(),
 )
+_OF_VERIFIED: Final[dict[str, TrackFormat]] = {"oao": OaoFormat(is_verified=True)}
 START_SIZE: Final = 512  # bytes that are enough to recognise a format
 MAX_SIZE: Final = 64 * 1024 * 1024  # bytes of a track that is measured; the longest that was ever listed has 25.7 MB
 SNIFFED: Final = 64 * 1024  # bytes in which fixes are searched for if the first ones tell nothing
@@ -78,12 +79,14 @@ def recognise(data: Buffer, path: str = "") -> TrackFormat | None:
     return next((each for each in FORMATS if _finds_fixes(each, piece)), None) or format_named(path)
 
 
-def decode(data: Buffer, path: str = "") -> Track:
+def decode(data: Buffer, path: str = "", *, is_verified: bool = False) -> Track:
     """Decode a file of any kind. Raises nothing: a file of an unknown format is a track without fixes.
 
+    Of a file that is verified and was whole, no checksum is computed again where that takes long.
     Where a GPS week rollover has dated it and its name has the true date, as a handed-in track has, the name counts.
     """
-    track = (recognise(data, path) or FORMATS[0]).decode(data)
+    form = recognise(data, path) or FORMATS[0]
+    track = (_OF_VERIFIED.get(form.name, form) if is_verified else form).decode(data)
     if is_rolled_over(track.fixes.time) and is_named_later(PurePath(path).name, track.fixes.time):
         track = without_rollover(track)
     return replace(track, integrity=_named(track.integrity, bytes(data[:START_SIZE])))

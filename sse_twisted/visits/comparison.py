@@ -78,8 +78,10 @@ def compare(
         if fetched is not None:
             ledger.record(track, Status.COMPLETED, fetched)
             recorded[track.day] += fetched.length
-            stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256, fetched.mark))
-            if fetched.outcome is not Outcome.VERIFIED:
+            is_verified = fetched.outcome is Outcome.VERIFIED
+            mark = fetched.mark if is_verified else None
+            stored.append(StoredTrack(identifier, track.name, track.local_file, fetched.sha256, mark))
+            if not is_verified:
                 unsound.append(f"{track.name} is {fetched.outcome}: {fetched.remark}")
         elif track.skipped:
             ledger.record(track, Status.SKIPPED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sse_twisted.event_folder.track_file import Mark, mark_of
 from sse_twisted.results import measuring
 from sse_twisted.results.measuring import measure
+from sse_twisted.simulator.device import SimulatedLog
 from tests.support.event import VirtualEvent, track
 
 FILE = "gpslogs/20221017/ABC601XYZ_601_20221017_090000.oao"
@@ -39,6 +41,10 @@ def test_a_file_that_has_not_changed_since_is_not_read_twice(root: Path, monkeyp
     report = measure(root, FILE, SHA256, mark(root))
     assert report is not None
     assert report["sha256"] == SHA256
+
+
+def test_a_file_that_has_not_changed_since_gives_the_same_report(root: Path) -> None:
+    assert measure(root, FILE, SHA256, mark(root)) == measure(root, FILE, SHA256)
 
 
 def test_the_mark_of_a_file_outlives_a_new_name(root: Path) -> None:
@@ -90,3 +96,15 @@ def test_after_a_restart_it_is(event: VirtualEvent, monkeypatch: pytest.MonkeyPa
     event.start()
     event.until("can be disconnected")
     assert len(event.known(601).measured) == digests.made == 1
+
+
+def test_the_checksums_of_a_damaged_track_are_computed_again(event: VirtualEvent) -> None:
+    content = bytearray(CONTENT)
+    content[-1] ^= 1
+    event.device(601, SimulatedLog("/logs/0601.oao", bytes(content)))
+    event.arrive(601)
+    event.start()
+    event.until("measured - ")
+    event.advance(5)
+    reports = json.loads((event.folder.device_folder(601) / "tracks.json").read_bytes())
+    assert [report["whole"] for report in reports.values()] == [False]

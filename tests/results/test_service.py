@@ -91,7 +91,7 @@ def test_a_restart_does_not_measure_tracks_again(event: VirtualEvent, monkeypatc
     event.start()
     event.until("measured - ")
     event.stop()
-    monkeypatch.delattr(measuring, "analyse")
+    monkeypatch.delattr(measuring, "analyse_track")
     event.lines.clear()
     event.start()
     event.until("can be disconnected")
@@ -270,7 +270,7 @@ def test_an_internal_error_leaves_the_other_tracks_waiting(
     event.arrive(601)
     event.start()
     with monkeypatch.context() as patch:
-        patch.setattr(measuring, "analyse", fail)
+        patch.setattr(measuring, "analyse_track", fail)
         event.until("Tracks could not be measured")
         event.leave(601)
         event.until("motion-601 has been disconnected")
@@ -334,7 +334,7 @@ def test_a_renamed_track_keeps_its_report(event: VirtualEvent, monkeypatch: pyte
     if when != "present":
         event.leave(601)
         event.until("motion-601 has been disconnected")
-    monkeypatch.delattr(measuring, "analyse")
+    monkeypatch.delattr(measuring, "analyse_track")
     if when == "at the next start":
         event.stop()
     event.people[0]["File ID"] = "NEW"
@@ -358,7 +358,7 @@ def test_tracks_that_exchange_their_names_keep_their_reports(
     event.start()
     event.until(f"{LATER} measured - ")
     before, (one, other) = kept(event), event.known(601).measured
-    monkeypatch.delattr(measuring, "analyse")
+    monkeypatch.delattr(measuring, "analyse_track")
     for log, minutes in zip(device.logs, (120, 0), strict=True):
         log.entry["timezone"] = minutes
     event.wake_all()

@@ -10,7 +10,7 @@ import numpy as np
 from sse_twisted.tracks.format import UNKNOWN, Buffer, Damage, Header, Integrity
 from sse_twisted.tracks.oao.gaps import Gap
 from sse_twisted.tracks.oao.header import decode_header
-from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, Octets, fixes_hold
+from sse_twisted.tracks.oao.layout import FRAME_SIZE, HEADER_MODE, HEADER_SIZE, Octets, fixes_hold, modes_hold
 from sse_twisted.tracks.oao.search import sound_runs
 
 NAME: Final = "oao"  # of the format
@@ -38,9 +38,13 @@ class OaoVerifier:
     Damage costs the frames that it touches and no others: the next frame is searched for at every offset.
     """
 
-    def __init__(self, on_fixes: Callable[[int, int], None] | None = None) -> None:
-        """Call `on_fixes` with the offset and number of sound GNSS frames that follow one another."""
+    def __init__(self, on_fixes: Callable[[int, int], None] | None = None, *, is_verified: bool = False) -> None:
+        """Call `on_fixes` with the offset and number of sound GNSS frames that follow one another.
+
+        Where the bytes are verified and whole, frames that begin as such are taken for sound.
+        """
         self._on_fixes = on_fixes or (lambda offset, count: None)
+        self._hold = modes_hold if is_verified else fixes_hold
         self._rest = b""
         self._at = 0  # offset of the rest
         self._kind = ""  # decided when HEADER_SIZE bytes are there
@@ -136,7 +140,7 @@ class OaoVerifier:
         rows = octets[: len(octets) // FRAME_SIZE * FRAME_SIZE].reshape(-1, FRAME_SIZE)
         sound, count = 0, FEWEST
         while sound < len(rows):
-            held = fixes_hold(rows[sound : sound + count])
+            held = self._hold(rows[sound : sound + count])
             if not held.all():
                 sound += int(held.argmin())
                 break

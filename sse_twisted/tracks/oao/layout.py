@@ -111,9 +111,12 @@ def sums_hold(rows: Octets) -> NDArray[np.bool_]:
 
 def fixes_hold(rows: Octets) -> NDArray[np.bool_]:
     """Tell for each row of an (n, 52) matrix whether it is a GNSS frame with a right checksum."""
-    held = sums_hold(rows)
-    held &= rows[:, 0] | 1 == BETWEEN_MODE & 0xFF
-    held &= rows[:, 1] == MODE_FAMILY
+    return sums_hold(rows) & modes_hold(rows)
+
+
+def modes_hold(rows: Octets) -> NDArray[np.bool_]:
+    """Tell for each row of an (n, 52) matrix whether it begins as a GNSS frame."""
+    held: NDArray[np.bool_] = (rows[:, 0] | 1 == BETWEEN_MODE & 0xFF) & (rows[:, 1] == MODE_FAMILY)
     return held
 
 

@@ -117,3 +117,20 @@ def test_the_track_of_an_esp_logger_is_whole_without_a_header(captures: Path) ->
     assert (with_header.integrity.whole, without.integrity.whole, without.header) == (True, True, None)
     assert without.fixes.time.tolist() == with_header.fixes.time.tolist()
     assert (without.rules, without.rate) == (with_header.rules, with_header.rate) == (ESP_RULES, 10)
+
+
+def test_a_verified_file_is_the_same_without_its_checksums(captures: Path) -> None:
+    files = [*captures.glob("*.oao"), *captures.glob("tracks/*.oao")]
+    for data in [TRACK, TRACK + b"]}", *(file.read_bytes() for file in files)]:
+        frames, offsets, integrity = frames_of(data)
+        if integrity.whole and not integrity.unknown:
+            once = frames_of(data, is_verified=True)
+            assert (once[0] == frames).all()
+            assert once[1:] == (offsets, integrity)
+
+
+def test_of_a_verified_file_no_checksum_is_computed() -> None:
+    data = bytearray(TRACK)
+    data[HEADER_SIZE + 2] ^= 1
+    assert frames_of(data)[2].damages
+    assert not frames_of(data, is_verified=True)[2].damages
