@@ -60,14 +60,28 @@ def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
     at_once(replacing(path, data, private=private))
 
 
-def replacing(path: Path, data: bytes, *, private: bool = False) -> Steps[None]:
-    """Do the same in steps."""
+def replacing(path: Path, data: bytes, *, private: bool = False, beside: tuple[int, ...] = ()) -> Steps[None]:
+    """Do the same in steps. What is `beside` goes to the disk before the file has its name."""
     with opened_folder(path.parent) as folder:
         with renamed_at_end(path.name, folder, 0o600 if private else 0o666) as file:
             file.write(data)
             file.flush()
-            yield (file.fileno(),)
+            yield (file.fileno(), *beside)
         yield (folder,)
+
+
+def replacing_in(folder: Path, name: str, data: bytes) -> Steps[None]:
+    """Replace a file in a folder that is created if missing, in one that exists, in steps.
+
+    The file is written in the first step: if it waited for a new folder, it would seem newer than what came after it.
+    """
+    _check_no_link(folder)
+    if folder.is_dir():
+        yield from replacing(folder / name, data)
+        return
+    folder.mkdir(exist_ok=True)
+    with opened_folder(folder.parent, folder.parent) as parent:
+        yield from replacing(folder / name, data, beside=(parent,))
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -95,20 +109,20 @@ def add_folder(folder: Path, within: Path) -> None:
     Only a start creates the upper folders of an event. At a mount point whose disk has gone they are missing, and
     nothing may be created there.
     """
-    at_once(adding_folder(folder, within))
-
-
-def adding_folder(folder: Path, within: Path) -> Steps[None]:
-    """Do the same in steps."""
-    if folder != within and folder.is_symlink():  # another user may want files to be written elsewhere
-        raise NotADirectoryError(errno.ENOTDIR, "a link instead of a folder", str(folder))
+    if folder != within:
+        _check_no_link(folder)
     if not folder.is_dir():
         if folder == within:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
-        yield from adding_folder(folder.parent, within)
+        add_folder(folder.parent, within)
         folder.mkdir(exist_ok=True)
-        with opened_folder(folder.parent, folder.parent) as parent:  # gpslogs may be a link to another disk
-            yield (parent,)
+        sync(folder.parent)  # gpslogs may be a link to another disk
+
+
+def _check_no_link(folder: Path) -> None:
+    """Raise OSError if a folder is a link: another user may want files to be written elsewhere."""
+    if folder.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, "a link instead of a folder", str(folder))
 
 
 def quarantine(path: Path) -> Path:

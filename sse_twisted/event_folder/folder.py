@@ -21,7 +21,7 @@ from sse_twisted.devices.driver import Finding, ListedTrack, Listing
 from sse_twisted.devices.drivers import KNOWN, Drivers
 from sse_twisted.devices.errors import BadAnswer
 from sse_twisted.event_folder.abilities import keeps_others_out, remarks_on
-from sse_twisted.event_folder.files import adding_folder, make_folder, opened_folder, replacing, sync, write_whole
+from sse_twisted.event_folder.files import make_folder, opened_folder, replacing, replacing_in, sync, write_whole
 from sse_twisted.event_folder.ledger import Fetched, Ledger, Status, local_file_of, read_entries
 from sse_twisted.event_folder.lock import LOCK
 from sse_twisted.event_folder.naming import EventTrack
@@ -186,9 +186,7 @@ class EventFolder:
 
     def storing_answer(self, identifier: int, name: str, stored: bytes) -> Steps[None]:
         """Replace the stored answer `name` of a device, in steps."""
-        folder = self.device_folder(identifier)
-        yield from adding_folder(folder, folder.parent)
-        yield from replacing(folder / name, stored)
+        yield from replacing_in(self.device_folder(identifier), name, stored)
 
     def findings(self, identifier: int, expected: Any) -> tuple[Finding, ...]:
         """Compare the last answers of a device with the table [expected] of the settings. Raises no OSError."""

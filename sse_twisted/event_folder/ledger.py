@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from sse_twisted.devices.driver import Count, Driver, ListedTrack, extension_of
 from sse_twisted.devices.drivers import KNOWN
-from sse_twisted.event_folder.files import adding_folder, quarantine, replacing
+from sse_twisted.event_folder.files import quarantine, replacing_in
 from sse_twisted.event_folder.naming import EventTrack, Named
 from sse_twisted.event_folder.track_file import Mark
 from sse_twisted.event_folder.track_name import TrackName
@@ -118,8 +118,7 @@ class Ledger:
 
     def saving(self) -> Steps[None]:
         """Do the same in steps, between which nothing may be recorded."""
-        yield from adding_folder(self.path.parent, self.path.parent.parent)
-        yield from replacing(self.path, json_table(self.entries))
+        yield from replacing_in(self.path.parent, self.path.name, json_table(self.entries))
         self.changed = False
         self.unsaved = 0
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,25 @@ def test_answers_are_kept_beside_the_ledger(folder: EventFolder) -> None:
         assert json.loads((folder.device_folder(601) / name).read_bytes()) == {"of": name}
     assert folder.ledger(601).path == folder.device_folder(601) / "downloads.json"
     assert folder.ledger(601).entries == {}
+
+
+def test_the_first_answer_of_a_device_is_not_newer_than_those_that_follow(folder: EventFolder) -> None:
+    """Its folder is not on disk yet when the others are written."""
+    identity = folder.storing_answer(601, "info.json", b"{}")
+    next(identity)
+    time.sleep(0.01)  # files have times in steps of a few ms
+    at_once(folder.storing_answer(601, "logs.json", b"{}"))
+    with contextlib.suppress(StopIteration):
+        while True:
+            next(identity)
+    assert 0 < folder.stamps(601).info[0] <= folder.stamps(601).listing[0]
+
+
+def test_a_file_has_its_name_only_when_its_new_folder_is_on_disk(folder: EventFolder) -> None:
+    storing = folder.storing_answer(601, "info.json", b"{}")
+    due, motions = [os.fstat(each) for each in next(storing)], (folder.root / "motions").stat()
+    assert [os.path.samestat(each, motions) for each in due] == [False, True]
+    assert not (folder.device_folder(601) / "info.json").exists()
 
 
 def test_a_device_whose_folder_is_closed_hides_no_other(folder: EventFolder, monkeypatch: pytest.MonkeyPatch) -> None:
