@@ -26,13 +26,13 @@ from twisted.logger import (
     LogLevelFilterPredicate,
     LogPublisher,
     eventAsJSON,
-    formatEvent,
     globalLogPublisher,
 )
 from zope.interface import implementer
 
 from sse_twisted.config.settings import Log
 from sse_twisted.event_folder.files import quarantine
+from sse_twisted.history.events import words_of
 from sse_twisted.runtime.line_writer import LineWriter
 from sse_twisted.runtime.log_levels import log_level
 
@@ -243,7 +243,7 @@ def _as_original(event: LogEvent) -> str:
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(event["log_time"]))
     name = event["log_level"].name
     level = "WARNING" if name == "warn" else name.upper()
-    message = formatEvent(event)
+    message = words_of(event)
     if (failure := event.get("log_failure")) is not None:
         message += f": {failure.getErrorMessage()}"
     return f"{stamp},{level},{' '.join(message.splitlines())}\n"

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
-from twisted.logger import Logger, LogLevel
+from twisted.logger import LogEvent, Logger, LogLevel, eventAsJSON, formatEvent
 
 from sse_twisted.config.live import LiveConfig
 from sse_twisted.config.settings import Expected, Settings
-from sse_twisted.history.events import MAX_TEXT, DeviceEvent, History
+from sse_twisted.history.events import MAX_TEXT, DeviceEvent, History, words_of
 from tests.support.event import VirtualEvent, log_of
 
 
@@ -21,6 +25,12 @@ def test_what_is_said_of_a_device_is_kept_without_its_name_in_front() -> None:
     assert event.time > 1_600_000_000
     assert [event.text for event in history.of(602)] == ["is not at 10.0.0.1"]
     assert history.of(603) == ()
+
+
+def flattened(event: LogEvent) -> LogEvent:
+    """An event as a log of JSON has it."""
+    read: LogEvent = json.loads(eventAsJSON(event))
+    return read
 
 
 def note(history: History, *times: float, device: str = "motion-601") -> None:
@@ -116,6 +126,41 @@ def test_numbers_whose_events_are_all_dropped_leave_nothing_behind() -> None:
             note(history, float(text), device=f"motion-{number}")
     assert len(history._events) <= 50
     assert len(history._dropped) <= 50
+
+
+class Unspeakable:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {
+            "log_format": "{device} listed {count:,} tracks in {seconds:g} s",
+            "device": "a",
+            "count": 1204,
+            "seconds": 2.0,
+        },
+        {"log_format": "{device} says {words!r}", "device": "a", "words": "b"},
+        {"log_format": "{device} has {list[0]} and {path.name}", "device": "a", "list": ["b"], "path": Path("/c/d")},
+        {"log_format": "{call()} and {device}", "device": "a", "call": lambda: "called"},
+        {"log_format": "no fields, {{ and }}"},
+        {"log_format": "{missing} is not there"},
+        {"log_format": "{broken", "broken": 1},
+        {"log_format": "{what}", "what": Unspeakable()},
+        {"log_format": None},
+        {"log_format": b"bytes of {device}", "device": "a"},
+        {},
+        flattened({"log_format": "{device} has {table}", "device": "a", "table": {"b": 1}}),
+    ],
+)
+def test_the_words_of_an_event_are_those_of_twisted(event: LogEvent) -> None:
+    assert without_addresses(words_of(dict(event))) == without_addresses(formatEvent(dict(event)))
+
+
+def without_addresses(text: str) -> str:
+    return re.sub("0x[0-9a-f]+|Failure instance.*", "", text, flags=re.DOTALL)
 
 
 def test_a_long_text_is_cut() -> None:
