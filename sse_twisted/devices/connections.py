@@ -33,6 +33,7 @@ from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResp
 from zope.interface import implementer
 
 from sse_twisted.devices.gathering import Gathering, gathering_of
+from sse_twisted.devices.pausing import Pausing
 
 MAX_HEAD = 64 * 1024  # bytes of headers; a device sends about 200
 MAX_HEADS = 4  # in one response: its own, after interim ones such as "100 Continue", none of which was ever seen
@@ -100,14 +101,20 @@ class _Watched(Protocol):
         self._heads_left = MAX_HEADS
         self._is_plain = False  # whether its body is known to come without chunks
         self._gathering: Gathering | None = None
+        self._pausing: Pausing
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "bufferSize"):
             cast(Any, self.transport).bufferSize = READ_SIZE
-        self._wrapped.makeConnection(cast(ITransport, self.transport))
+        self._pausing = Pausing(self.transport)
+        self._wrapped.makeConnection(cast(ITransport, self._pausing))
         self._made(self._wrapped)
 
     def dataReceived(self, data: bytes) -> None:
+        with self._pausing.until_the_end():
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
         if self._gathering is not None:
             self._gathering.took(len(data))
         if self._head is not None:

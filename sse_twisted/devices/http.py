@@ -63,10 +63,19 @@ class Transfer(Struct, frozen=True):
 
 
 class _DeviceUrl(URL):
-    """A URL of ASCII characters. To look for others in it takes treq a twentieth of the time of a request."""
+    """A URL of ASCII characters that is sent as it is.
+
+    To take it apart, look for other characters and join it again takes treq a twelfth of the time of a request.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def to_uri(self) -> URL:
         return self
+
+    def to_text(self, with_password: bool = False) -> str:
+        return self._text
 
 
 class _NoCookies(IndexableCookieJar):
@@ -199,7 +208,7 @@ class DeviceHttp:
     async def _request(
         self, address: Address, path: str, headers: Headers, timeout: float, statuses: tuple[int, ...]
     ) -> _Response:
-        url = _DeviceUrl.from_text(f"http://{address.host}:{address.port}{quote(path, safe='/')}")
+        url = _DeviceUrl(f"http://{address.host}:{address.port}{quote(path, safe='/')}")
         asking = self._http.get(url, headers=headers, allow_redirects=False, unbuffered=True, cookies=self._cookies)
         asking.addTimeout(timeout, self._clock, onTimeoutCancel=_timed_out)
         try:

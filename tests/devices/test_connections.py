@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+from treq.content import content as collected
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.tcp import Client
 
 from sse_twisted.devices.connections import CONNECTION_PAUSE, MAX_LOCKS, Address, Traffic, device_agent
@@ -14,6 +18,7 @@ from sse_twisted.devices.http import DeviceHttp
 from sse_twisted.runtime.turns import Turns
 from sse_twisted.simulator.device import SimulatedDevice
 from tests.simulator.wire import on_the_reactor, serving
+from tests.support.event import log_of
 
 
 class Crowd:
@@ -130,3 +135,51 @@ async def test_a_connection_that_has_ended_leaves_nothing_to_the_garbage_collect
         assert [each for each in gc.get_objects() if isinstance(each, Client)] == []
     finally:
         gc.enable()
+
+
+class TestABody:
+    """Twisted pauses before each one."""
+
+    @on_the_reactor
+    async def test_that_is_taken_at_once_pauses_nothing(self, pauses: list[str]) -> None:
+        async with answered() as (_, response):
+            assert await collected(response)
+        assert pauses == []
+
+    @on_the_reactor
+    async def test_that_nobody_takes_stays_where_it_is_until_somebody_does(self, pauses: list[str]) -> None:
+        async with answered() as (reactor, response):
+            await deferLater(reactor, 0.01)
+            assert pauses == ["pause"]
+            assert await collected(response)
+        assert pauses == ["pause", "resume"]
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was asked of the connections of clients."""
+    asked: list[str] = []
+
+    def watch(name: str) -> None:
+        do = getattr(Client, f"{name}Producing")
+
+        def note(client: Client) -> None:
+            asked.append(name)
+            do(client)
+
+        monkeypatch.setattr(Client, f"{name}Producing", note)
+
+    watch("pause")
+    watch("resume")
+    return asked
+
+
+@contextlib.asynccontextmanager
+async def answered() -> AsyncIterator[tuple[Any, Any]]:
+    """The reactor, and a response whose body has not all come, and is not taken yet."""
+    from twisted.internet import reactor
+
+    agent, log = device_agent(reactor, lambda: 5.0, Traffic(reactor)), log_of(601)
+    async with serving(reactor, SimulatedDevice(601, [log])) as server:
+        url = f"http://{server.interface}:{server.port}{log.path}"
+        yield reactor, await agent.request(b"GET", url.encode())
