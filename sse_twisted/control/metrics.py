@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -61,12 +61,14 @@ class Statistics:
         counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
         self._rounds = histogram("sse_round_duration_seconds", "Reactor time of a round.", ["service"], buckets=TURN)
         meaning = "Requests to devices, from waiting for the connection to the last byte."
-        self._requests = histogram("sse_request_duration_seconds", meaning, ["kind", "outcome"], buckets=REQUEST)
+        requests = histogram("sse_request_duration_seconds", meaning, ["kind", "outcome"], buckets=REQUEST)
+        self._requests = cache(requests.labels)
         self._received = counter("sse_received_bytes", "Bytes received from devices.")
         self._tracks = counter("sse_tracks", "Tracks downloaded, by outcome.", ["outcome"])
         self._retries = counter("sse_retries", "Inspections repeated after a failure.")
         self._failures = counter("sse_failures", "Tracks and inspections that failed, by reason.", ["reason"])
-        self._steps = histogram("sse_stage_duration_seconds", "How long stages lasted.", ["stage"], buckets=STEP)
+        steps = histogram("sse_stage_duration_seconds", "How long stages lasted.", ["stage"], buckets=STEP)
+        self._steps = cache(steps.labels)
         self._delay = histogram("sse_reactor_delay_seconds", "Delay of a reactor timer.", buckets=TURN)
         longest = Gauge("sse_reactor_longest_delay_seconds", "Longest delay of a reactor timer.", registry=registry)
         longest.set_function(lambda: self._longest)
@@ -86,7 +88,7 @@ class Statistics:
     def request(self, kind: str, seconds: float, error: BaseException | None) -> None:
         """Count a finished request; `error` is None if it succeeded."""
         outcome = "ok" if error is None else reason_of(error)
-        self._requests.labels(kind, outcome).observe(seconds)
+        self._requests(kind, outcome).observe(seconds)
 
     def bytes_received(self, count: int) -> None:
         self._received.inc(count)
@@ -119,7 +121,7 @@ class Statistics:
 
     def _change(self, before: Device, after: Device) -> None:
         if before.stage not in (after.stage, Stage.ABSENT):
-            self._steps.labels(str(before.stage)).observe(max(after.since - before.since, 0.0))
+            self._steps(str(before.stage)).observe(max(after.since - before.since, 0.0))
         if before.stage is Stage.ATTENTION and after.stage is Stage.INSPECTING:
             self._retries.inc()
 

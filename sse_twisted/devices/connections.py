@@ -111,8 +111,11 @@ class _Watched(Protocol):
         self._made(self._wrapped)
 
     def dataReceived(self, data: bytes) -> None:
-        with self._pausing.until_the_end():
+        self._pausing.begin()
+        try:
             self._take(data)
+        finally:
+            self._pausing.end()
 
     def _take(self, data: bytes) -> None:
         if self._gathering is not None:

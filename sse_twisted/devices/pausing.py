@@ -6,8 +6,6 @@ each request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 
@@ -34,14 +32,13 @@ class Pausing:
         else:
             self._transport.resumeProducing()
 
-    @contextmanager
-    def until_the_end(self) -> Iterator[None]:
-        """Wrap the taking of a piece."""
+    def begin(self) -> None:
+        """Begin a piece."""
         self._is_within = True
-        try:
-            yield
-        finally:
-            self._is_within = False
-            if self._is_to_pause:
-                self._is_to_pause = False
-                self._transport.pauseProducing()
+
+    def end(self) -> None:
+        """End it."""
+        self._is_within = False
+        if self._is_to_pause:
+            self._is_to_pause = False
+            self._transport.pauseProducing()
