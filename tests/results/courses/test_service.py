@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.event_folder import files
 from sse_twisted.results.courses import output
@@ -66,6 +67,29 @@ def test_the_runs_of_a_device_stand_in_the_file_when_it_can_be_disconnected(cour
     course.advance(3)
     assert (course.root / FILE).read_text().startswith(f"1,{NAME},09:00:59,")
     assert ranked(course) == [("Sailor 601", 19.44)]
+
+
+def test_a_roster_that_has_not_changed_is_not_read_line_by_line_at_each_look(
+    course: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course.start()
+    course.until("motion-601 can be disconnected")
+    course.advance(10)
+    read: list[Assignment] = []
+    entrant = Assignment.__dict__["entrant"]
+
+    def note(assignment: Assignment) -> Any:
+        read.append(assignment)
+        return entrant.__get__(assignment)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Assignment, "entrant", property(note))
+        course.advance(60)
+    assert read == []
+    course.people[0]["First Name"] = "Another"
+    course.write_roster()
+    course.advance(10)
+    assert [name for name, _ in ranked(course)] == ["Another 601"]
 
 
 def test_each_device_that_comes_in_is_ranked(course: VirtualEvent) -> None:
