@@ -21,7 +21,7 @@ from sse_twisted.event_folder.track_report import TrackReport, entry_report
 from sse_twisted.event_folder.verification import Outcome
 from sse_twisted.fleet import MAX_NAMES, Device, Stage
 from sse_twisted.results.ranking import Sailed, figures_of
-from sse_twisted.results.short_tracks import Recorded, short_tracks
+from sse_twisted.results.short_tracks import Recorded, short_tracks, total_of
 from sse_twisted.runtime.spreadsheet import without_formulas
 from sse_twisted.runtime.text import plural
 
@@ -156,7 +156,8 @@ def reconcile(
             if report.status != Status.SKIPPED:
                 is_known = report.measured or entry.get("end_date") != 0
                 recorded[number].append(Recorded(name, report.hours, report.kilometres, is_known))
-    short = short_tracks({number: mine for number, mine in recorded.items() if number not in buoys}, expected)
+    totals = {number: total_of(mine) for number, mine in recorded.items() if number not in buoys}
+    short = short_tracks(totals, expected)
     begin = datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp() - 60 * expected.timezone
     lines = []
     for number, sharers in sorted(sharers_on(day, assignments).items()):

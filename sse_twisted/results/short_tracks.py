@@ -48,26 +48,34 @@ class Recorded(Struct, frozen=True):
     known: bool = True  # whether its length is known
 
 
-def short_tracks(recorded: Mapping[int, Sequence[Recorded]], expected: Expected) -> dict[int, str]:
-    """Return a finding for each device whose day is much shorter than the median of all.
+class Total(Struct, frozen=True):
+    """What a device has recorded in a day."""
 
-    `recorded` has the wanted tracks of one day by device.
-    """
-    totals = {
-        number: (sum(track.hours for track in tracks), sum(track.kilometres for track in tracks))
-        for number, tracks in recorded.items()
-        if all(track.known for track in tracks)
-    }
-    totals = {number: total for number, total in totals.items() if max(total) > 0}
-    if len(totals) < MIN_DEVICES:
+    hours: float
+    kilometres: float
+    tracks: Sequence[Recorded]
+
+
+def total_of(tracks: Sequence[Recorded]) -> Total | None:
+    """Return the total of the wanted tracks of one device and day; None without any, or if a length is not known."""
+    hours, kilometres = sum(track.hours for track in tracks), sum(track.kilometres for track in tracks)
+    is_known = all(track.known for track in tracks)
+    return Total(hours, kilometres, tracks) if is_known and max(hours, kilometres) > 0 else None
+
+
+def short_tracks(totals: Mapping[int, Total | None], expected: Expected) -> dict[int, str]:
+    """Return a finding for each device whose day is much shorter than the median of all."""
+    known = {number: total for number, total in totals.items() if total is not None}
+    if len(known) < MIN_DEVICES:
         return {}
-    usual_hours, usual_kilometres = map(median, zip(*totals.values(), strict=True))
+    usual_hours = median([total.hours for total in known.values()])
+    usual_kilometres = median([total.kilometres for total in known.values()])
     found = {}
-    for number, (hours, kilometres) in totals.items():
-        if hours < usual_hours * expected.short_hours / 100:
-            found[number] = f"{_named(recorded[number])}: {hours:.1f} hours, the median is {usual_hours:.1f}"
-        elif kilometres < usual_kilometres * expected.short_distance / 100:
-            found[number] = f"{_named(recorded[number])}: {kilometres:.1f} km, the median is {usual_kilometres:.1f}"
+    for number, total in known.items():
+        if total.hours < usual_hours * expected.short_hours / 100:
+            found[number] = f"{_named(total.tracks)}: {total.hours:.1f} hours, the median is {usual_hours:.1f}"
+        elif total.kilometres < usual_kilometres * expected.short_distance / 100:
+            found[number] = f"{_named(total.tracks)}: {total.kilometres:.1f} km, the median is {usual_kilometres:.1f}"
     return found
 
 
@@ -113,11 +121,11 @@ class ShortTracks(PeriodicService):
     async def _compare(self) -> None:
         today = self._live.today(self._fleet.now)
         buoys = self._live.on_buoys(today)
-        recorded: dict[int, tuple[Recorded, ...]] = {}
+        totals: dict[int, Total | None] = {}
         async for device in in_turns(list(self._fleet), self._clock):
             if device.tracks and device.identifier not in buoys:
-                recorded[device.identifier] = recorded_on(today, device)
-        short = short_tracks(recorded, self._live.settings.expected)
+                totals[device.identifier] = total_of(recorded_on(today, device))
+        short = short_tracks(totals, self._live.settings.expected)
         async for device in in_turns(list(self._fleet), self._clock):
             if device.identifier in self._fleet:
                 self._settle(self._fleet[device.identifier], short.get(device.identifier), today)

@@ -14,7 +14,7 @@ from sse_twisted.event_folder.folder import EventFolder
 from sse_twisted.event_folder.naming import event_tracks
 from sse_twisted.fleet import Device, TrackSummary
 from sse_twisted.results.days import Day, State, reconcile
-from sse_twisted.results.short_tracks import Recorded, recorded_on, short_tracks
+from sse_twisted.results.short_tracks import Recorded, Total, recorded_on, short_tracks, total_of
 from tests.support.courses import S1, write_courses
 from tests.support.event import MORNING, VirtualEvent, log_of
 
@@ -23,13 +23,15 @@ HOUR = 3_600_000
 USUAL = (4.0, 5.0, 6.0, 5.0, 5.0)  # hours
 
 
-def days(*hours: float | tuple[float, ...]) -> dict[int, list[Recorded]]:
+def days(*hours: float | tuple[float, ...]) -> dict[int, Total | None]:
     """Tracks of devices from 601 on with these hours, at 10 km/h."""
     return {
-        601 + number: [
-            Recorded(f"{letter}.oao", value, value * 10.0)
-            for letter, value in zip("abc", [each] if isinstance(each, float) else each, strict=False)
-        ]
+        601 + number: total_of(
+            [
+                Recorded(f"{letter}.oao", value, value * 10.0)
+                for letter, value in zip("abc", [each] if isinstance(each, float) else each, strict=False)
+            ]
+        )
         for number, each in enumerate(hours)
     }
 
@@ -43,7 +45,7 @@ class TestComparison:
         assert short_tracks(days(*USUAL, 2.0), Expected(short_hours=40)) == {}
 
     def test_a_much_shorter_distance_is_short_too(self) -> None:
-        found = short_tracks(days(*USUAL) | {606: [Recorded("a.oao", 5.0, 3.0)]}, Expected())
+        found = short_tracks(days(*USUAL) | {606: total_of([Recorded("a.oao", 5.0, 3.0)])}, Expected())
         assert found == {606: "short track a.oao: 3.0 km, the median is 50.0"}
 
     def test_two_halves_with_a_lunch_between_them_are_not_short(self) -> None:
@@ -67,7 +69,7 @@ class TestComparison:
 
     def test_a_device_with_a_track_of_unknown_length_is_not_compared(self) -> None:
         flat = [Recorded("a.oao", 0.5, 5.0), Recorded("b.oao", 0.0, 0.0, known=False)]
-        assert short_tracks(days(*USUAL) | {606: flat}, Expected()) == {}
+        assert short_tracks(days(*USUAL) | {606: total_of(flat)}, Expected()) == {}
 
     def test_a_threshold_of_zero_turns_it_off(self) -> None:
         assert short_tracks(days(*USUAL, 0.1), Expected(short_hours=0, short_distance=0)) == {}
@@ -84,7 +86,7 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
     """Two in the week: few enough to check each."""
     folder, date = EventFolder(captures / "event-2022"), datetime.date(2022, 10, day)
     roster = parse_roster(folder.roster.read_bytes())
-    recorded = {}
+    totals = {}
     for identifier in folder.identifiers():
         rules = FilingRules(roster.of(identifier), roster.days, Filters().best_500m, folder.timezone(identifier))
         tracks = event_tracks(identifier, folder.listing(identifier), rules)
@@ -93,8 +95,8 @@ def test_on_the_days_of_a_real_event_the_board_and_the_reconciliation_find_the_s
             for t in tracks
             if not t.skipped
         )
-        recorded[identifier] = recorded_on(date, Device(identifier, tracks=summaries))
-    found = short_tracks(recorded, Expected())
+        totals[identifier] = total_of(recorded_on(date, Device(identifier, tracks=summaries)))
+    found = short_tracks(totals, Expected())
     assert found == FOUND_IN_2022.get(day, {})
     ledgers = {number: json.loads(folder.ledger_path(number).read_text()) for number in folder.identifiers()}
     lines = reconcile(date, roster.assignments, ledgers, {}, {}, {}, Expected(), today=date).lines
