@@ -25,6 +25,7 @@ from sse_twisted.results.measuring import measure
 from sse_twisted.runtime.disk import DiskTrouble
 from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.runtime.tasks import Tasks
+from sse_twisted.runtime.turns import in_turns
 from sse_twisted.runtime.worker import WorkerError
 from sse_twisted.tracks.formats import format_named
 from sse_twisted.tracks.report import COLUMNS, Report, best_in, best_of, totals_of
@@ -55,7 +56,8 @@ class ResultsService(Service):
     def stopService(self) -> Deferred[None]:
         """Measure nothing more; fires when all reports are written."""
         super().stopService()
-        self._save()  # a cancelled write ends, too
+        for identifier in list(self._unsaved):
+            self._save(identifier)  # a cancelled write ends, too
         return self._tasks.stop()
 
     def take(self, identifier: int, tracks: Sequence[StoredTrack]) -> None:
@@ -160,13 +162,14 @@ class ResultsService(Service):
             self._tasks.start(SAVING, self._save_later(), "Reports could not be written")
 
     async def _save_later(self) -> None:
-        await deferLater(self._work.clock, SAVE_PAUSE)
-        self._save()
+        while self._unsaved:
+            await deferLater(self._work.clock, SAVE_PAUSE)
+            async for identifier in in_turns(list(self._unsaved), self._work.clock):
+                self._save(identifier)
 
-    def _save(self) -> None:
-        identifiers, self._unsaved = self._unsaved, set()
-        for identifier in identifiers:
-            self._tasks.start(object(), self._write(identifier), "Reports could not be written")
+    def _save(self, identifier: int) -> None:
+        self._unsaved.discard(identifier)
+        self._tasks.start(object(), self._write(identifier), "Reports could not be written")
 
     async def _write(self, identifier: int) -> None:
         with contextlib.suppress(DiskTrouble):  # the disk logs it; the next start measures the tracks again
