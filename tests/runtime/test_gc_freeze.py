@@ -10,6 +10,8 @@ from twisted.internet.task import Clock
 from twisted.logger import LogEvent, Logger
 
 from sse_twisted.runtime.gc_freeze import (
+    BUSY,
+    HURRY,
     INTERVAL,
     LEFT_OUT,
     LONGEST,
@@ -136,6 +138,28 @@ def test_many_objects_are_left_out_and_counted_again(service: GcFreeze, clock: C
     gone = old_garbage()
     pass_time(clock, INTERVAL)
     assert gone() is None
+
+
+def test_where_very_many_are_new_they_are_left_out_soon_again_until_few_are(service: GcFreeze, clock: Clock) -> None:
+    things = [Thing() for _ in range(MOST)]
+    old_garbage()
+    pass_time(clock, INTERVAL)
+    for _ in range(3):
+        things += [Thing() for _ in range(BUSY)]
+        clock.advance(HURRY)
+        assert len(gc.get_objects()) < BUSY / 2
+    clock.advance(HURRY)
+    few = [Thing() for _ in range(BUSY)]
+    clock.advance(HURRY)
+    assert len(gc.get_objects()) >= len(few)
+
+
+def test_no_timer_is_left_after_the_end(service: GcFreeze, clock: Clock) -> None:
+    things = [Thing() for _ in range(MOST)]
+    old_garbage()
+    pass_time(clock, INTERVAL)
+    service.stopService()
+    assert (len(things), clock.getDelayedCalls()) == (MOST, [])
 
 
 def test_after_a_long_look_some_are_left_out(service: GcFreeze, clock: Clock, full: list[int]) -> None:
