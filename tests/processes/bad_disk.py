@@ -15,7 +15,7 @@ import pytest
 from attrs import define, field
 
 from tests.processes.fuse import FuseServer
-from tests.support import bad_disk
+from tests.support.disk_faults import CALLS
 
 
 @define
@@ -76,7 +76,7 @@ class Disk:
 
     def calls(self) -> list[tuple[int, str]]:
         """Thread, and name and path, of each call so far that a program has made."""
-        lines = (self.control / bad_disk.CALLS).read_text().splitlines()
+        lines = (self.control / CALLS).read_text().splitlines()
         return [(int(thread), call) for thread, _, call in (line.partition(" ") for line in lines)]
 
 

@@ -23,9 +23,9 @@ from sse_twisted.simulator.addresses import free_ports
 from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
-from tests.support.bad_disk import DEAD, NO_CHMOD, NO_FLOCK, NO_FOLDER_SYNC
 from tests.support.courses import S1, write_courses
 from tests.support.daemon import COLUMNS, END_WITHIN, Program, until
+from tests.support.disk_faults import DEAD, NO_CHMOD, NO_FLOCK, NO_FOLDER_SYNC
 from tests.tracks.written import points, sbp
 
 DAY = "2022-10-17"

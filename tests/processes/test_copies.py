@@ -23,8 +23,8 @@ from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.exfat_disk import exfat_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
-from tests.support.bad_disk import DEAD, SLOW
 from tests.support.daemon import END_WITHIN, until
+from tests.support.disk_faults import DEAD, SLOW
 
 MOMENTS = 100
 GIVE_UP = 60.0  # s for a batch to fail

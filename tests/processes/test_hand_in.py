@@ -18,8 +18,8 @@ from sse_twisted.simulator.addresses import free_ports
 from tests.processes.bad_disk import Disk, disk_at
 from tests.processes.stage import Stage
 from tests.simulator.wire import on_the_reactor
-from tests.support.bad_disk import DEAD
 from tests.support.daemon import END_WITHIN, MORNING, Program, until
+from tests.support.disk_faults import DEAD
 from tests.tracks import written
 
 SBP = written.sbp(written.points(100, start=MORNING))

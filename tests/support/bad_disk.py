@@ -18,12 +18,7 @@ from typing import Any
 
 import mfusepy  # type: ignore[import-untyped]  # it has no annotations
 
-DEAD = "dead"  # each call fails, as of a stick that was pulled out
-SLOW = "slow"  # each call takes a second
-NO_FLOCK = "no-flock"
-NO_FOLDER_SYNC = "no-folder-sync"
-NO_CHMOD = "no-chmod"
-CALLS = "calls"  # lines of thread, call and path
+from tests.support.disk_faults import CALLS, DEAD, NO_CHMOD, NO_FLOCK, NO_FOLDER_SYNC, SLOW
 
 
 class BadDisk(mfusepy.Operations):  # type: ignore[misc]
