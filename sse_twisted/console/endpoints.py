@@ -80,9 +80,9 @@ def check_free(description: str) -> None:
 
 
 def _bare_port(description: str) -> str:
-    """Return the port of "8080" or "0.0.0.0:8080", which say no kind of endpoint; "" of anything else."""
-    found = re.fullmatch(r"(?:([0-9.]+|localhost):)?([0-9]+)", description)
-    return found[2] if found else ""
+    """Return the port of "8080", ":8080", "0.0.0.0:8080" or "[::1]:8080", which say no kind of endpoint; or else ""."""
+    found = re.fullmatch(r"(?:(?:[0-9.]*|\*|localhost|\[[0-9a-fA-F:.]*\]):)?([0-9]+)", description)
+    return found[1] if found else ""
 
 
 def _parts(description: str) -> tuple[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -23,10 +24,13 @@ def test_telnet_may_listen_on_loopback(endpoint: str) -> None:
     assert check_local(endpoint) == endpoint
 
 
-@pytest.mark.parametrize("endpoint", ["8080", "127.0.0.1:8080", "0.0.0.0:8080", "localhost:8080"])
+@pytest.mark.parametrize(
+    "endpoint",
+    ["8080", ":8080", "*:8080", "127.0.0.1:8080", "0.0.0.0:8080", "localhost:8080", "[::1]:8080", "[::]:8080"],
+)
 def test_a_port_without_its_kind_is_answered_with_what_to_write(endpoint: str) -> None:
     here = r"write tcp:8080:interface=127\.0\.0\.1"
-    with pytest.raises(EndpointError, match=f"^invalid endpoint '{endpoint}': {here}$"):
+    with pytest.raises(EndpointError, match=f"^invalid endpoint '{re.escape(endpoint)}': {here}$"):
         check_local(endpoint)
     with pytest.raises(EndpointError, match=f"{here} for this computer only, or tcp:8080 for other computers too"):
         check_endpoint(endpoint)
