@@ -12,13 +12,14 @@ from threading import Thread
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 # One of them syncs. The more threads want the GIL, the more is spent on handing it over, and the longer the reactor
 # waits for it: when a hundred devices arrive, four take 5 to 7 % more processor time than two.
 THREADS = 2
 MOST = 4  # threads, while the disk keeps the others waiting
-STUCK = 0.05  # s in which no waiting call has begun; with the next one comes another thread
+STUCK = 0.05  # s in which no waiting call begins, until another thread helps
 # s. Each system call of the reactor may wait that long for a thread to release the GIL. Python's default is 5 ms.
 SWITCH_INTERVAL = 0.0001
 PR_SET_TIMERSLACK = 29  # of Linux's prctl.h
@@ -41,24 +42,40 @@ class DiskThreads:
         self._reactor = reactor
         self._name = name
         self._missing = count  # threads that are not needed yet
-        self._helpers = 0
-        self._most_helpers = most - count
+        self._threads = count
+        self._most = most
         self._jobs: SimpleQueue[_Job] = SimpleQueue()
+        self._open = 0  # calls that have not ended
         self._begun_at = 0.0  # s of the monotonic clock, when a thread began a call
+        self._look: IDelayedCall | None = None  # while calls wait, and threads may be stuck
 
     def start(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Deferred[Any]:
         """Run a function in the next free thread; the Deferred fires with its result."""
         done: Deferred[Any] = Deferred()
-        are_stuck = not self._jobs.empty() and time.monotonic() - self._begun_at > STUCK
         self._jobs.put((done, function, args, kwargs))
+        self._open += 1
         if self._missing:
             sys.setswitchinterval(SWITCH_INTERVAL)
             self._add(self._work)
             self._missing -= 1
-        elif are_stuck and self._helpers < self._most_helpers:
-            self._add(self._work_while_calls_wait)
-            self._helpers += 1
+        self._watch()
         return done
+
+    def _watch(self) -> None:
+        """Look soon whether threads are stuck, as long as calls wait and another thread may help."""
+        may_help = self._open > self._threads < self._most
+        if may_help and self._look is None:
+            self._look = self._reactor.callLater(STUCK, self._help)
+        elif not may_help and self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _help(self) -> None:
+        self._look = None
+        if time.monotonic() - self._begun_at > STUCK:
+            self._add(self._work_while_calls_wait)
+            self._threads += 1
+        self._watch()
 
     def _add(self, work: Callable[[], None]) -> None:
         Thread(target=work, name=self._name, daemon=True).start()
@@ -71,7 +88,8 @@ class DiskThreads:
         self._reactor.callFromThread(self._has_helped)
 
     def _has_helped(self) -> None:
-        self._helpers -= 1
+        self._threads -= 1
+        self._watch()
 
     def _work(self) -> None:
         _take_longer()
@@ -86,7 +104,12 @@ class DiskThreads:
         except BaseException:  # noqa: BLE001 - whatever it is, it is the caller's
             result = Failure()
         del job, function, args, kwargs  # they may be megabytes, and whoever waits may look whether they are free
-        self._reactor.callFromThread(done.callback, result)
+        self._reactor.callFromThread(self._end, done, result)
+
+    def _end(self, done: Deferred[Any], result: object) -> None:
+        self._open -= 1
+        self._watch()
+        done.callback(result)
 
 
 def _take_longer() -> None:

@@ -82,15 +82,24 @@ async def test_some_work_side_by_side_and_the_others_wait_in_order(reactor: Any)
 @on_the_reactor
 async def test_where_some_are_stuck_others_help_but_only_so_many(reactor: Any) -> None:
     threads, work = DiskThreads(reactor), Stuck()
-    results = [threads.start(work, number) for number in range(MOST)]
-    await work.have_begun(reactor, THREADS)
-    for number in range(MOST, 3 * MOST):
-        await deferLater(reactor, 1.5 * STUCK)
-        results.append(threads.start(work, number))
+    results = DeferredList([threads.start(work, number) for number in range(2 * MOST)])
+    await work.have_begun(reactor, MOST)
+    await deferLater(reactor, 3 * STUCK)
     assert sorted(work.begun) == list(range(MOST))
     assert len(work.threads) == MOST
     work.go_on.set()
-    assert [number for _, number in await DeferredList(results)] == list(range(3 * MOST))
+    assert [number for _, number in await results] == list(range(2 * MOST))
+
+
+@on_the_reactor
+async def test_a_single_call_behind_those_that_are_stuck_is_helped(reactor: Any) -> None:
+    """Nobody need ask for anything else."""
+    threads, work = DiskThreads(reactor), Stuck()
+    stuck = [threads.start(work, number) for number in range(THREADS)]
+    for _ in range(3):
+        assert await threads.start(int, "7") == 7
+    work.go_on.set()
+    await DeferredList(stuck)
 
 
 @on_the_reactor
@@ -98,12 +107,10 @@ async def test_those_that_help_end_when_nothing_waits_and_come_again(reactor: An
     threads = DiskThreads(reactor, name="some disk")
     for _ in range(2):
         work = Stuck()
-        results = [threads.start(work, number) for number in range(MOST)]
-        while len(work.begun) < MOST:
-            await deferLater(reactor, 1.5 * STUCK)
-            results.append(threads.start(work, 0))
+        results = DeferredList([threads.start(work, number) for number in range(MOST)])
+        await work.have_begun(reactor, MOST)
         work.go_on.set()
-        await DeferredList(results)
+        await results
         while threads_named("some disk") > THREADS:
             await deferLater(reactor, 0.001)
 
