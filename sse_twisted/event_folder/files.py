@@ -80,8 +80,13 @@ def replacing_in(folder: Path, name: str, data: bytes) -> Steps[None]:
         yield from replacing(folder / name, data)
         return
     folder.mkdir(exist_ok=True)
-    with opened_folder(folder.parent, folder.parent) as parent:
-        yield from replacing(folder / name, data, beside=(parent,))
+    try:
+        with opened_folder(folder.parent, folder.parent) as parent:
+            yield from replacing(folder / name, data, beside=(parent,))
+    except BaseException:  # whoever tries again must not take the folder for one that is on disk
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def write_private(path: Path, data: bytes) -> None:

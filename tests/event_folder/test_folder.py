@@ -74,6 +74,15 @@ def test_the_first_answer_of_a_device_is_not_newer_than_those_that_follow(folder
     assert 0 < folder.stamps(601).info[0] <= folder.stamps(601).listing[0]
 
 
+def test_a_new_folder_that_did_not_reach_the_disk_is_new_again(folder: EventFolder) -> None:
+    for _ in range(2):
+        storing = folder.storing_answer(601, "info.json", b"{}")
+        assert len(next(storing)) == 2
+        with pytest.raises(OSError, match="Input/output error"):
+            storing.throw(OSError(5, "Input/output error"))
+        assert not folder.device_folder(601).exists()
+
+
 def test_a_file_has_its_name_only_when_its_new_folder_is_on_disk(folder: EventFolder) -> None:
     storing = folder.storing_answer(601, "info.json", b"{}")
     due, motions = [os.fstat(each) for each in next(storing)], (folder.root / "motions").stat()
