@@ -131,6 +131,7 @@ class VisitRunner:
     async def _pass(self, visit: Visit) -> Verdict:
         """Inspect, download missing tracks, and judge by a listing that is newer than the last download."""
         self._work.fleet.update(visit.identifier, stage=Stage.INSPECTING, retry_at=None)
+        visit.stored_answers = {}  # a restart knows by a new file that the device was inspected after its verdict
         listing = await self._inspector.listing(visit)
         ledger, comparison = await self._compare(visit, listing)
         failures: dict[str, str] = {}

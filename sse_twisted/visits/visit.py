@@ -42,7 +42,7 @@ class Visit:
     rules: FilingRules | None = None  # applied to its last listing
     ledger: Ledger | None = None
     unstored: dict[str, bytes] = field(factory=dict)  # answers of a stranger that are stored with its listing, by file
-    stored_answers: dict[str, StoredAnswer] = field(factory=dict)  # the last one of this visit, by file
+    stored_answers: dict[str, StoredAnswer] = field(factory=dict)  # the last ones of this inspection, by file
     remarked: set[str] = field(factory=set)  # subjects that were logged
     examined: dict[str, object] = field(factory=dict)  # the last answers with findings, and what was expected, by file
     missing: tuple[str, ...] = ()  # names of all tracks that were missing at the last comparison

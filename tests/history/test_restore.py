@@ -232,6 +232,36 @@ class TestAKill:
         assert not afternoon.known(601).is_collected
         afternoon.until("motion-601 left too early, before this start - Sailor 601: its tracks are here, but were not")
 
+    def test_while_the_roster_wants_more_of_a_collected_device_does_not_leave_it_collected(
+        self, event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It lists what it listed before its verdict, and only the state cannot be written."""
+        event.utc = AFTERNOON
+        yesterday = log_of(601, MORNING - DAY * 1000)
+        event.device(601, log_of(601), yesterday, person=False).add_fault(Fault("404"), path=yesterday.path)
+        event.person(601, "2022-10-17", "2022-10-21")
+        event.arrive(601)
+        event.start()
+        event.until("motion-601 can be disconnected")
+        event.advance(3)
+
+        def fail(folder: EventFolder, data: bytes) -> Steps[None]:
+            raise PermissionError(13, "Permission denied", str(folder.state_file))
+            yield ()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EventFolder, "saving_state", fail)
+            event.people[0]["Start Date"] = "2022-10-15"
+            event.write_roster()
+            event.until("motion-601 must stay connected")
+            event.advance(3)
+            event.leave(601)
+            event.stop()
+        event.lines.clear()
+        event.start()
+        event.until("ERROR motion-601 left too early, before this start")
+        assert not event.known(601).is_collected
+
     def test_before_a_first_visit_was_saved_leaves_it_not_done(self, afternoon: VirtualEvent) -> None:
         path = afternoon.folder.state_file
         afternoon.advance(2.0)

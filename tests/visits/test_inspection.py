@@ -13,6 +13,7 @@ from sse_twisted.config.settings import Expected, Settings
 from sse_twisted.devices.driver import Finding
 from sse_twisted.devices.motion.driver import MotionDriver
 from sse_twisted.event_folder.folder import EventFolder
+from sse_twisted.runtime.group_sync import Steps
 from sse_twisted.simulator.faults import parse_fault
 from tests.support.event import MORNING, VirtualEvent, log_of
 
@@ -128,17 +129,29 @@ def test_the_same_answer_is_examined_once_in_a_visit(event: VirtualEvent, monkey
     assert examined == ["info.json", "settings.json", "info.json"]
 
 
-def test_the_same_listing_is_stored_once_in_a_visit_and_another_one_again(event: VirtualEvent) -> None:
+def test_the_same_listing_is_stored_once_in_an_inspection_and_another_one_again(
+    event: VirtualEvent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored: list[str] = []
+    storing_answer = EventFolder.storing_answer
+
+    def note(folder: EventFolder, identifier: int, name: str, answer: bytes) -> Steps[None]:
+        stored.append(name)
+        return storing_answer(folder, identifier, name, answer)
+
+    monkeypatch.setattr(EventFolder, "storing_answer", note)
     device = event.collect()
     listing = event.folder.device_folder(601) / "logs.json"
-    first = listing.stat()
+    assert stored == ["info.json", "settings.json", "logs.json"]
+    before = listing.stat()
     event.wake_all()
     event.advance(5)
-    again = listing.stat()
+    assert stored[3:] == ["logs.json"]
+    assert listing.stat().st_ino != before.st_ino  # by which a restart knows of the inspection
     device.logs.append(log_of(601, MORNING + 3_600_000))
     event.wake_all()
     event.advance(5)
-    assert (again.st_ino, again.st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    assert stored[4:] == ["logs.json"]
     assert [entry["file"] for entry in json.loads(listing.read_bytes())["logs"]] == [log.path for log in device.logs]
 
 
