@@ -40,6 +40,7 @@ class Board:
         """Start a collector whose board answers."""
         program = self.stage.collector("--web", f"tcp:{self.port}:interface=127.0.0.1")
         await program.says("The board is at ")
+        await self.ask("GET", "/healthz")  # until then the reactor may not take signals yet
         return program
 
     async def ask(self, method: str, path: str, data: bytes | None = None, *, token: bool = False) -> tuple[int, bytes]:
