@@ -81,6 +81,14 @@ class Roster(Struct, frozen=True, dict=True):
         return *self.assignments, *self.without_device
 
     @cached_property
+    def people_and_cells(self) -> tuple[object, ...]:
+        """All that results depend on: assignments are equal whatever the entrant and the cells.
+
+        It is the same object at each look, so that the same thousands of lines are not compared.
+        """
+        return tuple((each, each.entrant, each.columns) for each in self.people)
+
+    @cached_property
     def days(self) -> tuple[datetime.date, datetime.date] | None:
         """The first and the last day; None without assignments."""
         if not self.assignments:

@@ -111,8 +111,10 @@ async def test_those_that_help_end_when_nothing_waits_and_come_again(reactor: An
         await work.have_begun(reactor, MOST)
         work.go_on.set()
         await results
+        assert len(work.threads) == MOST
         while threads_named("some disk") > THREADS:
             await deferLater(reactor, 0.001)
+    assert threads_named("some disk") == THREADS
 
 
 def threads_named(name: str) -> int:

@@ -16,7 +16,6 @@ from twisted.internet.task import deferLater
 
 from sse_twisted.config.assignment import Assignment
 from sse_twisted.config.courses import Courses
-from sse_twisted.config.roster import Roster
 from sse_twisted.event_folder.workplace import Workplace
 from sse_twisted.handin.ledger import PATH as HAND_INS
 from sse_twisted.results.counting import CountingReader
@@ -61,7 +60,6 @@ class CourseService(PeriodicService):
         self._work = work
         counting = CountingReader(work.folder, lambda: work.live.roster.people, lambda: work.live.settings.expected)
         self._computation = Computation(work.folder.root, work.live.zone, counting=counting.on, guard=work.disk.guard)
-        self._people: tuple[Roster, object] = Roster(), ()  # of the roster that was in force at the last look
         self._days: dict[dt.date, DayOfCourses] = {}
         self._stamps: dict[dt.date, object] = {}  # at the last look
         self._stale: dict[dt.date, None] = {}  # days that are to be computed when there is time
@@ -144,7 +142,7 @@ class CourseService(PeriodicService):
 
     def _stamp_all(self) -> dict[dt.date, object]:
         root, live, decisions = self._work.folder.root, self._work.live, self._computation.decisions()
-        of_all = self._people_on(live.roster), live.zone, stamp_of(root / HAND_INS)
+        of_all = live.roster.people_and_cells, live.zone, stamp_of(root / HAND_INS)
 
         def stamp(day: dt.date) -> object:
             try:
@@ -153,15 +151,6 @@ class CourseService(PeriodicService):
                 return str(error)
 
         return {day: stamp(day) for day in self._computation.days()}
-
-    def _people_on(self, roster: Roster) -> object:
-        """Return what results depend on, the same object for the same roster: thousands of lines are not compared."""
-        known, people = self._people
-        if known is not roster:
-            # Assignments are equal whatever the entrant and the cells, which rankings are made of too.
-            people = tuple((each, each.entrant, each.columns) for each in roster.people)
-            self._people = roster, people
-        return people
 
     def _stale_of(self, days: Iterable[dt.date]) -> list[dt.date]:
         """Return the days that have changed since their results were written."""
